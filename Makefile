@@ -1,0 +1,88 @@
+# make demo    the whole thing on this machine: no account, no key
+# make test    every test
+# make check   what CI runs
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+export UV_CACHE_DIR ?= $(CURDIR)/.tools/uv-cache
+BIN := .venv/bin
+UV := .tools/uv/bin/uv
+SAM := .tools/sam/bin/sam
+FN ?= split_upload
+
+.PHONY: help setup demo test check lint format lock build validate invoke deploy clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## Make .venv with everything, from the lock.
+
+# uv comes from the package index, by hash, so that a machine with nothing but python3 can start.
+$(UV): tools/uv/requirements.lock
+	@echo "setting up (once) ..."
+	@python3 -m venv --clear .tools/uv
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# Python 3.13 as in Lambda where uv finds or fetches it, else the oldest Python that the code supports or newer.
+.venv/.ready: $(UV) requirements.lock pyproject.toml
+	@$(UV) venv --quiet --clear --python 3.13 .venv 2>/dev/null || $(UV) venv --quiet --clear --python '>=3.11' --no-python-downloads --no-config .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q layers/core/batchdrop cli local
+	@touch $@
+
+demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
+	@BATCHDROP_EXIT_WITH_PARENT=1 exec $(BIN)/batchdrop demo
+
+test: setup ## Run every test; offline once set up.
+	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: setup lint validate test ## What CI runs: linters, types, layers, template, tests.
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+	$(BIN)/yamllint --strict template.yaml statemachines examples .pre-commit-config.yaml
+
+format: setup ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The SAM CLI pins its own boto3, so it lives in an environment of its own.
+$(SAM): $(UV) tools/sam/requirements.lock
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/sam
+	@$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes tools/sam/requirements.lock
+	@touch $@
+
+validate: setup $(SAM) ## Lint and build the SAM application.
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	$(MAKE) build
+
+build: setup $(SAM) ## sam build
+	PATH="$(CURDIR)/.tools/uv/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+
+invoke: build ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
+	@docker info >/dev/null 2>&1 || { \
+		echo "make invoke needs a running Docker engine: 'sam local invoke' runs the function in AWS's own image."; \
+		echo "None answers here. Without Docker, 'make test' runs every function with its event (tests/functions)."; exit 1; }
+	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
+		--event events/$(FN).json
+
+deploy: build ## Deploy to the AWS account of your credentials.
+	SAM_CLI_TELEMETRY=0 $(SAM) deploy --guided
+
+lock: $(UV) ## Resolve the dependencies anew.
+	$(UV) pip compile --quiet --upgrade pyproject.toml --group local --group dev --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate --output-file requirements.lock
+	$(UV) pip compile --quiet pyproject.toml --constraint requirements.lock --generate-hashes --python-version 3.13 \
+		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
+	$(UV) pip compile --quiet tools/sam/requirements.in --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+		--output-file tools/sam/requirements.lock
+
+clean: ## Remove what make made.
+	rm -rf .venv .tools .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,34 @@
+"""poll_batch: one look at a shard's Message Batch."""
+
+import random
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.usecases.poll_batch import poll_batch
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Take a ShardState; return it with `ended`, or with the seconds to wait before the next look."""
+    state = msgspec.convert(event, ShardState)
+    logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    answer = poll_batch(
+        state.batch_id,
+        state.polls,
+        open_shards=min(state.shards, bootstrap.configuration().shard_concurrency),
+        api=bootstrap.batch_api(),
+        jitter=random.random,
+    )
+    metrics.add_metric("Polls", MetricUnit.Count, 1)
+    logger.info("polled", batch_id=state.batch_id, polls=state.polls, ended=answer.ended, wait=answer.wait_seconds)
+    return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))

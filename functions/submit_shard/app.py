@@ -1,0 +1,38 @@
+"""submit_shard: one shard becomes one Message Batch, once."""
+
+import random
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.domain.polling import wait_seconds
+from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.usecases.submit_shard import submit_shard
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take a ShardState; return it with the Message Batch's id and the first wait."""
+    state = msgspec.convert(event, ShardState)
+    logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    batch_id = submit_shard(
+        state.job_id,
+        state.shard,
+        state.round,
+        state.requests,
+        store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
+        api=bootstrap.batch_api(),
+        clock=bootstrap.clock(context),
+    )
+    metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
+    logger.info("shard submitted", batch_id=batch_id, requests=state.requests)
+    return as_state(state.submitted(batch_id, wait_seconds=wait_seconds(0, open_shards=1, jitter=random.random())))

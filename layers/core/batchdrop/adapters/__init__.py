@@ -1,0 +1,1 @@
+"""The ports, made real: AWS services, the Anthropic API, file formats."""

@@ -1,0 +1,154 @@
+"""The Message Batches API through the official SDK: its headers, auth and errors; bodies and results as raw streams.
+
+Every call runs with `max_retries=0`: a create must never be sent twice, and the SDK would obey a `retry-after` longer
+than the function has. What to do about a failure is the state machine's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx2
+import msgspec
+
+from batchdrop.domain.result import MessageBatch
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    MessageBatchLost,
+    RateLimited,
+    ResultsForeign,
+    ResultsIncomplete,
+    SubmissionRefused,
+    SubmissionUncertain,
+)
+from batchdrop.ports import RequestBody
+
+PATH = "/v1/messages/batches"
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0  # for retrieve and between two blocks of results
+BLOCK = 256 * 1024
+SPEND_LIMIT = "enforced_spend_limit_reached"
+
+_ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+_REFUSED = {400, 404, 413, 422}  # the request itself was refused: nothing was created (408 and 409 do not say so)
+_OVERLOADED = 529
+
+
+class AnthropicBatchApi:
+    """BatchApi on the service at `base_url` (None: the SDK's default)."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        options: dict[str, Any] = {} if transport is None else {"transport": transport}
+        http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
+        self._client = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        """Send one create with a Content-Length, once.
+
+        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created;
+        SubmissionUncertain for all else: a 5xx or a lost answer may hide a Message Batch that will be billed.
+        """
+        options: Any = {
+            "timeout": httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
+            "headers": {"Content-Type": "application/json", "Content-Length": str(body.size)},
+        }
+        with _create_errors():
+            answer = self._client.post(PATH, content=body, cast_to=httpx2.Response, options=options)
+            return msgspec.json.decode(answer.content, type=MessageBatch)
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Return a Message Batch. Raises MessageBatchLost, ApiUnavailable, RateLimited, AccountTrouble."""
+        with _read_errors():
+            answer = self._client.get(f"{PATH}/{batch_id}", cast_to=httpx2.Response, options={"timeout": _timeout()})
+            return msgspec.json.decode(answer.content, type=MessageBatch)
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        """Yield the results' bytes. Raises ResultsForeign before the key could leave for another host."""
+        url = self._own_url(batch)
+        options: Any = {"timeout": _timeout(), "headers": {"Accept": "application/binary"}}
+        with _read_errors():
+            raw = self._client.get(
+                url, cast_to=object, options=options, stream=True, stream_cls=anthropic.Stream[object]
+            )
+            with raw:
+                yield from raw.response.iter_bytes(BLOCK)
+
+    def _own_url(self, batch: MessageBatch) -> str:
+        url = batch.results_url
+        if not url:
+            message = f"{batch.id}: {batch.processing_status}, but without results_url; its results may be archived"
+            raise ResultsIncomplete(message)
+        theirs, ours = urlsplit(url), urlsplit(str(self._client.base_url))
+        if (theirs.scheme, theirs.netloc) != (ours.scheme, ours.netloc):
+            message = f"{batch.id}: results_url points to {theirs.netloc}, not to the API's own host {ours.netloc}"
+            raise ResultsForeign(message)
+        return url
+
+
+def _timeout() -> httpx2.Timeout:
+    return httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+
+
+@contextmanager
+def _create_errors() -> Iterator[None]:
+    """Sort a create's failures by the one question that counts: was something created?"""
+    try:
+        yield
+    except anthropic.APIStatusError as error:
+        _raise_if_known(error)
+        if error.status_code in _REFUSED:
+            raise SubmissionRefused(_explain(error)) from error
+        raise SubmissionUncertain(_explain(error)) from error
+    except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+        if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout)):
+            message = f"cannot connect to the API: {error.__cause__}"
+            raise ApiUnavailable(message) from error  # no byte was sent, so nothing was created
+        message = f"the create was sent and its answer was lost: {type(error).__name__}: {error}"
+        raise SubmissionUncertain(message) from error
+
+
+@contextmanager
+def _read_errors() -> Iterator[None]:
+    try:
+        yield
+    except anthropic.APIStatusError as error:
+        _raise_if_known(error)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            raise MessageBatchLost(_explain(error)) from error
+        if error.status_code == _OVERLOADED:
+            raise RateLimited(_explain(error)) from error
+        raise ApiUnavailable(_explain(error)) from error
+    except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+        message = f"{type(error).__name__}: {error}"
+        raise ApiUnavailable(message) from error
+
+
+def _raise_if_known(error: anthropic.APIStatusError) -> None:
+    """Raise what means the same for every call."""
+    if error.status_code in _ACCOUNT or SPEND_LIMIT in _error_code(error.body):
+        raise AccountTrouble(_explain(error)) from error
+    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimited(_explain(error)) from error
+
+
+def _error_code(body: Any) -> str:
+    """Return `error.details.error_code` of an error body; empty where the body has another shape."""
+    for name in ("error", "details", "error_code"):
+        body = body.get(name) if isinstance(body, dict) else None
+    return str(body or "")
+
+
+def _explain(error: anthropic.APIStatusError) -> str:
+    return f"HTTP {error.status_code}: {error.message} (request-id {error.request_id})"

@@ -1,0 +1,154 @@
+"""The bucket: reads that survive dropped connections, writes that appear whole, flat memory in both."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+
+from batchdrop.ports import ObjectChanged, ObjectMissing, Writer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
+PART = 8 * 1024 * 1024  # S3: parts of at least 5 MiB, at most 10,000 of them: objects up to 80 GB
+REOPENINGS = 5  # of one download; each goes on where the last one broke
+
+_DROPPED = (
+    botocore.exceptions.ReadTimeoutError,
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.IncompleteReadError,
+    botocore.exceptions.ResponseStreamingError,
+)
+
+
+class S3ObjectStore:
+    """ObjectStore on one S3 bucket."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._s3 = client
+        self._bucket = bucket
+
+    def read(self, key: str) -> bytes:
+        """Return a whole small object. Raises ObjectMissing."""
+        with _missing_as_answer(key):
+            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def size(self, key: str) -> int:
+        """Return an object's bytes. Raises ObjectMissing."""
+        with _missing_as_answer(key):
+            return self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object at that key."""
+        try:
+            self.size(key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+        """Yield blocks from `start`; a dropped connection is opened again where it broke.
+
+        Raises ObjectMissing, ObjectChanged, and botocore's error when it breaks too often.
+        """
+        failures = 0
+        while True:
+            try:
+                for block in self._blocks(key, start, etag):
+                    start += len(block)
+                    yield block
+            except _DROPPED:
+                failures += 1
+                if failures > REOPENINGS:
+                    raise
+            else:
+                return
+
+    def write(self, key: str, body: bytes) -> None:
+        """Write a small object."""
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[Writer]:
+        """Write in parts; an error in the context leaves nothing behind."""
+        upload = _PartedUpload(self._s3, self._bucket, key)
+        try:
+            yield upload
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+
+    def _blocks(self, key: str, start: int, etag: str | None) -> Iterator[bytes]:
+        conditions: dict[str, Any] = {"IfMatch": etag} if etag else {}
+        if start:
+            conditions["Range"] = f"bytes={start}-"
+        try:
+            with _missing_as_answer(key):
+                body = self._s3.get_object(Bucket=self._bucket, Key=key, **conditions)["Body"]
+        except _PastEnd:
+            return  # the connection dropped after the last byte
+        with body:
+            yield from iter(lambda: body.read(BLOCK), b"")
+
+
+class _PartedUpload:
+    """Collects bytes and sends them as parts; an object smaller than a part is one put."""
+
+    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
+        self._s3 = client
+        self._target: Any = {"Bucket": bucket, "Key": key}
+        self._buffer = bytearray()
+        self._upload_id = ""
+        self._parts: list[Any] = []
+
+    def write(self, data: bytes, /) -> None:
+        self._buffer += data
+        while len(self._buffer) >= PART:
+            self._send(bytes(self._buffer[:PART]))
+            del self._buffer[:PART]
+
+    def complete(self) -> None:
+        if not self._upload_id:
+            self._s3.put_object(**self._target, Body=bytes(self._buffer))
+            return
+        if self._buffer:
+            self._send(bytes(self._buffer))
+        parts = {"Parts": self._parts}
+        self._s3.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=parts)
+
+    def abort(self) -> None:
+        if self._upload_id:
+            self._s3.abort_multipart_upload(**self._target, UploadId=self._upload_id)
+
+    def _send(self, part: bytes) -> None:
+        if not self._upload_id:
+            self._upload_id = self._s3.create_multipart_upload(**self._target)["UploadId"]
+        number = len(self._parts) + 1
+        sent = self._s3.upload_part(**self._target, UploadId=self._upload_id, PartNumber=number, Body=part)
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+
+
+class _PastEnd(Exception):  # an answer of the store: `start` is the object's end
+    pass
+
+
+@contextmanager
+def _missing_as_answer(key: str) -> Iterator[None]:
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        match error.response["ResponseMetadata"]["HTTPStatusCode"]:
+            case HTTPStatus.NOT_FOUND:
+                raise ObjectMissing(key) from error
+            case HTTPStatus.PRECONDITION_FAILED:
+                raise ObjectChanged(key) from error
+            case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise _PastEnd from error
+            case _:
+                raise

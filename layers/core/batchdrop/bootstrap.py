@@ -1,0 +1,100 @@
+"""The composition root: the only place that builds adapters.
+
+Imports of SDKs stand inside the functions on purpose, so that a Lambda pays only for what it uses; what is built is
+kept for the next invocation of the same process.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from batchdrop import settings
+from batchdrop.adapters.clock import InvocationClock
+from batchdrop.adapters.formats.choice import format_for
+from batchdrop.errors import AccountTrouble
+from batchdrop.ports import BatchApi, Clock, JobStarter, Ledger, ObjectStore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+__all__ = ["batch_api", "clock", "configuration", "format_for", "job_starter", "ledger", "object_store"]
+
+API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long
+PLACEHOLDER_KEY = "put-your-anthropic-api-key-here"  # what template.yaml creates the secret with
+
+
+@cache
+def configuration() -> settings.Settings:
+    """Return the settings of this function."""
+    return settings.from_environment()
+
+
+def clock(context: LambdaContext) -> Clock:
+    """Return the clock of this invocation."""
+    return InvocationClock(context.get_remaining_time_in_millis)
+
+
+@cache
+def object_store() -> ObjectStore:
+    """Return the bucket."""
+    from batchdrop.adapters.s3 import S3ObjectStore
+
+    return S3ObjectStore(_client("s3"), configuration().bucket)
+
+
+@cache
+def ledger() -> Ledger:
+    """Return the ledger."""
+    import boto3
+
+    from batchdrop.adapters.dynamodb import DynamoLedger
+
+    return DynamoLedger(boto3.resource("dynamodb", config=_aws_config()).Table(configuration().ledger_table))
+
+
+@cache
+def job_starter() -> JobStarter:
+    """Return what starts executions."""
+    from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
+
+    return StepFunctionsJobStarter(_client("stepfunctions"), configuration().state_machine_arn)
+
+
+def batch_api() -> BatchApi:
+    """Return the Message Batches API, with the key as it stands in Secrets Manager.
+
+    Raises AccountTrouble while the secret still holds the template's placeholder.
+    """
+    from aws_lambda_powertools.utilities import parameters
+
+    secret = configuration().api_key_secret_arn
+    key = parameters.get_secret(secret, max_age=API_KEY_SECONDS)
+    text = key.decode() if isinstance(key, bytes) else str(key)
+    if text.strip() in {"", PLACEHOLDER_KEY}:
+        message = (
+            "there is no API key yet. Put it into the secret: "
+            f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string <your key>"
+        )
+        raise AccountTrouble(message)
+    return _batch_api_with(text.strip())
+
+
+@lru_cache(maxsize=1)
+def _batch_api_with(api_key: str) -> BatchApi:
+    from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
+
+    return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url)
+
+
+def _client(service: Any) -> Any:
+    import boto3
+
+    return boto3.client(service, config=_aws_config())
+
+
+def _aws_config() -> Any:
+    from botocore.config import Config
+
+    # Standard mode retries throttling (DynamoDB, S3 503 SlowDown) with jittered backoff.
+    return Config(retries={"mode": "standard", "total_max_attempts": 8}, s3={"addressing_style": "auto"})

@@ -1,0 +1,33 @@
+"""`custom_id` = `<job>-<shard>-<index>`: it names the row, and it proves that a Message Batch is ours."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CustomId:
+    """Where an answer belongs: row `index` (from 0) of shard `shard` of job `job`."""
+
+    job: str
+    shard: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{prefix(self.job, self.shard)}{self.index:06d}"
+
+
+def prefix(job: str, shard: int) -> str:
+    """Return what every custom_id of one shard starts with."""
+    return f"{job}-{shard:05d}-"
+
+
+def parse(text: str) -> CustomId | None:
+    """Read a custom_id; None for one that batchdrop did not write."""
+    job_and_shard, _, index = text.rpartition("-")
+    job, _, shard = job_and_shard.rpartition("-")
+    if not (job and _is_number(shard) and _is_number(index)):
+        return None
+    return CustomId(job, int(shard), int(index))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

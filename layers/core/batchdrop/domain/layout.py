@@ -1,0 +1,47 @@
+"""Where a job keeps what it writes: the keys of the S3 layout."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobKeys:
+    """The keys under `jobs/<job_id>/`. Shards and rounds count from 0."""
+
+    job_id: str
+
+    def _key(self, rest: str) -> str:
+        return f"jobs/{self.job_id}/{rest}"
+
+    @property
+    def manifest(self) -> str:
+        """Return the key of the job's manifest."""
+        return self._key("manifest.json")
+
+    @property
+    def shards(self) -> str:
+        """Return the key of the array the Distributed Map reads."""
+        return self._key("shards.json")
+
+    def requests(self, shard: int) -> str:
+        """Return the key of one shard's create body."""
+        return self._key(f"shards/{shard:05d}.requests.json")
+
+    def rows(self, shard: int) -> str:
+        """Return the key of one shard's input rows."""
+        return self._key(f"shards/{shard:05d}.rows.jsonl")
+
+    def answers(self, shard: int, asked_round: int) -> str:
+        """Return the key of one round's result lines, as the API gave them."""
+        return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
+
+    def part(self, shard: int, extension: str) -> str:
+        """Return the key of one shard's joined output."""
+        return self._key(f"parts/{shard:05d}.{extension}")
+
+    def part_failed(self, shard: int) -> str:
+        """Return the key of one shard's rows that got no answer."""
+        return self._key(f"parts/{shard:05d}.failed.jsonl")
+
+    def part_tally(self, shard: int) -> str:
+        """Return the key of one shard's tally; it is written last, so that it proves the part."""
+        return self._key(f"parts/{shard:05d}.tally.json")

@@ -1,0 +1,17 @@
+"""Limits of the services, each with its source."""
+
+from datetime import timedelta
+
+MAX_BATCH_REQUESTS = 100_000  # Message Batches: at most 100,000 requests
+MAX_BATCH_BYTES = 250_000_000  # Message Batches: at most 256 MB; kept below in case MB is decimal and to leave headroom
+MAX_REQUEST_BYTES = 32_000_000  # Messages: body at most 32 MB
+MAX_CUSTOM_ID_CHARS = 64  # Message Batches: custom_id is ^[a-zA-Z0-9_-]{1,64}$
+MAX_CELL_CHARS = 10_000_000  # ours: a longer CSV cell is an unclosed quote, not a cell
+MAX_LINE_BYTES = 64_000_000  # ours: twice the largest request; a longer line is not a row
+
+BATCH_LIFETIME = timedelta(hours=24)  # Message Batches: what is not done 24 h after creation expires
+VISIBILITY_LAG = timedelta(minutes=10)  # retrieve right after create can answer 404; ours, generous
+LEDGER_KEPT = timedelta(days=35)  # ours: longer than the API keeps results (29 days)
+
+REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
+POLLING_SHARE = 0.2  # ours: polling takes at most this part of it

@@ -1,0 +1,57 @@
+"""The manifest: what a job is, and how far its split has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from batchdrop.domain.recipe import Recipe
+from batchdrop.domain.row import Cursor
+
+
+class UploadRecord(msgspec.Struct, frozen=True):
+    """The S3 object the job answers. Also the input of the job's execution."""
+
+    job_id: str
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    uploaded_at: datetime
+
+
+class ShardItem(msgspec.Struct, frozen=True):
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects."""
+
+    shard: int
+    rows: int
+    requests: int
+    bytes: int
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """A job. `columns` is a CSV's header; `recipe` is None for ready-made requests.
+
+    `cursor` is where the split goes on; None once the whole file is split.
+    """
+
+    upload: UploadRecord
+    format: str
+    recipe: Recipe | None
+    header: str = ""
+    columns: list[str] = []
+    shards: list[ShardItem] = []
+    cursor: Cursor | None = Cursor()
+    split_seconds: float = 0.0
+    split_ended_at: datetime | None = None
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows split so far."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests split so far."""
+        return sum(shard.requests for shard in self.shards)

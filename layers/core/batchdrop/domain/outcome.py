@@ -1,0 +1,71 @@
+"""What became of one row: answered, failed or rejected, with its words for the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from batchdrop.domain.result import Canceled, Errored, Expired, Message, Result, Succeeded
+
+Fate = Literal["answered", "failed", "rejected"]
+
+COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user must look at
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row's last word: the three new columns, and the message that was paid for.
+
+    `status` is `answered`, `failed`, `rejected`, or, for a paid answer that did not end by itself, its
+    stop_reason (`max_tokens`, `refusal`, …).
+    """
+
+    fate: Fate
+    status: str
+    answer: str = ""
+    error: str = ""
+    message: Message | None = None
+
+
+def rejected(reason: str) -> Outcome:
+    """Return the outcome of a row that was refused before it was sent."""
+    return Outcome("rejected", "rejected", error=reason)
+
+
+def failed(reason: str) -> Outcome:
+    """Return the outcome of a row that was asked and has no answer."""
+    return Outcome("failed", "failed", error=reason)
+
+
+def of_result(result: Result) -> Outcome:
+    """Return the outcome that an API result gives its row."""
+    match result:
+        case Succeeded(message=message):
+            return _of_message(message)
+        case Errored(error=envelope):
+            return failed(f"{envelope.error.type}: {envelope.error.message}")
+        case Canceled():
+            return failed("canceled: the Message Batch was canceled before this row's turn")
+        case Expired():
+            return failed("expired: the Message Batch did not reach this row within 24 hours")
+        case never:
+            assert_never(never)
+
+
+def _of_message(message: Message) -> Outcome:
+    stop = message.stop_reason or "end_turn"
+    if stop in COMPLETE_STOPS:
+        return Outcome("answered", "answered", answer=message.text, message=message)
+    return Outcome("answered", stop, answer=message.text, error=_explain(stop), message=message)
+
+
+def _explain(stop_reason: str) -> str:
+    match stop_reason:
+        case "max_tokens":
+            return "the answer was cut at max_tokens; raise max_tokens in the recipe"
+        case "refusal":
+            return "the model refused to answer; refusals are billed"
+        case "model_context_window_exceeded":
+            return "the answer was cut at the end of the model's context window; shorten the row"
+        case _:
+            return f"the answer stopped early: {stop_reason}"

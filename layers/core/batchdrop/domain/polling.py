@@ -1,0 +1,21 @@
+"""When to look at a Message Batch again: soon at first, then every five minutes, never too many at once."""
+
+from batchdrop.domain.limits import POLLING_SHARE, REQUESTS_PER_MINUTE
+
+FIRST_WAIT = 20.0
+LONGEST_WAIT = 300.0
+GROWTH = 1.5
+JITTER = 0.2  # waits are stretched by up to this part, never shortened: shards that start together drift apart
+
+# Nine history events a poll (Wait 2, Task 5, Choice 2) leave room for 270 polls below 2,500 events, and 24 h in
+# waits of 300..360 s are about 260.
+
+
+def wait_seconds(polls: int, *, open_shards: int, jitter: float) -> int:
+    """Return the whole seconds to wait before poll number `polls` (from 0) of one shard.
+
+    `open_shards` is how many shards of the job may be polled at the same time; `jitter` is drawn from [0, 1).
+    """
+    grown = min(FIRST_WAIT * GROWTH ** min(polls, 20), LONGEST_WAIT)
+    fair = open_shards * 60 / (REQUESTS_PER_MINUTE * POLLING_SHARE)
+    return round(max(grown, fair) * (1 + JITTER * jitter))

@@ -1,0 +1,90 @@
+"""How to ask about each row: the recipe, read from YAML and checked key by key."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal
+
+import msgspec
+
+from batchdrop.errors import RecipeRejected
+
+FORBIDDEN_PARAMS = {
+    "stream": "answers of a Message Batch cannot be streamed",
+    "speed": "the Message Batches API refuses it",
+    "temperature": "API version 2026-10-21 refuses sampling parameters",
+    "top_p": "API version 2026-10-21 refuses sampling parameters",
+    "top_k": "API version 2026-10-21 refuses sampling parameters",
+    "model": "it is a key of the recipe itself",
+    "max_tokens": "it is a key of the recipe itself",
+    "system": "it is a key of the recipe itself",
+    "messages": "the recipe's prompt becomes the message",
+}
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe's keys. `params` is passed through to Messages as it is."""
+
+    model: str
+    prompt: str
+    max_tokens: int = 1024
+    system: str | None = None
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    lane: Literal["auto", "batch", "live"] = "auto"
+    on_bad_row: Literal["skip", "stop"] = "skip"
+
+
+def parse_recipe(fields: object, *, name: str) -> Recipe:
+    """Check a recipe that YAML has read. `name` is what messages call it (`recipes/sentiment.yaml`).
+
+    Raises RecipeRejected naming the key and, for an unknown one, the nearest known.
+    """
+    if not isinstance(fields, dict):
+        message = f"{name}: a recipe is a mapping of keys (model, prompt, …), this is {_kind(fields)}"
+        raise RecipeRejected(message)
+    _refuse_unknown_keys(fields, name)
+    try:
+        recipe = msgspec.convert(fields, Recipe)
+    except msgspec.ValidationError as error:
+        message = f"{name}: {_readable(error)}"
+        raise RecipeRejected(message) from error
+    _check_values(recipe, name)
+    return recipe
+
+
+def _refuse_unknown_keys(fields: dict[object, object], name: str) -> None:
+    known = Recipe.__struct_fields__
+    for key in fields:
+        if key in known:
+            continue
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        message = f"{name}: unknown key '{key}'{hint} (known keys: {', '.join(known)})"
+        raise RecipeRejected(message)
+
+
+def _check_values(recipe: Recipe, name: str) -> None:
+    faults = (
+        (not recipe.model.strip(), "key 'model': it is empty; name a model, such as claude-haiku-5-5"),
+        (not recipe.prompt.strip(), "key 'prompt': it is empty; write what to ask about each row"),
+        (recipe.max_tokens < 1, f"key 'max_tokens': {recipe.max_tokens} is below 1"),
+        (recipe.lane == "live", "key 'lane': the live lane is not there yet; use 'batch' or 'auto'"),
+    )
+    for is_fault, reason in faults:
+        if is_fault:
+            message = f"{name}: {reason}"
+            raise RecipeRejected(message)
+    for param in recipe.params:
+        if reason := FORBIDDEN_PARAMS.get(param):
+            message = f"{name}: key 'params.{param}': {reason}; remove it"
+            raise RecipeRejected(message)
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    """Turn msgspec's `... - at `$.max_tokens`` into `key 'max_tokens': ...`."""
+    text, _, path = str(error).partition(" - at `$.")
+    return f"key '{path.rstrip('`')}': {text}" if path else text.replace("Object missing", "missing")
+
+
+def _kind(value: object) -> str:
+    return "empty" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,46 @@
+"""One input record, as read and as kept beside its shard."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two rows: where reading can go on. Offsets in bytes, counts from 0."""
+
+    offset: int = 0
+    rows: int = 0
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the upload. `raw` is its text without the line end; `start` is the place before it.
+
+    `cells` maps column to value; it is empty where `error` says why the row cannot be used.
+    """
+
+    raw: str
+    start: Cursor
+    cells: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def number(self) -> int:
+        """Return the row's number as people count, from 1, header not counted."""
+        return self.start.rows + 1
+
+    @property
+    def place(self) -> str:
+        """Return where the row is: `row 17 (line 23)`, lines counted from 1 with the header."""
+        return f"row {self.number} (line {self.start.lines + 1})"
+
+
+class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of `shards/NNNNN.rows.jsonl`. `error` is set on a reject: it has no request."""
+
+    row: int
+    raw: str
+    error: str | None = None

@@ -1,0 +1,74 @@
+"""How requests are packed into shards: each fits one Message Batch, to the byte."""
+
+from dataclasses import dataclass
+
+from batchdrop.domain import custom_id
+from batchdrop.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
+from batchdrop.domain.request import request_line
+
+BODY_HEAD = b'{"requests":[\n'
+BODY_SEPARATOR = b",\n"
+BODY_TAIL = b"\n]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLimits:
+    """How much one shard may hold: rows (rejects count too) and bytes of the create body."""
+
+    max_rows: int = MAX_BATCH_REQUESTS
+    max_bytes: int = MAX_BATCH_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a row goes: its shard and its index in it, both from 0."""
+
+    shard: int
+    index: int
+
+    @property
+    def opens_shard(self) -> bool:
+        """Tell whether this is its shard's first row."""
+        return self.index == 0
+
+
+class Packer:
+    """Gives each row its place, in order. Holds counters only, so memory does not grow."""
+
+    def __init__(self, job_id: str, limits: ShardLimits, *, first_shard: int = 0) -> None:
+        self._job_id = job_id
+        self._limits = limits
+        self._open(first_shard)
+
+    def place(self, params_bytes: int | None) -> Placement:
+        """Place the next row: `params_bytes` is the size of its `params`, or None for a reject.
+
+        A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES.
+        """
+        if self._rows and not self._has_room(params_bytes):
+            self._open(self._shard + 1)
+        self._bytes += self._cost(params_bytes)
+        self._requests += params_bytes is not None
+        placement = Placement(self._shard, self._rows)
+        self._rows += 1
+        return placement
+
+    def custom_id(self, placement: Placement) -> str:
+        """Return the custom_id of a placed row."""
+        return str(custom_id.CustomId(self._job_id, placement.shard, placement.index))
+
+    def _open(self, shard: int) -> None:
+        self._shard = shard
+        self._rows = 0
+        self._requests = 0
+        self._bytes = len(BODY_HEAD) + len(BODY_TAIL)
+        self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
+
+    def _has_room(self, params_bytes: int | None) -> bool:
+        return self._rows < self._limits.max_rows and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+
+    def _cost(self, params_bytes: int | None) -> int:
+        """Return the bytes that a row adds to its shard's create body."""
+        if params_bytes is None:
+            return 0
+        return params_bytes + self._line_overhead + (len(BODY_SEPARATOR) if self._requests else 0)

@@ -1,0 +1,104 @@
+"""What a finished job says of itself: `summary.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from batchdrop.domain.tally import Tally, Tokens
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a job, or one shard of it (`shard` set), failed. `type` is an error's name; `message` says what to do."""
+
+    type: str
+    message: str
+    shard: int | None = None
+
+
+class _LambdaCause(msgspec.Struct, frozen=True):
+    """What Step Functions hands on when a function raised."""
+
+    errorMessage: str  # noqa: N815 - AWS's spelling
+
+
+def fault_of(error: str, cause: str, shard: int | None = None) -> Fault:
+    """Return the fault behind a caught error; a function's own message is taken out of the cause's JSON."""
+    try:
+        return Fault(error, msgspec.json.decode(cause, type=_LambdaCause).errorMessage, shard)
+    except msgspec.DecodeError:
+        return Fault(error, cause, shard)
+
+
+class TallyBlock(msgspec.Struct, frozen=True):
+    """rows = answered + failed + rejected. `statuses` counts the output's `_status` column."""
+
+    rows: int
+    answered: int
+    failed: int
+    rejected: int
+    statuses: dict[str, int]
+
+
+class CostBlock(msgspec.Struct, frozen=True):
+    """Dollars from real usage at the batch price; `usd` is null where a model's price is not known."""
+
+    usd: Decimal | None
+    prices_of: str
+
+
+class TimingBlock(msgspec.Struct, frozen=True):
+    """When what happened, UTC; seconds from upload to end, and of splitting alone."""
+
+    uploaded_at: datetime
+    split_ended_at: datetime | None
+    finished_at: datetime
+    split_seconds: float
+    total_seconds: float
+
+
+class OutputBlock(msgspec.Struct, frozen=True):
+    """Keys of the files beside this one; null where there was nothing to write."""
+
+    output: str | None
+    failed: str | None
+
+
+class MessageBatchBlock(msgspec.Struct, frozen=True):
+    """One submission: which Message Batch answered which shard. `id` is null where no one knows."""
+
+    shard: int
+    round: int
+    requests: int
+    id: str | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A job's end. Its status is `failed` when the job, or any shard as a whole, failed; rows may fail in a success.
+
+    `results` is the prefix of the outputs' keys.
+    """
+
+    job_id: str
+    status: Literal["succeeded", "failed"]
+    input: str
+    bytes: int
+    results: str
+    model: str | None
+    lane: Literal["batch"] = "batch"
+    shards: int
+    tally: TallyBlock
+    tokens: list[Tokens]
+    cost: CostBlock
+    timings: TimingBlock
+    outputs: OutputBlock
+    message_batches: list[MessageBatchBlock]
+    faults: list[Fault]
+
+
+def tally_block(tally: Tally) -> TallyBlock:
+    """Return a tally as the summary shows it."""
+    return TallyBlock(tally.rows, tally.answered, tally.failed, tally.rejected, tally.statuses)

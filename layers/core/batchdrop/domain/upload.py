@@ -1,0 +1,72 @@
+"""The S3 object that starts a job: what its key and its event say."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from batchdrop.errors import UploadRejected
+
+INBOX = "inbox/"
+READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One delivery of an object into the inbox. `sequencer` is S3's own order number of the write."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    uploaded_at: datetime
+    sequencer: str
+
+    @property
+    def job_id(self) -> str:
+        """Return the same id for every delivery of the same write, another for every other write."""
+        identity = f"{self.bucket}\n{self.key}\n{self.etag}\n{self.sequencer}"
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        return f"{self.uploaded_at:%Y%m%dT%H%M%S}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxKey:
+    """`inbox/<recipe>/<name>.<ext>`, taken apart. `recipe` is empty for a file right under the inbox."""
+
+    recipe: str
+    name: str
+    extension: str
+
+    @property
+    def filename(self) -> str:
+        """Return the file's own name, as messages show it."""
+        return f"{self.name}.{self.extension}" if self.extension else self.name
+
+    @property
+    def recipe_key(self) -> str:
+        """Return the key of the recipe this folder stands for."""
+        return f"recipes/{self.recipe}.yaml"
+
+    def results_prefix(self, job_id: str) -> str:
+        """Return where the job's outputs go, ending in a slash."""
+        return f"results/{self.recipe or READY_MADE}/{self.name}/{job_id}/"
+
+
+def is_in_inbox(key: str) -> bool:
+    """Tell whether an object is meant for batchdrop: inside the inbox, and not a folder marker."""
+    return key.startswith(INBOX) and not key.endswith("/")
+
+
+def parse_inbox_key(key: str) -> InboxKey:
+    """Take an inbox key apart.
+
+    Raises UploadRejected for folder names that would lead out of a prefix when copied to a disk.
+    """
+    path = key.removeprefix(INBOX)
+    *folders, filename = path.split("/")
+    if any(part in {"", ".", ".."} for part in (*folders, filename)):
+        message = f"{key}: '.', '..' and empty folder names are not allowed; drop it at inbox/<recipe>/<file>"
+        raise UploadRejected(message)
+    pure = PurePosixPath(filename)
+    return InboxKey("/".join(folders), pure.stem, pure.suffix.removeprefix(".").lower())

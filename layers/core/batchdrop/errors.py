@@ -1,0 +1,78 @@
+"""Every error batchdrop raises on purpose. The class names are the names in the ASL's Retry and Catch.
+
+BatchdropError
+├── JobFault                 the user can mend it; the job ends red before anything is spent
+│   ├── UploadRejected       the file, or one row of it under `on_bad_row: stop`
+│   ├── RecipeRejected       the recipe
+│   └── NothingToAsk         every row was rejected
+├── AccountTrouble           key, billing or permission; waiting does not help
+├── SubmissionRefused        the API said no and created nothing
+├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
+├── RateLimited              the API said: later
+├── ApiUnavailable           a read failed for a passing reason; safe to repeat
+├── MessageBatchLost         the API does not know the Message Batch
+├── ResultsIncomplete        fewer results than the Message Batch counted
+├── ResultsForeign           results offered from a host that is not the API's
+├── InvariantBroken          a row went missing between two steps: our defect, never the user's
+└── SplitTooSlow             one shard does not fit into one invocation
+"""
+
+
+class BatchdropError(Exception):
+    """Base of all."""
+
+
+class JobFault(BatchdropError):
+    """What the user gave cannot become a job; the message says what, where, and what to do."""
+
+
+class UploadRejected(JobFault):
+    """The dropped file cannot be read as rows."""
+
+
+class RecipeRejected(JobFault):
+    """The recipe is missing, broken, or does not fit the file."""
+
+
+class NothingToAsk(JobFault):
+    """No row of the file could become a request."""
+
+
+class AccountTrouble(BatchdropError):
+    """Authentication, billing, permission or spend limit: stop asking and tell the user."""
+
+
+class SubmissionRefused(BatchdropError):
+    """A create was refused cleanly: nothing was created, nothing will be billed."""
+
+
+class SubmissionUncertain(BatchdropError):
+    """A create was sent and its answer never came: it may exist and be billed. Never post it again."""
+
+
+class RateLimited(BatchdropError):
+    """429 or 529 on a call that did nothing; repeat it later."""
+
+
+class ApiUnavailable(BatchdropError):
+    """A call without side effects failed for a passing reason (network, 5xx)."""
+
+
+class MessageBatchLost(BatchdropError):
+    """The API answers 404 for a Message Batch long after its creation."""
+
+
+class ResultsIncomplete(BatchdropError):
+    """The results held fewer answers than the Message Batch counted: fetch them again."""
+
+
+class ResultsForeign(BatchdropError):
+    """`results_url` points away from the API's own host: the key is not sent there."""
+
+
+class InvariantBroken(BatchdropError):
+    """rows in = answered + failed + rejected does not hold."""
+
+
+class SplitTooSlow(BatchdropError):
+    """An invocation ended without completing a single shard, so going on would never end."""

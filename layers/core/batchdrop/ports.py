@@ -1,0 +1,165 @@
+"""What the use cases need from the world, as Protocols. Adapters and the tests' fakes both fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.outcome import Outcome
+from batchdrop.domain.result import MessageBatch
+from batchdrop.domain.row import Cursor, Row
+
+
+class ObjectMissing(Exception):  # an answer of the store, not a fault of the program
+    """There is no object at that key."""
+
+
+class ObjectChanged(Exception):  # likewise
+    """The object at that key is no longer the one that was asked for (its ETag differs)."""
+
+
+class Writer(Protocol):
+    """Receives an object's bytes in order; the object appears whole when its context ends without an error."""
+
+    def write(self, data: bytes, /) -> None:
+        """Append bytes."""
+
+
+class ObjectStore(Protocol):
+    """One bucket. Writes replace; every read sees the last completed write."""
+
+    def read(self, key: str) -> bytes:
+        """Return a whole small object. Raises ObjectMissing."""
+
+    def size(self, key: str) -> int:
+        """Return an object's bytes. Raises ObjectMissing."""
+
+    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+        """Yield an object's bytes from offset `start`, in blocks of about 1 MiB.
+
+        Survives dropped connections. Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
+        """
+
+    def write(self, key: str, body: bytes) -> None:
+        """Write a small object."""
+
+    def writer(self, key: str) -> AbstractContextManager[Writer]:
+        """Write a large object piece by piece in flat memory; nothing appears if the context ends by an error."""
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object at that key."""
+
+
+class RequestBody(Protocol):
+    """A create body that can be read again from its start, in flat memory."""
+
+    @property
+    def size(self) -> int:
+        """Return the body's bytes."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Start from the first byte, each time."""
+
+
+class BatchApi(Protocol):
+    """The Message Batches API."""
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        """Send one create, exactly once; wait at most `timeout` seconds between two signs of life.
+
+        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created,
+        SubmissionUncertain when that cannot be known.
+        """
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One paid create: the intent written before it, and the Message Batch it became (None: outcome unknown)."""
+
+    job_id: str
+    shard: int
+    asked_round: int
+    requests: int
+    intended_at: datetime
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFailure:
+    """A shard that ended by an error, as the state machine recorded it."""
+
+    shard: int
+    error: str
+    cause: str
+
+
+class Ledger(Protocol):
+    """Facts that need conditional writes, and that outlive any one function."""
+
+    def intend(self, submission: Submission) -> Submission | None:
+        """Write an intent if there is none for its job, shard and round; return None. Else return what is there."""
+
+    def record(self, submission: Submission, batch_id: str) -> None:
+        """Write the Message Batch that an intent became. Repeating it changes nothing."""
+
+    def clear(self, submission: Submission) -> None:
+        """Remove an intent whose create was refused cleanly, so that it may be tried again."""
+
+    def submissions(self, job_id: str) -> list[Submission]:
+        """Return a job's submissions, by shard and round."""
+
+    def shard_failures(self, job_id: str) -> list[ShardFailure]:
+        """Return a job's failed shards, by number."""
+
+
+class JobStarter(Protocol):
+    """Starts a job's execution."""
+
+    def start(self, upload: UploadRecord) -> bool:
+        """Start the job; return False when it was started before."""
+
+
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+
+    def remaining(self) -> float:
+        """Return the seconds this invocation may still take."""
+
+
+class FileFormat(Protocol):
+    """One input format: how its rows are read, and how outcomes are joined to them."""
+
+    extension: str
+
+    @property
+    def columns(self) -> list[str] | None:
+        """Return the header's columns; None for a format whose rows name their own."""
+
+    @property
+    def header(self) -> str:
+        """Return the header as it stands in the file, to be kept in the manifest. Empty if there is none."""
+
+    def rows(self, blocks: Iterable[bytes], start: Cursor) -> Iterator[Row]:
+        """Read rows from the bytes that follow `start`. Raises UploadRejected where the file itself is broken."""
+
+    def output_header(self) -> bytes:
+        """Return the output's first bytes."""
+
+    def output_row(self, raw: str, outcome: Outcome) -> bytes:
+        """Return one row of output: the input row, unchanged, then answer, _status and _error."""
+
+    def failed_line(self, raw: str, outcome: Outcome) -> bytes:
+        """Return one line of `failed.jsonl`: the row's own fields, then _status and _error."""

@@ -1,0 +1,40 @@
+"""The functions' settings: the only reader of the environment."""
+
+import os
+from dataclasses import dataclass
+
+from batchdrop.domain.limits import MAX_BATCH_REQUESTS
+
+SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and to write the manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What template.yaml tells the functions. `anthropic_base_url` None means the SDK's own default.
+
+    `split_time_reserve` is the seconds of an invocation that split_upload keeps for finishing.
+    """
+
+    bucket: str
+    ledger_table: str
+    state_machine_arn: str
+    api_key_secret_arn: str
+    anthropic_base_url: str | None
+    shard_rows: int
+    shard_concurrency: int
+    split_time_reserve: float
+
+
+def from_environment() -> Settings:
+    """Read the settings. Raises KeyError with the variable's name where the template forgot one."""
+    env = os.environ
+    return Settings(
+        bucket=env["BUCKET_NAME"],
+        ledger_table=env.get("LEDGER_TABLE", ""),
+        state_machine_arn=env.get("STATE_MACHINE_ARN", ""),
+        api_key_secret_arn=env.get("API_KEY_SECRET_ARN", ""),
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
+        shard_rows=int(env.get("SHARD_ROWS") or MAX_BATCH_REQUESTS),
+        shard_concurrency=int(env.get("SHARD_CONCURRENCY") or 1),
+        split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
+    )

@@ -1,0 +1,1 @@
+"""What batchdrop does: one module and one public function for each step of a job."""

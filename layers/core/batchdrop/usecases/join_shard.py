@@ -1,0 +1,67 @@
+"""Join a shard: each input row, in order, with its outcome. Memory does not grow with the shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import msgspec
+
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.manifest import ShardItem
+from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
+from batchdrop.domain.result import ResultLine
+from batchdrop.domain.row import StoredRow
+from batchdrop.domain.tally import Tally
+from batchdrop.ports import FileFormat, ObjectStore
+from batchdrop.usecases.stored_lines import whole_lines
+
+ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
+
+
+def join_shard(
+    job_id: str, item: ShardItem, *, store: ObjectStore, file_format: FileFormat, result_of: ResultOf, unanswered: str
+) -> Tally:
+    """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
+
+    `unanswered` is the reason given to rows that were asked and have no result.
+    """
+    keys = JobKeys(job_id)
+    tally = Tally()
+    outcome_of = _Outcomes(result_of, unanswered)
+    with (
+        closing(store.stream(keys.rows(item.shard))) as blocks,
+        store.writer(keys.part(item.shard, file_format.extension)) as part,
+        store.writer(keys.part_failed(item.shard)) as part_failed,
+    ):
+        rows = msgspec.json.Decoder(StoredRow)
+        for index, line in enumerate(whole_lines(blocks)):
+            row = rows.decode(line)
+            outcome = outcome_of(index, row)
+            tally.add(outcome)
+            part.write(file_format.output_row(row.raw, outcome))
+            if outcome.fate != "answered":
+                part_failed.write(file_format.failed_line(row.raw, outcome))
+        tally.check(rows=item.rows, where=f"shard {item.shard}")
+    store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
+    return tally
+
+
+class _Outcomes:
+    """Decides each row's outcome from its result line."""
+
+    def __init__(self, result_of: ResultOf, unanswered: str) -> None:
+        self._result_of = result_of
+        self._unanswered = unanswered
+        self._decoder = msgspec.json.Decoder(ResultLine)
+
+    def __call__(self, index: int, row: StoredRow) -> Outcome:
+        if row.error is not None:
+            return rejected(row.error)
+        line = self._result_of(index)
+        if line is None:
+            return failed(self._unanswered)
+        try:
+            return of_result(self._decoder.decode(line).result)
+        except msgspec.DecodeError as error:
+            return failed(f"the API's result cannot be understood: {error}")

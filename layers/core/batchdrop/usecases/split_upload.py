@@ -1,0 +1,223 @@
+"""Split an upload: read, check and render each row, and pack the requests into shards.
+
+Nothing is sent to the API before the whole file is split, so whatever is wrong with it costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import NamedTuple
+
+import msgspec
+
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.domain.prompt import Prompt, RowUnaskable
+from batchdrop.domain.request import ReadyRequest, ReadyRequests, RecipeRequests, RequestSource, request_line
+from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.domain.sharding import Packer, Placement, ShardLimits
+from batchdrop.domain.upload import InboxKey, parse_inbox_key
+from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.ports import Clock, FileFormat, ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest, read_recipe, write_manifest
+from batchdrop.usecases.shard_writer import ShardWriter
+from batchdrop.usecases.stored_lines import whole_lines
+
+ROWS_BETWEEN_TIME_CHECKS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SplitProgress:
+    """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
+
+    `expires_at` is when the job's facts may leave the ledger, in Unix seconds.
+    """
+
+    finished: bool
+    shards: int
+    rows: int
+    requests: int
+    expires_at: int
+
+
+def split_upload(
+    upload: UploadRecord,
+    *,
+    store: ObjectStore,
+    clock: Clock,
+    format_for: FormatFor,
+    limits: ShardLimits,
+    time_reserve: float,
+) -> SplitProgress:
+    """Split the upload as far as time allows, and save the manifest.
+
+    `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for what the user must
+    mend, SplitTooSlow if the time did not suffice for a single shard.
+    """
+    started = clock.now()
+    manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, format_for)
+    if manifest.cursor is not None:
+        _Split(manifest, store, format_for, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
+        manifest.split_ended_at = clock.now()
+        manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
+        _save(manifest, store)
+    if manifest.cursor is None and not manifest.requests:
+        raise NothingToAsk(_why_nothing(manifest, store))
+    return SplitProgress(
+        finished=manifest.cursor is None,
+        shards=len(manifest.shards),
+        rows=manifest.rows,
+        requests=manifest.requests,
+        expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
+    )
+
+
+def _open_job(upload: UploadRecord, store: ObjectStore, format_for: FormatFor) -> Manifest:
+    """Check what can be checked before the first row."""
+    key = parse_inbox_key(upload.key)
+    file_format = format_for(key.extension, key.filename, "")
+    if not upload.size:
+        message = f"{key.filename}: the file is empty; drop it again with at least one row"
+        raise UploadRejected(message)
+    recipe = read_recipe(store, key.recipe_key) if key.recipe else None
+    if recipe is None and not _is_ready_made(upload, store, file_format):
+        raise RecipeRejected(_no_recipe(upload, key))
+    return Manifest(upload=upload, format=file_format.extension, recipe=recipe)
+
+
+def _is_ready_made(upload: UploadRecord, store: ObjectStore, file_format: FileFormat) -> bool:
+    """Tell whether the file needs no recipe: its first line is a request already."""
+    if file_format.columns is not None:
+        return False
+    with closing(_blocks(upload, store, Cursor())) as blocks:
+        first = next(file_format.rows(blocks, Cursor()), None)
+    return first is not None and all(name in first.cells for name in ReadyRequest.__struct_fields__)
+
+
+def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
+    if key.recipe:
+        return f"{key.recipe_key}: there is no such recipe. Upload it, then drop {upload.key} again"
+    return (
+        f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
+        'a request {"custom_id": …, "params": …}'
+    )
+
+
+def _blocks(upload: UploadRecord, store: ObjectStore, start: Cursor) -> Generator[bytes, None, None]:
+    """Yield the upload's bytes, as long as it is still the object that the event told of."""
+    try:
+        yield from store.stream(upload.key, start=start.offset, etag=upload.etag)
+    except ObjectMissing as error:
+        message = f"{upload.key}: the file was deleted before it was read; drop it again"
+        raise UploadRejected(message) from error
+    except ObjectChanged as error:
+        message = f"{upload.key}: the file was replaced before it was read; the newer upload has a job of its own"
+        raise UploadRejected(message) from error
+
+
+class _Placed(NamedTuple):
+    """A row with its place. `params` is None for a reject, and `reason` says why."""
+
+    row: Row
+    placement: Placement
+    params: bytes | None
+    reason: str | None
+
+
+class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
+    pass
+
+
+class _Split:
+    """One invocation's share of a split: it moves the manifest's cursor shard by shard."""
+
+    def __init__(self, manifest: Manifest, store: ObjectStore, format_for: FormatFor, limits: ShardLimits) -> None:
+        self._manifest = manifest
+        self._store = store
+        self._keys = JobKeys(manifest.upload.job_id)
+        self._inbox_key = parse_inbox_key(manifest.upload.key)
+        self._format = format_of(manifest, format_for)
+        self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+
+    def run(self, *, out_of_time: Callable[[], bool]) -> None:
+        """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
+        shards_before = len(self._manifest.shards)
+        start = self._manifest.cursor or Cursor()
+        with closing(_blocks(self._manifest.upload, self._store, start)) as blocks:
+            rows = self._format.rows(blocks, start)
+            self._manifest.header = self._format.header
+            self._manifest.columns = self._format.columns or []
+            try:
+                self._write_shards(self._placed(rows, self._source()), out_of_time)
+            except _OutOfTime as stopped:
+                if len(self._manifest.shards) == shards_before:
+                    message = (
+                        "the time of one invocation does not suffice for one shard; make shards smaller (ShardRows)"
+                    )
+                    raise SplitTooSlow(message) from stopped
+                return
+        if not self._manifest.shards:
+            message = f"{self._inbox_key.filename}: there is no row in the file; drop it again with at least one row"
+            raise UploadRejected(message)
+        self._manifest.cursor = None
+
+    def _source(self) -> RequestSource:
+        recipe = self._manifest.recipe
+        if recipe is None:
+            return ReadyRequests()
+        prompt = Prompt(recipe.prompt, name=self._inbox_key.recipe_key)
+        if self._format.columns is not None:
+            prompt.check_columns(self._format.columns, filename=self._inbox_key.filename)
+        return RecipeRequests(recipe, prompt)
+
+    def _placed(self, rows: Iterator[Row], source: RequestSource) -> Iterator[_Placed]:
+        stops = self._manifest.recipe is not None and self._manifest.recipe.on_bad_row == "stop"
+        for row in rows:
+            params, reason = None, row.error
+            if reason is None:
+                try:
+                    params = source.params(row)
+                except RowUnaskable as unaskable:
+                    reason = str(unaskable)
+            if reason is not None and stops:
+                message = f"{self._inbox_key.filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
+                raise UploadRejected(message)
+            yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
+
+    def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
+        for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
+            first = next(group)
+            self._manifest.cursor = first.row.start
+            if out_of_time():
+                raise _OutOfTime
+            rows = chain((first,), group)  # noqa: B031 - the group is used up once: `next` above took only its first
+            self._manifest.shards.append(self._write_shard(shard, rows, out_of_time))
+
+    def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> ShardItem:
+        with ShardWriter(self._store, self._keys, shard) as writer:
+            for row, placement, params, reason in group:
+                line = None if params is None else request_line(self._packer.custom_id(placement), params)
+                writer.add(StoredRow(row.number, row.raw, reason), line)
+                if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
+                    raise _OutOfTime
+        return writer.item()
+
+
+def _save(manifest: Manifest, store: ObjectStore) -> None:
+    """Write the manifest; once the whole file is split, write the Map's items before it."""
+    if manifest.cursor is None:
+        total = len(manifest.shards)
+        items = [{"shard": item.shard, "shards": total, "requests": item.requests} for item in manifest.shards]
+        store.write(JobKeys(manifest.upload.job_id).shards, msgspec.json.encode(items))
+    write_manifest(store, manifest)
+
+
+def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
+    with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
+        first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
+    filename = parse_inbox_key(manifest.upload.key).filename
+    return f"{filename}: none of its {manifest.rows:,} rows can be asked. Row {first.row}: {first.error}"

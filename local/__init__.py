@@ -1,0 +1,1 @@
+"""The embedded stack: everything a job needs, on one machine, without an account."""

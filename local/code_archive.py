@@ -1,0 +1,82 @@
+"""Zip archives of functions and layers, made from files; the same files give the same bytes."""
+
+import hashlib
+import importlib.util
+import io
+import py_compile
+import shlex
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LEASH_FILE = Path(__file__).with_name("leash.py")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PLAIN, _EXECUTABLE = 0o100644, 0o100755
+_NOT_CODE = ("Makefile", "requirements.txt")
+
+
+@dataclass
+class CodeArchive:
+    """Files of one archive by their name in it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    executables: set[str] = field(default_factory=set)
+
+    def add_directory(self, directory: Path) -> None:
+        """Add what is below `directory`, by its relative path, with each module compiled beside it."""
+        for path in sorted(directory.rglob("*")):
+            name = path.relative_to(directory)
+            if path.is_file() and not _is_left_out(name):
+                self._add_file(path, name.as_posix())
+
+    def _add_file(self, path: Path, name: str) -> None:
+        self.files[name] = path.read_bytes()
+        if path.suffix == ".py":
+            self.files[importlib.util.cache_from_source(name)] = _compiled(path, name)
+
+    def add_bootstrap(self) -> None:
+        """Add the `bootstrap` that runs the handler in AWS's own runtime client, in this very Python.
+
+        The archive's root comes first on the path; third-party packages come from this environment.
+        """
+        runtime = shlex.join([sys.executable, "-P", str(_LEASH_FILE), "awslambdaric"])
+        script = f'#!/bin/sh\nexport PYTHONPATH="$LAMBDA_TASK_ROOT"\nexec {runtime} "$_HANDLER"\n'
+        self.files["bootstrap"] = script.encode()
+        self.executables.add("bootstrap")
+
+    def to_zip(self) -> bytes:
+        """The archive. Stored, not deflated: it only travels over the loopback."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted(self.files.items()):
+                entry = zipfile.ZipInfo(name, _EPOCH)
+                entry.create_system = 3  # Unix, for the mode below
+                entry.external_attr = (_EXECUTABLE if name in self.executables else _PLAIN) << 16
+                archive.writestr(entry, content)
+        return out.getvalue()
+
+
+def content_key(content: bytes, suffix: str) -> str:
+    """The object key of an artifact: its hash, so that the same content has the same key."""
+    return f"{hashlib.sha256(content).hexdigest()[:32]}{suffix}"
+
+
+def _is_left_out(name: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+    return hidden or name.suffix == ".pyc" or name.as_posix() in _NOT_CODE
+
+
+def _compiled(path: Path, name: str) -> bytes:
+    """The module's bytecode, valid without a look at the source, as the real layer ships it."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory, "module.pyc")
+        py_compile.compile(
+            str(path),
+            cfile=str(target),
+            dfile=name,
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+        return target.read_bytes()

@@ -1,0 +1,58 @@
+"""Read a SAM template: YAML with CloudFormation's short forms, as plain dicts and lists."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FUNCTION = "AWS::Serverless::Function"
+LAYER = "AWS::Serverless::LayerVersion"
+STATE_MACHINE = "AWS::Serverless::StateMachine"
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that knows `!Ref` and the like, and leaves dates (policy versions) as text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _long_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
+    if isinstance(node, yaml.ScalarNode):
+        text = loader.construct_scalar(node)
+        return {name: str(text).split(".", 1) if tag == "GetAtt" else text}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    if isinstance(node, yaml.MappingNode):
+        return {name: loader.construct_mapping(node, deep=True)}
+    raise yaml.constructor.ConstructorError(None, None, f"unexpected node under !{tag}", node.start_mark)
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """The template at `path`, with intrinsic functions in their long form."""
+    with path.open(encoding="utf-8") as stream:
+        # A subclass of SafeLoader, which S506 cannot know.
+        loaded: dict[str, Any] = yaml.load(stream, Loader=_Loader)  # noqa: S506
+    return loaded
+
+
+def resources_of_type(template: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Logical id and properties of each resource of this type."""
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == kind:
+            yield logical_id, resource.setdefault("Properties", {})
+
+
+def globals_of(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What `Globals` says about this type; empty if nothing."""
+    section = kind.removeprefix("AWS::Serverless::")
+    found: dict[str, Any] = template.get("Globals", {}).get(section, {})
+    return found
