@@ -6,7 +6,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 
-export UV_CACHE_DIR ?= $(CURDIR)/.tools/uv-cache
 BIN := .venv/bin
 UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
@@ -28,7 +27,7 @@ $(UV): tools/uv/requirements.lock
 
 # Python 3.13 as in Lambda where uv finds or fetches it, else the oldest Python that the code supports or newer.
 .venv/.ready: $(UV) requirements.lock pyproject.toml
-	@$(UV) venv --quiet --clear --python 3.13 .venv 2>/dev/null || $(UV) venv --quiet --clear --python '>=3.11' --no-python-downloads --no-config .venv
+	@test -x $(BIN)/python || $(UV) venv --quiet --python 3.13 .venv 2>/dev/null || $(UV) venv --quiet --python '>=3.11' .venv
 	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q layers/core/batchdrop cli local
@@ -47,7 +46,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
-	$(BIN)/yamllint --strict template.yaml statemachines examples .pre-commit-config.yaml
+	$(BIN)/yamllint --strict .
 
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
@@ -64,7 +63,7 @@ validate: setup $(SAM) ## Lint and build the SAM application.
 	$(MAKE) build
 
 build: setup $(SAM) ## sam build
-	PATH="$(CURDIR)/.tools/uv/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
 
 invoke: build ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
 	@docker info >/dev/null 2>&1 || { \

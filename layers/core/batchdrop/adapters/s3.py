@@ -119,7 +119,7 @@ class _PartedUpload:
             return
         if self._buffer:
             self._send(bytes(self._buffer))
-        parts = {"Parts": self._parts}
+        parts: Any = {"Parts": self._parts}
         self._s3.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=parts)
 
     def abort(self) -> None:

@@ -23,10 +23,10 @@ class Prompt:
         environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
         try:
             syntax = environment.parse(source)
+            self._template = environment.from_string(source)  # finds unknown filters and tests
         except jinja2.TemplateSyntaxError as error:
             message = f"{name}: key 'prompt', line {error.lineno}: {error.message}"
             raise RecipeRejected(message) from error
-        self._template = environment.from_string(source)
         self._name = name
         self.variables = frozenset(jinja2.meta.find_undeclared_variables(syntax)) - set(environment.globals) - {ROW}
 

@@ -75,8 +75,8 @@ def _check_values(recipe: Recipe, name: str) -> None:
             message = f"{name}: {reason}"
             raise RecipeRejected(message)
     for param in recipe.params:
-        if reason := FORBIDDEN_PARAMS.get(param):
-            message = f"{name}: key 'params.{param}': {reason}; remove it"
+        if param in FORBIDDEN_PARAMS:
+            message = f"{name}: key 'params.{param}': {FORBIDDEN_PARAMS[param]}; remove it"
             raise RecipeRejected(message)
 
 

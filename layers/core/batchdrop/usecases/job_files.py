@@ -40,7 +40,7 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
         return None
     try:
         fields = yaml.safe_load(body)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         message = f"{key}: it is not YAML: {' '.join(str(error).split())}"
         raise RecipeRejected(message) from error
     return parse_recipe(fields, name=key)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from batchdrop.domain.layout import JobKeys
 from batchdrop.errors import AccountTrouble, ApiUnavailable, RateLimited, SubmissionRefused, SubmissionUncertain
-from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, Submission
+from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody, Submission
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
 TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
@@ -32,10 +32,11 @@ def submit_shard(
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; what BatchApi.create
     raises when nothing was created, so that the attempt may be repeated.
     """
+    body = StoredBody(store, JobKeys(job_id).requests(shard))  # before the intent: a store out of reach leaves no trace
     intent = Submission(job_id, shard, asked_round, requests, clock.now())
     present = ledger.intend(intent)
     if present is None:
-        return _create(intent, store, ledger, api, clock)
+        return _create(body, intent, ledger, api, clock)
     if present.batch_id is None:
         message = (
             f"shard {shard}, round {asked_round}: an attempt at {present.intended_at:%Y-%m-%d %H:%M:%S} UTC was cut "
@@ -45,9 +46,8 @@ def submit_shard(
     return present.batch_id
 
 
-def _create(intent: Submission, store: ObjectStore, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
+def _create(body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
     try:
-        body = StoredBody(store, JobKeys(intent.job_id).requests(intent.shard))
         batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))
     except NOTHING_WAS_CREATED:
         ledger.clear(intent)

@@ -120,6 +120,7 @@ class _Records:
         self._lines = lines
         self._filename = filename
         self._taken: list[Line] = []
+        self._exhausted = False
         self._reader = csv.reader(self._feed())
         self._line_count = start.lines
         self._rows = start.rows
@@ -143,6 +144,7 @@ class _Records:
         for line in self._lines:
             self._taken.append(line)
             yield line.text.removeprefix(BOM) if line.offset == 0 else line.text
+        self._exhausted = True
 
     def _next(self) -> _Record | None:
         cells: list[str] = []
@@ -156,13 +158,13 @@ class _Records:
             raise UploadRejected(message) from problem
         except csv.Error as problem:
             error = self._explain(problem)
+        if self._exhausted:  # the reader asked for another line in the middle of a record
+            self._refuse_unclosed()
         return self._record(cells, error)
 
     def _record(self, cells: list[str], error: str | None) -> _Record:
         text = "".join(line.text for line in self._taken)
         start = Cursor(self._taken[0].offset, self._rows, self._line_count)
-        if not text.endswith("\n") and _is_unclosed(text):
-            self._refuse_unclosed()
         self._line_count += len(self._taken)
         self._taken.clear()
         return _Record(text, cells, start, error)
@@ -191,15 +193,6 @@ def _cells(text: str) -> list[str]:
         return next(csv.reader([text]), [])
     except csv.Error:
         return [text]
-
-
-def _is_unclosed(text: str) -> bool:
-    """Tell whether the file's last record ends inside a quote: only the strict reader says so."""
-    try:
-        next(csv.reader([text], strict=True), None)
-    except csv.Error as problem:
-        return "unexpected end of data" in str(problem)
-    return False
 
 
 def _quoted(cell: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ class JsonlFormat:
     def __init__(self, filename: str) -> None:
         self._filename = filename
         self._decoder = msgspec.json.Decoder(dict[str, Any])
+        self._texts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def rows(self, blocks: Iterable[bytes], start: Cursor) -> Iterator[Row]:
         """Read one row a line; blank lines are none. Raises UploadRejected where the file is not UTF-8."""
@@ -52,18 +53,18 @@ class JsonlFormat:
     def output_row(self, raw: str, outcome: Outcome) -> bytes:
         """Return the row's own text with the new fields behind it; text that is no object stands in `_raw`."""
         added = dict(zip(ADDED, added_values(outcome), strict=True))
-        return self._extended(raw, added, dropped=(*_OURS, ANSWER))
+        return self._extended(raw, added)
 
     def failed_line(self, raw: str, outcome: Outcome) -> bytes:
         """Return the row's own fields with the reason behind them."""
-        return self._extended(raw, {STATUS: outcome.status, ERROR: outcome.error}, dropped=_OURS)
+        return self._extended(raw, {STATUS: outcome.status, ERROR: outcome.error})
 
     def _row(self, raw: str, start: Cursor) -> Row:
         try:
             cells = self._decoder.decode(raw)
-        except msgspec.ValidationError:
-            return Row(raw, start, error="the line is not a JSON object")
         except (msgspec.DecodeError, RecursionError) as problem:
+            if "Expected `object`" in str(problem):
+                return Row(raw, start, error="the line is not a JSON object")
             return Row(raw, start, error=f"the line is not JSON: {problem}")
         for name in _OURS:
             cells.pop(name, None)
@@ -71,16 +72,16 @@ class JsonlFormat:
             return Row(raw, start, error=f"it has a field '{ANSWER}', which is where the output goes; rename it")
         return Row(raw, start, cells)
 
-    def _extended(self, raw: str, added: dict[str, str], *, dropped: tuple[str, ...]) -> bytes:
-        own = self._own_text(raw, dropped)
+    def _extended(self, raw: str, added: dict[str, str]) -> bytes:
+        own = self._own_text(raw, replaced=added.keys())
         return (own[:-1] + b"," if own != b"{}" else b"{") + msgspec.json.encode(added)[1:] + b"\n"
 
-    def _own_text(self, raw: str, dropped: tuple[str, ...]) -> bytes:
-        """Return the row as an object's text, written anew only where a field must go."""
+    def _own_text(self, raw: str, *, replaced: Collection[str]) -> bytes:
+        """Return the row as an object's text. Where a field must go, the others' values stay to the byte."""
         try:
-            fields = self._decoder.decode(raw)
+            fields = self._texts.decode(raw)
         except (msgspec.DecodeError, RecursionError):
             return msgspec.json.encode({RAW: raw})
-        if fields and fields.keys().isdisjoint(dropped):
+        if fields and fields.keys().isdisjoint(replaced):
             return raw.encode()
-        return msgspec.json.encode({name: value for name, value in fields.items() if name not in dropped})
+        return msgspec.json.encode({name: value for name, value in fields.items() if name not in replaced})

@@ -50,8 +50,8 @@ def split_lines(blocks: Iterable[bytes], *, offset: int, filename: str) -> Itera
 
 
 def without_line_end(text: str) -> str:
-    r"""Return a line without its `\n` or `\r\n`."""
-    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    r"""Return a line without its line end: `\n`, `\r\n`, and what broken exports write, such as `\r\r\n`."""
+    return text.rstrip("\r\n")
 
 
 def _decode(raw: bytes, offset: int) -> str:

@@ -1,0 +1,140 @@
+"""`batchdrop`: run a file through the application, or keep the application running, on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from cli.dropping import Drop
+    from cli.service import Service
+
+PROJECT = Path(__file__).resolve().parent.parent
+JOB_FAILED = 1
+USAGE_ERROR = 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Drop a file into a bucket; get it back with Claude's answer to each row.",
+)
+
+WaitScale = Annotated[
+    float | None,
+    typer.Option(min=0.0001, max=1.0, help="Shorten every wait to this part. Default: 0.02 with the emulator, else 1."),
+]
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file.")],
+    recipe: Annotated[
+        Path | None, typer.Option(help="How to ask about each row; not needed for ready requests.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
+    shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
+    wait_scale: WaitScale = None,
+) -> None:
+    """Run one file through the whole application on this machine, and leave its output in a folder.
+
+    Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
+    """
+    from cli.dropping import Drop
+    from cli.service import ServiceUnclearError, service_of
+
+    try:
+        service = service_of(os.environ)
+    except ServiceUnclearError as error:
+        _usage_error(str(error))
+    _run(Drop(file, recipe), out, service, wait_scale, shard_rows)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
+    """Run examples/reviews.csv, always against the emulator."""
+    from cli.dropping import Drop
+    from cli.service import Service
+
+    examples = PROJECT / "examples"
+    _run(Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml"), out, Service(), None, 100)
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")
+    ] = None,
+    wait_scale: WaitScale = None,
+) -> None:
+    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it."""
+    from cli.keep_up import keep_up
+    from cli.service import ServiceUnclearError, service_of
+
+    try:
+        service = service_of(os.environ)
+    except ServiceUnclearError as error:
+        _usage_error(str(error))
+    _guarded(lambda: keep_up(service, _console(), port=port, wait_scale=wait_scale or service.wait_scale))
+
+
+def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:
+    from cli.dropping import NotDroppableError
+    from cli.one_shot import Run, run_once
+
+    try:
+        drop.check()
+    except NotDroppableError as error:
+        _usage_error(str(error))
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows)
+    if not _guarded(lambda: run_once(one, _console())):
+        raise typer.Exit(JOB_FAILED)
+
+
+def _guarded(command: Callable[[], bool]) -> bool:
+    """Run a command that needs the stack; if the stack breaks, say so in one line."""
+    from local.stack import StackError
+
+    try:
+        return command()
+    except StackError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(JOB_FAILED) from error
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def main() -> None:
+    """Console script. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT=1, as `make` asks."""
+    from local.exit_with_parent import exit_with_parent_if_asked
+
+    signal.signal(signal.SIGTERM, _end)
+    exit_with_parent_if_asked()
+    app()
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _usage_error(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(USAGE_ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""One job from file to output on an embedded stack of its own: `batchdrop run` and `batchdrop demo`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.s3 import S3ObjectStore
+from cli.dropping import Drop
+from cli.job_view import JobWatcher, Stage, find_execution
+from cli.outputs import fetch_results, show_results
+from cli.progress import follow
+from cli.service import Service
+from local.stack import EmbeddedStack, StackError, StackOptions
+
+START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
+LOCAL_SHARDS = "2"  # open at once: each needs Lambda processes of its own, and a laptop has few cores
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to run, where to put the outcome, and against which service."""
+
+    drop: Drop
+    out: Path
+    service: Service
+    wait_scale: float
+    shard_rows: int | None = None
+
+    def options(self, log_dir: Path) -> StackOptions:
+        """Return the stack for this run."""
+        overrides = {"ShardConcurrency": LOCAL_SHARDS}
+        if self.shard_rows is not None:
+            overrides["ShardRows"] = str(self.shard_rows)
+        return StackOptions(
+            wait_scale=self.wait_scale,
+            anthropic_base_url=self.service.base_url,
+            anthropic_api_key=self.service.api_key,
+            log_dir=log_dir,
+            overrides=overrides,
+        )
+
+
+def run_once(run: Run, console: Console) -> bool:
+    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`. True if it succeeded.
+
+    Raises StackError when the stack itself breaks; the message names the logs, which are kept.
+    """
+    run.out.mkdir(parents=True, exist_ok=True)
+    log_dir = Path(tempfile.mkdtemp(prefix=".logs-", dir=run.out))
+    console.print(run.service.description, highlight=False, soft_wrap=True)
+    with console.status("starting the embedded stack (ministack, template.yaml) ..."):
+        stack = EmbeddedStack(run.options(log_dir)).start()
+    try:
+        job_id, succeeded = _drop_and_follow(stack, run, console)
+    finally:
+        stack.shutdown()
+    shutil.move(log_dir, run.out / job_id / "logs")
+    return succeeded
+
+
+def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[str, bool]:
+    s3, executions = stack.client("s3"), stack.client("stepfunctions")
+    run.drop.upload(s3, stack.bucket)
+    console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
+    job_id, execution_arn = _await_execution(stack, executions)
+    watcher = JobWatcher(
+        job_id=job_id,
+        execution_arn=execution_arn,
+        executions=executions,
+        store=S3ObjectStore(s3, stack.bucket),
+        ledger=DynamoLedger(stack.clients.resource("dynamodb").Table(stack.ledger_table)),
+    )
+    view = follow(watcher.look, console=console, pause=_pauser(stack))
+    folder = run.out / job_id
+    fetch_results(s3, stack.bucket, job_id, folder)
+    summary = folder / "summary.json"
+    if summary.exists():
+        show_results(folder, _with_functions(summary, stack), console)
+    else:
+        console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
+    return job_id, view.stage is Stage.SUCCEEDED
+
+
+def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:
+    deadline = time.monotonic() + START_SECONDS
+    pause = _pauser(stack)
+    while (found := find_execution(executions, stack.state_machine_arn)) is None:
+        if time.monotonic() > deadline:
+            message = f"the upload started no job within {START_SECONDS:.0f} s; see the logs in {stack.log_dir}"
+            raise StackError(message)
+        pause(0.1)
+    return found
+
+
+def _pauser(stack: EmbeddedStack) -> Any:
+    def pause(seconds: float) -> None:
+        stack.check_alive()
+        time.sleep(seconds)
+
+    return pause
+
+
+def _with_functions(summary: Path, stack: EmbeddedStack) -> dict[str, Any]:
+    """Write the functions' peak memory and CPU beside the summary; return the summary."""
+    stats = [
+        {
+            "function": one.function,
+            "peak_rss_mb": one.peak_rss_mb,
+            "cpu_seconds": one.cpu_seconds,
+            "processes": one.processes,
+        }
+        for one in stack.function_stats()
+    ]
+    summary.with_name("functions.json").write_text(json.dumps(stats, indent=2) + "\n", encoding="utf-8")
+    content: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,91 @@
+"""A finished job's files: fetched to a folder, and shown."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ROWS_SHOWN = 8
+CELL_WIDTH = 36
+NARROW = 12  # a column up to this wide is shown whole; wider ones give way
+
+
+def fetch_results(s3: Any, bucket: str, job_id: str, folder: Path) -> list[Path]:
+    """Download what a job wrote to `results/` into `folder`; return the files.
+
+    A key's last part becomes a file name, so that no key can lead out of the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="results/")
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    files = []
+    for key in keys:
+        *_, job, name = key.split("/")
+        if job == job_id:
+            s3.download_file(bucket, key, str(folder / name))
+            files.append(folder / name)
+    return files
+
+
+def show_results(folder: Path, summary: dict[str, Any], console: Console) -> None:
+    """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
+    outputs = sorted(folder.glob("output.*"))
+    for output in outputs:
+        console.print(_first_rows(output))
+    console.print(_tally_line(summary))
+    console.print(_cost_line(summary))
+    for fault in summary["faults"][:3]:
+        where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
+        console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
+    for output in outputs:
+        console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
+    if summary["tally"]["failed"] or summary["tally"]["rejected"]:
+        console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
+
+
+def _first_rows(output: Path) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    with output.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file) if output.suffix == ".csv" else _json_rows(file)
+        columns = next(rows, [])
+        shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in itertools.islice(rows, ROWS_SHOWN)]
+    for name, cells in zip(columns, zip(*shown, strict=True), strict=True):
+        width = max(cell.cell_len for cell in (Text(name), *cells))
+        table.add_column(
+            Text(name), no_wrap=True, min_width=min(width, NARROW), max_width=CELL_WIDTH, overflow="ellipsis"
+        )
+    for row in shown:
+        table.add_row(*row)
+    return table
+
+
+def _json_rows(lines: Any) -> Any:
+    rows = [json.loads(line) for line in itertools.islice(lines, ROWS_SHOWN)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    yield columns
+    yield from ([str(row.get(name, "")) for name in columns] for row in rows)
+
+
+def _tally_line(summary: dict[str, Any]) -> Text:
+    tally = summary["tally"]
+    fates = " + ".join(f"{tally[fate]:,} {fate}" for fate in ("answered", "failed", "rejected"))
+    return Text(f"{tally['rows']:,} rows = {fates}", style="bold")
+
+
+def _cost_line(summary: dict[str, Any]) -> Text:
+    tokens_in = sum(tokens["input"] for tokens in summary["tokens"])
+    tokens_out = sum(tokens["output"] for tokens in summary["tokens"])
+    usd = summary["cost"]["usd"]
+    dollars = "price unknown" if usd is None else f"${usd:.6f}"
+    return Text(
+        f"{tokens_in:,} tokens in, {tokens_out:,} out: {dollars} at the batch price of {summary['cost']['prices_of']}; "
+        f"{summary['timings']['total_seconds']:.1f} s, {summary['shards']} shards"
+    )
