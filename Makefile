@@ -28,7 +28,7 @@ $(UV): tools/uv/requirements.lock
 # Python 3.13 as in Lambda where uv finds or fetches it, else the oldest Python that the code supports or newer.
 .venv/.ready: $(UV) requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv --quiet --python 3.13 .venv 2>/dev/null || $(UV) venv --quiet --python '>=3.11' .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q layers/core/batchdrop cli local
 	@touch $@

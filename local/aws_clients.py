@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from local.child_environment import ACCOUNT, REGION, SECRET_KEY
 
@@ -34,6 +34,13 @@ class AwsClients:
 
     def client(self, service: str) -> Any:
         """A new client for any service, by boto3's name."""
+        return self._made("client", service)
+
+    def resource(self, service: str) -> Any:
+        """A new boto3 resource, for the services that have one."""
+        return self._made("resource", service)
+
+    def _made(self, kind: Literal["client", "resource"], service: str) -> Any:
         # Slow to import (0.5 s); the processes start meanwhile.
         from boto3.session import Session
         from botocore.config import Config
@@ -52,7 +59,7 @@ class AwsClients:
             read_timeout=60,
             retries={"total_max_attempts": 3, "mode": "standard"},
         )
-        make: "Callable[..., Any]" = session.client
+        make: Callable[..., Any] = getattr(session, kind)
         return make(service, endpoint_url=self.endpoint_url, config=config)
 
     def s3(self) -> "S3Client":

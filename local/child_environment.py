@@ -48,7 +48,7 @@ def base_environment(environ: Mapping[str, str], *, temp_dir: Path, leash: Path)
 def ministack_environment(
     base: Mapping[str, str], *, port: int, wait_scale: float, identity: str, temp_dir: Path
 ) -> dict[str, str]:
-    """ministack's environment: loopback only, no listener but the gateway, no Docker, nothing kept on disk.
+    """The environment of ministack: loopback only, no listener but the gateway, no Docker, nothing kept on disk.
 
     `identity` comes back in its health report (as its edition), which tells it from another ministack that
     took the port first.

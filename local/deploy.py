@@ -20,9 +20,7 @@ class DeployError(Exception):
     """CloudFormation did not create the stack; the message lists the resources that failed, and why."""
 
 
-def deploy(
-    package: Package, clients: AwsClients, *, stack_name: str, parameters: Mapping[str, str]
-) -> dict[str, str]:
+def deploy(package: Package, clients: AwsClients, *, stack_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
     """Upload the artifacts, create the stack and wait for it. Returns its outputs by name."""
     _upload(package.artifacts, clients)
     cloudformation = clients.cloudformation()
@@ -30,9 +28,7 @@ def deploy(
         cloudformation.create_stack(
             StackName=stack_name,
             TemplateBody=json.dumps(package.template),
-            Parameters=[
-                {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
-            ],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
     except cloudformation.exceptions.ClientError as error:

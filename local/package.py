@@ -54,9 +54,7 @@ class _Packaging:
         if "Runtime" in globals_of(self._template, FUNCTION):
             globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
         for _, properties in resources_of_type(self._template, LAYER):
-            properties["ContentUri"] = self._stored(
-                self._archive([properties["ContentUri"]]).to_zip(), ".zip"
-            )
+            properties["ContentUri"] = self._stored(self._archive([properties["ContentUri"]]).to_zip(), ".zip")
         for _, properties in resources_of_type(self._template, STATE_MACHINE):
             if "DefinitionUri" in properties:
                 properties["DefinitionUri"] = self._stored(self._definition(properties), ".json")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.child_environment import ministack_environment
+from local.leash import REMOVES_ENV
 
 _LEASH_FILE = Path(__file__).with_name("leash.py")
 _PACKAGE_ROOT = Path(__file__).parent.parent
@@ -56,9 +57,7 @@ class Ministack:
     ) -> "Ministack":
         """Start it on `port`, or on a free one."""
         port, identity = port or free_port(), f"batchdrop-{uuid.uuid4().hex}"
-        own = ministack_environment(
-            environment, port=port, wait_scale=wait_scale, identity=identity, temp_dir=temp_dir
-        )
+        own = ministack_environment(environment, port=port, wait_scale=wait_scale, identity=identity, temp_dir=temp_dir)
         return cls(_spawn("ministack", ["ministack"], own, log), f"http://127.0.0.1:{port}", identity)
 
     def answers(self) -> bool:
@@ -79,7 +78,7 @@ class Claude:
     @classmethod
     def start(cls, environment: Mapping[str, str], arguments: Sequence[str], *, log: Path) -> "Claude":
         """Start it on a port of its own choice."""
-        own = dict(environment) | {"PYTHONPATH": str(_PACKAGE_ROOT)}
+        own = dict(environment) | {"PYTHONPATH": str(_PACKAGE_ROOT), REMOVES_ENV: environment["TMPDIR"]}
         return cls(_spawn("claude_api", ["local.claude_api", "--port", "0", *arguments], own, log))
 
     def url(self) -> str | None:
@@ -96,9 +95,7 @@ def free_port() -> int:
     return port
 
 
-def _spawn(
-    name: str, module_and_arguments: Sequence[str], environment: Mapping[str, str], log: Path
-) -> Service:
+def _spawn(name: str, module_and_arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Service:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-P", os.fspath(_LEASH_FILE), *module_and_arguments],

@@ -61,7 +61,7 @@ class StackOptions:
         if self.wait_scale <= 0:
             raise ValueError(f"wait_scale must be more than 0, not {self.wait_scale}")
         if self.anthropic_base_url and not self.anthropic_api_key:
-            raise ValueError("anthropic_base_url needs anthropic_api_key: the real service asks for one")
+            raise ValueError(f"{self.anthropic_base_url} needs anthropic_api_key: it is not the emulator")
 
 
 class EmbeddedStack:
@@ -72,7 +72,7 @@ class EmbeddedStack:
         self.region = REGION
         self.outputs: dict[str, str] = {}
         self._temp_dir = Path(tempfile.gettempdir()) / f"batchdrop-{uuid.uuid4().hex}"
-        self.log_dir = self.options.log_dir or self._temp_dir / "logs"
+        self.log_dir = (self.options.log_dir or self._temp_dir / "logs").absolute()
         self._report = StackReport()
         self._function_names: dict[str, str] = {}
         self._supervisor: SupervisorProcess | None = None
@@ -136,11 +136,13 @@ class EmbeddedStack:
         """
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
-            if self.outputs and supervisor.is_alive():
-                # The logs are a service to the reader; they must not keep the stack from ending.
-                with contextlib.suppress(Exception):
-                    self.write_function_logs()
-            supervisor.end()
+            try:
+                if self.outputs and supervisor.is_alive():
+                    # The logs are a service to the reader; they must not keep the stack from ending.
+                    with contextlib.suppress(Exception):
+                        self.write_function_logs()
+            finally:
+                supervisor.end()
         # The supervisor has done so, unless it was killed.
         shutil.rmtree(self._temp_dir, ignore_errors=True)
 
@@ -181,9 +183,7 @@ class EmbeddedStack:
             raise StackError(f"The embedded stack did not start: {self._report.error}{self._see_logs()}")
         parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
         try:
-            self.outputs = deploy(
-                packaged, self.clients, stack_name=self.options.stack_name, parameters=parameters
-            )
+            self.outputs = deploy(packaged, self.clients, stack_name=self.options.stack_name, parameters=parameters)
         except DeployError as error:
             raise StackError(f"The template was not deployed: {error}{self._see_logs()}") from error
         self._function_names = function_names(self.clients, self.options.stack_name)

@@ -68,9 +68,7 @@ class Supervisor:
     def _start_claude(self) -> Claude | None:
         if self._spec.claude_arguments is None:
             return None
-        return Claude.start(
-            self._environment, self._spec.claude_arguments, log=self._spec.log_dir / "claude_api.log"
-        )
+        return Claude.start(self._environment, self._spec.claude_arguments, log=self._spec.log_dir / "claude_api.log")
 
     def _start_ministack(self, tries: int) -> Ministack:
         ministack = Ministack.start(
@@ -95,9 +93,7 @@ class Supervisor:
             if service.has_ended:
                 raise StartError(service.last_words())
             if time.monotonic() > deadline:
-                raise StartError(
-                    f"{service.name} did not answer within {_START_SECONDS:g} s; see {service.log}"
-                )
+                raise StartError(f"{service.name} did not answer within {_START_SECONDS:g} s; see {service.log}")
             if self._stop.wait(_START_POLL_SECONDS):
                 return
 

@@ -1,0 +1,103 @@
+"""Packaging changes the functions' runtime and the places of the code, and nothing else."""
+
+import copy
+import io
+import json
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.package import LOCAL_RUNTIME, Package, PackageError, package
+from local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
+
+CODE_PATHS = {FUNCTION: "CodeUri", LAYER: "ContentUri", STATE_MACHINE: "DefinitionUri"}
+
+
+def _artifact(packaged: Package, location: str) -> bytes:
+    return packaged.artifacts[location.rsplit("/", 1)[-1]]
+
+
+def _archive(packaged: Package, logical_id: str, path: str) -> zipfile.ZipFile:
+    location = packaged.template["Resources"][logical_id]["Properties"][path]
+    return zipfile.ZipFile(io.BytesIO(_artifact(packaged, location)))
+
+
+def _definition(packaged: Package) -> str:
+    return _artifact(packaged, packaged.template["Resources"]["Job"]["Properties"]["DefinitionUri"]).decode()
+
+
+def _without_code_paths(template: dict[str, Any]) -> dict[str, Any]:
+    rest = copy.deepcopy(template)
+    for kind, name in CODE_PATHS.items():
+        for _, properties in resources_of_type(rest, kind):
+            del properties[name]
+    return rest
+
+
+def test_only_runtime_and_code_paths_change(template: Path) -> None:
+    """What is deployed is the project's own template."""
+    original, packaged = read_template(template), package(template).template
+    assert original["Globals"]["Function"].pop("Runtime") == "python3.13"
+    assert packaged["Globals"]["Function"].pop("Runtime") == LOCAL_RUNTIME
+    assert _without_code_paths(packaged) == _without_code_paths(original)
+
+
+def test_same_files_same_bytes(template: Path) -> None:
+    """Packaging twice gives identical artifacts under identical keys."""
+    assert package(template) == package(template)
+
+
+def test_function_archive(template: Path) -> None:
+    """It has the function's code at its root, the layer's packages, and an executable bootstrap."""
+    archive = _archive(package(template), "AnswerShardFunction", "CodeUri")
+    assert {"app.py", "bootstrap", "batchdrop/__init__.py", "batchdrop/errors.py"} <= set(archive.namelist())
+    assert (archive.getinfo("bootstrap").external_attr >> 16) & stat.S_IXUSR
+    assert b"awslambdaric" in archive.read("bootstrap")
+
+
+def test_modules_are_compiled(template: Path) -> None:
+    """No function's first start compiles what it imports."""
+    names = _archive(package(template), "AnswerShardFunction", "CodeUri").namelist()
+    assert len([name for name in names if name.endswith(".pyc")]) == len(
+        [name for name in names if name.endswith(".py")]
+    )
+
+
+def test_definition_becomes_json(template: Path) -> None:
+    """Placeholders stay; one for a Number parameter is a number once its value stands there."""
+    text = _definition(package(template))
+    assert '"FunctionName": "${AnswerShardFunctionArn}"' in text
+    substituted = json.loads(text.replace("${MapConcurrency}", "3"))
+    assert substituted["States"]["Answer shards"]["MaxConcurrency"] == 3
+
+
+def test_layer_without_code_adds_nothing(tmp_path: Path) -> None:
+    """A layer of third-party packages alone has none: the packages come from this environment."""
+    _write_project(tmp_path, code="functions/one")
+    (tmp_path / "layer" / "Makefile").write_text("build:\n")
+    (tmp_path / "layer" / "requirements.txt").write_text("pyarrow\n")
+    names = _archive(package(tmp_path / "template.yaml"), "One", "CodeUri").namelist()
+    assert [name for name in names if not name.endswith(".pyc")] == ["app.py", "bootstrap"]
+
+
+def test_missing_code_directory(tmp_path: Path) -> None:
+    """The error names the directory."""
+    _write_project(tmp_path, code="functions/gone")
+    with pytest.raises(PackageError, match="functions/gone"):
+        package(tmp_path / "template.yaml")
+
+
+def _write_project(root: Path, *, code: str) -> None:
+    (root / "functions" / "one").mkdir(parents=True)
+    (root / "functions" / "one" / "app.py").write_text("def handler(event, context): ...\n")
+    (root / "layer").mkdir()
+    (root / "template.yaml").write_text(f"""
+Resources:
+  Packages: {{Type: {LAYER}, Properties: {{ContentUri: layer}}}}
+  One:
+    Type: {FUNCTION}
+    Properties: {{CodeUri: {code}, Handler: app.handler, Runtime: python3.13, Layers: [!Ref Packages]}}
+""")
