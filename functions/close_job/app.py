@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.summary import fault_of
+from batchdrop.errors import JobCanceled, JobFailed
 from batchdrop.usecases.close_job import close_job
 
 logger = Logger()
@@ -18,11 +19,14 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"upload": UploadRecord, "fault": {"Error", "Cause"}?}`; return how the job ended, for the last Choice."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | int:
+    """Close `{"upload", "fault"?}` and return how the job ended; or end `{"upload", "closed", "redrives", …}` red."""
     upload = msgspec.convert(event["upload"], UploadRecord)
     logger.append_keys(job_id=upload.job_id)
-    caught = event.get("fault")
+    return _end_red(event, upload) if "closed" in event else _close(event.get("fault"), upload, context)
+
+
+def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaContext) -> dict[str, Any]:
     summary = close_job(
         upload,
         fault_of(caught["Error"], caught["Cause"]) if caught else None,
@@ -31,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         clock=bootstrap.clock(context),
         format_for=bootstrap.format_for,
     )
-    metrics.add_metric("JobsSucceeded" if summary.status == "succeeded" else "JobsFailed", MetricUnit.Count, 1)
+    metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
     logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
     first = summary.faults[0] if summary.faults else None
     return {
@@ -40,3 +44,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "error": first.type if first else "",
         "cause": f"{first.message} ({len(summary.faults)} in all; see {summary.results}summary.json)" if first else "",
     }
+
+
+def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
+    """Raise the job's end; a redriven execution comes by here first, and goes on instead with its RedriveCount."""
+    redrives: int = event["redrives"] or 0
+    known = event["known_redrives"]
+    if redrives > known:
+        bootstrap.ledger().lift(upload.job_id)
+        logger.info("job redriven", redrives=redrives)
+        return redrives
+    closed = event["closed"]
+    raise (JobCanceled if closed["status"] == "canceled" else JobFailed)(f"{closed['error']}: {closed['cause']}")

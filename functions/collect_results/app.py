@@ -1,4 +1,4 @@
-"""collect_results: an ended Message Batch becomes one shard's part of the output."""
+"""collect_results: an ended Message Batch becomes the next round's leftovers, or the shard's part of the output."""
 
 from typing import Any
 
@@ -17,20 +17,24 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Take a ShardState whose Message Batch ended; return it unchanged once the part is written."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take a ShardState whose Message Batch ended; return the next round's if there are leftovers."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
-    tally = collect_results(
+    collected = collect_results(
         state.job_id,
         state.shard,
         state.round,
         state.batch_id,
+        resumes=state.resumes,
         store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
+        clock=bootstrap.clock(context),
         format_for=bootstrap.format_for,
     )
-    metrics.add_metric("RowsAnswered", MetricUnit.Count, tally.answered)
-    metrics.add_metric("RowsFailed", MetricUnit.Count, tally.failed)
-    logger.info("shard collected", batch_id=state.batch_id, answered=tally.answered, failed=tally.failed)
-    return as_state(state)
+    if collected.tally is not None:
+        metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
+        metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
+    logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
+    return as_state(state.collected(leftovers=collected.leftovers))

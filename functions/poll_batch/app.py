@@ -18,15 +18,18 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState; return it with `ended`, or with the seconds to wait before the next look."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     answer = poll_batch(
+        state.job_id,
         state.batch_id,
         state.polls,
         open_shards=min(state.shards, bootstrap.configuration().shard_concurrency),
+        ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
+        clock=bootstrap.clock(context),
         jitter=random.random,
     )
     metrics.add_metric("Polls", MetricUnit.Count, 1)

@@ -6,6 +6,8 @@ BatchdropError
 │   ├── RecipeRejected       the recipe
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
+├── JobFailed                a job's end, when it is red
+├── JobCanceled              the user canceled the job
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── RateLimited              the API said: later
@@ -40,6 +42,14 @@ class NothingToAsk(JobFault):
 
 class AccountTrouble(BatchdropError):
     """Authentication, billing, permission or spend limit: stop asking and tell the user."""
+
+
+class JobFailed(BatchdropError):
+    """The job is closed and its end is red; raised last, so that a redriven execution can go on from there."""
+
+
+class JobCanceled(BatchdropError):
+    """The user canceled the job: ask nothing more, keep what was answered."""
 
 
 class SubmissionRefused(BatchdropError):

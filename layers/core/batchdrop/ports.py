@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.submission import Halt, ShardFailure, Submission
 
 
 class ObjectMissing(Exception):  # an answer of the store, not a fault of the program
@@ -78,48 +78,60 @@ class BatchApi(Protocol):
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
 
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        """Yield the Message Batches created at or after `since`, newest first, whoever created them.
+
+        Raises ApiUnavailable, RateLimited, AccountTrouble.
+        """
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask for a Message Batch to be canceled; one that ended stays as it is. Raises as `retrieve`."""
+
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """One paid create: the intent written before it, and the Message Batch it became (None: outcome unknown)."""
-
-    job_id: str
-    shard: int
-    asked_round: int
-    requests: int
-    intended_at: datetime
-    batch_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShardFailure:
-    """A shard that ended by an error, as the state machine recorded it."""
-
-    shard: int
-    error: str
-    cause: str
 
 
 class Ledger(Protocol):
     """Facts that need conditional writes, and that outlive any one function."""
 
-    def intend(self, submission: Submission) -> Submission | None:
-        """Write an intent if there is none for its job, shard and round; return None. Else return what is there."""
+    def begin(self, intent: Submission) -> Submission:
+        """Take the right to send: write the intent if there is none, or if the one there is `armed`.
 
-    def record(self, submission: Submission, batch_id: str) -> None:
-        """Write the Message Batch that an intent became. Repeating it changes nothing."""
+        Returns the submission as it stands now; only if its `attempt` is the intent's own may its caller send.
+        """
 
-    def clear(self, submission: Submission) -> None:
-        """Remove an intent whose create was refused cleanly, so that it may be tried again."""
+    def end_attempt(self, submission: Submission, at: datetime) -> None:
+        """Note that a sent attempt is over without an answer, so that settling need not wait for its deadline."""
+
+    def accept(self, submission: Submission, batch_id: str) -> Submission:
+        """Write that an attempt became this Message Batch, and claim it. Returns the submission as it stands now.
+
+        Changes nothing if the attempt is no longer the current one, or the Message Batch is claimed by another.
+        """
+
+    def rearm(self, submission: Submission) -> None:
+        """Allow another attempt, for this one created nothing. Changes nothing if it is no longer the current one."""
+
+    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+        """Return one submission."""
 
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
 
+    def is_claimed(self, batch_id: str) -> bool:
+        """Tell whether a Message Batch is some submission's already."""
+
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""
+
+    def halt(self, job_id: str, halt: Halt) -> None:
+        """Write that the job must ask nothing more. The first reason stays, but JobCanceled replaces any other."""
+
+    def halted(self, job_id: str) -> Halt | None:
+        """Return why the job must ask nothing more; None if it may go on."""
+
+    def lift(self, job_id: str) -> None:
+        """Forget the job's halt and its shards' failures, so that it can be resumed."""
 
 
 class JobStarter(Protocol):

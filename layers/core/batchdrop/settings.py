@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from batchdrop.domain.limits import MAX_BATCH_REQUESTS
 
+SETTLE_SECONDS = 300.0  # Message Batches: what is created is listed after one or two minutes; taken twice over
 SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and to write the manifest
 
 
@@ -12,6 +13,7 @@ SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and 
 class Settings:
     """What template.yaml tells the functions. `anthropic_base_url` None means the SDK's own default.
 
+    `settle_seconds` is how long a Message Batch may take to be listed after the attempt to create it has ended.
     `split_time_reserve` is the seconds of an invocation that split_upload keeps for finishing.
     """
 
@@ -23,6 +25,7 @@ class Settings:
     shard_rows: int
     shard_concurrency: int
     split_time_reserve: float
+    settle_seconds: float
 
 
 def from_environment() -> Settings:
@@ -36,5 +39,6 @@ def from_environment() -> Settings:
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
         shard_rows=int(env.get("SHARD_ROWS") or MAX_BATCH_REQUESTS),
         shard_concurrency=int(env.get("SHARD_CONCURRENCY") or 1),
+        settle_seconds=float(env.get("SETTLE_SECONDS") or SETTLE_SECONDS),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,11 +34,18 @@ PATH = "/v1/messages/batches"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # for retrieve and between two blocks of results
 BLOCK = 256 * 1024
+PAGE = 100  # Message Batches a page of the list; at most 1,000
 SPEND_LIMIT = "enforced_spend_limit_reached"
 
 _ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _REFUSED = {400, 404, 413, 422}  # the request itself was refused: nothing was created (408 and 409 do not say so)
 _OVERLOADED = 529
+
+
+class _Page(msgspec.Struct, frozen=True):
+    data: list[MessageBatch]
+    has_more: bool
+    last_id: str | None = None
 
 
 class AnthropicBatchApi:
@@ -73,6 +81,33 @@ class AnthropicBatchApi:
         with _read_errors():
             answer = self._client.get(f"{PATH}/{batch_id}", cast_to=httpx2.Response, options={"timeout": _timeout()})
             return msgspec.json.decode(answer.content, type=MessageBatch)
+
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        """Yield the Message Batches created at or after `since`, newest first. Raises as `retrieve`."""
+        query: dict[str, str | int] = {"limit": PAGE}
+        while True:
+            page = self._page(query)
+            for batch in page.data:
+                if datetime.fromisoformat(batch.created_at) < since:
+                    return
+                yield batch
+            if not page.has_more or page.last_id is None:
+                return
+            query["after_id"] = page.last_id
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask for a Message Batch to be canceled; one that ended already stays as it is. Raises as `retrieve`."""
+        with _read_errors():
+            try:
+                self._client.post(f"{PATH}/{batch_id}/cancel", cast_to=httpx2.Response, options={"timeout": _timeout()})
+            except (anthropic.BadRequestError, anthropic.ConflictError):
+                return  # it has ended
+
+    def _page(self, query: dict[str, str | int]) -> _Page:
+        with _read_errors():
+            options: Any = {"timeout": _timeout(), "params": query}
+            answer = self._client.get(PATH, cast_to=httpx2.Response, options=options)
+            return msgspec.json.decode(answer.content, type=_Page)
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the results' bytes. Raises ResultsForeign before the key could leave for another host."""

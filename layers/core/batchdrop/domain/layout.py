@@ -22,9 +22,9 @@ class JobKeys:
         """Return the key of the array the Distributed Map reads."""
         return self._key("shards.json")
 
-    def requests(self, shard: int) -> str:
-        """Return the key of one shard's create body."""
-        return self._key(f"shards/{shard:05d}.requests.json")
+    def requests(self, shard: int, asked_round: int = 0) -> str:
+        """Return the key of one shard's create body; that of a later round holds the leftovers only."""
+        return self._key(f"shards/{shard:05d}.{f'r{asked_round}.' if asked_round else ''}requests.json")
 
     def rows(self, shard: int) -> str:
         """Return the key of one shard's input rows."""

@@ -11,7 +11,7 @@ from batchdrop.domain.row import Cursor
 
 
 class UploadRecord(msgspec.Struct, frozen=True):
-    """The S3 object the job answers. Also the input of the job's execution."""
+    """The S3 object the job answers. Also the input of the job's execution; `resumes` counts those before this one."""
 
     job_id: str
     bucket: str
@@ -19,6 +19,7 @@ class UploadRecord(msgspec.Struct, frozen=True):
     etag: str
     size: int
     uploaded_at: datetime
+    resumes: int = 0
 
 
 class ShardItem(msgspec.Struct, frozen=True):

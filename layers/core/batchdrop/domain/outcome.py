@@ -16,7 +16,7 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome:
     """One row's last word: the three new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `rejected`, or, for a paid answer that did not end by itself, its
+    `status` is `answered`, `failed`, `canceled`, `rejected`, or, for a paid answer that did not end by itself, its
     stop_reason (`max_tokens`, `refusal`, …).
     """
 
@@ -37,6 +37,11 @@ def failed(reason: str) -> Outcome:
     return Outcome("failed", "failed", error=reason)
 
 
+def canceled(reason: str) -> Outcome:
+    """Return the outcome of a row whose asking was called off."""
+    return Outcome("failed", "canceled", error=reason)
+
+
 def of_result(result: Result) -> Outcome:
     """Return the outcome that an API result gives its row."""
     match result:
@@ -45,7 +50,7 @@ def of_result(result: Result) -> Outcome:
         case Errored(error=envelope):
             return failed(f"{envelope.error.type}: {envelope.error.message}")
         case Canceled():
-            return failed("canceled: the Message Batch was canceled before this row's turn")
+            return canceled("the Message Batch was canceled before this row's turn")
         case Expired():
             return failed("expired: the Message Batch did not reach this row within 24 hours")
         case never:

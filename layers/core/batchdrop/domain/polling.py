@@ -10,6 +10,13 @@ JITTER = 0.2  # waits are stretched by up to this part, never shortened: shards 
 # Nine history events a poll (Wait 2, Task 5, Choice 2) leave room for 275 polls below 2,500 events, and 24 h in
 # waits of 330 s, the shortest there are in the long run, are 267.
 
+SETTLE_WAIT = 60  # seconds before the first look for a lost submission; the list lags by one or two minutes
+
+
+def settle_seconds(looks: int) -> int:
+    """Return the whole seconds to wait after look number `looks` (from 0) for a lost submission."""
+    return round(min(SETTLE_WAIT * GROWTH ** min(looks, 20), LONGEST_WAIT))
+
 
 def wait_seconds(polls: int, *, open_shards: int, jitter: float) -> int:
     """Return the whole seconds to wait before poll number `polls` (from 0) of one shard.

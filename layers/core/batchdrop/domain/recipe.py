@@ -9,6 +9,9 @@ import msgspec
 
 from batchdrop.errors import RecipeRejected
 
+DEFAULT_ROUNDS = 3
+MAX_ROUNDS = 10  # ours: what failed ten times for passing reasons needs a person
+
 FORBIDDEN_PARAMS = {
     "stream": "answers of a Message Batch cannot be streamed",
     "speed": "the Message Batches API refuses it",
@@ -22,8 +25,17 @@ FORBIDDEN_PARAMS = {
 }
 
 
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which paid answers are asked again: `max_tokens: x2` asks a cut one once more, with twice the limit."""
+
+    max_tokens: Literal["x2"] | None = None
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """A recipe's keys. `params` is passed through to Messages as it is."""
+    """A recipe's keys. `params` is passed through to Messages as it is.
+
+    `max_rounds`: how often a row is asked at most while it fails for passing reasons; failures are not billed.
+    """
 
     model: str
     prompt: str
@@ -32,6 +44,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     lane: Literal["auto", "batch", "live"] = "auto"
     on_bad_row: Literal["skip", "stop"] = "skip"
+    max_rounds: int = DEFAULT_ROUNDS
+    retry: Retry = Retry()
 
 
 def parse_recipe(fields: object, *, name: str) -> Recipe:
@@ -67,6 +81,7 @@ def _check_values(recipe: Recipe, name: str) -> None:
     faults = (
         (not recipe.model.strip(), "key 'model': it is empty; name a model, such as claude-haiku-5-5"),
         (not recipe.prompt.strip(), "key 'prompt': it is empty; write what to ask about each row"),
+        (not 1 <= recipe.max_rounds <= MAX_ROUNDS, f"key 'max_rounds': it goes from 1 to {MAX_ROUNDS}"),
         (recipe.max_tokens < 1, f"key 'max_tokens': {recipe.max_tokens} is below 1"),
         (recipe.lane == "live", "key 'lane': the live lane is not there yet; use 'batch' or 'auto'"),
     )

@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 
+from batchdrop.domain.polling import SETTLE_WAIT, settle_seconds, wait_seconds
+
 
 class ShardState(msgspec.Struct, frozen=True):
-    """The state of one shard's child execution. Shards, rounds and polls count from 0.
+    """The state of one shard's child execution. Shards, rounds, polls and looks count from 0.
 
-    `shards` is how many the job has; `expires_at` (Unix seconds) is for the ledger.
+    `shards` is how many the job has, `requests` how many this round asks; `expires_at` (Unix seconds) is the ledger's.
+    `settled` is the last verdict on a submission whose answer was lost, after `looks` looks.
     """
 
     job_id: str
@@ -18,15 +21,35 @@ class ShardState(msgspec.Struct, frozen=True):
     shards: int
     requests: int
     expires_at: int
+    resumes: int = 0
     round: int = 0
     batch_id: str = ""
     polls: int = 0
     wait_seconds: int = 0
     ended: bool = False
+    looks: int = 0
+    settled: str = ""
+    leftovers: int = 0
 
     def submitted(self, batch_id: str, *, wait_seconds: int) -> ShardState:
         """Return the state after the submission."""
         return msgspec.structs.replace(self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=False)
+
+    def looked(self, verdict: str, *, batch_id: str) -> ShardState:
+        """Return the state after a look for a lost submission."""
+        wait = wait_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
+        looks = self.looks + 1 if verdict == "open" else 0
+        return msgspec.structs.replace(
+            self, settled=verdict, batch_id=batch_id, looks=looks, polls=0, wait_seconds=wait, ended=False
+        )
+
+    def collected(self, *, leftovers: int) -> ShardState:
+        """Return the state after a round: the next round's if there are leftovers."""
+        if not leftovers:
+            return msgspec.structs.replace(self, leftovers=0)
+        return msgspec.structs.replace(
+            self, leftovers=leftovers, requests=leftovers, round=self.round + 1, batch_id="", wait_seconds=SETTLE_WAIT
+        )
 
     def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:
         """Return the state after one more poll."""

@@ -83,7 +83,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     job_id: str
-    status: Literal["succeeded", "failed"]
+    status: Literal["succeeded", "failed", "canceled"]
     input: str
     bytes: int
     results: str

@@ -6,7 +6,7 @@ import msgspec
 
 from batchdrop.domain.cost import is_long_prompt
 from batchdrop.domain.outcome import Outcome
-from batchdrop.domain.result import Usage
+from batchdrop.domain.result import Message, Usage
 from batchdrop.errors import InvariantBroken
 
 
@@ -56,8 +56,11 @@ class Tally(msgspec.Struct):
         setattr(self, outcome.fate, getattr(self, outcome.fate) + 1)
         self.statuses[outcome.status] = self.statuses.get(outcome.status, 0) + 1
         if outcome.message is not None:
-            usage = outcome.message.usage
-            self._tokens(outcome.message.model, long_prompt=is_long_prompt(usage)).add(usage)
+            self.add_paid(outcome.message)
+
+    def add_paid(self, message: Message) -> None:
+        """Count the tokens of an answer, also of one that a later answer replaced."""
+        self._tokens(message.model, long_prompt=is_long_prompt(message.usage)).add(message.usage)
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""

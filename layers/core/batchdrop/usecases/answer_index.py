@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
 
 from batchdrop.domain import custom_id
-from batchdrop.domain.result import ResultId
+from batchdrop.domain.last_word import ResultHead, Word
 from batchdrop.errors import ResultsIncomplete
 
 _NOWHERE = -1
 
 
 class AnswerIndex:
-    """One shard's result lines: the lines stay in `spool`, memory holds 16 bytes a row.
+    """One shard's result lines, round after round: the lines stay in `spool`, memory holds 17 bytes a row.
 
-    `found` counts the rows that have a line, `foreign` the lines that belong to no row of the shard, `repeated` the
-    second lines of a row (the first one counts).
+    A later line replaces an earlier one of its row, but an unpaid line never replaces a paid one. `foreign` counts
+    lines of no row of the shard, `repeated` second lines of a row in one round (the first one counts).
     """
 
     def __init__(self, spool: BinaryIO, *, job_id: str, shard: int, rows: int) -> None:
@@ -28,12 +28,21 @@ class AnswerIndex:
         self._whose = (job_id, shard)
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
+        self._words = bytearray(rows)
+        self._seen = bytearray(rows)
+        self._replaced: list[tuple[int, int]] = []
         self._end = 0
-        self._decoder = msgspec.json.Decoder(ResultId)
+        self._round = 0
+        self._decoder = msgspec.json.Decoder(ResultHead)
         self.found = self.foreign = self.repeated = 0
 
     def fill(self, lines: Iterable[bytes]) -> None:
-        """Write result lines to the spool and note whose they are. Raises ResultsIncomplete for a line cut short."""
+        """Take in one round's result lines, and count in `found` the rows that have one.
+
+        Raises ResultsIncomplete for a line cut short; the round is then to be filled in anew, into a new index.
+        """
+        self._round += 1
+        self.found = 0
         for line in lines:
             if line.strip():
                 self._note(line)
@@ -42,21 +51,46 @@ class AnswerIndex:
         self._spool.flush()
 
     def line(self, index: int) -> bytes | None:
-        """Return the result line of the shard's row `index`; None if there is none."""
+        """Return the last word on the shard's row `index`; None if there is none."""
         offset = self._offsets[index]
-        return None if offset == _NOWHERE else os.pread(self._spool.fileno(), self._lengths[index], offset)
+        return None if offset == _NOWHERE else self._read(offset, self._lengths[index])
+
+    def word(self, index: int) -> Word:
+        """Return what the last word on a row says."""
+        return Word(self._words[index])
+
+    def rows_with(self, word: Word) -> list[int]:
+        """Return the rows of which this is the last word."""
+        return [index for index, known in enumerate(self._words) if known == word]
+
+    def replaced_paid(self) -> Iterator[bytes]:
+        """Yield the paid lines that a later paid one replaced: they cost money, too."""
+        return (self._read(offset, length) for offset, length in self._replaced)
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._spool.fileno(), length, offset)
 
     def _note(self, line: bytes) -> None:
         try:
-            found_id = self._decoder.decode(line).custom_id
+            head = self._decoder.decode(line)
         except msgspec.DecodeError as error:
             message = f"result line {self.found + self.foreign + self.repeated + 1} is cut or broken: {error}"
             raise ResultsIncomplete(message) from error
-        row = custom_id.parse(found_id)
-        if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._offsets):
+        row = custom_id.parse(head.custom_id)
+        if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._words):
             self.foreign += 1
-        elif self._offsets[row.index] != _NOWHERE:
+        elif self._seen[row.index] == self._round:
             self.repeated += 1
         else:
-            self._offsets[row.index], self._lengths[row.index] = self._end, len(line)
+            self._seen[row.index] = self._round
             self.found += 1
+            self._place(row.index, len(line), head.word)
+
+    def _place(self, index: int, length: int, word: Word) -> None:
+        is_paid, was_paid = word >= Word.CUT, self._words[index] >= Word.CUT
+        if was_paid and not is_paid:
+            return
+        if was_paid:
+            self._replaced.append((self._offsets[index], self._lengths[index]))
+            word = Word.ANSWERED  # a limit is raised once
+        self._offsets[index], self._lengths[index], self._words[index] = self._end, length, word

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Literal
 
 import msgspec
 
 from batchdrop.domain.cost import batch_dollars, price_table
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.domain.outcome import Outcome, canceled, failed
+from batchdrop.domain.submission import Halt
 from batchdrop.domain.summary import (
     CostBlock,
     Fault,
@@ -21,7 +24,7 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import JobCanceled, UploadRejected
 from batchdrop.ports import Clock, FileFormat, Ledger, ObjectMissing, ObjectStore, Writer
 from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
@@ -45,18 +48,25 @@ def close_job(
     """
     prefix = _results_prefix(upload)
     manifest = read_manifest(store, upload.job_id)
+    halt = ledger.halted(upload.job_id)
     faults = [fault] if fault else []
+    faults += [Fault(halt.error, halt.reason)] if halt else []
     tally = Tally()
     outputs = OutputBlock(None, None)
     if manifest is not None and manifest.cursor is None:
-        failures = ledger.shard_failures(upload.job_id)
-        faults += [fault_of(failure.error, failure.cause, failure.shard) for failure in failures]
+        faults += _shard_faults(upload.job_id, halt, ledger)
         file_format = format_of(manifest, format_for)
         tally = _Stitch(manifest, faults, store, file_format).write(prefix)
         outputs = OutputBlock(f"{prefix}output.{file_format.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, clock)
     store.write(f"{prefix}summary.json", _encode(summary))
     return summary
+
+
+def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]:
+    """Return the faults of single shards; those that only obeyed the halt say nothing new."""
+    failures = ledger.shard_failures(job_id)
+    return [fault_of(one.error, one.cause, one.shard) for one in failures if halt is None or one.error != halt.error]
 
 
 def _results_prefix(upload: UploadRecord) -> str:
@@ -72,7 +82,7 @@ class _Stitch:
     def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, file_format: FileFormat) -> None:
         self._manifest = manifest
         self._keys = JobKeys(manifest.upload.job_id)
-        self._reasons = {fault.shard: f"{fault.type}: {fault.message}" for fault in faults}
+        self._faults = {fault.shard: fault for fault in reversed(faults)}
         self._store = store
         self._format = file_format
 
@@ -104,10 +114,16 @@ class _Stitch:
                 store=self._store,
                 file_format=self._format,
                 result_of=lambda _index: None,
-                unanswered=self._reasons.get(item.shard)
-                or self._reasons.get(None)
-                or "the job ended before this shard",
+                unanswered=self._unanswered(item.shard),
             )
+
+    def _unanswered(self, shard: int) -> Outcome:
+        fault = self._faults.get(shard) or self._faults.get(None)
+        if fault is None:
+            return failed("the job ended before this shard was asked")
+        if fault.type == JobCanceled.__name__:
+            return canceled(fault.message)
+        return failed(f"{fault.type}: {fault.message}")
 
     def _copy(self, key: str, target: Writer) -> None:
         with closing(self._store.stream(key)) as blocks:
@@ -128,7 +144,7 @@ def _summary(
     now = clock.now()
     return Summary(
         job_id=upload.job_id,
-        status="failed" if faults else "succeeded",
+        status=_status(faults),
         input=upload.key,
         bytes=upload.size,
         results=prefix,
@@ -151,6 +167,12 @@ def _summary(
         ],
         faults=faults,
     )
+
+
+def _status(faults: list[Fault]) -> Literal["succeeded", "failed", "canceled"]:
+    if not faults:
+        return "succeeded"
+    return "canceled" if faults[0].type == JobCanceled.__name__ else "failed"
 
 
 def _encode(summary: Summary) -> bytes:

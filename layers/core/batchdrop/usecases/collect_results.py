@@ -1,23 +1,39 @@
-"""Collect a shard's results: fetch them raw, count them, keep them, join them to the rows."""
+"""Collect a shard's results: fetch them raw, count them, keep them; then ask the leftovers again, or join."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import closing
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.manifest import ShardItem
+from batchdrop.domain.manifest import Manifest, ShardItem
+from batchdrop.domain.outcome import failed
+from batchdrop.domain.recipe import DEFAULT_ROUNDS
 from batchdrop.domain.result import MessageBatch
+from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
-from batchdrop.errors import InvariantBroken, ResultsIncomplete
-from batchdrop.ports import BatchApi, ObjectStore
+from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
+from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore
+from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
+from batchdrop.usecases.leftovers import write_leftovers
 from batchdrop.usecases.stored_lines import whole_lines
 
 COPY_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally."""
+
+    leftovers: int
+    tally: Tally | None
 
 
 def collect_results(
@@ -26,52 +42,106 @@ def collect_results(
     asked_round: int,
     batch_id: str,
     *,
+    resumes: int,
     store: ObjectStore,
+    ledger: Ledger,
     api: BatchApi,
+    clock: Clock,
     format_for: FormatFor,
-) -> Tally:
-    """Return the shard's tally after its part of the output is written.
+) -> Collected:
+    """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
 
-    Raises ResultsIncomplete when the API gave fewer results than it counted; nothing is written then.
+    A shard has the recipe's `max_rounds`, and as many again for each of the job's `resumes`. Raises ResultsIncomplete
+    when the API gave fewer results than it counted; nothing is written then.
     """
     manifest = read_manifest(store, job_id)
     if manifest is None:
         message = f"job {job_id} has no manifest"
         raise InvariantBroken(message)
     item = manifest.shards[shard]
+    standing = ledger.submission(job_id, shard, asked_round)
+    expected = standing.requests if standing else item.requests
     with tempfile.TemporaryFile(prefix="answers-") as spool:
         index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows)
-        _fetch(api, batch_id, index, item)
-        _keep(spool, store, JobKeys(job_id).answers(shard, asked_round))
-        return join_shard(
-            job_id,
-            item,
-            store=store,
-            file_format=format_of(manifest, format_for),
-            result_of=index.line,
-            unanswered="the API returned no result for this row",
-        )
+        keys = [JobKeys(job_id).answers(shard, number) for number in range(asked_round + 1)]
+        for earlier in keys[:-1]:
+            _read_kept(index, store, earlier)
+        if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
+            _read_kept(index, store, keys[-1])
+        else:
+            with halting_on_account_trouble(job_id, ledger, clock):
+                start = _fetch(api, batch_id, index, spool, expected)
+            _halt_for_refused_rows(job_id, index, ledger, clock)
+            _keep(spool, start, store, keys[-1])
+        leftovers, cut = _to_ask_again(index, manifest)
+        if (leftovers or cut) and asked_round + 1 < _rounds(manifest, resumes) and ledger.halted(job_id) is None:
+            write_leftovers(job_id, item, asked_round + 1, leftovers=leftovers, cut=cut, store=store)
+            return Collected(len(leftovers) + len(cut), None)
+        return Collected(0, _join(job_id, item, manifest, index, store, format_for))
 
 
-def _fetch(api: BatchApi, batch_id: str, index: AnswerIndex, item: ShardItem) -> None:
+def _read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
+    with closing(store.stream(key)) as blocks:
+        index.fill(whole_lines(blocks))
+
+
+def _fetch(api: BatchApi, batch_id: str, index: AnswerIndex, spool: BinaryIO, expected: int) -> int:
+    """Take in the API's results, if they are complete; return where in the spool they start."""
+    start = spool.seek(0, os.SEEK_END)
     batch = api.retrieve(batch_id)
     with closing(api.results(batch)) as blocks:
         index.fill(whole_lines(blocks))
-    _check_complete(batch, index, item)
+    _check_complete(batch, index, expected)
+    return start
 
 
-def _check_complete(batch: MessageBatch, index: AnswerIndex, item: ShardItem) -> None:
+def _keep(spool: BinaryIO, start: int, store: ObjectStore, key: str) -> None:
+    spool.seek(start)
+    with store.writer(key) as answers:
+        while block := spool.read(COPY_BLOCK):
+            answers.write(block)
+
+
+def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
     """A stream cut at a clean close looks complete: only counting tells."""
-    if not index.found == item.requests == batch.request_counts.total:
+    if not index.found == expected == batch.request_counts.total:
         message = (
-            f"{batch.id}: {index.found} of {item.requests} results came (the Message Batch counts "
+            f"{batch.id}: {index.found} of {expected} results came (the Message Batch counts "
             f"{batch.request_counts.total}; {index.repeated} repeated, {index.foreign} of others)"
         )
         raise ResultsIncomplete(message)
 
 
-def _keep(spool: BinaryIO, store: ObjectStore, key: str) -> None:
-    spool.seek(0)
-    with store.writer(key) as answers:
-        while block := spool.read(COPY_BLOCK):
-            answers.write(block)
+def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
+    """Rows that failed for the account's sake stop the job from asking more; what runs already goes on."""
+    if refused := index.rows_with(Word.ACCOUNT):
+        reason = (
+            f"{len(refused):,} rows came back with a billing, authentication or permission error. "
+            "Mend the account or the key, then resume the job: only what has no answer is asked"
+        )
+        ledger.halt(job_id, Halt(AccountTrouble.__name__, reason, clock.now()))
+
+
+def _rounds(manifest: Manifest, resumes: int) -> int:
+    return (manifest.recipe.max_rounds if manifest.recipe else DEFAULT_ROUNDS) * (1 + resumes)
+
+
+def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
+    """Return the rows to ask as they were, and those to ask with a raised limit."""
+    leftovers = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
+    raises = manifest.recipe is not None and manifest.recipe.retry.max_tokens == "x2"
+    return leftovers, set(index.rows_with(Word.CUT)) if raises else set()
+
+
+def _join(
+    job_id: str, item: ShardItem, manifest: Manifest, index: AnswerIndex, store: ObjectStore, format_for: FormatFor
+) -> Tally:
+    return join_shard(
+        job_id,
+        item,
+        store=store,
+        file_format=format_of(manifest, format_for),
+        result_of=index.line,
+        paid_before=index.replaced_paid(),
+        unanswered=failed("the API returned no result for this row"),
+    )

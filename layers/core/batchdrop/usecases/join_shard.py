@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
-from batchdrop.domain.result import ResultLine
+from batchdrop.domain.result import ResultLine, Succeeded
 from batchdrop.domain.row import StoredRow
 from batchdrop.domain.tally import Tally
 from batchdrop.ports import FileFormat, ObjectStore
@@ -20,11 +20,19 @@ ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its 
 
 
 def join_shard(
-    job_id: str, item: ShardItem, *, store: ObjectStore, file_format: FileFormat, result_of: ResultOf, unanswered: str
+    job_id: str,
+    item: ShardItem,
+    *,
+    store: ObjectStore,
+    file_format: FileFormat,
+    result_of: ResultOf,
+    unanswered: Outcome,
+    paid_before: Iterable[bytes] = (),
 ) -> Tally:
     """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
 
-    `unanswered` is the reason given to rows that were asked and have no result.
+    `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
+    whose tokens cost money all the same.
     """
     keys = JobKeys(job_id)
     tally = Tally()
@@ -43,14 +51,20 @@ def join_shard(
             if outcome.fate != "answered":
                 part_failed.write(file_format.failed_line(row.raw, outcome))
         tally.check(rows=item.rows, where=f"shard {item.shard}")
+    for line in paid_before:
+        tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
     store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
+
+
+class _PaidLine(msgspec.Struct):
+    result: Succeeded
 
 
 class _Outcomes:
     """Decides each row's outcome from its result line."""
 
-    def __init__(self, result_of: ResultOf, unanswered: str) -> None:
+    def __init__(self, result_of: ResultOf, unanswered: Outcome) -> None:
         self._result_of = result_of
         self._unanswered = unanswered
         self._decoder = msgspec.json.Decoder(ResultLine)
@@ -60,7 +74,7 @@ class _Outcomes:
             return rejected(row.error)
         line = self._result_of(index)
         if line is None:
-            return failed(self._unanswered)
+            return self._unanswered
         try:
             return of_result(self._decoder.decode(line).result)
         except msgspec.DecodeError as error:

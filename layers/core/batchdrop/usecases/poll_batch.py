@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchdrop.domain.polling import wait_seconds
-from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited
-from batchdrop.ports import BatchApi
+from batchdrop.domain.result import MessageBatch
+from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
+from batchdrop.ports import BatchApi, Clock, Ledger
+from batchdrop.usecases.account import halting_on_account_trouble
 
 POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls are about 18 minutes
 
@@ -21,16 +23,26 @@ class PollAnswer:
 
 
 def poll_batch(
-    batch_id: str, polls: int, *, open_shards: int, api: BatchApi, jitter: Callable[[], float]
+    job_id: str,
+    batch_id: str,
+    polls: int,
+    *,
+    open_shards: int,
+    ledger: Ledger,
+    api: BatchApi,
+    clock: Clock,
+    jitter: Callable[[], float],
 ) -> PollAnswer:
-    """Look at a Message Batch for the `polls`-th time, counted from 0.
+    """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled.
 
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
     """
     waiting = PollAnswer(ended=False, wait_seconds=wait_seconds(polls + 1, open_shards=open_shards, jitter=jitter()))
     try:
-        batch = api.retrieve(batch_id)
+        with halting_on_account_trouble(job_id, ledger, clock):
+            batch = api.retrieve(batch_id)
+            _cancel_if_asked_to(job_id, batch, ledger, api)
     except (ApiUnavailable, RateLimited):
         return waiting
     except MessageBatchLost:
@@ -38,3 +50,11 @@ def poll_batch(
             return waiting
         raise
     return PollAnswer(ended=True, wait_seconds=0) if batch.processing_status == "ended" else waiting
+
+
+def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchApi) -> None:
+    """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
+    if batch.processing_status == "in_progress":
+        halt = ledger.halted(job_id)
+        if halt is not None and halt.error == JobCanceled.__name__:
+            api.cancel(batch.id)

@@ -34,7 +34,7 @@ ROWS_BETWEEN_TIME_CHECKS = 1_000
 class SplitProgress:
     """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
 
-    `expires_at` is when the job's facts may leave the ledger, in Unix seconds.
+    `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
     """
 
     finished: bool
@@ -42,6 +42,7 @@ class SplitProgress:
     rows: int
     requests: int
     expires_at: int
+    redrives: int = 0
 
 
 def split_upload(

@@ -1,16 +1,27 @@
-"""Submit a shard: one paid create, never two.
+"""Submit a shard: one paid create a round, never two.
 
 The intent is written before the create, so that any later attempt, whoever makes it and why, finds it and does not
-create again.
+create again. What became of an attempt that was cut off is found out by `settle_submission`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
 
 from batchdrop.domain.layout import JobKeys
-from batchdrop.errors import AccountTrouble, ApiUnavailable, RateLimited, SubmissionRefused, SubmissionUncertain
-from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody, Submission
+from batchdrop.domain.submission import Submission
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    JobCanceled,
+    RateLimited,
+    SubmissionRefused,
+    SubmissionUncertain,
+)
+from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody
+from batchdrop.usecases.account import halting_on_account_trouble
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
 TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
@@ -27,33 +38,53 @@ def submit_shard(
     api: BatchApi,
     clock: Clock,
 ) -> str:
-    """Return the id of the shard's Message Batch, creating it if no attempt has.
+    """Return the id of the shard's Message Batch of this round, creating it if no attempt has.
 
-    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; what BatchApi.create
-    raises when nothing was created, so that the attempt may be repeated.
+    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
+    JobCanceled when the job is halted; and what BatchApi.create raises when nothing was created.
     """
-    body = StoredBody(store, JobKeys(job_id).requests(shard))  # before the intent: a store out of reach leaves no trace
-    intent = Submission(job_id, shard, asked_round, requests, clock.now())
-    present = ledger.intend(intent)
-    if present is None:
-        return _create(body, intent, ledger, api, clock)
-    if present.batch_id is None:
+    body = StoredBody(store, JobKeys(job_id).requests(shard, asked_round))  # first: no store, no trace
+    known = ledger.submission(job_id, shard, asked_round)
+    if known is None or known.state == "armed":
+        _refuse_if_halted(job_id, ledger)
+    now = clock.now()
+    over_at = now + timedelta(seconds=clock.remaining())
+    intent = Submission(job_id, shard, asked_round, requests, uuid4().hex, sent_at=now, over_at=over_at)
+    standing = ledger.begin(intent)
+    if standing.attempt == intent.attempt:
+        with halting_on_account_trouble(job_id, ledger, clock):
+            return _create(body, intent, ledger, api, clock)
+    if standing.batch_id is None:
         message = (
-            f"shard {shard}, round {asked_round}: an attempt at {present.intended_at:%Y-%m-%d %H:%M:%S} UTC was cut "
-            "off before its answer was known; it may have created a Message Batch, so no other is created"
+            f"shard {shard}, round {asked_round}: the answer to the create of {standing.sent_at:%Y-%m-%d %H:%M:%S} UTC "
+            "is not known; no other is sent before that is settled"
         )
         raise SubmissionUncertain(message)
-    return present.batch_id
+    return standing.batch_id
+
+
+def _refuse_if_halted(job_id: str, ledger: Ledger) -> None:
+    if halt := ledger.halted(job_id):
+        raise (JobCanceled if halt.error == JobCanceled.__name__ else AccountTrouble)(halt.reason)
 
 
 def _create(body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
     try:
         batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))
     except NOTHING_WAS_CREATED:
-        ledger.clear(intent)
+        ledger.rearm(intent)
         raise
-    ledger.record(intent, batch.id)
-    return batch.id
+    except SubmissionUncertain:
+        ledger.end_attempt(intent, clock.now())
+        raise
+    standing = ledger.accept(intent, batch.id)
+    if standing.batch_id != batch.id:
+        # This attempt was given up for dead, and another one took its place: what it created is one too many.
+        api.cancel(batch.id)
+    if standing.batch_id is None:
+        message = f"shard {intent.shard}, round {intent.asked_round}: a newer attempt is under way"
+        raise SubmissionUncertain(message)
+    return standing.batch_id
 
 
 class StoredBody:

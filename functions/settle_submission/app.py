@@ -1,0 +1,36 @@
+"""settle_submission: what became of a create whose answer was lost?"""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.usecases.settle_submission import settle_submission
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take a ShardState whose submission is uncertain; return it with the verdict in `settled`."""
+    state = msgspec.convert(event, ShardState)
+    logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    settled = settle_submission(
+        state.job_id,
+        state.shard,
+        state.round,
+        ledger=bootstrap.ledger(),
+        api=bootstrap.batch_api(),
+        clock=bootstrap.clock(context),
+        visible_after=timedelta(seconds=bootstrap.configuration().settle_seconds),
+    )
+    metrics.add_metric("UncertainSubmissions", MetricUnit.Count, 1 if state.looks == 0 else 0)
+    logger.info("looked for a lost submission", looks=state.looks, verdict=settled.verdict, batch_id=settled.batch_id)
+    return as_state(state.looked(settled.verdict, batch_id=settled.batch_id))

@@ -1,0 +1,65 @@
+"""What a result line means for its row: is it the last word, or is the row asked again?"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+ASK_NEVER = {"invalid_request_error", "not_found_error", "request_too_large"}  # the same request fails the same way
+ACCOUNT = {"billing_error", "authentication_error", "permission_error"}  # asking again waits for the user
+
+
+class Word(IntEnum):
+    """A row's standing after the results so far. Higher words replace lower ones."""
+
+    NOTHING = 0  # no result yet
+    LEFTOVER = 1  # unpaid, and may go better next time: expired, canceled, a passing or an unknown error
+    ACCOUNT = 2  # unpaid, and the account must be mended first
+    NEVER = 3  # unpaid, and would fail again
+    CUT = 4  # paid, cut at max_tokens
+    ANSWERED = 5  # paid
+
+
+class _Stop(msgspec.Struct, frozen=True):
+    stop_reason: str | None = None
+
+
+class _Type(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Error(msgspec.Struct, frozen=True):
+    error: _Type
+
+
+class _Result(msgspec.Struct, frozen=True):
+    type: str
+    message: _Stop | None = None
+    error: _Error | None = None
+
+
+class ResultHead(msgspec.Struct, frozen=True):
+    """A result line, read just so far as to know whose it is and what it means."""
+
+    custom_id: str
+    result: _Result
+
+    @property
+    def word(self) -> Word:
+        """Return what the line says of its row.
+
+        A result type that nobody knows may be a paid one, so it is not asked again; an unknown error type is unpaid
+        (the API bills `succeeded` only), so it is.
+        """
+        match self.result.type:
+            case "succeeded":
+                is_cut = self.result.message is not None and self.result.message.stop_reason == "max_tokens"
+                return Word.CUT if is_cut else Word.ANSWERED
+            case "errored":
+                kind = self.result.error.error.type if self.result.error else ""
+                return Word.NEVER if kind in ASK_NEVER else Word.ACCOUNT if kind in ACCOUNT else Word.LEFTOVER
+            case "expired" | "canceled":
+                return Word.LEFTOVER
+            case _:
+                return Word.NEVER

@@ -1,0 +1,20 @@
+"""Account trouble stops the whole job: what one shard learns, all others heed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchdrop.domain.submission import Halt
+from batchdrop.errors import AccountTrouble
+from batchdrop.ports import Clock, Ledger
+
+
+@contextmanager
+def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Iterator[None]:
+    """Halt the job when the context ends by AccountTrouble, which is raised on."""
+    try:
+        yield
+    except AccountTrouble as trouble:
+        ledger.halt(job_id, Halt(AccountTrouble.__name__, str(trouble), clock.now()))
+        raise

@@ -1,0 +1,61 @@
+"""The next round's create body: the leftovers' requests, taken from the first round's to the byte."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import msgspec
+
+from batchdrop.domain import custom_id
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.manifest import ShardItem
+from batchdrop.domain.request import request_line
+from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.ports import ObjectStore
+from batchdrop.usecases.stored_lines import whole_lines
+
+RAISED = 2  # `retry: {max_tokens: x2}`
+
+
+class _Request(msgspec.Struct):
+    custom_id: str
+    params: msgspec.Raw
+
+
+def write_leftovers(
+    job_id: str, item: ShardItem, asked_round: int, *, leftovers: set[int], cut: set[int], store: ObjectStore
+) -> None:
+    """Write the create body of round `asked_round`: rows of `leftovers` as they were, rows of `cut` with more room."""
+    keys = JobKeys(job_id)
+    separator = BODY_HEAD
+    with (
+        closing(store.stream(keys.requests(item.shard))) as blocks,
+        store.writer(keys.requests(item.shard, asked_round)) as body,
+    ):
+        for line in whole_lines(blocks):
+            request = _parse(line)
+            index = _index(request)
+            if request is None or not (index in leftovers or index in cut):
+                continue
+            params = _raised(request.params) if index in cut else bytes(request.params)
+            body.write(separator + request_line(request.custom_id, params))
+            separator = BODY_SEPARATOR
+        body.write(BODY_TAIL)
+
+
+def _parse(line: bytes) -> _Request | None:
+    """Read one line of a create body; None for the two lines that frame the requests."""
+    if not line.startswith(b'{"custom_id"'):
+        return None
+    return msgspec.json.decode(line.removesuffix(b","), type=_Request)
+
+
+def _index(request: _Request | None) -> int | None:
+    parsed = custom_id.parse(request.custom_id) if request else None
+    return parsed.index if parsed else None
+
+
+def _raised(params: msgspec.Raw) -> bytes:
+    fields: dict[str, Any] = msgspec.json.decode(params)
+    return msgspec.json.encode({**fields, "max_tokens": fields["max_tokens"] * RAISED})
