@@ -6,7 +6,7 @@ import time
 
 from rich.console import Console
 
-from cli.one_shot import LOCAL_SHARDS
+from cli.one_shot import local_parameters
 from cli.service import Service
 from local.stack import EmbeddedStack, StackOptions
 
@@ -20,7 +20,7 @@ def keep_up(service: Service, console: Console, *, port: int | None, wait_scale:
         anthropic_base_url=service.base_url,
         anthropic_api_key=service.api_key,
         ministack_port=port,
-        overrides={"ShardConcurrency": LOCAL_SHARDS},
+        overrides=local_parameters(wait_scale),
     )
     console.print(service.description, highlight=False, soft_wrap=True)
     with EmbeddedStack(options) as stack:
@@ -46,4 +46,5 @@ bucket        {stack.bucket}
 drop a file   {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
               {aws} cp examples/reviews.csv s3://{stack.bucket}/inbox/sentiment/
 get it back   {aws} cp --recursive s3://{stack.bucket}/results/ out/
+stop a job    batchdrop cancel JOB --endpoint-url {stack.endpoint_url}   (and: batchdrop resume JOB ...)
 Ctrl-C stops everything."""

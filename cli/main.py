@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from cli.deployment import Deployment
     from cli.dropping import Drop
     from cli.service import Service
 
@@ -86,6 +87,41 @@ def up(
     except ServiceUnclearError as error:
         _usage_error(str(error))
     _guarded(lambda: keep_up(service, _console(), port=port, wait_scale=wait_scale or service.wait_scale))
+
+
+Stack = Annotated[str, typer.Option(help="The CloudFormation stack's name.")]
+Region = Annotated[str | None, typer.Option(help="The AWS region; default: your configuration's.")]
+Endpoint = Annotated[str | None, typer.Option(help="The AWS endpoint that `batchdrop up` printed.")]
+
+
+@app.command()
+def cancel(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+    """Cancel a running job: keep what is answered, ask nothing more."""
+    from cli import job_control
+
+    _control(job_control.cancel, job, stack, region, endpoint_url)
+
+
+@app.command()
+def resume(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+    """Go on with a job that failed or was canceled: ask only what has no answer yet."""
+    from cli import job_control
+
+    _control(job_control.resume, job, stack, region, endpoint_url)
+
+
+def _control(
+    command: Callable[[Deployment, str], str], job: str, stack: str, region: str | None, endpoint_url: str | None
+) -> None:
+    from cli.deployment import NotDeployedError, find_deployment
+    from cli.job_control import NoSuchJobError
+
+    try:
+        message = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
+    except (NotDeployedError, NoSuchJobError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(JOB_FAILED) from error
+    typer.echo(message)
 
 
 def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.s3 import S3ObjectStore
+from batchdrop.settings import SETTLE_SECONDS
 from cli.dropping import Drop
 from cli.job_view import JobWatcher, Stage, find_execution
 from cli.outputs import fetch_results, show_results
@@ -24,6 +25,11 @@ from local.stack import EmbeddedStack, StackError, StackOptions
 
 START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
 LOCAL_SHARDS = "2"  # open at once: each needs Lambda processes of its own, and a laptop has few cores
+
+
+def local_parameters(wait_scale: float) -> dict[str, str]:
+    """Return the template parameters of a stack on this machine. Settling goes by the clock, so it is scaled here."""
+    return {"ShardConcurrency": LOCAL_SHARDS, "SettleSeconds": f"{SETTLE_SECONDS * wait_scale:g}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Run:
 
     def options(self, log_dir: Path) -> StackOptions:
         """Return the stack for this run."""
-        overrides = {"ShardConcurrency": LOCAL_SHARDS}
+        overrides = local_parameters(self.wait_scale)
         if self.shard_rows is not None:
             overrides["ShardRows"] = str(self.shard_rows)
         return StackOptions(

@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState; return it with the Message Batch's id and the first wait."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
-    batch_id = submit_shard(
+    submitted = submit_shard(
         state.job_id,
         state.shard,
         state.round,
@@ -34,5 +34,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         clock=bootstrap.clock(context),
     )
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
-    logger.info("shard submitted", batch_id=batch_id, requests=state.requests)
-    return as_state(state.submitted(batch_id, wait_seconds=wait_seconds(0, open_shards=1, jitter=random.random())))
+    logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
+    wait = wait_seconds(0, open_shards=1, jitter=random.random())
+    return as_state(state.submitted(submitted.batch_id, is_collected=submitted.is_collected, wait_seconds=wait))

@@ -118,6 +118,12 @@ class Ledger(Protocol):
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
 
+    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+        """Note that a submission's answers are in the bucket."""
+
+    def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
+        """Yield the accepted submissions of all jobs, sent before a time, whose answers are not in the bucket."""
+
     def is_claimed(self, batch_id: str) -> bool:
         """Tell whether a Message Batch is some submission's already."""
 

@@ -7,6 +7,7 @@ failure, written by the state machine itself; `halt` why the job asks nothing mo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,30 @@ class DynamoLedger:
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
         return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
+
+    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+        """Note when a submission's answers came into the bucket."""
+        self._table.update_item(
+            Key={"job": job_id, "fact": _fact(shard, asked_round)},
+            UpdateExpression="SET collected_at = :at",
+            ConditionExpression="attribute_exists(fact)",
+            ExpressionAttributeValues={":at": at.isoformat()},
+        )
+
+    def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
+        """Scan for accepted submissions without answers; the table holds 35 days of them at most."""
+        condition = (
+            Attr("state").eq("accepted")
+            & Attr("collected_at").not_exists()
+            & Attr("sent_at").lt(sent_before.isoformat())
+        )
+        scan: dict[str, Any] = {"FilterExpression": condition}
+        while True:
+            page = self._table.scan(**scan)
+            yield from map(_submission, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def is_claimed(self, batch_id: str) -> bool:
         """Tell whether a Message Batch is some submission's already."""

@@ -26,7 +26,7 @@ class StepFunctionsJobStarter:
         """
         body = msgspec.json.encode(upload).decode()
         try:
-            self._client.start_execution(stateMachineArn=self._arn, name=upload.job_id, input=body)
+            self._client.start_execution(stateMachineArn=self._arn, name=upload.execution_name, input=body)
         except self._client.exceptions.ExecutionAlreadyExists:
             return False
         return True

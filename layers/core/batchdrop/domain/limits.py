@@ -11,7 +11,11 @@ MAX_LINE_BYTES = 64_000_000  # ours: twice the largest request; a longer line is
 
 BATCH_LIFETIME = timedelta(hours=24)  # Message Batches: what is not done 24 h after creation expires
 VISIBILITY_LAG = timedelta(minutes=10)  # retrieve right after create can answer 404; ours, generous
-LEDGER_KEPT = timedelta(days=35)  # ours: longer than the API keeps results (29 days)
+RESULTS_KEPT = timedelta(days=29)  # Message Batches: results are kept 29 days from created_at
+UNCOLLECTED_WARNING = timedelta(days=22)  # ours: a week before the API drops them
+LEDGER_KEPT = timedelta(
+    days=35
+)  # ours: longer than RESULTS_KEPT, so that whoever looks late still finds what there was
 
 REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
 POLLING_SHARE = 0.2  # ours: polling takes at most this part of it

@@ -21,6 +21,11 @@ class UploadRecord(msgspec.Struct, frozen=True):
     uploaded_at: datetime
     resumes: int = 0
 
+    @property
+    def execution_name(self) -> str:
+        """Return the name of the execution that this is the input of: one name, one execution."""
+        return f"{self.job_id}-r{self.resumes}" if self.resumes else self.job_id
+
 
 class ShardItem(msgspec.Struct, frozen=True):
     """One shard, as the manifest keeps it. `requests` is rows minus rejects."""

@@ -31,9 +31,9 @@ class ShardState(msgspec.Struct, frozen=True):
     settled: str = ""
     leftovers: int = 0
 
-    def submitted(self, batch_id: str, *, wait_seconds: int) -> ShardState:
-        """Return the state after the submission."""
-        return msgspec.structs.replace(self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=False)
+    def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
+        """Return the state after the submission; what is collected already need not be polled."""
+        return msgspec.structs.replace(self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected)
 
     def looked(self, verdict: str, *, batch_id: str) -> ShardState:
         """Return the state after a look for a lost submission."""

@@ -73,6 +73,7 @@ def collect_results(
                 start = _fetch(api, batch_id, index, spool, expected)
             _halt_for_refused_rows(job_id, index, ledger, clock)
             _keep(spool, start, store, keys[-1])
+        ledger.collected(job_id, shard, asked_round, clock.now())
         leftovers, cut = _to_ask_again(index, manifest)
         if (leftovers or cut) and asked_round + 1 < _rounds(manifest, resumes) and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, asked_round + 1, leftovers=leftovers, cut=cut, store=store)

@@ -18,6 +18,7 @@ from batchdrop.domain.result import MessageBatch, ResultId
 from batchdrop.domain.submission import Submission
 from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited
 from batchdrop.ports import BatchApi, Clock, Ledger
+from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.stored_lines import whole_lines
 
 CLOCK_SKEW = timedelta(minutes=5)  # between our clock and the API's
@@ -49,7 +50,8 @@ def settle_submission(
         return Settled("accepted", standing.batch_id)
     looked_at = clock.now()
     try:
-        ours, undecided = _candidates(standing, ledger, api)
+        with halting_on_account_trouble(job_id, ledger, clock):
+            ours, undecided = _candidates(standing, ledger, api)
     except (ApiUnavailable, RateLimited):
         return Settled("open")
     if ours:

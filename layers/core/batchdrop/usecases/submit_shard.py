@@ -7,6 +7,7 @@ create again. What became of an attempt that was cut off is found out by `settle
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
@@ -27,6 +28,14 @@ NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavai
 TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A Message Batch of ours. `is_collected`: its answers are kept already, so that it need not be polled."""
+
+    batch_id: str
+    is_collected: bool = False
+
+
 def submit_shard(
     job_id: str,
     shard: int,
@@ -37,8 +46,8 @@ def submit_shard(
     ledger: Ledger,
     api: BatchApi,
     clock: Clock,
-) -> str:
-    """Return the id of the shard's Message Batch of this round, creating it if no attempt has.
+) -> Submitted:
+    """Return the shard's Message Batch of this round, creating it if no attempt has.
 
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
     JobCanceled when the job is halted; and what BatchApi.create raises when nothing was created.
@@ -53,14 +62,14 @@ def submit_shard(
     standing = ledger.begin(intent)
     if standing.attempt == intent.attempt:
         with halting_on_account_trouble(job_id, ledger, clock):
-            return _create(body, intent, ledger, api, clock)
+            return Submitted(_create(body, intent, ledger, api, clock))
     if standing.batch_id is None:
         message = (
             f"shard {shard}, round {asked_round}: the answer to the create of {standing.sent_at:%Y-%m-%d %H:%M:%S} UTC "
             "is not known; no other is sent before that is settled"
         )
         raise SubmissionUncertain(message)
-    return standing.batch_id
+    return Submitted(standing.batch_id, is_collected=store.exists(JobKeys(job_id).answers(shard, asked_round)))
 
 
 def _refuse_if_halted(job_id: str, ledger: Ledger) -> None:
