@@ -65,10 +65,12 @@ validate: setup $(SAM) ## Lint and build the SAM application.
 build: setup $(SAM) ## sam build
 	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
 
-invoke: build ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
+invoke: setup ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
+	@test -f events/$(FN).json || { echo "There is no function $(FN): FN is one of $$(ls functions | tr '\n' ' ')"; exit 1; }
 	@docker info >/dev/null 2>&1 || { \
 		echo "make invoke needs a running Docker engine: 'sam local invoke' runs the function in AWS's own image."; \
 		echo "None answers here. Without Docker, 'make test' runs every function with its event (tests/functions)."; exit 1; }
+	@$(MAKE) build
 	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
 		--event events/$(FN).json
 
