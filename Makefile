@@ -34,7 +34,7 @@ $(UV): tools/uv/requirements.lock
 	@touch $@
 
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
-	@BATCHDROP_EXIT_WITH_PARENT=1 exec $(BIN)/batchdrop demo
+	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
 test: setup ## Run every test; offline once set up.
 	@exec $(BIN)/python -m pytest -n 2 --dist worksteal

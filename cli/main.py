@@ -119,11 +119,13 @@ def _console() -> Console:
 
 
 def main() -> None:
-    """Console script. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT=1, as `make` asks."""
+    """Console script. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT names it, as `make demo` does."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)  # also while modules are imported: no traceback for a Ctrl-C
     from local.exit_with_parent import exit_with_parent_if_asked
 
-    signal.signal(signal.SIGTERM, _end)
     exit_with_parent_if_asked()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app()
 
 

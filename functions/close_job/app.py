@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     caught = event.get("fault")
     summary = close_job(
         upload,
-        fault_of(caught["Error"], caught["Cause"]) if caught else None,
+        fault_of(caught["Error"], caught.get("Cause", "")) if caught else None,
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         clock=bootstrap.clock(context),

@@ -33,6 +33,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),
     )
+    open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=batch_id, requests=state.requests)
-    return as_state(state.submitted(batch_id, wait_seconds=wait_seconds(0, open_shards=1, jitter=random.random())))
+    return as_state(
+        state.submitted(batch_id, wait_seconds=wait_seconds(0, open_shards=open_shards, jitter=random.random()))
+    )

@@ -9,7 +9,7 @@ from batchdrop.domain.polling import wait_seconds
 from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited
 from batchdrop.ports import BatchApi
 
-POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls are about 18 minutes
+POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls take about half an hour
 
 
 @dataclass(frozen=True, slots=True)
