@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -118,25 +116,6 @@ def _console() -> Console:
     return Console()
 
 
-def main() -> None:
-    """Console script. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT names it, as `make demo` does."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)  # also while modules are imported: no traceback for a Ctrl-C
-    from local.exit_with_parent import exit_with_parent_if_asked
-
-    exit_with_parent_if_asked()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    app()
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 def _usage_error(message: str) -> NoReturn:
     typer.echo(f"Error: {message}", err=True)
     raise typer.Exit(USAGE_ERROR)
-
-
-if __name__ == "__main__":
-    main()

@@ -20,6 +20,7 @@ _USERS_OWN = (
     "COLUMNS",
     "FORCE_COLOR",
     "MAKEFLAGS",
+    "MAKELEVEL",  # under another make, make names its folder, and with it the test
 )
 
 
