@@ -34,7 +34,7 @@ $(UV): tools/uv/requirements.lock
 	@touch $@
 
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
-	@BATCHDROP_EXIT_WITH_PARENT=1 exec $(BIN)/batchdrop demo
+	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
 test: setup ## Run every test; offline once set up.
 	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -65,10 +65,12 @@ validate: setup $(SAM) ## Lint and build the SAM application.
 build: setup $(SAM) ## sam build
 	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
 
-invoke: build ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
+invoke: setup ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
+	@test -f events/$(FN).json || { echo "There is no function $(FN): FN is one of $$(ls functions | tr '\n' ' ')"; exit 1; }
 	@docker info >/dev/null 2>&1 || { \
 		echo "make invoke needs a running Docker engine: 'sam local invoke' runs the function in AWS's own image."; \
 		echo "None answers here. Without Docker, 'make test' runs every function with its event (tests/functions)."; exit 1; }
+	@$(MAKE) build
 	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
 		--event events/$(FN).json
 

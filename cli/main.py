@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -154,23 +152,6 @@ def _console() -> Console:
     return Console()
 
 
-def main() -> None:
-    """Console script. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT=1, as `make` asks."""
-    from local.exit_with_parent import exit_with_parent_if_asked
-
-    signal.signal(signal.SIGTERM, _end)
-    exit_with_parent_if_asked()
-    app()
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 def _usage_error(message: str) -> NoReturn:
     typer.echo(f"Error: {message}", err=True)
     raise typer.Exit(USAGE_ERROR)
-
-
-if __name__ == "__main__":
-    main()

@@ -68,6 +68,10 @@ def run_once(run: Run, console: Console) -> bool:
         stack = EmbeddedStack(run.options(log_dir)).start()
     try:
         job_id, succeeded = _drop_and_follow(stack, run, console)
+    except (KeyboardInterrupt, SystemExit):
+        stack.shutdown()
+        shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it; nothing broke
+        raise
     finally:
         stack.shutdown()
     shutil.move(log_dir, run.out / job_id / "logs")

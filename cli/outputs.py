@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 ROWS_SHOWN = 8
-CELL_WIDTH = 36
-NARROW = 12  # a column up to this wide is shown whole; wider ones give way
+WIDEST, NARROWEST = 48, 4  # a column on the terminal, in characters
+PADDING = 2
 
 
 def fetch_results(s3: Any, bucket: str, job_id: str, folder: Path) -> list[Path]:
@@ -38,9 +38,9 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
-        console.print(_first_rows(output))
+        console.print(_first_rows(output, room=console.width))
     console.print(_tally_line(summary))
-    console.print(_cost_line(summary))
+    console.print(_cost_line(summary), soft_wrap=True)
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
@@ -51,20 +51,28 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
 
 
-def _first_rows(output: Path) -> Table:
+def _first_rows(output: Path, *, room: int) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1))
     with output.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file) if output.suffix == ".csv" else _json_rows(file)
-        columns = next(rows, [])
+        columns: list[str] = next(rows, [])
         shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in itertools.islice(rows, ROWS_SHOWN)]
-    for name, cells in zip(columns, zip(*shown, strict=True), strict=True):
-        width = max(cell.cell_len for cell in (Text(name), *cells))
-        table.add_column(
-            Text(name), no_wrap=True, min_width=min(width, NARROW), max_width=CELL_WIDTH, overflow="ellipsis"
-        )
+    natural = [
+        max(cell.cell_len for cell in (Text(name), *cells)) for name, *cells in zip(columns, *shown, strict=True)
+    ]
+    for name, width in zip(columns, _fitted(natural, room), strict=True):
+        table.add_column(Text(name), no_wrap=True, width=width, overflow="ellipsis")
     for row in shown:
         table.add_row(*row)
     return table
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Take width from the widest columns until all fit into `room`, their padding included."""
+    fitted = [min(width, WIDEST) for width in widths]
+    while fitted and sum(fitted) + PADDING * len(fitted) > room and max(fitted) > NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
 
 
 def _json_rows(lines: Any) -> Any:
@@ -87,5 +95,5 @@ def _cost_line(summary: dict[str, Any]) -> Text:
     dollars = "price unknown" if usd is None else f"${usd:.6f}"
     return Text(
         f"{tokens_in:,} tokens in, {tokens_out:,} out: {dollars} at the batch price of {summary['cost']['prices_of']}; "
-        f"{summary['timings']['total_seconds']:.1f} s, {summary['shards']} shards"
+        f"{summary['timings']['total_seconds']:.1f} s"
     )

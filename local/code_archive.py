@@ -3,10 +3,9 @@
 import hashlib
 import importlib.util
 import io
-import py_compile
+import marshal
 import shlex
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,14 +68,8 @@ def _is_left_out(name: Path) -> bool:
 
 
 def _compiled(path: Path, name: str) -> bytes:
-    """The module's bytecode, valid without a look at the source, as the real layer ships it."""
-    with tempfile.TemporaryDirectory() as directory:
-        target = Path(directory, "module.pyc")
-        py_compile.compile(
-            str(path),
-            cfile=str(target),
-            dfile=name,
-            doraise=True,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
-        return target.read_bytes()
+    """The module's bytecode, valid without a look at the source, as the real layer ships it (PEP 552)."""
+    source = path.read_bytes()
+    code = compile(source, name, "exec", dont_inherit=True)
+    unchecked_hash = (0b01).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + marshal.dumps(code)

@@ -14,41 +14,30 @@ import psutil
 EXIT_WITH_PARENT_ENV = "BATCHDROP_EXIT_WITH_PARENT"
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5.0
-_MAKES = frozenset({"make", "gmake"})
 
 
 def exit_with_parent_if_asked() -> bool:
-    """Watch from now on, if BATCHDROP_EXIT_WITH_PARENT=1. Returns whether it does.
+    """Watch from now on, if BATCHDROP_EXIT_WITH_PARENT is the id of an ancestor. Returns whether it does.
 
-    Under `make`, everything between it and this process is watched too (`sh`, `uv run`), because those
-    outlive a killed `make`. On the end of one of them this process gets SIGTERM, and is ended for good 5 s
-    later.
+    Everything between that ancestor and this process is watched too (`sh`, `uv run`), because those outlive a
+    killed `make`. On the end of one of them this process gets SIGTERM, and is ended for good 5 s later; at once
+    if the ancestor is none any more, for then it ended while this process was starting.
     """
-    if os.environ.get(EXIT_WITH_PARENT_ENV) != "1":
+    asked = os.environ.get(EXIT_WITH_PARENT_ENV, "")
+    if not asked.isdecimal():
         return False
-    watched = _ancestors_to_watch(psutil.Process().parents())
+    watched = _up_to(int(asked), psutil.Process().parents())
     threading.Thread(target=_exit_after, args=(watched,), name="exit-with-parent", daemon=True).start()
     return True
 
 
-def _ancestors_to_watch(ancestors: list[psutil.Process]) -> list[psutil.Process]:
-    """From the parent up to the nearest `make`; the parent alone if there is none."""
-    for count, ancestor in enumerate(ancestors, start=1):
-        if _name(ancestor) in _MAKES:
-            return ancestors[:count]
-    return ancestors[:1]
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        name: str = process.name()
-    except psutil.Error:
-        return ""
-    return name
+def _up_to(pid: int, ancestors: list[psutil.Process]) -> list[psutil.Process]:
+    """The ancestors from the parent to the one with this id; none if it is not among them."""
+    pids = [ancestor.pid for ancestor in ancestors]
+    return ancestors[: pids.index(pid) + 1] if pid in pids else []
 
 
 def _exit_after(watched: list[psutil.Process]) -> None:
-    # Without a parent at the start, it has ended already.
     while watched and all(_is_alive(process) for process in watched):
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)

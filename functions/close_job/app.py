@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | i
 def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaContext) -> dict[str, Any]:
     summary = close_job(
         upload,
-        fault_of(caught["Error"], caught["Cause"]) if caught else None,
+        fault_of(caught["Error"], caught.get("Cause", "")) if caught else None,
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         clock=bootstrap.clock(context),

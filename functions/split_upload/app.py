@@ -27,10 +27,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _start(event: dict[str, Any]) -> dict[str, Any]:
-    records = [start_job(upload, jobs=bootstrap.job_starter()) for upload in uploads_in(event)]
-    started = [record.job_id for record in records if record]
+    started = []
+    for upload in uploads_in(event):
+        record = start_job(upload, jobs=bootstrap.job_starter())
+        started += [record.job_id] if record else []
+        logger.info("upload seen", job_id=upload.job_id, started=record is not None)
     metrics.add_metric("JobsStarted", MetricUnit.Count, len(started))
-    logger.info("upload seen", jobs_started=started)
     return {"jobs_started": started}
 
 

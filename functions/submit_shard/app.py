@@ -33,7 +33,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),
     )
+    open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
-    wait = wait_seconds(0, open_shards=1, jitter=random.random())
+    wait = wait_seconds(0, open_shards=open_shards, jitter=random.random())
     return as_state(state.submitted(submitted.batch_id, is_collected=submitted.is_collected, wait_seconds=wait))

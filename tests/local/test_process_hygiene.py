@@ -166,9 +166,12 @@ def test_make_killed(tmp_path: Path, template: Path, moment: str) -> None:
     make = tmp_path / "make"
     make.symlink_to(Path(sys.executable).resolve())
     # A `make` that is Python, which runs a shell, which runs the owner and stays.
-    run_shell = "import subprocess, sys; subprocess.run(['sh', '-c', '\"$@\"; exit 1', 'sh', *sys.argv[1:]])"
+    run_shell = (
+        "import os, subprocess, sys; os.environ['BATCHDROP_EXIT_WITH_PARENT'] = str(os.getpid()); "
+        "subprocess.run(['sh', '-c', '\"$@\"; exit 1', 'sh', *sys.argv[1:]])"
+    )
     command = [str(make), "-c", run_shell, sys.executable]
-    owned = _start(command, tmp_path, template, {"BATCHDROP_EXIT_WITH_PARENT": "1"})
+    owned = _start(command, tmp_path, template, {})
     try:
         eventually(lambda: MOMENTS[moment](owned), what=moment)
         owned.command.kill()

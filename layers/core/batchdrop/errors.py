@@ -8,6 +8,7 @@ BatchdropError
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
+├── JobClosedSince           a later attempt has closed the job; only one that was given up for dead meets it
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── RateLimited              the API said: later
@@ -50,6 +51,10 @@ class JobFailed(BatchdropError):
 
 class JobCanceled(BatchdropError):
     """The user canceled the job: ask nothing more, keep what was answered."""
+
+
+class JobClosedSince(BatchdropError):
+    """The job was closed by an attempt that began later: this one, given up for dead, must not write any more."""
 
 
 class SubmissionRefused(BatchdropError):

@@ -7,14 +7,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from batchdrop.domain.result import Usage
-
-if TYPE_CHECKING:
-    from batchdrop.domain.tally import Tokens
+from batchdrop.domain.tokens import Tokens
 
 LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
 BATCH_DISCOUNT = Decimal("0.5")  # Message Batches: half the standard price

@@ -14,8 +14,13 @@ class JobKeys:
 
     @property
     def manifest(self) -> str:
-        """Return the key of the job's manifest."""
+        """Return the key of the job's manifest; it is there once the whole file is split."""
         return self._key("manifest.json")
+
+    @property
+    def split(self) -> str:
+        """Return the key of the manifest as long as the split goes on."""
+        return self._key("split.json")
 
     @property
     def shards(self) -> str:

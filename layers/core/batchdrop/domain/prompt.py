@@ -48,7 +48,8 @@ class Prompt:
             reason = f"the prompt needs what this row does not have: {error.message} (columns: {', '.join(cells)})"
             raise RowUnaskable(reason) from error
         except Exception as error:  # a template can raise anything (1/0, bad filter argument); the row bears it
-            reason = f"the prompt cannot be filled with this row: {type(error).__name__}: {error}"
+            # The error's own text may quote the row, and reasons can end up in logs.
+            reason = f"the prompt cannot be filled with this row ({type(error).__name__}); check its filters and types"
             raise RowUnaskable(reason) from error
         if not text.strip():
             reason = "the prompt is blank for this row; the API refuses empty messages"

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.domain.tally import Tally, Tokens
+from batchdrop.domain.tally import Tally
+from batchdrop.domain.tokens import Tokens
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -51,10 +52,14 @@ class CostBlock(msgspec.Struct, frozen=True):
 
 
 class TimingBlock(msgspec.Struct, frozen=True):
-    """When what happened, UTC; seconds from upload to end, and of splitting alone."""
+    """When what happened, UTC; seconds from upload to end, and of splitting alone.
+
+    `closed_from` is when the closing began that wrote this summary.
+    """
 
     uploaded_at: datetime
     split_ended_at: datetime | None
+    closed_from: datetime
     finished_at: datetime
     split_seconds: float
     total_seconds: float

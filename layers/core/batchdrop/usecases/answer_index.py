@@ -89,6 +89,8 @@ class AnswerIndex:
     def _place(self, index: int, length: int, word: Word) -> None:
         is_paid, was_paid = word >= Word.CUT, self._words[index] >= Word.CUT
         if was_paid and not is_paid:
+            if word == Word.NEVER:
+                self._words[index] = Word.ANSWERED  # more room cannot be asked for: what was cut stays the last word
             return
         if was_paid:
             self._replaced.append((self._offsets[index], self._lengths[index]))

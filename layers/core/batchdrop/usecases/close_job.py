@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
+from functools import partial
+from itertools import count, takewhile
 from typing import Literal
 
 import msgspec
@@ -24,8 +29,10 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import JobCanceled, UploadRejected
+from batchdrop.errors import JobCanceled, JobClosedSince, JobFailed, UploadRejected
 from batchdrop.ports import Clock, FileFormat, Ledger, ObjectMissing, ObjectStore, Writer
+from batchdrop.usecases.answer_index import AnswerIndex
+from batchdrop.usecases.collect_results import read_kept
 from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 
@@ -44,9 +51,12 @@ def close_job(
     """Write the job's outputs and return its summary.
 
     `fault` is why the job stopped before its shards were asked; then there is only the summary, or, when the whole
-    file was split, the output with every row's reason. Raises InvariantBroken rather than write a short output.
+    file was split, the output with every row's reason. Raises InvariantBroken rather than write a short output, and
+    JobClosedSince when a closing that began later has written its summary.
     """
+    began = clock.now()
     prefix = _results_prefix(upload)
+    is_last = partial(_refuse_if_closed_since, began, prefix, store)
     manifest = read_manifest(store, upload.job_id)
     halt = ledger.halted(upload.job_id)
     faults = [fault] if fault else []
@@ -56,11 +66,31 @@ def close_job(
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
         file_format = format_of(manifest, format_for)
-        tally = _Stitch(manifest, faults, store, file_format).write(prefix)
+        tally = _Stitch(manifest, faults, store, file_format).write(prefix, is_last)
         outputs = OutputBlock(f"{prefix}output.{file_format.extension}", f"{prefix}failed.jsonl")
-    summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, clock)
+    summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
+    is_last()
     store.write(f"{prefix}summary.json", _encode(summary))
     return summary
+
+
+class _Closed(msgspec.Struct):
+    closed_from: datetime
+
+
+class _Told(msgspec.Struct):
+    timings: _Closed
+
+
+def _refuse_if_closed_since(began: datetime, prefix: str, store: ObjectStore) -> None:
+    """Raise JobClosedSince if a later closing has told its end: this attempt was given up for dead, and is out of date."""
+    try:
+        told = msgspec.json.decode(store.read(f"{prefix}summary.json"), type=_Told)
+    except ObjectMissing:
+        return
+    if told.timings.closed_from > began:
+        message = f"the job was closed by an attempt that began at {told.timings.closed_from:%Y-%m-%d %H:%M:%S} UTC, after this one"
+        raise JobClosedSince(message)
 
 
 def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]:
@@ -82,12 +112,16 @@ class _Stitch:
     def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, file_format: FileFormat) -> None:
         self._manifest = manifest
         self._keys = JobKeys(manifest.upload.job_id)
+        self._all_faults = faults
         self._faults = {fault.shard: fault for fault in reversed(faults)}
         self._store = store
         self._format = file_format
 
-    def write(self, prefix: str) -> Tally:
-        """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing."""
+    def write(self, prefix: str, is_last: Callable[[], None]) -> Tally:
+        """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
+
+        `is_last` raises if the files, which appear at the end, must not appear.
+        """
         total = Tally()
         extension = self._format.extension
         with (
@@ -102,23 +136,46 @@ class _Stitch:
                 self._copy(self._keys.part(item.shard, extension), output)
                 self._copy(self._keys.part_failed(item.shard), failed)
             total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
+            is_last()
         return total
 
     def _part(self, item: ShardItem) -> Tally:
+        """Return the tally of a shard's part; one that is missing, or older than the shard's answers, is made now."""
         try:
-            return msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard)), type=Tally)
+            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard)), type=Tally)
         except ObjectMissing:
+            return self._joined(item)
+        return self._joined(item) if self._has_answers(item.shard, tally.rounds) else tally
+
+    def _has_answers(self, shard: int, asked_round: int) -> bool:
+        return self._store.exists(self._keys.answers(shard, asked_round))
+
+    def _joined(self, item: ShardItem) -> Tally:
+        """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
+        job_id = self._manifest.upload.job_id
+        if item.requests and self._fault(item.shard) is None:
+            reason = "the shard has no output and no recorded failure; its own execution tells why. Resume the job"
+            self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
+        with tempfile.TemporaryFile(prefix="answers-") as spool:
+            index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
+            for asked_round in takewhile(partial(self._has_answers, item.shard), count()):
+                read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
             return join_shard(
-                self._manifest.upload.job_id,
+                job_id,
                 item,
                 store=self._store,
                 file_format=self._format,
-                result_of=lambda _index: None,
+                result_of=index.line,
                 unanswered=self._unanswered(item.shard),
+                paid_before=index.replaced_paid(),
+                rounds=None,
             )
 
+    def _fault(self, shard: int) -> Fault | None:
+        return self._faults.get(shard) or self._faults.get(None)
+
     def _unanswered(self, shard: int) -> Outcome:
-        fault = self._faults.get(shard) or self._faults.get(None)
+        fault = self._fault(shard)
         if fault is None:
             return failed("the job ended before this shard was asked")
         if fault.type == JobCanceled.__name__:
@@ -139,9 +196,9 @@ def _summary(
     faults: list[Fault],
     outputs: OutputBlock,
     ledger: Ledger,
-    clock: Clock,
+    began: datetime,
+    now: datetime,
 ) -> Summary:
-    now = clock.now()
     return Summary(
         job_id=upload.job_id,
         status=_status(faults),
@@ -156,6 +213,7 @@ def _summary(
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,
+            closed_from=began,
             finished_at=now,
             split_seconds=round(manifest.split_seconds, 3) if manifest else 0.0,
             total_seconds=round((now - upload.uploaded_at).total_seconds(), 3),

@@ -65,9 +65,9 @@ def collect_results(
         index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows)
         keys = [JobKeys(job_id).answers(shard, number) for number in range(asked_round + 1)]
         for earlier in keys[:-1]:
-            _read_kept(index, store, earlier)
+            read_kept(index, store, earlier)
         if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
-            _read_kept(index, store, keys[-1])
+            read_kept(index, store, keys[-1])
         else:
             with halting_on_account_trouble(job_id, ledger, clock):
                 start = _fetch(api, batch_id, index, spool, expected)
@@ -78,10 +78,11 @@ def collect_results(
         if (leftovers or cut) and asked_round + 1 < _rounds(manifest, resumes) and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, asked_round + 1, leftovers=leftovers, cut=cut, store=store)
             return Collected(len(leftovers) + len(cut), None)
-        return Collected(0, _join(job_id, item, manifest, index, store, format_for))
+        return Collected(0, _join(job_id, item, manifest, index, store, format_for, rounds=len(keys)))
 
 
-def _read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
+def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
+    """Take in a round's answers that are in the bucket. Raises ObjectMissing."""
     with closing(store.stream(key)) as blocks:
         index.fill(whole_lines(blocks))
 
@@ -135,7 +136,14 @@ def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set
 
 
 def _join(
-    job_id: str, item: ShardItem, manifest: Manifest, index: AnswerIndex, store: ObjectStore, format_for: FormatFor
+    job_id: str,
+    item: ShardItem,
+    manifest: Manifest,
+    index: AnswerIndex,
+    store: ObjectStore,
+    format_for: FormatFor,
+    *,
+    rounds: int,
 ) -> Tally:
     return join_shard(
         job_id,
@@ -145,4 +153,5 @@ def _join(
         result_of=index.line,
         paid_before=index.replaced_paid(),
         unanswered=failed("the API returned no result for this row"),
+        rounds=rounds,
     )

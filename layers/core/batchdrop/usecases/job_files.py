@@ -18,18 +18,25 @@ FormatFor = Callable[[str, str, str], FileFormat]  # extension, filename, header
 
 
 def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
-    """Return a job's manifest; None if its split has saved nothing yet."""
-    try:
-        body = store.read(JobKeys(job_id).manifest)
-    except ObjectMissing:
-        return None
-    return msgspec.json.decode(body, type=Manifest)
+    """Return a job's manifest, or how far its split has come; None if the split has saved nothing yet."""
+    keys = JobKeys(job_id)
+    for key in (keys.manifest, keys.split):
+        try:
+            return msgspec.json.decode(store.read(key), type=Manifest)
+        except ObjectMissing:
+            continue
+    return None
 
 
 def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
-    """Write a job's manifest."""
+    """Write a job's manifest.
+
+    A split that goes on has a key of its own: an attempt that was given up for dead, and is not, cannot put its old
+    place over the finished manifest.
+    """
+    keys = JobKeys(manifest.upload.job_id)
     body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    store.write(JobKeys(manifest.upload.job_id).manifest, body)
+    store.write(keys.manifest if manifest.cursor is None else keys.split, body)
 
 
 def read_recipe(store: ObjectStore, key: str) -> Recipe | None:

@@ -28,14 +28,16 @@ def join_shard(
     result_of: ResultOf,
     unanswered: Outcome,
     paid_before: Iterable[bytes] = (),
+    rounds: int | None,
 ) -> Tally:
     """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
 
     `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
-    whose tokens cost money all the same.
+    whose tokens cost money all the same. `rounds` is how many rounds' answers these are; None for a part that is only
+    for now: it gets no tally, so that it is never taken for the shard's last word.
     """
     keys = JobKeys(job_id)
-    tally = Tally()
+    tally = Tally(rounds=rounds or 0)
     outcome_of = _Outcomes(result_of, unanswered)
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
@@ -53,7 +55,8 @@ def join_shard(
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
         tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
-    store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
+    if rounds is not None:
+        store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
 
 

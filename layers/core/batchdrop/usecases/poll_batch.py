@@ -11,7 +11,7 @@ from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, Rate
 from batchdrop.ports import BatchApi, Clock, Ledger
 from batchdrop.usecases.account import halting_on_account_trouble
 
-POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls are about 18 minutes
+POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls take about half an hour
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import msgspec
 from batchdrop.domain import custom_id
 from batchdrop.domain.result import MessageBatch, ResultId
 from batchdrop.domain.submission import Submission
-from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited
+from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited, ResultsIncomplete
 from batchdrop.ports import BatchApi, Clock, Ledger
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.stored_lines import whole_lines
@@ -84,13 +84,21 @@ def _candidates(standing: Submission, ledger: Ledger, api: BatchApi) -> tuple[li
 
 
 def _is_ours(batch: MessageBatch, standing: Submission, api: BatchApi) -> bool | None:
-    """Read one custom_id from the results; None while there are none to read."""
+    """Look for one of our custom_ids in the results; None while it cannot be told.
+
+    Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that were
+    read to their end, as many as the Message Batch counts, without one of ours.
+    """
     if batch.processing_status != "ended":
         return None
+    ours = custom_id.prefix(standing.job_id, standing.shard)
+    ids = msgspec.json.Decoder(ResultId)
+    lines = 0
     try:
         with closing(api.results(batch)) as blocks:
-            first = next(whole_lines(blocks), b"")
-        found = custom_id.parse(msgspec.json.decode(first, type=ResultId).custom_id)
-    except (ApiUnavailable, RateLimited, MessageBatchLost, msgspec.DecodeError):
+            for lines, line in enumerate(filter(bytes.strip, whole_lines(blocks)), start=1):  # noqa: B007 - the last counts
+                if ids.decode(line).custom_id.startswith(ours):
+                    return True
+    except (ApiUnavailable, RateLimited, MessageBatchLost, ResultsIncomplete, msgspec.DecodeError):
         return None  # just ended, or cut off: it can be read later
-    return found is not None and (found.job, found.shard) == (standing.job_id, standing.shard)
+    return False if lines >= batch.request_counts.total else None

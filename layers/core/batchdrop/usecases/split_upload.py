@@ -187,6 +187,8 @@ class _Split:
             if reason is not None and stops:
                 message = f"{self._inbox_key.filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
                 raise UploadRejected(message)
+            if reason is not None:
+                reason = f"{row.place}: {reason}"
             yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
@@ -221,4 +223,4 @@ def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
     with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
         first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
     filename = parse_inbox_key(manifest.upload.key).filename
-    return f"{filename}: none of its {manifest.rows:,} rows can be asked. Row {first.row}: {first.error}"
+    return f"{filename}: none of its {manifest.rows:,} rows can be asked. The first: {first.error}"

@@ -1,0 +1,37 @@
+"""Tokens of answers that cost the same: what usage adds up to, and what prices apply to."""
+
+from __future__ import annotations
+
+import msgspec
+
+from batchdrop.domain.result import Usage
+
+
+class Tokens(msgspec.Struct):
+    """Tokens of all answers of one model at one price tier. `long_prompt`: over the model's price step."""
+
+    model: str
+    long_prompt: bool = False
+    answers: int = 0
+    input: int = 0
+    output: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+
+    def add(self, usage: Usage) -> None:
+        """Add one answer's usage."""
+        self.answers += 1
+        self.input += usage.input_tokens
+        self.output += usage.output_tokens
+        self.cache_read += usage.cache_read_input_tokens or 0
+        if usage.cache_creation is not None:
+            self.cache_write_5m += usage.cache_creation.ephemeral_5m_input_tokens
+            self.cache_write_1h += usage.cache_creation.ephemeral_1h_input_tokens
+        else:
+            self.cache_write_5m += usage.cache_creation_input_tokens or 0
+
+    def merge(self, other: Tokens) -> None:
+        """Add another tally of the same model and tier."""
+        for name in ("answers", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))

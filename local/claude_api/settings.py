@@ -1,0 +1,71 @@
+"""Everything that can be set, on the command line or by `POST /_control/settings`."""
+
+from typing import Annotated
+
+import msgspec
+
+MAX_BATCH_REQUESTS = 100_000  # Message Batches: at most 100,000 requests
+MAX_BATCH_BYTES = 256_000_000  # Message Batches: 256 MB; decimal, the stricter reading
+MAX_MESSAGE_BYTES = 32_000_000  # Messages: 32 MB; decimal, the stricter reading
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The emulator's settings. Seconds are emulated ones, except where said."""
+
+    speed: NotNegative = 1.0
+    """Emulated seconds for each real one; 0 stops the clock."""
+    seed: int = 0
+    """Of everything that looks like chance."""
+
+    batch_seconds: NotNegative = 90.0
+    """A Message Batch takes this long, plus its requests / `requests_per_second`."""
+    requests_per_second: Positive = 2000.0
+    cancel_seconds: NotNegative = 5.0
+    """From the cancel call to `ended`."""
+
+    max_batch_requests: int = MAX_BATCH_REQUESTS
+    max_batch_bytes: int = MAX_BATCH_BYTES
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    batches_rpm: NotNegative = 4000.0
+    """Calls a minute to all batches endpoints together."""
+    queue_limit: int = 500_000
+    """Requests in processing, over all Message Batches."""
+    messages_rpm: NotNegative = 50_000.0
+    """Messages calls a minute, for each model."""
+    messages_itpm: NotNegative = 100_000_000.0
+    """Uncached input tokens a minute, for each model."""
+    messages_otpm: NotNegative = 100_000_000.0
+    """Output tokens a minute, for each model."""
+
+    latency_seconds: NotNegative = 0.0
+    """Median time to answer a Messages call, in real seconds."""
+    latency_sigma: NotNegative = 0.0
+    """Spread of a lognormal latency; 0 makes it constant."""
+
+    errored_rate: Share = 0.0
+    """Share of requests, 0 to 1, that fail by (seeded) chance with one of `errored_types`."""
+    errored_types: list[str] = msgspec.field(default_factory=lambda: ["api_error", "overloaded_error"])
+    expired_rate: Share = 0.0
+    refusal_rate: Share = 0.0
+    max_tokens_rate: Share = 0.0
+
+    strict_schemas: bool = True
+    """Refuse JSON schemas with what structured outputs do not support (open objects, `minimum`, ...)."""
+
+    accepted_keys: list[str] | None = None
+    """API keys let in; None lets in any that is not empty. Others: 401."""
+    unpaid_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-unpaid"])
+    """API keys answered with 402 billing_error."""
+    forbidden_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-forbidden"])
+    """API keys answered with 403 permission_error."""
+    revoked_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-revoked"])
+    """API keys answered with 401 authentication_error, whatever `accepted_keys` says."""
+
+
+def changed(settings: Settings, change: dict[str, object]) -> Settings:
+    """Return `settings` with `change` applied; raises msgspec.ValidationError for unknown names or wrong types."""
+    return msgspec.convert({**msgspec.to_builtins(settings), **change}, Settings)

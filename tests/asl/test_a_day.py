@@ -1,0 +1,234 @@
+"""Through 24 hours: the real definition, the real wait policy, a clock that jumps, and history events counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
+from batchdrop.domain.polling import JITTER, LONGEST_WAIT, wait_seconds
+from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.errors import ApiUnavailable
+from batchdrop.usecases.poll_batch import poll_batch
+from tests.asl.walker import TaskError, Walk, Walker
+from tests.bodies import create_body
+from tests.fakes import FakeBatchApi
+from tests.project import definition
+
+DAY = BATCH_LIFETIME.total_seconds()
+MOST_EVENTS = 2_500  # a tenth of AWS's 25,000
+LARGEST_STATE = 32 * 1024  # an eighth of AWS's 256 KB
+CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
+JITTERS = [0.0, 0.5, 0.999]
+
+
+class SlowService:
+    """The three tasks of a shard, on a Message Batch that ends when it expires. Counts the calls to the API."""
+
+    def __init__(self, *, jitter: float, open_shards: int = 1, ends_after: float = DAY) -> None:
+        self.api = FakeBatchApi(result_of=lambda _request: {"type": "expired"})
+        self.elapsed = 0.0
+        self.calls = 0
+        self.fail: Callable[[str], None] = lambda _resource: None
+        self._jitter = jitter
+        self._open_shards = open_shards
+        self._ends_after = ends_after
+
+    def wait(self, seconds: float) -> None:
+        """Move the clock; the Message Batch ends when its time has come."""
+        self.elapsed += seconds
+        if self.elapsed >= self._ends_after:
+            self.api.finish()
+
+    def task(self, resource: str, given: Any) -> dict[str, Any]:
+        """Do what the function of that name does, between its JSON and the use case."""
+        self.fail(resource)
+        state = msgspec.convert(given, ShardState)
+        match resource:
+            case "${SubmitShardFunctionArn}":
+                self.calls += 1
+                batch = self.api.create(create_body(state.requests), timeout=1)
+                first = wait_seconds(0, open_shards=1, jitter=self._jitter)
+                return as_state(state.submitted(batch.id, wait_seconds=first))
+            case "${PollBatchFunctionArn}":
+                self.calls += 1
+                return self._poll(state)
+            case "${CollectResultsFunctionArn}":
+                self.calls += 2
+                return as_state(state)
+        raise AssertionError(resource)
+
+    def _poll(self, state: ShardState) -> dict[str, Any]:
+        answer = poll_batch(
+            state.batch_id, state.polls, open_shards=self._open_shards, api=self.api, jitter=lambda: self._jitter
+        )
+        return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))
+
+
+def _walk(service: SlowService, *, requests: int = 3, shards: int = 1) -> Walk:
+    walker = Walker(CHILD["States"], service.task, service.wait)
+    return walker.run(CHILD["StartAt"], _item(requests=requests, shards=shards))
+
+
+def _item(*, requests: int, shards: int) -> dict[str, Any]:
+    """Return a child's input as the Map's ItemSelector makes it, its largest numbers in it."""
+    selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
+    item = {**selected, "shards": shards, "requests": requests}
+    selector = definition()["States"]["Ask every shard"]["ItemSelector"]
+    assert item.keys() == {name.removesuffix(".$") for name in selector}
+    return item
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+def test_a_shard_survives_its_expiry(jitter: float) -> None:
+    """24 h of polling end by themselves, soon after the expiry, with history and state far below AWS's limits."""
+    service = SlowService(jitter=jitter)
+    walk = _walk(service)
+    assert walk.visited[-2:] == ["Collect results", "Shard done"]
+    assert walk.output == {}
+    assert walk.events < MOST_EVENTS
+    assert walk.largest < LARGEST_STATE
+    assert DAY <= walk.seconds <= DAY + LONGEST_WAIT * (1 + JITTER) + 1
+
+
+def test_events_are_counted_as_aws_does() -> None:
+    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and eighteen around them."""
+    walk = _walk(SlowService(jitter=0.0, ends_after=60))
+    polls = walk.visited.count("Poll batch")
+    assert polls == 3
+    assert walk.events == 9 * polls + 2 + 5 + 5 + 2 + 2
+
+
+def test_the_state_does_not_grow() -> None:
+    """A few hundred bytes, after a day as after a minute."""
+    assert _walk(SlowService(jitter=0.5)).largest < 400
+    assert _walk(SlowService(jitter=0.5, ends_after=1)).largest < 400
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("shards", [1, 2, 10, 40, 100, 250, 500, 999, 1000])
+def test_any_number_of_shards_stays_under_a_fifth_of_the_rate_limit(shards: int, jitter: float) -> None:
+    """All shards together make at most 200 calls a minute on average over the day, creates and results included."""
+    service = SlowService(jitter=jitter, open_shards=shards)
+    walk = _walk(service, shards=shards)
+    assert shards * service.calls / (walk.seconds / 60) <= REQUESTS_PER_MINUTE * POLLING_SHARE
+    assert walk.events < MOST_EVENTS
+
+
+def test_a_quick_message_batch_is_seen_quickly() -> None:
+    """What ends within seconds is collected after the first look."""
+    walk = _walk(SlowService(jitter=0.0, ends_after=5))
+    assert walk.visited == [
+        "Anything to ask?",
+        "Submit shard",
+        "Wait for Message Batch",
+        "Poll batch",
+        "Has the Message Batch ended?",
+        "Collect results",
+        "Shard done",
+    ]
+    assert walk.seconds == 20
+
+
+def test_a_shard_of_rejects_asks_nothing() -> None:
+    """No request, no call."""
+    service = SlowService(jitter=0.0)
+    walk = _walk(service, requests=0)
+    assert (walk.visited, service.calls) == (["Anything to ask?", "Shard done"], 0)
+
+
+def _failing(resource: str, error: str, *, times: int = 10_000) -> tuple[SlowService, list[str]]:
+    service = SlowService(jitter=0.0, ends_after=5)
+    failed: list[str] = []
+
+    def fail(called: str) -> None:
+        if called == resource and len(failed) < times:
+            failed.append(called)
+            raise TaskError(error, json.dumps({"errorMessage": "why", "errorType": error}))
+
+    service.fail = fail
+    return service, failed
+
+
+def _with_ledger(service: SlowService, items: list[Any]) -> Walker:
+    def task(resource: str, given: Any) -> Any:
+        if resource == "arn:aws:states:::dynamodb:putItem":
+            items.append(given)
+            return {}
+        return service.task(resource, given)
+
+    return Walker(CHILD["States"], task, service.wait)
+
+
+@pytest.mark.parametrize("error", ["SubmissionUncertain", "SubmissionRefused", "AccountTrouble", "Runtime.OutOfMemory"])
+def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
+    """No second attempt; the reason goes to the ledger; the child ends red with the same words."""
+    service, failed = _failing("${SubmitShardFunctionArn}", error)
+    items: list[Any] = []
+    walk = _with_ledger(service, items).run(CHILD["StartAt"], _item(requests=3, shards=13))
+    assert len(failed) == 1
+    assert walk.visited[-2:] == ["Record shard failure", "Shard failed"]
+    assert walk.error == error
+    assert "why" in walk.cause
+    [item] = [given["Item"] for given in items]
+    assert item["fact"] == {"S": "failure#12"}
+    assert item["error"] == {"S": error}
+    assert item["expires_at"] == {"N": "1798372800"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "error", "times"),
+    [
+        ("${SubmitShardFunctionArn}", "RateLimited", 20),
+        ("${SubmitShardFunctionArn}", "ApiUnavailable", 20),
+        ("${SubmitShardFunctionArn}", "Lambda.TooManyRequestsException", 6),
+        ("${PollBatchFunctionArn}", "Sandbox.Timedout", 3),
+        ("${CollectResultsFunctionArn}", "ResultsIncomplete", 8),
+        ("${CollectResultsFunctionArn}", "MessageBatchLost", 8),
+    ],
+)
+def test_passing_trouble_is_retried(resource: str, error: str, times: int) -> None:
+    """An error that is known to pass is tried again, later and later, and the shard ends well."""
+    service, failed = _failing(resource, error, times=times)
+    walk = _walk(service)
+    assert len(failed) == times
+    assert walk.visited[-1] == "Shard done"
+    assert walk.events < MOST_EVENTS
+
+
+def test_a_failure_that_cannot_be_recorded_still_ends_red() -> None:
+    """A ledger out of reach does not turn a failed shard into a good one."""
+    service, _ = _failing("${SubmitShardFunctionArn}", "SubmissionRefused")
+
+    def task(resource: str, given: Any) -> Any:
+        if "dynamodb" in resource:
+            denied = "DynamoDB.AccessDeniedException"
+            raise TaskError(denied)
+        return service.task(resource, given)
+
+    walk = Walker(CHILD["States"], task, service.wait).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionRefused")
+
+
+def test_the_walker_refuses_what_it_does_not_know() -> None:
+    """A new state type or field fails these tests instead of being skipped by them."""
+    for state in ({"Type": "Parallel"}, {"Type": "Wait", "Seconds": 5, "Next": "x"}):
+        with pytest.raises(AssertionError, match="does not know"):
+            Walker({"A": state}, lambda _resource, _given: None, lambda _seconds: None).run("A", {})
+
+
+def test_errors_of_the_api_do_not_end_the_polling() -> None:
+    """Hours without an answer from the API are waited out, with the history still far below its limit."""
+    service = SlowService(jitter=0.0)
+
+    def fail(resource: str) -> None:
+        service.api.unreachable = ApiUnavailable("503") if "Poll" in resource and service.elapsed < DAY / 2 else None
+
+    service.fail = fail
+    walk = _walk(service)
+    assert walk.visited[-1] == "Shard done"
+    assert walk.events < MOST_EVENTS

@@ -1,0 +1,197 @@
+"""The state machine's definition, walked: nothing dangles, nothing waits for ever, nothing is retried blindly."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+from batchdrop import errors
+from tests.asl.walker import all_states, levels, targets
+from tests.project import FUNCTIONS, ROOT, definition, template
+
+STATES = list(all_states(definition()))
+TASKS = [(name, state) for name, state, _ in STATES if state["Type"] == "Task"]
+CALLS = [(name, state) for name, state, _ in STATES if state["Type"] in {"Task", "Map", "Parallel"}]
+TASK_IDS = [name for name, _ in TASKS]
+TEXT = (ROOT / "statemachines" / "job.asl.yaml").read_text(encoding="utf-8")
+CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
+LEAVES = [name for name, kind in CLASSES.items() if not kind.__subclasses__()]
+
+# What AWS and its SDK call their errors; each is one that a later attempt can mend.
+PASSING = {
+    "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout",
+    "ClientError", "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "ThrottlingException", "TransactionCanceledException",
+    "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError",
+    "DynamoDB.ProvisionedThroughputExceededException", "DynamoDB.RequestLimitExceededException",
+    "DynamoDB.ThrottlingException", "DynamoDB.InternalServerErrorException", "DynamoDB.SdkClientException",
+}  # fmt: skip
+
+# The fate of each error: where it is retried; everywhere else it goes to the Catch at once.
+RETRIED = {
+    "RateLimited": {"Submit shard", "Collect results"},
+    "ApiUnavailable": {"Submit shard", "Collect results"},
+    "ResultsIncomplete": {"Collect results"},
+    "MessageBatchLost": {"Collect results"},
+}
+NEVER_RETRIED = {
+    "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
+    "ResultsForeign", "InvariantBroken", "SplitTooSlow",
+}  # fmt: skip
+
+
+def _retried(state: dict[str, Any]) -> list[str]:
+    return [error for rule in state.get("Retry", []) for error in rule["ErrorEquals"]]
+
+
+@pytest.mark.parametrize("level", list(levels(definition())), ids=lambda level: level["StartAt"])
+def test_nothing_dangles_and_everything_is_reached(level: dict[str, Any]) -> None:
+    """Each Next, Default and Catch names a state of its level, and each state can be reached from the start."""
+    states = level["States"]
+    reached, ahead = set(), [level["StartAt"]]
+    while ahead:
+        name = ahead.pop()
+        assert name in states, f"no state is called {name!r}"
+        if name not in reached:
+            reached.add(name)
+            ahead += targets(states[name])
+    assert reached == states.keys()
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in STATES])
+def test_every_state_goes_on_or_ends(name: str) -> None:
+    """A state has a Next or an end, and never both; a Choice has a Default."""
+    [state] = [state for other, state, _ in STATES if other == name]
+    match state["Type"]:
+        case "Succeed" | "Fail":
+            assert not {"Next", "End"} & state.keys()
+        case "Choice":
+            assert "Default" in state
+            assert not {"Next", "End"} & state.keys()
+        case _:
+            assert ("Next" in state) != (state.get("End") is True)
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS, ids=TASK_IDS)
+def test_every_task_has_a_timeout(name: str, state: dict[str, Any]) -> None:
+    """A lost answer does not hold a job for a year; the time is a little more than the function's own."""
+    resources = template()["Resources"]
+    called = re.fullmatch(r"\$\{(\w+)Arn\}", state["Resource"])
+    if called is None:
+        assert 0 < state["TimeoutSeconds"] <= 60
+        return
+    function = resources[called[1]]["Properties"].get("Timeout", template()["Globals"]["Function"]["Timeout"])
+    assert function < state["TimeoutSeconds"] <= function + 60, name
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS, ids=TASK_IDS)
+def test_retries_are_by_name(name: str, state: dict[str, Any]) -> None:
+    """Only errors that are known to pass are retried: never all, never a word that nothing raises."""
+    assert state["Retry"], name
+    for error in _retried(state):
+        assert error in PASSING or error in CLASSES, f"{name}: {error}"
+    assert len(set(_retried(state))) == len(_retried(state)), "a later rule for the same error never counts"
+
+
+@pytest.mark.parametrize(("name", "state"), TASKS, ids=TASK_IDS)
+def test_retries_have_an_end(name: str, state: dict[str, Any]) -> None:
+    """Every rule says how often, from when, how much slower, at most how slow, and spreads out."""
+    for rule in state["Retry"]:
+        assert 1 <= rule["MaxAttempts"] <= 100, name
+        assert rule["IntervalSeconds"] >= 1
+        assert rule["BackoffRate"] > 1
+        assert rule["MaxDelaySeconds"] <= 600
+        assert rule["JitterStrategy"] == "FULL"
+
+
+@pytest.mark.parametrize(("name", "state"), CALLS, ids=[name for name, _ in CALLS])
+def test_every_failure_is_caught(name: str, state: dict[str, Any]) -> None:
+    """The last catcher takes everything and keeps the state beside the fault."""
+    last = state["Catch"][-1]
+    assert last["ErrorEquals"] == ["States.ALL"], name
+    assert re.fullmatch(r"\$\.\w+", last["ResultPath"])
+
+
+@pytest.mark.parametrize("error", LEAVES)
+def test_every_error_has_a_fate(error: str) -> None:
+    """Each error class is either retried where it should be, or known never to be."""
+    retried = {name.rpartition(" / ")[2] for name, state in TASKS if error in _retried(state)}
+    assert (error in RETRIED) != (error in NEVER_RETRIED), f"decide what becomes of {error}"
+    assert retried == RETRIED.get(error, set())
+
+
+def test_base_classes_are_not_retried() -> None:
+    """Lambda reports the class that was raised, so a rule for its base would never match."""
+    bases = CLASSES.keys() - set(LEAVES)
+    assert not bases & {error for _, state in TASKS for error in _retried(state)}
+
+
+def test_a_paid_create_is_never_repeated_blindly() -> None:
+    """What leaves a create uncertain is in no rule of the submission."""
+    [submit] = [state for name, state in TASKS if name.endswith("Submit shard")]
+    assert "SubmissionUncertain" not in _retried(submit)
+    assert not {"States.ALL", "States.TaskFailed", "BatchdropError", "Exception"} & set(_retried(submit))
+
+
+def test_failures_end_red() -> None:
+    """Every end of a caught failure is a Fail with the fault's own words; there is one green end on each level."""
+    ends = {
+        name: state["Type"] for name, state, _ in STATES if state["Type"] in {"Succeed", "Fail"} or state.get("End")
+    }
+    assert ends == {
+        "Ask every shard / Shard done": "Pass",
+        "Ask every shard / Shard failed": "Fail",
+        "Job succeeded": "Succeed",
+        "Job failed": "Fail",
+        "Job not closed": "Fail",
+    }
+    for _, state, _ in STATES:
+        if state["Type"] == "Fail":
+            assert {"ErrorPath", "CausePath"} <= state.keys()
+
+
+def test_names_are_one() -> None:
+    """State, resource, substitution, folder, use case and event are called by the same words."""
+    state_names = [name.rpartition(" / ")[2] for name, _ in TASKS]
+    substitutions = template()["Resources"]["JobStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    for function in FUNCTIONS:
+        words = function.replace("_", " ").capitalize()
+        resource = words.title().replace(" ", "") + "Function"
+        assert words in state_names
+        assert template()["Resources"][resource]["Properties"]["CodeUri"] == f"functions/{function}"
+        assert substitutions[f"{resource}Arn"] == {"Fn::GetAtt": [resource, "Arn"]}
+        assert f"${{{resource}Arn}}" in TEXT
+        assert (ROOT / "layers" / "core" / "batchdrop" / "usecases" / f"{function}.py").is_file()
+        assert (ROOT / "events" / f"{function}.json").is_file()
+
+
+def test_substitutions_match() -> None:
+    """What the definition asks for is what the template fills in, nothing more or less."""
+    substitutions = template()["Resources"]["JobStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == substitutions.keys()
+
+
+def test_state_names_fit_aws() -> None:
+    """At most 80 characters, each name once in the whole definition."""
+    names = [name.rpartition(" / ")[2] for name, _, _ in STATES]
+    assert max(map(len, names)) <= 80
+    assert len(set(names)) == len(names)
+
+
+def test_no_yaml_anchors() -> None:
+    """Step Functions and the local engine read no anchors, aliases or merge keys."""
+    tokens = [word for line in TEXT.splitlines() for word in line.partition("#")[0].split()]
+    assert not [word for word in tokens if re.match(r"[&*]\w", word) or word == "<<:"]
+
+
+def test_shards_leave_nothing_behind() -> None:
+    """The outputs of 10,000 shards together stay below 256 KB, and the Map's own result is dropped."""
+    shards = definition()["States"]["Ask every shard"]
+    assert shards["ItemProcessor"]["States"]["Shard done"]["Result"] == {}
+    assert shards["ResultPath"] is None
+    assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert shards["ToleratedFailurePercentage"] == 100

@@ -1,0 +1,124 @@
+"""The real definition with the real functions, on moto and the emulator, whose clock follows the waits."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.ports import ShardFailure
+from local.claude_api.testing import running_emulator
+from tests.asl.walker import TaskError, Walk, Walker
+from tests.aws import client
+from tests.functions.lambdas import STATE, UPLOAD, Cloud, Context, cloud, forget, load, set_environment
+from tests.project import definition
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
+JOB: str = UPLOAD["job_id"]
+FUNCTION_OF = {
+    "${SubmitShardFunctionArn}": "submit_shard",
+    "${PollBatchFunctionArn}": "poll_batch",
+    "${CollectResultsFunctionArn}": "collect_results",
+}
+
+
+class Lane:
+    """The batch lane of one job: split into one shard, its functions warm."""
+
+    def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cloud = cloud
+        self._monkeypatch = monkeypatch
+        self._modules: dict[str, Any] = {}
+        cloud.put("recipes/sentiment.yaml", b"model: claude-haiku-5-5\nprompt: 'ask {{ x }}'\n")
+        self._invoke("split_upload", {"upload": cloud.put(UPLOAD["key"], b"x\na\nb\n")})
+
+    def walk(self) -> Walk:
+        """Walk the child's states to their end; every wait moves the emulator's clock."""
+        set_environment("submit_shard", self.cloud, self._monkeypatch)
+        walker = Walker(CHILD["States"], self._do, self.cloud.emulator.state.clock.advance)
+        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2})
+
+    def part(self) -> bytes:
+        """Return the shard's part of the output."""
+        return self.cloud.get(f"jobs/{JOB}/parts/00000.csv")
+
+    def _do(self, resource: str, given: Any) -> Any:
+        if resource == "arn:aws:states:::dynamodb:putItem":
+            client("dynamodb").put_item(TableName="ledger", Item=given["Item"])
+            return {}
+        try:
+            return self._invoke(FUNCTION_OF[resource], given)
+        except Exception as error:
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            raise TaskError(type(error).__name__, cause) from error
+
+    def _invoke(self, function: str, given: Any) -> Any:
+        if function not in self._modules:
+            set_environment(function, self.cloud, self._monkeypatch)
+            self._modules[function] = load(function)
+            self._modules[function].logger.registered_handler.setStream(io.StringIO())
+        return self._modules[function].handler(given, Context(function))
+
+
+@pytest.fixture
+def lane(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
+    """A lane on a service that takes longer than a Message Batch lives."""
+    with running_emulator(batch_seconds=200_000.0) as emulator, mock_aws():
+        forget()
+        yield Lane(cloud(emulator), monkeypatch)
+    forget()
+
+
+def test_a_day_with_the_real_functions(lane: Lane) -> None:
+    """The service never gets to the rows: after 24 h they expire, the part says so, and nothing was billed."""
+    walk = lane.walk()
+    assert walk.visited[-1] == "Shard done"
+    assert walk.events < 2_500
+    assert walk.largest < 400
+    assert [line.split(b",")[2] for line in lane.part().splitlines()] == [b"failed", b"failed"]
+    assert b"expired: " in lane.part()
+    assert lane.cloud.emulator.bill() == []
+    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": 1}
+
+
+@pytest.mark.parametrize("kind", ["results_short", "results_cut_mid_line", "results_dropped"])
+def test_spoilt_results_are_fetched_again(lane: Lane, kind: str) -> None:
+    """Downloads that break or lie are repeated until they are whole; every row has its own answer, billed once."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
+    lane.cloud.emulator.inject(kind, times=3)
+    walk = lane.walk()
+    assert walk.visited[-1] == "Shard done"
+    assert lane.part().count(b",answered,") == 2
+    assert len(lane.cloud.emulator.bill()) == 2
+
+
+def test_a_service_that_hides_a_fresh_message_batch_is_waited_for(lane: Lane) -> None:
+    """404 right after the create, and right after the end, loses nothing."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
+    lane.cloud.emulator.inject("not_found_when_fresh", "batches.*", seconds=120)
+    assert lane.walk().visited[-1] == "Shard done"
+    assert lane.part().count(b",answered,") == 2
+
+
+def test_a_busy_service_is_tried_later(lane: Lane) -> None:
+    """429 on the create creates nothing, and is tried again until it is taken: once."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
+    lane.cloud.emulator.inject("rate_limited", "batches.create", times=5, retry_after=900)
+    assert lane.walk().visited[-1] == "Shard done"
+    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": 1, "429": 5}
+
+
+def test_an_uncertain_create_ends_the_shard(lane: Lane) -> None:
+    """A lost answer: one POST, a red shard, and a reason in the ledger that the closing job can read."""
+    lane.cloud.emulator.inject("accept_then_drop", "batches.create")
+    walk = lane.walk()
+    assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionUncertain")
+    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"dropped": 1}
+    [failure] = DynamoLedger(lane.cloud.table).shard_failures(JOB)
+    assert failure == ShardFailure(0, "SubmissionUncertain", walk.cause)

@@ -1,0 +1,134 @@
+"""A job as seen from outside: stages and counts, read from its execution, its files and the ledger."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.domain.row import Cursor
+from batchdrop.domain.tally import Tally
+from batchdrop.ports import ShardFailure, Submission
+from batchdrop.usecases.job_files import write_manifest
+from cli.job_view import JobWatcher, Stage, find_execution
+from tests.fakes import FakeLedger, FakeObjectStore
+
+JOB = "20261122T120000-0123456789"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+UPLOAD = UploadRecord(JOB, "bucket", "inbox/r/x.csv", "etag", 99, NOW)
+
+
+class FakeExecutions:
+    """Step Functions, as far as a watcher asks it."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, str] = {"status": "RUNNING"}
+        self.listed: list[dict[str, str]] = []
+
+    def describe_execution(self, **_arn: str) -> dict[str, str]:
+        """One execution."""
+        return self.status
+
+    def list_executions(self, **_arn: str) -> dict[str, Any]:
+        """All executions, newest first."""
+        return {"executions": self.listed}
+
+
+class Scene:
+    """A job that a test moves on, and its watcher."""
+
+    def __init__(self) -> None:
+        self.executions, self.ledger = FakeExecutions(), FakeLedger()
+        self.store = FakeObjectStore()
+        fakes: Any = {"executions": self.executions, "store": self.store, "ledger": self.ledger}
+        self.look = JobWatcher(job_id=JOB, execution_arn="arn", **fakes).look
+
+    def split(self, *, shards: int, finished: bool = True, requests: int = 9) -> None:
+        """Write the manifest."""
+        items = [ShardItem(number, 10, requests, 100) for number in range(shards)]
+        cursor = None if finished else Cursor(5, 5, 5)
+        write_manifest(self.store, Manifest(upload=UPLOAD, format="csv", recipe=None, shards=items, cursor=cursor))
+
+    def submit(self, shard: int) -> None:
+        """Record a submission."""
+        intent = Submission(JOB, shard, 0, 9, NOW)
+        self.ledger.intend(intent)
+        self.ledger.record(intent, f"msgbatch_{shard}")
+
+    def collect(self, shard: int) -> None:
+        """Write a shard's tally."""
+        self.store.write(JobKeys(JOB).part_tally(shard), msgspec.json.encode(Tally(10, 8, 1, 1)))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """A job that has just started."""
+    return Scene()
+
+
+def test_stages_of_a_job(scene: Scene) -> None:
+    """Starting, splitting, asking, closing, succeeded."""
+    stages = [scene.look().stage]
+    scene.split(shards=1, finished=False)
+    stages.append(scene.look().stage)
+    scene.split(shards=2)
+    stages.append(scene.look().stage)
+    scene.submit(0)
+    scene.submit(1)
+    scene.collect(0)
+    stages.append(scene.look().stage)
+    scene.collect(1)
+    stages.append(scene.look().stage)
+    scene.executions.status = {"status": "SUCCEEDED"}
+    stages.append(scene.look().stage)
+    assert stages == [
+        *(Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED),
+    ]
+
+
+def test_stages_of_a_shard(scene: Scene) -> None:
+    """Waiting until it has a Message Batch, asking until its tally is there."""
+    scene.split(shards=3)
+    scene.submit(0)
+    scene.submit(1)
+    scene.collect(1)
+    view = scene.look()
+    assert [shard.stage for shard in view.shards] == [Stage.ASKING, Stage.COLLECTED, Stage.WAITING]
+    assert [shard.batch_id for shard in view.shards] == ["msgbatch_0", "msgbatch_1", ""]
+    assert view.shards[1].tally == Tally(10, 8, 1, 1)
+    assert view.rows == 30
+
+
+def test_failed_shard(scene: Scene) -> None:
+    """A shard whose failure is in the ledger has failed, with or without a Message Batch."""
+    scene.split(shards=2)
+    scene.submit(1)
+    scene.ledger.fail(JOB, ShardFailure(1, "SubmissionUncertain", "lost"))
+    assert [shard.stage for shard in scene.look().shards] == [Stage.WAITING, Stage.FAILED]
+
+
+def test_shard_without_requests_holds_nothing_up(scene: Scene) -> None:
+    """A shard of rejects only is never asked, so the job is closing."""
+    scene.split(shards=1, requests=0)
+    assert scene.look().stage is Stage.CLOSING
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_red_job(scene: Scene, status: str) -> None:
+    """However an execution ended badly, the job has failed, and the view says why."""
+    scene.executions.status = {"status": status, "error": "RecipeRejected", "cause": "no such key"}
+    view = scene.look()
+    assert (view.stage, view.error) == (Stage.FAILED, "no such key")
+
+
+def test_newest_execution_of_its_own() -> None:
+    """A Map's child executions are not the job."""
+    executions = FakeExecutions()
+    assert find_execution(executions, "arn") is None
+    child = {"name": "child", "executionArn": "arn:child", "mapRunArn": "arn:run"}
+    job = {"name": JOB, "executionArn": "arn:job"}
+    older = {"name": "older", "executionArn": "arn:older"}
+    executions.listed = [child, job, older]
+    assert find_execution(executions, "arn") == (JOB, "arn:job")

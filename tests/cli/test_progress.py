@@ -1,0 +1,121 @@
+"""A job's progress, told to a terminal and to a pipe, from views made by hand."""
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from batchdrop.domain.tally import Tally
+from cli.job_view import JobView, ShardView, Stage
+from cli.progress import SHARDS_SHOWN, _picture, follow
+
+ESCAPE = "\x1b"
+JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED, Stage.FAILED]
+
+
+def _shards(*stages: Stage) -> list[ShardView]:
+    tally = Tally(rows=1_000, answered=997, failed=2, rejected=1)
+    return [
+        ShardView(number, 1_000, 999, stage, f"msgbatch_{number}", tally if stage is Stage.COLLECTED else None)
+        for number, stage in enumerate(stages)
+    ]
+
+
+VIEWS = [
+    JobView("job-1", Stage.STARTING),
+    JobView("job-1", Stage.STARTING),
+    JobView("job-1", Stage.SPLITTING, _shards(Stage.WAITING), 1_000),
+    JobView("job-1", Stage.ASKING, _shards(Stage.ASKING, Stage.WAITING), 2_000),
+    JobView("job-1", Stage.ASKING, _shards(Stage.ASKING, Stage.WAITING), 2_000),
+    JobView("job-1", Stage.CLOSING, _shards(Stage.COLLECTED, Stage.FAILED), 2_000),
+    JobView("job-1", Stage.FAILED, _shards(Stage.COLLECTED, Stage.FAILED), 2_000, "SubmissionUncertain"),
+]
+
+
+def _looks(views: list[JobView]) -> Callable[[], JobView]:
+    """A job that looks like each of the views in turn; asking for more is an error."""
+    return iter(views).__next__
+
+
+def _followed(views: list[JobView], *, terminal: bool) -> tuple[str, JobView]:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=terminal, width=120, color_system="standard" if terminal else None)
+    last = follow(_looks(views), console=console, pause=lambda _seconds: None)
+    return written.getvalue(), last
+
+
+def test_pipe_gets_a_line_for_each_change() -> None:
+    """No escape sequence, no line twice."""
+    written, _ = _followed(VIEWS, terminal=False)
+    assert ESCAPE not in written
+    assert written.splitlines() == [
+        "job-1  starting",
+        "job-1  splitting  1,000 rows, shards: 1 waiting its turn",
+        "job-1  asking  2,000 rows, shards: 1 asking, 1 waiting its turn",
+        "job-1  closing  2,000 rows, shards: 1 collected, 1 failed",
+        "job-1  failed  2,000 rows, shards: 1 collected, 1 failed",
+    ]
+
+
+def test_lines_are_never_broken() -> None:
+    """A pipe has no width: a long line stays one line."""
+    written = io.StringIO()
+    view = JobView("job-with-a-long-id" * 8, Stage.SUCCEEDED, _shards(Stage.COLLECTED), 1_000)
+    follow(lambda: view, console=Console(file=written, width=40), pause=lambda _seconds: None)
+    assert len(written.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ends_with_the_job(terminal: bool) -> None:  # noqa: FBT001 - pytest's parameter
+    """It looks until the job has ended, not once more, and returns that view."""
+    _, last = _followed(VIEWS, terminal=terminal)
+    assert last is VIEWS[-1]
+
+
+def test_terminal_keeps_the_last_picture() -> None:
+    """What stays on the screen says how the job and each of its shards ended."""
+    written, _ = _followed(VIEWS, terminal=True)
+    assert ESCAPE in written
+    last = written.rpartition("job job-1")[2]
+    for words in ("failed", "shard 0", "1,000 rows", "997 answered, 2 failed, 1 rejected", "msgbatch_0", "shard 1"):
+        assert words in last
+
+
+def test_terminal_shows_the_stages() -> None:
+    """While a job runs, its stages stand in their order, before its shards."""
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(_picture(VIEWS[3]))
+    shown = console.export_text()
+    assert "job job-1 starting → splitting → asking → closing" in shown
+    assert re.search(r"shard 0 +1,000 rows .* asking +msgbatch_0\n +shard 1 .* waiting its turn", shown)
+
+
+def test_many_shards_are_told_by_number() -> None:
+    """A job of hundreds of shards does not fill the screen."""
+    view = JobView("job-1", Stage.SUCCEEDED, _shards(*[Stage.COLLECTED] * 300), 300_000)
+    written, _ = _followed([view], terminal=True)
+    assert f"shard {SHARDS_SHOWN - 1}" in written
+    assert f"shard {SHARDS_SHOWN} " not in written
+    assert f"and {300 - SHARDS_SHOWN} more" in written
+    assert "300 of 300 shards collected" in written
+
+
+def test_pauses_between_looks() -> None:
+    """It waits between two looks, not after the last one."""
+    pauses: list[float] = []
+    follow(_looks(VIEWS), console=Console(file=io.StringIO()), pause=pauses.append)
+    assert len(pauses) == len(VIEWS) - 1
+    assert all(seconds > 0 for seconds in pauses)
+
+
+@pytest.mark.parametrize("job", JOB_STAGES)
+@pytest.mark.parametrize("shard", [Stage.WAITING, Stage.ASKING, Stage.COLLECTED, Stage.FAILED])
+def test_every_stage_can_be_shown(job: Stage, shard: Stage) -> None:
+    """No stage of a job with no stage of a shard breaks the picture."""
+    console = Console(file=io.StringIO(), width=120, record=True)
+    console.print(_picture(JobView("job-1", job, _shards(shard), 1_000)))
+    shown = console.export_text()
+    assert job.value in shown
+    assert ("997 answered" if shard is Stage.COLLECTED else shard.value) in shown

@@ -1,0 +1,199 @@
+"""What every BatchApi promises: the fake, and the SDK on the emulator, alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
+from batchdrop.domain.result import RequestCounts, ResultLine
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    MessageBatchLost,
+    RateLimited,
+    ResultsIncomplete,
+    SubmissionRefused,
+    SubmissionUncertain,
+)
+from batchdrop.ports import BatchApi
+from local.claude_api.testing import RunningEmulator, running_emulator
+from tests.bodies import Body, create_body
+from tests.fakes import FakeBatchApi
+
+DAY = 86_400.0
+
+
+@dataclass
+class Service:
+    """A BatchApi, and the hands that move the service behind it."""
+
+    api: BatchApi
+    finish: Callable[[], object]
+    refuse: Callable[[type[Exception]], object]
+    lose: Callable[[], object]
+    creates: Callable[[], int]  # creates that arrived
+    created: Callable[[], int]  # Message Batches that exist
+
+
+def _fake() -> Service:
+    fake = FakeBatchApi()
+    return Service(
+        fake,
+        finish=fake.finish,
+        refuse=lambda error: setattr(fake, "refuse_next", error("on purpose")),
+        lose=lambda: setattr(fake, "lose_next", SubmissionUncertain("on purpose")),
+        creates=lambda: fake.calls,
+        created=lambda: len(fake.created),
+    )
+
+
+_FAULTS: dict[type[Exception], dict[str, Any]] = {
+    RateLimited: {"kind": "rate_limited"},
+    AccountTrouble: {"kind": "error_before_accept", "status": 402},
+    SubmissionRefused: {"kind": "error_before_accept", "status": 400},
+}
+
+
+def _emulated(emulator: RunningEmulator) -> Service:
+    emulator.reset()
+    return Service(
+        AnthropicBatchApi(api_key="sk-test", base_url=emulator.base_url),
+        finish=lambda: emulator.advance(DAY),
+        refuse=lambda error: emulator.inject(endpoint="batches.create", **_FAULTS[error]),
+        lose=lambda: emulator.inject("accept_then_drop", "batches.create"),
+        creates=lambda: _calls(emulator, "batches.create"),
+        created=lambda: len(emulator.state.batches.page(1000, None, None, emulator.now())[0]),
+    )
+
+
+def _calls(emulator: RunningEmulator, endpoint: str) -> int:
+    counted: dict[str, int] = emulator.call_summary()["by_endpoint"].get(endpoint, {})
+    return sum(counted.values())
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    """One emulator for all tests of this module; its clock moves only when told."""
+    with running_emulator() as running:
+        yield running
+
+
+@pytest.fixture(params=["fake", "emulator"])
+def service(request: pytest.FixtureRequest, emulator: RunningEmulator) -> Service:
+    """The fake, then the real adapter on the emulator."""
+    return _fake() if request.param == "fake" else _emulated(emulator)
+
+
+def _lines(api: BatchApi, batch_id: str) -> list[ResultLine]:
+    body = b"".join(api.results(api.retrieve(batch_id)))
+    return [msgspec.json.decode(line, type=ResultLine) for line in body.splitlines()]
+
+
+def test_a_create_is_in_progress(service: Service) -> None:
+    """What was created is processing, all of it, and has no results yet."""
+    batch = service.api.create(create_body(3), timeout=5)
+    assert batch.processing_status == "in_progress"
+    assert batch.request_counts == RequestCounts(processing=3)
+    assert batch.results_url is None
+
+
+def test_a_message_batch_can_be_retrieved(service: Service) -> None:
+    """Until it ends, it looks as it did when it was created."""
+    batch = service.api.create(create_body(2), timeout=5)
+    assert service.api.retrieve(batch.id) == batch
+
+
+def test_an_ended_message_batch_counts_every_request(service: Service) -> None:
+    """At the end nothing is processing, and the counts sum up."""
+    batch_id = service.api.create(create_body(4), timeout=5).id
+    service.finish()
+    batch = service.api.retrieve(batch_id)
+    assert batch.processing_status == "ended"
+    assert batch.request_counts.processing == 0
+    assert batch.request_counts.total == 4
+
+
+def test_every_request_has_one_result(service: Service) -> None:
+    """The results hold each custom_id once, in whatever order."""
+    batch_id = service.api.create(create_body(40), timeout=5).id
+    service.finish()
+    ids = [line.custom_id for line in _lines(service.api, batch_id)]
+    assert sorted(ids) == [f"job-00000-{index:06d}" for index in range(40)]
+
+
+def test_results_can_be_fetched_again(service: Service) -> None:
+    """A second download brings the same lines."""
+    batch_id = service.api.create(create_body(5), timeout=5).id
+    service.finish()
+    first, second = _lines(service.api, batch_id), _lines(service.api, batch_id)
+    assert sorted(first, key=lambda line: line.custom_id) == sorted(second, key=lambda line: line.custom_id)
+
+
+def test_there_are_no_results_before_the_end(service: Service) -> None:
+    """Asking too early is told from an empty answer."""
+    batch = service.api.create(create_body(1), timeout=5)
+    with pytest.raises(ResultsIncomplete):
+        list(service.api.results(batch))
+
+
+def test_an_unknown_message_batch_is_lost(service: Service) -> None:
+    """The API's 404 has a name of its own."""
+    with pytest.raises(MessageBatchLost):
+        service.api.retrieve("msgbatch_nobody")
+
+
+@pytest.mark.parametrize("error", [RateLimited, AccountTrouble, SubmissionRefused])
+def test_a_refused_create_creates_nothing(service: Service, error: type[Exception]) -> None:
+    """A create that was refused may be tried again, and is then the only one."""
+    service.refuse(error)
+    with pytest.raises(error):
+        service.api.create(create_body(1), timeout=5)
+    assert service.created() == 0
+    service.api.create(create_body(1), timeout=5)
+    assert service.created() == 1
+
+
+@pytest.mark.parametrize("body", [b'{"requests":[\n\n]}', b"{}x", b'{"requests":[{"custom_id":"a'])
+def test_a_body_that_is_none_is_refused(service: Service, body: bytes) -> None:
+    """A broken or empty body creates nothing, and says so."""
+    with pytest.raises(SubmissionRefused):
+        service.api.create(Body(body), timeout=5)
+    assert service.created() == 0
+
+
+def test_a_doubled_custom_id_is_refused(service: Service) -> None:
+    """The API checks that each custom_id comes once."""
+    body = b"".join(create_body(1))
+    doubled = body.replace(b"\n]}", b",\n" + body.splitlines()[1] + b"\n]}")
+    with pytest.raises(SubmissionRefused):
+        service.api.create(Body(doubled), timeout=5)
+
+
+def test_a_lost_answer_is_uncertain_and_sent_once(service: Service) -> None:
+    """The Message Batch exists and will be billed; nobody sent a second create."""
+    service.lose()
+    with pytest.raises(SubmissionUncertain):
+        service.api.create(create_body(2), timeout=5)
+    assert (service.creates(), service.created()) == (1, 1)
+
+
+def test_a_body_is_read_from_its_start_each_time(service: Service) -> None:
+    """The same body object can be sent again after a refusal, and arrives whole."""
+    body = create_body(3)
+    service.refuse(RateLimited)
+    with pytest.raises(RateLimited):
+        service.api.create(body, timeout=5)
+    assert service.api.create(body, timeout=5).request_counts.processing == 3
+
+
+def test_the_fake_can_be_out_of_reach() -> None:
+    """The use cases' tests need a service that cannot be reached."""
+    fake = FakeBatchApi()
+    fake.unreachable = ApiUnavailable("on purpose")
+    with pytest.raises(ApiUnavailable):
+        fake.retrieve("msgbatch_0")

@@ -1,0 +1,240 @@
+"""What every Ledger promises: the fake and DynamoDB alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from moto import mock_aws
+
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.ports import Ledger
+from tests.aws import dynamodb
+from tests.fakes import START, FakeLedger
+from tests.tables import create_ledger_table
+
+INTENT = Submission(
+    job_id="job-a", shard=3, asked_round=0, requests=250, attempt="a1", sent_at=START, over_at=START + timedelta(minutes=5)
+)
+OTHER = replace(INTENT, attempt="a2", sent_at=START + timedelta(hours=1), over_at=START + timedelta(hours=2))
+ACCEPTED = replace(INTENT, state="accepted", batch_id="msgbatch_1")
+TROUBLE = Halt("AccountTrouble", "HTTP 402", START)
+CANCELED = Halt("JobCanceled", "by its user", START + timedelta(minutes=1))
+
+
+@dataclass
+class Book:
+    """A ledger, and what the state machine does to it."""
+
+    ledger: Ledger
+    fail: Callable[[str, ShardFailure], object]
+
+
+def _dynamodb() -> Book:
+    table = create_ledger_table(dynamodb())
+
+    def fail(job_id: str, failure: ShardFailure) -> None:
+        fact = f"failure#{failure.shard}"
+        table.put_item(Item={"job": job_id, "fact": fact, "error": failure.error, "cause": failure.cause})
+
+    return Book(DynamoLedger(table), fail)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def book(request: pytest.FixtureRequest) -> Iterator[Book]:
+    """The fake, then DynamoDB as moto serves it."""
+    if request.param == "fake":
+        fake = FakeLedger()
+        yield Book(fake, fake.fail)
+        return
+    with mock_aws():
+        yield _dynamodb()
+
+
+@pytest.fixture
+def ledger(book: Book) -> Ledger:
+    """The ledger alone."""
+    return book.ledger
+
+
+def test_the_first_attempt_may_send(ledger: Ledger) -> None:
+    """An intent that nobody had is written, as it is."""
+    assert ledger.begin(INTENT) == INTENT
+    assert ledger.submissions("job-a") == [INTENT]
+    assert ledger.submission("job-a", 3, 0) == INTENT
+
+
+def test_a_second_attempt_finds_the_first(ledger: Ledger) -> None:
+    """What was sent comes back unchanged; the later attempt is not written, so it may not send."""
+    ledger.begin(INTENT)
+    assert ledger.begin(OTHER) == INTENT
+
+
+def test_beginning_twice_is_one_beginning(ledger: Ledger) -> None:
+    """A begin whose answer was lost can be repeated by the same attempt."""
+    ledger.begin(INTENT)
+    assert ledger.begin(INTENT) == INTENT
+
+
+def test_an_armed_submission_is_taken_by_one(ledger: Ledger) -> None:
+    """After a clean refusal the next attempt may send, and the one after that may not."""
+    ledger.begin(INTENT)
+    ledger.rearm(INTENT)
+    third = replace(OTHER, attempt="a3")
+    assert ledger.begin(OTHER) == OTHER
+    assert ledger.begin(third) == OTHER
+
+
+def test_an_accepted_submission_tells_its_message_batch(ledger: Ledger) -> None:
+    """Whoever comes later learns which Message Batch it became."""
+    ledger.begin(INTENT)
+    assert ledger.accept(INTENT, "msgbatch_1") == ACCEPTED
+    assert ledger.begin(OTHER) == ACCEPTED
+    assert ledger.is_claimed("msgbatch_1")
+
+
+def test_accepting_again_changes_nothing(ledger: Ledger) -> None:
+    """An accept whose answer was lost can be repeated, with the same id or, in vain, another."""
+    ledger.begin(INTENT)
+    ledger.accept(INTENT, "msgbatch_1")
+    assert ledger.accept(INTENT, "msgbatch_1") == ACCEPTED
+    assert ledger.accept(INTENT, "msgbatch_2") == ACCEPTED
+    assert not ledger.is_claimed("msgbatch_2")
+
+
+def test_an_attempt_that_was_replaced_accepts_nothing(ledger: Ledger) -> None:
+    """Once another attempt has taken over, the first one's answer is one too many."""
+    ledger.begin(INTENT)
+    ledger.rearm(INTENT)
+    ledger.begin(OTHER)
+    assert ledger.accept(INTENT, "msgbatch_1") == OTHER
+    assert not ledger.is_claimed("msgbatch_1")
+
+
+def test_a_message_batch_belongs_to_one_submission(ledger: Ledger) -> None:
+    """What one shard has claimed, another cannot adopt."""
+    neighbour = replace(INTENT, shard=4)
+    ledger.begin(INTENT)
+    ledger.begin(neighbour)
+    ledger.accept(INTENT, "msgbatch_1")
+    assert ledger.accept(neighbour, "msgbatch_1") == neighbour
+
+
+def test_an_accepted_submission_is_never_armed(ledger: Ledger) -> None:
+    """Rearming is for what became nothing; what is paid for stays."""
+    ledger.begin(INTENT)
+    ledger.accept(INTENT, "msgbatch_1")
+    ledger.rearm(INTENT)
+    assert ledger.submission("job-a", 3, 0) == ACCEPTED
+
+
+def test_only_the_current_attempt_is_armed(ledger: Ledger) -> None:
+    """A settling that comes late does not open the door behind a newer attempt."""
+    ledger.begin(INTENT)
+    ledger.rearm(INTENT)
+    ledger.begin(OTHER)
+    ledger.rearm(INTENT)
+    assert ledger.submission("job-a", 3, 0) == OTHER
+
+
+def test_an_attempt_can_say_that_it_is_over(ledger: Ledger) -> None:
+    """Settling then need not wait for the deadline of its invocation."""
+    ledger.begin(INTENT)
+    ledger.end_attempt(INTENT, START)
+    ledger.end_attempt(OTHER, START + timedelta(days=1))
+    assert ledger.submission("job-a", 3, 0) == replace(INTENT, over_at=START)
+
+
+def test_shards_rounds_and_jobs_are_apart(ledger: Ledger) -> None:
+    """Each shard and round of each job has a submission of its own, and they come by shard and round."""
+    others = [
+        replace(INTENT, shard=12),
+        INTENT,
+        replace(INTENT, asked_round=1),
+        replace(INTENT, shard=100),
+        replace(INTENT, job_id="job-ab"),
+    ]
+    assert [ledger.begin(one) for one in others] == others
+    assert [(one.shard, one.asked_round) for one in ledger.submissions("job-a")] == [(3, 0), (3, 1), (12, 0), (100, 0)]
+
+
+def test_a_job_without_facts_is_empty(ledger: Ledger) -> None:
+    """A job nobody knows has no submissions, no failures and no halt."""
+    assert ledger.submissions("nobody") == []
+    assert ledger.submission("nobody", 0, 0) is None
+    assert ledger.shard_failures("nobody") == []
+    assert ledger.halted("nobody") is None
+    ledger.lift("nobody")
+
+
+def test_failures_come_by_number(book: Book) -> None:
+    """Failed shards come in the order of their numbers, not of their digits, and apart from submissions."""
+    failures = [ShardFailure(shard, "SubmissionUncertain", "why") for shard in (10, 2, 0)]
+    for failure in failures:
+        book.fail("job-a", failure)
+    book.ledger.begin(INTENT)
+    assert book.ledger.shard_failures("job-a") == failures[::-1]
+    assert book.ledger.submissions("job-a") == [INTENT]
+
+
+def test_more_facts_than_a_page_holds(book: Book) -> None:
+    """DynamoDB answers 1 MB at a time; all pages are read."""
+    failures = [ShardFailure(shard, "ResultsIncomplete", "x" * 120_000) for shard in range(12)]
+    for failure in failures:
+        book.fail("job-a", failure)
+    assert book.ledger.shard_failures("job-a") == failures
+
+
+def test_the_first_halt_stays(ledger: Ledger) -> None:
+    """Many shards may meet the same trouble; the first reason is the one to read."""
+    ledger.halt("job-a", TROUBLE)
+    ledger.halt("job-a", replace(TROUBLE, reason="HTTP 401"))
+    assert ledger.halted("job-a") == TROUBLE
+    assert ledger.halted("job-b") is None
+
+
+def test_a_cancel_replaces_any_other_halt(ledger: Ledger) -> None:
+    """The user's word counts more than the account's trouble, and a second cancel changes nothing."""
+    ledger.halt("job-a", TROUBLE)
+    ledger.halt("job-a", CANCELED)
+    ledger.halt("job-a", replace(CANCELED, reason="again"))
+    ledger.halt("job-a", TROUBLE)
+    assert ledger.halted("job-a") == CANCELED
+
+
+def test_lifting_forgets_failures_and_halt_only(book: Book) -> None:
+    """A resumed job starts without its failures, but with every submission."""
+    book.ledger.begin(INTENT)
+    book.ledger.halt("job-a", TROUBLE)
+    book.fail("job-a", ShardFailure(0, "x", "y"))
+    book.fail("job-b", ShardFailure(0, "x", "y"))
+    book.ledger.lift("job-a")
+    assert (book.ledger.halted("job-a"), book.ledger.shard_failures("job-a")) == (None, [])
+    assert len(book.ledger.shard_failures("job-b")) == 1
+    assert book.ledger.submissions("job-a") == [INTENT]
+
+
+def test_uncollected_submissions_are_found(ledger: Ledger) -> None:
+    """Accepted, older than asked, and without answers: the others are none of the guard's business."""
+    younger = replace(INTENT, shard=5, sent_at=START + timedelta(days=3))
+    for one, batch_id in ((INTENT, "msgbatch_1"), (replace(INTENT, shard=4), "msgbatch_2"), (younger, "msgbatch_3")):
+        ledger.begin(one)
+        ledger.accept(one, batch_id)
+    ledger.begin(replace(INTENT, shard=6))
+    ledger.collected("job-a", 4, 0, START)
+    assert [one.batch_id for one in ledger.uncollected(START + timedelta(days=1))] == ["msgbatch_1"]
+
+
+@mock_aws
+def test_facts_expire_after_the_results_do() -> None:
+    """DynamoDB drops every fact 35 days after it was made."""
+    table = create_ledger_table(dynamodb())
+    ledger = DynamoLedger(table)
+    ledger.begin(INTENT)
+    ledger.accept(INTENT, "msgbatch_1")
+    ledger.halt("job-a", TROUBLE)
+    assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}

@@ -1,0 +1,93 @@
+"""Outcomes: each result type, stop reason and error type has a defined fate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
+from batchdrop.domain.result import ResultLine
+from tests.fakes import errored, succeeded
+
+STOPS = [
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+]
+ERROR_TYPES = [
+    "invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+    "rate_limit_error", "timeout_error", "api_error", "overloaded_error",
+]  # fmt: skip
+
+
+def _outcome(result: dict[str, Any]) -> Outcome:
+    line = msgspec.json.encode({"custom_id": "j-0-0", "result": result})
+    return of_result(msgspec.json.decode(line, type=ResultLine).result)
+
+
+@pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", None])
+def test_a_whole_answer_is_answered(stop: str | None) -> None:
+    """An answer that ended by itself has its text and no error."""
+    outcome = _outcome(succeeded("yes", stop_reason=stop))
+    assert (outcome.fate, outcome.status, outcome.answer, outcome.error) == ("answered", "answered", "yes", "")
+
+
+@pytest.mark.parametrize("stop", [*STOPS[1:2], *STOPS[3:], "a_reason_of_tomorrow"])
+def test_an_answer_that_stopped_early_is_kept_and_flagged(stop: str) -> None:
+    """It is paid for, so its text stays; its status says why it stopped."""
+    outcome = _outcome(succeeded("ye", stop_reason=stop))
+    assert (outcome.fate, outcome.status, outcome.answer) == ("answered", stop, "ye")
+    assert outcome.error
+
+
+@given(st.sampled_from(STOPS) | st.text(min_size=1, max_size=30))
+def test_every_answer_counts_its_message(stop: str) -> None:
+    """Whatever the stop reason, known or not, the usage is billed and so it is counted."""
+    outcome = _outcome(succeeded("x", stop_reason=stop))
+    assert outcome.fate == "answered"
+    assert outcome.message is not None
+
+
+@given(st.sampled_from(ERROR_TYPES) | st.text(max_size=30), st.text(max_size=30))
+def test_every_error_type_fails_its_row_by_name(kind: str, text: str) -> None:
+    """Known and unknown error types alike: failed, not billed, with the API's own words."""
+    assert _outcome(errored(kind, text)) == failed(f"{kind}: {text}")
+
+
+@pytest.mark.parametrize("kind", ["canceled", "expired"])
+def test_rows_whose_turn_never_came_have_failed(kind: str) -> None:
+    """Canceled and expired rows failed, and say so."""
+    outcome = _outcome({"type": kind})
+    assert (outcome.fate, outcome.status, outcome.message) == ("failed", "failed", None)
+    assert outcome.error.startswith(f"{kind}: ")
+
+
+def test_text_blocks_are_joined_and_others_left_out() -> None:
+    """Thinking and tool blocks are no part of the answer."""
+    content = [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": "a"},
+        {"type": "tool_use", "id": "t", "name": "n", "input": {}},
+        {"type": "text", "text": "b"},
+    ]
+    assert _outcome(succeeded("", content=content)).answer == "ab"
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    """No content blocks is an empty text, not an error."""
+    assert _outcome(succeeded("", content=[])).answer == ""
+
+
+@given(st.text(max_size=30))
+def test_rejected_rows_carry_their_reason(reason: str) -> None:
+    """A row that was never sent has its reason in the error column, and no answer."""
+    outcome = rejected(reason)
+    assert (outcome.fate, outcome.status, outcome.answer, outcome.error) == ("rejected", "rejected", "", reason)

@@ -1,0 +1,158 @@
+"""Sharding: nothing lost, doubled, reordered or oversized, and every byte counted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.manifest import ShardItem
+from batchdrop.domain.request import request_line
+from batchdrop.domain.row import StoredRow
+from batchdrop.domain.sharding import BODY_HEAD, BODY_TAIL, Packer, Placement, ShardLimits
+from batchdrop.usecases.shard_writer import ShardWriter
+from tests.fakes import FakeObjectStore
+
+JOB = "20261122T120000-0123456789"
+EMPTY_BODY = len(BODY_HEAD) + len(BODY_TAIL)
+LARGEST_LINE = 110  # bytes of a request line around params, with room to spare
+
+params_or_reject = st.none() | st.integers(0, 300).map(lambda size: b'{"x":"%b"}' % (b"y" * size))
+
+
+@dataclass
+class Packed:
+    """What rows became: their places, the shards' items, and their bodies."""
+
+    places: list[Placement]
+    items: list[ShardItem]
+    bodies: list[bytes]
+    rows: list[list[StoredRow]]
+
+
+def _pack(rows: list[bytes | None], limits: ShardLimits) -> Packed:
+    """Place rows and write their shards, as split_upload does."""
+    packer = Packer(JOB, limits)
+    places = [packer.place(None if params is None else len(params)) for params in rows]
+    store, keys = FakeObjectStore(), JobKeys(JOB)
+    packed = Packed(places, [], [], [])
+    for shard in sorted({place.shard for place in places}):
+        mine = [(place, params) for place, params in zip(places, rows, strict=True) if place.shard == shard]
+        with ShardWriter(store, keys, shard) as writer:
+            for place, params in mine:
+                line = None if params is None else request_line(packer.custom_id(place), params)
+                writer.add(StoredRow(place.index + 1, str(params), None if params else "no"), line)
+        packed.items.append(writer.item())
+        packed.bodies.append(store.read(keys.requests(shard)))
+        packed.rows.append([StoredRow(**json.loads(line)) for line in store.read(keys.rows(shard)).splitlines()])
+    return packed
+
+
+@st.composite
+def limits(draw: st.DrawFn) -> ShardLimits:
+    """Return limits that rows of this size meet often; any one request fits."""
+    return ShardLimits(max_rows=draw(st.integers(1, 9)), max_bytes=draw(st.integers(EMPTY_BODY + 420, 1_500)))
+
+
+all_rows = st.lists(params_or_reject, max_size=40)
+
+
+@given(all_rows, limits())
+def test_every_row_has_one_place_in_order(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """Shards follow each other without a gap, and so do the rows in each."""
+    places = _pack(rows, limit).places
+    assert len(places) == len(rows)
+    for before, after in pairwise(places):
+        assert (after.shard, after.index) in {(before.shard, before.index + 1), (before.shard + 1, 0)}
+    assert not places or places[0] == Placement(0, 0)
+
+
+@given(all_rows, limits())
+def test_no_shard_is_oversized(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """Neither rows nor bytes go over the limit."""
+    packed = _pack(rows, limit)
+    for item, body in zip(packed.items, packed.bodies, strict=True):
+        assert item.rows <= limit.max_rows
+        assert len(body) <= limit.max_bytes
+
+
+@given(all_rows, limits())
+def test_bytes_are_exact(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """A shard's item says to the byte how long its create body is."""
+    packed = _pack(rows, limit)
+    assert [item.bytes for item in packed.items] == [len(body) for body in packed.bodies]
+
+
+@given(all_rows, limits())
+def test_bodies_are_json_and_hold_each_request_once(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """The bodies parse, and their requests are the rows' params, in order, each under its own custom_id."""
+    packed = _pack(rows, limit)
+    requests = [request for body in packed.bodies for request in json.loads(body)["requests"]]
+    assert [request["params"] for request in requests] == [json.loads(params) for params in rows if params is not None]
+    assert [request["custom_id"] for request in requests] == [
+        f"{JOB}-{place.shard:05d}-{place.index:06d}"
+        for place, params in zip(packed.places, rows, strict=True)
+        if params is not None
+    ]
+
+
+@given(all_rows, limits())
+def test_counts_add_up(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """Rows are requests plus rejects, in every shard and in all."""
+    packed = _pack(rows, limit)
+    assert sum(item.rows for item in packed.items) == len(rows)
+    assert sum(item.requests for item in packed.items) == sum(params is not None for params in rows)
+    for item, stored in zip(packed.items, packed.rows, strict=True):
+        assert item.rows == len(stored)
+        assert item.requests == sum(row.error is None for row in stored)
+
+
+@given(all_rows, limits())
+def test_no_shard_ends_early(rows: list[bytes | None], limit: ShardLimits) -> None:
+    """A shard ends only where the next row would have gone over a limit."""
+    packed = _pack(rows, limit)
+    firsts = [number for number, place in enumerate(packed.places) if place.opens_shard and number]
+    for first, item in zip(firsts, packed.items, strict=False):
+        params = rows[first]
+        cost = 0 if params is None else len(params) + LARGEST_LINE
+        assert item.rows == limit.max_rows or item.bytes + cost > limit.max_bytes
+
+
+def test_a_limit_is_met_exactly() -> None:
+    """A request that fills the shard to its last byte goes in; one byte more opens the next shard."""
+    params = b'{"x":1}'
+    two = len(_pack([params, params], ShardLimits()).bodies[0])
+    assert len(_pack([params, params], ShardLimits(max_bytes=two)).items) == 1
+    assert len(_pack([params, params], ShardLimits(max_bytes=two - 1)).items) == 2
+
+
+def test_rejects_take_no_bytes() -> None:
+    """A request that fills the shard exactly also does so behind a reject."""
+    params = b'{"x":1}'
+    one = len(_pack([params], ShardLimits()).bodies[0])
+    assert len(_pack([None, params, None], ShardLimits(max_bytes=one)).items) == 1
+
+
+def test_a_shard_of_rejects_has_an_empty_body() -> None:
+    """Rejects take a place, and no bytes."""
+    packed = _pack([None, None], ShardLimits())
+    assert [json.loads(body) for body in packed.bodies] == [{"requests": []}]
+    assert packed.items == [ShardItem(shard=0, rows=2, requests=0, bytes=EMPTY_BODY)]
+
+
+def test_one_request_a_line() -> None:
+    """The stored body has the form that the layout promises."""
+    [body] = _pack([b"{}", None, b"{}"], ShardLimits()).bodies
+    assert body.splitlines()[0] == b'{"requests":['
+    assert body.splitlines()[-1] == b"]}"
+    assert len(body.splitlines()) == 4
+
+
+def test_a_later_invocation_goes_on_with_the_next_shard() -> None:
+    """A packer that starts at shard 7 gives the rows of shard 7 the same ids as one that came there by itself."""
+    packer = Packer(JOB, ShardLimits(), first_shard=7)
+    assert packer.custom_id(packer.place(2)) == f"{JOB}-00007-000000"

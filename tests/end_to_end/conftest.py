@@ -1,0 +1,33 @@
+"""One stack for all end-to-end tests of a worker: its functions' first start takes longer than most of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack import EmbeddedStack, StackOptions
+from tests.end_to_end.bench import Bench
+
+WAIT_SCALE = 1 / 20_000  # a wait of five minutes takes 15 ms; the emulator's clock runs as much faster
+SHARD_ROWS = 4
+ASK = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n"
+
+
+@pytest.fixture(scope="session")
+def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """The project's own template on the embedded stack, with the recipe `ask`."""
+    options = StackOptions(
+        wait_scale=WAIT_SCALE,
+        log_dir=tmp_path_factory.mktemp("end_to_end"),
+        overrides={"ShardRows": str(SHARD_ROWS), "ShardConcurrency": "2"},
+    )
+    with EmbeddedStack(options) as stack:
+        bench = Bench(stack)
+        bench.recipe("ask", ASK)
+        yield bench
+
+
+@pytest.fixture
+def bench(shared_bench: Bench) -> Bench:
+    """The stack, its emulator as good as new: nothing billed, nothing broken, no call counted."""
+    shared_bench.claude.reset()
+    return shared_bench

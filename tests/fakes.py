@@ -1,0 +1,328 @@
+"""In-memory stand-ins for every port. `tests/contract/` holds them to what the real adapters do."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.result import MessageBatch, RequestCounts
+from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
+from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.ports import ObjectChanged, ObjectMissing, RequestBody, Writer
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+BLOCK = 7  # bytes: so small that lines, characters and rows are cut everywhere
+
+JsonObject = dict[str, Any]
+
+
+class FakeObjectStore:
+    """A bucket in a dictionary. `on_read` is called with the key before every block, so that a test can interfere."""
+
+    def __init__(self, *, block: int = 64 * 1024) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.on_read: Callable[[str], None] = lambda _key: None
+        self._block = block
+
+    def read(self, key: str) -> bytes:
+        """Return an object. Raises ObjectMissing."""
+        try:
+            return self.objects[key]
+        except KeyError:
+            raise ObjectMissing(key) from None
+
+    def size(self, key: str) -> int:
+        """Return an object's bytes. Raises ObjectMissing."""
+        return len(self.read(key))
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object at that key."""
+        return key in self.objects
+
+    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+        """Yield blocks from `start`. Raises ObjectMissing, ObjectChanged."""
+        while True:
+            self.on_read(key)
+            body = self.read(key)
+            if etag and etag.strip('"') != self.etag(key):
+                raise ObjectChanged(key)
+            block = body[start : start + self._block]
+            if not block:
+                return
+            yield block
+            start += len(block)
+
+    def write(self, key: str, body: bytes) -> None:
+        """Write an object."""
+        self.objects[key] = bytes(body)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[Writer]:
+        """Collect pieces; the object appears when the context ends without an error."""
+        pieces = _Pieces()
+        yield pieces
+        self.write(key, b"".join(pieces.written))
+
+    def etag(self, key: str) -> str:
+        """Return an object's ETag, as S3 makes it for a plain put."""
+        return hashlib.md5(self.read(key), usedforsecurity=False).hexdigest()
+
+    def under(self, prefix: str) -> dict[str, bytes]:
+        """Return all objects whose keys start with `prefix`."""
+        return {key: body for key, body in sorted(self.objects.items()) if key.startswith(prefix)}
+
+
+class _Pieces:
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes, /) -> None:
+        self.written.append(bytes(data))
+
+
+class FakeLedger:
+    """A ledger in dictionaries."""
+
+    def __init__(self) -> None:
+        self._submissions: dict[tuple[str, int, int], Submission] = {}
+        self._claims: set[str] = set()
+        self._collected: set[tuple[str, int, int]] = set()
+        self._failures: dict[tuple[str, int], ShardFailure] = {}
+        self._halts: dict[str, Halt] = {}
+
+    def begin(self, intent: Submission) -> Submission:
+        """Write the intent if there is none or an armed one; return what stands then."""
+        standing = self._submissions.get(_key(intent))
+        if standing is None or standing.state == "armed":
+            self._submissions[_key(intent)] = intent
+        return self._submissions[_key(intent)]
+
+    def end_attempt(self, submission: Submission, at: datetime) -> None:
+        """Move `over_at` of the current attempt."""
+        self._change_current(submission, over_at=at)
+
+    def accept(self, submission: Submission, batch_id: str) -> Submission:
+        """Write the Message Batch's id and its claim, if the attempt is current and the id is free."""
+        if batch_id not in self._claims and self._change_current(submission, state="accepted", batch_id=batch_id):
+            self._claims.add(batch_id)
+        return self._submissions[_key(submission)]
+
+    def rearm(self, submission: Submission) -> None:
+        """Make the current attempt armed."""
+        self._change_current(submission, state="armed")
+
+    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+        """Return one submission."""
+        return self._submissions.get((job_id, shard, asked_round))
+
+    def submissions(self, job_id: str) -> list[Submission]:
+        """Return a job's submissions, by shard and round."""
+        return [sent for key, sent in sorted(self._submissions.items()) if key[0] == job_id]
+
+    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+        """Note that a submission's answers are in the bucket."""
+        self._collected.add((job_id, shard, asked_round))
+
+    def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
+        """Yield accepted submissions whose answers are not in the bucket."""
+        for key, sent in self._submissions.items():
+            if sent.state == "accepted" and key not in self._collected and sent.sent_at < sent_before:
+                yield sent
+
+    def is_claimed(self, batch_id: str) -> bool:
+        """Tell whether a Message Batch is some submission's already."""
+        return batch_id in self._claims
+
+    def shard_failures(self, job_id: str) -> list[ShardFailure]:
+        """Return a job's failed shards, by number."""
+        return [failure for key, failure in sorted(self._failures.items()) if key[0] == job_id]
+
+    def fail(self, job_id: str, failure: ShardFailure) -> None:
+        """Note a failed shard, as the state machine does."""
+        self._failures[job_id, failure.shard] = failure
+
+    def halt(self, job_id: str, halt: Halt) -> None:
+        """Write why the job asks nothing more; JobCanceled replaces any other reason."""
+        standing = self._halts.get(job_id)
+        if standing is None or (halt.error == "JobCanceled" != standing.error):
+            self._halts[job_id] = halt
+
+    def halted(self, job_id: str) -> Halt | None:
+        """Return why the job asks nothing more."""
+        return self._halts.get(job_id)
+
+    def lift(self, job_id: str) -> None:
+        """Forget the job's halt and its shards' failures."""
+        self._halts.pop(job_id, None)
+        self._failures = {key: failure for key, failure in self._failures.items() if key[0] != job_id}
+
+    def _change_current(self, submission: Submission, **changes: Any) -> bool:
+        standing = self._submissions.get(_key(submission))
+        if standing is None or standing.attempt != submission.attempt or standing.state != "sent":
+            return False
+        self._submissions[_key(submission)] = replace(standing, **changes)
+        return True
+
+
+def _key(submission: Submission) -> tuple[str, int, int]:
+    return submission.job_id, submission.shard, submission.asked_round
+
+
+def message(text: str, **fields: Any) -> JsonObject:
+    """Return a message as the API writes it."""
+    usage = {"input_tokens": 10, "output_tokens": 5}
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "usage": usage,
+        **fields,
+    }
+
+
+def succeeded(text: str, **fields: Any) -> JsonObject:
+    """Return a result that answers with `text`."""
+    return {"type": "succeeded", "message": message(text, **fields)}
+
+
+def errored(kind: str, text: str = "no") -> JsonObject:
+    """Return a result with an error, nested twice as the API does."""
+    return {"type": "errored", "error": {"type": "error", "error": {"type": kind, "message": text}}}
+
+
+def echo(request: JsonObject) -> JsonObject:
+    """Answer each request with its own prompt."""
+    return succeeded(f"re: {request['params']['messages'][0]['content']}")
+
+
+class FakeBatchApi:
+    """The Message Batches API in a dictionary; batches end when `finish` is called.
+
+    `refuse_next` is raised by the next create instead of its work, `lose_next` after it; `unreachable` by every
+    retrieve while it is set. `spoil` changes the lines of a results download.
+    """
+
+    def __init__(self, *, result_of: Callable[[JsonObject], JsonObject] = echo, seed: int = 0) -> None:
+        self.created: dict[str, list[JsonObject]] = {}
+        self.ended: set[str] = set()
+        self.calls = 0
+        self.refuse_next: Exception | None = None
+        self.lose_next: Exception | None = None
+        self.unreachable: Exception | None = None
+        self.spoil: Callable[[list[bytes]], list[bytes]] = lambda lines: lines
+        self._result_of = result_of
+        self._random = random.Random(seed)
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        """Take a create. Raises SubmissionRefused for a body that is none."""
+        self.calls += 1
+        if self.refuse_next:
+            refusal, self.refuse_next = self.refuse_next, None
+            raise refusal
+        requests = _requests_of(b"".join(body))
+        batch_id = f"msgbatch_{len(self.created)}"
+        self.created[batch_id] = requests
+        if self.lose_next:
+            loss, self.lose_next = self.lose_next, None
+            raise loss
+        return self.retrieve(batch_id)
+
+    def finish(self) -> None:
+        """End every Message Batch."""
+        self.ended.update(self.created)
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Return a Message Batch. Raises MessageBatchLost."""
+        if self.unreachable:
+            raise self.unreachable
+        if batch_id not in self.created:
+            raise MessageBatchLost(batch_id)
+        ended = batch_id in self.ended
+        return MessageBatch(
+            id=batch_id,
+            processing_status="ended" if ended else "in_progress",
+            request_counts=self._counts(batch_id),
+            created_at=START.isoformat(),
+            ended_at=START.isoformat() if ended else None,
+            results_url=f"https://api.example/{batch_id}/results" if ended else None,
+        )
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        """Yield the shuffled results in small blocks. Raises ResultsIncomplete before the end."""
+        if batch.results_url is None:
+            raise ResultsIncomplete(batch.id)
+        lines = [
+            msgspec.json.encode({"custom_id": request["custom_id"], "result": self._result_of(request)}) + b"\n"
+            for request in self.created[batch.id]
+        ]
+        self._random.shuffle(lines)
+        text = b"".join(self.spoil(lines))
+        yield from (text[start : start + BLOCK] for start in range(0, len(text), BLOCK))
+
+    def _counts(self, batch_id: str) -> RequestCounts:
+        requests = self.created[batch_id]
+        if batch_id not in self.ended:
+            return RequestCounts(processing=len(requests))
+        fates = [self._result_of(request)["type"] for request in requests]
+        known = {fate: fates.count(fate) for fate in ("errored", "canceled", "expired")}
+        return RequestCounts(succeeded=len(requests) - sum(known.values()), **known)
+
+
+def _requests_of(body: bytes) -> list[JsonObject]:
+    try:
+        requests: list[JsonObject] = msgspec.json.decode(body)["requests"]
+    except msgspec.DecodeError as error:
+        raise SubmissionRefused(str(error)) from error
+    ids = [request["custom_id"] for request in requests]
+    if not ids or len(set(ids)) < len(ids):
+        message = "requests: at least one, and each custom_id once"
+        raise SubmissionRefused(message)
+    return requests
+
+
+class FakeJobStarter:
+    """Remembers the jobs that were started."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, UploadRecord] = {}
+
+    def start(self, upload: UploadRecord) -> bool:
+        """Start a job; False if it was started before."""
+        if upload.job_id in self.started:
+            return False
+        self.started[upload.job_id] = upload
+        return True
+
+
+class FakeClock:
+    """A clock that moves when told. `looks` is how often `remaining` still says that there is time; None: always."""
+
+    def __init__(self, *, looks: int | None = None) -> None:
+        self.time = START
+        self.looks = looks
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        self.time += timedelta(seconds=seconds)
+
+    def remaining(self) -> float:
+        """Return 900 seconds while there is time, else none."""
+        if self.looks is None:
+            return 900.0
+        self.looks -= 1
+        return 900.0 if self.looks >= 0 else 0.0

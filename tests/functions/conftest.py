@@ -1,0 +1,26 @@
+"""The functions' world: moto, the emulator, and a log that is caught."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from local.claude_api.testing import RunningEmulator, running_emulator
+from tests.functions.lambdas import Functions, cloud, forget
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[RunningEmulator]:
+    """One emulator for all functions; its clock moves only when told."""
+    with running_emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def functions(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
+    """The functions on an empty cloud."""
+    emulator.reset()
+    forget()
+    with mock_aws():
+        yield Functions(cloud(emulator), monkeypatch)
+    forget()

@@ -1,0 +1,60 @@
+"""Cold starts: a function imports only what it uses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.functions.lambdas import declared_variables
+from tests.project import FUNCTIONS, ROOT
+
+NEVER = {"pandas", "numpy", "pyarrow", "moto", "pytest", "hypothesis", "local", "cli", "starlette", "rich", "typer"}
+BUILD = {
+    "split_upload": "bootstrap.object_store(); bootstrap.job_starter()",
+    "submit_shard": "bootstrap.object_store(); bootstrap.ledger()",
+    "poll_batch": "bootstrap.configuration()",
+    "collect_results": "bootstrap.object_store()",
+    "close_job": "bootstrap.object_store(); bootstrap.ledger()",
+}
+PROGRAM = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("app", {path!r})
+spec.loader.exec_module(importlib.util.module_from_spec(spec))
+handler = sorted(sys.modules)
+from batchdrop import bootstrap
+{build}
+print(json.dumps([handler, sorted(sys.modules)]))
+"""
+
+
+def _imported(function: str) -> tuple[set[str], set[str]]:
+    """Return the top-level modules after the handler's import, and after its AWS adapters were built."""
+    path = str(ROOT / "functions" / function / "app.py")
+    environment = dict.fromkeys(declared_variables(function), "x") | {
+        "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "us-east-1",
+        "PYTHONPATH": str(ROOT / "layers" / "core"),
+    }  # fmt: skip
+    program = PROGRAM.format(path=path, build=BUILD[function])
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    handler, built = json.loads(done.stdout.splitlines()[-1])
+    return {name.split(".")[0] for name in handler}, {name.split(".")[0] for name in built}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_only_what_it_uses(function: str) -> None:
+    """The handler alone needs no SDK; its AWS adapters bring boto3, never the Anthropic SDK or what no Lambda has."""
+    handler, built = _imported(function)
+    assert not handler & {"anthropic", "httpx2", "httpx", "boto3"}
+    assert not built & {"anthropic", "httpx2", "httpx"}
+    assert not built & NEVER
+    assert ("boto3" in built) == (function != "poll_batch")
+
+
+def test_every_function_is_in_these_tests() -> None:
+    """A new folder under `functions/` must be tested too."""
+    assert sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")) == sorted(FUNCTIONS)
+    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == sorted(FUNCTIONS)

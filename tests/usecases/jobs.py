@@ -1,0 +1,138 @@
+"""A whole job on fakes: the world of the use cases, and the state machine's part played by a few lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchdrop.adapters.formats.choice import format_for
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.manifest import Manifest, UploadRecord
+from batchdrop.domain.sharding import ShardLimits
+from batchdrop.domain.summary import Fault, Summary
+from batchdrop.domain.tally import Tally
+from batchdrop.errors import BatchdropError
+from batchdrop.ports import ShardFailure
+from batchdrop.usecases.close_job import close_job
+from batchdrop.usecases.collect_results import collect_results
+from batchdrop.usecases.job_files import read_manifest
+from batchdrop.usecases.poll_batch import poll_batch
+from batchdrop.usecases.split_upload import SplitProgress, split_upload
+from batchdrop.usecases.submit_shard import submit_shard
+from tests.fakes import START, FakeBatchApi, FakeClock, FakeLedger, FakeObjectStore
+
+JOB = "20261122T120000-0123456789"
+KEYS = JobKeys(JOB)
+RECIPE = "model: claude-haiku-5-5\nprompt: 'ask {{ x }}'\n"
+
+
+@dataclass
+class World:
+    """Everything a job touches. `rows` is how many go into a shard."""
+
+    rows: int = 100_000
+    max_bytes: int = 250_000_000
+    store: FakeObjectStore = field(default_factory=FakeObjectStore)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    api: FakeBatchApi = field(default_factory=FakeBatchApi)
+    clock: FakeClock = field(default_factory=FakeClock)
+    upload: UploadRecord = field(init=False)
+
+    def drop(self, key: str, body: bytes, *, recipe: str | None = RECIPE) -> World:
+        """Put the recipe and the file into the bucket."""
+        if recipe is not None:
+            self.store.write("recipes/r.yaml", recipe.encode())
+        self.store.write(key, body)
+        self.upload = UploadRecord(JOB, "bucket", key, self.store.etag(key), len(body), START)
+        return self
+
+    def split(self, *, looks: int | None = None) -> SplitProgress:
+        """Run split_upload once; its time ends after so many looks at the clock."""
+        return split_upload(
+            self.upload,
+            store=self.store,
+            clock=FakeClock(looks=looks),
+            format_for=format_for,
+            limits=ShardLimits(max_rows=self.rows, max_bytes=self.max_bytes),
+            time_reserve=60,
+        )
+
+    def submit(self, shard: int = 0) -> str:
+        """Run submit_shard."""
+        requests = self.manifest.shards[shard].requests
+        return submit_shard(
+            JOB, shard, 0, requests, store=self.store, ledger=self.ledger, api=self.api, clock=self.clock
+        )
+
+    def collect(self, batch_id: str, shard: int = 0) -> Tally:
+        """Run collect_results."""
+        return collect_results(JOB, shard, 0, batch_id, store=self.store, api=self.api, format_for=format_for)
+
+    def close(self, fault: Fault | None = None) -> Summary:
+        """Run close_job."""
+        return close_job(
+            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, format_for=format_for
+        )
+
+    def run(self, *, looks: int | None = None) -> Summary:
+        """Run the whole job as the state machine does; each shard's failure is recorded and the others go on."""
+        while not self.split(looks=looks).finished:
+            pass
+        for item in self.shard_items:
+            if item["requests"]:
+                self._ask(item["shard"])
+        return self.close()
+
+    def _ask(self, shard: int) -> None:
+        try:
+            batch_id = self.submit(shard)
+            polls = 0
+            while not poll_batch(batch_id, polls, open_shards=1, api=self.api, jitter=lambda: 0.0).ended:
+                self.api.finish()
+                polls += 1
+            self.collect(batch_id, shard)
+        except BatchdropError as error:
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            self.ledger.fail(JOB, ShardFailure(shard, type(error).__name__, cause))
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest as it stands in the bucket."""
+        manifest = read_manifest(self.store, JOB)
+        assert manifest is not None
+        return manifest
+
+    @property
+    def shard_items(self) -> list[dict[str, Any]]:
+        """The Map's items."""
+        items: list[dict[str, Any]] = json.loads(self.store.read(KEYS.shards))
+        return items
+
+    def requests(self, shard: int = 0) -> list[dict[str, Any]]:
+        """The requests of one shard's create body."""
+        requests: list[dict[str, Any]] = json.loads(self.store.read(KEYS.requests(shard)))["requests"]
+        return requests
+
+    def prompts(self, shard: int = 0) -> list[str]:
+        """The prompts of one shard."""
+        return [request["params"]["messages"][0]["content"] for request in self.requests(shard)]
+
+    def stored_rows(self, shard: int = 0) -> list[dict[str, Any]]:
+        """The rows kept beside one shard."""
+        return [json.loads(line) for line in self.store.read(KEYS.rows(shard)).splitlines()]
+
+    def result(self, name: str) -> bytes:
+        """One of the job's output files."""
+        [body] = [body for key, body in self.store.under("results/").items() if key.endswith(f"{JOB}/{name}")]
+        return body
+
+
+def reviews(count: int) -> bytes:
+    """Return a CSV file with one column, `x`."""
+    return b"x\n" + b"".join(b"row %d\n" % number for number in range(count))
+
+
+def dropped(body: bytes, *, key: str = "inbox/r/f.csv", recipe: str | None = RECIPE, **limits: Any) -> World:
+    """Return a world with a file in its inbox."""
+    return World(**limits).drop(key, body, recipe=recipe)

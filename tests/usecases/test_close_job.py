@@ -1,0 +1,217 @@
+"""close_job: every job ends with a summary that is true, and every row is accounted for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchdrop.domain.summary import Fault
+from batchdrop.errors import InvariantBroken, SubmissionRefused
+from batchdrop.ports import ShardFailure
+from tests.fakes import START, FakeBatchApi, errored, succeeded
+from tests.usecases.jobs import JOB, KEYS, World, dropped, reviews
+
+PREFIX = f"results/r/f/{JOB}/"
+
+
+def _output(world: World) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(world.result("output.csv").decode(), newline="")))
+
+
+def _failed(world: World) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in world.result("failed.jsonl").splitlines()]
+
+
+def test_a_job_that_went_well() -> None:
+    """Green: every row in order, nothing in failed.jsonl, and a summary that says so."""
+    world = dropped(reviews(5), rows=2)
+    summary = world.run()
+    assert (summary.status, summary.faults, summary.shards) == ("succeeded", [], 3)
+    assert [row["answer"] for row in _output(world)] == [f"re: ask row {n}" for n in range(5)]
+    assert _failed(world) == []
+    assert (summary.outputs.output, summary.outputs.failed) == (f"{PREFIX}output.csv", f"{PREFIX}failed.jsonl")
+
+
+def test_the_summary_is_written_as_it_is_returned() -> None:
+    """`summary.json` has tally, tokens, cost, timings and Message Batch ids, as plain JSON."""
+    world = dropped(reviews(4), rows=3)
+    world.clock.advance(90)
+    summary = world.run()
+    written = json.loads(world.result("summary.json"))
+    assert written["tally"] == {"rows": 4, "answered": 4, "failed": 0, "rejected": 0, "statuses": {"answered": 4}}
+    assert written["tokens"][0]["answers"] == 4
+    assert written["cost"]["usd"] == float(4 * (10 * 0.10 + 5 * 0.50) / 1e6 / 2)
+    assert [sent["id"] for sent in written["message_batches"]] == list(world.api.created)
+    assert written["timings"]["total_seconds"] == 90.0
+    assert written["model"] == "claude-haiku-5-5"
+    assert written["job_id"] == summary.job_id == JOB
+    assert (written["input"], written["bytes"], written["results"]) == ("inbox/r/f.csv", world.upload.size, PREFIX)
+
+
+def test_an_unknown_price_is_null() -> None:
+    """A model without a known price does not look free."""
+    world = dropped(reviews(1))
+    world.api = FakeBatchApi(result_of=lambda _request: succeeded("x", model="claude-haiku-9"))
+    world.run()
+    assert json.loads(world.result("summary.json"))["cost"]["usd"] is None
+
+
+def test_failed_rows_do_not_fail_the_job() -> None:
+    """Rows may fail in a success; they are in the output, in failed.jsonl, and counted."""
+    world = dropped(reviews(3))
+    world.api = FakeBatchApi(
+        result_of=lambda request: errored("api_error") if request["custom_id"].endswith("1") else succeeded("ok")
+    )
+    summary = world.run()
+    assert summary.status == "succeeded"
+    assert (summary.tally.answered, summary.tally.failed) == (2, 1)
+    assert [row["_status"] for row in _output(world)] == ["answered", "failed", "answered"]
+    assert _failed(world) == [{"x": "row 1", "_status": "failed", "_error": "api_error: no"}]
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix"),
+    [
+        ("inbox/r/f.csv", PREFIX),
+        ("inbox/a/b/f.csv", f"results/a/b/f/{JOB}/"),
+        ("inbox/f.csv", f"results/requests/f/{JOB}/"),
+        ("inbox/r/../f.csv", f"results/_unnamed/{JOB}/"),
+    ],
+)
+def test_a_job_that_never_began_has_a_summary(key: str, prefix: str) -> None:
+    """Without a manifest there is the fault, and no output that could be taken for one."""
+    world = dropped(reviews(1), key=key)
+    summary = world.close(Fault("RecipeRejected", "recipes/r.yaml: there is no such recipe"))
+    assert (summary.status, summary.results) == ("failed", prefix)
+    assert summary.faults == [Fault("RecipeRejected", "recipes/r.yaml: there is no such recipe")]
+    assert (summary.outputs.output, summary.outputs.failed) == (None, None)
+    assert list(world.store.under("results/")) == [f"{prefix}summary.json"]
+
+
+def test_a_job_stopped_in_the_middle_of_its_split_has_no_output() -> None:
+    """What was split so far is not mistaken for the file."""
+    world = dropped(reviews(9), rows=2)
+    assert not world.split(looks=4).finished
+    summary = world.close(Fault("UploadRejected", "the file was replaced"))
+    assert (summary.status, summary.outputs.output) == ("failed", None)
+
+
+def test_a_job_of_rejects_shows_every_reason() -> None:
+    """NothingToAsk after a whole split: red, and each row has its reason."""
+    world = dropped(b"x,y\n1\n2\n")
+    with pytest.raises(Exception, match="none of its 2 rows"):
+        world.split()
+    summary = world.close(Fault("NothingToAsk", "none"))
+    assert (summary.status, summary.tally.rejected) == ("failed", 2)
+    assert [row["_status"] for row in _output(world)] == ["rejected", "rejected"]
+    assert all("1 cells" in line["_error"] for line in _failed(world))
+
+
+def test_a_failed_shard_fails_its_rows_and_the_job() -> None:
+    """The other shards' answers are there; its rows say why; the fault names the shard and the reason in words."""
+    world = dropped(reviews(6), rows=2)
+    world.split()
+    for shard in (0, 2):
+        batch_id = world.submit(shard)
+        world.api.finish()
+        world.collect(batch_id, shard)
+    cause = json.dumps({"errorMessage": "HTTP 400: too large", "errorType": "SubmissionRefused"})
+    world.ledger.fail(JOB, ShardFailure(1, "SubmissionRefused", cause))
+    summary = world.close()
+    assert summary.status == "failed"
+    assert summary.faults == [Fault("SubmissionRefused", "HTTP 400: too large", 1)]
+    assert [row["_status"] for row in _output(world)] == ["answered"] * 2 + ["failed"] * 2 + ["answered"] * 2
+    assert {row["_error"] for row in _output(world)} == {"", "SubmissionRefused: HTTP 400: too large"}
+    assert [line["x"] for line in _failed(world)] == ["row 2", "row 3"]
+
+
+def test_a_shard_that_left_no_word_is_still_accounted_for() -> None:
+    """No part, no recorded reason: its rows failed, and the reason is the job's."""
+    world = dropped(reviews(2), rows=1)
+    world.split()
+    summary = world.close(Fault("States.Timeout", "the job took too long"))
+    assert (summary.status, summary.tally.failed) == ("failed", 2)
+    assert {row["_error"] for row in _output(world)} == {"States.Timeout: the job took too long"}
+
+
+def test_a_submission_without_an_answer_is_listed() -> None:
+    """The summary shows what may have been created and never was confirmed."""
+    world = dropped(reviews(1))
+    world.api.lose_next = SubmissionRefused("unused")
+    world.split()
+    world.api.lose_next = ConnectionError("lost")
+    with pytest.raises(ConnectionError):
+        world.submit()
+    [sent] = world.close().message_batches
+    assert (sent.shard, sent.round, sent.requests, sent.id) == (0, 0, 1, None)
+
+
+def test_a_part_without_its_tally_is_made_again() -> None:
+    """The tally is written last and proves the part: without it the part does not count."""
+    world = dropped(reviews(2))
+    world.run()
+    del world.store.objects[KEYS.part_tally(0)]
+    assert world.close().tally.failed == 2
+
+
+@pytest.mark.parametrize("change", [{"rows": 1}, {"answered": 1}, {"failed": 1}])
+def test_a_row_that_went_missing_stops_the_close(change: dict[str, int]) -> None:
+    """A tally that does not add up is never turned into an output."""
+    world = dropped(reviews(2))
+    world.run()
+    for key in list(world.store.under("results/")):
+        del world.store.objects[key]
+    tally = json.loads(world.store.read(KEYS.part_tally(0)))
+    world.store.write(KEYS.part_tally(0), msgspec.json.encode({**tally, **change}))
+    with pytest.raises(InvariantBroken, match="shard 0"):
+        world.close()
+    assert world.store.under("results/") == {}
+
+
+def test_shards_that_make_up_for_each_other_stop_the_close() -> None:
+    """A row too few in one shard and one too many in another are two wrongs."""
+    world = dropped(reviews(3), rows=2)
+    world.run()
+    tallies = [world.store.read(KEYS.part_tally(shard)) for shard in range(2)]
+    for shard, tally in enumerate(reversed(tallies)):
+        world.store.write(KEYS.part_tally(shard), tally)
+    with pytest.raises(InvariantBroken, match="shard 0"):
+        world.close()
+
+
+def test_closing_again_writes_the_same() -> None:
+    """A repeated task changes nothing but the time."""
+    world = dropped(b"x,y\n1,2\n3\n")
+    world.run()
+    before = {key: body for key, body in world.store.under("results/").items() if "summary" not in key}
+    world.close()
+    assert {key: body for key, body in world.store.under("results/").items() if "summary" not in key} == before
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_failed_rows_dropped_in_again_are_asked_again(rows: int) -> None:
+    """failed.jsonl is a file like any other: dropped in as it is, its rows get their answers."""
+    first = dropped(b"x,y\na,1\nb,2\nc\n", rows=rows)
+    first.api = FakeBatchApi(result_of=lambda _request: errored("overloaded_error"))
+    assert first.run().tally.failed == 2
+    again = dropped(first.result("failed.jsonl"), key="inbox/r/failed.jsonl", rows=rows)
+    summary = again.run()
+    assert (summary.tally.rows, summary.tally.answered) == (3, 3)
+    answers = [json.loads(line) for line in again.result("output.jsonl").splitlines()]
+    assert [line["answer"] for line in answers] == ["re: ask a", "re: ask b", "re: ask c"]
+    assert all(line["_status"] == "answered" for line in answers)
+
+
+def test_times_are_in_order() -> None:
+    """Upload, split, end."""
+    world = dropped(reviews(1))
+    world.clock.advance(3600)
+    timings = world.run().timings
+    assert timings.split_ended_at is not None
+    assert timings.uploaded_at <= timings.split_ended_at <= timings.finished_at == START + timedelta(hours=1)
