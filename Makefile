@@ -11,7 +11,7 @@ UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
 FN ?= split_upload
 
-.PHONY: help setup demo test check lint format lock build validate invoke deploy clean
+.PHONY: help setup demo test faults check lint format lock build validate invoke deploy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,14 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 
 test: setup ## Run every test; offline once set up.
 	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
+
+faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.
+ifdef SEED
+	@exec $(BIN)/python -m tests.faults --seed $(SEED)
+else
+	@$(BIN)/python -m tests.faults --schedules 2000 --processes 2
+	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
+endif
 
 check: setup lint validate test ## What CI runs: linters, types, layers, template, tests.
 

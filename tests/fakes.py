@@ -14,8 +14,8 @@ import msgspec
 
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.result import MessageBatch, RequestCounts
-from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
 from batchdrop.ports import ObjectChanged, ObjectMissing, RequestBody, Writer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -207,21 +207,38 @@ def echo(request: JsonObject) -> JsonObject:
 
 
 class FakeBatchApi:
-    """The Message Batches API in a dictionary; batches end when `finish` is called.
+    """The Message Batches API in a dictionary; batches end when `finish` is called, and are created at `time`.
 
-    `refuse_next` is raised by the next create instead of its work, `lose_next` after it; `unreachable` by every
-    retrieve while it is set. `spoil` changes the lines of a results download.
+    `in_turn`, if given, makes the results instead of `result_of`: it is told how often the row was asked before.
+    `refuse_next` is raised by the next create instead of its work, `lose_next` after it; `unreachable` by every other
+    call while it is set, `unreadable` by every results download. `spoil` changes the lines of a results download;
+    what is in `unlisted` exists, and the list does not show it yet.
     """
 
-    def __init__(self, *, result_of: Callable[[JsonObject], JsonObject] = echo, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        result_of: Callable[[JsonObject], JsonObject] = echo,
+        in_turn: Callable[[JsonObject, int], JsonObject] | None = None,
+        seed: int = 0,
+    ) -> None:
         self.created: dict[str, list[JsonObject]] = {}
+        self.bodies: dict[str, bytes] = {}
         self.ended: set[str] = set()
+        self.cancels: list[str] = []
+        self.unlisted: set[str] = set()
+        self.time = START
         self.calls = 0
-        self.refuse_next: Exception | None = None
-        self.lose_next: Exception | None = None
+        self.reads = 0
+        self.refuse_next: BaseException | None = None
+        self.lose_next: BaseException | None = None
         self.unreachable: Exception | None = None
+        self.unreadable: Exception | None = None
         self.spoil: Callable[[list[bytes]], list[bytes]] = lambda lines: lines
+        self._created_at: dict[str, datetime] = {}
+        self._canceled: set[str] = set()
         self._result_of = result_of
+        self._in_turn = in_turn
         self._random = random.Random(seed)
 
     def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
@@ -230,13 +247,15 @@ class FakeBatchApi:
         if self.refuse_next:
             refusal, self.refuse_next = self.refuse_next, None
             raise refusal
-        requests = _requests_of(b"".join(body))
+        text = b"".join(body)
+        requests = _requests_of(text)
         batch_id = f"msgbatch_{len(self.created)}"
-        self.created[batch_id] = requests
+        self.created[batch_id], self.bodies[batch_id] = requests, text
+        self._created_at[batch_id] = self.time
         if self.lose_next:
             loss, self.lose_next = self.lose_next, None
             raise loss
-        return self.retrieve(batch_id)
+        return self._view(batch_id)
 
     def finish(self) -> None:
         """End every Message Batch."""
@@ -244,37 +263,75 @@ class FakeBatchApi:
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost."""
-        if self.unreachable:
-            raise self.unreachable
+        self._read()
         if batch_id not in self.created:
             raise MessageBatchLost(batch_id)
-        ended = batch_id in self.ended
-        return MessageBatch(
-            id=batch_id,
-            processing_status="ended" if ended else "in_progress",
-            request_counts=self._counts(batch_id),
-            created_at=START.isoformat(),
-            ended_at=START.isoformat() if ended else None,
-            results_url=f"https://api.example/{batch_id}/results" if ended else None,
-        )
+        return self._view(batch_id)
+
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        """Yield what was created at or after `since`, newest first."""
+        self._read()
+        for batch_id in reversed(self.created):
+            if batch_id not in self.unlisted and self._created_at[batch_id] >= since:
+                yield self._view(batch_id)
+
+    def cancel(self, batch_id: str) -> None:
+        """Cancel what has not ended: it is canceling until it ends, and no row is answered. Raises MessageBatchLost."""
+        self._read()
+        if batch_id not in self.created:
+            raise MessageBatchLost(batch_id)
+        self.cancels.append(batch_id)
+        if batch_id not in self.ended:
+            self._canceled.add(batch_id)
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the shuffled results in small blocks. Raises ResultsIncomplete before the end."""
+        self.reads += 1
+        if self.unreadable:
+            raise self.unreadable
         if batch.results_url is None:
             raise ResultsIncomplete(batch.id)
         lines = [
-            msgspec.json.encode({"custom_id": request["custom_id"], "result": self._result_of(request)}) + b"\n"
+            msgspec.json.encode({"custom_id": request["custom_id"], "result": self._result(batch.id, request)}) + b"\n"
             for request in self.created[batch.id]
         ]
         self._random.shuffle(lines)
         text = b"".join(self.spoil(lines))
         yield from (text[start : start + BLOCK] for start in range(0, len(text), BLOCK))
 
+    def _read(self) -> None:
+        self.reads += 1
+        if self.unreachable:
+            raise self.unreachable
+
+    def _view(self, batch_id: str) -> MessageBatch:
+        ended = batch_id in self.ended
+        created_at = self._created_at[batch_id].isoformat()
+        return MessageBatch(
+            id=batch_id,
+            processing_status="ended" if ended else "canceling" if batch_id in self._canceled else "in_progress",
+            request_counts=self._counts(batch_id),
+            created_at=created_at,
+            ended_at=created_at if ended else None,
+            results_url=f"https://api.example/{batch_id}/results" if ended else None,
+        )
+
+    def _result(self, batch_id: str, request: JsonObject) -> JsonObject:
+        if batch_id in self._canceled:
+            return {"type": "canceled"}
+        if self._in_turn is None:
+            return self._result_of(request)
+        return self._in_turn(request, self._asked_before(batch_id, request["custom_id"]))
+
+    def _asked_before(self, batch_id: str, custom_id: str) -> int:
+        earlier = list(self.created)[: list(self.created).index(batch_id)]
+        return sum(request["custom_id"] == custom_id for one in earlier for request in self.created[one])
+
     def _counts(self, batch_id: str) -> RequestCounts:
         requests = self.created[batch_id]
         if batch_id not in self.ended:
             return RequestCounts(processing=len(requests))
-        fates = [self._result_of(request)["type"] for request in requests]
+        fates = [self._result(batch_id, request)["type"] for request in requests]
         known = {fate: fates.count(fate) for fate in ("errored", "canceled", "expired")}
         return RequestCounts(succeeded=len(requests) - sum(known.values()), **known)
 
@@ -292,16 +349,16 @@ def _requests_of(body: bytes) -> list[JsonObject]:
 
 
 class FakeJobStarter:
-    """Remembers the jobs that were started."""
+    """Remembers the executions that were started, by name."""
 
     def __init__(self) -> None:
         self.started: dict[str, UploadRecord] = {}
 
     def start(self, upload: UploadRecord) -> bool:
-        """Start a job; False if it was started before."""
-        if upload.job_id in self.started:
+        """Start an execution; False if it was started before."""
+        if upload.execution_name in self.started:
             return False
-        self.started[upload.job_id] = upload
+        self.started[upload.execution_name] = upload
         return True
 
 

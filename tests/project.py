@@ -10,7 +10,7 @@ import yaml
 from local.sam_template import read_template
 
 ROOT = Path(__file__).parent.parent
-FUNCTIONS = ("split_upload", "submit_shard", "poll_batch", "collect_results", "close_job")
+FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
 
 
 @cache

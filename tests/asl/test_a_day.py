@@ -11,27 +11,32 @@ import pytest
 
 from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
 from batchdrop.domain.polling import JITTER, LONGEST_WAIT, wait_seconds
+from batchdrop.domain.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.errors import ApiUnavailable
 from batchdrop.usecases.poll_batch import poll_batch
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.bodies import create_body
-from tests.fakes import FakeBatchApi
+from tests.fakes import FakeBatchApi, FakeClock, FakeLedger
 from tests.project import definition
 
 DAY = BATCH_LIFETIME.total_seconds()
 MOST_EVENTS = 2_500  # a tenth of AWS's 25,000
+AWS_MOST_EVENTS = 25_000
 LARGEST_STATE = 32 * 1024  # an eighth of AWS's 256 KB
 CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
 JITTERS = [0.0, 0.5, 0.999]
 
 
 class SlowService:
-    """The three tasks of a shard, on a Message Batch that ends when it expires. Counts the calls to the API."""
+    """The tasks of a shard, on Message Batches that end when they expire, `rounds` of them. Counts the API's calls."""
 
-    def __init__(self, *, jitter: float, open_shards: int = 1, ends_after: float = DAY) -> None:
+    def __init__(self, *, jitter: float, open_shards: int = 1, ends_after: float = DAY, rounds: int = 1) -> None:
         self.api = FakeBatchApi(result_of=lambda _request: {"type": "expired"})
         self.elapsed = 0.0
+        self.settled: Callable[[ShardState], str] = lambda _state: "open"
+        self._submitted_at = 0.0
+        self._rounds = rounds
         self.calls = 0
         self.fail: Callable[[str], None] = lambda _resource: None
         self._jitter = jitter
@@ -41,7 +46,7 @@ class SlowService:
     def wait(self, seconds: float) -> None:
         """Move the clock; the Message Batch ends when its time has come."""
         self.elapsed += seconds
-        if self.elapsed >= self._ends_after:
+        if self.elapsed >= self._submitted_at + self._ends_after:
             self.api.finish()
 
     def task(self, resource: str, given: Any) -> dict[str, Any]:
@@ -52,19 +57,35 @@ class SlowService:
             case "${SubmitShardFunctionArn}":
                 self.calls += 1
                 batch = self.api.create(create_body(state.requests), timeout=1)
+                self._submitted_at = self.elapsed
                 first = wait_seconds(0, open_shards=1, jitter=self._jitter)
-                return as_state(state.submitted(batch.id, wait_seconds=first))
+                return as_state(state.submitted(batch.id, is_collected=False, wait_seconds=first))
+            case "${SettleSubmissionFunctionArn}":
+                self.calls += 1
+                verdict = self.settled(state)
+                batch_id = self._adopted(state) if verdict == "accepted" else ""
+                return as_state(state.looked(verdict, batch_id=batch_id))
             case "${PollBatchFunctionArn}":
                 self.calls += 1
                 return self._poll(state)
             case "${CollectResultsFunctionArn}":
                 self.calls += 2
-                return as_state(state)
+                return as_state(state.collected(leftovers=state.requests if state.round + 1 < self._rounds else 0))
         raise AssertionError(resource)
+
+    def _adopted(self, state: ShardState) -> str:
+        return self.api.create(create_body(state.requests), timeout=1).id
 
     def _poll(self, state: ShardState) -> dict[str, Any]:
         answer = poll_batch(
-            state.batch_id, state.polls, open_shards=self._open_shards, api=self.api, jitter=lambda: self._jitter
+            state.job_id,
+            state.batch_id,
+            state.polls,
+            open_shards=self._open_shards,
+            ledger=FakeLedger(),
+            api=self.api,
+            clock=FakeClock(),
+            jitter=lambda: self._jitter,
         )
         return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))
 
@@ -77,7 +98,7 @@ def _walk(service: SlowService, *, requests: int = 3, shards: int = 1) -> Walk:
 def _item(*, requests: int, shards: int) -> dict[str, Any]:
     """Return a child's input as the Map's ItemSelector makes it, its largest numbers in it."""
     selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
-    item = {**selected, "shards": shards, "requests": requests}
+    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60}
     selector = definition()["States"]["Ask every shard"]["ItemSelector"]
     assert item.keys() == {name.removesuffix(".$") for name in selector}
     return item
@@ -88,7 +109,7 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
     """24 h of polling end by themselves, soon after the expiry, with history and state far below AWS's limits."""
     service = SlowService(jitter=jitter)
     walk = _walk(service)
-    assert walk.visited[-2:] == ["Collect results", "Shard done"]
+    assert walk.visited[-3:] == ["Collect results", "Are there leftovers?", "Shard done"]
     assert walk.output == {}
     assert walk.events < MOST_EVENTS
     assert walk.largest < LARGEST_STATE
@@ -96,11 +117,11 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
 
 
 def test_events_are_counted_as_aws_does() -> None:
-    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and eighteen around them."""
+    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and twenty around them."""
     walk = _walk(SlowService(jitter=0.0, ends_after=60))
     polls = walk.visited.count("Poll batch")
     assert polls == 3
-    assert walk.events == 9 * polls + 2 + 5 + 5 + 2 + 2
+    assert walk.events == 9 * polls + 2 + 5 + 2 + 5 + 2 + 2 + 2
 
 
 def test_the_state_does_not_grow() -> None:
@@ -125,10 +146,12 @@ def test_a_quick_message_batch_is_seen_quickly() -> None:
     assert walk.visited == [
         "Anything to ask?",
         "Submit shard",
+        "Has the Message Batch ended?",
         "Wait for Message Batch",
         "Poll batch",
         "Has the Message Batch ended?",
         "Collect results",
+        "Are there leftovers?",
         "Shard done",
     ]
     assert walk.seconds == 20
@@ -164,7 +187,7 @@ def _with_ledger(service: SlowService, items: list[Any]) -> Walker:
     return Walker(CHILD["States"], task, service.wait)
 
 
-@pytest.mark.parametrize("error", ["SubmissionUncertain", "SubmissionRefused", "AccountTrouble", "Runtime.OutOfMemory"])
+@pytest.mark.parametrize("error", ["JobCanceled", "SubmissionRefused", "AccountTrouble", "Runtime.OutOfMemory"])
 def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
     """No second attempt; the reason goes to the ledger; the child ends red with the same words."""
     service, failed = _failing("${SubmitShardFunctionArn}", error)
@@ -212,6 +235,56 @@ def test_a_failure_that_cannot_be_recorded_still_ends_red() -> None:
 
     walk = Walker(CHILD["States"], task, service.wait).run(CHILD["StartAt"], _item(requests=3, shards=1))
     assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionRefused")
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "absent"])
+def test_an_uncertain_submission_is_settled(verdict: str) -> None:
+    """Looks, later and later, until it is known; then it is polled, or sent once more. It is no failure."""
+    service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain", times=1)
+    service.settled = lambda state: verdict if state.looks == 3 else "open"
+    walk = _walk(service)
+    assert len(failed) == 1
+    look = ["Wait to settle", "Settle submission", "Is the submission settled?"]
+    after = ["Wait for Message Batch", "Poll batch"] if verdict == "accepted" else ["Submit shard"]
+    assert walk.visited[:2] == ["Anything to ask?", "Submit shard"]
+    assert walk.visited[2 : 14 + len(after)] == look * 4 + after
+    assert walk.visited[-1] == "Shard done"
+    assert walk.visited.count("Submit shard") == (1 if verdict == "accepted" else 2)
+
+
+def test_a_day_of_settling_fits_into_one_history() -> None:
+    """A foreign Message Batch of the same size is followed for a day, and then the shard's own has its day."""
+    service, _ = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain", times=1)
+    service._ends_after = DAY
+    service.settled = lambda _state: "absent" if service.elapsed > DAY else "open"
+    walk = _walk(service)
+    assert walk.visited[-1] == "Shard done"
+    assert walk.seconds >= 2 * DAY
+    assert walk.events < 2 * MOST_EVENTS
+    assert walk.largest < 600
+
+
+@pytest.mark.parametrize("rounds", [2, DEFAULT_ROUNDS, MAX_ROUNDS])
+def test_rounds_of_a_day_each_fit_into_one_history(rounds: int) -> None:
+    """As many rounds as a recipe may ask for, each to its expiry, stay below AWS's 25,000 events."""
+    service = SlowService(jitter=0.0, rounds=rounds)
+    walk = _walk(service)
+    assert walk.visited.count("Submit shard") == walk.visited.count("Collect results") == rounds
+    assert walk.visited[-1] == "Shard done"
+    assert walk.events < min(rounds * MOST_EVENTS, AWS_MOST_EVENTS)
+    assert walk.largest < 400
+
+
+def test_a_queue_full_for_a_day_fits_into_one_history() -> None:
+    """As many refusals as the submission may meet, and a day of polling after them."""
+    [rule] = [rule for rule in CHILD["States"]["Submit shard"]["Retry"] if "RateLimited" in rule["ErrorEquals"]]
+    service, failed = _failing("${SubmitShardFunctionArn}", "RateLimited", times=rule["MaxAttempts"])
+    service._ends_after = DAY
+    walk = _walk(service)
+    assert len(failed) == rule["MaxAttempts"]
+    assert walk.visited[-1] == "Shard done"
+    assert walk.seconds > 2 * DAY
+    assert walk.events < 2 * MOST_EVENTS
 
 
 def test_the_walker_refuses_what_it_does_not_know() -> None:

@@ -40,8 +40,12 @@ RETRIED = {
 }
 NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
-    "ResultsForeign", "InvariantBroken", "SplitTooSlow",
+    "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled", "JobClosedSince",
 }  # fmt: skip
+
+
+RED_END = "End red"
+SCHEDULED = {"guard_retention"}  # no step of a job
 
 
 def _retried(state: dict[str, Any]) -> list[str]:
@@ -78,13 +82,21 @@ def test_every_state_goes_on_or_ends(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "state"), TASKS, ids=TASK_IDS)
 def test_every_task_has_a_timeout(name: str, state: dict[str, Any]) -> None:
-    """A lost answer does not hold a job for a year; the time is a little more than the function's own."""
+    """A lost answer does not hold a job for a year; the time is a little more than the function's own.
+
+    `End red` calls close_job for a moment only: it raises, or deletes a few facts.
+    """
     resources = template()["Resources"]
     called = re.fullmatch(r"\$\{(\w+)Arn\}", state["Resource"])
     if called is None:
         assert 0 < state["TimeoutSeconds"] <= 60
         return
+    if name == RED_END:
+        assert 0 < state["TimeoutSeconds"] <= 300
+        return
     function = resources[called[1]]["Properties"].get("Timeout", template()["Globals"]["Function"]["Timeout"])
+    if isinstance(function, dict):
+        function = template()["Parameters"][function["Ref"]]["MaxValue"]
     assert function < state["TimeoutSeconds"] <= function + 60, name
 
 
@@ -101,19 +113,64 @@ def test_retries_are_by_name(name: str, state: dict[str, Any]) -> None:
 def test_retries_have_an_end(name: str, state: dict[str, Any]) -> None:
     """Every rule says how often, from when, how much slower, at most how slow, and spreads out."""
     for rule in state["Retry"]:
-        assert 1 <= rule["MaxAttempts"] <= 100, name
+        assert 1 <= rule["MaxAttempts"] <= (300 if "RateLimited" in rule["ErrorEquals"] else 10), name
         assert rule["IntervalSeconds"] >= 1
         assert rule["BackoffRate"] > 1
         assert rule["MaxDelaySeconds"] <= 600
         assert rule["JitterStrategy"] == "FULL"
 
 
-@pytest.mark.parametrize(("name", "state"), CALLS, ids=[name for name, _ in CALLS])
+CAUGHT = [(name, state) for name, state in CALLS if name != RED_END]
+
+
+@pytest.mark.parametrize(("name", "state"), CAUGHT, ids=[name for name, _ in CAUGHT])
 def test_every_failure_is_caught(name: str, state: dict[str, Any]) -> None:
     """The last catcher takes everything and keeps the state beside the fault."""
     last = state["Catch"][-1]
     assert last["ErrorEquals"] == ["States.ALL"], name
     assert re.fullmatch(r"\$\.\w+", last["ResultPath"])
+
+
+def test_the_red_end_is_not_caught() -> None:
+    """A redrive starts at the state that failed uncaught, and a Fail state cannot be redriven.
+
+    So the job's end raises in a task without a Catch: redriven, it goes on to the shards with the RedriveCount.
+    """
+    red = definition()["States"][RED_END]
+    assert "Catch" not in red
+    assert red["Next"] == "Ask every shard"
+    assert red["ResultPath"] == red["Parameters"]["known_redrives.$"] == "$.split.redrives"
+    assert red["Parameters"]["redrives.$"] == "$$.Execution.RedriveCount"
+    assert not {"JobFailed", "JobCanceled"} & set(_retried(red))
+    assert definition()["States"]["Did the job succeed?"]["Default"] == RED_END
+
+
+def test_an_uncertain_submission_is_settled_not_failed() -> None:
+    """It is caught before all else, its fault stands beside the state, and only a known verdict leaves the loop."""
+    states = definition()["States"]["Ask every shard"]["ItemProcessor"]["States"]
+    first = states["Submit shard"]["Catch"][0]
+    assert (first["ErrorEquals"], first["Next"]) == (["SubmissionUncertain"], "Wait to settle")
+    assert first["ResultPath"] == "$.uncertain"
+    settled = states["Is the submission settled?"]
+    assert {rule["StringEquals"]: rule["Next"] for rule in settled["Choices"]} == {
+        "accepted": "Wait for Message Batch",
+        "absent": "Submit shard",
+    }
+    assert settled["Default"] == "Wait to settle"
+
+
+AWS_TROUBLE = {error for error in PASSING if not error.startswith(("DynamoDB.", "Lambda.", "States.", "Sandbox."))}
+
+
+def _uses_the_ledger_or_s3(name: str) -> bool:
+    return name != RED_END and not name.endswith("Record shard failure")
+
+
+@pytest.mark.parametrize("name", [name for name in TASK_IDS if _uses_the_ledger_or_s3(name)])
+def test_passing_trouble_of_aws_is_retried_everywhere(name: str) -> None:
+    """Every function talks to DynamoDB or S3, so each is tried again for what either of them may pass through."""
+    [state] = [state for other, state in TASKS if other == name]
+    assert set(_retried(state)) >= AWS_TROUBLE
 
 
 @pytest.mark.parametrize("error", LEAVES)
@@ -157,14 +214,16 @@ def test_failures_end_red() -> None:
 def test_names_are_one() -> None:
     """State, resource, substitution, folder, use case and event are called by the same words."""
     state_names = [name.rpartition(" / ")[2] for name, _ in TASKS]
+    assert {*FUNCTIONS} > SCHEDULED
     substitutions = template()["Resources"]["JobStateMachine"]["Properties"]["DefinitionSubstitutions"]
     for function in FUNCTIONS:
         words = function.replace("_", " ").capitalize()
         resource = words.title().replace(" ", "") + "Function"
-        assert words in state_names
         assert template()["Resources"][resource]["Properties"]["CodeUri"] == f"functions/{function}"
-        assert substitutions[f"{resource}Arn"] == {"Fn::GetAtt": [resource, "Arn"]}
-        assert f"${{{resource}Arn}}" in TEXT
+        assert (words in state_names) == (function not in SCHEDULED)
+        assert (f"${{{resource}Arn}}" in TEXT) == (function not in SCHEDULED)
+        wanted = None if function in SCHEDULED else {"Fn::GetAtt": [resource, "Arn"]}
+        assert substitutions.get(f"{resource}Arn") == wanted
         assert (ROOT / "layers" / "core" / "batchdrop" / "usecases" / f"{function}.py").is_file()
         assert (ROOT / "events" / f"{function}.json").is_file()
 

@@ -11,7 +11,8 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.ports import ShardFailure
+from batchdrop.domain.recipe import DEFAULT_ROUNDS
+from batchdrop.domain.submission import ShardFailure
 from local.claude_api.testing import running_emulator
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.aws import client
@@ -23,6 +24,7 @@ CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor
 JOB: str = UPLOAD["job_id"]
 FUNCTION_OF = {
     "${SubmitShardFunctionArn}": "submit_shard",
+    "${SettleSubmissionFunctionArn}": "settle_submission",
     "${PollBatchFunctionArn}": "poll_batch",
     "${CollectResultsFunctionArn}": "collect_results",
 }
@@ -42,7 +44,7 @@ class Lane:
         """Walk the child's states to their end; every wait moves the emulator's clock."""
         set_environment("submit_shard", self.cloud, self._monkeypatch)
         walker = Walker(CHILD["States"], self._do, self.cloud.emulator.state.clock.advance)
-        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2})
+        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2, "wait_seconds": 60})
 
     def part(self) -> bytes:
         """Return the shard's part of the output."""
@@ -76,15 +78,15 @@ def lane(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
 
 
 def test_a_day_with_the_real_functions(lane: Lane) -> None:
-    """The service never gets to the rows: after 24 h they expire, the part says so, and nothing was billed."""
+    """The service never gets to the rows: they expire in each round, the part says so, and nothing was billed."""
     walk = lane.walk()
     assert walk.visited[-1] == "Shard done"
-    assert walk.events < 2_500
+    assert walk.events < 2_500 * DEFAULT_ROUNDS
     assert walk.largest < 400
     assert [line.split(b",")[2] for line in lane.part().splitlines()] == [b"failed", b"failed"]
     assert b"expired: " in lane.part()
     assert lane.cloud.emulator.bill() == []
-    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": 1}
+    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": DEFAULT_ROUNDS}
 
 
 @pytest.mark.parametrize("kind", ["results_short", "results_cut_mid_line", "results_dropped"])
@@ -114,11 +116,33 @@ def test_a_busy_service_is_tried_later(lane: Lane) -> None:
     assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": 1, "429": 5}
 
 
-def test_an_uncertain_create_ends_the_shard(lane: Lane) -> None:
-    """A lost answer: one POST, a red shard, and a reason in the ledger that the closing job can read."""
+def test_a_lost_answer_is_settled(lane: Lane) -> None:
+    """One POST, a Message Batch that is followed to its end and adopted, and each row billed once."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
     lane.cloud.emulator.inject("accept_then_drop", "batches.create")
     walk = lane.walk()
-    assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionUncertain")
+    assert walk.visited[-1] == "Shard done"
+    assert lane.part().count(b",answered,") == 2
     assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"dropped": 1}
+    assert len(lane.cloud.emulator.bill()) == 2
+    assert DynamoLedger(lane.cloud.table).shard_failures(JOB) == []
+
+
+def test_a_create_that_never_arrived_is_sent_again(lane: Lane) -> None:
+    """Nothing is listed long enough after the attempt: armed again, and sent once more."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
+    lane.cloud.emulator.inject("drop_before_accept", "batches.create")
+    walk = lane.walk()
+    assert walk.visited.count("Submit shard") == 2
+    assert walk.visited[-1] == "Shard done"
+    assert lane.part().count(b",answered,") == 2
+    assert len(lane.cloud.emulator.bill()) == 2
+
+
+def test_a_refused_create_ends_the_shard(lane: Lane) -> None:
+    """A red shard, and a reason in the ledger that the closing job can read."""
+    lane.cloud.emulator.inject("error_before_accept", "batches.create", status=413)
+    walk = lane.walk()
+    assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionRefused")
     [failure] = DynamoLedger(lane.cloud.table).shard_failures(JOB)
-    assert failure == ShardFailure(0, "SubmissionUncertain", walk.cause)
+    assert failure == ShardFailure(0, "SubmissionRefused", walk.cause)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from batchdrop.bootstrap import PLACEHOLDER_KEY
+from batchdrop.domain.summary import Summary
 from local.expand_template import expand_template
 from tests.project import FUNCTIONS, ROOT, template
 
@@ -90,13 +92,111 @@ def _allowed(expanded: dict[str, Any], function: str) -> set[str]:
 def test_only_those_who_ask_read_the_key(expanded: dict[str, Any]) -> None:
     """Splitting and closing a job need no API key and cannot read it."""
     readers = {function for function in FUNCTIONS if "secretsmanager:GetSecretValue" in _allowed(expanded, function)}
-    assert readers == {"submit_shard", "poll_batch", "collect_results"}
+    assert readers == {"submit_shard", "settle_submission", "poll_batch", "collect_results"}
 
 
-def test_only_a_submission_writes_the_ledger(expanded: dict[str, Any]) -> None:
-    """The ledger's conditions guard money; of the functions, one writes it."""
-    writers = {function for function in FUNCTIONS if "dynamodb:PutItem" in _allowed(expanded, function)}
-    assert writers == {"submit_shard"}
+# What each function does to the ledger: `halt` puts, `begin` puts, `accept` puts and updates, `collected` updates.
+LEDGER_ACTIONS = {
+    "split_upload": set(),
+    "submit_shard": {"GetItem", "PutItem", "UpdateItem"},
+    "settle_submission": {"GetItem", "PutItem", "UpdateItem"},
+    "poll_batch": {"GetItem", "PutItem"},
+    "collect_results": {"GetItem", "PutItem", "UpdateItem"},
+    "close_job": {"Query", "GetItem", "DeleteItem"},
+    "guard_retention": {"Scan"},
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_may_do_to_the_ledger_what_it_does(expanded: dict[str, Any], function: str) -> None:
+    """The ledger's conditions guard money: no function may do more to it than its use case does, nor less."""
+    allowed = {action.removeprefix("dynamodb:") for action in _allowed(expanded, function) if "dynamodb" in action}
+    assert allowed == LEDGER_ACTIONS[function]
+
+
+def _of_type(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: one["Properties"] for name, one in template()["Resources"].items() if one["Type"] == kind}
+
+
+ALARMS = _of_type("AWS::CloudWatch::Alarm")
+AWS_METRICS = {
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+    ("AWS/States", "ExecutionsAborted"),
+    ("AWS/States", "ExecutionsTimedOut"),
+}
+
+
+def _anchors() -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_alarm_leads_to_its_page_of_the_runbook(alarm: str) -> None:
+    """Whoever is woken finds what to do: the description names a heading that is there, and the alarm's own name."""
+    linked = re.search(r"docs/runbook\.md#([\w-]+)", ALARMS[alarm]["AlarmDescription"])
+    assert linked, "no runbook"
+    assert linked[1] in _anchors()
+    assert ALARMS[alarm]["AlarmName"] == {"Fn::Sub": "${AWS::StackName}-" + linked[1]}
+
+
+def test_every_page_of_the_runbook_has_its_alarm() -> None:
+    """Each alarm that the runbook tells of exists."""
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    told = {f"${{AWS::StackName}}-{name}" for name in re.findall(r"^`<stack>-([\w-]+)`", text, re.MULTILINE)}
+    assert told == {alarm["AlarmName"]["Fn::Sub"] for alarm in ALARMS.values()}
+
+
+def _emitted() -> set[str]:
+    """Return the names of the metrics that the functions count."""
+    source = "".join((ROOT / "functions" / name / "app.py").read_text(encoding="utf-8") for name in FUNCTIONS)
+    names = set(re.findall(r'add_metric\("(\w+)"', source))
+    if 'add_metric(f"Jobs{summary.status.title()}"' in source:
+        statuses = get_args(get_type_hints(Summary)["status"])
+        names |= {f"Jobs{status.title()}" for status in statuses}
+    return names
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_alarm_watches_a_metric_that_exists(alarm: str) -> None:
+    """A metric that nobody publishes never alarms: it is one of ours, by its dimension, or one of AWS's."""
+    watched = ALARMS[alarm]
+    if watched["Namespace"] != "batchdrop":
+        assert (watched["Namespace"], watched["MetricName"]) in AWS_METRICS
+        return
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert watched["Namespace"] == variables["POWERTOOLS_METRICS_NAMESPACE"]
+    assert watched["Dimensions"] == [{"Name": "service", "Value": variables["POWERTOOLS_SERVICE_NAME"]}]
+    assert watched["MetricName"] in _emitted()
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_alarm_tells_somebody(alarm: str) -> None:
+    """It goes to the topic if there is one; a silent metric is no alarm."""
+    assert ALARMS[alarm]["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}
+    assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
+    assert (ALARMS[alarm]["Threshold"], ALARMS[alarm]["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+
+
+def test_every_queue_has_its_alarm() -> None:
+    """What falls into a queue is seen."""
+    watched = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in ALARMS.values()
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == _of_type("AWS::SQS::Queue").keys()
+
+
+def test_functions_that_events_invoke_keep_what_they_could_not_take() -> None:
+    """An asynchronous event is lost after its retries, unless it goes to a queue; and only those have events."""
+    functions = _of_type("AWS::Serverless::Function")
+    by_events = {name for name, function in functions.items() if "Events" in function}
+    assert by_events == {"SplitUploadFunction", "GuardRetentionFunction"}
+    for name in by_events:
+        failed = functions[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+        assert failed == {"Type": "SQS", "Destination": {"Fn::GetAtt": ["LostEventsQueue", "Arn"]}}
 
 
 def test_nobody_deletes_objects(expanded: dict[str, Any]) -> None:

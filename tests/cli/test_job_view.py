@@ -9,8 +9,8 @@ import pytest
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.row import Cursor
+from batchdrop.domain.submission import ShardFailure, Submission
 from batchdrop.domain.tally import Tally
-from batchdrop.ports import ShardFailure, Submission
 from batchdrop.usecases.job_files import write_manifest
 from cli.job_view import JobWatcher, Stage, find_execution
 from tests.fakes import FakeLedger, FakeObjectStore
@@ -53,9 +53,9 @@ class Scene:
 
     def submit(self, shard: int) -> None:
         """Record a submission."""
-        intent = Submission(JOB, shard, 0, 9, NOW)
-        self.ledger.intend(intent)
-        self.ledger.record(intent, f"msgbatch_{shard}")
+        intent = Submission(JOB, shard, 0, 9, f"attempt-{shard}", NOW, NOW)
+        self.ledger.begin(intent)
+        self.ledger.accept(intent, f"msgbatch_{shard}")
 
     def collect(self, shard: int) -> None:
         """Write a shard's tally."""

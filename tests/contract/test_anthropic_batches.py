@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 
+from batchdrop.adapters import anthropic_batches
 from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
 from batchdrop.domain.result import Errored, MessageBatch, RequestCounts, ResultLine
 from batchdrop.errors import (
@@ -27,6 +29,7 @@ from local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import Body, create_body
 
 DAY = 86_400.0
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 MAGIC_ERROR = "[[errored:quota_haze_error]]"
 
 
@@ -287,3 +290,58 @@ def test_archived_results_are_incomplete() -> None:
     batch = MessageBatch("b", "ended", RequestCounts(succeeded=1), "2026-11-22T12:00:00Z")
     with pytest.raises(ResultsIncomplete, match="results_url"):
         list(_on(lambda _request: httpx2.Response(200)).results(batch))
+
+
+def test_the_list_goes_over_all_pages(
+    api: AnthropicBatchApi, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven Message Batches on pages of three: each once, newest first; a bound stops before the next page is asked."""
+    monkeypatch.setattr(anthropic_batches, "PAGE", 3)
+    created = []
+    for _ in range(7):
+        created.append(api.create(create_body(1), timeout=5))
+        emulator.advance(60)
+    assert [batch.id for batch in api.created_since(BEGINNING)] == [batch.id for batch in created[::-1]]
+    assert _lists(emulator) == 3
+    since = datetime.fromisoformat(created[5].created_at)
+    assert [batch.id for batch in api.created_since(since)] == [created[6].id, created[5].id]
+    assert _lists(emulator) == 4
+
+
+def _lists(emulator: RunningEmulator) -> int:
+    counted: dict[str, int] = emulator.call_summary()["by_endpoint"]["batches.list"]
+    return sum(counted.values())
+
+
+CALL_FAULTS = [case for case in READ_FAULTS if case[0]["kind"] != "not_found_when_fresh"]
+CALL_IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in CALL_FAULTS]
+
+
+@pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
+def test_every_list_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """A list that cannot be read is never an empty list."""
+    emulator.inject(endpoint="batches.list", **fault)
+    with pytest.raises(error) as caught:
+        list(api.created_since(BEGINNING))
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
+def test_every_cancel_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """A cancel is sorted like a look, for it can be repeated like one."""
+    batch_id = api.create(create_body(1), timeout=5).id
+    emulator.inject(endpoint="batches.cancel", **fault)
+    with pytest.raises(error) as caught:
+        api.cancel(batch_id)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b'{"data": [{}], "has_more": false}'], ids=repr)
+def test_an_unreadable_list_is_unavailable(answer: bytes) -> None:
+    """What is no list says nothing about what was created."""
+    with pytest.raises(ApiUnavailable):
+        list(_on(lambda _request: httpx2.Response(200, content=answer)).created_since(BEGINNING))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-from batchdrop.domain.result import RequestCounts, ResultLine
+from batchdrop.domain.result import Canceled, RequestCounts, ResultLine
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -36,6 +37,7 @@ class Service:
     finish: Callable[[], object]
     refuse: Callable[[type[Exception]], object]
     lose: Callable[[], object]
+    pass_time: Callable[[float], object]
     creates: Callable[[], int]  # creates that arrived
     created: Callable[[], int]  # Message Batches that exist
 
@@ -47,6 +49,7 @@ def _fake() -> Service:
         finish=fake.finish,
         refuse=lambda error: setattr(fake, "refuse_next", error("on purpose")),
         lose=lambda: setattr(fake, "lose_next", SubmissionUncertain("on purpose")),
+        pass_time=lambda seconds: setattr(fake, "time", fake.time + timedelta(seconds=seconds)),
         creates=lambda: fake.calls,
         created=lambda: len(fake.created),
     )
@@ -66,6 +69,7 @@ def _emulated(emulator: RunningEmulator) -> Service:
         finish=lambda: emulator.advance(DAY),
         refuse=lambda error: emulator.inject(endpoint="batches.create", **_FAULTS[error]),
         lose=lambda: emulator.inject("accept_then_drop", "batches.create"),
+        pass_time=emulator.advance,
         creates=lambda: _calls(emulator, "batches.create"),
         created=lambda: len(emulator.state.batches.page(1000, None, None, emulator.now())[0]),
     )
@@ -191,9 +195,75 @@ def test_a_body_is_read_from_its_start_each_time(service: Service) -> None:
     assert service.api.create(body, timeout=5).request_counts.processing == 3
 
 
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _listed(service: Service, since: datetime = BEGINNING) -> list[str]:
+    return [batch.id for batch in service.api.created_since(since)]
+
+
+def test_the_list_is_newest_first(service: Service) -> None:
+    """Whoever created them, all are there, as `retrieve` tells of them."""
+    assert _listed(service) == []
+    created = [service.api.create(create_body(size, job=f"job{size}"), timeout=5).id for size in (1, 2, 3)]
+    assert _listed(service) == created[::-1]
+    newest = next(iter(service.api.created_since(BEGINNING)))
+    assert newest == service.api.retrieve(created[-1])
+
+
+def test_the_list_counts_every_request_before_and_after_the_end(service: Service) -> None:
+    """The count does not change with the fate: settling tells its own by it."""
+    service.api.create(create_body(4), timeout=5)
+    assert [batch.request_counts.total for batch in service.api.created_since(BEGINNING)] == [4]
+    service.finish()
+    [ended] = service.api.created_since(BEGINNING)
+    assert (ended.processing_status, ended.request_counts.total) == ("ended", 4)
+
+
+def test_the_list_ends_at_the_bound(service: Service) -> None:
+    """Created at the very time is in, created before is out."""
+    old = service.api.create(create_body(1), timeout=5)
+    service.pass_time(60.0)
+    new = service.api.create(create_body(1), timeout=5)
+    assert _listed(service, datetime.fromisoformat(new.created_at)) == [new.id]
+    assert _listed(service, datetime.fromisoformat(old.created_at)) == [new.id, old.id]
+    assert _listed(service, datetime.fromisoformat(new.created_at) + timedelta(seconds=1)) == []
+
+
+def test_a_running_message_batch_can_be_canceled(service: Service) -> None:
+    """It is canceling until it ends; then each row that had no turn says so, and a second cancel changes nothing."""
+    batch_id = service.api.create(create_body(3), timeout=5).id
+    service.api.cancel(batch_id)
+    service.api.cancel(batch_id)
+    canceling = service.api.retrieve(batch_id)
+    assert (canceling.processing_status, canceling.request_counts.processing) == ("canceling", 3)
+    service.finish()
+    assert service.api.retrieve(batch_id).request_counts == RequestCounts(canceled=3)
+    assert {type(line.result) for line in _lines(service.api, batch_id)} == {Canceled}
+
+
+def test_an_ended_message_batch_stays_as_it_is(service: Service) -> None:
+    """A cancel that comes too late is no error, and takes no answer away."""
+    batch_id = service.api.create(create_body(2), timeout=5).id
+    service.finish()
+    before = service.api.retrieve(batch_id)
+    service.api.cancel(batch_id)
+    assert service.api.retrieve(batch_id) == before
+
+
+def test_an_unknown_message_batch_cannot_be_canceled(service: Service) -> None:
+    """The API's 404 has the same name as for a look."""
+    with pytest.raises(MessageBatchLost):
+        service.api.cancel("msgbatch_nobody")
+
+
 def test_the_fake_can_be_out_of_reach() -> None:
     """The use cases' tests need a service that cannot be reached."""
     fake = FakeBatchApi()
     fake.unreachable = ApiUnavailable("on purpose")
     with pytest.raises(ApiUnavailable):
         fake.retrieve("msgbatch_0")
+    with pytest.raises(ApiUnavailable):
+        list(fake.created_since(BEGINNING))
+    with pytest.raises(ApiUnavailable):
+        fake.cancel("msgbatch_0")

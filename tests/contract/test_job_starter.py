@@ -86,6 +86,15 @@ def test_other_jobs_are_started(jobs: Jobs) -> None:
     assert sorted(jobs.started()) == sorted([UPLOAD.job_id, other.job_id])
 
 
+def test_a_resumed_job_is_an_execution_of_its_own(jobs: Jobs) -> None:
+    """The same job again, under the next name; resumed twice under one name, it is started once."""
+    resumed = msgspec.structs.replace(UPLOAD, resumes=1)
+    assert jobs.starter.start(UPLOAD)
+    assert jobs.starter.start(resumed)
+    assert jobs.starter.start(replace_size(resumed)) is False
+    assert sorted(jobs.started()) == [UPLOAD.job_id, f"{UPLOAD.job_id}-r1"]
+
+
 def replace_size(upload: UploadRecord) -> UploadRecord:
     """Return the same job with another input, which is how Step Functions tells a name in use from a repetition."""
     return msgspec.structs.replace(upload, size=upload.size + 1)

@@ -18,7 +18,13 @@ from tests.fakes import START, FakeLedger
 from tests.tables import create_ledger_table
 
 INTENT = Submission(
-    job_id="job-a", shard=3, asked_round=0, requests=250, attempt="a1", sent_at=START, over_at=START + timedelta(minutes=5)
+    job_id="job-a",
+    shard=3,
+    asked_round=0,
+    requests=250,
+    attempt="a1",
+    sent_at=START,
+    over_at=START + timedelta(minutes=5),
 )
 OTHER = replace(INTENT, attempt="a2", sent_at=START + timedelta(hours=1), over_at=START + timedelta(hours=2))
 ACCEPTED = replace(INTENT, state="accepted", batch_id="msgbatch_1")
@@ -227,6 +233,12 @@ def test_uncollected_submissions_are_found(ledger: Ledger) -> None:
     ledger.begin(replace(INTENT, shard=6))
     ledger.collected("job-a", 4, 0, START)
     assert [one.batch_id for one in ledger.uncollected(START + timedelta(days=1))] == ["msgbatch_1"]
+
+
+def test_collecting_what_is_forgotten_changes_nothing(ledger: Ledger) -> None:
+    """A job that is resumed after the ledger forgot it still has its answers, and writes no half of a submission."""
+    ledger.collected("job-a", 3, 0, START)
+    assert ledger.submissions("job-a") == []
 
 
 @mock_aws

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchdrop.domain.cost import LONG_PROMPT_TOKENS, batch_dollars, is_long_prompt, price_table
 from batchdrop.domain.result import CacheCreation, Usage
-from batchdrop.domain.tally import Tokens
+from batchdrop.domain.tokens import Tokens
 
 MILLION = 1_000_000
 counts = st.integers(0, 10**9)

@@ -64,10 +64,11 @@ def test_every_error_type_fails_its_row_by_name(kind: str, text: str) -> None:
 
 @pytest.mark.parametrize("kind", ["canceled", "expired"])
 def test_rows_whose_turn_never_came_have_failed(kind: str) -> None:
-    """Canceled and expired rows failed, and say so."""
+    """Canceled and expired rows failed, and say so; a canceled one by its status, too."""
     outcome = _outcome({"type": kind})
-    assert (outcome.fate, outcome.status, outcome.message) == ("failed", "failed", None)
-    assert outcome.error.startswith(f"{kind}: ")
+    assert (outcome.fate, outcome.message) == ("failed", None)
+    assert outcome.status == {"canceled": "canceled", "expired": "failed"}[kind]
+    assert {"canceled": "was canceled", "expired": "expired: "}[kind] in outcome.error
 
 
 def test_text_blocks_are_joined_and_others_left_out() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
-from batchdrop.domain.polling import FIRST_WAIT, JITTER, LONGEST_WAIT, wait_seconds
+from batchdrop.domain.polling import FIRST_WAIT, JITTER, LONGEST_WAIT, SETTLE_WAIT, settle_seconds, wait_seconds
 
 polls = st.integers(0, 10_000)
 open_shards = st.integers(1, 10_000)
@@ -63,6 +63,19 @@ def test_a_day_of_any_job_stays_under_its_share(shards: int, chance: random.Rand
     minutes = BATCH_LIFETIME.total_seconds() / 60
     calls = shards * (_polls_in_a_day(shards, chance) + 3)  # and create, retrieve and results of the collection
     assert calls / minutes <= CALLS_A_MINUTE
+
+
+@given(st.integers(0, 10_000))
+def test_looks_for_a_lost_submission_keep_their_bounds(looks: int) -> None:
+    """From a minute, for the list lags, to the longest wait; never shorter than before."""
+    wait = settle_seconds(looks)
+    assert SETTLE_WAIT <= wait <= LONGEST_WAIT
+    assert wait <= settle_seconds(looks + 1)
+
+
+def test_looks_for_a_lost_submission_slow_down() -> None:
+    """The first looks are soon; one followed for a day is looked at every five and a half minutes."""
+    assert [settle_seconds(looks) for looks in range(6)] == [60, 90, 135, 202, 304, 330]
 
 
 def _polls_in_a_day(shards: int, chance: random.Random) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.recipe import FORBIDDEN_PARAMS, Recipe, parse_recipe
+from batchdrop.domain.recipe import DEFAULT_ROUNDS, FORBIDDEN_PARAMS, MAX_ROUNDS, Recipe, Retry, parse_recipe
 from batchdrop.errors import RecipeRejected
 
 NAME = "recipes/r.yaml"
@@ -120,3 +120,31 @@ def test_what_is_no_mapping_is_refused(fields: object, kind: str) -> None:
 def test_the_live_lane_says_that_it_is_not_there_yet() -> None:
     """`lane: live` does not run quietly in the batch lane."""
     assert "not there yet" in _refusal({**GOOD, "lane": "live"})
+
+
+@pytest.mark.parametrize("rounds", [1, DEFAULT_ROUNDS, MAX_ROUNDS])
+def test_rounds_are_taken(rounds: int) -> None:
+    """From one, which asks nothing again, to the most."""
+    assert parse_recipe({**GOOD, "max_rounds": rounds}, name=NAME).max_rounds == rounds
+
+
+@pytest.mark.parametrize("rounds", [0, -1, MAX_ROUNDS + 1, "3", 2.5, None, True])
+def test_rounds_out_of_bounds_are_refused(rounds: object) -> None:
+    """The message names the key."""
+    assert _refusal({**GOOD, "max_rounds": rounds}).startswith(f"{NAME}: key 'max_rounds': ")
+
+
+def test_rounds_and_retry_have_defaults() -> None:
+    """Three rounds, and no paid answer is asked again unless the recipe says so."""
+    recipe = parse_recipe(GOOD, name=NAME)
+    assert (recipe.max_rounds, recipe.retry) == (DEFAULT_ROUNDS, Retry(None))
+    assert parse_recipe({**GOOD, "retry": {}}, name=NAME).retry.max_tokens is None
+    assert parse_recipe({**GOOD, "retry": {"max_tokens": "x2"}}, name=NAME).retry.max_tokens == "x2"
+
+
+@pytest.mark.parametrize("retry", [{"max_tokens": "x3"}, {"max_tokens": 2}, {"refusal": "x2"}, "x2", None, ["x2"]])
+def test_any_other_retry_is_refused(retry: object) -> None:
+    """What would cost money again is not guessed at."""
+    text = _refusal({**GOOD, "retry": retry})
+    assert text.startswith(NAME)
+    assert "retry" in text or "refusal" in text

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from cli import job_control
+from cli.deployment import find_deployment
 from local.claude_api.testing import Emulator
 from local.stack import EmbeddedStack
 from tests.local.polling import eventually
@@ -92,13 +94,22 @@ class Bench:
     def ended_job(self, key: str) -> EndedJob:
         """Wait for the end of an upload's job."""
         arn = self.started_job(key)
+        return self._ended(arn, arn.rsplit(":", 1)[-1])
+
+    def resumed(self, job_id: str) -> EndedJob:
+        """Resume a job as `batchdrop resume` does, and wait for its end."""
+        deployment = find_deployment("batchdrop", region=None, endpoint_url=self.stack.endpoint_url)
+        job_control.resume(deployment, job_id)
+        newest = self.executions()[-1]
+        return self._ended(newest["executionArn"], job_id)
+
+    def _ended(self, arn: str, job_id: str) -> EndedJob:
         eventually(
             lambda: self.states.describe_execution(executionArn=arn)["status"] != "RUNNING",
             seconds=JOB_SECONDS,
-            what=f"the end of {key}'s job",
+            what=f"the end of job {job_id}",
         )
         ended = self.states.describe_execution(executionArn=arn)
-        job_id = ended["name"]
         found = {name: self.read(name) for name in self.keys("results/") if f"/{job_id}/" in name}
         files = {name.rsplit("/", 1)[-1]: body for name, body in found.items()}
         return EndedJob(job_id, arn, ended["status"], ended.get("error", ""), ended.get("cause", ""), files)

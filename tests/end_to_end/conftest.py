@@ -14,15 +14,21 @@ ASK = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n
 
 @pytest.fixture(scope="session")
 def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """The project's own template on the embedded stack, with the recipe `ask`."""
+    """The project's own template on the embedded stack, with the recipes `ask` and, for one round only, `once`."""
     options = StackOptions(
         wait_scale=WAIT_SCALE,
         log_dir=tmp_path_factory.mktemp("end_to_end"),
-        overrides={"ShardRows": str(SHARD_ROWS), "ShardConcurrency": "2"},
+        overrides={
+            "ShardRows": str(SHARD_ROWS),
+            "ShardConcurrency": "2",
+            "SettleSeconds": "0.5",
+            "SubmitTimeout": "60",
+        },
     )
     with EmbeddedStack(options) as stack:
         bench = Bench(stack)
         bench.recipe("ask", ASK)
+        bench.recipe("once", f"{ASK}max_rounds: 1\n")
         yield bench
 
 

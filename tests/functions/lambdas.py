@@ -105,6 +105,7 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
         "STATE_MACHINE_ARN": cloud.machine_arn,
         "SHARD_ROWS": "2",
         "SPLIT_TIME_RESERVE": "60",
+        "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
     declared = declared_variables(function)
     assert declared <= values.keys(), "the template has a variable that this test does not know"
@@ -141,7 +142,7 @@ def load(function: str) -> ModuleType:
 
 
 class Functions:
-    """The five functions in one process, each with an environment of its own; adapters stay warm, as in Lambda."""
+    """The functions in one process, each with an environment of its own; adapters stay warm, as in Lambda."""
 
     def __init__(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud = cloud

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from batchdrop import bootstrap
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.domain.submission import Halt, Submission
 from batchdrop.domain.upload import Upload
-from batchdrop.errors import AccountTrouble, JobFault, SubmissionUncertain
+from batchdrop.errors import AccountTrouble, JobCanceled, JobFailed, JobFault, SubmissionUncertain
 from tests.aws import client
 from tests.fakes import START
 from tests.functions.lambdas import API_KEY, BUCKET, SECRET, STATE, UPLOAD, Functions, forget
@@ -67,7 +71,9 @@ def test_the_events_are_of_one_job() -> None:
     assert told["s3"]["bucket"]["name"] == BUCKET
     assert event("close_job")["upload"] == UPLOAD
     assert (UPLOAD["job_id"], UPLOAD["etag"], UPLOAD["key"]) == (upload.job_id, upload.etag, upload.key)
-    assert {event(name)["job_id"] for name in ("submit_shard", "poll_batch", "collect_results")} == {upload.job_id}
+    assert {
+        event(name)["job_id"] for name in ("submit_shard", "settle_submission", "poll_batch", "collect_results")
+    } == {upload.job_id}
 
 
 def test_split_upload_starts_the_job_of_an_event(functions: Functions) -> None:
@@ -114,7 +120,8 @@ def test_split_upload_reads_keys_as_they_are(functions: Functions, name: str) ->
 def test_split_upload_splits_for_the_job(functions: Functions) -> None:
     """As a task, it writes shards of the template's size and answers with counts only."""
     answer = functions.invoke("split_upload", _dropped(functions))
-    assert answer == {"finished": True, "shards": 2, "rows": 4, "requests": 3, "expires_at": answer["expires_at"]}
+    expected = {"finished": True, "shards": 2, "rows": 4, "requests": 3, "redrives": 0}
+    assert answer == {**expected, "expires_at": answer["expires_at"]}
     assert [item["requests"] for item in json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))] == [2, 1]
 
 
@@ -176,7 +183,8 @@ def test_poll_batch_waits_for_an_unknown_message_batch(functions: Functions) -> 
     given = event("poll_batch")
     answer = functions.invoke("poll_batch", given)
     assert answer["wait_seconds"] > 0
-    assert answer == {**given, "polls": given["polls"] + 1, "wait_seconds": answer["wait_seconds"]}
+    assert given.items() - {("polls", 3), ("wait_seconds", 68)} <= answer.items()
+    assert answer["polls"] == given["polls"] + 1
 
 
 def test_poll_batch_sees_the_end(functions: Functions) -> None:
@@ -197,7 +205,7 @@ def test_collect_results_writes_the_part(functions: Functions) -> None:
     state = _submitted(functions, 1)
     functions.cloud.emulator.advance(DAY)
     given = {**event("collect_results"), **state, "ended": True}
-    assert functions.invoke("collect_results", given) == given
+    assert functions.invoke("collect_results", given) == {**given, "leftovers": 0}
     assert json.loads(functions.cloud.get(f"jobs/{JOB}/parts/00001.tally.json"))["answered"] == 1
     assert functions.cloud.get(f"jobs/{JOB}/parts/00001.csv").startswith(b"3,,,rejected,")
 
@@ -242,13 +250,145 @@ def test_every_log_line_names_its_job(functions: Functions) -> None:
     """Each line of each function is a JSON object with service, level, request id, the job, and the shard if any."""
     functions.invoke("split_upload", event("split_upload"))
     _whole_job(functions)
-    assert len(functions.log) >= len(FUNCTIONS) + 1
+    functions.invoke("settle_submission", event("settle_submission"))
+    assert {line["function_name"] for line in functions.log} == {*FUNCTIONS} - {"guard_retention"}
     for line in functions.log:
         assert line["service"] == "batchdrop"
         assert line["level"] in {"DEBUG", "INFO", "WARNING"}
         assert line["function_request_id"]
         assert JOB in {line.get("job_id"), *line.get("jobs_started", [])}
-        assert ("shard" in line) == (line["function_name"] in {"submit_shard", "poll_batch", "collect_results"})
+        assert ("shard" in line) == (line["function_name"] not in {"split_upload", "close_job"})
+
+
+def _lose_create(functions: Functions) -> dict[str, Any]:
+    """Lose the answer to the first shard's create; return the state that the state machine goes on with."""
+    _split(functions)
+    functions.cloud.emulator.inject("accept_then_drop", "batches.create")
+    items = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
+    state = {**STATE, **items[0], "wait_seconds": 60}
+    with pytest.raises(SubmissionUncertain):
+        functions.invoke("submit_shard", state)
+    return state
+
+
+def test_settle_submission_says_absent_where_nothing_was_sent(functions: Functions) -> None:
+    """The event's own submission was never sent: another attempt may be made."""
+    given = event("settle_submission")
+    answer = functions.invoke("settle_submission", given)
+    assert (answer["settled"], answer["batch_id"], answer["looks"]) == ("absent", "", 0)
+    assert given.items() <= answer.items()
+
+
+def test_settle_submission_follows_and_adopts(functions: Functions) -> None:
+    """Still running: open, later and later. Ended: ours, with the id; the next submission finds it there."""
+    state = _lose_create(functions)
+    first = functions.invoke("settle_submission", {**state, "uncertain": {"Error": "SubmissionUncertain", "Cause": ""}})
+    second = functions.invoke("settle_submission", first)
+    assert [(look["settled"], look["looks"]) for look in (first, second)] == [("open", 1), ("open", 2)]
+    assert second["wait_seconds"] > first["wait_seconds"]
+    functions.cloud.emulator.advance(DAY)
+    last = functions.invoke("settle_submission", second)
+    assert (last["settled"], last["looks"], last["ended"]) == ("accepted", 0, False)
+    assert functions.invoke("submit_shard", state)["batch_id"] == last["batch_id"]
+    assert functions.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"dropped": 1}
+
+
+def test_an_uncertain_submission_is_counted_once(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many looks it takes."""
+    state = _lose_create(functions)
+    capsys.readouterr()
+    for _ in range(3):
+        state = functions.invoke("settle_submission", state)
+    counted = [json.loads(line)["UncertainSubmissions"] for line in capsys.readouterr().out.splitlines()]
+    assert counted == [[1.0], [0.0], [0.0]]
+
+
+def test_collect_results_leaves_the_next_round(functions: Functions) -> None:
+    """Rows that expired are the next round's: their body is there, and the state asks for it."""
+    functions.cloud.emulator.settings(batch_seconds=2 * DAY)
+    try:
+        _split(functions)
+        state = _submitted(functions, 0)
+        functions.cloud.emulator.advance(DAY)
+        answer = functions.invoke("collect_results", {**state, "ended": True})
+    finally:
+        functions.cloud.emulator.reset()
+    assert (answer["leftovers"], answer["requests"], answer["round"], answer["batch_id"]) == (2, 2, 1, "")
+    body = json.loads(functions.cloud.get(f"jobs/{JOB}/shards/00000.r1.requests.json"))
+    assert [request["custom_id"] for request in body["requests"]] == [f"{JOB}-00000-{row:06d}" for row in range(2)]
+
+
+CLOSED = {"status": "failed", "results": "results/r/", "error": "AccountTrouble", "cause": "HTTP 402"}
+
+
+def _end_red(functions: Functions, status: str, redrives: int | None, known: int) -> Any:
+    closed = {**CLOSED, "status": status}
+    given = {**event("close_job"), "closed": closed, "redrives": redrives, "known_redrives": known}
+    return functions.invoke("close_job", given)
+
+
+@pytest.mark.parametrize(("status", "error"), [("failed", JobFailed), ("canceled", JobCanceled)])
+@pytest.mark.parametrize(("redrives", "known"), [(0, 0), (None, 0), (2, 2)])
+def test_close_job_ends_red(
+    functions: Functions, status: str, error: type[Exception], redrives: int | None, known: int
+) -> None:
+    """The job's end is raised with the first fault's words; a RedriveCount that is not there yet counts as none."""
+    _halt(functions)
+    with pytest.raises(error, match="AccountTrouble: HTTP 402") as caught:
+        _end_red(functions, status, redrives, known)
+    assert type(caught.value) is error
+    assert DynamoLedger(functions.cloud.table).halted(JOB) is not None
+
+
+@pytest.mark.parametrize(("redrives", "known"), [(1, 0), (3, 2)])
+def test_a_redriven_job_goes_on(functions: Functions, redrives: int, known: int) -> None:
+    """A RedriveCount that is higher than the known one comes back as the known one, and lifts halt and failures."""
+    _halt(functions)
+    assert _end_red(functions, "failed", redrives, known) == redrives
+    ledger = DynamoLedger(functions.cloud.table)
+    assert (ledger.halted(JOB), ledger.shard_failures(JOB)) == (None, [])
+
+
+def _halt(functions: Functions) -> None:
+    """Write down a halt and a shard that failed by it."""
+    DynamoLedger(functions.cloud.table).halt(JOB, Halt("AccountTrouble", "HTTP 402", START))
+    fact = {"job": JOB, "fact": "failure#0", "error": "AccountTrouble", "cause": "HTTP 402"}
+    functions.cloud.table.put_item(Item=fact)
+
+
+def test_close_job_counts_a_canceled_job(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    """A job that its user canceled is neither succeeded nor failed: no alarm goes off."""
+    task = _split(functions)
+    DynamoLedger(functions.cloud.table).halt(JOB, Halt("JobCanceled", "canceled by its user", START))
+    capsys.readouterr()
+    answer = functions.invoke("close_job", task)
+    assert (answer["status"], answer["error"]) == ("canceled", "JobCanceled")
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["JobsCanceled"] == [1.0]
+    assert "JobsFailed" not in line
+
+
+def test_guard_retention_finds_nothing(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    """On an empty ledger the schedule's event leaves a metric of 0, so that the alarm sees the guard live."""
+    assert functions.invoke("guard_retention", event("guard_retention")) == {"endangered": 0}
+    assert json.loads(capsys.readouterr().out)["EndangeredResults"] == [0.0]
+    assert functions.log == []
+
+
+def test_guard_retention_names_what_is_endangered(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
+    """Accepted 23 days ago and never collected: one line with all that the runbook asks for, and a metric of 1."""
+    sent_at = datetime.now(UTC) - timedelta(days=23)
+    ledger = DynamoLedger(functions.cloud.table)
+    old = Submission(JOB, 4, 1, 9, "a", sent_at, sent_at)
+    for one, batch_id in ((old, "msgbatch_old"), (replace(old, shard=5), "msgbatch_kept")):
+        ledger.begin(one)
+        ledger.accept(one, batch_id)
+    ledger.collected(JOB, 5, 1, sent_at)
+    assert functions.invoke("guard_retention", event("guard_retention")) == {"endangered": 1}
+    assert json.loads(capsys.readouterr().out)["EndangeredResults"] == [1.0]
+    [line] = functions.log
+    assert (line["level"], line["job_id"], line["shard"], line["batch_id"]) == ("WARNING", JOB, 4, "msgbatch_old")
+    assert line["days_left"] == pytest.approx(6.0, abs=0.1)
 
 
 def test_no_prompt_and_no_answer_is_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,11 @@ NEVER = {"pandas", "numpy", "pyarrow", "moto", "pytest", "hypothesis", "local", 
 BUILD = {
     "split_upload": "bootstrap.object_store(); bootstrap.job_starter()",
     "submit_shard": "bootstrap.object_store(); bootstrap.ledger()",
-    "poll_batch": "bootstrap.configuration()",
-    "collect_results": "bootstrap.object_store()",
+    "settle_submission": "bootstrap.ledger()",
+    "poll_batch": "bootstrap.ledger()",
+    "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
     "close_job": "bootstrap.object_store(); bootstrap.ledger()",
+    "guard_retention": "bootstrap.ledger()",
 }
 PROGRAM = """
 import importlib.util, json, sys
@@ -34,7 +36,8 @@ def _imported(function: str) -> tuple[set[str], set[str]]:
     """Return the top-level modules after the handler's import, and after its AWS adapters were built."""
     path = str(ROOT / "functions" / function / "app.py")
     environment = dict.fromkeys(declared_variables(function), "x") | {
-        "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "POWERTOOLS_LOG_LEVEL": "INFO",
+        "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "SETTLE_SECONDS": "1",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "us-east-1",
         "PYTHONPATH": str(ROOT / "layers" / "core"),
     }  # fmt: skip
@@ -51,10 +54,18 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert not handler & {"anthropic", "httpx2", "httpx", "boto3"}
     assert not built & {"anthropic", "httpx2", "httpx"}
     assert not built & NEVER
-    assert ("boto3" in built) == (function != "poll_batch")
+    assert "boto3" in built
+
+
+@pytest.mark.parametrize("function", ["split_upload", "close_job", "guard_retention"])
+def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> None:
+    """Not even in the code that it would import later: what never calls the API never builds its client."""
+    text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")
+    assert "bootstrap." in text
+    assert "batch_api" not in text
 
 
 def test_every_function_is_in_these_tests() -> None:
     """A new folder under `functions/` must be tested too."""
-    assert sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")) == sorted(FUNCTIONS)
-    assert sorted(path.stem for path in (ROOT / "events").glob("*.json")) == sorted(FUNCTIONS)
+    assert BUILD.keys() == set(FUNCTIONS)
+    assert {path.stem for path in (ROOT / "events").glob("*.json")} == set(FUNCTIONS)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from batchdrop.adapters.formats.choice import format_for
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.sharding import ShardLimits
+from batchdrop.domain.submission import ShardFailure
 from batchdrop.domain.summary import Fault, Summary
-from batchdrop.domain.tally import Tally
-from batchdrop.errors import BatchdropError
-from batchdrop.ports import ShardFailure
+from batchdrop.errors import BatchdropError, SubmissionUncertain
 from batchdrop.usecases.close_job import close_job
-from batchdrop.usecases.collect_results import collect_results
+from batchdrop.usecases.collect_results import Collected, collect_results
 from batchdrop.usecases.job_files import read_manifest
-from batchdrop.usecases.poll_batch import poll_batch
+from batchdrop.usecases.poll_batch import PollAnswer, poll_batch
+from batchdrop.usecases.resume_job import resume_job
+from batchdrop.usecases.settle_submission import Settled, settle_submission
 from batchdrop.usecases.split_upload import SplitProgress, split_upload
-from batchdrop.usecases.submit_shard import submit_shard
-from tests.fakes import START, FakeBatchApi, FakeClock, FakeLedger, FakeObjectStore
+from batchdrop.usecases.submit_shard import Submitted, submit_shard
+from tests.fakes import START, FakeBatchApi, FakeClock, FakeJobStarter, FakeLedger, FakeObjectStore
 
 JOB = "20261122T120000-0123456789"
 KEYS = JobKeys(JOB)
+VISIBLE_AFTER = timedelta(minutes=5)
 RECIPE = "model: claude-haiku-5-5\nprompt: 'ask {{ x }}'\n"
 
 
@@ -58,16 +61,39 @@ class World:
             time_reserve=60,
         )
 
-    def submit(self, shard: int = 0) -> str:
+    def submit(self, shard: int = 0, asked_round: int = 0, requests: int | None = None) -> Submitted:
         """Run submit_shard."""
-        requests = self.manifest.shards[shard].requests
+        asked = self.manifest.shards[shard].requests if requests is None else requests
         return submit_shard(
-            JOB, shard, 0, requests, store=self.store, ledger=self.ledger, api=self.api, clock=self.clock
+            JOB, shard, asked_round, asked, store=self.store, ledger=self.ledger, api=self.api, clock=self.clock
         )
 
-    def collect(self, batch_id: str, shard: int = 0) -> Tally:
+    def settle(self, shard: int = 0, asked_round: int = 0) -> Settled:
+        """Run settle_submission."""
+        return settle_submission(
+            JOB, shard, asked_round, ledger=self.ledger, api=self.api, clock=self.clock, visible_after=VISIBLE_AFTER
+        )
+
+    def poll(self, batch_id: str, polls: int = 0) -> PollAnswer:
+        """Run poll_batch."""
+        return poll_batch(
+            JOB, batch_id, polls, open_shards=1, ledger=self.ledger, api=self.api, clock=self.clock, jitter=lambda: 0.0
+        )
+
+    def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
         """Run collect_results."""
-        return collect_results(JOB, shard, 0, batch_id, store=self.store, api=self.api, format_for=format_for)
+        return collect_results(
+            JOB,
+            shard,
+            asked_round,
+            batch_id,
+            resumes=self.upload.resumes,
+            store=self.store,
+            ledger=self.ledger,
+            api=self.api,
+            clock=self.clock,
+            format_for=format_for,
+        )
 
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
@@ -81,20 +107,38 @@ class World:
             pass
         for item in self.shard_items:
             if item["requests"]:
-                self._ask(item["shard"])
+                self.ask(item["shard"])
         return self.close()
 
-    def _ask(self, shard: int) -> None:
+    def resume(self) -> None:
+        """Lift what stopped the job; the next `run` is that of the next execution."""
+        self.upload = resume_job(self.upload, ledger=self.ledger, jobs=FakeJobStarter())
+
+    def ask(self, shard: int = 0) -> None:
+        """Ask one shard, round after round; its failure is recorded as the state machine does."""
         try:
-            batch_id = self.submit(shard)
-            polls = 0
-            while not poll_batch(batch_id, polls, open_shards=1, api=self.api, jitter=lambda: 0.0).ended:
-                self.api.finish()
-                polls += 1
-            self.collect(batch_id, shard)
+            asked_round, requests = 0, self.manifest.shards[shard].requests
+            while requests:
+                submitted = self._submitted(shard, asked_round, requests)
+                polls = 0
+                while not submitted.is_collected and not self.poll(submitted.batch_id, polls).ended:
+                    self.api.finish()
+                    polls += 1
+                requests = self.collect(submitted.batch_id, shard, asked_round).leftovers
+                asked_round += 1
         except BatchdropError as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             self.ledger.fail(JOB, ShardFailure(shard, type(error).__name__, cause))
+
+    def _submitted(self, shard: int, asked_round: int, requests: int) -> Submitted:
+        """Submit; while that is uncertain, wait and settle."""
+        while True:
+            try:
+                return self.submit(shard, asked_round, requests)
+            except SubmissionUncertain:
+                while self.settle(shard, asked_round).verdict == "open":
+                    self.clock.advance(60)
+                    self.api.finish()
 
     @property
     def manifest(self) -> Manifest:
@@ -109,9 +153,10 @@ class World:
         items: list[dict[str, Any]] = json.loads(self.store.read(KEYS.shards))
         return items
 
-    def requests(self, shard: int = 0) -> list[dict[str, Any]]:
+    def requests(self, shard: int = 0, asked_round: int = 0) -> list[dict[str, Any]]:
         """The requests of one shard's create body."""
-        requests: list[dict[str, Any]] = json.loads(self.store.read(KEYS.requests(shard)))["requests"]
+        body = self.store.read(KEYS.requests(shard, asked_round))
+        requests: list[dict[str, Any]] = json.loads(body)["requests"]
         return requests
 
     def prompts(self, shard: int = 0) -> list[str]:

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from batchdrop.domain.submission import Halt, ShardFailure
 from batchdrop.domain.summary import Fault
-from batchdrop.errors import InvariantBroken, SubmissionRefused
-from batchdrop.ports import ShardFailure
+from batchdrop.errors import InvariantBroken, JobClosedSince, SubmissionRefused
 from tests.fakes import START, FakeBatchApi, errored, succeeded
 from tests.usecases.jobs import JOB, KEYS, World, dropped, reviews
 
@@ -118,7 +118,7 @@ def test_a_failed_shard_fails_its_rows_and_the_job() -> None:
     world = dropped(reviews(6), rows=2)
     world.split()
     for shard in (0, 2):
-        batch_id = world.submit(shard)
+        batch_id = world.submit(shard).batch_id
         world.api.finish()
         world.collect(batch_id, shard)
     cause = json.dumps({"errorMessage": "HTTP 400: too large", "errorType": "SubmissionRefused"})
@@ -153,11 +153,17 @@ def test_a_submission_without_an_answer_is_listed() -> None:
 
 
 def test_a_part_without_its_tally_is_made_again() -> None:
-    """The tally is written last and proves the part: without it the part does not count."""
+    """The tally is written last and proves the part: without it the part is joined anew from the kept answers."""
     world = dropped(reviews(2))
     world.run()
     del world.store.objects[KEYS.part_tally(0)]
-    assert world.close().tally.failed == 2
+    world.store.write(KEYS.part(0, "csv"), b"half a pa")
+    summary = world.close()
+    assert (summary.status, summary.tally.answered) == ("failed", 2)
+    assert [row["answer"] for row in _output(world)] == ["re: ask row 0", "re: ask row 1"]
+    [fault] = summary.faults
+    assert (fault.type, fault.shard) == ("JobFailed", 0)
+    assert "no recorded failure" in fault.message
 
 
 @pytest.mark.parametrize("change", [{"rows": 1}, {"answered": 1}, {"failed": 1}])
@@ -215,3 +221,93 @@ def test_times_are_in_order() -> None:
     timings = world.run().timings
     assert timings.split_ended_at is not None
     assert timings.uploaded_at <= timings.split_ended_at <= timings.finished_at == START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("error", "status"), [("AccountTrouble", "failed"), ("JobCanceled", "canceled")])
+def test_a_halted_job_ends_red_once(error: str, status: str) -> None:
+    """The halt is the first fault; shards that only obeyed it say nothing new, others do."""
+    world = dropped(reviews(6), rows=2)
+    world.split()
+    world.ask(0)
+    world.ledger.halt(JOB, Halt(error, "the reason", START))
+    world.ask(1)
+    world.ledger.fail(JOB, ShardFailure(2, "MessageBatchLost", "gone"))
+    summary = world.close()
+    assert summary.status == status
+    assert summary.faults == [Fault(error, "the reason"), Fault("MessageBatchLost", "gone", 2)]
+    assert [failure.shard for failure in world.ledger.shard_failures(JOB)] == [1, 2]
+
+
+def test_rows_of_a_canceled_job_are_canceled() -> None:
+    """What was answered before stays; what was not asked says `canceled`, with the user's words."""
+    world = dropped(reviews(4), rows=2)
+    world.split()
+    world.ask(0)
+    world.ledger.halt(JOB, Halt("JobCanceled", "canceled by its user", START))
+    world.ask(1)
+    summary = world.close()
+    assert [row["_status"] for row in _output(world)] == ["answered"] * 2 + ["canceled"] * 2
+    assert [line["_error"] for line in _failed(world)] == ["canceled by its user"] * 2
+    assert summary.tally.statuses == {"answered": 2, "canceled": 2}
+    assert len(world.api.created) == 1
+
+
+def test_a_message_batch_that_was_canceled_keeps_what_it_answered() -> None:
+    """The running Message Batch of a canceled job is canceled, waited for and collected; no further round is asked."""
+    world = dropped(reviews(2))
+    world.split()
+    world.submit()
+    world.ledger.halt(JOB, Halt("JobCanceled", "canceled by its user", START))
+    world.ask()
+    summary = world.close()
+    assert world.api.cancels == ["msgbatch_0"]
+    assert (summary.status, summary.tally.statuses) == ("canceled", {"canceled": 2})
+    assert len(world.api.created) == 1
+
+
+def _fails_in_round_one() -> World:
+    def in_turn(request: dict[str, Any], before: int) -> dict[str, Any]:
+        return {"type": "expired"} if request["custom_id"].endswith("1") and not before else succeeded("paid")
+
+    world = dropped(reviews(3))
+    world.api = FakeBatchApi(in_turn=in_turn)
+    world.split()
+    batch_id = world.submit().batch_id
+    world.api.finish()
+    world.collect(batch_id)
+    world.api.refuse_next = SubmissionRefused("HTTP 400")
+    world.ask()
+    return world
+
+
+def test_a_shard_that_failed_in_a_later_round_keeps_its_answers() -> None:
+    """Round 0 is paid: its answers are in the output, the leftovers have their own last word, the job is red."""
+    world = _fails_in_round_one()
+    summary = world.close()
+    assert (summary.status, summary.tally.answered, summary.tally.failed) == ("failed", 2, 1)
+    assert [row["answer"] for row in _output(world)] == ["paid", "", "paid"]
+    assert _output(world)[1]["_error"].startswith("expired: ")
+    assert summary.tokens[0].answers == 2
+
+
+def test_a_part_of_a_failed_shard_is_only_for_now() -> None:
+    """It has no tally, so that the resumed job makes it anew from all rounds."""
+    world = _fails_in_round_one()
+    world.close()
+    assert not world.store.exists(KEYS.part_tally(0))
+    world.resume()
+    summary = world.run()
+    assert (summary.status, summary.tally.answered) == ("succeeded", 3)
+    assert len(world.api.created) == 2
+
+
+def test_a_later_closing_is_not_written_over() -> None:
+    """An attempt that was given up for dead, and comes late, leaves the newer closing's files alone."""
+    world = dropped(reviews(1))
+    world.clock.advance(60)
+    world.run()
+    before = world.store.under("results/")
+    world.clock.time = START
+    with pytest.raises(JobClosedSince, match="2026-11-22 12:01:00 UTC"):
+        world.close()
+    assert world.store.under("results/") == before

@@ -10,21 +10,33 @@ from typing import Any
 
 import pytest
 
+from batchdrop.domain.tally import Tally
 from batchdrop.errors import InvariantBroken, ResultsIncomplete
 from tests.fakes import FakeBatchApi, errored, succeeded
-from tests.usecases.jobs import JOB, KEYS, World, dropped, reviews
+from tests.usecases.jobs import JOB, KEYS, RECIPE, World, dropped, reviews
 
 Lines = list[bytes]
 
 
-def _ready(count: int = 20, **api: Any) -> tuple[World, str]:
+ONE_ROUND = f"{RECIPE}max_rounds: 1\n"
+
+
+def _ready(count: int = 20, *, recipe: str = RECIPE, **api: Any) -> tuple[World, str]:
     """Return a job of one shard whose Message Batch has ended."""
-    world = dropped(reviews(count))
+    world = dropped(reviews(count), recipe=recipe)
     world.api = FakeBatchApi(**api)
     world.split()
-    batch_id = world.submit()
+    batch_id = world.submit().batch_id
     world.api.finish()
     return world, batch_id
+
+
+def _tally(world: World, batch_id: str) -> Tally:
+    """Collect what is the shard's last round; return its tally."""
+    collected = world.collect(batch_id)
+    assert collected.tally is not None
+    assert collected.leftovers == 0
+    return collected.tally
 
 
 def _part(world: World) -> list[list[str]]:
@@ -35,7 +47,7 @@ def _part(world: World) -> list[list[str]]:
 def test_shuffled_results_come_out_in_the_rows_order(seed: int) -> None:
     """Whatever the order of the results, the part has the order of the rows."""
     world, batch_id = _ready(seed=seed)
-    tally = world.collect(batch_id)
+    tally = _tally(world, batch_id)
     assert (tally.rows, tally.answered) == (20, 20)
     assert _part(world) == [[f"row {n}", f"re: ask row {n}", "answered", ""] for n in range(20)]
 
@@ -88,7 +100,7 @@ def test_incomplete_results_write_nothing(how: str) -> None:
         world.collect(batch_id)
     assert world.store.objects == before
     world.api.spoil = lambda lines: lines
-    assert world.collect(batch_id).answered == 20
+    assert _tally(world, batch_id).answered == 20
 
 
 def test_a_message_batch_of_fewer_requests_is_incomplete() -> None:
@@ -122,7 +134,7 @@ def test_lines_too_many_change_nothing(how: str) -> None:
     plain.collect(plain_id)
     world, batch_id = _ready()
     world.api.spoil = HARMLESS[how]
-    assert world.collect(batch_id).answered == 20
+    assert _tally(world, batch_id).answered == 20
     assert _part(world) == _part(plain)
 
 
@@ -130,7 +142,7 @@ def test_a_doubled_result_is_counted_once() -> None:
     """The first line of a row counts, with its tokens."""
     world, batch_id = _ready(3)
     world.api.spoil = lambda lines: lines * 3
-    assert world.collect(batch_id).tokens[0].answers == 3
+    assert _tally(world, batch_id).tokens[0].answers == 3
 
 
 def _by_row(request: dict[str, Any]) -> dict[str, Any]:
@@ -151,14 +163,14 @@ def _by_row(request: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_kind_of_result_has_its_fate() -> None:
     """Known or not, each result ends in one row with a reason, and the failed ones stand in failed.jsonl."""
-    world, batch_id = _ready(12, result_of=_by_row)
-    tally = world.collect(batch_id)
+    world, batch_id = _ready(12, recipe=ONE_ROUND, result_of=_by_row)
+    tally = _tally(world, batch_id)
     assert (tally.rows, tally.answered, tally.failed, tally.rejected) == (12, 2, 10, 0)
     errors = [row[3] for row in _part(world)[:6]]
     assert [error.split(":")[0] for error in errors] == [
         "overloaded_error",
         "expired",
-        "canceled",
+        "the Message Batch was canceled before this row's turn",
         "quota_haze_error",
         "the API's result cannot be understood",
         "the answer was cut at max_tokens; raise max_tokens in the recipe",
@@ -171,9 +183,9 @@ def test_rejects_stand_between_the_answers() -> None:
     """A row that was never sent keeps its place and its reason."""
     world = dropped(b"x,y\na,1\nb\nc,3\n")
     world.split()
-    batch_id = world.submit()
+    batch_id = world.submit().batch_id
     world.api.finish()
-    tally = world.collect(batch_id)
+    tally = _tally(world, batch_id)
     assert (tally.answered, tally.rejected) == (2, 1)
     assert [row[3] for row in _part(world)] == ["answered", "rejected", "answered"]
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 import pytest
 
 from batchdrop.domain.polling import wait_seconds
+from batchdrop.domain.submission import Halt
 from batchdrop.errors import AccountTrouble, ApiUnavailable, BatchdropError, MessageBatchLost, RateLimited
 from batchdrop.usecases.poll_batch import POLLS_BEFORE_LOST, PollAnswer, poll_batch
 from tests.bodies import create_body
-from tests.fakes import FakeBatchApi
+from tests.fakes import START, FakeBatchApi, FakeClock, FakeLedger
+
+JOB = "20261122T120000-0123456789"
+CANCELED = Halt("JobCanceled", "canceled by its user", START)
 
 
-def _look(api: FakeBatchApi, polls: int = 0, *, open_shards: int = 1, batch_id: str = "msgbatch_0") -> PollAnswer:
-    return poll_batch(batch_id, polls, open_shards=open_shards, api=api, jitter=lambda: 0.5)
+def _look(api: FakeBatchApi, polls: int = 0, *, open_shards: int = 1, ledger: FakeLedger | None = None) -> PollAnswer:
+    return poll_batch(
+        JOB,
+        "msgbatch_0",
+        polls,
+        open_shards=open_shards,
+        ledger=ledger or FakeLedger(),
+        api=api,
+        clock=FakeClock(),
+        jitter=lambda: 0.5,
+    )
 
 
 @pytest.fixture
@@ -45,11 +58,58 @@ def test_passing_trouble_is_waited_out(api: FakeBatchApi, error: type[BatchdropE
     assert not _look(api, polls).ended
 
 
-def test_account_trouble_is_told(api: FakeBatchApi) -> None:
-    """Waiting does not mend a key."""
+def test_account_trouble_is_told_to_all_shards(api: FakeBatchApi) -> None:
+    """Waiting does not mend a key: the look fails, and the job asks nothing more."""
     api.unreachable = AccountTrouble("HTTP 401")
+    ledger = FakeLedger()
     with pytest.raises(AccountTrouble):
-        _look(api)
+        _look(api, ledger=ledger)
+    assert ledger.halted(JOB) == Halt("AccountTrouble", "HTTP 401", START)
+
+
+def test_a_canceled_job_cancels_what_runs(api: FakeBatchApi) -> None:
+    """Its Message Batch is canceled once, and still waited for: what it answered before is paid."""
+    ledger = FakeLedger()
+    ledger.halt(JOB, CANCELED)
+    assert not _look(api, ledger=ledger).ended
+    assert not _look(api, 1, ledger=ledger).ended
+    assert api.cancels == ["msgbatch_0"]
+    assert api.retrieve("msgbatch_0").processing_status == "canceling"
+
+
+def test_a_cancel_that_was_lost_is_repeated(api: FakeBatchApi) -> None:
+    """A look whose cancel fails is a look that saw no end; the next one cancels again."""
+    ledger = FakeLedger()
+    ledger.halt(JOB, CANCELED)
+    cancel = api.cancel
+
+    def lost(batch_id: str) -> None:
+        raise ApiUnavailable(batch_id)
+
+    api.cancel = lost  # type: ignore[method-assign]
+    assert not _look(api, ledger=ledger).ended
+    api.cancel = cancel  # type: ignore[method-assign]
+    _look(api, 1, ledger=ledger)
+    assert api.cancels == ["msgbatch_0"]
+
+
+@pytest.mark.parametrize("halt", [None, Halt("AccountTrouble", "HTTP 402", START)])
+def test_nothing_but_a_cancel_cancels(api: FakeBatchApi, halt: Halt | None) -> None:
+    """A job halted by its account lets run what runs, for it is paid in part already."""
+    ledger = FakeLedger()
+    if halt:
+        ledger.halt(JOB, halt)
+    _look(api, ledger=ledger)
+    assert api.cancels == []
+
+
+def test_an_ended_message_batch_is_not_canceled(api: FakeBatchApi) -> None:
+    """The end came first: there is nothing to cancel any more."""
+    ledger = FakeLedger()
+    ledger.halt(JOB, CANCELED)
+    api.finish()
+    assert _look(api, ledger=ledger).ended
+    assert api.cancels == []
 
 
 @pytest.mark.parametrize("polls", range(POLLS_BEFORE_LOST))

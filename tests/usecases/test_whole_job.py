@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchdrop.domain.recipe import DEFAULT_ROUNDS
 from batchdrop.domain.summary import Summary
 from batchdrop.errors import NothingToAsk, SplitTooSlow, SubmissionRefused, SubmissionUncertain
 from tests.fakes import FakeBatchApi, errored, succeeded
@@ -40,7 +42,7 @@ def _result_of(fates: list[str]) -> Any:
 
 
 def _expected(fates: list[str], lost: set[int]) -> list[str]:
-    statuses = {"succeeded": "answered", "refused": "refusal", "reject": "rejected"}
+    statuses = {"succeeded": "answered", "refused": "refusal", "reject": "rejected", "canceled": "canceled"}
     return [
         "failed" if number in lost and fate != "reject" else statuses.get(fate, "failed")
         for number, fate in enumerate(fates)
@@ -77,6 +79,17 @@ def _check(summary: Summary, rows: list[tuple[str, str]], output: list[dict[str,
         assert line["answer"] == (f"re: {number} {text}" if answered else "")
 
 
+def _check_paid_once(world: World, fates: list[str]) -> None:
+    """What is unpaid and may go better was asked in each round, all else at most once."""
+    times = Counter(_row(request) for requests in world.api.created.values() for request in requests)
+    for number, asked in times.items():
+        assert asked <= (DEFAULT_ROUNDS if fates[number] in {"api_error", "expired", "canceled"} else 1)
+
+
+def _row(request: dict[str, Any]) -> int:
+    return int(request["params"]["messages"][0]["content"].split(" ")[0])
+
+
 def _run(world: World, fates: list[str], *, looks: int | None, seed: int) -> Summary | None:
     world.api = FakeBatchApi(result_of=_result_of(fates), seed=seed)
     try:
@@ -100,11 +113,11 @@ def _run(world: World, fates: list[str], *, looks: int | None, seed: int) -> Sum
 def test_every_csv_row_is_accounted_for(
     rows: list[tuple[str, str]], shard_rows: int, looks: int | None, seed: int, trouble: str
 ) -> None:
-    """Any cells, fates, shards, pauses and a failed first create: each row once, in order, with its own answer."""
+    """Any cells, fates, shards, pauses, a refused or a lost first create: each row once, in order, its own answer."""
     world = dropped(_csv_file(rows), recipe=RECIPE, rows=shard_rows)
     fates = [fate for _, fate in rows]
     first = next((number for number, fate in enumerate(fates) if fate != "reject"), 0) // shard_rows
-    lost = set(range(first * shard_rows, (first + 1) * shard_rows)) if trouble else set()
+    lost = set(range(first * shard_rows, (first + 1) * shard_rows)) if trouble == "refused" else set()
     world.api = FakeBatchApi(result_of=_result_of(fates), seed=seed)
     if trouble == "refused":
         world.api.refuse_next = SubmissionRefused("no")
@@ -117,7 +130,8 @@ def test_every_csv_row_is_accounted_for(
         return
     output = list(csv.DictReader(io.StringIO(world.result("output.csv").decode(), newline="")))
     _check(summary, rows, output, lost)
-    assert summary.status == ("failed" if trouble else "succeeded")
+    assert summary.status == ("failed" if trouble == "refused" else "succeeded")
+    _check_paid_once(world, fates)
     assert len(world.result("failed.jsonl").splitlines()) == summary.tally.failed + summary.tally.rejected
 
 
@@ -132,6 +146,7 @@ def test_every_jsonl_row_is_accounted_for(
         return
     output = [json.loads(line) for line in world.result("output.jsonl").splitlines()]
     _check(summary, rows, output, set())
+    _check_paid_once(world, [fate for _, fate in rows])
     assert [line.get("x", line.get("y")) for line in output] == [text for text, _ in rows]
 
 
@@ -146,6 +161,5 @@ def test_no_request_is_created_twice(rows: list[tuple[str, str]], shard_rows: in
     created = dict(world.api.created)
     second = world.run()
     assert world.api.created == created
-    asked = [request["custom_id"] for requests in created.values() for request in requests]
-    assert len(set(asked)) == len(asked) == sum(fate != "reject" for fate in fates)
+    _check_paid_once(world, fates)
     assert second.tally == first.tally

@@ -119,7 +119,7 @@ class Ledger(Protocol):
         """Return a job's submissions, by shard and round."""
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note that a submission's answers are in the bucket."""
+        """Note that a submission's answers are in the bucket. Changes nothing for one that is not known."""
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
         """Yield the accepted submissions of all jobs, sent before a time, whose answers are not in the bucket."""

@@ -92,13 +92,16 @@ class DynamoLedger:
         return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note when a submission's answers came into the bucket."""
-        self._table.update_item(
-            Key={"job": job_id, "fact": _fact(shard, asked_round)},
-            UpdateExpression="SET collected_at = :at",
-            ConditionExpression="attribute_exists(fact)",
-            ExpressionAttributeValues={":at": at.isoformat()},
-        )
+        """Note when a submission's answers came into the bucket; one that is forgotten stays so."""
+        try:
+            self._table.update_item(
+                Key={"job": job_id, "fact": _fact(shard, asked_round)},
+                UpdateExpression="SET collected_at = :at",
+                ConditionExpression="attribute_exists(fact)",
+                ExpressionAttributeValues={":at": at.isoformat()},
+            )
+        except self._errors.ConditionalCheckFailedException:
+            return
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
         """Scan for accepted submissions without answers; the table holds 35 days of them at most."""

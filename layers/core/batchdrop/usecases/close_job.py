@@ -83,13 +83,14 @@ class _Told(msgspec.Struct):
 
 
 def _refuse_if_closed_since(began: datetime, prefix: str, store: ObjectStore) -> None:
-    """Raise JobClosedSince if a later closing has told its end: this attempt was given up for dead, and is out of date."""
+    """Raise JobClosedSince if a later closing has told its end: this attempt was given up for dead, and is outdated."""
     try:
         told = msgspec.json.decode(store.read(f"{prefix}summary.json"), type=_Told)
     except ObjectMissing:
         return
     if told.timings.closed_from > began:
-        message = f"the job was closed by an attempt that began at {told.timings.closed_from:%Y-%m-%d %H:%M:%S} UTC, after this one"
+        since = f"{told.timings.closed_from:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"the job was closed by an attempt that began at {since}, after this one"
         raise JobClosedSince(message)
 
 

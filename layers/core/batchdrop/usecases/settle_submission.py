@@ -86,8 +86,8 @@ def _candidates(standing: Submission, ledger: Ledger, api: BatchApi) -> tuple[li
 def _is_ours(batch: MessageBatch, standing: Submission, api: BatchApi) -> bool | None:
     """Look for one of our custom_ids in the results; None while it cannot be told.
 
-    Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that were
-    read to their end, as many as the Message Batch counts, without one of ours.
+    Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that
+    were read to their end, as many as the Message Batch counts, without one of ours.
     """
     if batch.processing_status != "ended":
         return None

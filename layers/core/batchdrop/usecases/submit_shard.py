@@ -52,8 +52,11 @@ def submit_shard(
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
     JobCanceled when the job is halted; and what BatchApi.create raises when nothing was created.
     """
-    body = StoredBody(store, JobKeys(job_id).requests(shard, asked_round))  # first: no store, no trace
+    keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, asked_round)
+    if store.exists(keys.answers(shard, asked_round)):  # also when the ledger has forgotten the job since
+        return Submitted(known.batch_id or "" if known else "", is_collected=True)
+    body = StoredBody(store, keys.requests(shard, asked_round))  # before the intent: no store, no trace
     if known is None or known.state == "armed":
         _refuse_if_halted(job_id, ledger)
     now = clock.now()
@@ -69,7 +72,7 @@ def submit_shard(
             "is not known; no other is sent before that is settled"
         )
         raise SubmissionUncertain(message)
-    return Submitted(standing.batch_id, is_collected=store.exists(JobKeys(job_id).answers(shard, asked_round)))
+    return Submitted(standing.batch_id)
 
 
 def _refuse_if_halted(job_id: str, ledger: Ledger) -> None:

@@ -1,0 +1,24 @@
+"""`batchdrop cancel` and `batchdrop resume`: what they say when there is nothing to act on."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from local.service_processes import free_port
+
+
+@pytest.mark.parametrize("command", ["cancel", "resume"])
+def test_no_such_stack(command: str) -> None:
+    """Where no stack answers, the message says what to check, and the exit code is 1."""
+    result = CliRunner().invoke(app, [command, "job-1", "--endpoint-url", f"http://127.0.0.1:{free_port()}"])
+    assert result.exit_code == 1
+    assert "no stack 'batchdrop'" in result.output
+    assert "--endpoint-url" in result.output
+
+
+@pytest.mark.parametrize("command", ["cancel", "resume"])
+def test_job_is_required(command: str) -> None:
+    """Without a job it is a usage error."""
+    assert CliRunner().invoke(app, [command]).exit_code == 2
