@@ -332,8 +332,8 @@ class FakeBatchApi:
         if batch_id not in self.ended:
             return RequestCounts(processing=len(requests))
         fates = [self._result(batch_id, request)["type"] for request in requests]
-        known = {fate: fates.count(fate) for fate in ("errored", "canceled", "expired")}
-        return RequestCounts(succeeded=len(requests) - sum(known.values()), **known)
+        known = {fate: fates.count(fate) for fate in ("succeeded", "canceled", "expired")}
+        return RequestCounts(errored=len(requests) - sum(known.values()), **known)
 
 
 def _requests_of(body: bytes) -> list[JsonObject]:

@@ -34,15 +34,15 @@ class AnswerIndex:
         self._end = 0
         self._round = 0
         self._decoder = msgspec.json.Decoder(ResultHead)
-        self.found = self.foreign = self.repeated = 0
+        self.found = self.paid = self.foreign = self.repeated = 0
 
     def fill(self, lines: Iterable[bytes]) -> None:
-        """Take in one round's result lines, and count in `found` the rows that have one.
+        """Take in one round's result lines, and count in `found` the rows that have one, in `paid` the answers.
 
         Raises ResultsIncomplete for a line cut short; the round is then to be filled in anew, into a new index.
         """
         self._round += 1
-        self.found = 0
+        self.found = self.paid = 0
         for line in lines:
             if line.strip():
                 self._note(line)
@@ -84,6 +84,7 @@ class AnswerIndex:
         else:
             self._seen[row.index] = self._round
             self.found += 1
+            self.paid += head.word >= Word.CUT
             self._place(row.index, len(line), head.word)
 
     def _place(self, index: int, length: int, word: Word) -> None:

@@ -105,11 +105,12 @@ def _keep(spool: BinaryIO, start: int, store: ObjectStore, key: str) -> None:
 
 
 def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
-    """A stream cut at a clean close looks complete: only counting tells."""
-    if not index.found == expected == batch.request_counts.total:
+    """A stream cut at a clean close looks complete, and a spoilt line looks unpaid: only counting tells."""
+    counts = batch.request_counts
+    if not index.found == expected == counts.total or index.paid != counts.succeeded:
         message = (
-            f"{batch.id}: {index.found} of {expected} results came (the Message Batch counts "
-            f"{batch.request_counts.total}; {index.repeated} repeated, {index.foreign} of others)"
+            f"{batch.id}: {index.found} of {expected} results came, {index.paid} of them answers (the Message Batch "
+            f"counts {counts.total} and {counts.succeeded}; {index.repeated} repeated, {index.foreign} of others)"
         )
         raise ResultsIncomplete(message)
 

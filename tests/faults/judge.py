@@ -1,0 +1,274 @@
+"""The judge: reads the emulator's own books and the files that the user gets, and asks the product nothing.
+
+It knows the layout of the bucket, the form of a custom_id and the rules of the promise, no code of batchdrop.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tests.faults.books import Books
+from tests.faults.schedule import BAD, Schedule
+from tests.faults.upload import HEADER, row_texts, table_name
+
+KNOWN_TYPES = {"succeeded", "errored", "canceled", "expired"}
+GREEN = "succeeded"
+TOLD = {"": GREEN, "JobFailed": "failed", "JobCanceled": "canceled"}  # an execution's error to its summary's status
+
+
+@dataclass
+class Asked:
+    """What the emulator's books say of one request of ours: each result it gave, and whether it was billed."""
+
+    texts: list[str] = field(default_factory=list)  # of billed answers
+    results: list[str] = field(default_factory=list)  # types
+
+
+@dataclass
+class Verdict:
+    """What is wrong; nothing, if all went well."""
+
+    faults: list[str] = field(default_factory=list)
+    lost: int = 0
+    paid_twice: int = 0
+    billed: int = 0
+
+    def say(self, fault: str) -> None:
+        """Note a fault."""
+        self.faults.append(fault)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of one execution: how it ended, and the bucket as it was then.
+
+    `kept` are the keys that were there when closing began; what came during it need not be in the output.
+    """
+
+    status: str  # of the execution: SUCCEEDED, FAILED, ABORTED
+    error: str
+    objects: dict[str, bytes]
+    kept: frozenset[str]
+
+
+class Judge:
+    """Judges one run of one job."""
+
+    def __init__(self, schedule: Schedule, job_id: str, books: Books) -> None:
+        self._schedule = schedule
+        self._job_id = job_id
+        self._books = books
+        self._prefix = f"results/judge/{table_name(schedule)}/{job_id}/"
+        self.verdict = Verdict()
+
+    def interim(self, ending: Ending) -> None:
+        """Judge what the user sees at the end of an execution that may be resumed."""
+        if ending.status == "ABORTED" or ending.error not in TOLD:
+            return  # closing the job did not come to its end: nobody has said that these files are whole
+        summary = self._summary(ending)
+        if summary is None:
+            self.verdict.say(f"the execution ended {ending.status} {ending.error}, without a summary")
+            return
+        if TOLD[ending.error] != summary["status"]:
+            self.verdict.say(f"the execution ended {ending.status}, its summary says {summary['status']}")
+        if summary["outputs"]["output"]:
+            self._check_files(ending, summary)
+        elif summary["status"] == GREEN:
+            self.verdict.say("green without an output")
+
+    def final(self, ending: Ending, *, claims: Iterable[str]) -> Verdict:
+        """Judge the whole job, when nothing of it runs any more."""
+        asked = self._asked()
+        self._check_bill(asked)
+        self._check_foreign(claims)
+        self._check_paid_is_given(ending, asked)
+        self._check_cost(ending)
+        return self.verdict
+
+    # --- the bill
+
+    def _asked(self) -> dict[str, Asked]:
+        """Return what the emulator did with each request of ours."""
+        all_asked: dict[str, Asked] = {}
+        for result in self._books.results():
+            if self._is_ours(result.custom_id):
+                asked = all_asked.setdefault(result.custom_id, Asked())
+                asked.results.append(result.type)
+                if result.type == "succeeded":
+                    asked.texts.append(result.text)
+        return all_asked
+
+    def _check_bill(self, all_asked: dict[str, Asked]) -> None:
+        charges = [charge for charge in self._books.charges() if self._is_ours(charge.custom_id)]
+        per_batch = Counter((charge.batch_id, charge.custom_id) for charge in charges)
+        assert max(per_batch.values(), default=0) <= 1, "the emulator billed a request twice in one Message Batch"
+        billed = Counter(charge.custom_id for charge in charges)
+        self.verdict.billed = billed.total()
+        for custom_id, times in billed.items():
+            if times != len(all_asked[custom_id].texts):
+                self.verdict.say(f"the emulator contradicts itself about {custom_id}")
+            allowed = 2 if self._schedule.raises_max_tokens and "max_tokens" in self._kind(custom_id) else 1
+            if times > allowed:
+                self.verdict.paid_twice += 1
+                self.verdict.say(f"{custom_id} ({self._kind(custom_id)}) was billed {times} times")
+
+    def _check_foreign(self, claims: Iterable[str]) -> None:
+        ours = {batch.id for batch in self._books.batches() if batch.custom_ids and self._is_ours(batch.custom_ids[0])}
+        for batch in self._books.batches():
+            if batch.id not in ours and batch.is_touched:
+                self.verdict.say(f"foreign {batch.id} was canceled or deleted")
+        for claimed in set(claims) - ours:
+            self.verdict.say(f"foreign {claimed} was adopted")
+
+    def _is_ours(self, custom_id: str) -> bool:
+        return custom_id.startswith(f"{self._job_id}-")
+
+    def _row_of(self, custom_id: str) -> int:
+        shard, index = custom_id.rsplit("-", 2)[1:]
+        return int(shard) * self._schedule.shard_rows + int(index)
+
+    def _kind(self, custom_id: str) -> str:
+        return self._schedule.rows[self._row_of(custom_id)]
+
+    # --- what the user gets
+
+    def _summary(self, ending: Ending) -> Any:
+        body = ending.objects.get(f"{self._prefix}summary.json")
+        return None if body is None else json.loads(body)
+
+    def _check_files(self, ending: Ending, summary: Any) -> None:
+        rows = self._output_rows(ending)
+        if rows is None:
+            return
+        fates = Counter(_fate(row["_status"]) for row in rows)
+        tally = summary["tally"]
+        told = {name: tally[name] for name in ("answered", "failed", "rejected")}
+        if told != {name: fates[name] for name in told} or tally["rows"] != len(rows):
+            self.verdict.say(f"the summary tells {told}, the output {dict(fates)}")
+        failed = ending.objects[f"{self._prefix}failed.jsonl"].decode().splitlines()
+        if len(failed) != len(rows) - fates["answered"]:
+            self.verdict.say(f"failed.jsonl has {len(failed)} rows, not {len(rows) - fates['answered']}")
+        self._check_kept(ending, rows)
+        if summary["status"] == GREEN:
+            self._check_green()
+
+    def _check_green(self) -> None:
+        """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""
+        sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
+        asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
+        for number, kind in enumerate(self._schedule.rows):
+            if kind != BAD and number not in asked:
+                self.verdict.say(f"green, but row {number} was never asked")
+
+    def _check_kept(self, ending: Ending, rows: list[dict[str, str]]) -> None:
+        """An answer that was collected is in the output, however the job ended."""
+        for key, body in ending.objects.items():
+            if key not in ending.kept or not key.startswith(f"jobs/{self._job_id}/answers/"):
+                continue
+            for line in body.splitlines():
+                found = json.loads(line)
+                if found["result"]["type"] != "succeeded" or not self._is_ours(found["custom_id"]):
+                    continue
+                number = self._row_of(found["custom_id"])
+                if _fate(rows[number]["_status"]) != "answered":
+                    self.verdict.lost += 1
+                    self.verdict.say(
+                        f"row {number} has a collected answer, but the output says {rows[number]['_status']}"
+                    )
+
+    def _output_rows(self, ending: Ending) -> list[dict[str, str]] | None:
+        """Return the output's rows; None, and a fault, if they are not the input's, each once and in order."""
+        body = ending.objects.get(f"{self._prefix}output.{self._schedule.format}")
+        if body is None:
+            self.verdict.say("the summary names an output that is not there")
+            return None
+        texts = row_texts(self._schedule)
+        rows = list(_csv_rows(body) if self._schedule.format == "csv" else _jsonl_rows(body))
+        if len(rows) != len(texts):
+            self.verdict.lost += abs(len(texts) - len(rows))
+            self.verdict.say(f"the output has {len(rows)} rows, the input {len(texts)}")
+            return None
+        for number, (row, text, kind) in enumerate(zip(rows, texts, self._schedule.rows, strict=True)):
+            if kind == BAD:
+                if row["_status"] != "rejected":
+                    self.verdict.say(f"row {number} cannot be asked, but is {row['_status']}")
+            elif not self._is_row(row, text):
+                self.verdict.lost += 1
+                self.verdict.say(f"row {number} is not the input's: {row}")
+        return rows
+
+    def _is_row(self, row: dict[str, str], text: str) -> bool:
+        if self._schedule.format == "csv":
+            cells = next(csv.reader(io.StringIO(text, newline="")))
+            return [row[name] for name in HEADER.split(",")] == cells
+        given = json.loads(text)
+        return all(row.get(name) == value for name, value in given.items())
+
+    def _check_paid_is_given(self, ending: Ending, all_asked: dict[str, Asked]) -> None:
+        summary = self._summary(ending)
+        if ending.status != "SUCCEEDED":
+            return  # the job says why it is not; what was collected is judged by `interim`
+        if summary is None or not summary["outputs"]["output"]:
+            if all_asked:
+                self.verdict.lost += len(all_asked)
+                self.verdict.say("requests were asked, but there is no output in the end")
+            return
+        rows = self._output_rows(ending)
+        lied = self._lied_about(ending)
+        for custom_id, asked in all_asked.items() if rows else ():
+            row = rows[self._row_of(custom_id)] if rows else {}
+            if asked.texts and custom_id not in lied:
+                if _fate(row["_status"]) != "answered":
+                    self.verdict.lost += 1
+                    self.verdict.say(f"{custom_id} was billed, but the output says {row['_status']}: {row['_error']}")
+                elif row["answer"] not in asked.texts:
+                    self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")
+            if not asked.texts and _fate(row["_status"]) == "answered":
+                self.verdict.say(f"{custom_id} is answered, but nobody did")
+
+    def _lied_about(self, ending: Ending) -> set[str]:
+        """Return the requests whose result the API gave in a type that no one can understand."""
+        lied = set()
+        for key, body in ending.objects.items():
+            if key.startswith(f"jobs/{self._job_id}/answers/"):
+                found = [json.loads(line) for line in body.splitlines()]
+                lied |= {one["custom_id"] for one in found if one["result"]["type"] not in KNOWN_TYPES}
+        return lied
+
+    def _check_cost(self, ending: Ending) -> None:
+        summary = self._summary(ending)
+        if summary is None or summary["status"] != GREEN or self._lied_about(ending):
+            return
+        ours = (charge.usd for charge in self._books.charges() if self._is_ours(charge.custom_id))
+        billed = sum(ours, Decimal(0))
+        if Decimal(str(summary["cost"]["usd"])) != billed:
+            self.verdict.say(f"the summary tells ${summary['cost']['usd']}, the bill is ${billed}")
+
+
+def _fate(status: str) -> str:
+    """Return the fate that a status is counted under."""
+    match status:
+        case "failed" | "canceled":
+            return "failed"
+        case "rejected":
+            return "rejected"
+        case _:
+            return "answered"
+
+
+def _csv_rows(body: bytes) -> Iterator[dict[str, str]]:
+    for row in csv.DictReader(io.StringIO(body.decode(), newline="")):
+        assert None not in row, f"a row wider than the header: {row}"
+        yield row
+
+
+def _jsonl_rows(body: bytes) -> Iterator[dict[str, str]]:
+    for line in body.decode().splitlines():
+        yield json.loads(line)

@@ -1,0 +1,214 @@
+"""One run: the schedule's job from its upload to its last word, whatever comes between, and the judge's verdict."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import msgspec
+
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.submission import Halt
+from batchdrop.usecases.resume_job import resume_job
+from tests.faults.api import Claude
+from tests.faults.books import StateBooks
+from tests.faults.engine import Execution
+from tests.faults.judge import Ending, Judge, Verdict
+from tests.faults.schedule import Schedule, schedule_of
+from tests.faults.upload import event, files
+from tests.faults.world import World
+
+MOST_RESUMES = 8
+ASYNC_RETRIES = (60.0, 120.0)  # Lambda: an asynchronous invocation that fails is repeated twice
+ALL_ENDED = 26 * 3600.0  # by then every Message Batch has ended, and every zombie
+HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToAsk"}  # the user has to drop another file
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run went."""
+
+    seed: int
+    verdict: Verdict
+    counts: Counter[str]
+    rows: int
+    endings: list[str]
+    trace: list[str]
+
+
+@cache
+def claude() -> Claude:
+    """Return this process's emulator."""
+    return Claude()
+
+
+def run_seed(seed: int, log: Callable[[str], None] | None = None) -> Report:
+    """Run the schedule of a seed."""
+    return run(schedule_of(seed), log)
+
+
+def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] = World) -> Report:
+    """Run a schedule in a world of this kind."""
+    random.seed(schedule.seed)  # the handlers' jitter
+    return _Conductor(make(schedule, claude(), log)).report()
+
+
+class _Conductor:
+    """Everybody outside the product: S3, the user, another client, the account."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._schedule = world.schedule
+        self._scheduler = world.scheduler
+        self._resumes = 0
+        self._endings: list[Ending] = []
+        self._judge: Judge | None = None
+        self._verdict = Verdict()
+
+    def report(self) -> Report:
+        world, scheduler = self._world, self._scheduler
+        world.objects.update(files(self._schedule))
+        for fault in self._schedule.faults:
+            world.claude.lay_out(fault)
+        for number, at in enumerate(self._schedule.deliveries):
+            scheduler.start(f"delivery {number}", self._deliver, delay=at)
+        for at in self._schedule.foreign_at:
+            scheduler.start("foreign client", self._create_foreign, delay=at)
+        if self._schedule.trouble:
+            scheduler.start("account", self._trouble, delay=self._schedule.trouble.at)
+        if self._schedule.cancel_at is not None:
+            scheduler.start("cancel", self._cancel, delay=self._schedule.cancel_at)
+        scheduler.start("user", self._see_through)
+        scheduler.run()
+        return Report(
+            seed=self._schedule.seed,
+            verdict=self._verdict,
+            counts=self._counts(),
+            rows=len(self._schedule.rows),
+            endings=[f"{ending.status} {ending.error}".strip() for ending in self._endings],
+            trace=world.trace,
+        )
+
+    def _counts(self) -> Counter[str]:
+        counts = Counter(self._world.storm.counts)
+        for fault in self._world.claude.state.faults.listed():
+            counts[f"API: {fault['kind']}"] += fault["fired"]
+        counts["second delivery"] += len(self._schedule.deliveries) - 1
+        return counts
+
+    # --- the user
+
+    def _see_through(self) -> None:
+        """See the job through to its end, as a user would: resume it as long as it is not green."""
+        execution = self._first()
+        while True:
+            self._await_end(execution)
+            self._note_end(execution)
+            if self._is_over(execution):
+                break
+            self._resumes += 1
+            if self._resumes > self._schedule.stormy_resumes:
+                self._calm()
+            if self._resumes > MOST_RESUMES:
+                self._verdict.say("the job never ends green")
+                break
+            self._scheduler.sleep(self._world.rng.uniform(1, 2000))
+            execution = self._gone_on(execution)
+        self._scheduler.sleep(ALL_ENDED)
+        self._conclude()
+
+    def _first(self) -> Execution:
+        while not self._world.engine.executions:
+            self._scheduler.sleep(5)
+            assert self._scheduler.now < 4000, "the upload started no job"
+        [job_id] = self._world.engine.executions
+        self._judge = Judge(self._schedule, job_id, StateBooks(self._world.claude.state))
+        self._verdict = self._judge.verdict
+        return self._world.engine.executions[job_id]
+
+    @property
+    def _job_id(self) -> str:
+        return next(iter(self._world.engine.executions))
+
+    def _await_end(self, execution: Execution) -> None:
+        assert execution.actor is not None
+        stop_at = self._schedule.stop_at if not self._resumes else None
+        if not execution.actor.done.wait(stop_at):
+            self._world.log("the user stops the execution")
+            self._world.storm.counts["execution stopped"] += 1
+            self._world.engine.stop(execution)
+            self._scheduler.sleep(1)
+
+    def _note_end(self, execution: Execution) -> None:
+        ending = Ending(execution.status, execution.error, dict(self._world.objects), self._world.kept)
+        self._endings.append(ending)
+        assert self._judge is not None
+        self._judge.interim(ending)
+
+    def _is_over(self, execution: Execution) -> bool:
+        if execution.status == "SUCCEEDED" or execution.error in HOPELESS:
+            return True
+        return execution.error == "JobCanceled" and self._schedule.stays_canceled
+
+    def _gone_on(self, execution: Execution) -> Execution:
+        """Resume the job, or redrive its execution, whichever the user prefers."""
+        engine = self._world.engine
+        if self._schedule.redriven and (execution.status == "ABORTED" or execution.state == "End red"):
+            self._world.storm.counts["redriven"] += 1
+            self._world.log("the user redrives the execution")
+            engine.redrive(execution)
+            return execution
+        self._world.storm.counts["resumed"] += 1
+        self._world.log("the user resumes the job")
+        last = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
+        record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world)
+        return engine.executions[record.execution_name]
+
+    def _calm(self) -> None:
+        self._world.log("all is calm from now on")
+        self._world.storm.calm()
+        self._world.claude.state.faults.clear()
+
+    def _cancel(self) -> None:
+        if self._world.engine.executions:
+            self._world.log("the user cancels the job")
+            self._world.storm.counts["canceled by the user"] += 1
+            halt = Halt("JobCanceled", "you canceled the job", self._world.time())
+            self._world.own_ledger.halt(self._job_id, halt)
+
+    # --- the others
+
+    def _deliver(self) -> None:
+        for pause in (*ASYNC_RETRIES, None):
+            delivery = self._world.call_function("split_upload", event(self._schedule))
+            delivery.actor.done.wait()
+            if delivery.failure is None or pause is None:
+                return
+            self._scheduler.sleep(pause)
+
+    def _create_foreign(self) -> None:
+        requests = sum(1 for kind in self._schedule.rows[: self._schedule.shard_rows] if kind != "bad")
+        if requests:
+            self._world.storm.counts["foreign Message Batch"] += 1
+            self._world.claude.create_foreign(requests, self._world.rng)
+
+    def _trouble(self) -> None:
+        trouble = self._schedule.trouble
+        assert trouble is not None
+        endless = {"endpoint": "batches.*", "times": -1}
+        if trouble.status == 429:
+            fault = self._world.claude.lay_out({"kind": "spend_cap", **endless})
+        else:
+            fault = self._world.claude.lay_out({"kind": "error_before_accept", "status": trouble.status, **endless})
+        self._world.storm.counts["account in trouble"] += 1
+        self._scheduler.sleep(trouble.seconds)
+        fault.times = fault.fired
+
+    def _conclude(self) -> None:
+        assert self._judge is not None
+        ending = replace(self._endings[-1], objects=dict(self._world.objects))
+        claims = [key[0].removeprefix("batch#") for key in self._world.table.items if key[0].startswith("batch#")]
+        self._judge.final(ending, claims=claims)

@@ -1,0 +1,209 @@
+"""A schedule is a seed: it says what the table is, what breaks, when, and how often."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+RowKind = str  # a magic word of the emulator, "" for a plain row, BAD for one that cannot be asked
+BAD = "bad"
+
+# What becomes of a row, and how often: weights.
+ROW_KINDS: dict[RowKind, int] = {
+    "": 110,
+    BAD: 10,
+    "[[errored_once:api_error]]": 8,
+    "[[errored_once:overloaded_error]]": 6,
+    "[[errored_once:timeout_error]]": 3,
+    "[[errored_once:rate_limit_error]]": 3,
+    "[[errored_once:quota_haze_error]]": 3,
+    "[[errored:api_error]]": 3,
+    "[[errored:invalid_request_error]]": 4,
+    "[[errored_once:billing_error]]": 1,
+    "[[expired_once]]": 6,
+    "[[expired]]": 2,
+    "[[canceled_once]]": 3,
+    "[[max_tokens_once]]": 4,
+    "[[max_tokens]]": 3,
+    "[[refusal]]": 4,
+}
+
+Fault = dict[str, Any]
+CREATE = "batches.create"
+FRESH = "not_found_when_fresh"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How likely a call of a port, or of a function, goes wrong: shares from 0 to 1."""
+
+    crash: float = 0.0  # before or after a call of a port
+    stall: float = 0.0  # a call of a port that takes up to minutes
+    throttle: float = 0.0  # the ledger's table, or a transaction's conflict
+    slow_down: float = 0.0  # the store
+    lost_contact: float = 0.0  # Step Functions hears of an error while the function goes on
+    twin: float = 0.0  # Lambda runs a function twice for one call
+    foreign: float = 0.0  # another client creates as many requests at the same time
+
+
+CALM = Rates()
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A time in which the account is in trouble: every call is answered with this error."""
+
+    at: float
+    seconds: float
+    status: Literal[401, 402, 403, 429]  # 429: the spend cap
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One run of one job. Seconds count from the start."""
+
+    seed: int
+    format: Literal["csv", "jsonl"]
+    rows: tuple[RowKind, ...]
+    shard_rows: int
+    concurrency: int
+    max_rounds: int
+    raises_max_tokens: bool
+    batch_seconds: float
+    cancel_seconds: float
+    split_reserve: float
+    skew: float  # our clock minus the API's
+    rates: Rates
+    faults: tuple[Fault, ...]
+    deliveries: tuple[float, ...]  # of the S3 event
+    foreign_at: tuple[float, ...]
+    stop_at: float | None
+    redriven: bool  # else resumed
+    cancel_at: float | None
+    stays_canceled: bool
+    trouble: Trouble | None
+    stormy_resumes: int  # how many resumes happen before everything is calm
+
+    @property
+    def shards(self) -> int:
+        """Return how many shards the table has."""
+        return -(-len(self.rows) // self.shard_rows)
+
+
+def schedule_of(seed: int) -> Schedule:
+    """Return the schedule of a seed."""
+    rng = random.Random(seed)
+    rows = tuple(rng.choices([*ROW_KINDS], [*ROW_KINDS.values()], k=rng.randint(1, 12)))
+    return Schedule(
+        seed=seed,
+        format=rng.choice(("csv", "jsonl")),
+        rows=rows,
+        shard_rows=max(1, -(-len(rows) // rng.randint(1, 3))),
+        concurrency=rng.randint(1, 3),
+        max_rounds=rng.choice((1, 2, 3, 3, 3, 4)),
+        raises_max_tokens=rng.random() < 0.4,
+        batch_seconds=_batch_seconds(rng),
+        cancel_seconds=rng.choice((0.5, 5, 60)),
+        split_reserve=rng.choice((60, 60, 898.5)),
+        skew=rng.choice((0, 0, rng.uniform(-120, 120))),
+        rates=_rates(rng),
+        faults=tuple(_faults(rng)),
+        deliveries=_deliveries(rng),
+        foreign_at=tuple(rng.uniform(0, 400) for _ in range(rng.choice((0, 0, 0, 1, 3)))),
+        stop_at=rng.uniform(1, 900) if rng.random() < 0.12 else None,
+        redriven=rng.random() < 0.4,
+        cancel_at=rng.uniform(0, 900) if rng.random() < 0.12 else None,
+        stays_canceled=rng.random() < 0.5,
+        trouble=_trouble(rng),
+        stormy_resumes=rng.choice((0, 0, 1, 2)),
+    )  # fmt: skip
+
+
+def plain(rows: tuple[RowKind, ...] = ("", "", ""), *, seed: int = 0, **changes: Any) -> Schedule:
+    """Return a schedule in which nothing goes wrong but what `changes` says."""
+    calm = Schedule(
+        seed=seed, format="csv", rows=rows, shard_rows=len(rows), concurrency=2, max_rounds=3, raises_max_tokens=False,
+        batch_seconds=30.0, cancel_seconds=5.0, split_reserve=60.0, skew=0.0, rates=CALM, faults=(), deliveries=(0.0,),
+        foreign_at=(), stop_at=None, redriven=False, cancel_at=None, stays_canceled=False, trouble=None,
+        stormy_resumes=0,
+    )  # fmt: skip
+    return replace(calm, **changes)
+
+
+def with_zombies(schedule: Schedule) -> Schedule:
+    """Return the schedule with functions that are repeated while they still run, often, and run on for minutes."""
+    rates = Rates(crash=0.01, stall=0.05, lost_contact=0.5, twin=0.3, foreign=0.3)
+    in_three = max(1, -(-len(schedule.rows) // 3))
+    return replace(schedule, rates=rates, split_reserve=898.5, shard_rows=in_three, concurrency=3)
+
+
+def _deliveries(rng: random.Random) -> tuple[float, ...]:
+    """Return when S3 tells of the upload: at once, and now and then again."""
+    again = (rng.choice((0.01, rng.uniform(0, 5), rng.uniform(5, 3000))) for _ in range(rng.choice((0, 0, 1, 2))))
+    return (0.0, *again)
+
+
+def _batch_seconds(rng: random.Random) -> float:
+    """Return how long Message Batches take; now and then so long that they expire."""
+    return 30 * 3600.0 if rng.random() < 0.02 else rng.choice((2.0, 30.0, 90.0, 600.0, 3600.0))
+
+
+def _rates(rng: random.Random) -> Rates:
+    def sometimes(share: float, *values: float) -> float:
+        return rng.choice(values) if rng.random() < share else 0.0
+
+    return Rates(
+        crash=sometimes(0.6, 0.005, 0.02, 0.05),
+        stall=sometimes(0.35, 0.005, 0.02, 0.08),
+        throttle=sometimes(0.15, 0.01),
+        slow_down=sometimes(0.15, 0.005),
+        lost_contact=sometimes(0.35, 0.05, 0.2, 0.5),
+        twin=sometimes(0.25, 0.05, 0.2),
+        foreign=sometimes(0.3, 0.3, 0.7),
+    )
+
+
+def _faults(rng: random.Random) -> list[Fault]:
+    """Lay out some faults of the API, each at a random call."""
+    kinds = rng.choices([*_FAULTS], [weight for weight, _ in _FAULTS.values()], k=rng.choice((0, 1, 2, 2, 3, 4, 6)))
+    return [_drawn(rng, kind) for kind in kinds]
+
+
+def _drawn(rng: random.Random, name: str) -> Fault:
+    fields = {key: rng.choice(value) if isinstance(value, tuple) else value for key, value in _FAULTS[name][1].items()}
+    after = {} if fields["kind"] in {FRESH, "late_in_list"} else {"after": rng.choice((0, 0, 0, 1, 2, 4))}
+    return {"times": rng.choice((1, 1, 1, 2, 3)), **after, **fields}
+
+
+_ALWAYS = -1
+_READS = ("batches.retrieve", "batches.list", "batches.cancel")
+_FRESH = (30.0, 120.0)
+_5XX = (500, 504, 529)
+_FAULTS: dict[str, tuple[int, Fault]] = {
+    "created, then dropped": (10, {"kind": "accept_then_drop", "endpoint": CREATE}),
+    "created, then 5xx": (10, {"kind": "error_after_accept", "endpoint": CREATE, "status": _5XX}),
+    "dropped, not created": (5, {"kind": "drop_before_accept", "endpoint": CREATE}),
+    "5xx, not created": (5, {"kind": "error_before_accept", "endpoint": CREATE, "status": _5XX}),
+    "create limited": (4, {"kind": "rate_limited", "endpoint": CREATE, "retry_after": (None, 1.0, 900.0)}),
+    "limited": (4, {"kind": "rate_limited", "endpoint": "batches.*", "retry_after": (None, 1.0, 60.0)}),
+    "5xx": (4, {"kind": "error_before_accept", "endpoint": "batches.*", "status": _5XX}),
+    "read dropped": (3, {"kind": "drop_before_accept", "endpoint": _READS}),
+    "404 when fresh": (5, {"kind": FRESH, "endpoint": "batches.retrieve", "seconds": _FRESH, "times": _ALWAYS}),
+    "no results when fresh": (5, {"kind": FRESH, "endpoint": "batches.results", "seconds": _FRESH, "times": _ALWAYS}),
+    "late in list": (8, {"kind": "late_in_list", "seconds": (20.0, 60.0, 120.0), "times": _ALWAYS}),
+    "cancel ignored": (16, {"kind": "cancel_ignored"}),
+    "results short": (6, {"kind": "results_short", "lines": (1, 2, 12)}),
+    "results cut mid-line": (5, {"kind": "results_cut_mid_line", "lines": (1, 2)}),
+    "results dropped": (5, {"kind": "results_dropped", "fraction": (0.0, 0.5, 0.9)}),
+    "results doubled": (5, {"kind": "results_doubled", "lines": (1, 3)}),
+    "results of nobody": (5, {"kind": "results_unknown_ids", "lines": (1, 2)}),
+    "result of unknown type": (2, {"kind": "results_unknown_type", "lines": (1, 2)}),
+    "results elsewhere": (1, {"kind": "results_foreign_host"}),
+}  # fmt: skip
+
+
+def _trouble(rng: random.Random) -> Trouble | None:
+    if rng.random() > 0.08:
+        return None
+    return Trouble(rng.uniform(0, 600), rng.uniform(60, 7200), rng.choice((401, 402, 403, 429)))

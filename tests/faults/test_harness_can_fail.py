@@ -1,0 +1,164 @@
+"""The judge is worth as much as what it catches: here the protocol is broken on purpose, and it must say so."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from boto3.dynamodb.conditions import ConditionBase
+
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.formats.csv_format import CsvFormat
+from batchdrop.domain.outcome import Outcome
+from batchdrop.domain.result import MessageBatch
+from batchdrop.errors import SubmissionUncertain
+from batchdrop.ports import BatchApi, FileFormat, Ledger, RequestBody
+from tests.faults.run import Report, run
+from tests.faults.schedule import CREATE, Rates, plain
+from tests.faults.table import MemoryTable
+from tests.faults.world import World
+
+LOST_ANSWER = {"kind": "accept_then_drop", "endpoint": CREATE}
+
+
+class _Wrapped:
+    """Hands everything on to another object."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Unconditional(MemoryTable):
+    """A table that writes whatever it is asked to: whoever begins may send, and there might as well be no intent."""
+
+    def put_item(self, *, Item: dict[str, Any], ConditionExpression: ConditionBase | None = None) -> None:  # noqa: N803
+        super().put_item(Item=Item)
+
+
+class _Reposting(_Wrapped):
+    """An API that is asked again when its answer was lost, as SDKs do by default."""
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        try:
+            created: MessageBatch = self._inner.create(body, timeout=timeout)
+        except SubmissionUncertain:
+            created = self._inner.create(body, timeout=timeout)
+        return created
+
+
+class _Claiming(_Wrapped):
+    """An API whose Message Batches all seem to be ours."""
+
+    def __init__(self, inner: Any, custom_id: str) -> None:
+        super().__init__(inner)
+        self._line = msgspec.json.encode({"custom_id": custom_id, "result": {"type": "expired"}}) + b"\n"
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        yield self._line
+        yield from self._inner.results(batch)
+
+
+class _Meddling(_Wrapped):
+    """An API client that cancels every Message Batch that it comes across."""
+
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        for batch in self._inner.created_since(since):
+            self._inner.cancel(batch.id)
+            yield batch
+
+
+class _Spoilt(CsvFormat):
+    """A format that loses the row with id 1, or gives each row the answer of another."""
+
+    loses = False
+
+    def output_row(self, raw: str, outcome: Outcome) -> bytes:
+        if self.loses:
+            return b"" if raw.startswith("1,") else super().output_row(raw, outcome)
+        return super().output_row(raw, replace(outcome, answer="an answer of another row"))
+
+
+class _Losing(_Spoilt):
+    loses = True
+
+
+class _NoIntent(World):
+    def ledger(self) -> Ledger:
+        table = _Unconditional(self.table.call)
+        table.items = self.table.items
+        return DynamoLedger(table)  # type: ignore[arg-type]  # as much of a Table as it uses
+
+
+class _Repost(World):
+    def batch_api(self) -> BatchApi:
+        return _Reposting(self.claude.api)
+
+
+class _Adopt(World):
+    def batch_api(self) -> BatchApi:
+        [job_id] = self.engine.executions
+        return _Claiming(self.claude.api, f"{job_id}-00000-000000")
+
+
+class _Meddle(World):
+    def batch_api(self) -> BatchApi:
+        return _Meddling(self.claude.api)
+
+
+class _Lose(World):
+    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
+        return _Losing(filename, header)
+
+
+class _MixUp(World):
+    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
+        return _Spoilt(filename, header)
+
+
+def _faults(report: Report) -> str:
+    return "\n".join(report.verdict.faults)
+
+
+def test_skipping_the_intent_is_caught() -> None:
+    """Without an intent, an attempt that is repeated while the first one runs pays twice."""
+    rates = Rates(lost_contact=0.5, crash=0.05)
+    reports = [run(plain(seed=seed, rates=rates), make=_NoIntent) for seed in range(6)]
+    assert any(report.verdict.paid_twice for report in reports)
+    assert not any(run(plain(seed=seed, rates=rates)).verdict.faults for seed in range(6))
+
+
+def test_posting_again_is_caught() -> None:
+    """A create that is sent again because its answer was lost is paid twice."""
+    report = run(plain(faults=(LOST_ANSWER,)), make=_Repost)
+    assert report.verdict.paid_twice == 3
+
+
+def test_adopting_a_foreign_message_batch_is_caught() -> None:
+    """Another client's Message Batch of the same size is taken for ours."""
+    nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}
+    report = run(plain(faults=(nothing_created,), foreign_at=(0.5,)), make=_Adopt)
+    assert "was adopted" in _faults(report)
+
+
+def test_canceling_a_foreign_message_batch_is_caught() -> None:
+    """Another client's Message Batch is canceled while we look for ours."""
+    report = run(plain(faults=(LOST_ANSWER,), foreign_at=(0.5,), batch_seconds=600.0), make=_Meddle)
+    assert "was canceled or deleted" in _faults(report)
+
+
+def test_a_lost_row_is_caught() -> None:
+    """An output that lacks a row is no output."""
+    report = run(plain(), make=_Lose)
+    assert report.verdict.lost
+    assert "the output has 2 rows, the input 3" in _faults(report)
+
+
+def test_a_mixed_up_answer_is_caught() -> None:
+    """The right rows with the wrong answers are wrong."""
+    assert "not its own" in _faults(run(plain(), make=_MixUp))

@@ -1,0 +1,102 @@
+"""The short form of `make faults`: a few dozen schedules, and those that once found something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.faults.engine import TaskError
+from tests.faults.run import Report, run, run_seed
+from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of, with_zombies
+from tests.faults.world import World
+
+IN_SHORT = 60
+PART = 10
+LOST_ANSWER = {"kind": "accept_then_drop", "endpoint": CREATE}
+
+
+def _fine(report: Report) -> None:
+    assert not report.verdict.faults, f"seed {report.seed}: {report.verdict.faults} (make faults SEED={report.seed})"
+
+
+@pytest.mark.parametrize("first", range(0, IN_SHORT, PART))
+def test_no_row_is_lost_and_none_is_paid_twice(first: int) -> None:
+    """Whatever a schedule breaks, the judge finds nothing."""
+    for seed in range(first, first + PART):
+        _fine(run_seed(seed))
+
+
+@pytest.mark.parametrize("seed", [97, 351])
+def test_what_once_failed(seed: int) -> None:
+    """Seeds of `make faults` that found something, in the product or in the judge."""
+    _fine(run_seed(seed))
+
+
+def test_a_run_is_the_same_each_time() -> None:
+    """A seed that fails can be replayed: what happens, and when, depends on nothing else."""
+    first, again = ([line.split("msgbatch_")[0] for line in run_seed(3).trace if "req_" not in line] for _ in range(2))
+    assert first == again
+
+
+def test_lines_of_nobody_do_not_hide_our_message_batch() -> None:
+    """A lost create whose results begin with custom_ids that nobody asked is found, not sent again."""
+    unknown = {"kind": "results_unknown_ids", "lines": 2}
+    report = run(plain(faults=(LOST_ANSWER, unknown)))
+    _fine(report)
+    assert report.verdict.billed == 3
+
+
+def test_more_room_is_asked_for_once_even_if_nobody_understands_the_result() -> None:
+    """A cut answer's second ask that came back in an unknown type may have been paid: there is no third."""
+    unknown = {"kind": "results_unknown_type", "lines": 1, "after": 1}
+    report = run(plain(("[[max_tokens]]",), raises_max_tokens=True, faults=(unknown,)))
+    _fine(report)
+    assert report.verdict.billed == 2
+
+
+def test_answers_of_earlier_rounds_are_in_the_output_of_a_job_that_failed() -> None:
+    """When the account fails between two rounds, the rows that were answered and paid in the first are not `failed`."""
+    trouble = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402, "after": 1}
+    report = run(plain(("", "[[errored_once:api_error]]"), faults=(trouble,)))
+    _fine(report)
+    assert report.endings == ["FAILED JobFailed", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("seed", [5021, 5022, 5041, 5071])
+def test_attempts_given_up_for_dead_change_nothing(seed: int) -> None:
+    """A split, or a closing, that Step Functions repeated while it still ran, does not overwrite what came after it."""
+    _fine(run(with_zombies(schedule_of(seed))))
+
+
+class _NothingRecorded(World):
+    """A world in which the state machine cannot write a shard's failure into the ledger."""
+
+    def put_item(self, item: dict[str, Any]) -> None:
+        raise TaskError(error="DynamoDB.AccessDeniedException", cause=f"not allowed: {item['fact']}")
+
+
+def test_a_shard_whose_failure_was_not_recorded_ends_the_job_red() -> None:
+    """Green means that each shard was collected, not that nobody complained."""
+    refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 400}
+    report = run(plain(faults=(refused,)), make=_NothingRecorded)
+    _fine(report)
+    assert report.endings[0] == "FAILED JobFailed"
+
+
+def test_a_lost_answer_costs_nothing() -> None:
+    """The API accepts the first create and answers 500: each row once, and a bill of as many requests as rows."""
+    accepted = {"kind": "error_after_accept", "endpoint": CREATE, "status": 500}
+    report = run(plain(("",) * 6, shard_rows=3, faults=(accepted,)))
+    _fine(report)
+    assert (report.verdict.billed, report.endings) == (6, ["SUCCEEDED"])
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_account_trouble_stops_the_job_until_it_is_resumed(status: int) -> None:
+    """The job ends red while the account is in trouble, and asks only what has no answer when it is resumed."""
+    schedule: Schedule = replace(plain(), trouble=Trouble(0.0, 600.0, status))  # type: ignore[arg-type]
+    report = run(schedule)
+    _fine(report)
+    assert (report.endings[0], report.endings[-1]) == ("FAILED JobFailed", "SUCCEEDED")

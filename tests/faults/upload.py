@@ -1,0 +1,74 @@
+"""The file that a schedule drops, its recipe, and the S3 event that tells of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from tests.faults.api import START
+from tests.faults.schedule import BAD, Schedule
+from tests.faults.store import etag_of
+
+BUCKET = "bucket"
+RECIPE_KEY = "recipes/judge.yaml"
+RECIPE = """\
+model: claude-haiku-5-5
+max_tokens: 64
+prompt: "Say something about {{ text }}"
+max_rounds: %d
+"""
+RAISE = "retry: {max_tokens: x2}\n"
+HEADER = "id,text,note"
+NOTES = ('"a, b"', '"two\nlines"', '"so ""quoted"""', "", "007", "naïve 中文 🙂")
+
+
+def inbox_key(schedule: Schedule) -> str:
+    """Return where the file is dropped."""
+    return f"inbox/judge/{table_name(schedule)}.{schedule.format}"
+
+
+def table_name(schedule: Schedule) -> str:
+    """Return the file's name without its type."""
+    return f"table-{schedule.seed}"
+
+
+def files(schedule: Schedule) -> dict[str, bytes]:
+    """Return the bucket's objects at the start."""
+    recipe = RECIPE % schedule.max_rounds + (RAISE if schedule.raises_max_tokens else "")
+    lines = row_texts(schedule)
+    if schedule.format == "csv":
+        lines = [HEADER, *lines]
+    return {RECIPE_KEY: recipe.encode(), inbox_key(schedule): "".join(f"{line}\n" for line in lines).encode()}
+
+
+def row_texts(schedule: Schedule) -> list[str]:
+    """Return the text of each row as it stands in the file."""
+    return [_row(schedule.format, number, kind) for number, kind in enumerate(schedule.rows)]
+
+
+def _row(kind_of_file: str, number: int, kind: str) -> str:
+    if kind == BAD:
+        return f"{number},too,many,cells" if kind_of_file == "csv" else f"row {number} is no JSON"
+    text = f"thing number {number} {kind}".strip()
+    if kind_of_file == "csv":
+        return f"{number},{text},{NOTES[number % len(NOTES)]}"
+    return json.dumps({"id": number, "text": text, "note": NOTES[number % len(NOTES)]}, ensure_ascii=False)
+
+
+def event(schedule: Schedule) -> dict[str, Any]:
+    """Return S3's event; each delivery brings the same one."""
+    body = files(schedule)[inbox_key(schedule)]
+    record = {
+        "eventTime": (START - timedelta(seconds=1)).isoformat(),
+        "s3": {
+            "bucket": {"name": BUCKET},
+            "object": {
+                "key": inbox_key(schedule),
+                "size": len(body),
+                "eTag": etag_of(body),
+                "sequencer": f"{schedule.seed:016X}",
+            },
+        },
+    }
+    return {"Records": [record]}

@@ -1,0 +1,227 @@
+"""The world of one run: every port of the product, on virtual time and in the schedule's weather."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.formats.choice import format_for
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.ports import BatchApi, Clock, FileFormat, JobStarter, Ledger, ObjectStore
+from batchdrop.settings import SETTLE_SECONDS, Settings
+from tests.faults.api import START, Claude
+from tests.faults.engine import Engine, TaskError
+from tests.faults.lambdas import handlers, timeouts
+from tests.faults.schedule import Schedule
+from tests.faults.scheduler import Actor, Scheduler
+from tests.faults.store import MemoryStore
+from tests.faults.storm import WRITE_IN_FLIGHT, Crash, Invocation, Storm
+from tests.faults.table import MemoryTable, canceled, throttled
+
+_READS = {"get_item", "query"}
+
+
+@dataclass
+class Run:
+    """One call of a function; afterwards, what came of it."""
+
+    actor: Actor
+    result: Any = None
+    failure: TaskError | None = None
+
+
+class World:
+    """Ports, functions and executions of one run. It is its own bootstrap for the handlers."""
+
+    def __init__(self, schedule: Schedule, claude: Claude, log: Callable[[str], None] | None = None) -> None:
+        self.schedule = schedule
+        self.claude = claude
+        self.trace: list[str] = []
+        self._log = log
+        self.scheduler = Scheduler()
+        self.rng = random.Random(schedule.seed * 7919 + 1)
+        self.storm = Storm(self.scheduler, self.rng, schedule.rates, self.log)
+        self.store: ObjectStore = MemoryStore(self.storm)
+        self.table = MemoryTable(self._table_call)
+        self.own_ledger: Ledger = DynamoLedger(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
+        self.engine = Engine(self.scheduler, self, self.rng, concurrency=schedule.concurrency, log=self.log)
+        self._handlers = handlers(self)
+        self._calls = 0
+        self.kept: frozenset[str] = frozenset()  # the keys there were when the last closing began
+        claude.begin(
+            self.scheduler,
+            self.storm,
+            {"batch_seconds": schedule.batch_seconds, "cancel_seconds": schedule.cancel_seconds, "seed": schedule.seed},
+        )
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        """Return the bucket's objects."""
+        assert isinstance(self.store, MemoryStore)
+        return self.store.objects
+
+    def log(self, text: str) -> None:
+        """Write down what happens."""
+        line = f"{self.scheduler.now:10.2f}  {text}"
+        self.trace.append(line)
+        if self._log:
+            self._log(line)
+
+    # --- the handlers' bootstrap
+
+    def configuration(self) -> Settings:
+        """Return the functions' settings."""
+        return Settings(
+            bucket="bucket",
+            ledger_table="ledger",
+            state_machine_arn="machine",
+            api_key_secret_arn="secret",
+            anthropic_base_url=None,
+            shard_rows=self.schedule.shard_rows,
+            shard_concurrency=self.schedule.concurrency,
+            split_time_reserve=self.schedule.split_reserve,
+            settle_seconds=SETTLE_SECONDS,
+        )
+
+    def clock(self, _context: object) -> Clock:
+        """Return the clock of the present invocation."""
+        invocation = self.storm.invocation()
+        assert invocation is not None
+        return WorldClock(self.scheduler, invocation)
+
+    def object_store(self) -> ObjectStore:
+        """Return the bucket."""
+        return self.store
+
+    def ledger(self) -> Ledger:
+        """Return the product's own ledger, on a table in memory."""
+        return self.own_ledger
+
+    def batch_api(self) -> BatchApi:
+        """Return the product's own adapter, on the emulator."""
+        return self.claude.api
+
+    def job_starter(self) -> JobStarter:
+        """Return what starts executions."""
+        return self
+
+    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
+        """Return the product's own format."""
+        return format_for(extension, filename, header)
+
+    def start(self, upload: UploadRecord) -> bool:
+        """Start a job's execution; False if there is one of that name."""
+        given = json.loads(msgspec.json.encode(upload))
+        return self.storm.call(
+            "start execution", lambda: self.engine.start(upload.execution_name, given), in_flight=WRITE_IN_FLIGHT
+        )
+
+    # --- what the state machine calls
+
+    def invoke(self, function: str, payload: Any, *, timeout: float) -> Any:
+        """Call a function and wait for its answer, or for the error that Step Functions hears. Raises TaskError."""
+        rates = self.storm.rates
+        if self.storm.strikes(rates.lost_contact / 4, "function not started"):
+            raise TaskError(error="Lambda.TooManyRequestsException", cause="Rate exceeded")
+        if function == "close_job" and "closed" not in payload:
+            self.kept = frozenset(self.objects)
+        run = self.call_function(function, payload)
+        if self.storm.strikes(
+            rates.twin, "function run twice"
+        ):  # its caller repeats a call whose answer it does not get
+            run = self.call_function(function, payload, delay=self.rng.uniform(0, 3))
+        if self.storm.strikes(rates.lost_contact, "retried while it runs"):
+            run.actor.done.wait(self.scheduler.now + self.rng.choice((0.1, 1.0, 3.0)) * self.rng.random())
+            if not run.actor.done.is_set:
+                self.log(f"{run.actor.name}: contact lost")
+                raise TaskError(self.rng.choice(("Lambda.SdkClientException", "Lambda.Unknown")), "contact lost")
+        if not run.actor.done.wait(self.scheduler.now + timeout):
+            raise TaskError(error="States.Timeout", cause="")
+        if run.failure:
+            raise run.failure
+        return run.result
+
+    def call_function(self, function: str, payload: Any, *, delay: float = 0.0) -> Run:
+        """Let a function run; its time counts from its start."""
+        self._calls += 1
+        name = f"{function}#{self._calls}"
+
+        def act() -> None:
+            invocation = Invocation(name, self.scheduler.now + timeouts()[function], self._skew())
+            run.actor.context = invocation
+            self.log(f"{name} {_shown(payload)}")
+            try:
+                run.result = json.loads(json.dumps(self._handlers[function](payload, None)))
+            except Crash as crash:
+                run.failure = TaskError(crash.error, json.dumps({"errorType": crash.error, "errorMessage": "gone"}))
+            except Exception as error:  # noqa: BLE001 - as the runtime does
+                kind = type(error).__name__
+                cause = {"errorMessage": str(error), "errorType": kind, "stackTrace": []}
+                run.failure = TaskError(kind, json.dumps(cause))
+            self.log(f"{name} -> {run.failure or _shown(run.result)}")
+            invocation.is_dead = True
+
+        run = Run(self.scheduler.start(name, act, delay=delay + self.rng.uniform(0.01, 0.1)))
+        return run
+
+    def put_item(self, item: dict[str, Any]) -> None:
+        """Write what the state machine writes itself. Raises TaskError."""
+        self.scheduler.sleep(0.05)
+        if self.storm.strikes(self.storm.rates.throttle, "DynamoDB throttled"):
+            raise TaskError(error="DynamoDB.ThrottlingException", cause="Throttled")
+        self.table.items[item["job"], item["fact"]] = item
+
+    def read_items(self, key: str) -> list[Any]:
+        """Read the Map's items. Raises TaskError."""
+        if key not in self.objects:
+            raise TaskError(error="States.ItemReaderFailed", cause=f"no object at {key}")
+        items: list[Any] = json.loads(self.objects[key])
+        return items
+
+    def time(self) -> datetime:
+        """Return the time on our own clocks."""
+        return START + timedelta(seconds=self.scheduler.now + self.schedule.skew)
+
+    def _skew(self) -> float:
+        return self.schedule.skew + self.rng.uniform(-0.5, 0.5)
+
+    def _table_call(self, name: str, effect: Callable[[], Any]) -> Any:
+        if self.storm.invocation() is None:  # the user's own command
+            return effect()
+
+        def unless_throttled() -> Any:
+            if self.storm.strikes(self.storm.rates.throttle, "DynamoDB throttled"):
+                raise canceled(["TransactionConflict", "None"]) if name.startswith("transact") else throttled()
+            return effect()
+
+        return self.storm.call(name, unless_throttled, in_flight=0.0 if name in _READS else WRITE_IN_FLIGHT)
+
+
+class WorldClock:
+    """Clock of one invocation."""
+
+    def __init__(self, scheduler: Scheduler, invocation: Invocation) -> None:
+        self._scheduler = scheduler
+        self._invocation = invocation
+
+    def now(self) -> datetime:
+        """Return the time, as this invocation's host has it."""
+        return START + timedelta(seconds=self._scheduler.now + self._invocation.skew)
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        return self._invocation.deadline - self._scheduler.now
+
+
+def _shown(payload: Any) -> str:
+    if not isinstance(payload, dict):
+        return str(payload)
+    names = ("shard", "round", "batch_id", "settled", "ended", "leftovers", "finished", "status", "redrives")
+    return " ".join(f"{name}={payload[name]}" for name in names if payload.get(name) not in (None, ""))
