@@ -40,7 +40,7 @@ def read_template(path: Path) -> dict[str, Any]:
     """The template at `path`, with intrinsic functions in their long form."""
     with path.open(encoding="utf-8") as stream:
         # A subclass of SafeLoader, which S506 cannot know.
-        loaded: dict[str, Any] = yaml.load(stream, Loader=_Loader)  # noqa: S506
+        loaded: dict[str, Any] = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a SafeLoader that also knows !Ref and its like
     return loaded
 
 

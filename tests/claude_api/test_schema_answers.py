@@ -125,7 +125,7 @@ ANY_JSON = st.recursive(
 
 
 @given(schema=ANY_JSON, strict=st.booleans())
-def test_senseless_schemas_are_refused_not_crashed_on(schema: object, strict: bool) -> None:  # noqa: FBT001
+def test_senseless_schemas_are_refused_not_crashed_on(schema: object, strict: bool) -> None:  # noqa: FBT001 - a table column
     """Whatever stands where a schema is due, the answer is one or an ApiError."""
     config = {"format": {"type": "json_schema", "schema": schema}}
     raw = json.dumps(params("x", output_config=config)).encode()
