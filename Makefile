@@ -86,10 +86,12 @@ deploy: build ## Deploy to the AWS account of your credentials.
 	SAM_CLI_TELEMETRY=0 $(SAM) deploy --guided
 
 lock: $(UV) ## Resolve the dependencies anew.
-	$(UV) pip compile --quiet --upgrade pyproject.toml --group local --group dev --universal --generate-hashes --python-version 3.11 \
+	$(UV) pip compile --quiet --upgrade pyproject.toml --group formats --group local --group dev --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate --output-file requirements.lock
 	$(UV) pip compile --quiet pyproject.toml --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
+	$(UV) pip compile --quiet --group formats --constraint requirements.lock --generate-hashes --python-version 3.13 \
+		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/formats/requirements.txt
 	$(UV) pip compile --quiet tools/sam/requirements.in --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 		--output-file tools/sam/requirements.lock
 

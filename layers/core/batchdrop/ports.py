@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import MessageBatch
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
 
 
@@ -157,10 +157,35 @@ class Clock(Protocol):
         """Return the seconds this invocation may still take."""
 
 
-class FileFormat(Protocol):
-    """One input format: how its rows are read, and how outcomes are joined to them."""
+class Source(Protocol):
+    """Something in the bucket to be read: the upload, or a file that a function wrote."""
 
-    extension: str
+    name: str
+    """What messages call it."""
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+
+    def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
+        """Yield its bytes from offset `start`, in blocks of about 1 MiB."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading in any order; in flat memory."""
+
+
+class Sidecar(Protocol):
+    """Keeps the exact values of a shard's rows, where text cannot carry them."""
+
+    def add(self, row: Row) -> None:
+        """Keep the next row of the shard."""
+
+
+class InputFormat(Protocol):
+    """One input format: how rows are read from an upload, and what the stored `raw` of a row means."""
+
+    name: str
+    """The format's name in recipes: csv, tsv, jsonl, json, parquet, xlsx, txt, files."""
 
     @property
     def columns(self) -> list[str] | None:
@@ -168,16 +193,36 @@ class FileFormat(Protocol):
 
     @property
     def header(self) -> str:
-        """Return the header as it stands in the file, to be kept in the manifest. Empty if there is none."""
+        """Return what a later reading needs to know of the file's beginning; it is kept in the manifest."""
 
-    def rows(self, blocks: Iterable[bytes], start: Cursor) -> Iterator[Row]:
-        """Read rows from the bytes that follow `start`. Raises UploadRejected where the file itself is broken."""
+    def rows(self, source: Source, start: Cursor) -> Iterator[Row]:
+        """Read the rows that follow `start`. Raises UploadRejected where the file itself is broken.
 
-    def output_header(self) -> bytes:
-        """Return the output's first bytes."""
+        `columns` and `header` are known when this returns, before the first row is taken.
+        """
 
-    def output_row(self, raw: str, outcome: Outcome) -> bytes:
-        """Return one row of output: the input row, unchanged, then answer, _status and _error."""
+    def cells(self, raw: str) -> dict[str, Any] | None:
+        """Return a stored row's cells; None if its text cannot be taken apart."""
 
-    def failed_line(self, raw: str, outcome: Outcome) -> bytes:
-        """Return one line of `failed.jsonl`: the row's own fields, then _status and _error."""
+    def sidecar(self, target: Writer) -> AbstractContextManager[Sidecar] | None:
+        """Return what keeps a shard's exact values in `target`; None where `raw` is exact itself."""
+
+
+class PartWriter(Protocol):
+    """One shard's part of the output."""
+
+    def add(self, row: StoredRow, outcome: Outcome) -> None:
+        """Write the next row: its own columns, unchanged, then the new ones."""
+
+
+class OutputFormat(Protocol):
+    """One output format: how rows and outcomes become the shards' parts, and these the output."""
+
+    extension: str
+    """Of the output and of its parts: csv, csv.gz, parquet."""
+
+    def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
+        """Begin a shard's part. `sidecar` holds the rows' exact values, where the input's format kept any."""
+
+    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
+        """Write the whole output from the parts of all shards, in order; memory does not grow with them."""

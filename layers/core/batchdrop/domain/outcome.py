@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from batchdrop.domain.result import Canceled, Errored, Expired, Message, Result, Succeeded
 
@@ -14,15 +14,17 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row's last word: the three new columns, and the message that was paid for.
+    """One row's last word: what the new columns say, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `rejected`, or, for a paid answer that did not end by itself, its
-    stop_reason (`max_tokens`, `refusal`, …).
+    `status` is `answered`, `failed`, `canceled`, `rejected`, `invalid` (a paid answer that breaks the recipe's `answer`),
+    or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …). `values` are the answer
+    columns' in their order; empty where there is no answer to fill them. `raw` is the text of one that could not.
     """
 
     fate: Fate
     status: str
-    answer: str = ""
+    values: tuple[Any, ...] = ()
+    raw: str = ""
     error: str = ""
     message: Message | None = None
 
@@ -60,8 +62,8 @@ def of_result(result: Result) -> Outcome:
 def _of_message(message: Message) -> Outcome:
     stop = message.stop_reason or "end_turn"
     if stop in COMPLETE_STOPS:
-        return Outcome("answered", "answered", answer=message.text, message=message)
-    return Outcome("answered", stop, answer=message.text, error=_explain(stop), message=message)
+        return Outcome("answered", "answered", values=(message.text,), message=message)
+    return Outcome("answered", stop, values=(message.text,), error=_explain(stop), message=message)
 
 
 def _explain(stop_reason: str) -> str:

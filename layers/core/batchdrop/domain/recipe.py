@@ -25,23 +25,87 @@ FORBIDDEN_PARAMS = {
 }
 
 
-class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which paid answers are asked again: `max_tokens: x2` asks a cut one once more, with twice the limit."""
+FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
+Compression = Literal["none", "gz", "zst", "bz2"]
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the upload is read, where its name and its first bytes do not say it."""
+
+    format: FormatName | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the output is written; what is not set is as in the input."""
+
+    format: FormatName | None = None
+    compression: Compression | None = None
+    encoding: str | None = None
+    column: str = "answer"
+    prefix: str = ""
+    escape_formulas: bool = True
+
+
+class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The system prompt; `cache` puts it, and what else all rows share, into the API's prompt cache for an hour."""
+
+    text: str
+    cache: bool = False
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One message of a conversation; `content` is a template."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row with the answer it should get; shown to the model before each row."""
+
+    row: dict[str, Any]
+    answer: Any
+
+
+class Attach(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column whose cells name a file that goes into the request."""
+
+    column: str
+    kind: Literal["document", "image"] = msgspec.field(name="as")
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which paid answers are asked again.
+
+    `max_tokens: x2` asks a cut one once more, with twice the limit; `invalid: 1` asks one that breaks `answer` once more.
+    """
 
     max_tokens: Literal["x2"] | None = None
+    invalid: int = 0
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """A recipe's keys. `params` is passed through to Messages as it is.
 
-    `max_rounds`: how often a row is asked at most while it fails for passing reasons; failures are not billed.
+    Either `prompt` or `messages` says what to ask; with `input: files` each dropped file is a row of its own.
+    `answer` is None for a text answer in one column. `max_rounds`: how often a row is asked at most while it fails for
+    passing reasons; failures are not billed.
     """
 
     model: str
-    prompt: str
+    prompt: str | None = None
+    messages: list[Turn] | None = None
     max_tokens: int = 1024
-    system: str | None = None
+    system: str | System | None = None
+    examples: list[Example] = []
+    answer: dict[str, Any] | None = None
+    attach: Attach | list[Attach] = []
     params: dict[str, Any] = msgspec.field(default_factory=dict)
+    input: Input | Literal["files"] = Input()
+    output: Output = Output()
     lane: Literal["auto", "batch", "live"] = "auto"
     on_bad_row: Literal["skip", "stop"] = "skip"
     max_rounds: int = DEFAULT_ROUNDS
@@ -80,7 +144,7 @@ def _refuse_unknown_keys(fields: dict[object, object], name: str) -> None:
 def _check_values(recipe: Recipe, name: str) -> None:
     faults = (
         (not recipe.model.strip(), "key 'model': it is empty; name a model, such as claude-haiku-5-5"),
-        (not recipe.prompt.strip(), "key 'prompt': it is empty; write what to ask about each row"),
+        (not (recipe.prompt or "").strip(), "key 'prompt': it is empty; write what to ask about each row"),
         (not 1 <= recipe.max_rounds <= MAX_ROUNDS, f"key 'max_rounds': it goes from 1 to {MAX_ROUNDS}"),
         (recipe.max_tokens < 1, f"key 'max_tokens': {recipe.max_tokens} is below 1"),
         (recipe.lane == "live", "key 'lane': the live lane is not there yet; use 'batch' or 'auto'"),

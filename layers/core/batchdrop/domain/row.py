@@ -19,13 +19,17 @@ class Cursor:
 class Row:
     """A row of the upload. `raw` is its text without the line end; `start` is the place before it.
 
-    `cells` maps column to value; it is empty where `error` says why the row cannot be used.
+    `cells` maps column to value; it is empty where `error` says why the row cannot be used. `content` holds content
+    blocks that the file itself brings (a document, an image); `origin` is the format's own: where the row's exact
+    values are, for `Sidecar`.
     """
 
     raw: str
     start: Cursor
     cells: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    content: tuple[dict[str, Any], ...] = ()
+    origin: Any = None
 
     @property
     def number(self) -> int:
@@ -39,8 +43,12 @@ class Row:
 
 
 class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of `shards/NNNNN.rows.jsonl`. `error` is set on a reject: it has no request."""
+    """A line of `shards/NNNNN.rows.jsonl`: `row` counts from 1. `error` is set on a reject: it has no request.
+
+    `exact` holds the row's own bytes where writing `raw` in the file's encoding would give others.
+    """
 
     row: int
     raw: str
     error: str | None = None
+    exact: bytes | None = None
