@@ -62,7 +62,7 @@ def collect_results(
     standing = ledger.submission(job_id, shard, asked_round)
     expected = standing.requests if standing else item.requests
     with tempfile.TemporaryFile(prefix="answers-") as spool:
-        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows)
+        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
         keys = [JobKeys(job_id).answers(shard, number) for number in range(asked_round + 1)]
         for earlier in keys[:-1]:
             read_kept(index, store, earlier)
@@ -131,9 +131,27 @@ def _rounds(manifest: Manifest, resumes: int) -> int:
 
 def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
     """Return the rows to ask as they were, and those to ask with a raised limit."""
-    leftovers = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
-    raises = manifest.recipe is not None and manifest.recipe.retry.max_tokens == "x2"
-    return leftovers, set(index.rows_with(Word.CUT)) if raises else set()
+    unpaid = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
+    if manifest.recipe is None:
+        return unpaid, set()
+    retry = manifest.recipe.retry
+    raises = retry.max_tokens == "x2"
+    invalid = index.invalid(retry.invalid)
+    raised = index.cut() | {row for row in invalid if index.was_cut(row)} if raises else set()
+    return (unpaid | invalid) - raised, raised
+
+
+def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
+    """Return what tells an answer that breaks the recipe's `answer`; None if such answers are not asked again."""
+    if manifest.recipe is None or not manifest.recipe.retry.invalid:
+        return None
+    shape = shape_of(manifest)
+    lines = msgspec.json.Decoder(PaidLine)
+
+    def breaks(line: bytes) -> bool:
+        return not shape.is_valid(lines.decode(line).result.message.text)
+
+    return breaks
 
 
 def _join(
