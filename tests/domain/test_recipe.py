@@ -109,7 +109,7 @@ def test_params_that_the_api_refuses_are_named(param: str) -> None:
     assert FORBIDDEN_PARAMS[param] in text
 
 
-@pytest.mark.parametrize(("fields", "kind"), [(None, "empty"), ([], "a list"), ("x", "a str"), (5, "a int")])
+@pytest.mark.parametrize(("fields", "kind"), [(None, "empty"), ([], "a list"), ("x", "text"), (5, "a number")])
 def test_what_is_no_mapping_is_refused(fields: object, kind: str) -> None:
     """An empty file or a list is told what a recipe is."""
     text = _refusal(fields)

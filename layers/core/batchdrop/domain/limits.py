@@ -19,3 +19,6 @@ LEDGER_KEPT = timedelta(
 
 REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
 POLLING_SHARE = 0.2  # ours: polling takes at most this part of it
+
+MAX_SCHEMA_UNIONS = 16  # structured outputs: at most 16 parameters with union types (anyOf, lists of types) a request
+MAX_SCHEMA_OPTIONALS = 24  # structured outputs: at most 24 optional parameters a request
