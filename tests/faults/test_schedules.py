@@ -70,6 +70,24 @@ def test_attempts_given_up_for_dead_change_nothing(seed: int) -> None:
     _fine(run(with_zombies(schedule_of(seed))))
 
 
+def test_what_cannot_be_told_ends_red_and_is_found_when_it_is_resumed() -> None:
+    """Results that stay out of reach for two days: not sent again, and adopted once they can be read."""
+    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
+    report = run(plain(faults=(LOST_ANSWER, elsewhere), foreign_at=(30.0,)))
+    _fine(report)
+    assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
+    assert any("SubmissionUnsettled -> Record shard failure" in line for line in report.trace)
+
+
+def test_what_cannot_be_told_and_was_never_sent_is_sent_when_it_is_resumed() -> None:
+    """Only another client's Message Batch was undecided; once it can be read, the rows are asked, and paid, once."""
+    nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}
+    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
+    report = run(plain(faults=(nothing_created, elsewhere), foreign_at=(30.0,)))
+    _fine(report)
+    assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
+
+
 class _NothingRecorded(World):
     """A world in which the state machine cannot write a shard's failure into the ledger."""
 
