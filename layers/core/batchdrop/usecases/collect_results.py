@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
+
+import msgspec
 
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
@@ -20,8 +23,8 @@ from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
-from batchdrop.usecases.job_files import formats_of, read_manifest
-from batchdrop.usecases.join_shard import join_shard
+from batchdrop.usecases.job_files import formats_of, read_manifest, shape_of
+from batchdrop.usecases.join_shard import PaidLine, join_shard
 from batchdrop.usecases.leftovers import write_leftovers
 from batchdrop.usecases.stored_lines import whole_lines
 

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import msgspec
 
+from batchdrop.domain.answer_shape import AnswerShape
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
@@ -40,7 +41,7 @@ def join_shard(
     """
     keys = JobKeys(job_id)
     tally = Tally(rounds=rounds or 0)
-    outcome_of = _Outcomes(result_of, unanswered)
+    outcome_of = _Outcomes(result_of, unanswered, formats.shape)
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
@@ -59,7 +60,7 @@ def join_shard(
                 failed_part.add(row, outcome)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
-        tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
+        tally.add_paid(msgspec.json.decode(line, type=PaidLine).result.message)
     if rounds is not None:
         store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
@@ -69,16 +70,19 @@ def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None
     return None if formats.reader.sidecar is None else StoredSource(store, key)
 
 
-class _PaidLine(msgspec.Struct):
+class PaidLine(msgspec.Struct):
+    """A result line of which it is known that it is an answer."""
+
     result: Succeeded
 
 
 class _Outcomes:
     """Decides each row's outcome from its result line."""
 
-    def __init__(self, result_of: ResultOf, unanswered: Outcome) -> None:
+    def __init__(self, result_of: ResultOf, unanswered: Outcome, shape: AnswerShape) -> None:
         self._result_of = result_of
         self._unanswered = unanswered
+        self._shape = shape
         self._decoder = msgspec.json.Decoder(ResultLine)
 
     def __call__(self, index: int, row: StoredRow) -> Outcome:
@@ -88,6 +92,6 @@ class _Outcomes:
         if line is None:
             return self._unanswered
         try:
-            return of_result(self._decoder.decode(line).result)
+            return of_result(self._decoder.decode(line).result, self._shape)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")

@@ -17,7 +17,7 @@ from batchdrop.domain.answer import Column
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.domain.prompt import Prompt, RowUnaskable
+from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.request import ReadyRequest, ReadyRequests, RecipeRequests, RequestSource, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
@@ -26,10 +26,11 @@ from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadR
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
 from batchdrop.usecases.job_files import (
     formats_of,
-    new_columns,
     read_manifest,
     read_recipe,
+    read_schema,
     reader_of,
+    shape_of,
     write_manifest,
 )
 from batchdrop.usecases.shard_writer import ShardWriter
@@ -94,7 +95,8 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
         message = f"{key.filename}: the file is empty; drop it again with at least one row"
         raise UploadRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
-    manifest = Manifest(upload=upload, format="", recipe=recipe)
+    schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema)
     reader = reader_of(manifest, formats)
     if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
@@ -169,7 +171,7 @@ class _Split:
         """Keep what the reader found before the first row, and make sure that an output can be made of it."""
         self._manifest.header = self._reader.header
         own = self._reader.columns or []
-        new = new_columns(self._manifest)
+        new = shape_of(self._manifest).columns
         for taken in (column for column in own if column in new.names):
             message = (
                 f"{self._inbox_key.filename}: the header has a column '{taken}', which is where the output goes; "
@@ -183,10 +185,10 @@ class _Split:
         recipe = self._manifest.recipe
         if recipe is None:
             return ReadyRequests()
-        prompt = Prompt(recipe.prompt or "", name=self._inbox_key.recipe_key)
+        requests = RecipeRequests(recipe, shape_of(self._manifest), name=self._inbox_key.recipe_key)
         if self._reader.columns is not None:
-            prompt.check_columns(self._reader.columns, filename=self._inbox_key.filename)
-        return RecipeRequests(recipe, prompt)
+            requests.check_columns(self._reader.columns, filename=self._inbox_key.filename)
+        return requests
 
     def _placed(self, rows: Iterator[Row], source: RequestSource) -> Iterator[_Placed]:
         stops = self._manifest.recipe is not None and self._manifest.recipe.on_bad_row == "stop"
