@@ -39,14 +39,17 @@ class JobKeys:
         """Return the key of one round's result lines, as the API gave them."""
         return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
 
-    def part(self, shard: int, extension: str) -> str:
-        """Return the key of one shard's joined output."""
-        return self._key(f"parts/{shard:05d}.{extension}")
+    def part(self, shard: int, rounds: int, extension: str) -> str:
+        """Return the key of one shard's output, joined from so many rounds' answers.
 
-    def part_failed(self, shard: int) -> str:
-        """Return the key of one shard's rows that got no answer."""
-        return self._key(f"parts/{shard:05d}.failed.jsonl")
+        Those who join the same rounds write the same bytes, so nobody who comes late spoils what others wrote.
+        """
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}.{extension}")
 
-    def part_tally(self, shard: int) -> str:
-        """Return the key of one shard's tally; it is written last, so that it proves the part."""
-        return self._key(f"parts/{shard:05d}.tally.json")
+    def part_failed(self, shard: int, rounds: int) -> str:
+        """Return the key of that part's rows that got no answer."""
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}.failed.jsonl")
+
+    def part_tally(self, shard: int, rounds: int) -> str:
+        """Return the key of that part's tally; it is written last, so that it proves the part."""
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}.tally.json")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from functools import partial
-from itertools import count, takewhile
+from itertools import count
 from typing import Literal
 
 import msgspec
@@ -108,7 +108,11 @@ def _results_prefix(upload: UploadRecord) -> str:
 
 
 class _Stitch:
-    """Puts the parts of all shards behind each other; a shard without a part gets one that says why."""
+    """Puts the parts of all shards behind each other; a shard without a part is joined now, and says why.
+
+    What is joined now is only for now, and is kept nowhere but in the output: a resumed job's part, made from all
+    rounds, must not be written over by a closing that was given up for dead.
+    """
 
     def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, file_format: FileFormat) -> None:
         self._manifest = manifest
@@ -124,34 +128,33 @@ class _Stitch:
         `is_last` raises if the files, which appear at the end, must not appear.
         """
         total = Tally()
-        extension = self._format.extension
         with (
-            self._store.writer(f"{prefix}output.{extension}") as output,
+            self._store.writer(f"{prefix}output.{self._format.extension}") as output,
             self._store.writer(f"{prefix}failed.jsonl") as failed,
         ):
             output.write(self._format.output_header())
             for item in self._manifest.shards:
-                tally = self._part(item)
-                tally.check(rows=item.rows, where=f"shard {item.shard}")
-                total.merge(tally)
-                self._copy(self._keys.part(item.shard, extension), output)
-                self._copy(self._keys.part_failed(item.shard), failed)
+                total.merge(self._stitch(item, output, failed))
             total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
             is_last()
         return total
 
-    def _part(self, item: ShardItem) -> Tally:
-        """Return the tally of a shard's part; one that is missing, or older than the shard's answers, is made now."""
+    def _stitch(self, item: ShardItem, output: Writer, failed: Writer) -> Tally:
+        """Write one shard; return its tally. Only a part of all rounds that were answered is used."""
+        rounds = self._answered_rounds(item.shard)
         try:
-            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard)), type=Tally)
+            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
-            return self._joined(item)
-        return self._joined(item) if self._has_answers(item.shard, tally.rounds) else tally
+            return self._join(item, rounds, output, failed)
+        tally.check(rows=item.rows, where=f"shard {item.shard}")
+        self._copy(self._keys.part(item.shard, rounds, self._format.extension), output)
+        self._copy(self._keys.part_failed(item.shard, rounds), failed)
+        return tally
 
-    def _has_answers(self, shard: int, asked_round: int) -> bool:
-        return self._store.exists(self._keys.answers(shard, asked_round))
+    def _answered_rounds(self, shard: int) -> int:
+        return next(number for number in count() if not self._store.exists(self._keys.answers(shard, number)))
 
-    def _joined(self, item: ShardItem) -> Tally:
+    def _join(self, item: ShardItem, rounds: int, output: Writer, failed: Writer) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
         job_id = self._manifest.upload.job_id
         if item.requests and self._fault(item.shard) is None:
@@ -159,7 +162,7 @@ class _Stitch:
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
-            for asked_round in takewhile(partial(self._has_answers, item.shard), count()):
+            for asked_round in range(rounds):
                 read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
             return join_shard(
                 job_id,
@@ -169,7 +172,8 @@ class _Stitch:
                 result_of=index.line,
                 unanswered=self._unanswered(item.shard),
                 paid_before=index.replaced_paid(),
-                rounds=None,
+                part=output,
+                part_failed=failed,
             )
 
     def _fault(self, shard: int) -> Fault | None:

@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import msgspec
+
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem
@@ -146,13 +148,22 @@ def _join(
     *,
     rounds: int,
 ) -> Tally:
-    return join_shard(
-        job_id,
-        item,
-        store=store,
-        file_format=format_of(manifest, format_for),
-        result_of=index.line,
-        paid_before=index.replaced_paid(),
-        unanswered=failed("the API returned no result for this row"),
-        rounds=rounds,
-    )
+    """Write the shard's part, and last its tally, which proves the part."""
+    keys, file_format = JobKeys(job_id), format_of(manifest, format_for)
+    with (
+        store.writer(keys.part(item.shard, rounds, file_format.extension)) as part,
+        store.writer(keys.part_failed(item.shard, rounds)) as part_failed,
+    ):
+        tally = join_shard(
+            job_id,
+            item,
+            store=store,
+            file_format=file_format,
+            result_of=index.line,
+            paid_before=index.replaced_paid(),
+            unanswered=failed("the API returned no result for this row"),
+            part=part,
+            part_failed=part_failed,
+        )
+    store.write(keys.part_tally(item.shard, rounds), msgspec.json.encode(tally))
+    return tally

@@ -13,7 +13,7 @@ from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
 from batchdrop.domain.result import ResultLine, Succeeded
 from batchdrop.domain.row import StoredRow
 from batchdrop.domain.tally import Tally
-from batchdrop.ports import FileFormat, ObjectStore
+from batchdrop.ports import FileFormat, ObjectStore, Writer
 from batchdrop.usecases.stored_lines import whole_lines
 
 ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
@@ -27,24 +27,19 @@ def join_shard(
     file_format: FileFormat,
     result_of: ResultOf,
     unanswered: Outcome,
-    paid_before: Iterable[bytes] = (),
-    rounds: int | None,
+    paid_before: Iterable[bytes],
+    part: Writer,
+    part_failed: Writer,
 ) -> Tally:
-    """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
+    """Write a shard's output and its failed rows; return its tally.
 
     `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
-    whose tokens cost money all the same. `rounds` is how many rounds' answers these are; None for a part that is only
-    for now: it gets no tally, so that it is never taken for the shard's last word.
+    whose tokens cost money all the same. Raises InvariantBroken if a row is missing.
     """
-    keys = JobKeys(job_id)
-    tally = Tally(rounds=rounds or 0)
+    tally = Tally()
     outcome_of = _Outcomes(result_of, unanswered)
-    with (
-        closing(store.stream(keys.rows(item.shard))) as blocks,
-        store.writer(keys.part(item.shard, file_format.extension)) as part,
-        store.writer(keys.part_failed(item.shard)) as part_failed,
-    ):
-        rows = msgspec.json.Decoder(StoredRow)
+    rows = msgspec.json.Decoder(StoredRow)
+    with closing(store.stream(JobKeys(job_id).rows(item.shard))) as blocks:
         for index, line in enumerate(whole_lines(blocks)):
             row = rows.decode(line)
             outcome = outcome_of(index, row)
@@ -55,8 +50,6 @@ def join_shard(
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
         tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
-    if rounds is not None:
-        store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
 
 
