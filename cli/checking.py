@@ -16,7 +16,7 @@ from rich.text import Text
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer_shape import answer_shape, schema_file
 from batchdrop.domain.manifest import Manifest, UploadRecord
-from batchdrop.domain.recipe import Recipe, parse_recipe
+from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
 from batchdrop.domain.request import RecipeRequests
 from batchdrop.errors import RecipeRejected
 from batchdrop.usecases.check_upload import Check, check_upload
@@ -47,10 +47,13 @@ def check_recipe(path: Path, console: Console) -> None:
     """Check a recipe alone, and print what it says. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
-    attaches = (lambda _cell, _attach: {}) if recipe.attached else None
-    RecipeRequests(recipe, shape, name=path.name, attach=attaches)
+    RecipeRequests(recipe, shape, name=path.name, attach=_attach_nothing)
     console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
+
+
+def _attach_nothing(_cell: str, _attach: Attach) -> dict[str, Any]:
+    return {}
 
 
 def check_file(recipe_path: Path, file: Path, console: Console) -> bool:

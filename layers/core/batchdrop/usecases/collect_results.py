@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import msgspec
@@ -167,7 +168,9 @@ def _join(
     *,
     rounds: int,
 ) -> Tally:
-    return join_shard(
+    """Write the shard's part, and last its tally, which proves the part."""
+    keys = JobKeys(job_id)
+    tally = join_shard(
         job_id,
         item,
         store=store,
@@ -175,5 +178,7 @@ def _join(
         result_of=index.line,
         paid_before=index.replaced_paid(),
         unanswered=failed("the API returned no result for this row"),
-        rounds=rounds,
+        part_key=partial(keys.part, item.shard, rounds),
     )
+    store.write(keys.part_tally(item.shard, rounds), msgspec.json.encode(tally))
+    return tally

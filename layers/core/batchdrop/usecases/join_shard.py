@@ -30,24 +30,24 @@ def join_shard(
     formats: JobFormats,
     result_of: ResultOf,
     unanswered: Outcome,
-    paid_before: Iterable[bytes] = (),
-    rounds: int | None,
+    paid_before: Iterable[bytes],
+    part_key: Callable[[str], str],
 ) -> Tally:
-    """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
+    """Write a shard's output and its failed rows; return its tally.
 
     `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
-    whose tokens cost money all the same. `rounds` is how many rounds' answers these are; None for a part that is only
-    for now: it gets no tally, so that it is never taken for the shard's last word.
+    whose tokens cost money all the same. `part_key` gives the key of a file by its extension. Raises InvariantBroken if
+    a row is missing.
     """
     keys = JobKeys(job_id)
-    tally = Tally(rounds=rounds or 0)
+    tally = Tally()
     outcome_of = _Outcomes(result_of, unanswered, formats.shape)
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
-        store.writer(keys.part(item.shard, formats.output.extension)) as part_file,
+        store.writer(part_key(formats.output.extension)) as part_file,
         formats.output.part(part_file, sidecar) as part,
-        store.writer(keys.part(item.shard, formats.failed.extension)) as failed_file,
+        store.writer(part_key(formats.failed.extension)) as failed_file,
         formats.failed.part(failed_file, None) as failed_part,
     ):
         rows = msgspec.json.Decoder(StoredRow)
@@ -61,8 +61,6 @@ def join_shard(
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
         tally.add_paid(msgspec.json.decode(line, type=PaidLine).result.message)
-    if rounds is not None:
-        store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
 
 
