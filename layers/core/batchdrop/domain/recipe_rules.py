@@ -23,6 +23,8 @@ FORBIDDEN_PARAMS = {
 USUAL_ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1", "shift_jis", "gb18030", "euc-kr", "big5")
 DELIMITERS = {"tab": "\t", "\\t": "\t"}  # other words for characters that are hard to write in YAML
 
+_NO_TEXT = {"utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"}
+
 _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 
@@ -110,9 +112,10 @@ def _output(recipe: Recipe) -> Iterator[_Fault]:
 
 
 def _attach(recipe: Recipe) -> Iterator[_Fault]:
-    for attach in recipe.attached:
+    for place, attach in enumerate(recipe.attached):
         if not attach.column.strip():
-            yield "attach.column", "it is empty; name the column that holds the files' names"
+            key = f"attach[{place}].column" if isinstance(recipe.attach, list) else "attach.column"
+            yield key, "it is empty; name the column that holds the files' names"
 
 
 def delimiter_of(word: str) -> str:
@@ -132,7 +135,7 @@ def is_text_encoding(name: str) -> bool:
         encoded = probe.encode(name)
     except (LookupError, ValueError, TypeError):
         return False
-    if codec.name in {"utf-7", "hz", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}:
+    if codec.name.replace("_", "-") in _NO_TEXT:
         return False
     if codec.name.startswith(("iso2022", "utf-16", "utf-32")):
         return codec.name.startswith("utf")

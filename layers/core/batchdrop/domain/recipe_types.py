@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.domain.recipe_keys import Recipe
-from batchdrop.domain.recipe_words import nearest
+from batchdrop.domain.recipe_words import kind, nearest
 
 _WORDS = {
     "int": "a whole number",
@@ -23,39 +23,49 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 def readable(error: msgspec.ValidationError, fields: Any) -> str:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.max_tokens`` into `key 'max_tokens': write …`.
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.max_tokens`` into `key 'max_tokens': it is …; write …`.
 
     `fields` is the recipe as YAML read it.
     """
-    text, _, path = str(error).partition(" - at `")
-    path = path.rstrip("`").removeprefix("key in ").removeprefix("$").removeprefix(".").replace("[...]", "")
-    if text.startswith("Invalid enum value"):
-        text = _allowed(path, fields)
-    elif (missing := re.match(r"Object missing required field `(.+)`", text)) is not None:
+    text, _, place = str(error).partition(" - at `")
+    in_key, place = place.startswith("key` in `"), place.removeprefix("key` in `")
+    path = place.rstrip("`").removeprefix("$").removeprefix(".").removesuffix("[...]")
+    missing = re.match(r"Object missing required field `(.+)`", text)
+    if missing is not None:
         text = f"missing required key `{missing[1]}`"
-    else:
-        text = _expected(text)
+    elif in_key:
+        text = "one of its keys is no text (YAML reads an unquoted yes, no, on or off as true or false); quote it"
+    elif text.startswith(("Invalid enum value", "Expected `")):
+        text = _wanted(text, path, fields)
     return f"key '{path}': {text}" if path else text
 
 
-def _expected(text: str) -> str:
-    found = re.fullmatch(r"Expected `([^`]+)`(?: (>=|<=) ([\d.]+))?(?:, got `([^`]+)`)?", text)
-    if found is None:
-        return text
-    wanted = " or ".join(_WORDS.get(name, name) for name in found[1].split(" | ") if name != "null") or "nothing"
-    bound = {">=": f" from {found[3]} up", "<=": f" up to {found[3]}"}.get(found[2] or "", "")
-    got = f"it is {_WORDS.get(found[4], found[4]).removesuffix(' (in quotes)')}; " if found[4] else ""
-    return f"{got}write {wanted}{bound}"
-
-
-def _allowed(path: str, fields: Any) -> str:
-    """Name the values that the key at `path` may have, and the one that was probably meant."""
+def _wanted(text: str, path: str, fields: Any) -> str:
+    """Say what the key's value is, and what it may be."""
     node, value = msgspec.inspect.type_info(Recipe), fields
     for name, place in _STEP.findall(f".{path}"):
         node = _inner(node, name)
-        value = value[int(place)] if place else value[name]
+        value = value[int(place)] if place else value.get(name)
     allowed = sorted(_literals(node))
-    return f"there is no '{value}'{nearest(value, allowed)} (allowed: {', '.join(allowed)})"
+    if text.startswith("Invalid enum value"):
+        return f"there is no '{value}'{nearest(value, allowed)} (allowed: {', '.join(allowed)})"
+    names = [name for name in re.split(r"[`| ]+", text.partition(",")[0])[1:] if name in _WORDS and name != "null"]
+    if "str" in names and allowed:
+        names.remove("str")
+    words = [*allowed, *(_WORDS[name] for name in names)]
+    or_none = ", or remove the key" if value is None else ""
+    return f"it is {_shown(value)}; write {' or '.join(words)}{_bounds(node)}{or_none}"
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else kind(value)
+
+
+def _bounds(node: msgspec.inspect.Type) -> str:
+    for option in _options(node):
+        if isinstance(option, msgspec.inspect.IntType) and option.ge is not None:
+            return f" from {option.ge} to {option.le}" if option.le is not None else f", {option.ge} or more"
+    return ""
 
 
 def _inner(node: msgspec.inspect.Type, name: str) -> msgspec.inspect.Type:

@@ -15,7 +15,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-MAX_STEPS = 1_000_000  # ours: turns of all loops, and calls, of one row; about a second
+MAX_STEPS = 1_000_000  # ours: turns of all loops of one row; about a second
+CALL_STEPS = 20  # a call, of a macro for one, takes as long as so many turns
 MAX_TEXT = 64_000_000  # ours: characters that one operation makes; twice the largest request
 MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
 MAX_WIDTH = 10_000  # ours: what text is padded or cut to
@@ -53,7 +54,7 @@ class Sandbox(SandboxedEnvironment):
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function or method, and count it."""
-        _step(context)
+        _step(context, CALL_STEPS)
         if isinstance(getattr(called, "__self__", None), str):
             _check_widths((*args, *kwargs.values()))
         return super().call(context, called, *args, **kwargs)
@@ -95,10 +96,10 @@ def _counted(context: Context, items: Iterable[Any]) -> Iterator[Any]:
         yield item
 
 
-def _step(context: Context) -> None:
+def _step(context: Context, count: int = 1) -> None:
     steps: list[int] | None = context.get(_STEPS)
     if steps is not None:
-        steps[0] -= 1
+        steps[0] -= count
         if steps[0] < 0:
             message = f"more than {MAX_STEPS:,} steps"
             raise SecurityError(message)
