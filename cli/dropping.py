@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchdrop.adapters.formats.choice import format_for
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.domain.answer import NewColumns
+from batchdrop.domain.recipe import Input
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
 
@@ -35,10 +37,10 @@ class Drop:
                 message = f"there is no {what} {path}"
                 raise NotDroppableError(message)
         try:
-            file_format = format_for(parse_inbox_key(self.key).extension, self.file.name)
+            reader = FileFormats().reader(parse_inbox_key(self.key), Input(), NewColumns())
         except UploadRejected as error:
             raise NotDroppableError(str(error)) from error
-        if self.recipe is None and file_format.extension != "jsonl":
+        if self.recipe is None and reader.name != "jsonl":
             message = (
                 f"{self.file.name} needs a recipe: --recipe RECIPE.yaml (only .jsonl files can hold ready requests)"
             )

@@ -60,6 +60,14 @@ class FakeObjectStore:
             yield block
             start += len(block)
 
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        """Return bytes of an object. Raises ObjectMissing, ObjectChanged."""
+        self.on_read(key)
+        body = self.read(key)
+        if etag and etag.strip('"') != self.etag(key):
+            raise ObjectChanged(key)
+        return body[start:end]
+
     def write(self, key: str, body: bytes) -> None:
         """Write an object."""
         self.objects[key] = bytes(body)

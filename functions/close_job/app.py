@@ -33,7 +33,7 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         clock=bootstrap.clock(context),
-        format_for=bootstrap.format_for,
+        formats=bootstrap.formats(),
     )
     metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
     logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)

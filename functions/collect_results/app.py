@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),
-        format_for=bootstrap.format_for,
+        formats=bootstrap.formats(),
     )
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)

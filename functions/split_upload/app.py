@@ -44,7 +44,7 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
         upload,
         store=bootstrap.object_store(),
         clock=bootstrap.clock(context),
-        format_for=bootstrap.format_for,
+        formats=bootstrap.formats(),
         limits=ShardLimits(max_rows=settings.shard_rows),
         time_reserve=settings.split_time_reserve,
     )

@@ -73,6 +73,16 @@ def test_write_replaces(bucket: Bucket) -> None:
     assert bucket.store.read(KEY) == b"new"
 
 
+def test_reads_a_range(bucket: Bucket) -> None:
+    """A range holds the bytes from its start up to, not with, its end, of the object that was asked for."""
+    assert bucket.store.read_range(KEY, 3, 6, etag=bucket.etag) == b"345"
+    assert bucket.store.read_range(KEY, 0, 10) == b"0123456789"
+    with pytest.raises(ObjectChanged):
+        bucket.store.read_range(KEY, 0, 1, etag="0" * 32)
+    with pytest.raises(ObjectMissing):
+        bucket.store.read_range("nothing", 0, 1)
+
+
 def test_size_counts_bytes(bucket: Bucket) -> None:
     """Size is bytes, not characters."""
     bucket.store.write("k", "é".encode())

@@ -37,14 +37,14 @@ def _outcome(result: dict[str, Any]) -> Outcome:
 def test_a_whole_answer_is_answered(stop: str | None) -> None:
     """An answer that ended by itself has its text and no error."""
     outcome = _outcome(succeeded("yes", stop_reason=stop))
-    assert (outcome.fate, outcome.status, outcome.answer, outcome.error) == ("answered", "answered", "yes", "")
+    assert (outcome.fate, outcome.status, outcome.values, outcome.error) == ("answered", "answered", ("yes",), "")
 
 
 @pytest.mark.parametrize("stop", [*STOPS[1:2], *STOPS[3:], "a_reason_of_tomorrow"])
 def test_an_answer_that_stopped_early_is_kept_and_flagged(stop: str) -> None:
     """It is paid for, so its text stays; its status says why it stopped."""
     outcome = _outcome(succeeded("ye", stop_reason=stop))
-    assert (outcome.fate, outcome.status, outcome.answer) == ("answered", stop, "ye")
+    assert (outcome.fate, outcome.status, outcome.values) == ("answered", stop, ("ye",))
     assert outcome.error
 
 
@@ -79,16 +79,16 @@ def test_text_blocks_are_joined_and_others_left_out() -> None:
         {"type": "tool_use", "id": "t", "name": "n", "input": {}},
         {"type": "text", "text": "b"},
     ]
-    assert _outcome(succeeded("", content=content)).answer == "ab"
+    assert _outcome(succeeded("", content=content)).values == ("ab",)
 
 
 def test_an_empty_answer_is_an_answer() -> None:
     """No content blocks is an empty text, not an error."""
-    assert _outcome(succeeded("", content=[])).answer == ""
+    assert _outcome(succeeded("", content=[])).values == ("",)
 
 
 @given(st.text(max_size=30))
 def test_rejected_rows_carry_their_reason(reason: str) -> None:
     """A row that was never sent has its reason in the error column, and no answer."""
     outcome = rejected(reason)
-    assert (outcome.fate, outcome.status, outcome.answer, outcome.error) == ("rejected", "rejected", "", reason)
+    assert (outcome.fate, outcome.status, outcome.values, outcome.error) == ("rejected", "rejected", (), reason)

@@ -137,7 +137,7 @@ def test_rounds_out_of_bounds_are_refused(rounds: object) -> None:
 def test_rounds_and_retry_have_defaults() -> None:
     """Three rounds, and no paid answer is asked again unless the recipe says so."""
     recipe = parse_recipe(GOOD, name=NAME)
-    assert (recipe.max_rounds, recipe.retry) == (DEFAULT_ROUNDS, Retry(None))
+    assert (recipe.max_rounds, recipe.retry) == (DEFAULT_ROUNDS, Retry())
     assert parse_recipe({**GOOD, "retry": {}}, name=NAME).retry.max_tokens is None
     assert parse_recipe({**GOOD, "retry": {"max_tokens": "x2"}}, name=NAME).retry.max_tokens == "x2"
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
-from batchdrop.domain.row import StoredRow
+from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import BODY_HEAD, BODY_TAIL, Packer, Placement, ShardLimits
 from batchdrop.usecases.shard_writer import ShardWriter
 from tests.fakes import FakeObjectStore
+from tests.formats.reading import reader_of
 
 JOB = "20261122T120000-0123456789"
 EMPTY_BODY = len(BODY_HEAD) + len(BODY_TAIL)
@@ -42,10 +43,11 @@ def _pack(rows: list[bytes | None], limits: ShardLimits) -> Packed:
     packed = Packed(places, [], [], [])
     for shard in sorted({place.shard for place in places}):
         mine = [(place, params) for place, params in zip(places, rows, strict=True) if place.shard == shard]
-        with ShardWriter(store, keys, shard) as writer:
+        with ShardWriter(store, keys, shard, reader_of("f.csv")) as writer:
             for place, params in mine:
                 line = None if params is None else request_line(packer.custom_id(place), params)
-                writer.add(StoredRow(place.index + 1, str(params), None if params else "no"), line)
+                row = Row(str(params), Cursor(rows=place.index))
+                writer.add(row, None if params else "no", line)
         packed.items.append(writer.item())
         packed.bodies.append(store.read(keys.requests(shard)))
         packed.rows.append([StoredRow(**json.loads(line)) for line in store.read(keys.rows(shard)).splitlines()])

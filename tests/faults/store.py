@@ -48,6 +48,13 @@ class MemoryStore:
         for offset in range(start, len(body), BLOCK):
             yield body[offset : offset + BLOCK]
 
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        """Return bytes of an object. Raises ObjectMissing, ObjectChanged."""
+        body = self._storm.call(f"read of {_short(key)}", lambda: self._get(key))
+        if etag and etag.strip('"') != etag_of(body):
+            raise ObjectChanged(key)
+        return body[start:end]
+
     def write(self, key: str, body: bytes) -> None:
         """Write an object."""
         name = f"write {_short(key)}"

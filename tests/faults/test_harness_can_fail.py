@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,11 +12,12 @@ import msgspec
 from boto3.dynamodb.conditions import ConditionBase
 
 from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.formats.csv_format import CsvFormat
+from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import MessageBatch
+from batchdrop.domain.row import StoredRow
 from batchdrop.errors import SubmissionUncertain
-from batchdrop.ports import BatchApi, FileFormat, Ledger, RequestBody
+from batchdrop.ports import BatchApi, Formats, Ledger, OutputFormat, PartWriter, RequestBody, Source, Writer
 from tests.faults.run import Report, run
 from tests.faults.schedule import CREATE, Rates, plain
 from tests.faults.table import MemoryTable
@@ -73,19 +75,39 @@ class _Meddling(_Wrapped):
             yield batch
 
 
-class _Spoilt(CsvFormat):
-    """A format that loses the row with id 1, or gives each row the answer of another."""
+class _SpoiltPart:
+    def __init__(self, part: PartWriter, *, loses: bool) -> None:
+        self._part = part
+        self._loses = loses
 
+    def add(self, row: StoredRow, outcome: Outcome) -> None:
+        if not self._loses:
+            self._part.add(row, replace(outcome, values=("an answer of another row",)))
+        elif not row.raw.startswith("1,"):
+            self._part.add(row, outcome)
+
+
+class _SpoiltOutput(_Wrapped):
     loses = False
 
-    def output_row(self, raw: str, outcome: Outcome) -> bytes:
-        if self.loses:
-            return b"" if raw.startswith("1,") else super().output_row(raw, outcome)
-        return super().output_row(raw, replace(outcome, answer="an answer of another row"))
+    @contextmanager
+    def part(self, target: Writer, sidecar: Source | None) -> Iterator[_SpoiltPart]:
+        with self._inner.part(target, sidecar) as part:
+            yield _SpoiltPart(part, loses=self.loses)
 
 
-class _Losing(_Spoilt):
+class _LosingOutput(_SpoiltOutput):
     loses = True
+
+
+class _Spoilt(FileFormats):
+    """Formats that lose the row with id 1, or give each row the answer of another."""
+
+    def __init__(self, output: type[_SpoiltOutput]) -> None:
+        self._output = output
+
+    def writer(self, *args: Any, **options: Any) -> OutputFormat:
+        return self._output(super().writer(*args, **options))
 
 
 class _NoIntent(World):
@@ -112,13 +134,13 @@ class _Meddle(World):
 
 
 class _Lose(World):
-    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
-        return _Losing(filename, header)
+    def formats(self) -> Formats:
+        return _Spoilt(_LosingOutput)
 
 
 class _MixUp(World):
-    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
-        return _Spoilt(filename, header)
+    def formats(self) -> Formats:
+        return _Spoilt(_SpoiltOutput)
 
 
 def _faults(report: Report) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.formats.choice import format_for
+from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import BatchApi, Clock, FileFormat, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.engine import Engine, TaskError
@@ -112,9 +112,9 @@ class World:
         """Return what starts executions."""
         return self
 
-    def format_for(self, extension: str, filename: str, header: str = "") -> FileFormat:
-        """Return the product's own format."""
-        return format_for(extension, filename, header)
+    def formats(self) -> Formats:
+        """Return the product's own formats."""
+        return FileFormats()
 
     def start(self, upload: UploadRecord) -> bool:
         """Start a job's execution; False if there is one of that name."""

@@ -5,18 +5,57 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import BinaryIO
 
-from batchdrop.adapters.formats.choice import format_for
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.outcome import Outcome, rejected
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.recipe import Input, Output
+from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.ports import InputFormat, OutputFormat
 
 OutcomeOf = Callable[[Row], Outcome]
+NEW = NewColumns()
+
+
+class Bytes:
+    """A Source in memory, in pieces of any size."""
+
+    def __init__(self, body: bytes, name: str = "f", *, pieces: Iterable[bytes] | None = None) -> None:
+        self.name = name
+        self._body = body
+        self._pieces = pieces
+
+    @property
+    def size(self) -> int:
+        """Return its bytes."""
+        return len(self._body)
+
+    def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
+        """Yield the pieces, or what follows `start` in one."""
+        yield from self._pieces if self._pieces and not start else [self._body[start:]]
+
+    def open(self) -> BinaryIO:
+        """Open it for reading in any order."""
+        return io.BytesIO(self._body)
+
+
+class Collected:
+    """A Writer in memory."""
+
+    def __init__(self) -> None:
+        self.body = b""
+
+    def write(self, data: bytes, /) -> None:
+        """Append bytes."""
+        self.body += data
 
 
 def answered(text: str) -> Outcome:
     """Return an answered row's outcome."""
-    return Outcome("answered", "answered", answer=text)
+    return Outcome("answered", "answered", (text,))
 
 
 def by_number(row: Row) -> Outcome:
@@ -24,25 +63,51 @@ def by_number(row: Row) -> Outcome:
     return rejected(row.error) if row.error else answered(f"#{row.number}")
 
 
+def reader_of(name: str, header: str = "", options: Input | None = None, new: NewColumns = NEW) -> InputFormat:
+    """Return what reads a file of that name."""
+    return FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), options or Input(), new, header)
+
+
 def read(extension: str, body: bytes, *, pieces: list[bytes] | None = None) -> list[Row]:
     """Return all rows of a file."""
-    return list(format_for(extension, f"f.{extension}").rows(pieces or [body], Cursor()))
+    return list(reader_of(f"f.{extension}").rows(Bytes(body, pieces=pieces), Cursor()))
 
 
-def join(extension: str, body: bytes, outcome_of: OutcomeOf = by_number) -> bytes:
+def read_from(name: str, header: str, body: bytes, start: Cursor) -> list[Row]:
+    """Return the rows that follow a cursor, as another invocation reads them."""
+    return list(reader_of(name, header).rows(Bytes(body), start))
+
+
+def join(extension: str, body: bytes, outcome_of: OutcomeOf = by_number, output: Output | None = None) -> bytes:
     """Return the output of a file: read, joined, with its header."""
-    reader = format_for(extension, f"f.{extension}")
-    rows = list(reader.rows([body], Cursor()))
+    reader = reader_of(f"f.{extension}")
+    rows = list(reader.rows(Bytes(body), Cursor()))
     # The output is written by other invocations, which know the header from the manifest.
-    writer = format_for(extension, f"f.{extension}", reader.header)
-    return writer.output_header() + b"".join(writer.output_row(row.raw, outcome_of(row)) for row in rows)
+    again = reader_of(f"f.{extension}", reader.header)
+    columns = [Column(name) for name in reader.columns or []]
+    key = parse_inbox_key(f"inbox/r/f.{extension}")
+    return _written(FileFormats().writer(again, key, output or Output(), NEW, columns), rows, outcome_of)
 
 
 def failed_lines(extension: str, body: bytes, outcome_of: OutcomeOf = by_number) -> bytes:
     """Return `failed.jsonl` as if every row had failed."""
-    file_format = format_for(extension, f"f.{extension}")
-    rows = list(file_format.rows([body], Cursor()))
-    return b"".join(file_format.failed_line(row.raw, outcome_of(row)) for row in rows)
+    reader = reader_of(f"f.{extension}")
+    rows = list(reader.rows(Bytes(body), Cursor()))
+    return _written(FileFormats().failed(reader, NEW), rows, outcome_of)
+
+
+def _written(output: OutputFormat, rows: list[Row], outcome_of: OutcomeOf) -> bytes:
+    """Write rows in two parts, and the output of these."""
+    parts = []
+    for some in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+        written = Collected()
+        with output.part(written, None) as part:
+            for row in some:
+                part.add(StoredRow(row.number, row.raw, row.error, row.exact), outcome_of(row))
+        parts.append(Bytes(written.body))
+    whole = Collected()
+    output.assemble(parts, whole)
+    return whole.body
 
 
 def parsed(output: bytes) -> list[list[str]]:

@@ -8,11 +8,10 @@ import json
 
 import pytest
 
-from batchdrop.adapters.formats.csv_format import CsvFormat
 from batchdrop.domain.limits import MAX_CELL_CHARS, MAX_LINE_BYTES
 from batchdrop.domain.row import Cursor
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import failed_lines, join, parsed, read
+from tests.formats.reading import Bytes, failed_lines, join, parsed, read, reader_of
 
 
 def _refusal(body: bytes) -> str:
@@ -96,7 +95,7 @@ def test_an_endless_line_is_refused() -> None:
     """A file without line ends is not read to its end."""
     pieces = (b"x" * (MAX_LINE_BYTES // 2 + 1) for _ in range(3))
     with pytest.raises(UploadRejected, match="one record a line"):
-        list(CsvFormat("f.csv").rows(pieces, Cursor()))
+        list(reader_of("f.csv").rows(Bytes(b"", pieces=pieces), Cursor()))
 
 
 @pytest.mark.parametrize(
@@ -145,14 +144,11 @@ def test_a_header_alone_has_no_rows() -> None:
         (b"a,b,a\n", "two columns are named 'a'"),
         (b"a, a\n", "two columns are named 'a'"),
         (b"column_2,\n", "two columns are named 'column_2'"),
-        (b"a,answer\n", "a column 'answer'"),
-        (b"_status,a\n", "a column '_status'"),
-        (b"_error\n", "a column '_error'"),
         (b'"a\nb\n', "never closes"),
     ],
 )
 def test_a_header_that_cannot_work_is_refused(header: bytes, told: str) -> None:
-    """Doubled names and names that the output needs are told, with what to do."""
+    """Doubled names are told, with what to do."""
     assert told in _refusal(header + b"1,2,3\n")
 
 

@@ -7,11 +7,21 @@ import csv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.choice import format_for
-from batchdrop.adapters.formats.csv_format import CsvFormat
 from batchdrop.domain.outcome import Outcome, failed, rejected
+from batchdrop.domain.recipe import Output
 from batchdrop.domain.row import Cursor
-from tests.formats.reading import answered, cut_everywhere, join, parsed, read, table
+from tests.formats.reading import (
+    Bytes,
+    answered,
+    cut_everywhere,
+    failed_lines,
+    join,
+    parsed,
+    read,
+    read_from,
+    reader_of,
+    table,
+)
 from tests.strategies import cells
 
 ADDED = ["answer", "_status", "_error"]
@@ -52,7 +62,8 @@ def test_the_output_is_the_table_and_three_columns(
     rows: list[list[str]], line_end: str, quoting: int, text: str
 ) -> None:
     """Read with the csv module, the output has the same cells in the same order, then answer, status and error."""
-    output = join("csv", table(rows, line_end=line_end, quoting=quoting), lambda _row: answered(text))
+    body = table(rows, line_end=line_end, quoting=quoting)
+    output = join("csv", body, lambda _row: answered(text), Output(escape_formulas=False))
     assert parsed(output) == [rows[0] + ADDED, *([*row, text, "answered", ""] for row in rows[1:])]
 
 
@@ -73,20 +84,18 @@ def test_blocks_may_end_anywhere(body: bytes, seed: int) -> None:
 @given(files())
 def test_reading_goes_on_at_every_row(body: bytes) -> None:
     """From each row's cursor, with the header from the manifest, the rest is the same to the last field."""
-    whole = CsvFormat("f.csv")
-    rows = list(whole.rows([body], Cursor()))
+    whole = reader_of("f.csv")
+    rows = list(whole.rows(Bytes(body), Cursor()))
     for number, row in enumerate(rows):
-        resumed = format_for("csv", "f.csv", whole.header).rows([body[row.start.offset :]], row.start)
-        assert list(resumed) == rows[number:]
+        assert read_from("f.csv", whole.header, body, row.start) == rows[number:]
 
 
 @given(tables(), st.lists(st.sampled_from(["answered", "failed", "rejected"]), min_size=6, max_size=6))
 def test_failed_rows_come_back_as_json(rows: list[list[str]], fates: list[str]) -> None:
     """A line of failed.jsonl read as JSONL has the row's own cells again, and nothing of ours."""
-    file_format = CsvFormat("f.csv")
-    found = list(file_format.rows([table(rows)], Cursor()))
+    found = read("csv", table(rows))
     outcomes = [failed("why") if fate == "failed" else rejected("why") for fate in fates]
-    lines = b"".join(file_format.failed_line(row.raw, outcome) for row, outcome in zip(found, outcomes, strict=False))
+    lines = failed_lines("csv", table(rows), lambda row: outcomes[row.start.rows])
     again = read("jsonl", lines)
     assert [row.cells for row in again] == [
         {name: cell for name, cell in row.cells.items() if name != "_raw"} for row in found

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.jsonl_format import JsonlFormat
 from batchdrop.domain.outcome import failed, rejected
 from batchdrop.domain.row import Row
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import answered, cut_everywhere, failed_lines, join, read
+from tests.formats.reading import answered, cut_everywhere, failed_lines, join, read, read_from
 from tests.strategies import cells
 
 OURS = ["answer", "_status", "_error", "_raw"]
@@ -55,7 +54,7 @@ def test_rows_are_the_objects(written: list[dict[str, Any]]) -> None:
 def test_the_output_is_the_objects_and_three_fields(body: bytes, text: str) -> None:
     """Each line has its own fields, then answer, status and error, in the input's order."""
     rows = read("jsonl", body)
-    added = {"answer": text, "_status": "answered", "_error": ""}
+    added = {"answer": text, "_status": "answered", "_error": None}
     assert _objects(join("jsonl", body, lambda _row: answered(text))) == [{**row.cells, **added} for row in rows]
 
 
@@ -78,7 +77,7 @@ def test_reading_goes_on_at_every_row(body: bytes) -> None:
     """From each row's cursor the rest is the same to the last field."""
     rows = read("jsonl", body)
     for number, row in enumerate(rows):
-        assert list(JsonlFormat("f.jsonl").rows([body[row.start.offset :]], row.start)) == rows[number:]
+        assert read_from("f.jsonl", "", body, row.start) == rows[number:]
 
 
 @given(files(), st.sampled_from([failed("why"), rejected("why")]))
@@ -153,7 +152,7 @@ def test_our_fields_are_no_cells() -> None:
 def test_our_fields_are_replaced_not_doubled() -> None:
     """A row dropped in again has the new status only."""
     [line] = join("jsonl", b'{"x":1,"_status":"failed","_error":"e"}\n').splitlines()
-    assert line == b'{"x":1,"answer":"#1","_status":"answered","_error":""}'
+    assert line == b'{"x":1,"answer":"#1","_status":"answered","_error":null}'
 
 
 def test_a_field_where_the_output_goes_is_rejected() -> None:
@@ -163,14 +162,14 @@ def test_a_field_where_the_output_goes_is_rejected() -> None:
     assert "'answer'" in (row.error or "")
     assert "rename" in (row.error or "")
     assert _objects(failed_lines("jsonl", body))[0]["answer"] == "mine"
-    assert [json.loads(line)["answer"] for line in join("jsonl", body).splitlines()] == [""]
+    assert [json.loads(line)["answer"] for line in join("jsonl", body).splitlines()] == [None]
 
 
 @pytest.mark.parametrize("empty", ["{}", "{ }"])
 def test_an_empty_object_is_a_row(empty: str) -> None:
     """It has no cells, and an output."""
     assert read("jsonl", empty.encode())[0].cells == {}
-    assert join("jsonl", empty.encode()) == b'{"answer":"#1","_status":"answered","_error":""}\n'
+    assert join("jsonl", empty.encode()) == b'{"answer":"#1","_status":"answered","_error":null}\n'
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"\xef\xbb\xbf\n", b"  \n\t\r\n"])

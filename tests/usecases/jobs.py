@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from batchdrop.adapters.formats.choice import format_for
+from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.sharding import ShardLimits
@@ -56,7 +56,7 @@ class World:
             self.upload,
             store=self.store,
             clock=FakeClock(looks=looks),
-            format_for=format_for,
+            formats=FileFormats(),
             limits=ShardLimits(max_rows=self.rows, max_bytes=self.max_bytes),
             time_reserve=60,
         )
@@ -92,13 +92,13 @@ class World:
             ledger=self.ledger,
             api=self.api,
             clock=self.clock,
-            format_for=format_for,
+            formats=FileFormats(),
         )
 
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
         return close_job(
-            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, format_for=format_for
+            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, formats=FileFormats()
         )
 
     def run(self, *, looks: int | None = None) -> Summary:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from batchdrop.domain.answer import Column
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.usecases.split_upload import ROWS_BETWEEN_TIME_CHECKS
@@ -262,7 +263,7 @@ def test_the_manifest_holds_the_job() -> None:
     world.split()
     manifest = world.manifest
     assert manifest.recipe is not None
-    assert (manifest.recipe.model, manifest.columns, manifest.header) == ("claude-haiku-5-5", ["x"], "x\n")
+    assert (manifest.recipe.model, manifest.columns, manifest.header) == ("claude-haiku-5-5", [Column("x")], "x\n")
     assert (manifest.rows, manifest.requests, manifest.cursor) == (3, 3, None)
     assert manifest.upload == world.upload
     assert json.loads(world.store.read(KEYS.manifest))["upload"]["job_id"] == JOB
@@ -275,3 +276,11 @@ def test_a_recipe_changed_in_the_middle_changes_nothing() -> None:
     world.store.write("recipes/r.yaml", RECIPE.replace("ask", "shout").encode())
     world.split()
     assert world.prompts(3) == ["ask row 3"]
+
+
+@pytest.mark.parametrize("header", ["a,answer", "_status,x", "_error"])
+def test_a_column_where_the_output_goes_is_refused(header: str) -> None:
+    """Before anything is sent, and with two ways to mend it."""
+    world = dropped(f"{header}\n1,2\n".encode(), recipe="model: m\nprompt: x\n")
+    with pytest.raises(UploadRejected, match=r"f\.csv: the header has a column '\w+', which is where.*prefix"):
+        world.split()

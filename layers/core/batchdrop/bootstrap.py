@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchdrop import settings
 from batchdrop.adapters.clock import InvocationClock
-from batchdrop.adapters.formats.choice import format_for
+from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.errors import AccountTrouble
-from batchdrop.ports import BatchApi, Clock, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-__all__ = ["batch_api", "clock", "configuration", "format_for", "job_starter", "ledger", "object_store"]
+__all__ = ["batch_api", "clock", "configuration", "formats", "job_starter", "ledger", "object_store"]
 
 API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long
 PLACEHOLDER_KEY = "put-your-anthropic-api-key-here"  # what template.yaml creates the secret with
@@ -33,6 +33,11 @@ def configuration() -> settings.Settings:
 def clock(context: LambdaContext) -> Clock:
     """Return the clock of this invocation."""
     return InvocationClock(context.get_remaining_time_in_millis)
+
+
+def formats() -> Formats:
+    """Return the file formats."""
+    return FileFormats()
 
 
 @cache

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
+from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.outcome import Outcome
+from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.domain.upload import InboxKey
 
 
 class ObjectMissing(Exception):  # an answer of the store, not a fault of the program
@@ -42,6 +45,12 @@ class ObjectStore(Protocol):
         """Yield an object's bytes from offset `start`, in blocks of about 1 MiB.
 
         Survives dropped connections. Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
+        """
+
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        """Return the bytes from `start` up to, not with, `end`, both within the object.
+
+        Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
         """
 
     def write(self, key: str, body: bytes) -> None:
@@ -195,17 +204,18 @@ class InputFormat(Protocol):
     def header(self) -> str:
         """Return what a later reading needs to know of the file's beginning; it is kept in the manifest."""
 
-    def rows(self, source: Source, start: Cursor) -> Iterator[Row]:
+    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read the rows that follow `start`. Raises UploadRejected where the file itself is broken.
 
         `columns` and `header` are known when this returns, before the first row is taken.
         """
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells; None if its text cannot be taken apart."""
+        """Return a stored row's cells, and what could not be taken apart as `_raw`; None if nothing could."""
 
-    def sidecar(self, target: Writer) -> AbstractContextManager[Sidecar] | None:
-        """Return what keeps a shard's exact values in `target`; None where `raw` is exact itself."""
+    @property
+    def sidecar(self) -> Callable[[Writer], AbstractContextManager[Sidecar]] | None:
+        """Return what keeps a shard's exact values in a file of its own; None where `raw` is exact itself."""
 
 
 class PartWriter(Protocol):
@@ -226,3 +236,20 @@ class OutputFormat(Protocol):
 
     def assemble(self, parts: Iterable[Source], target: Writer) -> None:
         """Write the whole output from the parts of all shards, in order; memory does not grow with them."""
+
+
+class Formats(Protocol):
+    """All formats, chosen by the upload's name and the recipe."""
+
+    def reader(
+        self, key: InboxKey, options: Input | Literal["files"], new: NewColumns, header: str = ""
+    ) -> InputFormat:
+        """Return what reads an upload; `header` is what an earlier reading found. Raises UploadRejected."""
+
+    def writer(
+        self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
+    ) -> OutputFormat:
+        """Return what writes the output; `columns` are the input's own, as far as read. Raises UploadRejected."""
+
+    def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
+        """Return what writes `failed.jsonl`."""

@@ -56,10 +56,17 @@ class S3ObjectStore:
 
         Raises ObjectMissing, ObjectChanged, and botocore's error when it breaks too often.
         """
+        yield from self._reopening(key, start, None, etag)
+
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        """Return the bytes from `start` up to, not with, `end`. Raises ObjectMissing, ObjectChanged."""
+        return b"".join(self._reopening(key, start, end, etag))
+
+    def _reopening(self, key: str, start: int, end: int | None, etag: str | None) -> Generator[bytes, None, None]:
         failures = 0
         while True:
             try:
-                for block in self._blocks(key, start, etag):
+                for block in self._blocks(key, start, end, etag):
                     start += len(block)
                     yield block
             except _DROPPED:
@@ -84,10 +91,10 @@ class S3ObjectStore:
             upload.abort()
             raise
 
-    def _blocks(self, key: str, start: int, etag: str | None) -> Iterator[bytes]:
+    def _blocks(self, key: str, start: int, end: int | None, etag: str | None) -> Iterator[bytes]:
         conditions: dict[str, Any] = {"IfMatch": etag} if etag else {}
-        if start:
-            conditions["Range"] = f"bytes={start}-"
+        if start or end is not None:
+            conditions["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             with _missing_as_answer(key):
                 body = self._s3.get_object(Bucket=self._bucket, Key=key, **conditions)["Body"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+STATUS, ERROR = "_status", "_error"
+RAW = "_raw"  # text that could not be taken apart: of a row in failed.jsonl, or of a typed answer
+
 ColumnKind = Literal["string", "number", "integer", "boolean", "json"]
 
 
@@ -24,8 +27,8 @@ class NewColumns:
     """
 
     answer: tuple[Column, ...] = (Column("answer"),)
-    status: str = "_status"
-    error: str = "_error"
+    status: str = STATUS
+    error: str = ERROR
     raw: str | None = None
 
     @property

@@ -35,17 +35,17 @@ class JobKeys:
         """Return the key of one shard's input rows."""
         return self._key(f"shards/{shard:05d}.rows.jsonl")
 
+    def sidecar(self, shard: int) -> str:
+        """Return the key of what keeps the rows' exact values, for formats whose rows are not text."""
+        return self._key(f"shards/{shard:05d}.rows.exact")
+
     def answers(self, shard: int, asked_round: int) -> str:
         """Return the key of one round's result lines, as the API gave them."""
         return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
 
     def part(self, shard: int, extension: str) -> str:
-        """Return the key of one shard's joined output."""
+        """Return the key of one shard's joined output, or, with `failed.jsonl`, of its rows that got no answer."""
         return self._key(f"parts/{shard:05d}.{extension}")
-
-    def part_failed(self, shard: int) -> str:
-        """Return the key of one shard's rows that got no answer."""
-        return self._key(f"parts/{shard:05d}.failed.jsonl")
 
     def part_tally(self, shard: int) -> str:
         """Return the key of one shard's tally; it is written last, so that it proves the part."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from batchdrop.domain.answer import Column
 from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.row import Cursor
 
@@ -37,16 +39,18 @@ class ShardItem(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """A job. `columns` is a CSV's header; `recipe` is None for ready-made requests.
+    """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 
-    `cursor` is where the split goes on; None once the whole file is split.
+    `header` is what the input's format needs to know again of the file's beginning. `schema` is what the file that the
+    recipe's `answer` names holds. `cursor` is where the split goes on; None once the whole file is split.
     """
 
     upload: UploadRecord
     format: str
     recipe: Recipe | None
     header: str = ""
-    columns: list[str] = []
+    columns: list[Column] = []
+    schema: Any = None
     shards: list[ShardItem] = []
     cursor: Cursor | None = Cursor()
     split_seconds: float = 0.0

@@ -21,7 +21,7 @@ class Row:
 
     `cells` maps column to value; it is empty where `error` says why the row cannot be used. `content` holds content
     blocks that the file itself brings (a document, an image); `origin` is the format's own: where the row's exact
-    values are, for `Sidecar`.
+    values are, for `Sidecar`; `exact` the row's bytes where `raw`, encoded, would give others.
     """
 
     raw: str
@@ -30,6 +30,7 @@ class Row:
     error: str | None = None
     content: tuple[dict[str, Any], ...] = ()
     origin: Any = None
+    exact: bytes | None = None
 
     @property
     def number(self) -> int:

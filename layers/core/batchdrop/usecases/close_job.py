@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import count, takewhile
@@ -30,11 +29,12 @@ from batchdrop.domain.summary import (
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import JobCanceled, JobClosedSince, JobFailed, UploadRejected
-from batchdrop.ports import Clock, FileFormat, Ledger, ObjectMissing, ObjectStore, Writer
+from batchdrop.ports import Clock, Formats, Ledger, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
-from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest
+from batchdrop.usecases.job_files import JobFormats, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
+from batchdrop.usecases.stored_source import StoredSource
 
 UNSAFE_KEY_RESULTS = "results/_unnamed/"  # where the summary goes when the upload's key cannot name a folder
 
@@ -46,7 +46,7 @@ def close_job(
     store: ObjectStore,
     ledger: Ledger,
     clock: Clock,
-    format_for: FormatFor,
+    formats: Formats,
 ) -> Summary:
     """Write the job's outputs and return its summary.
 
@@ -65,9 +65,9 @@ def close_job(
     outputs = OutputBlock(None, None)
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
-        file_format = format_of(manifest, format_for)
-        tally = _Stitch(manifest, faults, store, file_format).write(prefix, is_last)
-        outputs = OutputBlock(f"{prefix}output.{file_format.extension}", f"{prefix}failed.jsonl")
+        job_formats = formats_of(manifest, formats)
+        tally = _Stitch(manifest, faults, store, job_formats).write(prefix, is_last)
+        outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
     is_last()
     store.write(f"{prefix}summary.json", _encode(summary))
@@ -110,35 +110,43 @@ def _results_prefix(upload: UploadRecord) -> str:
 class _Stitch:
     """Puts the parts of all shards behind each other; a shard without a part gets one that says why."""
 
-    def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, file_format: FileFormat) -> None:
+    def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, formats: JobFormats) -> None:
         self._manifest = manifest
         self._keys = JobKeys(manifest.upload.job_id)
         self._all_faults = faults
         self._faults = {fault.shard: fault for fault in reversed(faults)}
         self._store = store
-        self._format = file_format
+        self._formats = formats
 
     def write(self, prefix: str, is_last: Callable[[], None]) -> Tally:
         """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
 
         `is_last` raises if the files, which appear at the end, must not appear.
         """
-        total = Tally()
-        extension = self._format.extension
+        total = self._tally()
+        output, failed = self._formats.output, self._formats.failed
         with (
-            self._store.writer(f"{prefix}output.{extension}") as output,
-            self._store.writer(f"{prefix}failed.jsonl") as failed,
+            self._store.writer(f"{prefix}output.{output.extension}") as output_file,
+            self._store.writer(f"{prefix}failed.jsonl") as failed_file,
         ):
-            output.write(self._format.output_header())
-            for item in self._manifest.shards:
-                tally = self._part(item)
-                tally.check(rows=item.rows, where=f"shard {item.shard}")
-                total.merge(tally)
-                self._copy(self._keys.part(item.shard, extension), output)
-                self._copy(self._keys.part_failed(item.shard), failed)
-            total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
+            output.assemble(self._parts(output.extension), output_file)
+            failed.assemble(self._parts(failed.extension), failed_file)
             is_last()
         return total
+
+    def _tally(self) -> Tally:
+        """Make sure that every shard has its part, and count."""
+        total = Tally()
+        for item in self._manifest.shards:
+            tally = self._part(item)
+            tally.check(rows=item.rows, where=f"shard {item.shard}")
+            total.merge(tally)
+        total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
+        return total
+
+    def _parts(self, extension: str) -> Iterator[StoredSource]:
+        keys = (self._keys.part(item.shard, extension) for item in self._manifest.shards)
+        return (StoredSource(self._store, key) for key in keys)
 
     def _part(self, item: ShardItem) -> Tally:
         """Return the tally of a shard's part; one that is missing, or older than the shard's answers, is made now."""
@@ -165,7 +173,7 @@ class _Stitch:
                 job_id,
                 item,
                 store=self._store,
-                file_format=self._format,
+                formats=self._formats,
                 result_of=index.line,
                 unanswered=self._unanswered(item.shard),
                 paid_before=index.replaced_paid(),
@@ -182,11 +190,6 @@ class _Stitch:
         if fault.type == JobCanceled.__name__:
             return canceled(fault.message)
         return failed(f"{fault.type}: {fault.message}")
-
-    def _copy(self, key: str, target: Writer) -> None:
-        with closing(self._store.stream(key)) as blocks:
-            for block in blocks:
-                target.write(block)
 
 
 def _summary(

@@ -17,10 +17,10 @@ from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
-from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
-from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest
+from batchdrop.usecases.job_files import formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.leftovers import write_leftovers
 from batchdrop.usecases.stored_lines import whole_lines
@@ -47,7 +47,7 @@ def collect_results(
     ledger: Ledger,
     api: BatchApi,
     clock: Clock,
-    format_for: FormatFor,
+    formats: Formats,
 ) -> Collected:
     """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
 
@@ -78,7 +78,7 @@ def collect_results(
         if (leftovers or cut) and asked_round + 1 < _rounds(manifest, resumes) and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, asked_round + 1, leftovers=leftovers, cut=cut, store=store)
             return Collected(len(leftovers) + len(cut), None)
-        return Collected(0, _join(job_id, item, manifest, index, store, format_for, rounds=len(keys)))
+        return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)))
 
 
 def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
@@ -142,7 +142,7 @@ def _join(
     manifest: Manifest,
     index: AnswerIndex,
     store: ObjectStore,
-    format_for: FormatFor,
+    formats: Formats,
     *,
     rounds: int,
 ) -> Tally:
@@ -150,7 +150,7 @@ def _join(
         job_id,
         item,
         store=store,
-        file_format=format_of(manifest, format_for),
+        formats=formats_of(manifest, formats),
         result_of=index.line,
         paid_before=index.replaced_paid(),
         unanswered=failed("the API returned no result for this row"),

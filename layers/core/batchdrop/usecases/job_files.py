@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 import yaml
 
+from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.recipe import Recipe, parse_recipe
+from batchdrop.domain.recipe import Input, Output, Recipe, parse_recipe
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import RecipeRejected
-from batchdrop.ports import FileFormat, ObjectMissing, ObjectStore
-
-FormatFor = Callable[[str, str, str], FileFormat]  # extension, filename, header text if it is known already
+from batchdrop.ports import Formats, InputFormat, ObjectMissing, ObjectStore, OutputFormat
 
 
 def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
@@ -53,7 +52,30 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
     return parse_recipe(fields, name=key)
 
 
-def format_of(manifest: Manifest, format_for: FormatFor) -> FileFormat:
-    """Return the format of a job's file, with the header that its split found."""
+@dataclass(frozen=True, slots=True)
+class JobFormats:
+    """How a job's file is read, and how its output and its `failed.jsonl` are written."""
+
+    reader: InputFormat
+    output: OutputFormat
+    failed: OutputFormat
+
+
+def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
+    """Return what reads a job's file, with the header that its split found."""
+    options = manifest.recipe.input if manifest.recipe else Input()
+    return formats.reader(parse_inbox_key(manifest.upload.key), options, new_columns(manifest), manifest.header)
+
+
+def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
+    """Return a job's formats. Raises UploadRejected for an output that cannot be."""
+    reader, new = reader_of(manifest, formats), new_columns(manifest)
+    options = manifest.recipe.output if manifest.recipe else Output()
     key = parse_inbox_key(manifest.upload.key)
-    return format_for(key.extension, key.filename, manifest.header)
+    output = formats.writer(reader, key, options, new, manifest.columns)
+    return JobFormats(reader, output, formats.failed(reader, new))
+
+
+def new_columns(manifest: Manifest) -> NewColumns:
+    """Return the columns that a job's output has beside the input's own."""
+    return NewColumns()

@@ -13,8 +13,10 @@ from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
 from batchdrop.domain.result import ResultLine, Succeeded
 from batchdrop.domain.row import StoredRow
 from batchdrop.domain.tally import Tally
-from batchdrop.ports import FileFormat, ObjectStore
+from batchdrop.ports import ObjectStore, Source
+from batchdrop.usecases.job_files import JobFormats
 from batchdrop.usecases.stored_lines import whole_lines
+from batchdrop.usecases.stored_source import StoredSource
 
 ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
 
@@ -24,7 +26,7 @@ def join_shard(
     item: ShardItem,
     *,
     store: ObjectStore,
-    file_format: FileFormat,
+    formats: JobFormats,
     result_of: ResultOf,
     unanswered: Outcome,
     paid_before: Iterable[bytes] = (),
@@ -39,25 +41,32 @@ def join_shard(
     keys = JobKeys(job_id)
     tally = Tally(rounds=rounds or 0)
     outcome_of = _Outcomes(result_of, unanswered)
+    sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
-        store.writer(keys.part(item.shard, file_format.extension)) as part,
-        store.writer(keys.part_failed(item.shard)) as part_failed,
+        store.writer(keys.part(item.shard, formats.output.extension)) as part_file,
+        formats.output.part(part_file, sidecar) as part,
+        store.writer(keys.part(item.shard, formats.failed.extension)) as failed_file,
+        formats.failed.part(failed_file, None) as failed_part,
     ):
         rows = msgspec.json.Decoder(StoredRow)
         for index, line in enumerate(whole_lines(blocks)):
             row = rows.decode(line)
             outcome = outcome_of(index, row)
             tally.add(outcome)
-            part.write(file_format.output_row(row.raw, outcome))
+            part.add(row, outcome)
             if outcome.fate != "answered":
-                part_failed.write(file_format.failed_line(row.raw, outcome))
+                failed_part.add(row, outcome)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
         tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
     if rounds is not None:
         store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
     return tally
+
+
+def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None:
+    return None if formats.reader.sidecar is None else StoredSource(store, key)
 
 
 class _PaidLine(msgspec.Struct):

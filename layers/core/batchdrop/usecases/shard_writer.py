@@ -1,8 +1,8 @@
-"""Writes a shard's two files side by side: the create body, and the rows it came from."""
+"""Writes a shard's files side by side: the create body, and the rows it came from."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -10,18 +10,19 @@ import msgspec
 
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
-from batchdrop.domain.row import StoredRow
+from batchdrop.domain.row import Row, StoredRow
 from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
-from batchdrop.ports import ObjectStore
+from batchdrop.ports import InputFormat, ObjectStore, Sidecar, Writer
 
 
 class ShardWriter:
-    """A context in which one shard grows. Both objects appear when it ends without an error, none when it fails."""
+    """A context in which one shard grows. Its objects appear when it ends without an error, none when it fails."""
 
-    def __init__(self, store: ObjectStore, keys: JobKeys, shard: int) -> None:
+    def __init__(self, store: ObjectStore, keys: JobKeys, shard: int, reader: InputFormat) -> None:
         self._stack = ExitStack()
         self._requests_file = self._stack.enter_context(store.writer(keys.requests(shard)))
         self._rows_file = self._stack.enter_context(store.writer(keys.rows(shard)))
+        self._sidecar = self._open_sidecar(store.writer(keys.sidecar(shard)), reader)
         self._encoder = msgspec.json.Encoder()
         self._shard = shard
         self._bytes = 0
@@ -38,9 +39,11 @@ class ShardWriter:
             self._write(BODY_TAIL if self._requests else BODY_HEAD + BODY_TAIL)
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, row: StoredRow, request_line: bytes | None) -> None:
-        """Append a row, and its request unless the row is a reject."""
-        self._rows_file.write(self._encoder.encode(row) + b"\n")
+    def add(self, row: Row, reason: str | None, request_line: bytes | None) -> None:
+        """Append a row, and its request unless the row is a reject for this reason."""
+        self._rows_file.write(self._encoder.encode(StoredRow(row.number, row.raw, reason, row.exact)) + b"\n")
+        if self._sidecar is not None:
+            self._sidecar.add(row)
         self.rows += 1
         if request_line is not None:
             self._write((BODY_SEPARATOR if self._requests else BODY_HEAD) + request_line)
@@ -49,6 +52,12 @@ class ShardWriter:
     def item(self) -> ShardItem:
         """Return what the manifest keeps of the shard."""
         return ShardItem(shard=self._shard, rows=self.rows, requests=self._requests, bytes=self._bytes)
+
+    def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:
+        """Open the third file, if the format has one; a writer that is not entered writes nothing."""
+        if reader.sidecar is None:
+            return None
+        return self._stack.enter_context(reader.sidecar(self._stack.enter_context(file)))
 
     def _write(self, data: bytes) -> None:
         self._requests_file.write(data)

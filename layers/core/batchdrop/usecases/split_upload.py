@@ -5,7 +5,7 @@ Nothing is sent to the API before the whole file is split, so whatever is wrong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from batchdrop.domain.answer import Column
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
@@ -22,12 +23,21 @@ from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
-from batchdrop.ports import Clock, FileFormat, ObjectChanged, ObjectMissing, ObjectStore
-from batchdrop.usecases.job_files import FormatFor, format_of, read_manifest, read_recipe, write_manifest
+from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
+from batchdrop.usecases.job_files import (
+    formats_of,
+    new_columns,
+    read_manifest,
+    read_recipe,
+    reader_of,
+    write_manifest,
+)
 from batchdrop.usecases.shard_writer import ShardWriter
 from batchdrop.usecases.stored_lines import whole_lines
+from batchdrop.usecases.stored_source import UploadSource
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
+READY_MADE_FORMATS = {"jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ def split_upload(
     *,
     store: ObjectStore,
     clock: Clock,
-    format_for: FormatFor,
+    formats: Formats,
     limits: ShardLimits,
     time_reserve: float,
 ) -> SplitProgress:
@@ -60,9 +70,9 @@ def split_upload(
     mend, SplitTooSlow if the time did not suffice for a single shard.
     """
     started = clock.now()
-    manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, format_for)
+    manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
     if manifest.cursor is not None:
-        _Split(manifest, store, format_for, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
+        _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
         _save(manifest, store)
@@ -77,25 +87,27 @@ def split_upload(
     )
 
 
-def _open_job(upload: UploadRecord, store: ObjectStore, format_for: FormatFor) -> Manifest:
+def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Manifest:
     """Check what can be checked before the first row."""
     key = parse_inbox_key(upload.key)
-    file_format = format_for(key.extension, key.filename, "")
     if not upload.size:
         message = f"{key.filename}: the file is empty; drop it again with at least one row"
         raise UploadRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
-    if recipe is None and not _is_ready_made(upload, store, file_format):
+    manifest = Manifest(upload=upload, format="", recipe=recipe)
+    reader = reader_of(manifest, formats)
+    if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
-    return Manifest(upload=upload, format=file_format.extension, recipe=recipe)
+    manifest.format = reader.name
+    return manifest
 
 
-def _is_ready_made(upload: UploadRecord, store: ObjectStore, file_format: FileFormat) -> bool:
+def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat) -> bool:
     """Tell whether the file needs no recipe: its first line is a request already."""
-    if file_format.columns is not None:
+    if reader.name not in READY_MADE_FORMATS:
         return False
-    with closing(_blocks(upload, store, Cursor())) as blocks:
-        first = next(file_format.rows(blocks, Cursor()), None)
+    with closing(reader.rows(UploadSource(store, upload), Cursor())) as rows:
+        first = next(rows, None)
     return first is not None and all(name in first.cells for name in ReadyRequest.__struct_fields__)
 
 
@@ -106,18 +118,6 @@ def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
         f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
         'a request {"custom_id": …, "params": …}'
     )
-
-
-def _blocks(upload: UploadRecord, store: ObjectStore, start: Cursor) -> Generator[bytes, None, None]:
-    """Yield the upload's bytes, as long as it is still the object that the event told of."""
-    try:
-        yield from store.stream(upload.key, start=start.offset, etag=upload.etag)
-    except ObjectMissing as error:
-        message = f"{upload.key}: the file was deleted before it was read; drop it again"
-        raise UploadRejected(message) from error
-    except ObjectChanged as error:
-        message = f"{upload.key}: the file was replaced before it was read; the newer upload has a job of its own"
-        raise UploadRejected(message) from error
 
 
 class _Placed(NamedTuple):
@@ -136,22 +136,21 @@ class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this mo
 class _Split:
     """One invocation's share of a split: it moves the manifest's cursor shard by shard."""
 
-    def __init__(self, manifest: Manifest, store: ObjectStore, format_for: FormatFor, limits: ShardLimits) -> None:
+    def __init__(self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits) -> None:
         self._manifest = manifest
         self._store = store
         self._keys = JobKeys(manifest.upload.job_id)
         self._inbox_key = parse_inbox_key(manifest.upload.key)
-        self._format = format_of(manifest, format_for)
+        self._formats = formats
+        self._reader = reader_of(manifest, formats)
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
         shards_before = len(self._manifest.shards)
-        start = self._manifest.cursor or Cursor()
-        with closing(_blocks(self._manifest.upload, self._store, start)) as blocks:
-            rows = self._format.rows(blocks, start)
-            self._manifest.header = self._format.header
-            self._manifest.columns = self._format.columns or []
+        source = UploadSource(self._store, self._manifest.upload)
+        with closing(self._reader.rows(source, self._manifest.cursor or Cursor())) as rows:
+            self._note_columns()
             try:
                 self._write_shards(self._placed(rows, self._source()), out_of_time)
             except _OutOfTime as stopped:
@@ -166,13 +165,27 @@ class _Split:
             raise UploadRejected(message)
         self._manifest.cursor = None
 
+    def _note_columns(self) -> None:
+        """Keep what the reader found before the first row, and make sure that an output can be made of it."""
+        self._manifest.header = self._reader.header
+        own = self._reader.columns or []
+        new = new_columns(self._manifest)
+        for taken in (column for column in own if column in new.names):
+            message = (
+                f"{self._inbox_key.filename}: the header has a column '{taken}', which is where the output goes; "
+                "rename it in the file, or set `output: {prefix: …}` in the recipe"
+            )
+            raise UploadRejected(message)
+        self._manifest.columns = [Column(name) for name in own]
+        formats_of(self._manifest, self._formats)
+
     def _source(self) -> RequestSource:
         recipe = self._manifest.recipe
         if recipe is None:
             return ReadyRequests()
-        prompt = Prompt(recipe.prompt, name=self._inbox_key.recipe_key)
-        if self._format.columns is not None:
-            prompt.check_columns(self._format.columns, filename=self._inbox_key.filename)
+        prompt = Prompt(recipe.prompt or "", name=self._inbox_key.recipe_key)
+        if self._reader.columns is not None:
+            prompt.check_columns(self._reader.columns, filename=self._inbox_key.filename)
         return RecipeRequests(recipe, prompt)
 
     def _placed(self, rows: Iterator[Row], source: RequestSource) -> Iterator[_Placed]:
@@ -201,10 +214,10 @@ class _Split:
             self._manifest.shards.append(self._write_shard(shard, rows, out_of_time))
 
     def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> ShardItem:
-        with ShardWriter(self._store, self._keys, shard) as writer:
+        with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
             for row, placement, params, reason in group:
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
-                writer.add(StoredRow(row.number, row.raw, reason), line)
+                writer.add(row, reason, line)
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
         return writer.item()

@@ -1,35 +1,33 @@
-"""CSV, as RFC 4180 and spreadsheets write it. A row's own text is kept and never written anew."""
+"""CSV in, as RFC 4180 and spreadsheets write it. A row's own text is kept."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
 
-import msgspec
-
-from batchdrop.adapters.formats.columns import ADDED, ERROR, RAW, STATUS, added_values
+from batchdrop.adapters.formats.dialect import Dialect
 from batchdrop.adapters.formats.lines import BOM, Line, NotUtf8, split_lines, without_line_end
-from batchdrop.domain.limits import MAX_CELL_CHARS
-from batchdrop.domain.outcome import Outcome
+from batchdrop.domain.answer import RAW
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.errors import UploadRejected
-
-csv.field_size_limit(MAX_CELL_CHARS)
-
-_MUST_QUOTE = frozenset(',"\r\n')
+from batchdrop.ports import Source
 
 
-class CsvFormat:
-    """Reads and joins comma-separated values.
+class CsvInput:
+    """Reads comma-separated values.
 
     `header` is the header's own text where an earlier reading found it; empty to read it from the file.
     """
 
-    extension = "csv"
+    sidecar = None  # a row's text is exact
 
-    def __init__(self, filename: str, header: str = "") -> None:
-        self._filename = filename
+    def __init__(self, filename: str, header: str = "", *, name: str = "csv", delimiter: str = ",") -> None:
+        self.name = name
         self.header = header
+        self._filename = filename
+        self._delimiter = delimiter
         self._columns: list[str] = self._parse_header() if header else []
 
     @property
@@ -37,71 +35,57 @@ class CsvFormat:
         """Return the header's columns; a column without a name is `column_3`, counted from 1."""
         return self._columns
 
-    def rows(self, blocks: Iterable[bytes], start: Cursor) -> Iterator[Row]:
+    @property
+    def dialect(self) -> Dialect:
+        """Return how the file is written."""
+        return Dialect(self._delimiter, "\r\n" if self.header.endswith("\r\n") else "\n")
+
+    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read the header, if `start` is before it, and return the rows after it.
 
         Raises UploadRejected for a file that is not UTF-8, has no usable header, or never closes a quote.
         """
-        records = _Records(split_lines(blocks, offset=start.offset, filename=self._filename), start, self._filename)
+        blocks = source.blocks(start.offset)
+        lines = split_lines(blocks, offset=start.offset, filename=self._filename)
+        records = _Records(lines, start, self._filename, self._delimiter)
         if not self.header:
             self.header = records.header()
             self._columns = self._parse_header()
-        return self._rows(records)
+        return self._rows(records, blocks)
 
-    def output_header(self) -> bytes:
-        """Return the header with the new columns after its own."""
-        return (without_line_end(self.header) + "," + ",".join(ADDED) + self._line_end).encode()
+    def cells(self, raw: str) -> dict[str, Any]:
+        """Return a stored row's cells; of a row that does not fit the header, as many as it has, and its text."""
+        cells = self.dialect.cells(raw)
+        named = dict(zip(self._columns, cells, strict=False))
+        return named if len(cells) == len(self._columns) else {**named, RAW: raw}
 
-    def output_row(self, raw: str, outcome: Outcome) -> bytes:
-        """Return the row's own text with the new cells after it; a ragged row is made to fit the header first."""
-        kept = raw if outcome.fate != "rejected" else self._fitted(raw)
-        return (kept + "," + ",".join(map(_quoted, added_values(outcome))) + self._line_end).encode()
+    def fitted(self, raw: str) -> str:
+        """Return a row's text with as many cells as the header has."""
+        cells = self.dialect.cells(raw)[: len(self._columns)]
+        return self.dialect.record(cells + [""] * (len(self._columns) - len(cells)))
 
-    def failed_line(self, raw: str, outcome: Outcome) -> bytes:
-        """Return the row as a JSON object, so that `failed.jsonl` can be dropped in again."""
-        cells = _cells(raw)
-        fields = dict(zip(self._columns, cells, strict=False))
-        if len(cells) != len(self._columns):
-            fields[RAW] = raw
-        return msgspec.json.encode({**fields, STATUS: outcome.status, ERROR: outcome.error}) + b"\n"
-
-    @property
-    def _line_end(self) -> str:
-        return "\r\n" if self.header.endswith("\r\n") else "\n"
-
-    def _rows(self, records: _Records) -> Iterator[Row]:
+    def _rows(self, records: _Records, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
         columns, width = self._columns, len(self._columns)
-        for record in records:
-            if record.error or len(record.cells) != width:
-                reason = record.error or f"it has {len(record.cells)} cells, the header has {width} columns"
-                yield Row(without_line_end(record.text), record.start, error=reason)
-            else:
-                yield Row(without_line_end(record.text), record.start, dict(zip(columns, record.cells, strict=True)))
+        with closing(blocks):
+            for record in records:
+                text = without_line_end(record.text)
+                if record.error or len(record.cells) != width:
+                    reason = record.error or f"it has {len(record.cells)} cells, the header has {width} columns"
+                    yield Row(text, record.start, error=reason)
+                else:
+                    yield Row(text, record.start, dict(zip(columns, record.cells, strict=True)))
 
     def _parse_header(self) -> list[str]:
-        cells = _cells(self.header.removeprefix(BOM))
+        cells = self.dialect.cells(self.header.removeprefix(BOM))
         if not cells:
             message = f"{self._filename}: the file is empty; a CSV file starts with a header line"
             raise UploadRejected(message)
         columns = [cell.strip() or f"column_{number}" for number, cell in enumerate(cells, start=1)]
         for number, column in enumerate(columns):
-            self._check_column(column, columns[:number])
+            if column in columns[:number]:
+                message = f"{self._filename}: two columns are named '{column}' in the header; rename one of them"
+                raise UploadRejected(message)
         return columns
-
-    def _check_column(self, column: str, earlier: list[str]) -> None:
-        if column in earlier:
-            message = f"{self._filename}: two columns are named '{column}' in the header; rename one of them"
-            raise UploadRejected(message)
-        if column in ADDED:
-            message = (
-                f"{self._filename}: the header has a column '{column}', which is where the output goes; "
-                "rename it in the file and drop it again"
-            )
-            raise UploadRejected(message)
-
-    def _fitted(self, raw: str) -> str:
-        cells = _cells(raw)[: len(self._columns)]
-        return ",".join(map(_quoted, cells + [""] * (len(self._columns) - len(cells))))
 
 
 class _Record:
@@ -116,12 +100,12 @@ class _Record:
 class _Records:
     """Runs the csv module over lines, and remembers the text that each record was read from."""
 
-    def __init__(self, lines: Iterator[Line], start: Cursor, filename: str) -> None:
+    def __init__(self, lines: Iterator[Line], start: Cursor, filename: str, delimiter: str) -> None:
         self._lines = lines
         self._filename = filename
         self._taken: list[Line] = []
         self._exhausted = False
-        self._reader = csv.reader(self._feed())
+        self._reader = csv.reader(self._feed(), delimiter=delimiter)
         self._line_count = start.lines
         self._rows = start.rows
 
@@ -185,15 +169,3 @@ class _Records:
 
     def _place(self) -> str:
         return f"row {self._rows + 1} (line {self._line_count + 1})"
-
-
-def _cells(text: str) -> list[str]:
-    """Take one record's text apart; text that the csv module refuses is one cell."""
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:
-        return [text]
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if _MUST_QUOTE.intersection(cell) else cell
