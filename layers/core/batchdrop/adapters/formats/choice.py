@@ -9,13 +9,15 @@ from batchdrop.adapters.formats.csv_output import CsvOutput
 from batchdrop.adapters.formats.dialect import Dialect
 from batchdrop.adapters.formats.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput
+from batchdrop.adapters.formats.parquet_input import ParquetInput
+from batchdrop.adapters.formats.parquet_output import ParquetOutput
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.recipe import FormatName, Input, Output
 from batchdrop.domain.upload import InboxKey
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import InputFormat, OutputFormat
 
-_BY_EXTENSION: dict[str, FormatName] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
+_BY_EXTENSION: dict[str, FormatName] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
 
 
 class FileFormats:
@@ -33,6 +35,8 @@ class FileFormats:
                 return CsvInput(key.filename, header)
             case "jsonl":
                 return JsonlInput(key.filename, new.names)
+            case "parquet":
+                return ParquetInput(key.filename, header)
             case other:
                 message = f"{key.filename}: {other} files cannot be read"
                 raise UploadRejected(message)
@@ -47,6 +51,8 @@ class FileFormats:
                 return CsvOutput(reader, names, new, _dialect(reader), escapes=options.escape_formulas)
             case "jsonl":
                 return JsonlOutput(reader, new)
+            case "parquet":
+                return _parquet_output(reader, key.filename, new, columns)
             case other:
                 message = f"{key.filename}: {other} files cannot be written"
                 raise UploadRejected(message)
@@ -54,6 +60,12 @@ class FileFormats:
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return what writes `failed.jsonl`."""
         return FailedOutput(reader, new)
+
+
+def _parquet_output(reader: InputFormat, filename: str, new: NewColumns, columns: list[Column]) -> ParquetOutput:
+    if isinstance(reader, ParquetInput):
+        return ParquetOutput(new, header=reader.header, filename=filename)
+    return ParquetOutput(new, columns=columns, cells=reader.cells, filename=filename)
 
 
 def _dialect(reader: InputFormat) -> Dialect:
