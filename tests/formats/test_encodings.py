@@ -20,7 +20,7 @@ JAPANESE = (
 GERMAN = (
     "id,text\n1,Schöne Grüße aus München, die Qualität ist großartig\n2,Leider kaputt – Rückgabe läuft, 5 € zurück\n"
 )
-CHINESE = "id,评论\n1,质量非常好，下次还会再买。\n2,物流太慢了，包装也破了\n"
+CHINESE = "id,评论\n1,质量非常好，下次还会再买。\n2,物流太慢了，包装也破了\n"  # noqa: RUF001 - the comma of Chinese text is the point
 RUSSIAN = "id,отзыв\n1,Очень хороший товар, спасибо большое\n2,Доставка медленная, но всё цело\n"
 
 UNICODE = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
