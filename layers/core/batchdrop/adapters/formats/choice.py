@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
+from batchdrop.adapters.formats.compressed import CompressedInput, CompressedOutput, CompressedWhole
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.csv_output import CsvOutput
-from batchdrop.adapters.formats.dialect import Dialect
+from batchdrop.adapters.formats.decoders import Kind
+from batchdrop.adapters.formats.dialect import TAB, Dialect, delimiter_named
+from batchdrop.adapters.formats.encodings import Encoding, encoding_named
+from batchdrop.adapters.formats.json_input import JsonInput
 from batchdrop.adapters.formats.jsonl_input import JsonlInput
-from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput
+from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
 from batchdrop.adapters.formats.parquet_input import ParquetInput
 from batchdrop.adapters.formats.parquet_output import ParquetOutput
+from batchdrop.adapters.formats.text_input import TextInput
+from batchdrop.adapters.formats.text_output import Framed, encoding_of
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.recipe import FormatName, Input, Output
 from batchdrop.domain.upload import InboxKey
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import InputFormat, OutputFormat
 
-_BY_EXTENSION: dict[str, FormatName] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
+_BY_EXTENSION: dict[str, FormatName] = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "json",
+    "txt": "txt",
+    "parquet": "parquet",
+}
 
 
 class FileFormats:
@@ -30,36 +45,48 @@ class FileFormats:
         if options == "files":
             message = f"{key.filename}: files as rows cannot be read yet"
             raise UploadRejected(message)
-        match options.format or _format_named(key):
-            case "csv":
-                return CsvInput(key.filename, header)
-            case "jsonl":
-                return JsonlInput(key.filename, new.names)
-            case "parquet":
-                return ParquetInput(key.filename, header)
-            case other:
-                message = f"{key.filename}: {other} files cannot be read"
-                raise UploadRejected(message)
+        inner = _reader(key, options, new, header)
+        return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
     ) -> OutputFormat:
         """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
-        match options.format or reader.name:
-            case "csv":
-                names = [column.name for column in columns]
-                return CsvOutput(reader, names, new, _dialect(reader), escapes=options.escape_formulas)
-            case "jsonl":
-                return JsonlOutput(reader, new)
-            case "parquet":
-                return _parquet_output(reader, key.filename, new, columns)
-            case other:
-                message = f"{key.filename}: {other} files cannot be written"
-                raise UploadRejected(message)
+        inner = reader.inner if isinstance(reader, CompressedInput) else reader
+        encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
+        kind = options.compression or key.compression or "none"
+        if (options.format or inner.name) == "parquet":
+            table = _parquet_output(inner, key.filename, new, columns)
+            return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
+        text = _text_writer(inner, key, options, new, columns, encoding)
+        return text if kind == "none" else CompressedOutput(text, cast("Kind", kind))
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
-        """Return what writes `failed.jsonl`."""
-        return FailedOutput(reader, new)
+        """Return what writes `failed.jsonl`: never compressed, always UTF-8."""
+        return FailedOutput(reader.inner if isinstance(reader, CompressedInput) else reader, new)
+
+
+def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> InputFormat:
+    filename, encoding = key.filename, options.encoding
+    if encoding:
+        encoding_named(encoding)
+    delimiter = delimiter_named(options.delimiter) if options.delimiter else None
+    match options.format or _format_named(key):
+        case "csv":
+            return CsvInput(filename, header, delimiter=delimiter, encoding=encoding)
+        case "tsv":
+            return CsvInput(filename, header, name="tsv", delimiter=delimiter or TAB, encoding=encoding)
+        case "jsonl":
+            return JsonlInput(filename, new.names, header, encoding=encoding)
+        case "json":
+            return JsonInput(filename, new.names, header, encoding=encoding)
+        case "txt":
+            return TextInput(filename, header, encoding=encoding)
+        case "parquet":
+            return ParquetInput(filename, header)
+        case other:
+            message = f"{filename}: {other} files cannot be read"
+            raise UploadRejected(message)
 
 
 def _parquet_output(reader: InputFormat, filename: str, new: NewColumns, columns: list[Column]) -> ParquetOutput:
@@ -68,8 +95,33 @@ def _parquet_output(reader: InputFormat, filename: str, new: NewColumns, columns
     return ParquetOutput(new, columns=columns, cells=reader.cells, filename=filename)
 
 
-def _dialect(reader: InputFormat) -> Dialect:
-    return reader.dialect if isinstance(reader, CsvInput) else Dialect()
+def _text_writer(
+    reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column], encoding: Encoding
+) -> Framed:
+    match options.format or reader.name:
+        case "csv" | "tsv" | "txt" as name:
+            return CsvOutput(
+                reader,
+                [column.name for column in columns],
+                new,
+                _dialect(reader, name),
+                extension="tsv" if name == "tsv" else "csv",
+                encoding=encoding,
+                escapes=options.escape_formulas,
+            )
+        case "jsonl":
+            return JsonlOutput(reader, new, encoding)
+        case "json":
+            return JsonOutput(reader, new, encoding)
+        case other:
+            message = f"{key.filename}: {other} files cannot be written"
+            raise UploadRejected(message)
+
+
+def _dialect(reader: InputFormat, name: str) -> Dialect:
+    if isinstance(reader, CsvInput) and reader.name == name:
+        return reader.dialect
+    return Dialect(TAB if name == "tsv" else ",")
 
 
 def _format_named(key: InboxKey) -> FormatName:
