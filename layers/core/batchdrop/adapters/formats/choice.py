@@ -70,11 +70,21 @@ class FileFormats:
 
 
 def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> InputFormat:
-    filename, encoding = key.filename, options.encoding
+    match options.format or _format_named(key):
+        case "parquet":
+            return ParquetInput(key.filename, header)
+        case "xlsx":
+            return XlsxInput(key.filename, header, sheet=options.sheet)
+        case text:
+            return _text_reader(text, key.filename, options, new, header)
+
+
+def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumns, header: str) -> InputFormat:
+    encoding = options.encoding
     if encoding:
         encoding_named(encoding)
     delimiter = delimiter_named(options.delimiter) if options.delimiter else None
-    match options.format or _format_named(key):
+    match name:
         case "csv":
             return CsvInput(filename, header, delimiter=delimiter, encoding=encoding)
         case "tsv":
@@ -85,10 +95,6 @@ def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> Inpu
             return JsonInput(filename, new.names, header, encoding=encoding)
         case "txt":
             return TextInput(filename, header, encoding=encoding)
-        case "parquet":
-            return ParquetInput(filename, header)
-        case "xlsx":
-            return XlsxInput(filename, header, sheet=options.sheet)
         case other:
             message = f"{filename}: {other} files cannot be read"
             raise UploadRejected(message)
@@ -99,9 +105,8 @@ def _table_writer(
 ) -> OutputFormat:
     name = options.format or reader.name
     # A file's own header carries more than its columns: a schema, a sheet's name and its dates' beginning.
-    own: dict[str, Any] = (
-        {"header": reader.header} if reader.name == name else {"columns": columns, "cells": reader.cells}
-    )
+    others: dict[str, Any] = {"columns": columns, "cells": reader.cells}
+    own = {"header": reader.header} if reader.name == name else others
     if name == "parquet":
         return ParquetOutput(new, filename=filename, **own)
     return XlsxOutput(new, filename=filename, escape_formulas=options.escape_formulas, **own)
