@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from batchdrop.domain.tally import Tally
 from batchdrop.ports import FileFormat, ObjectStore, Writer
 from batchdrop.usecases.stored_lines import whole_lines
 
+Line = TypeVar("Line")
 ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
 
 
@@ -48,13 +50,22 @@ def join_shard(
             if outcome.fate != "answered":
                 part_failed.write(file_format.failed_line(row.raw, outcome))
         tally.check(rows=item.rows, where=f"shard {item.shard}")
+    paid_lines = msgspec.json.Decoder(_PaidLine)
     for line in paid_before:
-        tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
+        tally.add_paid(_decoded(line, paid_lines).result.message)
     return tally
 
 
 class _PaidLine(msgspec.Struct):
     result: Succeeded
+
+
+def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
+    """Decode a result line; bytes that are no UTF-8 become U+FFFD, for the answer around them was paid."""
+    try:
+        return lines.decode(line)
+    except UnicodeDecodeError:
+        return lines.decode(line.decode(errors="replace"))
 
 
 class _Outcomes:
@@ -72,6 +83,6 @@ class _Outcomes:
         if line is None:
             return self._unanswered
         try:
-            return of_result(self._decoder.decode(line).result)
+            return of_result(_decoded(line, self._decoder).result)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")
