@@ -35,7 +35,7 @@ ENDED = {Stage.SUCCEEDED, Stage.FAILED}
 
 @dataclass(slots=True)
 class ShardView:
-    """One shard: its size, its stage, and once it is collected, its counts."""
+    """One shard: its size, its stage, once it is collected its counts, and how many rounds were asked."""
 
     shard: int
     rows: int
@@ -43,6 +43,7 @@ class ShardView:
     stage: Stage = Stage.WAITING
     batch_id: str = ""
     tally: Tally | None = None
+    rounds: int = 0
 
 
 @dataclass(slots=True)
@@ -102,7 +103,8 @@ class JobWatcher:
         if not self._view.shards:
             return
         for sent in self._ledger.submissions(self._view.job_id):
-            self._view.shards[sent.shard].batch_id = sent.batch_id or ""
+            shard = self._view.shards[sent.shard]
+            shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
         for failure in self._ledger.shard_failures(self._view.job_id):
             self._view.shards[failure.shard].stage = Stage.FAILED
         for shard in self._view.shards:
@@ -113,7 +115,7 @@ class JobWatcher:
             return
         shard.stage = Stage.ASKING
         try:
-            body = self._store.read(JobKeys(self._view.job_id).part_tally(shard.shard))
+            body = self._store.read(JobKeys(self._view.job_id).part_tally(shard.shard, shard.rounds))
         except ObjectMissing:
             return
         shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)

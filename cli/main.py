@@ -70,6 +70,31 @@ def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")]
 
 
 @app.command()
+def check(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
+    file: Annotated[Path | None, typer.Argument(help="A file to be asked about with it.")] = None,
+) -> None:
+    """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
+
+    Nothing is sent. Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
+    """
+    from batchdrop.errors import JobFault
+    from cli.checking import check_file, check_recipe
+
+    for path in (recipe, file):
+        if path is not None and not path.is_file():
+            _usage_error(f"there is no file {path}")
+    try:
+        if file is None:
+            check_recipe(recipe, _console())
+        elif not check_file(recipe, file, _console()):
+            raise typer.Exit(JOB_FAILED)
+    except JobFault as fault:
+        typer.echo(f"Error: {fault}", err=True)
+        raise typer.Exit(JOB_FAILED) from fault
+
+
+@app.command()
 def up(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")

@@ -19,7 +19,10 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState whose submission is uncertain; return it with the verdict in `settled`."""
+    """Take a ShardState whose submission is uncertain; return it with the verdict in `settled`.
+
+    The last look raises SubmissionUnsettled instead of leaving it open.
+    """
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     settled = settle_submission(
@@ -30,7 +33,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),
         visible_after=timedelta(seconds=bootstrap.configuration().settle_seconds),
+        is_last=state.is_last_look,
     )
     metrics.add_metric("UncertainSubmissions", MetricUnit.Count, 1 if state.looks == 0 else 0)
-    logger.info("looked for a lost submission", looks=state.looks, verdict=settled.verdict, batch_id=settled.batch_id)
+    seen = {"verdict": settled.verdict, "batch_id": settled.batch_id, "why": settled.why}
+    logger.info("looked for a lost submission", looks=state.looks, **seen)
     return as_state(state.looked(settled.verdict, batch_id=settled.batch_id))

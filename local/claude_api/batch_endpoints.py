@@ -79,9 +79,10 @@ async def list_batches(visit: Visit) -> Response:
     )
     for batch in page:
         await batch.settled(now)
+    url = _results_host(visit) if any(batch.ended(now) for batch in page) else visit.api_url
     return _json(
         {
-            "data": [batch.view(now, visit.api_url) for batch in page],
+            "data": [batch.view(now, url) for batch in page],
             "has_more": has_more,
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page else None,
@@ -121,11 +122,13 @@ def _maybe_not_there(visit: Visit, since: float) -> None:
 async def _shown(batch: Batch, visit: Visit) -> Response:
     now = visit.state.clock.now()
     await batch.settled(now)
-    url = visit.api_url
-    if batch.ended(now):
-        fault = visit.state.faults.take(visit.endpoint, ("results_foreign_host",))
-        url = fault.host if fault else url
+    url = _results_host(visit) if batch.ended(now) else visit.api_url
     return _json(batch.view(now, url))
+
+
+def _results_host(visit: Visit) -> str:
+    fault = visit.state.faults.take(visit.endpoint, ("results_foreign_host",))
+    return fault.host if fault else visit.api_url
 
 
 def _page_size(limit: str | None) -> int:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
-from batchdrop.domain.polling import JITTER, LONGEST_WAIT, wait_seconds
+from batchdrop.domain.polling import JITTER, LONGEST_WAIT, MOST_LOOKS, MOST_LOOKS_IN_ALL, wait_seconds
 from batchdrop.domain.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.errors import ApiUnavailable
@@ -26,6 +26,9 @@ AWS_MOST_EVENTS = 25_000
 LARGEST_STATE = 32 * 1024  # an eighth of AWS's 256 KB
 CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
 JITTERS = [0.0, 0.5, 0.999]
+
+
+UNSETTLED = TaskError("SubmissionUnsettled", json.dumps({"errorMessage": "why", "errorType": "SubmissionUnsettled"}))
 
 
 class SlowService:
@@ -63,6 +66,8 @@ class SlowService:
             case "${SettleSubmissionFunctionArn}":
                 self.calls += 1
                 verdict = self.settled(state)
+                if verdict == "open" and state.is_last_look:
+                    raise UNSETTLED
                 batch_id = self._adopted(state) if verdict == "accepted" else ""
                 return as_state(state.looked(verdict, batch_id=batch_id))
             case "${PollBatchFunctionArn}":
@@ -262,6 +267,56 @@ def test_a_day_of_settling_fits_into_one_history() -> None:
     assert walk.seconds >= 2 * DAY
     assert walk.events < 2 * MOST_EVENTS
     assert walk.largest < 600
+
+
+def test_settling_ends() -> None:
+    """What cannot be told in 48 h ends the shard by name, with nothing sent again and a fifth of a history used."""
+    service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain")
+    items: list[Any] = []
+    walk = _with_ledger(service, items).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    assert len(failed) == 1
+    assert walk.visited.count("Settle submission") == MOST_LOOKS
+    assert walk.visited[-2:] == ["Record shard failure", "Shard failed"]
+    assert (walk.error, walk.cause) == (UNSETTLED.error, UNSETTLED.cause)
+    assert items[0]["Item"]["error"] == {"S": "SubmissionUnsettled"}
+    assert walk.seconds >= 2 * DAY
+    assert walk.events < 2 * MOST_EVENTS
+
+
+def test_a_redriven_or_resumed_shard_looks_as_often_again() -> None:
+    """Its input is the Map's, which knows of no looks."""
+    assert not {"looks", "all_looks"} & definition()["States"]["Ask every shard"]["ItemSelector"].keys()
+
+
+@pytest.mark.parametrize("looks", [1, 4, 300])
+def test_answers_that_are_lost_again_and_again_end_too(looks: int) -> None:
+    """Uncertain, absent, sent, uncertain: all the looks of an execution are bounded, and so is its history."""
+    service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain")
+    service.settled = lambda state: "absent" if state.looks == looks else "open"
+    walk = _with_ledger(service, []).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    assert walk.error == "SubmissionUnsettled"
+    assert walk.visited.count("Settle submission") in range(MOST_LOOKS_IN_ALL, MOST_LOOKS_IN_ALL + 2)
+    assert len(failed) == walk.visited.count("Submit shard") == 1 + MOST_LOOKS_IN_ALL // (looks + 1)
+    assert walk.events < AWS_MOST_EVENTS / 2
+    assert walk.largest < 700
+
+
+def test_usual_rounds_with_a_lost_answer_each_fit_into_one_history() -> None:
+    """A foreign Message Batch followed for a day before each round, and each round to its expiry: half a history."""
+    service = SlowService(jitter=0.0, rounds=DEFAULT_ROUNDS)
+    lost: set[int] = set()
+
+    def lose(resource: str) -> None:
+        if "Submit" in resource and len(service.api.created) not in lost:
+            lost.add(len(service.api.created))
+            raise TaskError(error="SubmissionUncertain")
+
+    service.fail = lose
+    service.settled = lambda state: "absent" if state.looks == DAY // LONGEST_WAIT else "open"
+    walk = _walk(service)
+    assert walk.visited[-1] == "Shard done"
+    assert walk.visited.count("Settle submission") > DEFAULT_ROUNDS * DAY // LONGEST_WAIT
+    assert walk.events < AWS_MOST_EVENTS * 2 / 3
 
 
 @pytest.mark.parametrize("rounds", [2, DEFAULT_ROUNDS, MAX_ROUNDS])

@@ -40,7 +40,8 @@ RETRIED = {
 }
 NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
-    "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled", "JobClosedSince",
+    "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
+    "JobClosedSince",
 }  # fmt: skip
 
 

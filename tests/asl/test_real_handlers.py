@@ -11,12 +11,13 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.domain.polling import MOST_LOOKS_IN_ALL
 from batchdrop.domain.recipe import DEFAULT_ROUNDS
 from batchdrop.domain.submission import ShardFailure
 from local.claude_api.testing import running_emulator
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.aws import client
-from tests.functions.lambdas import STATE, UPLOAD, Cloud, Context, cloud, forget, load, set_environment
+from tests.functions.lambdas import BUCKET, STATE, UPLOAD, Cloud, Context, cloud, forget, load, set_environment
 from tests.project import definition
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -40,15 +41,16 @@ class Lane:
         cloud.put("recipes/sentiment.yaml", b"model: claude-haiku-5-5\nprompt: 'ask {{ x }}'\n")
         self._invoke("split_upload", {"upload": cloud.put(UPLOAD["key"], b"x\na\nb\n")})
 
-    def walk(self) -> Walk:
+    def walk(self, **changes: int) -> Walk:
         """Walk the child's states to their end; every wait moves the emulator's clock."""
         set_environment("submit_shard", self.cloud, self._monkeypatch)
         walker = Walker(CHILD["States"], self._do, self.cloud.emulator.state.clock.advance)
-        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2, "wait_seconds": 60})
+        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2, "wait_seconds": 60, **changes})
 
     def part(self) -> bytes:
-        """Return the shard's part of the output."""
-        return self.cloud.get(f"jobs/{JOB}/parts/00000.csv")
+        """Return the shard's part of the output, the one of the most rounds."""
+        found = self.cloud.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"jobs/{JOB}/parts/00000.r")["Contents"]
+        return self.cloud.get(max(one["Key"] for one in found if one["Key"].endswith(".csv")))
 
     def _do(self, resource: str, given: Any) -> Any:
         if resource == "arn:aws:states:::dynamodb:putItem":
@@ -136,6 +138,25 @@ def test_a_create_that_never_arrived_is_sent_again(lane: Lane) -> None:
     assert walk.visited.count("Submit shard") == 2
     assert walk.visited[-1] == "Shard done"
     assert lane.part().count(b",answered,") == 2
+    assert len(lane.cloud.emulator.bill()) == 2
+
+
+def test_what_cannot_be_told_ends_the_shard_and_is_looked_for_again(lane: Lane) -> None:
+    """Our own Message Batch, its results offered elsewhere: named, not sent again, and adopted when that is mended."""
+    lane.cloud.emulator.settings(batch_seconds=30.0)
+    lane.cloud.emulator.inject("accept_then_drop", "batches.create")
+    elsewhere = lane.cloud.emulator.inject("results_foreign_host", "batches.list", times=-1)
+    walk = lane.walk(all_looks=MOST_LOOKS_IN_ALL - 10)
+    assert walk.visited.count("Settle submission") == 10
+    assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionUnsettled")
+    [failure] = DynamoLedger(lane.cloud.table).shard_failures(JOB)
+    assert failure.error == "SubmissionUnsettled"
+    assert "msgbatch_" in failure.cause
+    assert elsewhere["host"] in failure.cause
+    lane.cloud.emulator.clear_faults()
+    assert lane.walk().visited[-1] == "Shard done"
+    assert lane.part().count(b",answered,") == 2
+    assert lane.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"dropped": 1}
     assert len(lane.cloud.emulator.bill()) == 2
 
 

@@ -80,3 +80,15 @@ def test_results_url_may_be_on_a_foreign_host(client: Anthropic, emulator: Runni
     again = client.messages.batches.retrieve(batch.id).results_url
     assert again is not None
     assert again.startswith(emulator.base_url)
+
+
+def test_the_list_may_tell_of_a_foreign_host(client: Anthropic, emulator: RunningEmulator) -> None:
+    """Of what has ended, and only there; running ones use the fault up no more than in `retrieve`."""
+    emulator.inject("results_foreign_host", "batches.list")
+    batch = client.messages.batches.create(requests=requests(1))
+    assert [one.results_url for one in client.messages.batches.list()] == [None]
+    emulator.advance(3600)
+    own = client.messages.batches.retrieve(batch.id).results_url
+    listed, again = ([one.results_url for one in client.messages.batches.list()] for _ in range(2))
+    assert listed == [f"https://results.example.invalid/v1/messages/batches/{batch.id}/results"]
+    assert again == [own]

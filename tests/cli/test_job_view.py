@@ -59,13 +59,28 @@ class Scene:
 
     def collect(self, shard: int) -> None:
         """Write a shard's tally."""
-        self.store.write(JobKeys(JOB).part_tally(shard), msgspec.json.encode(Tally(10, 8, 1, 1)))
+        self.store.write(JobKeys(JOB).part_tally(shard, 1), msgspec.json.encode(Tally(10, 8, 1, 1)))
 
 
 @pytest.fixture
 def scene() -> Scene:
     """A job that has just started."""
     return Scene()
+
+
+def test_the_last_round_has_the_counts(scene: Scene) -> None:
+    """A resumed shard's earlier part is not its last word."""
+    scene.split(shards=1)
+    scene.submit(0)
+    again = Submission(JOB, 0, 1, 2, "again", NOW, NOW)
+    scene.ledger.begin(again)
+    scene.ledger.accept(again, "msgbatch_1")
+    scene.collect(0)
+    [shard] = scene.look().shards
+    assert (shard.stage, shard.batch_id, shard.tally) == (Stage.ASKING, "msgbatch_1", None)
+    scene.store.write(JobKeys(JOB).part_tally(0, 2), msgspec.json.encode(Tally(10, 10)))
+    [shard] = scene.look().shards
+    assert (shard.stage, shard.tally) == (Stage.COLLECTED, Tally(10, 10))
 
 
 def test_stages_of_a_job(scene: Scene) -> None:

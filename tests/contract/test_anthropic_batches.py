@@ -269,6 +269,7 @@ def test_results_of_another_host_are_not_fetched(api: AnthropicBatchApi, emulato
         "https://api.test@evil.example/r",
         "https://evil.example/https://api.test/r",
         "//evil.example/r",
+        "https://[api.test/r",
     ],
 )
 def test_a_results_url_that_only_looks_like_ours_is_foreign(url: str) -> None:

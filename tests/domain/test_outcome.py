@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.domain.answer_shape import AnswerShape, answer_shape
 from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
+from batchdrop.domain.recipe import parse_recipe
 from batchdrop.domain.result import ResultLine
 from tests.fakes import errored, succeeded
 
@@ -92,3 +94,43 @@ def test_rejected_rows_carry_their_reason(reason: str) -> None:
     """A row that was never sent has its reason in the error column, and no answer."""
     outcome = rejected(reason)
     assert (outcome.fate, outcome.status, outcome.values, outcome.error) == ("rejected", "rejected", (), reason)
+
+
+def _typed(result: dict[str, Any]) -> Outcome:
+    fields = {"model": "m", "prompt": "{{ x }}", "answer": {"label": {"enum": ["a", "b"]}, "score": "number?"}}
+    shape: AnswerShape = answer_shape(parse_recipe(fields, name="r"), name="r")
+    line = msgspec.json.encode({"custom_id": "j-0-0", "result": result})
+    return of_result(msgspec.json.decode(line, type=ResultLine).result, shape)
+
+
+@pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", None])
+def test_a_typed_answer_fills_its_columns(stop: str | None) -> None:
+    """A whole, valid answer: its values in the columns' order, and no text beside them."""
+    outcome = _typed(succeeded('{"score":null,"label":"b"}', stop_reason=stop))
+    assert (outcome.fate, outcome.status, outcome.values) == ("answered", "answered", ("b", None))
+    assert (outcome.raw, outcome.error) == ("", "")
+
+
+def test_a_typed_answer_that_breaks_its_types_is_invalid() -> None:
+    """It is paid for, so its text stays; the reason names the field and says how to ask again."""
+    text = '{"label":"c","score":1}'
+    outcome = _typed(succeeded(text))
+    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("answered", "invalid", (), text)
+    assert outcome.error == (
+        "'label' is none of the values allowed (a, b); the answer is paid; `retry: {invalid: 1}` asks again"
+    )
+    assert outcome.message is not None
+
+
+@pytest.mark.parametrize("stop", [*STOPS[1:2], *STOPS[3:], "a_reason_of_tomorrow"])
+@pytest.mark.parametrize("text", ['{"label":"a', '{"label":"a","score":1}', "I cannot"])
+def test_a_typed_answer_that_stopped_early_fills_nothing(stop: str, text: str) -> None:
+    """Cut or refused: the stop reason is the status, and the text stands beside the empty columns."""
+    outcome = _typed(succeeded(text, stop_reason=stop))
+    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("answered", stop, (), text)
+    assert outcome.error
+
+
+def test_typed_rows_fail_as_others_do() -> None:
+    """What never answered has no values and no text."""
+    assert _typed(errored("overloaded_error", "x")) == failed("overloaded_error: x")

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
-from batchdrop.domain.polling import FIRST_WAIT, JITTER, LONGEST_WAIT, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.domain.polling import (
+    FIRST_WAIT,
+    JITTER,
+    LONGEST_WAIT,
+    MOST_LOOKS,
+    MOST_LOOKS_IN_ALL,
+    SETTLE_WAIT,
+    settle_seconds,
+    wait_seconds,
+)
+from batchdrop.domain.recipe import DEFAULT_ROUNDS
 
 polls = st.integers(0, 10_000)
 open_shards = st.integers(1, 10_000)
@@ -76,6 +86,17 @@ def test_looks_for_a_lost_submission_keep_their_bounds(looks: int) -> None:
 def test_looks_for_a_lost_submission_slow_down() -> None:
     """The first looks are soon; one followed for a day is looked at every five and a half minutes."""
     assert [settle_seconds(looks) for looks in range(6)] == [60, 90, 135, 202, 304, 330]
+
+
+def test_looks_go_on_for_a_day_after_all_must_have_ended() -> None:
+    """The last look for one lost submission comes two lifetimes of a Message Batch after it, and not much later."""
+    waited = SETTLE_WAIT + sum(settle_seconds(look) for look in range(MOST_LOOKS - 1))
+    assert 2 * BATCH_LIFETIME.total_seconds() <= waited <= 2 * BATCH_LIFETIME.total_seconds() + 1800
+
+
+def test_each_usual_round_may_be_looked_for_a_day() -> None:
+    """The looks of one execution are enough to follow a Message Batch to its expiry in each round."""
+    assert DEFAULT_ROUNDS * BATCH_LIFETIME.total_seconds() / LONGEST_WAIT <= MOST_LOOKS_IN_ALL
 
 
 def _polls_in_a_day(shards: int, chance: random.Random) -> int:

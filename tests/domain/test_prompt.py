@@ -55,11 +55,31 @@ def test_templates_have_their_logic() -> None:
         "{% include '/etc/passwd' %}",
         "{% import 'os' as os %}{{ os }}",
         "{{ range(10000000) | list }}",
+        "{{ ''['__class__'] }}",
+        "{{ '{x.__class__}'.format_map({'x': x}) }}",
+        "{{ 'x'.format.__self__.__class__ }}",
+        "{{ (x|attr('format'))|attr('__globals__') }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ row.__class__ }}{{ row['__class__'] }}",
+        "{{ namespace.__init__ }}",
+        "{{ dict.__base__.__subclasses__() }}",
+        "{{ range.__globals__ }}",
+        "{% set a = namespace() %}{{ a.__class__ }}",
+        "{{ [x]|sum(attribute='__class__') }}",
+        "{% for c in ''.__class__.__mro__ %}{{ c }}{% endfor %}",
+        "{{ joiner.__init__ }}",
+        "{% extends 'x' %}",
     ],
 )
 def test_templates_do_not_reach_python(source: str) -> None:
     """Every known way out of the sandbox makes the row unaskable, and puts nothing of Python into a prompt."""
     assert _reason(source, x="cell").startswith("the prompt")
+
+
+@pytest.mark.parametrize("chosen", ["map(attribute='__class__')", "map('attr', '__class__')", "groupby('__class__')"])
+def test_filters_that_take_attributes_find_none_of_pythons(chosen: str) -> None:
+    """They are given what is undefined, not the class."""
+    assert "class" not in _render(f"{{{{ [x] | {chosen} | list }}}}", x="cell")
 
 
 def test_a_row_without_the_field_says_what_it_has() -> None:
@@ -128,3 +148,94 @@ def test_a_columns_value_wins_over_pythons_names(row: dict[str, str]) -> None:
     """Columns named like a dict's methods give their cells."""
     source = "".join(f"<{{{{ {name} }}}}>" for name in row)
     assert Prompt(source, name=NAME).render(row) == "".join(f"<{cell}>" for cell in row.values())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ x * 10 ** 9 }}",
+        "{{ 10 ** 9 * [x] }}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ 2 ** 10000000 }}",
+        "{{ 10 ** 1000 * 10 ** 1000 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '%*d' % (1000000000, 1) }}",
+        "{{ '%1000000000d' | format(1) }}",
+        "{{ '{:1000000000}'.format(1) }}",
+        "{{ '{:{}}'.format(1, 1000000000) }}",
+        "{{ x.ljust(1000000000) }}",
+        "{{ x.zfill(1000000000) }}",
+        "{{ x | center(1000000000) }}",
+        "{{ x | indent(1000000000) }}",
+        "{{ [x] | batch(1000000000, 'y') | list }}",
+        "{{ [x] | slice(1000000000) | list }}",
+        "{{ 1 | round(100000000, 'ceil') }}",
+        "{{ range(1000000000) | join }}",
+        "{{ lipsum(1000000) }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}x",
+        "{% set t = namespace(x=x) %}{% for a in range(99) %}{% set t.x = t.x + t.x %}{% endfor %}x",
+        "{% set t = namespace(x=9) %}{% for a in range(99) %}{% set t.x = t.x * t.x %}{% endfor %}x",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}x",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    ],
+)
+@pytest.mark.timeout(20)
+def test_templates_do_not_hang_or_fill_the_memory(source: str) -> None:
+    """What would take minutes or gigabytes makes the row unaskable at once."""
+    assert _reason(source, x="cell").startswith("the prompt")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ '%05.2f' % (n | float) }}", "03.50"),
+        ("{{ '{:>8}'.format(n) }}", "     3.5"),
+        ("{{ '-' * 20 }}", "-" * 20),
+        ("{{ 2 ** 10 + 1 }} {{ 7 % 3 }} {{ [1] + [2] }}", "1025 1 [1, 2]"),
+        ("{% for c in n %}{{ loop.index }}/{{ loop.length }}{{ c }} {% endfor %}", "1/33 2/3. 3/35 "),
+        ("{% for c in n %}{% if loop.last %}{{ c }}{% endif %}{% else %}none{% endfor %}", "5"),
+        ("{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(n) }}{{ m(a=1) }}", "<3.5><1>"),
+        ("{{ dict(context=n).context }}", "3.5"),
+        ("{{ 'abcdefghij klm' | truncate(8) }}", "abcde..."),
+        ("{{ n | indent(4, first=true) }}|{{ n | center(7) }}|{{ 2.345 | round(2) }}", "    3.5|  3.5  |2.35"),
+        ("{{ row.n }}{{ row['n'] }}{{ row | length }}", "3.53.51"),
+    ],
+)
+def test_what_prompts_need_stays(source: str, text: str) -> None:
+    """The limits do not touch ordinary templates."""
+    assert _render(source, n="3.5") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("é<'\"", '"é<\'\\""'), ({"a": [1, None, 2.5]}, '{"a":[1,null,2.5]}'), ([True], "[true]"), ("\u2028", '"\u2028"')],
+)
+def test_json_is_compact_and_keeps_characters(value: object, text: str) -> None:
+    """`json` writes a cell, a list or the whole row as JSON, without escapes for HTML."""
+    assert _render("{{ x | json }}", x=value) == text
+    assert _render("{{ row | json }}", x=value) == f'{{"x":{text}}}'
+
+
+def test_json_of_what_is_not_there_says_so() -> None:
+    """Strict as everything else."""
+    assert "does not have" in _reason("{{ y | json }}", x="1")
+
+
+CELLS = st.dictionaries(
+    st.sampled_from(["a", "b"]), cells() | st.none() | st.integers() | st.lists(st.booleans()), min_size=2
+)
+
+
+@given(st.lists(st.sampled_from(["{{ a }}", "{{b}}", " t ", "\n", "{# c #}", "{%- raw %}{{ a }}{% endraw %}"])), CELLS)
+def test_plain_templates_are_joined_as_they_would_be_rendered(parts: list[str], row: dict[str, object]) -> None:
+    """The short way of templates that only name columns gives what Jinja gives."""
+    prompt = Prompt("<" + "".join(parts), name=NAME)
+    assert prompt._joined(row) == prompt._rendered(row) == prompt.render(row)
+
+
+@pytest.mark.parametrize(
+    ("source", "constant"), [("Hi", True), ("{{ 1 + 1 }}", True), ("{{ x }}", False), ("{{ row }}", False)]
+)
+def test_constant_prompts_are_known(source: str, *, constant: bool) -> None:
+    """Those that no row changes are rendered once."""
+    assert Prompt(source, name=NAME).is_constant is constant

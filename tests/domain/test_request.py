@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 
+from batchdrop.domain.answer_shape import answer_shape
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
-from batchdrop.domain.prompt import Prompt, RowUnaskable
-from batchdrop.domain.recipe import Recipe
+from batchdrop.domain.prompt import RowUnaskable
+from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
 from batchdrop.domain.request import ReadyRequests, RecipeRequests, request_line
 from batchdrop.domain.row import Cursor, Row
+from batchdrop.errors import RecipeRejected
+from local.claude_api.params import NEW_VERSION, check_params, read_params
 from tests.strategies import cells
 
 
 def _recipe_params(cell: str, **fields: object) -> bytes:
     recipe = Recipe(**{"model": "claude-haiku-5-5", "prompt": "{{ x }}.", **fields})  # type: ignore[arg-type]
-    return RecipeRequests(recipe, Prompt(recipe.prompt, name="r")).params(Row(cell, Cursor(), {"x": cell}))
+    return RecipeRequests(recipe, name="r").params(Row(cell, Cursor(), {"x": cell}))
 
 
 def _ready_params(line: str) -> bytes:
@@ -96,3 +100,184 @@ def test_a_request_line_is_what_the_api_takes() -> None:
         "custom_id": "job-00000-000001",
         "params": {"a": 1},
     }
+
+
+GOOD: dict[str, Any] = {"model": "claude-haiku-5-5", "prompt": "<{{ x }}>"}
+TALK = [
+    {"role": "user", "content": "Be brief."},
+    {"role": "assistant", "content": "Yes."},
+    {"role": "user", "content": "About {{ x }}."},
+    {"role": "assistant", "content": "Which {{ x }}?"},
+    {"role": "user", "content": "The {{ y | upper }} one."},
+]
+PAIR = [{"row": {"x": "a"}, "answer": "A"}, {"row": {"x": "b"}, "answer": "B"}]
+CACHE = {"type": "ephemeral", "ttl": "1h"}
+
+
+def _attach(cell: str, attach: Attach) -> dict[str, Any]:
+    if not cell.endswith(".pdf"):
+        reason = "no PDF"
+        raise RowUnaskable(reason)
+    return {"type": attach.kind, "source": {"type": "url", "url": cell}}
+
+
+def _requests(**fields: Any) -> RecipeRequests:
+    fields = {**GOOD, **fields}
+    recipe = parse_recipe({key: value for key, value in fields.items() if value is not None}, name="r.yaml")
+    return RecipeRequests(recipe, answer_shape(recipe, name="r.yaml"), name="r.yaml", attach=_attach)
+
+
+def _asked(cells: dict[str, Any], content: tuple[dict[str, Any], ...] = (), **fields: Any) -> dict[str, Any]:
+    """Return the params as the API sees them; it must take them."""
+    raw = _requests(**fields).params(Row("", Cursor(), cells, content=content))
+    check_params(read_params(raw), lane="batch", version=NEW_VERSION, strict_schemas=True)
+    params: dict[str, Any] = json.loads(raw)
+    return params
+
+
+def _refusal(**fields: Any) -> str:
+    with pytest.raises(RecipeRejected) as caught:
+        _requests(**fields)
+    return str(caught.value)
+
+
+@given(cells().filter(str.strip), cells())
+def test_conversations_are_filled_turn_by_turn(x: str, y: str) -> None:
+    """Each message is a template of its own; what no row changes stays as it is."""
+    messages = _asked({"x": x, "y": y}, prompt=None, messages=TALK)["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant"] * 2 + ["user"]
+    assert [message["content"] for message in messages] == [
+        "Be brief.", "Yes.", f"About {x}.", f"Which {x}?", f"The {y.upper()} one."
+    ]  # fmt: skip
+
+
+def test_examples_stand_before_the_row() -> None:
+    """Each example is the prompt with its row, and the answer that it should get."""
+    assert _asked({"x": "c"}, examples=PAIR)["messages"] == [
+        {"role": "user", "content": "<a>"},
+        {"role": "assistant", "content": "A"},
+        {"role": "user", "content": "<b>"},
+        {"role": "assistant", "content": "B"},
+        {"role": "user", "content": "<c>"},
+    ]
+
+
+def test_examples_of_conversations_are_whole_conversations() -> None:
+    """An example goes through all messages, then comes its answer."""
+    messages = _asked(
+        {"x": "c", "y": "d"}, prompt=None, messages=TALK, examples=[{"row": {"x": 1, "y": "e"}, "answer": "A"}]
+    )
+    contents = [message["content"] for message in messages["messages"]]
+    assert contents[:6] == ["Be brief.", "Yes.", "About 1.", "Which 1?", "The E one.", "A"]
+    assert contents[6:] == ["Be brief.", "Yes.", "About c.", "Which c?", "The D one."]
+
+
+def test_typed_answers_ask_for_their_schema() -> None:
+    """The schema goes into `output_config`, beside what `params` have there; an example's answer is compact JSON."""
+    params = _asked(
+        {"x": "c"},
+        answer={"label": {"enum": ["é", "b"]}, "note": "string?"},
+        params={"output_config": {"effort": "low"}},
+        examples=[{"row": {"x": "a"}, "answer": {"label": "é"}}],
+    )
+    assert params["output_config"]["effort"] == "low"
+    assert params["output_config"]["format"]["type"] == "json_schema"
+    assert params["output_config"]["format"]["schema"]["required"] == ["label", "note"]
+    assert params["messages"][1]["content"] == '{"label":"é","note":null}'
+
+
+def test_the_cache_begins_where_rows_differ() -> None:
+    """The last block that all rows share is marked: the system prompt, an example, or a constant message."""
+    system = {"text": "s", "cache": True}
+    marked = {"type": "text", "text": "s", "cache_control": CACHE}
+    assert _asked({"x": "c"}, system=system)["system"] == [marked]
+    params = _asked({"x": "c"}, system=system, examples=PAIR)
+    assert params["system"] == "s"
+    assert [turn["content"] for turn in params["messages"] if isinstance(turn["content"], list)] == [
+        [{**marked, "text": "B"}]
+    ]
+    params = _asked({"x": "c", "y": "d"}, system=system, prompt=None, messages=TALK)
+    assert params["messages"][1]["content"] == [{**marked, "text": "Yes."}]
+    assert _asked({"x": "c"}, system={"text": "s"})["system"] == "s"
+
+
+def test_attached_files_stand_before_the_text() -> None:
+    """First what the file itself brings, then the columns of `attach`, then the prompt."""
+    own = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "eA=="}}
+    attach = [{"column": "p", "as": "document"}, {"column": "q", "as": "image"}]
+    params = _asked({"x": "c", "p": "1.pdf", "q": "2.pdf"}, (own,), attach=attach, examples=PAIR)
+    assert params["messages"][-1] == {
+        "role": "user",
+        "content": [
+            own,
+            {"type": "document", "source": {"type": "url", "url": "1.pdf"}},
+            {"type": "image", "source": {"type": "url", "url": "2.pdf"}},
+            {"type": "text", "text": "<c>"},
+        ],
+    }
+    assert _asked({"x": "c"}, (own,))["messages"][0]["content"] == [own, {"type": "text", "text": "<c>"}]
+
+
+def test_a_row_without_its_file_is_unaskable() -> None:
+    """An empty cell, no text, or a file that cannot be attached: the row's fault, with the column's name."""
+    requests = _requests(attach={"column": "p", "as": "document"})
+    for value in ("", " ", None, 5, ["1.pdf"]):
+        with pytest.raises(RowUnaskable, match="column 'p' names no file"):
+            requests.params(Row("", Cursor(), {"x": "c", "p": value}))
+    with pytest.raises(RowUnaskable, match="no PDF"):
+        requests.params(Row("", Cursor(), {"x": "c", "p": "1.doc"}))
+
+
+def test_all_columns_are_looked_for() -> None:
+    """Those of each message, and those of `attach`."""
+    requests = _requests(prompt=None, messages=TALK, attach={"column": "p", "as": "document"})
+    requests.check_columns(["x", "y", "p"], filename="f.csv")
+    with pytest.raises(RecipeRejected, match=r"r.yaml: 'messages\[4\].content' asks for column 'y'"):
+        requests.check_columns(["x", "p"], filename="f.csv")
+    with pytest.raises(RecipeRejected, match=r"key 'attach.column': there is no column 'p' in f.csv \(columns: x, y\)"):
+        requests.check_columns(["x", "y"], filename="f.csv")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"examples": [PAIR[0], {"row": {"z": 1}, "answer": "A"}]}, "example 2: its row does not fit the prompt: "),
+        ({"examples": [{"row": {"x": 1}, "answer": True}]}, "example 1: its answer is true or false; write text"),
+        ({"examples": [{"row": {"x": 1}, "answer": " "}]}, "example 1: its answer is blank"),
+        ({"examples": [{"row": {"x": 1}, "answer": None}]}, "example 1: its answer is empty"),
+        (
+            {"examples": [{"row": {"x": 1}, "answer": {"a": 1}}], "answer": {"a": "string"}},
+            "example 1: its answer breaks the recipe's 'answer': 'a' must be text, it is a number",
+        ),
+        (
+            {"examples": [{"row": {"x": 1}, "answer": {"b": "x"}}], "answer": {"a": "string"}},
+            "example 1: its answer breaks the recipe's 'answer': the answer has a field too many, 'b'",
+        ),
+        (
+            {"examples": [{"row": {"x": 1}, "answer": "yes"}], "answer": {"a": "string"}},
+            "example 1: its answer breaks the recipe's 'answer': it is no JSON",
+        ),
+        ({"prompt": None, "messages": [{**TALK[0], "content": "{{ x"}]}, "key 'messages[0].content', line 1"),
+        (
+            {"prompt": None, "messages": [{**TALK[0], "content": "{{ 1 // 0 }}"}, *TALK[1:3]]},
+            "key 'messages[0].content'",
+        ),
+    ],
+)
+def test_wrong_examples_and_templates_are_told(fields: dict[str, Any], told: str) -> None:
+    """The example's number, or the message's, and why; before any row is read."""
+    text = _refusal(**fields)
+    assert text.startswith("r.yaml: ")
+    assert told in text
+
+
+def test_a_mapping_is_an_example_of_a_text_answer_too() -> None:
+    """It is written as compact JSON."""
+    params = _asked({"x": "c"}, examples=[{"row": {"x": "a"}, "answer": {"é": [1]}}])
+    assert params["messages"][1]["content"] == '{"é":[1]}'
+
+
+def test_what_the_api_cannot_be_told_is_the_rows_fault() -> None:
+    """Half a character that a template makes has no bytes."""
+    with pytest.raises(RowUnaskable, match="UnicodeEncodeError"):
+        _requests(prompt="{{ x }}{{ '\\ud800' }}").params(Row("", Cursor(), {"x": "c"}))

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from batchdrop.domain.polling import FIRST_WAIT, SETTLE_WAIT, settle_seconds
+from batchdrop.domain.polling import FIRST_WAIT, MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds
 from batchdrop.domain.shard_state import ShardState, as_state
 
 FRESH = ShardState("20261122T120000-0123456789", 0, 1, 5, 1_800_000_000)
@@ -54,6 +54,24 @@ def test_what_was_absent_is_looked_for_anew() -> None:
     """A second lost answer has looks of its own."""
     state = msgspec.structs.replace(FRESH, looks=3).looked("absent", batch_id="")
     assert (state.settled, state.looks, state.batch_id) == ("absent", 0, "")
+
+
+def test_one_submission_is_looked_for_so_long() -> None:
+    """The last look that may leave it open is the MOST_LOOKS-th; what comes after a verdict has as many again."""
+    state = msgspec.structs.replace(FRESH, looks=MOST_LOOKS - 2)
+    assert not state.is_last_look
+    state = state.looked("open", batch_id="")
+    assert state.is_last_look
+    assert not state.looked("absent", batch_id="").is_last_look
+
+
+def test_all_looks_of_an_execution_are_counted() -> None:
+    """Whatever they found, in whichever round: so the loops of a child end before its history does."""
+    state = msgspec.structs.replace(FRESH, all_looks=MOST_LOOKS_IN_ALL - 3)
+    for verdict in ("absent", "accepted"):
+        assert not state.is_last_look
+        state = state.looked(verdict, batch_id="").collected(leftovers=1)
+    assert state.is_last_look
 
 
 def test_leftovers_are_the_next_rounds_requests() -> None:

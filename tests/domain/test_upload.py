@@ -47,6 +47,10 @@ def test_another_write_is_another_job(other: Upload) -> None:
         ("inbox/requests.jsonl", InboxKey("", "requests", "jsonl")),
         ("inbox/r/no_type", InboxKey("r", "no_type", "")),
         ("inbox/r/two.dots.csv", InboxKey("r", "two.dots", "csv")),
+        ("inbox/r/a.csv.gz", InboxKey("r", "a", "csv", "gz")),
+        ("inbox/r/a.b.JSONL.ZST", InboxKey("r", "a.b", "jsonl", "zst")),
+        ("inbox/r/no_type.bz2", InboxKey("r", "no_type", "", "bz2")),
+        ("inbox/r/.gz", InboxKey("r", ".gz", "")),
     ],
 )
 def test_keys_are_taken_apart(key: str, parts: InboxKey) -> None:
@@ -55,7 +59,8 @@ def test_keys_are_taken_apart(key: str, parts: InboxKey) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["inbox/../x.csv", "inbox/r/./x.csv", "inbox//x.csv", "inbox/r/..", "inbox/../../etc/p.csv"]
+    "key",
+    ["inbox/../x.csv", "inbox/r/./x.csv", "inbox//x.csv", "inbox/r/..", "inbox/../../etc/p.csv", "inbox/r/...csv.gz"],
 )
 def test_keys_that_lead_out_are_refused(key: str) -> None:
     """No key can name a result outside its own prefix."""

@@ -99,7 +99,11 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
         *(f"{jobs}/{name}" for name in ("manifest.json", "shards.json")),
         *(f"{jobs}/shards/{shard:05d}.{kind}" for shard in shards for kind in ("requests.json", "rows.jsonl")),
         *(f"{jobs}/answers/{shard:05d}.r0.jsonl" for shard in shards),
-        *(f"{jobs}/parts/{shard:05d}.{kind}" for shard in shards for kind in ("csv", "failed.jsonl", "tally.json")),
+        *(
+            f"{jobs}/parts/{shard:05d}.{kind}"
+            for shard in shards
+            for kind in ("r0.csv", "r0.failed.jsonl", "r0.tally.json")
+        ),
         *(f"{results}/{name}" for name in ("output.csv", "failed.jsonl", "summary.json")),
     ]
     written = [key for key in shared_bench.keys("") if job in key]

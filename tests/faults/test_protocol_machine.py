@@ -187,6 +187,7 @@ def _settle(world: _World, attempt: Attempt | None, deadline: float) -> Any:
         api=_Api(world, attempt),
         clock=_Clock(world, deadline),
         visible_after=timedelta(seconds=SETTLE_SECONDS),
+        is_last=False,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.faults.engine import TaskError
+from tests.faults.late import LateWrite, Objects
 from tests.faults.run import Report, run, run_seed
 from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of, with_zombies
 from tests.faults.world import World
@@ -68,6 +69,60 @@ def test_answers_of_earlier_rounds_are_in_the_output_of_a_job_that_failed() -> N
 def test_attempts_given_up_for_dead_change_nothing(seed: int) -> None:
     """A split, or a closing, that Step Functions repeated while it still ran, does not overwrite what came after it."""
     _fine(run(with_zombies(schedule_of(seed))))
+
+
+class _LateClosing(LateWrite):
+    """A closing writes a shard's part when the resumed job has just written the shard's own."""
+
+    function, held = "close_job", "/parts/00000.r0.csv"
+
+    def is_worst(self, objects: Objects) -> bool:
+        return any(key.endswith("/parts/00000.r0.tally.json") for key in objects)
+
+
+class _LateCollecting(LateWrite):
+    """A collection writes the part of the first round when the resumed job has just written that of the second."""
+
+    function, held, dies = "collect_results", "/parts/00000.r0.csv", True
+
+    def is_worst(self, objects: Objects) -> bool:
+        return any(key.endswith("/parts/00000.r1.tally.json") for key in objects)
+
+
+def test_a_closing_given_up_for_dead_does_not_spoil_the_parts_of_the_resumed_job() -> None:
+    """Rows that were answered after the resume are not `failed` in the output of a green job."""
+    refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402}
+    for seed in range(10):
+        _fine(run(plain(("", ""), seed=seed, shard_rows=1, batch_seconds=2.0, faults=(refused,)), make=_LateClosing))
+
+
+def test_a_collection_given_up_for_dead_does_not_spoil_the_part_of_a_later_round() -> None:
+    """A row that was answered in the resumed job's round is not `failed` as it was before."""
+    rows = ("[[errored_once:api_error]]", "")
+    refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402, "after": 1}
+    schedule = plain(rows, shard_rows=1, concurrency=1, batch_seconds=2.0, max_rounds=1, faults=(refused,))
+    reports = [run(replace(schedule, seed=seed), make=_LateCollecting) for seed in range(10)]
+    for report in reports:
+        _fine(report)
+    assert any(report.counts["late write"] for report in reports)
+
+
+def test_what_cannot_be_told_ends_red_and_is_found_when_it_is_resumed() -> None:
+    """Results that stay out of reach for two days: not sent again, and adopted once they can be read."""
+    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
+    report = run(plain(faults=(LOST_ANSWER, elsewhere), foreign_at=(30.0,)))
+    _fine(report)
+    assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
+    assert any("SubmissionUnsettled -> Record shard failure" in line for line in report.trace)
+
+
+def test_what_cannot_be_told_and_was_never_sent_is_sent_when_it_is_resumed() -> None:
+    """Only another client's Message Batch was undecided; once it can be read, the rows are asked, and paid, once."""
+    nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}
+    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
+    report = run(plain(faults=(nothing_created, elsewhere), foreign_at=(30.0,)))
+    _fine(report)
+    assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
 
 
 class _NothingRecorded(World):

@@ -206,8 +206,8 @@ def test_collect_results_writes_the_part(functions: Functions) -> None:
     functions.cloud.emulator.advance(DAY)
     given = {**event("collect_results"), **state, "ended": True}
     assert functions.invoke("collect_results", given) == {**given, "leftovers": 0}
-    assert json.loads(functions.cloud.get(f"jobs/{JOB}/parts/00001.tally.json"))["answered"] == 1
-    assert functions.cloud.get(f"jobs/{JOB}/parts/00001.csv").startswith(b"3,,,rejected,")
+    assert json.loads(functions.cloud.get(f"jobs/{JOB}/parts/00001.r0.tally.json"))["answered"] == 1
+    assert functions.cloud.get(f"jobs/{JOB}/parts/00001.r0.csv").startswith(b"3,,,rejected,")
 
 
 def test_close_job_ends_green(functions: Functions) -> None:

@@ -68,10 +68,17 @@ class World:
             JOB, shard, asked_round, asked, store=self.store, ledger=self.ledger, api=self.api, clock=self.clock
         )
 
-    def settle(self, shard: int = 0, asked_round: int = 0) -> Settled:
+    def settle(self, shard: int = 0, asked_round: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""
         return settle_submission(
-            JOB, shard, asked_round, ledger=self.ledger, api=self.api, clock=self.clock, visible_after=VISIBLE_AFTER
+            JOB,
+            shard,
+            asked_round,
+            ledger=self.ledger,
+            api=self.api,
+            clock=self.clock,
+            visible_after=VISIBLE_AFTER,
+            is_last=is_last,
         )
 
     def poll(self, batch_id: str, polls: int = 0) -> PollAnswer:

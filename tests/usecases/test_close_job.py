@@ -156,8 +156,8 @@ def test_a_part_without_its_tally_is_made_again() -> None:
     """The tally is written last and proves the part: without it the part is joined anew from the kept answers."""
     world = dropped(reviews(2))
     world.run()
-    del world.store.objects[KEYS.part_tally(0)]
-    world.store.write(KEYS.part(0, "csv"), b"half a pa")
+    del world.store.objects[KEYS.part_tally(0, 1)]
+    world.store.write(KEYS.part(0, 1, "csv"), b"half a pa")
     summary = world.close()
     assert (summary.status, summary.tally.answered) == ("failed", 2)
     assert [row["answer"] for row in _output(world)] == ["re: ask row 0", "re: ask row 1"]
@@ -173,8 +173,8 @@ def test_a_row_that_went_missing_stops_the_close(change: dict[str, int]) -> None
     world.run()
     for key in list(world.store.under("results/")):
         del world.store.objects[key]
-    tally = json.loads(world.store.read(KEYS.part_tally(0)))
-    world.store.write(KEYS.part_tally(0), msgspec.json.encode({**tally, **change}))
+    tally = json.loads(world.store.read(KEYS.part_tally(0, 1)))
+    world.store.write(KEYS.part_tally(0, 1), msgspec.json.encode({**tally, **change}))
     with pytest.raises(InvariantBroken, match="shard 0"):
         world.close()
     assert world.store.under("results/") == {}
@@ -184,9 +184,9 @@ def test_shards_that_make_up_for_each_other_stop_the_close() -> None:
     """A row too few in one shard and one too many in another are two wrongs."""
     world = dropped(reviews(3), rows=2)
     world.run()
-    tallies = [world.store.read(KEYS.part_tally(shard)) for shard in range(2)]
+    tallies = [world.store.read(KEYS.part_tally(shard, 1)) for shard in range(2)]
     for shard, tally in enumerate(reversed(tallies)):
-        world.store.write(KEYS.part_tally(shard), tally)
+        world.store.write(KEYS.part_tally(shard, 1), tally)
     with pytest.raises(InvariantBroken, match="shard 0"):
         world.close()
 
@@ -294,7 +294,7 @@ def test_a_part_of_a_failed_shard_is_only_for_now() -> None:
     """It has no tally, so that the resumed job makes it anew from all rounds."""
     world = _fails_in_round_one()
     world.close()
-    assert not world.store.exists(KEYS.part_tally(0))
+    assert not world.store.exists(KEYS.part_tally(0, 1))
     world.resume()
     summary = world.run()
     assert (summary.status, summary.tally.answered) == ("succeeded", 3)

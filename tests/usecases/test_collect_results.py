@@ -40,7 +40,7 @@ def _tally(world: World, batch_id: str) -> Tally:
 
 
 def _part(world: World) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(world.store.read(KEYS.part(0, "csv")).decode(), newline="")))
+    return list(csv.reader(io.StringIO(world.store.read(KEYS.part(0, 1, "csv")).decode(), newline="")))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -175,7 +175,7 @@ def test_every_kind_of_result_has_its_fate() -> None:
         "the API's result cannot be understood",
         "the answer was cut at max_tokens; raise max_tokens in the recipe",
     ]
-    failed = [json.loads(line) for line in world.store.read(KEYS.part(0, "failed.jsonl")).splitlines()]
+    failed = [json.loads(line) for line in world.store.read(KEYS.part(0, 1, "failed.jsonl")).splitlines()]
     assert [line["x"] for line in failed] == [f"row {n}" for n in range(12) if n % 6 != 5]
 
 

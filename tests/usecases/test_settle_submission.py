@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import httpx2
+import msgspec
 import pytest
 
+from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.submission import Submission
-from batchdrop.errors import AccountTrouble, ApiUnavailable, BatchdropError, RateLimited, SubmissionUncertain
-from batchdrop.usecases.settle_submission import CLOCK_SKEW, Settled
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    BatchdropError,
+    RateLimited,
+    ResultsForeign,
+    SubmissionUncertain,
+    SubmissionUnsettled,
+)
+from batchdrop.usecases.settle_submission import CLOCK_SKEW, MOST_NAMED, MOST_SAID, Settled
 from tests.bodies import create_body
 from tests.fakes import START, FakeBatchApi
 from tests.usecases.jobs import JOB, VISIBLE_AFTER, World, dropped, reviews
@@ -186,7 +197,15 @@ def test_results_that_cannot_be_read_say_nothing(world: World, error: type[Batch
 
 
 @pytest.mark.parametrize(
-    "spoilt", [[], [b"\n"], [b'{"custom_id":"somebody-00000-000000","result":{}}\n'], [b'{"custom_id":"2026']], ids=repr
+    "spoilt",
+    [
+        [],
+        [b"\n"],
+        [b'{"custom_id":"somebody-00000-000000","result":{}}\n'],
+        [b'{"custom_id":"2026'],
+        [b'{"custom_id":"\xff\xfe"}\n'],
+    ],
+    ids=repr,
 )
 def test_results_cut_short_prove_nothing(world: World, spoilt: list[bytes]) -> None:
     """An answer that holds fewer lines than the Message Batch counts, none of them ours, may go on with ours."""
@@ -272,3 +291,157 @@ def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
     world.settle()
     assert world.ledger.submission(JOB, 0, 0) == replace(sent, state="accepted", batch_id="msgbatch_late")
     assert world.submit().batch_id == "msgbatch_late"
+
+
+def _gives_up(world: World) -> str:
+    """Look for the last time; return what the user is told."""
+    with pytest.raises(SubmissionUnsettled) as gave_up:
+        world.settle(is_last=True)
+    assert _state(world) == "sent"
+    return str(gave_up.value)
+
+
+def test_the_last_look_says_what_could_not_be_told(world: World) -> None:
+    """Which Message Batch, why, what that means, and what to do; nothing is sent again, then or later."""
+    _lose(world)
+    said = _gives_up(world)
+    assert "shard 0, round 0" in said
+    assert f"msgbatch_0 (in_progress, created {START.isoformat()})" in said
+    assert "Nothing was sent again, for it may exist and be billed" in said
+    assert f"custom_ids that begin with {JOB}-00000-" in said
+    assert f"`batchdrop resume {JOB}`" in said
+    with pytest.raises(SubmissionUncertain):
+        world.submit()
+    assert world.api.calls == 1
+
+
+def test_what_was_given_up_is_looked_for_again(world: World) -> None:
+    """The resumed job's own looks find it, and it was paid once."""
+    _lose(world)
+    _gives_up(world)
+    world.resume()
+    assert world.settle() == OPEN
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+    assert list(world.api.created) == ["msgbatch_0"]
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_last_look_may_tell(world: World, *, arrived: bool) -> None:
+    """It is a look like any other: adopted, or absent."""
+    _lose(world, arrived=arrived)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle(is_last=True) == (Settled("accepted", "msgbatch_0") if arrived else ABSENT)
+
+
+def test_the_last_look_at_a_list_out_of_reach_says_so(world: World) -> None:
+    """No Message Batch to name, but a reason."""
+    _lose(world)
+    world.api.unreachable = ApiUnavailable("HTTP 503: <html>" + "x" * 10_000)
+    said = _gives_up(world)
+    assert "the list of Message Batches cannot be read (ApiUnavailable: HTTP 503" in said
+    assert len(said) < 1_000
+
+
+def test_the_last_look_may_be_too_early(world: World) -> None:
+    """After many lost answers, the last of them just now: what the list does not show yet is not taken for absent."""
+    _lose(world, arrived=False)
+    assert "the list may not show it yet" in _gives_up(world)
+
+
+def test_what_another_attempt_took_is_open(world: World) -> None:
+    """Ours was found, but by then another attempt stands there: the last look does not call that an end, either."""
+    _lose(world)
+    world.api.finish()
+    [sent] = world.ledger.submissions(JOB)
+    list_created = world.api.created_since
+
+    def taken_meanwhile(since: datetime) -> Iterator[MessageBatch]:
+        world.ledger.rearm(sent)
+        world.ledger.begin(replace(sent, attempt="another"))
+        return list_created(since)
+
+    world.api.created_since = taken_meanwhile  # type: ignore[method-assign]
+    assert "msgbatch_0 (ours, but another attempt came between)" in _gives_up(world)
+
+
+def test_many_undecided_are_named_in_part(world: World) -> None:
+    """The reason stands beside every row of the shard: it stays short, however much the API says."""
+    _lose(world)
+    for _ in range(MOST_NAMED + 2):
+        world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.api.finish()
+    world.api.unreadable = ApiUnavailable("x" * 10_000)
+    said = _gives_up(world)
+    assert said.count("msgbatch_") == MOST_NAMED
+    assert "; 3 more. Nothing" in said
+    assert len(said) < MOST_NAMED * (MOST_SAID + 50) + 600
+
+
+class _Elsewhere(FakeBatchApi):
+    """An API that offers some results on another host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elsewhere: set[str] = set()
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        if batch.id in self.elsewhere:
+            message = f"{batch.id}: results_url points to https://evil.example"
+            raise ResultsForeign(message)
+        yield from super().results(batch)
+
+
+@pytest.mark.parametrize("ours_is_first", [True, False])
+def test_ours_is_adopted_beside_results_on_another_host(world: World, *, ours_is_first: bool) -> None:
+    """Another client's Message Batch with a strange address is not looked into, and ours is found."""
+    world.api = api = _Elsewhere()
+    if not ours_is_first:
+        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+    _lose(world)
+    if ours_is_first:
+        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+    api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0" if ours_is_first else "msgbatch_1")
+    assert not any(world.ledger.is_claimed(foreign) for foreign in api.elsewhere)
+
+
+def test_results_on_another_host_are_undecided_to_the_end(world: World) -> None:
+    """They may be ours: nothing is sent, and in the end they are named as the reason."""
+    world.api = api = _Elsewhere()
+    _lose(world)
+    api.elsewhere.add("msgbatch_0")
+    api.finish()
+    world.clock.advance(2 * 86_400)
+    assert world.settle() == OPEN
+    assert "msgbatch_0 (ResultsForeign: msgbatch_0: results_url points to https://evil.example)" in _gives_up(world)
+
+
+def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> None:
+    """On the real adapter: the foreign host is never asked, and ours, on the API's own, is adopted."""
+    _lose(world, arrived=False)
+    asked: list[str] = []
+
+    def shown(batch_id: str, host: str) -> dict[str, object]:
+        url = f"https://{host}/v1/messages/batches/{batch_id}/results"
+        counts = {"succeeded": 2}
+        return {
+            "id": batch_id,
+            "processing_status": "ended",
+            "request_counts": counts,
+            "created_at": START.isoformat(),
+            "results_url": url,
+        }
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.host)
+        if request.url.path.endswith("/results"):
+            return httpx2.Response(200, content=f'{{"custom_id":"{JOB}-00000-000000"}}\n'.encode())
+        page = {"data": [shown("theirs", "evil.example"), shown("ours", "api.test")], "has_more": False}
+        return httpx2.Response(200, content=msgspec.json.encode(page))
+
+    transport = httpx2.MockTransport(answer)
+    world.api = AnthropicBatchApi(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]
+    assert world.settle() == Settled("accepted", "ours")
+    assert asked == ["api.test", "api.test"]

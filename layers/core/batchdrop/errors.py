@@ -11,6 +11,7 @@ BatchdropError
 ├── JobClosedSince           a later attempt has closed the job; only one that was given up for dead meets it
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
+├── SubmissionUnsettled      … and which could not be told however long it was looked for
 ├── RateLimited              the API said: later
 ├── ApiUnavailable           a read failed for a passing reason; safe to repeat
 ├── MessageBatchLost         the API does not know the Message Batch
@@ -63,6 +64,13 @@ class SubmissionRefused(BatchdropError):
 
 class SubmissionUncertain(BatchdropError):
     """A create was sent and its answer never came: it may exist and be billed. Never post it again."""
+
+
+class SubmissionUnsettled(BatchdropError):
+    """Looked for as long as makes sense, and still nobody can tell what a create became: it may exist and be billed.
+
+    Nothing was posted again. The message names what could not be told apart; resuming the job looks again.
+    """
 
 
 class RateLimited(BatchdropError):

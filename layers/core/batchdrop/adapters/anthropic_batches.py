@@ -125,11 +125,20 @@ class AnthropicBatchApi:
         if not url:
             message = f"{batch.id}: {batch.processing_status}, but without results_url; its results may be archived"
             raise ResultsIncomplete(message)
-        theirs, ours = urlsplit(url), urlsplit(str(self._client.base_url))
-        if (theirs.scheme, theirs.netloc) != (ours.scheme, ours.netloc):
-            message = f"{batch.id}: results_url points to {theirs.netloc}, not to the API's own host {ours.netloc}"
+        theirs, ours = _origin(url), _origin(str(self._client.base_url))
+        if theirs != ours:
+            message = f"{batch.id}: results_url points to {theirs}, not to the API's own host {ours}"
             raise ResultsForeign(message)
         return url
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port; for what is no URL, something that is nobody's."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url[:80]!r}, which is no URL"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _timeout() -> httpx2.Timeout:

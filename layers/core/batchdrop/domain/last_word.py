@@ -18,7 +18,8 @@ class Word(IntEnum):
     ACCOUNT = 2  # unpaid, and the account must be mended first
     NEVER = 3  # unpaid, and would fail again
     CUT = 4  # paid, cut at max_tokens
-    ANSWERED = 5  # paid
+    INVALID = 5  # paid, and breaks what the recipe's `answer` says
+    ANSWERED = 6  # paid
 
 
 class _Stop(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Where a job keeps what it writes: the keys of the S3 layout."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,17 @@ class JobKeys:
         """Return the key of one round's result lines, as the API gave them."""
         return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
 
-    def part(self, shard: int, extension: str) -> str:
-        """Return the key of one shard's joined output, or, with `failed.jsonl`, of its rows that got no answer."""
-        return self._key(f"parts/{shard:05d}.{extension}")
+    def part(self, shard: int, rounds: int, extension: str) -> str:
+        """Return the key of one shard's output, joined from so many rounds' answers; `failed.jsonl` is one, too.
 
-    def part_tally(self, shard: int) -> str:
-        """Return the key of one shard's tally; it is written last, so that it proves the part."""
-        return self._key(f"parts/{shard:05d}.tally.json")
+        Those who join the same rounds write the same bytes, so nobody who comes late spoils what others wrote.
+        """
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}.{extension}")
+
+    def part_of_closing(self, shard: int, began: datetime, extension: str) -> str:
+        """Return the key of a part that one closing of the job makes for itself alone."""
+        return self._key(f"parts/{shard:05d}.closed-{began:%Y%m%dT%H%M%S%fZ}.{extension}")
+
+    def part_tally(self, shard: int, rounds: int) -> str:
+        """Return the key of that part's tally; it is written last, so that it proves the part."""
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}.tally.json")

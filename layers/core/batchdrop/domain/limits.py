@@ -9,6 +9,12 @@ MAX_CUSTOM_ID_CHARS = 64  # Message Batches: custom_id is ^[a-zA-Z0-9_-]{1,64}$
 MAX_CELL_CHARS = 10_000_000  # ours: a longer CSV cell is an unclosed quote, not a cell
 MAX_LINE_BYTES = 64_000_000  # ours: twice the largest request; a longer line is not a row
 
+MAX_DECOMPRESSED_BYTES = 20_000_000_000  # ours: to read so far again takes each invocation of the split a minute
+MAX_SPOOLED_BYTES = 3_500_000_000  # ours: formats that are read from their end, on 4 GB of /tmp
+UNSUSPECTED_BYTES = 100_000_000  # ours: what expands to less is no bomb, whatever its ratio
+MAX_EXPANSION = 250  # ours: tables compress to a tenth, rarely to a hundredth; gzip's most is 1,032
+MAX_ZSTD_WINDOW_BYTES = 1 << 27  # zstd's own default: more takes --long on both sides
+
 BATCH_LIFETIME = timedelta(hours=24)  # Message Batches: what is not done 24 h after creation expires
 VISIBILITY_LAG = timedelta(minutes=10)  # retrieve right after create can answer 404; ours, generous
 RESULTS_KEPT = timedelta(days=29)  # Message Batches: results are kept 29 days from created_at
@@ -19,3 +25,6 @@ LEDGER_KEPT = timedelta(
 
 REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
 POLLING_SHARE = 0.2  # ours: polling takes at most this part of it
+
+MAX_SCHEMA_UNIONS = 16  # structured outputs: at most 16 parameters with union types (anyOf, lists of types) a request
+MAX_SCHEMA_OPTIONALS = 24  # structured outputs: at most 24 optional parameters a request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
+from batchdrop.domain.answer_shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 from batchdrop.domain.result import Canceled, Errored, Expired, Message, Result, Succeeded
 
 Fate = Literal["answered", "failed", "rejected"]
@@ -16,9 +17,9 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome:
     """One row's last word: what the new columns say, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `rejected`, `invalid` (a paid answer that breaks the recipe's `answer`),
-    or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …). `values` are the answer
-    columns' in their order; empty where there is no answer to fill them. `raw` is the text of one that could not.
+    `status` is `answered`, `failed`, `canceled`, `rejected`, `invalid` (a paid answer that breaks the recipe's types),
+    or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …). `values` are those
+    of the answer columns, in order; empty where no answer fills them. `raw` is the text of one that could not.
     """
 
     fate: Fate
@@ -44,11 +45,11 @@ def canceled(reason: str) -> Outcome:
     return Outcome("failed", "canceled", error=reason)
 
 
-def of_result(result: Result) -> Outcome:
-    """Return the outcome that an API result gives its row."""
+def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER) -> Outcome:
+    """Return the outcome that an API result gives its row; `shape` is what the recipe wants answers to be."""
     match result:
         case Succeeded(message=message):
-            return _of_message(message)
+            return _of_message(message, shape)
         case Errored(error=envelope):
             return failed(f"{envelope.error.type}: {envelope.error.message}")
         case Canceled():
@@ -59,11 +60,17 @@ def of_result(result: Result) -> Outcome:
             assert_never(never)
 
 
-def _of_message(message: Message) -> Outcome:
+def _of_message(message: Message, shape: AnswerShape) -> Outcome:
     stop = message.stop_reason or "end_turn"
-    if stop in COMPLETE_STOPS:
-        return Outcome("answered", "answered", values=(message.text,), message=message)
-    return Outcome("answered", stop, values=(message.text,), error=_explain(stop), message=message)
+    text = message.text
+    if stop not in COMPLETE_STOPS:
+        kept: dict[str, Any] = {"raw": text} if shape.is_typed else {"values": (text,)}
+        return Outcome("answered", stop, error=_explain(stop), message=message, **kept)
+    try:
+        return Outcome("answered", "answered", values=shape.read(text), message=message)
+    except AnswerInvalid as invalid:
+        reason = f"{invalid}; the answer is paid; `retry: {{invalid: 1}}` asks again"
+        return Outcome("answered", "invalid", raw=text, error=reason, message=message)
 
 
 def _explain(stop_reason: str) -> str:

@@ -12,6 +12,12 @@ JITTER = 0.2  # waits are stretched by up to this part, never shortened: shards 
 
 SETTLE_WAIT = 60  # seconds before the first look for a lost submission; the list lags by one or two minutes
 
+# What was created beside a lost submission has ended after 24 h, and what cannot be read a day later never will be.
+MOST_LOOKS = 530  # for one lost submission: 48 h of looks
+# Answers may be lost again and again: all looks of one execution take 7,200 history events at most, and still leave
+# each of the usual three rounds a day of looks.
+MOST_LOOKS_IN_ALL = 800
+
 
 def settle_seconds(looks: int) -> int:
     """Return the whole seconds to wait after look number `looks` (from 0) for a lost submission."""

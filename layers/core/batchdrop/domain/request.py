@@ -1,15 +1,19 @@
 """A request: row × recipe, as the bytes of its `params`."""
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 import msgspec
 
+from batchdrop.domain.answer_shape import TEXT_ANSWER, AnswerShape
+from batchdrop.domain.conversation import Conversation, Message
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
-from batchdrop.domain.prompt import Prompt, RowUnaskable
-from batchdrop.domain.recipe import Recipe
+from batchdrop.domain.prompt import RowUnaskable
+from batchdrop.domain.recipe import Attach, Recipe, System
 from batchdrop.domain.row import Row
 
-_PLACEHOLDER = "\x00prompt\x00"  # stands where the prompt goes; `messages` comes last, so the last one found is it
+_CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the API's usual five minutes
 
 
 class RequestSource(Protocol):
@@ -19,19 +23,62 @@ class RequestSource(Protocol):
         """Return `params` as one line of JSON. Raises RowUnaskable with the reason."""
 
 
-class RecipeRequests:
-    """Requests of a recipe. All that rows share is encoded once; a row costs its prompt only."""
+class Attacher(Protocol):
+    """What turns a cell that names a file into a content block."""
 
-    def __init__(self, recipe: Recipe, prompt: Prompt) -> None:
-        self._prompt = prompt
-        encoded = msgspec.json.encode(_params(recipe, _PLACEHOLDER))
-        self._head, _, self._tail = encoded.rpartition(msgspec.json.encode(_PLACEHOLDER))
-        self._encoder = msgspec.json.Encoder()
+    def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
+        """Return the block, as Messages takes it (`document` or `image`). Raises RowUnaskable with the reason."""
+
+
+class RecipeRequests:
+    """Requests of a recipe. All that rows share is encoded once; a row costs only what is its own.
+
+    `name` is the recipe's, for messages. `attach` is needed where the recipe has `attach`. Raises RecipeRejected for
+    broken templates and examples.
+    """
+
+    def __init__(
+        self, recipe: Recipe, shape: AnswerShape = TEXT_ANSWER, *, name: str, attach: Attacher | None = None
+    ) -> None:
+        if recipe.attached and attach is None:
+            message = "a recipe with `attach` needs an Attacher"
+            raise TypeError(message)
+        self._conversation = Conversation(recipe, shape, name=name)
+        self._encode = msgspec.json.Encoder().encode
+        self._attacher = attach
+        self._attached = recipe.attached
+        pieces = _pieces(recipe, shape, self._conversation)
+        *before, (self._head, self._last) = zip(pieces, (prompt for _, prompt in self._conversation.own), strict=True)
+        self._before = before
+
+    def check_columns(self, columns: list[str], *, filename: str) -> None:
+        """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
+        self._conversation.check_columns(columns, filename=filename)
 
     def params(self, row: Row) -> bytes:
-        """Return `params` with this row's prompt. Raises RowUnaskable."""
-        content = self._encoder.encode(self._prompt.render(row.cells))
-        return _within_limit(b"".join((self._head, content, self._tail)))
+        """Return `params` with this row's messages. Raises RowUnaskable."""
+        cells, encode = row.cells, self._encode
+        parts: list[bytes] = []
+        for piece, prompt in self._before:
+            parts += (piece, encode(prompt.render(cells)))
+        content = encode(self._last.render(cells))
+        if row.content or self._attached:
+            content = self._with_blocks(row, content)
+        return _within_limit(b"".join((*parts, self._head, content, b"}]}")))
+
+    def _with_blocks(self, row: Row, text: bytes) -> bytes:
+        blocks = [*row.content, *(self._block(row, attach) for attach in self._attached)]
+        if not blocks:
+            return text
+        return b'%b,{"type":"text","text":%b}]' % (self._encode(blocks)[:-1], text)
+
+    def _block(self, row: Row, attach: Attach) -> dict[str, Any]:
+        assert self._attacher is not None  # the constructor saw to it
+        cell = row.cells.get(attach.column)
+        if not isinstance(cell, str) or not cell.strip():
+            reason = f"column '{attach.column}' names no file to attach"
+            raise RowUnaskable(reason)
+        return self._attacher(cell, attach)
 
 
 class ReadyRequest(msgspec.Struct):
@@ -72,12 +119,31 @@ def _within_limit(params: bytes) -> bytes:
     return params
 
 
-def _params(recipe: Recipe, content: str) -> dict[str, Any]:
-    system = {} if recipe.system is None else {"system": recipe.system}
-    return {
-        "model": recipe.model,
-        "max_tokens": recipe.max_tokens,
-        **system,
-        **recipe.params,
-        "messages": [{"role": "user", "content": content}],
-    }
+def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> list[bytes]:
+    """Return the bytes that stand before each of the row's own contents: JSON, ready to be joined."""
+    system, shared = _cached(recipe, conversation.shared)
+    fields = {"model": recipe.model, "max_tokens": recipe.max_tokens, **system, **recipe.params}
+    if shape.schema is not None:
+        form = {"type": "json_schema", "schema": shape.schema}
+        fields["output_config"] = {**recipe.params.get("output_config", {}), "format": form}
+    openings = [b'{"role":"%b","content":' % role.encode() for role, _ in conversation.own]
+    first = b",".join([*map(msgspec.json.encode, shared), openings[0]])
+    head = msgspec.json.encode(fields)[:-1] + b',"messages":[' + first
+    return [head, *(b"}," + opening for opening in openings[1:])]
+
+
+def _cached(recipe: Recipe, shared: list[Message]) -> tuple[dict[str, Any], list[Message]]:
+    """Return the system parameter and the shared messages; what they end with is marked for the cache, if asked for."""
+    system = recipe.system
+    if not isinstance(system, System):
+        return ({} if system is None else {"system": system}), shared
+    if not system.cache:
+        return {"system": system.text}, shared
+    if not shared:
+        return {"system": [_marked(system.text)]}, shared
+    last = {**shared[-1], "content": [_marked(shared[-1]["content"])]}
+    return {"system": system.text}, [*shared[:-1], last]
+
+
+def _marked(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "cache_control": _CACHE}

@@ -22,6 +22,7 @@ class Row:
     `cells` maps column to value; it is empty where `error` says why the row cannot be used. `content` holds content
     blocks that the file itself brings (a document, an image); `origin` is the format's own: where the row's exact
     values are, for `Sidecar`; `exact` the row's bytes where `raw`, encoded, would give others.
+    values are, for `Sidecar`. `where` names the place for formats that have no lines: `sheet 'Q3' row 1841`.
     """
 
     raw: str
@@ -31,6 +32,7 @@ class Row:
     content: tuple[dict[str, Any], ...] = ()
     origin: Any = None
     exact: bytes | None = None
+    where: str = ""
 
     @property
     def number(self) -> int:
@@ -39,8 +41,8 @@ class Row:
 
     @property
     def place(self) -> str:
-        """Return where the row is: `row 17 (line 23)`, lines counted from 1 with the header."""
-        return f"row {self.number} (line {self.start.lines + 1})"
+        """Return where the row is: `where`, else `row 17 (line 23)`, lines counted from 1 with the header."""
+        return self.where or f"row {self.number} (line {self.start.lines + 1})"
 
 
 class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True):

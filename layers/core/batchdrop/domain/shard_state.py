@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.polling import SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.domain.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
 
 
 class ShardState(msgspec.Struct, frozen=True):
     """The state of one shard's child execution. Shards, rounds, polls and looks count from 0.
 
     `shards` is how many the job has, `requests` how many this round asks; `expires_at` (Unix seconds) is the ledger's.
-    `settled` is the last verdict on a submission whose answer was lost, after `looks` looks.
+    `settled` is the last verdict on a submission whose answer was lost, after `looks` looks that left it open;
+    `all_looks` are those for every lost submission of this execution.
     """
 
     job_id: str
@@ -28,6 +29,7 @@ class ShardState(msgspec.Struct, frozen=True):
     wait_seconds: int = 0
     ended: bool = False
     looks: int = 0
+    all_looks: int = 0
     settled: str = ""
     leftovers: int = 0
 
@@ -35,12 +37,24 @@ class ShardState(msgspec.Struct, frozen=True):
         """Return the state after the submission; what is collected already need not be polled."""
         return msgspec.structs.replace(self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected)
 
+    @property
+    def is_last_look(self) -> bool:
+        """Tell whether this execution looks no more for a lost submission if the next look leaves it open."""
+        return self.looks + 1 >= MOST_LOOKS or self.all_looks + 1 >= MOST_LOOKS_IN_ALL
+
     def looked(self, verdict: str, *, batch_id: str) -> ShardState:
         """Return the state after a look for a lost submission."""
         wait = wait_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
         looks = self.looks + 1 if verdict == "open" else 0
         return msgspec.structs.replace(
-            self, settled=verdict, batch_id=batch_id, looks=looks, polls=0, wait_seconds=wait, ended=False
+            self,
+            settled=verdict,
+            batch_id=batch_id,
+            looks=looks,
+            all_looks=self.all_looks + 1,
+            polls=0,
+            wait_seconds=wait,
+            ended=False,
         )
 
     def collected(self, *, leftovers: int) -> ShardState:

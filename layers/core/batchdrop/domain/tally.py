@@ -12,12 +12,8 @@ from batchdrop.errors import InvariantBroken
 
 
 class Tally(msgspec.Struct):
-    """How many rows met which fate. `statuses` counts the `_status` column's values.
+    """How many rows met which fate. `statuses` counts the `_status` column's values."""
 
-    `rounds`, of a shard's tally only, is how many rounds' answers are in it.
-    """
-
-    rounds: int = 0
     rows: int = 0
     answered: int = 0
     failed: int = 0

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from batchdrop.errors import UploadRejected
 
 INBOX = "inbox/"
+COMPRESSIONS = ("gz", "zst", "bz2")  # what may follow a file type: reviews.csv.gz
 READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
 
 
@@ -32,16 +33,20 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class InboxKey:
-    """`inbox/<recipe>/<name>.<ext>`, taken apart. `recipe` is empty for a file right under the inbox."""
+    """`inbox/<recipe>/<name>.<ext>[.<compression>]`, taken apart.
+
+    `recipe` is empty for a file right under the inbox, `compression` for a file that is not compressed.
+    """
 
     recipe: str
     name: str
     extension: str
+    compression: str = ""
 
     @property
     def filename(self) -> str:
         """Return the file's own name, as messages show it."""
-        return f"{self.name}.{self.extension}" if self.extension else self.name
+        return ".".join(filter(None, (self.name, self.extension, self.compression)))
 
     @property
     def recipe_key(self) -> str:
@@ -65,8 +70,17 @@ def parse_inbox_key(key: str) -> InboxKey:
     """
     path = key.removeprefix(INBOX)
     *folders, filename = path.split("/")
-    if any(part in {"", ".", ".."} for part in (*folders, filename)):
+    name, extension = _without_extension(filename)
+    compression = ""
+    if extension in COMPRESSIONS:
+        compression = extension
+        name, extension = _without_extension(name)
+    if any(part in {"", ".", ".."} for part in (*folders, filename, name)):
         message = f"{key}: '.', '..' and empty folder names are not allowed; drop it at inbox/<recipe>/<file>"
         raise UploadRejected(message)
+    return InboxKey("/".join(folders), name, extension, compression)
+
+
+def _without_extension(filename: str) -> tuple[str, str]:
     pure = PurePosixPath(filename)
-    return InboxKey("/".join(folders), pure.stem, pure.suffix.removeprefix(".").lower())
+    return pure.stem, pure.suffix.removeprefix(".").lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
@@ -17,19 +17,26 @@ _NOWHERE = -1
 
 
 class AnswerIndex:
-    """One shard's result lines, round after round: the lines stay in `spool`, memory holds 17 bytes a row.
+    """One shard's result lines, round after round: the lines stay in `spool`, memory holds 21 bytes a row.
 
     A later line replaces an earlier one of its row, but an unpaid line never replaces a paid one. `foreign` counts
-    lines of no row of the shard, `repeated` second lines of a row in one round (the first one counts).
+    lines of no row of the shard, `repeated` second lines of a row in one round (the first one counts). `breaks` tells
+    of an answer's line whether it breaks what the recipe wants; only needed where such answers are asked again.
     """
 
-    def __init__(self, spool: BinaryIO, *, job_id: str, shard: int, rows: int) -> None:
+    def __init__(
+        self, spool: BinaryIO, *, job_id: str, shard: int, rows: int, breaks: Callable[[bytes], bool] | None = None
+    ) -> None:
         self._spool = spool
         self._whose = (job_id, shard)
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
         self._words = bytearray(rows)
         self._seen = bytearray(rows)
+        self._times_cut = bytearray(rows)
+        self._times_invalid = bytearray(rows)
+        self._hopeless = bytearray(rows)  # paid, and asking again was refused for good
+        self._breaks = breaks
         self._replaced: list[tuple[int, int]] = []
         self._end = 0
         self._round = 0
@@ -63,6 +70,19 @@ class AnswerIndex:
         """Return the rows of which this is the last word."""
         return [index for index, known in enumerate(self._words) if known == word]
 
+    def cut(self) -> set[int]:
+        """Return the rows whose answer is cut, and that were not asked with a raised limit yet."""
+        return {row for row in self.rows_with(Word.CUT) if self._times_cut[row] == 1 and not self._hopeless[row]}
+
+    def invalid(self, times: int) -> set[int]:
+        """Return the rows whose answer is invalid, and that were so at most that often."""
+        rows = self.rows_with(Word.INVALID)
+        return {row for row in rows if self._times_invalid[row] <= times and not self._hopeless[row]}
+
+    def was_cut(self, index: int) -> bool:
+        """Tell whether any answer of the row was cut."""
+        return self._times_cut[index] > 0
+
     def replaced_paid(self) -> Iterator[bytes]:
         """Yield the paid lines that a later paid one replaced: they cost money, too."""
         return (self._read(offset, length) for offset, length in self._replaced)
@@ -85,15 +105,19 @@ class AnswerIndex:
             self._seen[row.index] = self._round
             self.found += 1
             self.paid += head.word >= Word.CUT
-            self._place(row.index, len(line), head.word)
+            self._place(row.index, len(line), self._word(head, line))
+
+    def _word(self, head: ResultHead, line: bytes) -> Word:
+        is_invalid = head.word == Word.ANSWERED and self._breaks is not None and self._breaks(line)
+        return Word.INVALID if is_invalid else head.word
 
     def _place(self, index: int, length: int, word: Word) -> None:
         is_paid, was_paid = word >= Word.CUT, self._words[index] >= Word.CUT
         if was_paid and not is_paid:
-            if word == Word.NEVER:
-                self._words[index] = Word.ANSWERED  # more room cannot be asked for: what was cut stays the last word
+            self._hopeless[index] |= word == Word.NEVER
             return
         if was_paid:
             self._replaced.append((self._offsets[index], self._lengths[index]))
-            word = Word.ANSWERED  # a limit is raised once
+        self._times_cut[index] += word == Word.CUT
+        self._times_invalid[index] += word == Word.INVALID
         self._offsets[index], self._lengths[index], self._words[index] = self._end, length, word

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from itertools import count, takewhile
+from itertools import count
 from typing import Literal
 
 import msgspec
@@ -66,7 +66,7 @@ def close_job(
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
         job_formats = formats_of(manifest, formats)
-        tally = _Stitch(manifest, faults, store, job_formats).write(prefix, is_last)
+        tally = _Stitch(manifest, faults, store, job_formats, began).write(prefix, is_last)
         outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
     is_last()
@@ -108,15 +108,23 @@ def _results_prefix(upload: UploadRecord) -> str:
 
 
 class _Stitch:
-    """Puts the parts of all shards behind each other; a shard without a part gets one that says why."""
+    """Puts the parts of all shards together; a shard without a part is joined now, and says why.
 
-    def __init__(self, manifest: Manifest, faults: list[Fault], store: ObjectStore, formats: JobFormats) -> None:
+    What is joined now is only for now, and lies under a name of its own: a resumed job's part, made from all rounds,
+    must not be written over by a closing that was given up for dead.
+    """
+
+    def __init__(
+        self, manifest: Manifest, faults: list[Fault], store: ObjectStore, formats: JobFormats, began: datetime
+    ) -> None:
         self._manifest = manifest
         self._keys = JobKeys(manifest.upload.job_id)
         self._all_faults = faults
         self._faults = {fault.shard: fault for fault in reversed(faults)}
         self._store = store
         self._formats = formats
+        self._began = began
+        self._part_keys: list[Callable[[str], str]] = []
 
     def write(self, prefix: str, is_last: Callable[[], None]) -> Tally:
         """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
@@ -145,29 +153,31 @@ class _Stitch:
         return total
 
     def _parts(self, extension: str) -> Iterator[StoredSource]:
-        keys = (self._keys.part(item.shard, extension) for item in self._manifest.shards)
-        return (StoredSource(self._store, key) for key in keys)
+        return (StoredSource(self._store, key(extension)) for key in self._part_keys)
 
     def _part(self, item: ShardItem) -> Tally:
-        """Return the tally of a shard's part; one that is missing, or older than the shard's answers, is made now."""
+        """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
+        rounds = self._answered_rounds(item.shard)
         try:
-            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard)), type=Tally)
+            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
-            return self._joined(item)
-        return self._joined(item) if self._has_answers(item.shard, tally.rounds) else tally
+            return self._joined(item, rounds)
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds))
+        return tally
 
-    def _has_answers(self, shard: int, asked_round: int) -> bool:
-        return self._store.exists(self._keys.answers(shard, asked_round))
+    def _answered_rounds(self, shard: int) -> int:
+        return next(number for number in count() if not self._store.exists(self._keys.answers(shard, number)))
 
-    def _joined(self, item: ShardItem) -> Tally:
+    def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
         job_id = self._manifest.upload.job_id
         if item.requests and self._fault(item.shard) is None:
             reason = "the shard has no output and no recorded failure; its own execution tells why. Resume the job"
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
+        self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
-            for asked_round in takewhile(partial(self._has_answers, item.shard), count()):
+            for asked_round in range(rounds):
                 read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
             return join_shard(
                 job_id,
@@ -177,7 +187,7 @@ class _Stitch:
                 result_of=index.line,
                 unanswered=self._unanswered(item.shard),
                 paid_before=index.replaced_paid(),
-                rounds=None,
+                part_key=self._part_keys[-1],
             )
 
     def _fault(self, shard: int) -> Fault | None:

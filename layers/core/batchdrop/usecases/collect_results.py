@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
+
+import msgspec
 
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
@@ -20,8 +24,8 @@ from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
-from batchdrop.usecases.job_files import formats_of, read_manifest
-from batchdrop.usecases.join_shard import join_shard
+from batchdrop.usecases.job_files import formats_of, read_manifest, shape_of
+from batchdrop.usecases.join_shard import PaidLine, join_shard
 from batchdrop.usecases.leftovers import write_leftovers
 from batchdrop.usecases.stored_lines import whole_lines
 
@@ -62,7 +66,7 @@ def collect_results(
     standing = ledger.submission(job_id, shard, asked_round)
     expected = standing.requests if standing else item.requests
     with tempfile.TemporaryFile(prefix="answers-") as spool:
-        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows)
+        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
         keys = [JobKeys(job_id).answers(shard, number) for number in range(asked_round + 1)]
         for earlier in keys[:-1]:
             read_kept(index, store, earlier)
@@ -131,9 +135,27 @@ def _rounds(manifest: Manifest, resumes: int) -> int:
 
 def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
     """Return the rows to ask as they were, and those to ask with a raised limit."""
-    leftovers = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
-    raises = manifest.recipe is not None and manifest.recipe.retry.max_tokens == "x2"
-    return leftovers, set(index.rows_with(Word.CUT)) if raises else set()
+    unpaid = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
+    if manifest.recipe is None:
+        return unpaid, set()
+    retry = manifest.recipe.retry
+    raises = retry.max_tokens == "x2"
+    invalid = index.invalid(retry.invalid)
+    raised = index.cut() | {row for row in invalid if index.was_cut(row)} if raises else set()
+    return (unpaid | invalid) - raised, raised
+
+
+def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
+    """Return what tells an answer that breaks the recipe's `answer`; None if such answers are not asked again."""
+    if manifest.recipe is None or not manifest.recipe.retry.invalid:
+        return None
+    shape = shape_of(manifest)
+    lines = msgspec.json.Decoder(PaidLine)
+
+    def breaks(line: bytes) -> bool:
+        return not shape.is_valid(lines.decode(line).result.message.text)
+
+    return breaks
 
 
 def _join(
@@ -146,7 +168,9 @@ def _join(
     *,
     rounds: int,
 ) -> Tally:
-    return join_shard(
+    """Write the shard's part, and last its tally, which proves the part."""
+    keys = JobKeys(job_id)
+    tally = join_shard(
         job_id,
         item,
         store=store,
@@ -154,5 +178,7 @@ def _join(
         result_of=index.line,
         paid_before=index.replaced_paid(),
         unanswered=failed("the API returned no result for this row"),
-        rounds=rounds,
+        part_key=partial(keys.part, item.shard, rounds),
     )
+    store.write(keys.part_tally(item.shard, rounds), msgspec.json.encode(tally))
+    return tally

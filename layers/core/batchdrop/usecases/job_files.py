@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import yaml
 
-from batchdrop.domain.answer import NewColumns
+from batchdrop.domain.answer_shape import TEXT_ANSWER, AnswerShape, answer_shape, schema_file
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.recipe import Input, Output, Recipe, parse_recipe
@@ -38,6 +39,30 @@ def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
     store.write(keys.manifest if manifest.cursor is None else keys.split, body)
 
 
+def read_schema(store: ObjectStore, recipe: Recipe, *, recipe_key: str) -> Any:
+    """Return what the schema file holds that the recipe's `answer` names; None if it names none.
+
+    The file lies beside the recipe. Raises RecipeRejected if it is missing or no JSON.
+    """
+    file = schema_file(recipe)
+    if file is None:
+        return None
+    if file.startswith("/") or ".." in file.split("/"):
+        message = (
+            f"{recipe_key}: key 'answer.schema': '{file}' leads out of the recipes' folder; put it beside the recipe"
+        )
+        raise RecipeRejected(message)
+    key = f"{recipe_key.rpartition('/')[0]}/{file}"
+    try:
+        return msgspec.json.decode(store.read(key))
+    except ObjectMissing as error:
+        message = f"{recipe_key}: key 'answer.schema': there is no {key}; upload it, then drop the file again"
+        raise RecipeRejected(message) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        message = f"{key}: it is not JSON: {error}"
+        raise RecipeRejected(message) from error
+
+
 def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
     """Return the recipe at `key`; None if there is none. Raises RecipeRejected if it is broken."""
     try:
@@ -54,28 +79,33 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
 
 @dataclass(frozen=True, slots=True)
 class JobFormats:
-    """How a job's file is read, and how its output and its `failed.jsonl` are written."""
+    """How a job's file is read, its answers, and how its output and its `failed.jsonl` are written."""
 
     reader: InputFormat
     output: OutputFormat
     failed: OutputFormat
+    shape: AnswerShape
 
 
 def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
     """Return what reads a job's file, with the header that its split found."""
     options = manifest.recipe.input if manifest.recipe else Input()
-    return formats.reader(parse_inbox_key(manifest.upload.key), options, new_columns(manifest), manifest.header)
+    new = shape_of(manifest).columns
+    return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header)
 
 
 def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
     """Return a job's formats. Raises UploadRejected for an output that cannot be."""
-    reader, new = reader_of(manifest, formats), new_columns(manifest)
+    reader, shape = reader_of(manifest, formats), shape_of(manifest)
     options = manifest.recipe.output if manifest.recipe else Output()
     key = parse_inbox_key(manifest.upload.key)
-    output = formats.writer(reader, key, options, new, manifest.columns)
-    return JobFormats(reader, output, formats.failed(reader, new))
+    output = formats.writer(reader, key, options, shape.columns, manifest.columns)
+    return JobFormats(reader, output, formats.failed(reader, shape.columns), shape)
 
 
-def new_columns(manifest: Manifest) -> NewColumns:
-    """Return the columns that a job's output has beside the input's own."""
-    return NewColumns()
+def shape_of(manifest: Manifest) -> AnswerShape:
+    """Return what a job's answers are read as. Raises RecipeRejected for a recipe whose `answer` cannot be."""
+    if manifest.recipe is None:
+        return TEXT_ANSWER
+    name = parse_inbox_key(manifest.upload.key).recipe_key
+    return answer_shape(manifest.recipe, manifest.schema, name=name)

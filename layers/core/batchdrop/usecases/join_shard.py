@@ -7,6 +7,7 @@ from contextlib import closing
 
 import msgspec
 
+from batchdrop.domain.answer_shape import AnswerShape
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
@@ -29,24 +30,24 @@ def join_shard(
     formats: JobFormats,
     result_of: ResultOf,
     unanswered: Outcome,
-    paid_before: Iterable[bytes] = (),
-    rounds: int | None,
+    paid_before: Iterable[bytes],
+    part_key: Callable[[str], str],
 ) -> Tally:
-    """Write a shard's part of the output, its failed rows, and last its tally, which proves the other two.
+    """Write a shard's output and its failed rows; return its tally.
 
     `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
-    whose tokens cost money all the same. `rounds` is how many rounds' answers these are; None for a part that is only
-    for now: it gets no tally, so that it is never taken for the shard's last word.
+    whose tokens cost money all the same. `part_key` gives the key of a file by its extension. Raises InvariantBroken if
+    a row is missing.
     """
     keys = JobKeys(job_id)
-    tally = Tally(rounds=rounds or 0)
-    outcome_of = _Outcomes(result_of, unanswered)
+    tally = Tally()
+    outcome_of = _Outcomes(result_of, unanswered, formats.shape)
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
-        store.writer(keys.part(item.shard, formats.output.extension)) as part_file,
+        store.writer(part_key(formats.output.extension)) as part_file,
         formats.output.part(part_file, sidecar) as part,
-        store.writer(keys.part(item.shard, formats.failed.extension)) as failed_file,
+        store.writer(part_key(formats.failed.extension)) as failed_file,
         formats.failed.part(failed_file, None) as failed_part,
     ):
         rows = msgspec.json.Decoder(StoredRow)
@@ -59,9 +60,7 @@ def join_shard(
                 failed_part.add(row, outcome)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     for line in paid_before:
-        tally.add_paid(msgspec.json.decode(line, type=_PaidLine).result.message)
-    if rounds is not None:
-        store.write(keys.part_tally(item.shard), msgspec.json.encode(tally))
+        tally.add_paid(msgspec.json.decode(line, type=PaidLine).result.message)
     return tally
 
 
@@ -69,16 +68,19 @@ def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None
     return None if formats.reader.sidecar is None else StoredSource(store, key)
 
 
-class _PaidLine(msgspec.Struct):
+class PaidLine(msgspec.Struct):
+    """A result line of which it is known that it is an answer."""
+
     result: Succeeded
 
 
 class _Outcomes:
     """Decides each row's outcome from its result line."""
 
-    def __init__(self, result_of: ResultOf, unanswered: Outcome) -> None:
+    def __init__(self, result_of: ResultOf, unanswered: Outcome, shape: AnswerShape) -> None:
         self._result_of = result_of
         self._unanswered = unanswered
+        self._shape = shape
         self._decoder = msgspec.json.Decoder(ResultLine)
 
     def __call__(self, index: int, row: StoredRow) -> Outcome:
@@ -88,6 +90,6 @@ class _Outcomes:
         if line is None:
             return self._unanswered
         try:
-            return of_result(self._decoder.decode(line).result)
+            return of_result(self._decoder.decode(line).result, self._shape)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")

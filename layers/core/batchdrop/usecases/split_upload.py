@@ -13,25 +13,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchdrop.domain.answer import Column
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.domain.prompt import Prompt, RowUnaskable
-from batchdrop.domain.request import ReadyRequest, ReadyRequests, RecipeRequests, RequestSource, request_line
+from batchdrop.domain.request import ReadyRequest, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
 from batchdrop.usecases.job_files import (
-    formats_of,
-    new_columns,
     read_manifest,
     read_recipe,
+    read_schema,
     reader_of,
     write_manifest,
 )
+from batchdrop.usecases.rows_to_ask import AskedRow, asked_rows, note_columns, request_source
 from batchdrop.usecases.shard_writer import ShardWriter
 from batchdrop.usecases.stored_lines import whole_lines
 from batchdrop.usecases.stored_source import UploadSource
@@ -94,7 +92,8 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
         message = f"{key.filename}: the file is empty; drop it again with at least one row"
         raise UploadRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
-    manifest = Manifest(upload=upload, format="", recipe=recipe)
+    schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema)
     reader = reader_of(manifest, formats)
     if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
@@ -140,7 +139,6 @@ class _Split:
         self._manifest = manifest
         self._store = store
         self._keys = JobKeys(manifest.upload.job_id)
-        self._inbox_key = parse_inbox_key(manifest.upload.key)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
@@ -150,9 +148,10 @@ class _Split:
         shards_before = len(self._manifest.shards)
         source = UploadSource(self._store, self._manifest.upload)
         with closing(self._reader.rows(source, self._manifest.cursor or Cursor())) as rows:
-            self._note_columns()
+            note_columns(self._manifest, self._reader, self._formats)
+            asked = asked_rows(self._manifest, rows, request_source(self._manifest, self._reader))
             try:
-                self._write_shards(self._placed(rows, self._source()), out_of_time)
+                self._write_shards(self._placed(asked), out_of_time)
             except _OutOfTime as stopped:
                 if len(self._manifest.shards) == shards_before:
                     message = (
@@ -161,47 +160,12 @@ class _Split:
                     raise SplitTooSlow(message) from stopped
                 return
         if not self._manifest.shards:
-            message = f"{self._inbox_key.filename}: there is no row in the file; drop it again with at least one row"
+            message = f"{source.name}: there is no row in the file; drop it again with at least one row"
             raise UploadRejected(message)
         self._manifest.cursor = None
 
-    def _note_columns(self) -> None:
-        """Keep what the reader found before the first row, and make sure that an output can be made of it."""
-        self._manifest.header = self._reader.header
-        own = self._reader.columns or []
-        new = new_columns(self._manifest)
-        for taken in (column for column in own if column in new.names):
-            message = (
-                f"{self._inbox_key.filename}: the header has a column '{taken}', which is where the output goes; "
-                "rename it in the file, or set `output: {prefix: …}` in the recipe"
-            )
-            raise UploadRejected(message)
-        self._manifest.columns = [Column(name) for name in own]
-        formats_of(self._manifest, self._formats)
-
-    def _source(self) -> RequestSource:
-        recipe = self._manifest.recipe
-        if recipe is None:
-            return ReadyRequests()
-        prompt = Prompt(recipe.prompt or "", name=self._inbox_key.recipe_key)
-        if self._reader.columns is not None:
-            prompt.check_columns(self._reader.columns, filename=self._inbox_key.filename)
-        return RecipeRequests(recipe, prompt)
-
-    def _placed(self, rows: Iterator[Row], source: RequestSource) -> Iterator[_Placed]:
-        stops = self._manifest.recipe is not None and self._manifest.recipe.on_bad_row == "stop"
-        for row in rows:
-            params, reason = None, row.error
-            if reason is None:
-                try:
-                    params = source.params(row)
-                except RowUnaskable as unaskable:
-                    reason = str(unaskable)
-            if reason is not None and stops:
-                message = f"{self._inbox_key.filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
-                raise UploadRejected(message)
-            if reason is not None:
-                reason = f"{row.place}: {reason}"
+    def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
+        for row, params, reason in rows:
             yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:

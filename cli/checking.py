@@ -1,0 +1,110 @@
+"""`batchdrop check`: what a recipe and a file would become, without sending anything."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.domain.answer_shape import answer_shape, schema_file
+from batchdrop.domain.manifest import Manifest, UploadRecord
+from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
+from batchdrop.domain.request import RecipeRequests
+from batchdrop.errors import RecipeRejected
+from batchdrop.usecases.check_upload import Check, check_upload
+from cli.local_file import LocalFile
+
+LONGEST_SHOWN = 400  # of a string in a shown request: an attached file is a long one
+
+
+def load_recipe(path: Path) -> tuple[Recipe, Any]:
+    """Return a recipe on disk, and what the schema file holds that it names. Raises RecipeRejected."""
+    name = path.name
+    try:
+        recipe = parse_recipe(yaml.safe_load(path.read_bytes()), name=name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
+        raise RecipeRejected(message) from error
+    file = schema_file(recipe)
+    if file is None:
+        return recipe, None
+    try:
+        return recipe, json.loads(path.with_name(file).read_bytes())
+    except (OSError, ValueError) as error:
+        message = f"{name}: key 'answer.schema': {file} beside the recipe cannot be read: {error}"
+        raise RecipeRejected(message) from error
+
+
+def check_recipe(path: Path, console: Console) -> None:
+    """Check a recipe alone, and print what it says. Raises RecipeRejected."""
+    recipe, schema = load_recipe(path)
+    shape = answer_shape(recipe, schema, name=path.name)
+    RecipeRequests(recipe, shape, name=path.name, attach=_attach_nothing)
+    console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
+    console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
+
+
+def _attach_nothing(_cell: str, _attach: Attach) -> dict[str, Any]:
+    return {}
+
+
+def check_file(recipe_path: Path, file: Path, console: Console) -> bool:
+    """Check a file with its recipe: print the first requests, the rejects and the cost. True if nothing is rejected.
+
+    Raises JobFault as the job itself would.
+    """
+    recipe, schema = load_recipe(recipe_path)
+    source = LocalFile(file)
+    upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema)
+    with console.status(f"reading {file.name} ..."):
+        check = check_upload(manifest, source, formats=FileFormats())
+    for number, params in enumerate(check.first, 1):
+        console.print(Text(f"request {number}", style="bold"))
+        console.print(Syntax(_readable(params), "json", background_color="default", word_wrap=True))
+    _print_findings(check, console)
+    return not check.rejected
+
+
+def _print_findings(check: Check, console: Console) -> None:
+    console.print(Text(f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected", "bold"))
+    for reason in check.reasons:
+        console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
+    console.print(Text(f"output       output.{check.output}"))
+    console.print(Text(f"new columns  {', '.join(check.new_columns)}"), soft_wrap=True)
+    estimate = check.estimate
+    console.print(
+        Text(
+            f"estimate     about {estimate.input_tokens:,} tokens in; at the batch price {_dollars(estimate.low)} for the "
+            f"input, {_dollars(estimate.high)} if every answer took max_tokens ({estimate.max_tokens:,})"
+        ),
+        soft_wrap=True,
+    )
+
+
+def _dollars(amount: Decimal | None) -> str:
+    return "(price unknown)" if amount is None else f"${amount:,.4f}"
+
+
+def _readable(params: bytes) -> str:
+    return json.dumps(_shortened(json.loads(params)), ensure_ascii=False, indent=2)
+
+
+def _shortened(value: Any) -> Any:
+    match value:
+        case str() if len(value) > LONGEST_SHOWN:
+            return f"{value[:LONGEST_SHOWN]}… ({len(value):,} characters)"
+        case list():
+            return [_shortened(one) for one in value]
+        case dict():
+            return {name: _shortened(one) for name, one in value.items()}
+        case _:
+            return value

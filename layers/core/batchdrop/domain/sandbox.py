@@ -1,0 +1,147 @@
+"""The sandbox of templates: no way to Python, and nothing that one row could hang or fill the memory with."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import jinja2
+import msgspec
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+MAX_STEPS = 1_000_000  # ours: turns of all loops of one row; about a second
+CALL_STEPS = 20  # a call, of a macro for one, takes as long as so many turns
+MAX_TEXT = 64_000_000  # ours: characters that one operation makes; twice the largest request
+MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
+MAX_WIDTH = 10_000  # ours: what text is padded or cut to
+
+_STEPS = "\0steps"  # where a rendering keeps its count; no template can name it
+_ENDLESS = ("lipsum", "cycler", "joiner")  # globals that no prompt needs
+_WIDE_FILTERS = ("center", "indent", "batch", "slice", "round", "wordwrap")
+_WIDE_PERCENT = re.compile(r"%[^a-zA-Z%]*?(\d{5}|\*)")
+_WIDE_BRACES = re.compile(r":[^{}]*?(\d{5}|\{)")
+
+
+class Sandbox(SandboxedEnvironment):
+    """Jinja's sandbox, strict about what is undefined, with limits, and with the filter `json`."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self) -> None:
+        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False)
+        for name in _ENDLESS:
+            del self.globals[name]
+        for name in _WIDE_FILTERS:
+            self.filters[name] = _narrow(self.filters[name])
+        percent = self.filters["format"]
+        self.filters["format"] = lambda text, *args, **kwargs: percent(_narrow_percent(text), *args, **kwargs)
+        self.filters |= {"json": as_json, _STEPS: _counted}
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _CountLoops().visit(super()._parse(source, name, filename))
+        return tree
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Do `+ * ** %`, unless the result would be too large."""
+        _check_operands(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function or method, and count it."""
+        _step(context, CALL_STEPS)
+        if isinstance(getattr(called, "__self__", None), str):
+            _check_widths((*args, *kwargs.values()))
+        return super().call(context, called, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Wrap `str.format`, unless it pads its fields too far."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None and _WIDE_BRACES.search(value.__self__):
+            message = "a format's width is too large"
+            raise SecurityError(message)
+        return wrapped
+
+
+def variables(cells: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a template sees: `own` names, the cells over them, and a fresh count of steps."""
+    return {**own, **cells, _STEPS: [MAX_STEPS]}
+
+
+def as_json(value: Any) -> str:
+    """Return compact JSON; other than `tojson`, it keeps all characters as they are."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises UndefinedError, which says what is missing
+    return msgspec.json.encode(value).decode()
+
+
+class _CountLoops(NodeTransformer):
+    """Lets each loop run over `_counted`."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, _STEPS, [], [], None, None, lineno=node.lineno)
+        return node
+
+
+@jinja2.pass_context
+def _counted(context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        _step(context)
+        yield item
+
+
+def _step(context: Context, count: int = 1) -> None:
+    steps: list[int] | None = context.get(_STEPS)
+    if steps is not None:
+        steps[0] -= count
+        if steps[0] < 0:
+            message = f"more than {MAX_STEPS:,} steps"
+            raise SecurityError(message)
+
+
+def _check_operands(operator: str, left: Any, right: Any) -> None:
+    if operator == "%" and isinstance(left, str):
+        _narrow_percent(left)
+    elif _size(operator, left, right) > MAX_TEXT:
+        message = f"the result of {operator} is too large"
+        raise SecurityError(message)
+
+
+def _size(operator: str, left: Any, right: Any) -> int:
+    """Return the size of the result; that of a number as if its largest were MAX_TEXT."""
+    if isinstance(left, int) and isinstance(right, int):
+        bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * abs(right)}.get(operator, 0)
+        return bits * MAX_TEXT // MAX_NUMBER_BITS
+    if operator == "*":
+        text, count = (right, left) if isinstance(left, int) else (left, right)
+        return len(text) * count if isinstance(text, (str, list, tuple)) and isinstance(count, int) else 0
+    sized = (str, list, tuple)
+    return len(left) + len(right) if operator == "+" and isinstance(left, sized) and isinstance(right, sized) else 0
+
+
+def _narrow(wide: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(wide)
+    def narrowed(*args: Any, **kwargs: Any) -> Any:
+        _check_widths((*args[1:], *kwargs.values()))
+        return wide(*args, **kwargs)
+
+    return narrowed
+
+
+def _check_widths(values: Iterable[Any]) -> None:
+    if any(isinstance(value, int) and abs(value) > MAX_WIDTH for value in values):
+        message = f"a width is over {MAX_WIDTH:,}"
+        raise SecurityError(message)
+
+
+def _narrow_percent(text: Any) -> Any:
+    if _WIDE_PERCENT.search(str(text)):
+        message = "a format's width is too large"
+        raise SecurityError(message)
+    return text
