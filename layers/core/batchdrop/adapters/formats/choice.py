@@ -7,6 +7,7 @@ from typing import Literal
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.csv_output import CsvOutput
 from batchdrop.adapters.formats.dialect import Dialect
+from batchdrop.adapters.formats.files_input import FilesInput
 from batchdrop.adapters.formats.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput
 from batchdrop.domain.answer import Column, NewColumns
@@ -26,8 +27,7 @@ class FileFormats:
     ) -> InputFormat:
         """Return what reads the upload. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
-            message = f"{key.filename}: files as rows cannot be read yet"
-            raise UploadRejected(message)
+            return FilesInput(key.filename)
         match options.format or _format_named(key):
             case "csv":
                 return CsvInput(key.filename, header)
@@ -42,7 +42,7 @@ class FileFormats:
     ) -> OutputFormat:
         """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
         match options.format or reader.name:
-            case "csv":
+            case "csv" | "files":
                 names = [column.name for column in columns]
                 return CsvOutput(reader, names, new, _dialect(reader), escapes=options.escape_formulas)
             case "jsonl":
