@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
+import yaml
 
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.recipe import Input
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
+from cli.local_files import LocalFiles
 
 
 class NotDroppableError(Exception):
@@ -23,6 +27,8 @@ class Drop:
 
     file: Path
     recipe: Path | None
+    files: Path | None = None
+    """A folder of what the rows attach; it is uploaded before them."""
 
     @property
     def key(self) -> str:
@@ -36,8 +42,11 @@ class Drop:
             if path is not None and not path.is_file():
                 message = f"there is no {what} {path}"
                 raise NotDroppableError(message)
+        if self.files is not None and not self.files.is_dir():
+            message = f"there is no folder {self.files}"
+            raise NotDroppableError(message)
         try:
-            reader = FileFormats().reader(parse_inbox_key(self.key), Input(), NewColumns())
+            reader = FileFormats().reader(parse_inbox_key(self.key), self._input(), NewColumns())
         except UploadRejected as error:
             raise NotDroppableError(str(error)) from error
         if self.recipe is None and reader.name != "jsonl":
@@ -46,8 +55,18 @@ class Drop:
             )
             raise NotDroppableError(message)
 
+    def _input(self) -> Input | Literal["files"]:
+        """Return what the recipe says of the input; of a broken recipe the job itself tells."""
+        try:
+            fields: Any = yaml.safe_load(self.recipe.read_bytes()) if self.recipe else {}
+            return msgspec.convert(fields["input"], Input | Literal["files"])
+        except (yaml.YAMLError, ValueError, RecursionError, LookupError, TypeError, msgspec.ValidationError):
+            return Input()
+
     def upload(self, s3: Any, bucket: str) -> None:
-        """Upload recipe and file, in that order: the file's arrival starts the job."""
+        """Upload the files to attach, the recipe, and the file, in that order: its arrival starts the job."""
+        for key, path in LocalFiles(self.files).keys() if self.files else ():
+            s3.upload_file(str(path), bucket, key)
         if self.recipe is not None:
             s3.upload_file(str(self.recipe), bucket, f"recipes/{self.recipe.stem}.yaml")
         s3.upload_file(str(self.file), bucket, self.key)

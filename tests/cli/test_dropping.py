@@ -62,3 +62,43 @@ def test_what_is_not_there(tmp_path: Path, recipe: Path) -> None:
         Drop(tmp_path / "nowhere.csv", recipe).check()
     with pytest.raises(NotDroppableError, match=r"no recipe .*nowhere\.yaml"):
         Drop(_file(tmp_path, "x.csv"), tmp_path / "nowhere.yaml").check()
+
+
+@pytest.mark.parametrize("name", ["letter.pdf", "photo", "x.xyz", "many.zip"])
+def test_any_name_is_a_file_where_files_are_rows(tmp_path: Path, recipe: Path, name: str) -> None:
+    """The recipe says so; what a broken recipe says is the job's to tell."""
+    recipe.write_text("model: m\nprompt: p\ninput: files\n")
+    Drop(_file(tmp_path, name), recipe).check()
+    recipe.write_text("input: [files")
+    Drop(_file(tmp_path, "x.csv"), recipe).check()
+
+
+class _Bucket:
+    def __init__(self) -> None:
+        self.uploads: list[tuple[str, str]] = []
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.uploads.append((Path(path).name, key))
+
+
+def test_attached_files_go_before_the_rows(tmp_path: Path, recipe: Path) -> None:
+    """Under files/, with their folders, without what is hidden; the file that starts the job comes last."""
+    scans = tmp_path / "scans"
+    (scans / "2026").mkdir(parents=True)
+    for name in ("b.pdf", "2026/a.png", ".DS_Store"):
+        (scans / name).write_bytes(b"x")
+    drop, bucket = Drop(_file(tmp_path, "x.csv"), recipe, scans), _Bucket()
+    drop.check()
+    drop.upload(bucket, "bucket")
+    assert bucket.uploads == [
+        ("a.png", "files/2026/a.png"),
+        ("b.pdf", "files/b.pdf"),
+        ("my recipe.yaml", "recipes/my recipe.yaml"),
+        ("x.csv", "inbox/my recipe/x.csv"),
+    ]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path, recipe: Path) -> None:
+    """Told before anything is started."""
+    with pytest.raises(NotDroppableError, match=r"no folder .*scans"):
+        Drop(_file(tmp_path, "x.csv"), recipe, tmp_path / "scans").check()
