@@ -206,6 +206,7 @@ def test_a_directory_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
         (zipped({"a.png": PNG})[:40], "cut or damaged"),
         (b"PK\x03\x04", "cut or damaged"),
     ],
+    ids=["no archive", "end cut off", "begin only", "four bytes"],
 )
 def test_a_broken_archive_is_refused(body: bytes, reason: str) -> None:
     """The whole upload, with what to do."""
