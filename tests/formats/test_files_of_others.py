@@ -24,7 +24,7 @@ REVIEWS = [["007", 'Great, works "as is"', "1.10"], ["008", "two\nlines", "-5"],
 PANDAS = [["007", 'Great, works "as is"', "1.1"], ["008", "two\nlines", "-5.0"], ["009", "", ""]]
 INDEXED = [[str(number), *row] for number, row in enumerate(PANDAS)]
 TYPED: list[list[Any]] = [["007", 'Great, works "as is"', 1.1], ["008", "two\nlines", -5.0], ["009", None, None]]
-NODE = [
+NODE: list[list[Any]] = [
     ["007", 'Great, works "as is" 😀', 1.1],
     ["008", "two\nlines \u2028 é", 12345678901234567000],
     ["009", "", None],
