@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from batchdrop.adapters.formats.compressed import CompressedInput, CompressedOutput, CompressedWhole
 from batchdrop.adapters.formats.csv_input import CsvInput
@@ -17,6 +17,8 @@ from batchdrop.adapters.formats.parquet_input import ParquetInput
 from batchdrop.adapters.formats.parquet_output import ParquetOutput
 from batchdrop.adapters.formats.text_input import TextInput
 from batchdrop.adapters.formats.text_output import Framed, encoding_of
+from batchdrop.adapters.formats.xlsx_input import XlsxInput
+from batchdrop.adapters.formats.xlsx_output import XlsxOutput
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.recipe import FormatName, Input, Output
 from batchdrop.domain.upload import InboxKey
@@ -32,6 +34,7 @@ _BY_EXTENSION: dict[str, FormatName] = {
     "json": "json",
     "txt": "txt",
     "parquet": "parquet",
+    "xlsx": "xlsx",
 }
 
 
@@ -55,8 +58,8 @@ class FileFormats:
         inner = reader.inner if isinstance(reader, CompressedInput) else reader
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
         kind = options.compression or key.compression or "none"
-        if (options.format or inner.name) == "parquet":
-            table = _parquet_output(inner, key.filename, new, columns)
+        if (options.format or inner.name) in {"parquet", "xlsx"}:
+            table = _table_writer(inner, key.filename, options, new, columns)
             return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
         text = _text_writer(inner, key, options, new, columns, encoding)
         return text if kind == "none" else CompressedOutput(text, cast("Kind", kind))
@@ -67,11 +70,21 @@ class FileFormats:
 
 
 def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> InputFormat:
-    filename, encoding = key.filename, options.encoding
+    match options.format or _format_named(key):
+        case "parquet":
+            return ParquetInput(key.filename, header)
+        case "xlsx":
+            return XlsxInput(key.filename, header, sheet=options.sheet)
+        case text:
+            return _text_reader(text, key.filename, options, new, header)
+
+
+def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumns, header: str) -> InputFormat:
+    encoding = options.encoding
     if encoding:
         encoding_named(encoding)
     delimiter = delimiter_named(options.delimiter) if options.delimiter else None
-    match options.format or _format_named(key):
+    match name:
         case "csv":
             return CsvInput(filename, header, delimiter=delimiter, encoding=encoding)
         case "tsv":
@@ -82,17 +95,21 @@ def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> Inpu
             return JsonInput(filename, new.names, header, encoding=encoding)
         case "txt":
             return TextInput(filename, header, encoding=encoding)
-        case "parquet":
-            return ParquetInput(filename, header)
         case other:
             message = f"{filename}: {other} files cannot be read"
             raise UploadRejected(message)
 
 
-def _parquet_output(reader: InputFormat, filename: str, new: NewColumns, columns: list[Column]) -> ParquetOutput:
-    if isinstance(reader, ParquetInput):
-        return ParquetOutput(new, header=reader.header, filename=filename)
-    return ParquetOutput(new, columns=columns, cells=reader.cells, filename=filename)
+def _table_writer(
+    reader: InputFormat, filename: str, options: Output, new: NewColumns, columns: list[Column]
+) -> OutputFormat:
+    name = options.format or reader.name
+    # A file's own header carries more than its columns: a schema, a sheet's name and its dates' beginning.
+    others: dict[str, Any] = {"columns": columns, "cells": reader.cells}
+    own = {"header": reader.header} if reader.name == name else others
+    if name == "parquet":
+        return ParquetOutput(new, filename=filename, **own)
+    return XlsxOutput(new, filename=filename, escape_formulas=options.escape_formulas, **own)
 
 
 def _text_writer(
