@@ -117,9 +117,17 @@ def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
             f"Set `input: {{encoding: {zeros}}}` in the recipe, or save the file as UTF-8 and drop it again"
         )
         raise UploadRejected(message)
-    if chosen.unit > 1 and named and zeros and zeros.startswith(codecs.lookup(named).name):
-        return Encoding(zeros, "\n".encode(zeros))
+    if named and codecs.lookup(named).name in {"utf-16", "utf-32"}:
+        return _in_order(chosen.name, start)
     return replace(chosen, marked=False)
+
+
+def _in_order(name: str, start: bytes) -> Encoding:
+    """Return UTF-16 or UTF-32 in the byte order that the zeros of line ends and digits tell."""
+    half = len(start) // 2 * 2
+    is_big = start[:half:2].count(0) > start[1:half:2].count(0)
+    ordered = f"{name[:6]}-{'be' if is_big else 'le'}"
+    return Encoding(ordered, "\n".encode(ordered))
 
 
 def by_zeros(start: bytes) -> str | None:

@@ -1,0 +1,141 @@
+"""JSON: one array of objects, read element by element; what is no such array is told by row and byte."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchdrop.adapters.formats.json_elements import elements
+from batchdrop.domain.limits import MAX_LINE_BYTES
+from batchdrop.domain.recipe import Output
+from batchdrop.domain.row import Cursor
+from batchdrop.errors import UploadRejected
+from tests.formats.reading import cut_everywhere, failed_lines, join, read
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(values, max_size=6), st.sampled_from([None, 0, 2]), st.booleans(), st.integers())
+def test_elements_are_found_whatever_they_are(
+    array: list[object],
+    indent: int | None,
+    escaped: bool,  # noqa: FBT001 - drawn
+    seed: int,
+) -> None:
+    """Every element's own text comes out, however deep and however the bytes are cut, and from its place on again."""
+    body = json.dumps(array, indent=indent, ensure_ascii=escaped).encode()
+    found = list(elements(cut_everywhere(body, seed), Cursor(), filename="f.json"))
+    assert [json.loads(element.text) for element in found] == array
+    for number, (text, start) in enumerate(found):
+        assert (start.rows, start.lines) == (number, body[: start.offset].count(b"\n"))
+        assert body[start.offset :].startswith(text)
+        assert list(elements(iter([body[start.offset :]]), start, filename="f.json")) == found[number:]
+
+
+def _refusal(body: bytes) -> str:
+    with pytest.raises(UploadRejected) as caught:
+        read("json", body)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "f.json: the file is empty"),
+        (b" \n\t", "f.json: the file is empty"),
+        (b'{"a":1}\n{"a":2}\n', "the file is one object, where an array of objects is needed"),
+        (b'{"a":1}\n{"a":2}\n', "drop it as .jsonl, or set `input: {format: jsonl}`"),
+        (b"3", "the file is not an array"),
+        (b'"text"', "the file is not an array"),
+        (b"[", "row 1 (line 1): byte 1: the file ends where an element should follow"),
+        (b'[{"a":1}', "row 2 (line 1): byte 8: the file ends before the array does"),
+        (b'[{"a":1},', "row 2 (line 1): byte 9: the file ends where an element should follow"),
+        (b'[{"a":1},\n{"a":', "row 2 (line 2): byte 10: the file ends in the middle of this element"),
+        (b'[{"a":"x', "row 1 (line 1): byte 1: the file ends in the middle of this element"),
+        (b'[{"a":1} {"a":2}]', "byte 9: '{\"a\":2}]' stands where a comma or the array's end should"),
+        (b'[{"a":1},]', "row 2 (line 1): byte 9: ']' stands where an element should"),
+        (b'[,{"a":1}]', "byte 1: ',' stands where an element should"),
+        (b'[{"a":1]]', "row 1 (line 1): byte 7: ']' closes what is not open"),
+        (b'[{"a":[1}]', "byte 8: '}' closes what is not open"),
+        (b'[{"a":1}]]', "byte 9: after the array's end stands ']'"),
+        (b'[{"a":1}]\n[{"a":2}]\n', "after the array's end stands '[{\"a\":2}]"),
+        (b'[{"a":1}},{"a":2}]', "byte 8: '},{\"a\":2}]' stands where a comma"),
+        (b'[{"a":1},{"a":"\xff"}]', "f.json after row 0: byte 15 (0xff) is not UTF-8"),
+    ],
+)
+def test_what_is_no_array_is_told(body: bytes, told: str) -> None:
+    """A file that is cut off, broken between its elements or something else says where, and what to do."""
+    assert told in _refusal(body)
+
+
+@pytest.mark.parametrize(
+    ("element", "told"),
+    [
+        (b"3", "the element is not a JSON object"),
+        (b"null", "the element is not a JSON object"),
+        (b'"a,]"', "the element is not a JSON object"),
+        (b"[1,{}]", "the element is not a JSON object"),
+        (b"what", "the element is not JSON: "),
+        (b"{'a':1}", "the element is not JSON: "),
+        (b'{"a":NaN}', "the element is not JSON: "),
+        (b'{"a" 1}', "the element is not JSON: "),
+        (b'{"a":"\x01"}', "the element is not JSON: "),
+        (b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "the element is not JSON: "),
+        (b'{"answer":1}', "it has a field 'answer'"),
+    ],
+)
+def test_a_broken_element_is_one_rejected_row(element: bytes, told: str) -> None:
+    """Where it ends is clear, so only its row is rejected; the output stays one array."""
+    body = b'[{"x":1},' + element + b',\n{"x":3}]'
+    rows = read("json", body)
+    assert [row.number for row in rows if row.error is None] == [1, 3]
+    assert (rows[1].error or "").startswith(told)
+    assert rows[2].place == "row 3 (line 2)"
+    output = json.loads(join("json", body))
+    assert [row["_status"] for row in output] == ["answered", "rejected", "answered"]
+
+
+def test_an_empty_array_is_an_output_too() -> None:
+    """No rows in, an array without elements out."""
+    assert read("json", b" [ ] ") == []
+    assert json.loads(join("json", b"[]")) == []
+
+
+def test_elements_on_several_lines_stay_lines_of_jsonl() -> None:
+    """failed.jsonl and a JSONL output have a row a line, with the element's values to the byte."""
+    body = b'[\r\n  {\r\n    "a": 1.10,\n    "b": "x\\ny"\n  }\n]'
+    [line] = failed_lines("json", body).splitlines()
+    assert line.startswith(b'{      "a": 1.10,     "b": "x\\ny"   ,"_status":')
+    assert len(join("json", body, output=Output(format="jsonl")).splitlines()) == 1
+    assert b'{\r\n    "a": 1.10,' in join("json", body)
+
+
+def test_an_endless_element_is_refused() -> None:
+    """A file that is no array of rows is not read into memory to its end."""
+    blocks = (b'[{"a":"' + b"x" * (1 << 20) for _ in range(3 * MAX_LINE_BYTES >> 20))
+    with pytest.raises(UploadRejected, match=r"row 1 .*this element is longer than 64,000,000 bytes"):
+        list(elements(blocks, Cursor(), filename="f.json"))
+
+
+def test_long_elements_take_linear_time() -> None:
+    """An element over hundreds of blocks is not looked through again for each of them."""
+    body = b'[{"a":[' + b"1," * 2_000_000 + b'1]},{"b":"' + b"x" * 4_000_000 + b'"}]'
+    began = time.process_time()
+    found = list(elements((body[at : at + 4096] for at in range(0, len(body), 4096)), Cursor(), filename="f"))
+    assert [len(element.text) for element in found] == [4_000_009, 4_000_008]
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_marked_file_is_read(encoding: str) -> None:
+    """The encodings that old Windows programs write JSON in."""
+    rows = read("json", '[{"a":"é"},\n {"a":2}]'.encode(encoding))
+    assert [row.cells for row in rows] == [{"a": "é"}, {"a": 2}]
