@@ -75,9 +75,8 @@ def check_file(recipe_path: Path, file: Path, console: Console, *, files: Path |
 
 
 def _print_findings(check: Check, console: Console) -> None:
-    console.print(
-        Text(f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected", "bold")
-    )
+    counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
+    console.print(Text(counts, style="bold"))
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
     console.print(Text(f"output       output.{check.output}"))
@@ -85,8 +84,8 @@ def _print_findings(check: Check, console: Console) -> None:
     estimate = check.estimate
     console.print(
         Text(
-            f"estimate     about {estimate.input_tokens:,} tokens in; at the batch price {_dollars(estimate.low)} for the "
-            f"input, {_dollars(estimate.high)} if every answer took max_tokens ({estimate.max_tokens:,})"
+            f"estimate     about {estimate.input_tokens:,} tokens in; at the batch price {_dollars(estimate.low)} for "
+            f"the input, {_dollars(estimate.high)} if every answer took max_tokens ({estimate.max_tokens:,})"
         ),
         soft_wrap=True,
     )

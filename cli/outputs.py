@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cli.first_rows import first_rows
 
 ROWS_SHOWN = 8
 WIDEST, NARROWEST = 48, 4  # a column on the terminal, in characters
@@ -53,10 +52,8 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
 
 def _first_rows(output: Path, *, room: int) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    with output.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file) if output.suffix == ".csv" else _json_rows(file)
-        columns: list[str] = next(rows, [])
-        shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in itertools.islice(rows, ROWS_SHOWN)]
+    columns, rows = first_rows(output, ROWS_SHOWN)
+    shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in rows]
     natural = [
         max(cell.cell_len for cell in (Text(name), *cells)) for name, *cells in zip(columns, *shown, strict=True)
     ]
@@ -73,13 +70,6 @@ def _fitted(widths: list[int], room: int) -> list[int]:
     while fitted and sum(fitted) + PADDING * len(fitted) > room and max(fitted) > NARROWEST:
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
-
-
-def _json_rows(lines: Any) -> Any:
-    rows = [json.loads(line) for line in itertools.islice(lines, ROWS_SHOWN)]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    yield columns
-    yield from ([str(row.get(name, "")) for name in columns] for row in rows)
 
 
 def _tally_line(summary: dict[str, Any]) -> Text:

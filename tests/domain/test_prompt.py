@@ -1,5 +1,7 @@
 """Prompts: strict, sandboxed, and every error told to the one who can mend it."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,6 +192,9 @@ def test_templates_do_not_hang_or_fill_the_memory(source: str) -> None:
     [
         ("{{ '%05.2f' % (n | float) }}", "03.50"),
         ("{{ '{:>8}'.format(n) }}", "     3.5"),
+        ("{{ 'Name: {} at: {}'.format(n, n) }}", "Name: 3.5 at: 3.5"),
+        ("{{ '100%% of 12345 %s' % n }}", "100% of 12345 3.5"),
+        ("{{ n.find('x', 99999) }}", "-1"),
         ("{{ '-' * 20 }}", "-" * 20),
         ("{{ 2 ** 10 + 1 }} {{ 7 % 3 }} {{ [1] + [2] }}", "1025 1 [1, 2]"),
         ("{% for c in n %}{{ loop.index }}/{{ loop.length }}{{ c }} {% endfor %}", "1/33 2/3. 3/35 "),
@@ -208,7 +213,13 @@ def test_what_prompts_need_stays(source: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("é<'\"", '"é<\'\\""'), ({"a": [1, None, 2.5]}, '{"a":[1,null,2.5]}'), ([True], "[true]"), ("\u2028", '"\u2028"')],
+    [
+        (Decimal("1.50"), "1.50"),
+        ("é<'\"", '"é<\'\\""'),
+        ({"a": [1, None, 2.5]}, '{"a":[1,null,2.5]}'),
+        ([True], "[true]"),
+        ("\u2028", '"\u2028"'),
+    ],
 )
 def test_json_is_compact_and_keeps_characters(value: object, text: str) -> None:
     """`json` writes a cell, a list or the whole row as JSON, without escapes for HTML."""

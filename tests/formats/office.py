@@ -73,9 +73,8 @@ def parquet_output(body: bytes, new: NewColumns, outcome_of: Joined, *, shard_ro
 def kept_rows(reader: InputFormat, rows: list[Row]) -> Bytes:
     """Return the sidecar of a shard's rows."""
     target = Target()
-    context = reader.sidecar(target)
-    assert context is not None
-    with context as sidecar:
+    assert reader.sidecar is not None
+    with reader.sidecar(target) as sidecar:
         for row in rows:
             sidecar.add(row)
     return Bytes(bytes(target))

@@ -21,12 +21,15 @@ NEW = NewColumns()
 
 
 class Bytes:
-    """A Source in memory, in pieces of any size."""
+    """A Source in memory, in pieces or blocks of any size."""
 
-    def __init__(self, body: bytes, name: str = "f", *, pieces: Iterable[bytes] | None = None) -> None:
+    def __init__(
+        self, body: bytes, name: str = "f", *, pieces: Iterable[bytes] | None = None, block: int = 1 << 20
+    ) -> None:
         self.name = name
         self._body = body
         self._pieces = pieces
+        self._block = block
 
     @property
     def size(self) -> int:
@@ -34,8 +37,11 @@ class Bytes:
         return len(self._body)
 
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
-        """Yield the pieces, or what follows `start` in one."""
-        yield from self._pieces if self._pieces and not start else [self._body[start:]]
+        """Yield the pieces, or what follows `start` in blocks."""
+        if self._pieces and not start:
+            yield from self._pieces
+        else:
+            yield from (self._body[at : at + self._block] for at in range(start, len(self._body), self._block))
 
     def open(self) -> BinaryIO:
         """Open it for reading in any order."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from batchdrop.adapters.formats.compression import Bounds, compressing, decompressed
 from batchdrop.adapters.formats.decoders import BLOCK, Kind
 from batchdrop.errors import UploadRejected
-from tests.formats.sources import Bytes, Written
+from tests.formats.reading import Bytes, Collected
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 kinds = st.sampled_from(KINDS)
@@ -181,7 +181,7 @@ def test_padding_of_gzip_is_no_data() -> None:
 @given(kinds, st.lists(st.lists(st.binary(max_size=50), max_size=4), min_size=1, max_size=4))
 def test_parts_compress_each_for_itself(kind: Kind, parts: list[list[bytes]]) -> None:
     """Parts put behind each other are one file; the same bytes give the same bytes."""
-    first, second = Written(), Written()
+    first, second = Collected(), Collected()
     for target in (first, second):
         for pieces in parts:
             with compressing(target, kind) as writer:
@@ -196,7 +196,7 @@ def test_parts_compress_each_for_itself(kind: Kind, parts: list[list[bytes]]) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_ends_no_part(kind: Kind) -> None:
     """A part that failed half-way is not closed to look whole."""
-    target = Written()
+    target = Collected()
     with pytest.raises(TypeError), compressing(target, kind) as writer:
         writer.write("no bytes")  # type: ignore[arg-type]
     assert not target.body or "too early" in _refusal(target.body, kind)

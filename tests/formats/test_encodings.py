@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.encodings import BOM, Encoding, detected, encode, encode_json, encoding_named
-from batchdrop.adapters.formats.lines import Line, NotUtf8, split_lines
+from batchdrop.adapters.formats.lines import Line, Undecodable, split_lines
 from batchdrop.errors import RecipeRejected, UploadRejected
 from tests.formats.reading import cut_everywhere
 
@@ -20,7 +20,7 @@ JAPANESE = (
 GERMAN = (
     "id,text\n1,Schöne Grüße aus München, die Qualität ist großartig\n2,Leider kaputt – Rückgabe läuft, 5 € zurück\n"
 )
-CHINESE = "id,评论\n1,质量非常好，下次还会再买。\n2,物流太慢了，包装也破了\n"
+CHINESE = "id,评论\n1,质量非常好、下次还会再买。\n2,物流太慢了、包装也破了\n"
 RUSSIAN = "id,отзыв\n1,Очень хороший товар, спасибо большое\n2,Доставка медленная, но всё цело\n"
 
 UNICODE = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
@@ -73,7 +73,7 @@ def test_lines_come_back_to_the_byte(drawn: tuple[str, str], seed: int) -> None:
     text = drawn[1].removeprefix(BOM)
     body = text.encode(encoding.name)
     lines = list(split_lines(cut_everywhere(body, seed), offset=0, filename="f", encoding=encoding))
-    assert [line.text for line in lines] == [piece for piece in text.replace("\n", "\n\0").split("\0") if piece]
+    assert [line.text for line in lines] == re.findall("[^\n]*\n|[^\n]+", text)
     assert _bytes(lines, encoding) == body
     for number, line in enumerate(lines):
         rest = split_lines([body[line.offset :]], offset=line.offset, filename="f", encoding=encoding)
@@ -118,7 +118,7 @@ def test_bytes_with_two_meanings_are_kept() -> None:
 
 
 def _refusal(body: bytes, encoding: str | None = None) -> str:
-    with pytest.raises(NotUtf8) as caught:
+    with pytest.raises(Undecodable) as caught:
         _lines(body, encoding)
     return str(caught.value)
 
@@ -162,8 +162,8 @@ def test_japanese_mail_is_told_though_it_is_ascii() -> None:
 @pytest.mark.parametrize(("text", "encoding"), [(JAPANESE, "utf-8"), (JAPANESE, "cp932"), (GERMAN, "utf-8")])
 def test_one_damaged_row_is_not_an_encoding(text: str, encoding: str) -> None:
     """Where the text around is as it was read, the row is to be mended, and nothing is guessed."""
-    told = _refusal(text.encode(encoding) + b"3,\xff\xff\n" + text.encode(encoding), encoding)
-    assert told.startswith(f"byte {len(text.encode(encoding)) + 2:,} (0xff) is not ")
+    told = _refusal(text.encode(encoding) + b"3,\x81 \n" + text.encode(encoding), encoding)
+    assert told.startswith(f"byte {len(text.encode(encoding)) + 2:,} (0x81) is not ")
     assert "so mend this row" in told
 
 
@@ -183,7 +183,7 @@ def test_any_bytes_are_lines_or_refused(body: bytes, encoding: str | None) -> No
     try:
         lines = _lines(body, encoding)
         found = detected(body, encoding, filename="f")
-    except (NotUtf8, UploadRejected):
+    except (Undecodable, UploadRejected):
         return
     assert _bytes(lines, found) == body
 
@@ -193,7 +193,7 @@ def test_any_bytes_are_lines_or_refused(body: bytes, encoding: str | None) -> No
 )
 def test_an_unknown_encoding_is_told(name: str, told: str) -> None:
     """A slip in the recipe names what was meant."""
-    with pytest.raises(RecipeRejected, match="^key 'input.encoding': there is no encoding") as caught:
+    with pytest.raises(RecipeRejected, match=r"^key 'input\.encoding': there is no encoding") as caught:
         encoding_named(name)
     assert told in str(caught.value)
 
@@ -205,13 +205,8 @@ def test_what_is_no_encoding_of_files_is_refused(name: str) -> None:
         encoding_named(name, key="output.encoding")
 
 
-def _everything() -> Iterator[str]:
-    yield "a\nœ—あ表😀\ud800\u2028é"
-    yield "\udfff"
-
-
 @pytest.mark.parametrize("encoding", [*UNICODE, *OTHERS, "ascii"])
-@pytest.mark.parametrize("text", _everything())
+@pytest.mark.parametrize("text", ["a\nœ—あ表😀\ud800\u2028é", "\udfff", "¥‾¢"])
 def test_writing_never_fails_and_loses_nothing(encoding: str, text: str) -> None:
     """Characters that the encoding lacks, lone surrogates too, stand as escapes."""
     written = encode(text, encoding_named(encoding)).decode(encoding)
@@ -222,7 +217,7 @@ def test_writing_never_fails_and_loses_nothing(encoding: str, text: str) -> None
 @pytest.mark.parametrize("encoding", [*UNICODE, *OTHERS, "ascii"])
 def test_json_stays_json_in_every_encoding(encoding: str) -> None:
     """What the encoding lacks becomes JSON's own escapes, so that a reader gets the same value."""
-    value = {"é": "œ—あ表😀\ud800\u2028"}
+    value = {"é": "œ—あ表😀\ud800\u2028 ¥", "‾": "¢¥"}
     written = encode_json(json.dumps(value, ensure_ascii=False), encoding_named(encoding))
     assert json.loads(written.decode(encoding)) == value
 
@@ -230,5 +225,5 @@ def test_json_stays_json_in_every_encoding(encoding: str) -> None:
 def test_the_byte_order_of_outputs() -> None:
     """`utf-16` is little-endian with its mark, as spreadsheets write it; `utf-8-sig` is UTF-8 with one."""
     assert (encoding_named("utf-16").name, encoding_named("utf-16").mark) == ("utf-16-le", b"\xff\xfe")
-    assert (encoding_named("UTF8-sig").name, encoding_named("utf_8_sig").mark) == ("utf-8", b"\xef\xbb\xbf")
+    assert (encoding_named("UTF-8-SIG").name, encoding_named("utf_8_sig").mark) == ("utf-8", b"\xef\xbb\xbf")
     assert encode("a", encoding_named("utf-16")) == b"a\x00"

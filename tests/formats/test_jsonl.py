@@ -190,10 +190,13 @@ def test_not_utf8_names_row_and_byte() -> None:
         read("jsonl", b'{"a":1}\n\n{"a":\xe9}\n')
 
 
-def test_utf16_is_refused_by_name() -> None:
-    """A UTF-16 file says so instead of a strange byte."""
-    with pytest.raises(UploadRejected, match="UTF-16"):
-        read("jsonl", '{"a":1}'.encode("utf-16"))
+def test_utf16_is_read() -> None:
+    """A UTF-16 file is read by its mark, and its output has the same, once."""
+    body = '\ufeff{"a":"é"}\n\n{"a":2}\n'
+    assert [row.cells for row in read("jsonl", body.encode("utf-16-be"))] == [{"a": "é"}, {"a": 2}]
+    output = join("jsonl", body.encode("utf-16-be")).decode("utf-16-be")
+    assert output.startswith('\ufeff{"a":"é","answer":"#1",')
+    assert output.count("\ufeff") == 1
 
 
 def test_line_separators_of_unicode_end_no_line() -> None:

@@ -120,8 +120,8 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
     file = schema_file(recipe)
     if recipe.answer is None:
         shape = AnswerShape(_columns(recipe, None), checks=passed_on)
-    elif passed_on is not None:
-        reason = "the schema stands in 'answer' and in 'params.output_config.format'; keep one of them"
+    elif _format_passed_on(recipe) is not None:
+        reason = "it says what the answer is, and so does 'params.output_config.format'; keep one of them"
         raise fault(name, "answer", reason)
     else:
         typed = (
@@ -160,9 +160,13 @@ def _check_passed_on(shape: AnswerShape, name: str) -> None:
         raise fault(name, "params.output_config.format.schema", reason) from error
 
 
-def _passed_on(recipe: Recipe) -> dict[str, Any] | None:
+def _format_passed_on(recipe: Recipe) -> Any:
     config = recipe.params.get("output_config")
-    form = config.get("format") if isinstance(config, dict) else None
+    return config.get("format") if isinstance(config, dict) else None
+
+
+def _passed_on(recipe: Recipe) -> dict[str, Any] | None:
+    form = _format_passed_on(recipe)
     schema = form.get("schema") if isinstance(form, dict) else None
     return schema if isinstance(schema, dict) else None
 

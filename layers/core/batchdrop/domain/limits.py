@@ -14,6 +14,17 @@ MAX_SPOOLED_BYTES = 3_500_000_000  # ours: formats that are read from their end,
 UNSUSPECTED_BYTES = 100_000_000  # ours: what expands to less is no bomb, whatever its ratio
 MAX_EXPANSION = 250  # ours: tables compress to a tenth, rarely to a hundredth; gzip's most is 1,032
 MAX_ZSTD_WINDOW_BYTES = 1 << 27  # zstd's own default: more takes --long on both sides
+XLSX_ROWS = 1_048_576  # Excel: rows of a sheet, the header one of them
+XLSX_COLUMNS = 16_384  # Excel: columns of a sheet
+XLSX_CELL_CHARS = 32_767  # Excel: characters of a cell, as UTF-16 counts them
+XLSX_SHEET_NAME_CHARS = 31  # Excel: characters of a sheet's name
+MAX_XLSX_BYTES = 8_000_000_000  # ours: of XML; what a full sheet of 100 columns takes, and minutes to read
+MAX_XLSX_RATIO = 200  # ours: a million empty formatted rows are packed about 30 : 1, zip bombs 1,000 : 1 and more
+XLSX_SMALL_BYTES = 100_000_000  # ours: below it, no ratio is dangerous
+MAX_XLSX_DIRECTORY_BYTES = 16_000_000  # ours: the zip's table of contents, which is read whole
+MAX_XLSX_TOKEN_BYTES = 64_000_000  # ours: one XML tag; expat keeps it whole
+MAX_XLSX_DEPTH = 256  # ours: XML elements inside each other; spreadsheets have about ten
+MAX_XLSX_FORMATS = 100_000  # ours: Excel has at most 65,490 cell formats
 
 BATCH_LIFETIME = timedelta(hours=24)  # Message Batches: what is not done 24 h after creation expires
 VISIBILITY_LAG = timedelta(minutes=10)  # retrieve right after create can answer 404; ours, generous

@@ -66,7 +66,7 @@ class Prompt:
         assert self._segments is not None
         try:
             return "".join([str(cells[text]) if is_name else text for is_name, text in self._segments])
-        except (KeyError, RecursionError):
+        except (KeyError, ValueError, RecursionError):  # ValueError: a number of more than 4,300 digits
             return None  # let the template say what is wrong
 
     def _rendered(self, cells: Mapping[str, Any]) -> str:

@@ -21,8 +21,8 @@ class Row:
 
     `cells` maps column to value; it is empty where `error` says why the row cannot be used. `content` holds content
     blocks that the file itself brings (a document, an image); `origin` is the format's own: where the row's exact
-    values are, for `Sidecar`; `exact` the row's bytes where `raw`, encoded, would give others.
-    values are, for `Sidecar`. `where` names the place for formats that have no lines: `sheet 'Q3' row 1841`.
+    values are, for `Sidecar`; `exact` the row's bytes where `raw`, encoded, would give others. `where` names the
+    place for formats that have no lines: `sheet 'Q3' row 1841`.
     """
 
     raw: str

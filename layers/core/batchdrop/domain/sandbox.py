@@ -21,11 +21,13 @@ MAX_TEXT = 64_000_000  # ours: characters that one operation makes; twice the la
 MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
 MAX_WIDTH = 10_000  # ours: what text is padded or cut to
 
+_JSON = msgspec.json.Encoder(decimal_format="number")
 _STEPS = "\0steps"  # where a rendering keeps its count; no template can name it
 _ENDLESS = ("lipsum", "cycler", "joiner")  # globals that no prompt needs
-_WIDE_FILTERS = ("center", "indent", "batch", "slice", "round", "wordwrap")
+_WIDE_FILTERS = ("center", "indent", "batch", "slice", "round")
+_WIDE_METHODS = {"ljust", "rjust", "center", "zfill", "expandtabs"}
 _WIDE_PERCENT = re.compile(r"%[^a-zA-Z%]*?(\d{5}|\*)")
-_WIDE_BRACES = re.compile(r":[^{}]*?(\d{5}|\{)")
+_WIDE_BRACES = re.compile(r"\{[^{}]*:[^{}]*?(\d{5}|\{)")
 
 
 class Sandbox(SandboxedEnvironment):
@@ -55,7 +57,7 @@ class Sandbox(SandboxedEnvironment):
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function or method, and count it."""
         _step(context, CALL_STEPS)
-        if isinstance(getattr(called, "__self__", None), str):
+        if isinstance(getattr(called, "__self__", None), str) and called.__name__ in _WIDE_METHODS:
             _check_widths((*args, *kwargs.values()))
         return super().call(context, called, *args, **kwargs)
 
@@ -77,7 +79,7 @@ def as_json(value: Any) -> str:
     """Return compact JSON; other than `tojson`, it keeps all characters as they are."""
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises UndefinedError, which says what is missing
-    return msgspec.json.encode(value).decode()
+    return _JSON.encode(value).decode()
 
 
 class _CountLoops(NodeTransformer):
@@ -141,7 +143,7 @@ def _check_widths(values: Iterable[Any]) -> None:
 
 
 def _narrow_percent(text: Any) -> Any:
-    if _WIDE_PERCENT.search(str(text)):
+    if _WIDE_PERCENT.search(str(text).replace("%%", "")):
         message = "a format's width is too large"
         raise SecurityError(message)
     return text

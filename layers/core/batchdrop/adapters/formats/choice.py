@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
+from batchdrop.adapters.formats.compressed import CompressedInput, CompressedOutput, CompressedWhole
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.csv_output import CsvOutput
-from batchdrop.adapters.formats.dialect import Dialect
+from batchdrop.adapters.formats.decoders import Kind
+from batchdrop.adapters.formats.dialect import TAB, Dialect, delimiter_named
+from batchdrop.adapters.formats.encodings import Encoding, encoding_named
 from batchdrop.adapters.formats.files_input import FilesInput
+from batchdrop.adapters.formats.json_input import JsonInput
 from batchdrop.adapters.formats.jsonl_input import JsonlInput
-from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput
+from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
+from batchdrop.adapters.formats.parquet_input import ParquetInput
+from batchdrop.adapters.formats.parquet_output import ParquetOutput
+from batchdrop.adapters.formats.text_input import TextInput
+from batchdrop.adapters.formats.text_output import Framed, encoding_of
+from batchdrop.adapters.formats.xlsx_input import XlsxInput
+from batchdrop.adapters.formats.xlsx_output import XlsxOutput
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.recipe import FormatName, Input, Output
 from batchdrop.domain.upload import InboxKey
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import InputFormat, OutputFormat
 
-_BY_EXTENSION: dict[str, FormatName] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
+_BY_EXTENSION: dict[str, FormatName] = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "json": "json",
+    "txt": "txt",
+    "parquet": "parquet",
+    "xlsx": "xlsx",
+}
 
 
 class FileFormats:
@@ -28,36 +48,97 @@ class FileFormats:
         """Return what reads the upload. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
             return FilesInput(key.filename)
-        match options.format or _format_named(key):
-            case "csv":
-                return CsvInput(key.filename, header)
-            case "jsonl":
-                return JsonlInput(key.filename, new.names)
-            case other:
-                message = f"{key.filename}: {other} files cannot be read"
-                raise UploadRejected(message)
+        inner = _reader(key, options, new, header)
+        return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
     ) -> OutputFormat:
         """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
-        match options.format or reader.name:
-            case "csv" | "files":
-                names = [column.name for column in columns]
-                return CsvOutput(reader, names, new, _dialect(reader), escapes=options.escape_formulas)
-            case "jsonl":
-                return JsonlOutput(reader, new)
-            case other:
-                message = f"{key.filename}: {other} files cannot be written"
-                raise UploadRejected(message)
+        inner = reader.inner if isinstance(reader, CompressedInput) else reader
+        encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
+        kind = options.compression or key.compression or "none"
+        if (options.format or inner.name) in {"parquet", "xlsx"}:
+            table = _table_writer(inner, key.filename, options, new, columns)
+            return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
+        text = _text_writer(inner, key, options, new, columns, encoding)
+        return text if kind == "none" else CompressedOutput(text, cast("Kind", kind))
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
-        """Return what writes `failed.jsonl`."""
-        return FailedOutput(reader, new)
+        """Return what writes `failed.jsonl`: never compressed, always UTF-8."""
+        return FailedOutput(reader.inner if isinstance(reader, CompressedInput) else reader, new)
 
 
-def _dialect(reader: InputFormat) -> Dialect:
-    return reader.dialect if isinstance(reader, CsvInput) else Dialect()
+def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> InputFormat:
+    match options.format or _format_named(key):
+        case "parquet":
+            return ParquetInput(key.filename, header)
+        case "xlsx":
+            return XlsxInput(key.filename, header, sheet=options.sheet)
+        case text:
+            return _text_reader(text, key.filename, options, new, header)
+
+
+def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumns, header: str) -> InputFormat:
+    encoding = options.encoding
+    if encoding:
+        encoding_named(encoding)
+    delimiter = delimiter_named(options.delimiter) if options.delimiter else None
+    match name:
+        case "csv":
+            return CsvInput(filename, header, delimiter=delimiter, encoding=encoding)
+        case "tsv":
+            return CsvInput(filename, header, name="tsv", delimiter=delimiter or TAB, encoding=encoding)
+        case "jsonl":
+            return JsonlInput(filename, new.names, header, encoding=encoding)
+        case "json":
+            return JsonInput(filename, new.names, header, encoding=encoding)
+        case "txt":
+            return TextInput(filename, header, encoding=encoding)
+        case other:
+            message = f"{filename}: {other} files cannot be read"
+            raise UploadRejected(message)
+
+
+def _table_writer(
+    reader: InputFormat, filename: str, options: Output, new: NewColumns, columns: list[Column]
+) -> OutputFormat:
+    name = options.format or reader.name
+    # A file's own header carries more than its columns: a schema, a sheet's name and its dates' beginning.
+    others: dict[str, Any] = {"columns": columns, "cells": reader.cells}
+    own = {"header": reader.header} if reader.name == name else others
+    if name == "parquet":
+        return ParquetOutput(new, filename=filename, **own)
+    return XlsxOutput(new, filename=filename, escape_formulas=options.escape_formulas, **own)
+
+
+def _text_writer(
+    reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column], encoding: Encoding
+) -> Framed:
+    match options.format or reader.name:
+        case "csv" | "tsv" | "txt" | "files" as name:
+            return CsvOutput(
+                reader,
+                [column.name for column in columns],
+                new,
+                _dialect(reader, name),
+                extension="tsv" if name == "tsv" else "csv",
+                encoding=encoding,
+                escapes=options.escape_formulas,
+            )
+        case "jsonl":
+            return JsonlOutput(reader, new, encoding)
+        case "json":
+            return JsonOutput(reader, new, encoding)
+        case other:
+            message = f"{key.filename}: {other} files cannot be written"
+            raise UploadRejected(message)
+
+
+def _dialect(reader: InputFormat, name: str) -> Dialect:
+    if isinstance(reader, CsvInput) and reader.name == name:
+        return reader.dialect
+    return Dialect(TAB if name == "tsv" else ",")
 
 
 def _format_named(key: InboxKey) -> FormatName:

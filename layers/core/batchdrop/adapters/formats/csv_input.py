@@ -1,34 +1,49 @@
-"""CSV in, as RFC 4180 and spreadsheets write it. A row's own text is kept."""
+"""CSV and TSV in, as RFC 4180 and spreadsheets write them. A row's own text is kept."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
-from batchdrop.adapters.formats.dialect import Dialect
-from batchdrop.adapters.formats.lines import BOM, Line, NotUtf8, split_lines, without_line_end
+from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept, read_again
+from batchdrop.adapters.formats.csv_records import Record, Records
+from batchdrop.adapters.formats.dialect import Dialect, declared_delimiter, found_delimiter
+from batchdrop.adapters.formats.encodings import BOM, Encoding, encode
+from batchdrop.adapters.formats.lines import Line, Undecodable, split_chunks, without_line_end
 from batchdrop.domain.answer import RAW
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 
+Chunks = Iterator[Iterable[Line]]
+
 
 class CsvInput:
-    """Reads comma-separated values.
+    """Reads delimited values.
 
-    `header` is the header's own text where an earlier reading found it; empty to read it from the file.
+    `header` is what an earlier reading of the file kept; empty to read it from the file. `delimiter` None: the file's
+    own. A line `sep=;` before the header decides, as a byte order mark does.
     """
 
     sidecar = None  # a row's text is exact
 
-    def __init__(self, filename: str, header: str = "", *, name: str = "csv", delimiter: str = ",") -> None:
+    def __init__(
+        self,
+        filename: str,
+        header: str = "",
+        *,
+        name: str = "csv",
+        delimiter: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
         self.name = name
-        self.header = header
         self._filename = filename
-        self._delimiter = delimiter
-        self._columns: list[str] = self._parse_header() if header else []
+        self._named_delimiter = delimiter
+        self._file = TextFile(filename, encoding, header)
+        self._beginning = read_again(header)
+        self._columns = self._parse_header(self._beginning) if self._beginning else []
 
     @property
     def columns(self) -> list[str] | None:
@@ -36,21 +51,39 @@ class CsvInput:
         return self._columns
 
     @property
+    def header(self) -> str:
+        """Return the file's beginning, once it has been read."""
+        return kept(self._beginning) if self._beginning else ""
+
+    @property
     def dialect(self) -> Dialect:
         """Return how the file is written."""
-        return Dialect(self._delimiter, "\r\n" if self.header.endswith("\r\n") else "\n")
+        beginning = self._beginning or Beginning(delimiter=self._named_delimiter or ",")
+        return Dialect(beginning.delimiter, "\r\n" if beginning.text.endswith("\r\n") else "\n")
+
+    @property
+    def encoding(self) -> Encoding:
+        """Return the file's encoding."""
+        return self._file.encoding
+
+    def own_header_in(self, encoding: Encoding) -> bytes:
+        """Return the header, without byte order mark and line end; to the byte in the file's own encoding."""
+        beginning = self._beginning or Beginning()
+        if beginning.exact is not None and encoding.name == self.encoding.name:
+            return encode(beginning.declared, encoding) + beginning.exact
+        return encode(beginning.declared + without_line_end(beginning.text), encoding)
 
     def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read the header, if `start` is before it, and return the rows after it.
 
-        Raises UploadRejected for a file that is not UTF-8, has no usable header, or never closes a quote.
+        Raises UploadRejected for a file that is not in its encoding, has no usable header, or never closes a quote.
         """
-        blocks = source.blocks(start.offset)
-        lines = split_lines(blocks, offset=start.offset, filename=self._filename)
-        records = _Records(lines, start, self._filename, self._delimiter)
-        if not self.header:
-            self.header = records.header()
-            self._columns = self._parse_header()
+        blocks = self._file.blocks(source, start)
+        chunks: Chunks = split_chunks(blocks, start.offset, self._filename, self.encoding)
+        if self._beginning is None:
+            records = self._begin(chunks, start)
+        else:
+            records = self._records(chunks, start, self._beginning.delimiter)
         return self._rows(records, blocks)
 
     def cells(self, raw: str) -> dict[str, Any]:
@@ -64,22 +97,67 @@ class CsvInput:
         cells = self.dialect.cells(raw)[: len(self._columns)]
         return self.dialect.record(cells + [""] * (len(self._columns) - len(cells)))
 
-    def _rows(self, records: _Records, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
+    def _rows(self, records: Records, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
         columns, width = self._columns, len(self._columns)
         with closing(blocks):
-            for record in records:
-                text = without_line_end(record.text)
-                if record.error or len(record.cells) != width:
-                    reason = record.error or f"it has {len(record.cells)} cells, the header has {width} columns"
-                    yield Row(text, record.start, error=reason)
+            for text, cells, start, error, exact in records:
+                raw = text.rstrip("\r\n")
+                if exact is not None:
+                    exact = self._trimmed(exact, text, raw)  # noqa: PLW2901 - the same bytes, without the line end
+                if error or len(cells) != width:
+                    reason = error or f"it has {len(cells)} cells, the header has {width} columns"
+                    yield Row(raw, start, {}, reason, (), None, exact)
                 else:
-                    yield Row(text, record.start, dict(zip(columns, record.cells, strict=True)))
+                    yield Row(raw, start, dict(zip(columns, cells, strict=True)), None, (), None, exact)
 
-    def _parse_header(self) -> list[str]:
-        cells = self.dialect.cells(self.header.removeprefix(BOM))
-        if not cells:
-            message = f"{self._filename}: the file is empty; a CSV file starts with a header line"
+    def _trimmed(self, exact: bytes, text: str, raw: str) -> bytes:
+        return exact[: len(exact) - len(encode(text[len(raw) :], self.encoding))]
+
+    def _records(self, chunks: Chunks, start: Cursor, delimiter: str) -> Records:
+        return Records(chunks, start, filename=self._filename, delimiter=delimiter, encoding=self.encoding)
+
+    def _begin(self, chunks: Chunks, start: Cursor) -> Records:
+        """Read what stands before the first row, and return the records after it."""
+        lines, chunks = self._first_lines(chunks)
+        first = lines[-1].text.removeprefix(BOM) if lines else ""
+        declared = declared_delimiter(first)
+        if declared is None:
+            delimiter = self._named_delimiter or found_delimiter(first)
+            records = self._records(_before(lines, chunks), start, delimiter)
+            self._beginning = self._read(records.header(), delimiter, "")
+        else:
+            records = self._records(chunks, Cursor(start.offset, 0, len(lines)), declared)
+            self._beginning = self._read(records.header(), declared, first)
+        self._columns = self._parse_header(self._beginning)
+        return records
+
+    def _first_lines(self, chunks: Chunks) -> tuple[list[Line], Chunks]:
+        """Return the lines up to the first that is not empty, and what follows them."""
+        lines: list[Line] = []
+        try:
+            for chunk in chunks:
+                left = iter(chunk)
+                for line in left:
+                    lines.append(line)
+                    if without_line_end(line.text.removeprefix(BOM)):
+                        return lines, _before(left, chunks)
+        except Undecodable as problem:
+            message = f"{self._filename} header (line {len(lines) + 1}): {problem}"
+            raise UploadRejected(message) from problem
+        return lines, chunks
+
+    def _read(self, header: Record | None, delimiter: str, declared: str) -> Beginning:
+        if header is None:
+            message = f"{self._filename}: the file is empty; a {self.name.upper()} file starts with a header line"
             raise UploadRejected(message)
+        encoding, exact = self.encoding, header.exact
+        if exact is not None:
+            exact = self._trimmed(exact, header.text, without_line_end(header.text)).removeprefix(encoding.mark)
+        text = header.text.removeprefix(BOM)
+        return Beginning(encoding.name, encoding.marked, delimiter, declared, text, exact)
+
+    def _parse_header(self, beginning: Beginning) -> list[str]:
+        cells = Dialect(beginning.delimiter).cells(beginning.text)
         columns = [cell.strip() or f"column_{number}" for number, cell in enumerate(cells, start=1)]
         for number, column in enumerate(columns):
             if column in columns[:number]:
@@ -88,84 +166,5 @@ class CsvInput:
         return columns
 
 
-class _Record:
-    """A CSV record: its text, its cells, and where it starts. `error` says why it has no cells."""
-
-    __slots__ = ("cells", "error", "start", "text")
-
-    def __init__(self, text: str, cells: list[str], start: Cursor, error: str | None = None) -> None:
-        self.text, self.cells, self.start, self.error = text, cells, start, error
-
-
-class _Records:
-    """Runs the csv module over lines, and remembers the text that each record was read from."""
-
-    def __init__(self, lines: Iterator[Line], start: Cursor, filename: str, delimiter: str) -> None:
-        self._lines = lines
-        self._filename = filename
-        self._taken: list[Line] = []
-        self._exhausted = False
-        self._reader = csv.reader(self._feed(), delimiter=delimiter)
-        self._line_count = start.lines
-        self._rows = start.rows
-
-    def header(self) -> str:
-        """Take the first record for the header and return its text; empty if the file has none."""
-        record = next(iter(self), None)
-        if record is not None and record.error:
-            message = f"{self._filename}: the header cannot be read: {record.error}"
-            raise UploadRejected(message)
-        self._rows = 0
-        return record.text if record else ""
-
-    def __iter__(self) -> Iterator[_Record]:
-        while (record := self._next()) is not None:
-            if record.cells or record.error:  # else an empty line, which is no row
-                self._rows += 1
-                yield record
-
-    def _feed(self) -> Iterator[str]:
-        for line in self._lines:
-            self._taken.append(line)
-            yield line.text.removeprefix(BOM) if line.offset == 0 else line.text
-        self._exhausted = True
-
-    def _next(self) -> _Record | None:
-        cells: list[str] = []
-        error = None
-        try:
-            cells = next(self._reader)
-        except StopIteration:
-            return None
-        except NotUtf8 as problem:
-            message = f"{self._filename} {self._place()}: {problem}"
-            raise UploadRejected(message) from problem
-        except csv.Error as problem:
-            error = self._explain(problem)
-        if self._exhausted:  # the reader asked for another line in the middle of a record
-            self._refuse_unclosed()
-        return self._record(cells, error)
-
-    def _record(self, cells: list[str], error: str | None) -> _Record:
-        text = "".join(line.text for line in self._taken)
-        start = Cursor(self._taken[0].offset, self._rows, self._line_count)
-        self._line_count += len(self._taken)
-        self._taken.clear()
-        return _Record(text, cells, start, error)
-
-    def _explain(self, problem: csv.Error) -> str:
-        if "field larger than field limit" in str(problem):
-            self._refuse_unclosed()
-        if "new-line character" in str(problem):
-            return "it has a carriage return outside quotes; save the file with line ends of one kind"
-        return f"it is not CSV: {problem}"
-
-    def _refuse_unclosed(self) -> None:
-        message = (
-            f"{self._filename} {self._place()}: a quoted cell opens in this row and never closes. "
-            "Close the quote, or double a quote that is part of the text, and drop the file again"
-        )
-        raise UploadRejected(message)
-
-    def _place(self) -> str:
-        return f"row {self._rows + 1} (line {self._line_count + 1})"
+def _before(lines: Iterable[Line], chunks: Chunks) -> Chunks:
+    return chain((lines,), chunks)

@@ -1,75 +1,96 @@
-"""CSV out: each row's own text where the input was CSV of the same kind, then the new cells."""
+"""CSV and TSV out: each row's own text where the input was of the same kind, then the new cells."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.dialect import Dialect
-from batchdrop.adapters.formats.lines import without_line_end
-from batchdrop.adapters.formats.parts import copy
+from batchdrop.adapters.formats.encodings import Encoding, encode
+from batchdrop.adapters.formats.text_output import assemble
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
 from batchdrop.ports import InputFormat, Source, Writer
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet run a cell
+# What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
 
 
 class CsvOutput:
-    """Writes comma-separated values. `columns` are the input's own; None where its rows name their own."""
+    """Writes delimited values. `columns` are the input's own; `escapes`: new texts are no formulas."""
 
     def __init__(
-        self, reader: InputFormat, columns: list[str], new: NewColumns, dialect: Dialect, *, escapes: bool
+        self,
+        reader: InputFormat,
+        columns: list[str],
+        new: NewColumns,
+        dialect: Dialect,
+        *,
+        extension: Literal["csv", "tsv"] = "csv",
+        encoding: Encoding,
+        escapes: bool,
     ) -> None:
-        self.extension = "csv"
+        self.extension: str = extension
         self._reader = reader
         self._columns = columns
         self._new = new
         self._dialect = dialect
-        self._texts = _texts(new, escapes=escapes)
+        self._encoding = encoding
+        self._own = _own_cells(reader, columns, dialect, encoding)
+        self._texts: list[Callable[[Any], str]] = [
+            harmless if escapes and column.kind == "string" else text for column in new.all
+        ]
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Begin a shard's part."""
-        yield _CsvPart(target, self._own_cells(), self._new, self._dialect, self._texts)
+        yield _CsvPart(target, self._own, self._new, self._dialect, self._encoding, self._texts)
 
     def assemble(self, parts: Iterable[Source], target: Writer) -> None:
         """Write the header and the parts behind it."""
+        assemble(self, parts, target)
+
+    @property
+    def before(self) -> bytes:
+        """Return the header, with the byte order mark if the encoding has one."""
         names = self._dialect.record(list(self._new.names))
-        target.write(f"{self._own_header()}{self._dialect.delimiter}{names}{self._dialect.line_end}".encode())
-        copy(parts, target)
+        rest = f"{self._dialect.delimiter}{names}{self._dialect.line_end}"
+        return self._encoding.mark + self._own_header() + encode(rest, self._encoding)
 
-    def _own_header(self) -> str:
-        if isinstance(self._reader, CsvInput) and self._reader.dialect == self._dialect:
-            return without_line_end(self._reader.header)
-        return self._dialect.record(self._columns)
+    @property
+    def after(self) -> bytes:
+        """Return nothing."""
+        return b""
 
-    def _own_cells(self) -> Callable[[StoredRow], str]:
-        """Return what gives a row's own cells as text: unchanged, where they are CSV of the same kind already."""
-        reader, columns, dialect = self._reader, self._columns, self._dialect
-        if isinstance(reader, CsvInput) and reader.dialect == dialect:
-            return lambda row: row.raw if row.error is None else reader.fitted(row.raw)
-        return lambda row: dialect.record([text(value) for value in _cells(reader, row, columns)])
+    def _own_header(self) -> bytes:
+        reader = self._reader
+        if isinstance(reader, CsvInput) and reader.dialect == self._dialect:
+            return reader.own_header_in(self._encoding)
+        return encode(self._dialect.record(self._columns), self._encoding)
 
 
 class _CsvPart:
     def __init__(
         self,
         target: Writer,
-        own: Callable[[StoredRow], str],
+        own: Callable[[StoredRow], str | bytes],
         new: NewColumns,
         dialect: Dialect,
+        encoding: Encoding,
         texts: list[Callable[[Any], str]],
     ) -> None:
         self._write = target.write
         self._own = own
         self._new = new
         self._dialect = dialect
+        self._encoding = encoding
         self._texts = texts
 
     def add(self, row: StoredRow, outcome: Outcome) -> None:
@@ -77,8 +98,13 @@ class _CsvPart:
         values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
         quoted = self._dialect.quoted
         cells = [quoted(write(value)) for write, value in zip(self._texts, values, strict=True)]
-        line = self._dialect.delimiter.join([self._own(row), *cells]) + self._dialect.line_end
-        self._write(line.encode())
+        own = self._own(row)
+        if isinstance(own, bytes):
+            self._write(
+                own + encode(self._dialect.delimiter.join(["", *cells]) + self._dialect.line_end, self._encoding)
+            )
+        else:
+            self._write(encode(self._dialect.delimiter.join([own, *cells]) + self._dialect.line_end, self._encoding))
 
 
 def text(value: Any) -> str:
@@ -91,19 +117,18 @@ def text(value: Any) -> str:
 def harmless(value: Any) -> str:
     """Return a text so that no spreadsheet runs it as a formula: an apostrophe before it, unless it is a number."""
     cell = text(value)
-    return f"'{cell}" if cell.startswith(_FORMULA) and not _is_number(cell) else cell
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _texts(new: NewColumns, *, escapes: bool) -> list[Callable[[Any], str]]:
-    return [harmless if escapes and column.kind == "string" else text for column in new.all]
+def _own_cells(
+    reader: InputFormat, columns: list[str], dialect: Dialect, encoding: Encoding
+) -> Callable[[StoredRow], str | bytes]:
+    """Return what gives a row's own cells: unchanged, to the byte, where they are of the same kind already."""
+    if not (isinstance(reader, CsvInput) and reader.dialect == dialect):
+        return lambda row: dialect.record([text(value) for value in _cells(reader, row, columns)])
+    if encoding.name == reader.encoding.name:
+        return lambda row: reader.fitted(row.raw) if row.error is not None else row.exact or row.raw
+    return lambda row: reader.fitted(row.raw) if row.error is not None else row.raw
 
 
 def _cells(reader: InputFormat, row: StoredRow, columns: list[str]) -> list[Any]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 
 from batchdrop.domain.limits import MAX_CELL_CHARS
+from batchdrop.errors import RecipeRejected
 
 csv.field_size_limit(MAX_CELL_CHARS)
+
+TAB = "\t"
+_DECLARED = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?\r*\n?', re.IGNORECASE)
+_FOUND = (";", TAB)  # what stands in a comma's place where the comma is a decimal point
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +38,30 @@ class Dialect:
         """Return a cell as it stands in a record."""
         must_quote = any(char in cell for char in (self.delimiter, '"', "\r", "\n"))
         return '"' + cell.replace('"', '""') + '"' if must_quote else cell
+
+
+def delimiter_named(named: str) -> str:
+    """Return the recipe's delimiter. Raises RecipeRejected for one that cannot separate cells."""
+    delimiter = TAB if named == r"\t" else named
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        message = f"key 'input.delimiter': it is one character, such as ';' or '\\t', not '{named}'"
+        raise RecipeRejected(message)
+    return delimiter
+
+
+def declared_delimiter(line: str) -> str | None:
+    """Return what a file's first line says of its delimiter, as Excel writes it: `sep=;`."""
+    found = _DECLARED.fullmatch(line)
+    return found["delimiter"] if found else None
+
+
+def found_delimiter(line: str) -> str:
+    """Return the delimiter of a .csv file whose recipe names none, by the line that its header begins with.
+
+    It is the comma, unless the line has no comma and only one of semicolon and tab, as where the comma is the decimal
+    point.
+    """
+    if len(Dialect().cells(line)) > 1:
+        return ","
+    others = [delimiter for delimiter in _FOUND if len(Dialect(delimiter).cells(line)) > 1]
+    return others[0] if len(others) == 1 else ","

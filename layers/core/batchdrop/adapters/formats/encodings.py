@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (BOM.encode("gb18030"), "gb18030"),
 )
 _UNITS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 _UNICODE = ("utf-8", *_UNITS)
@@ -141,12 +142,30 @@ def by_zeros(start: bytes) -> str | None:
 
 def encode(text: str, encoding: Encoding) -> bytes:
     r"""Return text as bytes; characters that the encoding lacks become backslash escapes such as `\u2014`."""
-    return text.encode(encoding.name, "backslashreplace")
+    return _encoded(text, encoding, "backslashreplace")
 
 
 def encode_json(text: str, encoding: Encoding) -> bytes:
     """Return JSON as bytes; characters that the encoding lacks become JSON's own escapes, so that nothing is lost."""
-    return text.encode(encoding.name, _JSON_ESCAPES)
+    return _encoded(text, encoding, _JSON_ESCAPES)
+
+
+def _encoded(text: str, encoding: Encoding, errors: str) -> bytes:
+    name = encoding.name
+    encoded = text.encode(name, errors)
+    if encoding.is_unicode or encoded.decode(name, "replace") == text:
+        return encoded
+    # Some codecs write a likeness: euc_jp a yen sign as the backslash, which would break JSON.
+    ours = (letter if _is_kept(letter, name) else _escaped(letter, errors) for letter in text)
+    return "".join(ours).encode(name, errors)
+
+
+def _is_kept(letter: str, name: str) -> bool:
+    return letter.encode(name, "replace").decode(name, "replace") == letter
+
+
+def _escaped(letter: str, errors: str) -> str:
+    return letter.encode("ascii", errors).decode("ascii")
 
 
 def _json_escapes(error: UnicodeError) -> tuple[str, int]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from typing import NamedTuple
 
-from batchdrop.adapters.formats.encodings import BOM, UTF_8, Encoding, encoding_named, look
+from batchdrop.adapters.formats.encodings import UTF_8, Encoding, encoding_named, look
 from batchdrop.domain.limits import MAX_LINE_BYTES
 from batchdrop.errors import UploadRejected
-
-__all__ = ["BOM", "Line", "NotUtf8", "split_lines", "without_line_end"]
 
 _ISO2022 = (b"\x1b$B", b"\x1b$@")  # Japanese mail's escapes: ASCII to every decoder, and never meant as it
 
 
-class NotUtf8(Exception):  # the readers catch it, add the row, and raise UploadRejected
+class Undecodable(Exception):  # the readers catch it, add the row, and raise UploadRejected
     """Bytes that are not in the encoding they were read as; the message says where and what to do."""
 
 
@@ -42,14 +40,14 @@ def split_lines(
 
     `offset` is where the first block stands in the file. The encoding is UTF-8 unless it is named, or the file begins
     with a byte order mark, which decides. Who goes on within a file gives the `Encoding` that its beginning had.
-    Raises NotUtf8 with the byte, and UploadRejected for what cannot be text with a record a line.
+    Raises Undecodable with the byte, and UploadRejected for what cannot be text with a record a line.
     """
-    if isinstance(encoding, Encoding):
-        return _split(blocks, offset, filename, encoding)
-    if offset:
-        return _split(blocks, offset, filename, encoding_named(encoding) if encoding else UTF_8)
-    found, blocks = look(blocks, encoding, filename=filename)
-    return _split(blocks, offset, filename, found)
+    if not isinstance(encoding, Encoding):
+        if not offset:
+            encoding, blocks = look(blocks, encoding, filename=filename)
+        else:
+            encoding = encoding_named(encoding) if encoding else UTF_8
+    return chain.from_iterable(split_chunks(blocks, offset, filename, encoding))
 
 
 def without_line_end(text: str) -> str:
@@ -57,12 +55,13 @@ def without_line_end(text: str) -> str:
     return text.rstrip("\r\n")
 
 
-def _split(blocks: Iterable[bytes], offset: int, filename: str, encoding: Encoding) -> Iterator[Line]:
+def split_chunks(blocks: Iterable[bytes], offset: int, filename: str, encoding: Encoding) -> Iterator[Iterator[Line]]:
+    """Yield the lines as `split_lines` does, those of each block together."""
     rest = b""
     for block in blocks:
         whole = rest + block
         end = _last_newline(whole, encoding)
-        yield from _lines(whole[:end], offset, encoding, whole)
+        yield _lines(whole[:end], offset, encoding, whole)
         offset += end
         rest = whole[end:]
         if len(rest) > MAX_LINE_BYTES:
@@ -71,7 +70,7 @@ def _split(blocks: Iterable[bytes], offset: int, filename: str, encoding: Encodi
                 "is this a text file with one record a line?"
             )
             raise UploadRejected(message)
-    yield from _lines(rest, offset, encoding, rest)
+    yield _lines(rest, offset, encoding, rest)
 
 
 def _last_newline(whole: bytes, encoding: Encoding) -> int:
@@ -115,7 +114,7 @@ def _lines_alone(chunk: bytes, offset: int, encoding: Encoding, around: bytes) -
             text = _decoded(raw, encoding)
         except UnicodeDecodeError as error:
             message = f"byte {offset + error.start:,} ({_shown(error)}) is not {_title(encoding)}. "
-            raise NotUtf8(message + _advice(around, at, encoding)) from error
+            raise Undecodable(message + _advice(around, at, encoding)) from error
         is_exact = encoding.is_unicode or text.encode(encoding.name, "replace") == raw
         yield Line(offset, text, None if is_exact else raw)
         offset += len(raw)
@@ -167,5 +166,5 @@ def _iso2022(chunk: bytes, offset: int) -> Iterator[Line]:
                 f"byte {place:,} begins an escape sequence of ISO-2022-JP. "
                 "Set `input: {encoding: iso2022_jp}` in the recipe, or save the file as UTF-8 and drop it again"
             )
-            raise NotUtf8(message)
+            raise Undecodable(message)
         yield line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -39,7 +39,7 @@ class ParquetInput:
             self._names = _column_names(schema_of(self.header))
         return self._names
 
-    def rows(self, source: Source, start: Cursor) -> Iterator[Row]:
+    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read the rows after `start`, in memory that does not grow with the file or its row groups.
 
         Raises UploadRejected for a file that is no Parquet, is encrypted or broken, or has no usable columns.
@@ -79,7 +79,7 @@ class ParquetInput:
             message = f"{self._filename}: two columns are named '{name}'; rename one of them and drop the file again"
             raise UploadRejected(message)
 
-    def _rows(self, opened: _File, readers: list[Reader], number: int) -> Iterator[Row]:
+    def _rows(self, opened: _File, readers: list[Reader], number: int) -> Generator[Row, None, None]:
         with opened, refusals(self._filename):
             for batch in batches(opened.file, number):
                 yield from self._batch_rows(batch, readers, number)

@@ -10,7 +10,7 @@ from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.parquet_file import batches, open_parquet
 from batchdrop.adapters.formats.parquet_input import schema_of
 from batchdrop.adapters.formats.parquet_sidecar import SidecarRows
-from batchdrop.adapters.formats.parquet_values import RowFitter
+from batchdrop.adapters.formats.typed_values import RowFitter
 from batchdrop.domain.answer import Column, ColumnKind, NewColumns
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
