@@ -16,7 +16,7 @@ from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.result import MessageBatch, RequestCounts
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
 from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
-from batchdrop.ports import ObjectChanged, ObjectMissing, RequestBody, Writer
+from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, RequestBody, Writer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BLOCK = 7  # bytes: so small that lines, characters and rows are cut everywhere
@@ -68,16 +68,21 @@ class FakeObjectStore:
             raise ObjectChanged(key)
         return body[start:end]
 
-    def write(self, key: str, body: bytes) -> None:
-        """Write an object."""
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        """Write an object. Raises ObjectChanged."""
+        seen = self.objects.get(key)
+        if guard:
+            guard()
+            if self.objects.get(key) != seen:
+                raise ObjectChanged(key)
         self.objects[key] = bytes(body)
 
     @contextmanager
-    def writer(self, key: str) -> Iterator[Writer]:
+    def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
         """Collect pieces; the object appears when the context ends without an error."""
         pieces = _Pieces()
         yield pieces
-        self.write(key, b"".join(pieces.written))
+        self.write(key, b"".join(pieces.written), guard=guard)
 
     def etag(self, key: str) -> str:
         """Return an object's ETag, as S3 makes it for a plain put."""

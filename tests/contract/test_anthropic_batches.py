@@ -148,12 +148,27 @@ def _on(answer: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicBatchAp
     return AnthropicBatchApi(api_key="sk-test", base_url="https://api.test", transport=httpx2.MockTransport(answer))
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b'{"id":"x"}', b'{"id": 1}'], ids=repr)
+UNREADABLE = pytest.mark.parametrize(
+    "answer", [b"", b"<html>", b'{"id":"x"}', b'{"id": 1}', b'{"id":"\xff"}'], ids=repr
+)
+
+
+@UNREADABLE
 def test_an_unreadable_answer_is_uncertain(answer: bytes) -> None:
     """200 with a body that is no Message Batch: something was created, nobody knows what."""
     api = _on(lambda _request: httpx2.Response(200, content=answer))
     with pytest.raises(SubmissionUncertain):
         api.create(create_body(1), timeout=5)
+
+
+@UNREADABLE
+def test_an_unreadable_answer_to_a_question_is_asked_for_again(answer: bytes) -> None:
+    """What was asked for changed nothing, so it may be asked again."""
+    api = _on(lambda _request: httpx2.Response(200, content=answer))
+    with pytest.raises(ApiUnavailable):
+        api.retrieve("b")
+    with pytest.raises(ApiUnavailable):
+        list(api.created_since(BEGINNING))
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

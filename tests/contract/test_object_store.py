@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from batchdrop.adapters.s3 import PART, S3ObjectStore
-from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, ObjectStore
 from tests.aws import client
 from tests.fakes import FakeObjectStore
 
@@ -187,3 +189,87 @@ def test_a_failed_writer_aborts_its_upload() -> None:
     with pytest.raises(BrokenOnPurpose):
         _write_and_break(store, "out", b"x" * (PART + 1), meanwhile=is_open)
     assert "Uploads" not in client("s3").list_multipart_uploads(Bucket="bucket")
+
+
+def _write_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
+    store.write(key, data, guard=guard)
+
+
+def _stream_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
+    with store.writer(key, guard=guard) as writer:
+        writer.write(data)
+
+
+GUARDED = pytest.mark.parametrize("write", [_write_guarded, _stream_guarded])
+GuardedWrite = Callable[[ObjectStore, str, bytes, Guard], None]
+
+
+@GUARDED
+@pytest.mark.parametrize("key", [KEY, "new"])
+def test_a_guarded_write_appears(bucket: Bucket, write: GuardedWrite, key: str) -> None:
+    """The guard is asked before the object appears, and does not mind."""
+    seen: list[bool] = []
+    write(bucket.store, key, b"guarded", lambda: seen.append(bucket.store.exists(key)))
+    assert seen == [key == KEY]
+    assert bucket.store.read(key) == b"guarded"
+
+
+@GUARDED
+@pytest.mark.parametrize("key", [KEY, "new"])
+def test_a_guard_refuses(bucket: Bucket, write: GuardedWrite, key: str) -> None:
+    """What it raises comes out, and nothing is written."""
+
+    def refuse() -> None:
+        raise BrokenOnPurpose
+
+    with pytest.raises(BrokenOnPurpose):
+        write(bucket.store, key, b"guarded", refuse)
+    assert bucket.store.exists(key) == (key == KEY)
+    assert bucket.store.read(KEY) == b"0123456789"
+
+
+@GUARDED
+@pytest.mark.parametrize("key", [KEY, "new"])
+def test_a_guarded_write_does_not_replace_what_the_guard_has_not_seen(
+    bucket: Bucket, write: GuardedWrite, key: str
+) -> None:
+    """Somebody else writes after the guard looked: theirs stays."""
+    with pytest.raises(ObjectChanged):
+        write(bucket.store, key, b"guarded", lambda: bucket.store.write(key, b"theirs"))
+    assert bucket.store.read(key) == b"theirs"
+
+
+def test_a_guarded_write_in_parts_has_its_condition() -> None:
+    """Moto does not look at If-Match when an upload is completed, so here is what S3 is asked."""
+    asked: list[Any] = []
+    with mock_aws():
+        s3 = client("s3")
+        s3.create_bucket(Bucket="bucket")
+        store = S3ObjectStore(s3, "bucket")
+        s3.meta.events.register(
+            "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
+        )
+        for _ in range(2):
+            _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
+        etag = s3.head_object(Bucket="bucket", Key="large")["ETag"]
+        _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
+    assert [(one.get("IfNoneMatch"), one.get("IfMatch")) for one in asked] == [("*", None), (None, etag), (None, etag)]
+
+
+@pytest.mark.parametrize("status", [404, 409, 412])
+def test_a_condition_that_does_not_hold_is_an_answer(status: int) -> None:
+    """Deleted since, written at this moment, written since; but without a guard, an error is an error."""
+    error = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with mock_aws():
+        s3 = client("s3")
+        s3.create_bucket(Bucket="bucket")
+        store = S3ObjectStore(s3, "bucket")
+
+        def fail(**_: Any) -> None:
+            raise ClientError(error, "PutObject")  # type: ignore[arg-type]  # as much of an answer as is looked at
+
+        s3.meta.events.register("provide-client-params.s3.PutObject", fail)
+        with pytest.raises(ObjectChanged):
+            store.write("k", b"", guard=lambda: None)
+        with pytest.raises(ClientError):
+            store.write("k", b"")

@@ -96,7 +96,7 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
     results = f"results/label/nasty/{job}"
     shards = range(3)
     expected = [
-        *(f"{jobs}/{name}" for name in ("manifest.json", "shards.json")),
+        *(f"{jobs}/{name}" for name in ("manifest.json", "shards.json", "closing.json")),
         *(f"{jobs}/shards/{shard:05d}.{kind}" for shard in shards for kind in ("requests.json", "rows.jsonl")),
         *(f"{jobs}/answers/{shard:05d}.r0.jsonl" for shard in shards),
         *(

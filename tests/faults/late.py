@@ -63,5 +63,5 @@ class _Store(MemoryStore):
         super().__init__(storm)
         self._hold = hold
 
-    def _put(self, key: str, body: bytes) -> None:
-        self._hold(key, lambda: super(_Store, self)._put(key, body))
+    def _put(self, key: str, body: bytes, over: object) -> None:
+        self._hold(key, lambda: super(_Store, self)._put(key, body, over))

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from batchdrop.ports import ObjectChanged, ObjectMissing, Writer
+from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 from tests.faults.storm import WRITE_IN_FLIGHT, Storm
 
 T = TypeVar("T")
 
 BLOCK = 300  # bytes: so small that lines and rows are cut
+_ANYTHING = object()
 CRASH_IN_WRITE = 0.2  # part of the crash rate that a piece of a large write has, for there are many
 
 
@@ -55,25 +56,34 @@ class MemoryStore:
             raise ObjectChanged(key)
         return body[start:end]
 
-    def write(self, key: str, body: bytes) -> None:
-        """Write an object."""
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        """Write an object. Raises ObjectChanged."""
         name = f"write {_short(key)}"
-        put = partial(self._unless_slow_down, "PutObject", lambda: self._put(key, body))
-        self._storm.call(name, put, in_flight=WRITE_IN_FLIGHT)
+        seen = None if guard is None else self._storm.call(f"head of {_short(key)}", lambda: self.objects.get(key))
+        if guard is not None:
+            guard()
+
+        def put() -> None:
+            self._put(key, body, _ANYTHING if guard is None else seen)
+
+        self._storm.call(name, partial(self._unless_slow_down, "PutObject", put), in_flight=WRITE_IN_FLIGHT)
 
     @contextmanager
-    def writer(self, key: str) -> Iterator[Writer]:
+    def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
         """Collect pieces; the object appears when the context ends without an error."""
         pieces = _Pieces(self._storm, _short(key))
         yield pieces
-        self.write(key, b"".join(pieces.written))
+        self.write(key, b"".join(pieces.written), guard=guard)
 
     def _get(self, key: str) -> bytes:
         if key not in self.objects:
             raise ObjectMissing(key)
         return self.objects[key]
 
-    def _put(self, key: str, body: bytes) -> None:
+    def _put(self, key: str, body: bytes, over: object) -> None:
+        """Put an object in the place of what it is to replace. Raises ObjectChanged."""
+        if over is not _ANYTHING and self.objects.get(key) != over:
+            raise ObjectChanged(key)
         self.objects[key] = bytes(body)
 
     def _unless_slow_down(self, operation: str, effect: Callable[[], T]) -> T:

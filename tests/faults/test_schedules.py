@@ -89,6 +89,37 @@ class _LateCollecting(LateWrite):
         return any(key.endswith("/parts/00000.r1.tally.json") for key in objects)
 
 
+class _LateOutput(LateWrite):
+    """A closing puts its output when the resumed job's own closing has put all of its."""
+
+    function, held = "close_job", "/output.csv"
+
+    def is_worst(self, objects: Objects) -> bool:
+        return any(b'"succeeded"' in body for key, body in objects.items() if key.endswith("/summary.json"))
+
+
+class _LateFailed(_LateOutput):
+    held = "/failed.jsonl"
+
+
+class _LateSummary(_LateOutput):
+    held = "/summary.json"
+
+
+class _LateNote(_LateOutput):
+    held = "/closing.json"
+
+
+@pytest.mark.parametrize("make", [_LateOutput, _LateFailed, _LateSummary, _LateNote])
+def test_a_closing_given_up_for_dead_does_not_spoil_the_outputs_of_the_resumed_job(make: type[LateWrite]) -> None:
+    """Not even if it looked whether it is the last one before, and its write arrives after."""
+    refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402}
+    reports = [run(plain(seed=seed, batch_seconds=2.0, faults=(refused,)), make=make) for seed in range(10)]
+    for report in reports:
+        _fine(report)
+    assert any(report.counts["late write"] for report in reports)
+
+
 def test_a_closing_given_up_for_dead_does_not_spoil_the_parts_of_the_resumed_job() -> None:
     """Rows that were answered after the resume are not `failed` in the output of a green job."""
     refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ import pytest
 from batchdrop.domain.submission import Halt, ShardFailure
 from batchdrop.domain.summary import Fault
 from batchdrop.errors import InvariantBroken, JobClosedSince, SubmissionRefused
+from batchdrop.ports import Guard, ObjectChanged
 from tests.fakes import START, FakeBatchApi, errored, succeeded
 from tests.usecases.jobs import JOB, KEYS, World, dropped, reviews
 
@@ -311,3 +314,84 @@ def test_a_later_closing_is_not_written_over() -> None:
     with pytest.raises(JobClosedSince, match="2026-11-22 12:01:00 UTC"):
         world.close()
     assert world.store.under("results/") == before
+
+
+def _interfere(world: World, ending: str, write: Callable[[str], None], *, times: int) -> list[str]:
+    """Let somebody write such an object just when it is to be written; return when."""
+    came: list[str] = []
+    put = world.store.write
+
+    def write_meanwhile(key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        if guard is None or not key.endswith(ending) or len(came) == times:
+            put(key, body, guard=guard)
+            return
+        came.append(key)
+
+        def guard_and_more() -> None:
+            guard()
+            write(key)
+
+        put(key, body, guard=guard_and_more)
+
+    world.store.write = write_meanwhile  # type: ignore[method-assign]
+    return came
+
+
+@pytest.mark.parametrize("ending", ["/output.csv", "/failed.jsonl", "/summary.json"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_earlier_closing_that_comes_between_is_written_over(ending: str, times: int) -> None:
+    """What was written since this closing looked is no reason to stop, for it is the last: it closes anew."""
+    world = dropped(reviews(2))
+    came = _interfere(world, ending, lambda key: world.store.objects.update({key: b"an earlier one"}), times=times)
+    assert world.run().tally.answered == 2
+    assert len(came) == times
+    assert b"an earlier one" not in world.store.under("results/").values()
+
+
+@pytest.mark.parametrize("ending", ["/output.csv", "/failed.jsonl", "/summary.json"])
+def test_a_later_closing_that_comes_between_stays(ending: str) -> None:
+    """A closing that noted its beginning after this one has the last word, also on the output at hand."""
+    world = dropped(reviews(2))
+
+    def close_later(key: str) -> None:
+        later = {"began": START + timedelta(minutes=1)}
+        world.store.objects[KEYS.closing] = msgspec.json.encode(later)
+        world.store.objects[key] = b"a later one"
+
+    _interfere(world, ending, close_later, times=1)
+    with pytest.raises(JobClosedSince, match="2026-11-22 12:01:00 UTC"):
+        world.run()
+    [stays] = [body for key, body in world.store.under("results/").items() if key.endswith(ending)]
+    assert stays == b"a later one"
+
+
+def test_a_closing_that_is_never_left_alone_gives_up() -> None:
+    """Nothing is written without a look, however often others come between."""
+    world = dropped(reviews(2))
+    numbers = count()
+    _interfere(
+        world,
+        "/output.csv",
+        lambda key: world.store.objects.update({key: f"another {next(numbers)}".encode()}),
+        times=99,
+    )
+    with pytest.raises(ObjectChanged):
+        world.run()
+
+
+def test_two_closings_that_begin_at_once_have_an_order() -> None:
+    """One notes its beginning between the other's look and its note: the second one is told, and comes after it."""
+    world = dropped(reviews(2))
+    first = msgspec.json.encode({"began": START + timedelta(microseconds=7)})
+    _interfere(world, "/closing.json", lambda key: world.store.objects.update({key: first}), times=1)
+    summary = world.run()
+    assert summary.timings.closed_from == START + timedelta(microseconds=8)
+    assert msgspec.json.decode(world.store.read(KEYS.closing)) == {"began": "2026-11-22T12:00:00.000008Z"}
+
+
+def test_clocks_of_two_hosts_may_differ() -> None:
+    """A repeated closing whose clock is a second behind that of the first is the last all the same."""
+    world = dropped(reviews(2))
+    world.run()
+    world.clock.time = START - timedelta(seconds=1)
+    assert world.close().timings.closed_from == START + timedelta(microseconds=1)

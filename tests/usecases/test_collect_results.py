@@ -212,3 +212,19 @@ def test_an_answer_that_was_spoilt_on_its_way_is_fetched_again() -> None:
     world.api.spoil = lambda lines: [*lines[:-1], lines[-1].replace(b'"succeeded"', b'"postponed"')]
     with pytest.raises(ResultsIncomplete, match="3 of 3 results came, 2 of them answers"):
         world.collect(batch_id)
+
+
+def test_bytes_of_an_answer_that_are_no_text_do_not_cost_the_answer() -> None:
+    """They are replaced; the row is answered, for it was paid, and so are all others of its shard."""
+    world, batch_id = _ready(3)
+    world.api.spoil = lambda lines: [line.replace(b"re: ask row 1", b"re: ask\xff row 1") for line in lines]
+    assert _tally(world, batch_id).answered == 3
+    assert [row[1] for row in _part(world)] == ["re: ask row 0", "re: ask\ufffd row 1", "re: ask row 2"]
+
+
+def test_an_address_that_is_no_text_is_fetched_again() -> None:
+    """A line that does not say whose it is was spoilt on its way."""
+    world, batch_id = _ready(3)
+    world.api.spoil = lambda lines: [lines[0].replace(b'"custom_id":"2', b'"custom_id":"\xff'), *lines[1:]]
+    with pytest.raises(ResultsIncomplete, match="cut or broken"):
+        world.collect(batch_id)

@@ -8,7 +8,7 @@ BatchdropError
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
-├── JobClosedSince           a later attempt has closed the job; only one that was given up for dead meets it
+├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── SubmissionUnsettled      … and which could not be told however long it was looked for
@@ -55,7 +55,7 @@ class JobCanceled(BatchdropError):
 
 
 class JobClosedSince(BatchdropError):
-    """The job was closed by an attempt that began later: this one, given up for dead, must not write any more."""
+    """An attempt that began later closes the job, or has: this one, given up for dead, must not write any more."""
 
 
 class SubmissionRefused(BatchdropError):

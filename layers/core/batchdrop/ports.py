@@ -22,7 +22,7 @@ class ObjectMissing(Exception):  # an answer of the store, not a fault of the pr
 
 
 class ObjectChanged(Exception):  # likewise
-    """The object at that key is no longer the one that was asked for (its ETag differs)."""
+    """The object at that key is no longer the one that was asked for, or looked at (its ETag differs)."""
 
 
 class Writer(Protocol):
@@ -32,8 +32,15 @@ class Writer(Protocol):
         """Append bytes."""
 
 
+Guard = Callable[[], object]  # raises if a write must not come
+
+
 class ObjectStore(Protocol):
-    """One bucket. Writes replace; every read sees the last completed write."""
+    """One bucket. Writes replace; every read sees the last completed write.
+
+    A write with a `guard` calls it before the object appears, and what the guard saw still holds then: if anybody has
+    written the object since, it does not appear, and ObjectChanged is raised.
+    """
 
     def read(self, key: str) -> bytes:
         """Return a whole small object. Raises ObjectMissing."""
@@ -53,10 +60,10 @@ class ObjectStore(Protocol):
         Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
         """
 
-    def write(self, key: str, body: bytes) -> None:
-        """Write a small object."""
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        """Write a small object. Raises ObjectChanged, and what the guard raises."""
 
-    def writer(self, key: str) -> AbstractContextManager[Writer]:
+    def writer(self, key: str, *, guard: Guard | None = None) -> AbstractContextManager[Writer]:
         """Write a large object piece by piece in flat memory; nothing appears if the context ends by an error."""
 
     def exists(self, key: str) -> bool:

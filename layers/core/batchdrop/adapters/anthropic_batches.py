@@ -40,6 +40,8 @@ SPEND_LIMIT = "enforced_spend_limit_reached"
 _ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _REFUSED = {400, 404, 413, 422}  # the request itself was refused: nothing was created (408 and 409 do not say so)
 _OVERLOADED = 529
+# Nobody knows what the answer was: it did not come, or it cannot be read.
+_LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -155,7 +157,7 @@ def _create_errors() -> Iterator[None]:
         if error.status_code in _REFUSED:
             raise SubmissionRefused(_explain(error)) from error
         raise SubmissionUncertain(_explain(error)) from error
-    except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+    except _LOST as error:
         if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout)):
             message = f"cannot connect to the API: {error.__cause__}"
             raise ApiUnavailable(message) from error  # no byte was sent, so nothing was created
@@ -174,7 +176,7 @@ def _read_errors() -> Iterator[None]:
         if error.status_code == _OVERLOADED:
             raise RateLimited(_explain(error)) from error
         raise ApiUnavailable(_explain(error)) from error
-    except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+    except _LOST as error:
         message = f"{type(error).__name__}: {error}"
         raise ApiUnavailable(message) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
-from batchdrop.ports import ObjectChanged, ObjectMissing, Writer
+from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -76,20 +76,39 @@ class S3ObjectStore:
             else:
                 return
 
-    def write(self, key: str, body: bytes) -> None:
-        """Write a small object."""
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        """Write a small object. Raises ObjectChanged."""
+        conditions = self._conditions(key, guard)
+        with _refused_as_answer(key, conditions):
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **conditions)
 
     @contextmanager
-    def writer(self, key: str) -> Iterator[Writer]:
-        """Write in parts; an error in the context leaves nothing behind."""
+    def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
+        """Write in parts; an error in the context, or ObjectChanged at its end, leaves nothing behind."""
         upload = _PartedUpload(self._s3, self._bucket, key)
         try:
             yield upload
-            upload.complete()
+            conditions = self._conditions(key, guard)
+            with _refused_as_answer(key, conditions):
+                upload.complete(conditions)
         except BaseException:
             upload.abort()
             raise
+
+    def _conditions(self, key: str, guard: Guard | None) -> dict[str, Any]:
+        """Return on which object a guarded write may be put: the one that was there before the guard was asked."""
+        if guard is None:
+            return {}
+        seen = self._etag(key)
+        guard()
+        return {"IfNoneMatch": "*"} if seen is None else {"IfMatch": seen}
+
+    def _etag(self, key: str) -> str | None:
+        try:
+            with _missing_as_answer(key):
+                return self._s3.head_object(Bucket=self._bucket, Key=key)["ETag"]
+        except ObjectMissing:
+            return None
 
     def _blocks(self, key: str, start: int, end: int | None, etag: str | None) -> Iterator[bytes]:
         conditions: dict[str, Any] = {"IfMatch": etag} if etag else {}
@@ -120,14 +139,16 @@ class _PartedUpload:
             self._send(bytes(self._buffer[:PART]))
             del self._buffer[:PART]
 
-    def complete(self) -> None:
+    def complete(self, conditions: dict[str, Any]) -> None:
         if not self._upload_id:
-            self._s3.put_object(**self._target, Body=bytes(self._buffer))
+            self._s3.put_object(**self._target, Body=bytes(self._buffer), **conditions)
             return
         if self._buffer:
             self._send(bytes(self._buffer))
         parts: Any = {"Parts": self._parts}
-        self._s3.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=parts)
+        self._s3.complete_multipart_upload(
+            **self._target, UploadId=self._upload_id, MultipartUpload=parts, **conditions
+        )
 
     def abort(self) -> None:
         if self._upload_id:
@@ -159,3 +180,17 @@ def _missing_as_answer(key: str) -> Iterator[None]:
                 raise _PastEnd from error
             case _:
                 raise
+
+
+# Written since; written at this moment; deleted since.
+_REFUSED = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
+
+
+@contextmanager
+def _refused_as_answer(key: str, conditions: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        if conditions and error.response["ResponseMetadata"]["HTTPStatusCode"] in _REFUSED:
+            raise ObjectChanged(key) from error
+        raise

@@ -28,6 +28,11 @@ class JobKeys:
         """Return the key of the array the Distributed Map reads."""
         return self._key("shards.json")
 
+    @property
+    def closing(self) -> str:
+        """Return the key of the note of which closing began last: only that one may write the job's outputs."""
+        return self._key("closing.json")
+
     def requests(self, shard: int, asked_round: int = 0) -> str:
         """Return the key of one shard's create body; that of a later round holds the leftovers only."""
         return self._key(f"shards/{shard:05d}.{f'r{asked_round}.' if asked_round else ''}requests.json")

@@ -93,7 +93,7 @@ class AnswerIndex:
     def _note(self, line: bytes) -> None:
         try:
             head = self._decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"result line {self.found + self.foreign + self.repeated + 1} is cut or broken: {error}"
             raise ResultsIncomplete(message) from error
         row = custom_id.parse(head.custom_id)

@@ -28,14 +28,16 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import JobCanceled, JobClosedSince, JobFailed, UploadRejected
-from batchdrop.ports import Clock, Formats, Ledger, ObjectMissing, ObjectStore
+from batchdrop.errors import JobCanceled, JobFailed, UploadRejected
+from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
 from batchdrop.usecases.job_files import JobFormats, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
+from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
 from batchdrop.usecases.stored_source import StoredSource
 
+TRIES = 3  # of one closing that others come between
 UNSAFE_KEY_RESULTS = "results/_unnamed/"  # where the summary goes when the upload's key cannot name a folder
 
 
@@ -52,11 +54,33 @@ def close_job(
 
     `fault` is why the job stopped before its shards were asked; then there is only the summary, or, when the whole
     file was split, the output with every row's reason. Raises InvariantBroken rather than write a short output, and
-    JobClosedSince when a closing that began later has written its summary.
+    JobClosedSince when a closing that began later is under way, or was.
     """
     began = clock.now()
+    tries = TRIES
+    while True:
+        try:
+            return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats)
+        except ObjectChanged:  # by another closing: either that one is the last, or this one, and then from the start
+            tries -= 1
+            if not tries:
+                raise
+
+
+def _closed(
+    upload: UploadRecord,
+    fault: Fault | None,
+    began: datetime,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    clock: Clock,
+    formats: Formats,
+) -> Summary:
+    closing_key = JobKeys(upload.job_id).closing
+    began = announce(began, closing_key, store)
+    is_last = partial(refuse_if_begun_since, began, closing_key, store)
     prefix = _results_prefix(upload)
-    is_last = partial(_refuse_if_closed_since, began, prefix, store)
     manifest = read_manifest(store, upload.job_id)
     halt = ledger.halted(upload.job_id)
     faults = [fault] if fault else []
@@ -69,29 +93,8 @@ def close_job(
         tally = _Stitch(manifest, faults, store, job_formats, began).write(prefix, is_last)
         outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
-    is_last()
-    store.write(f"{prefix}summary.json", _encode(summary))
+    store.write(f"{prefix}summary.json", _encode(summary), guard=is_last)
     return summary
-
-
-class _Closed(msgspec.Struct):
-    closed_from: datetime
-
-
-class _Told(msgspec.Struct):
-    timings: _Closed
-
-
-def _refuse_if_closed_since(began: datetime, prefix: str, store: ObjectStore) -> None:
-    """Raise JobClosedSince if a later closing has told its end: this attempt was given up for dead, and is outdated."""
-    try:
-        told = msgspec.json.decode(store.read(f"{prefix}summary.json"), type=_Told)
-    except ObjectMissing:
-        return
-    if told.timings.closed_from > began:
-        since = f"{told.timings.closed_from:%Y-%m-%d %H:%M:%S} UTC"
-        message = f"the job was closed by an attempt that began at {since}, after this one"
-        raise JobClosedSince(message)
 
 
 def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]:
@@ -126,20 +129,19 @@ class _Stitch:
         self._began = began
         self._part_keys: list[Callable[[str], str]] = []
 
-    def write(self, prefix: str, is_last: Callable[[], None]) -> Tally:
+    def write(self, prefix: str, is_last: Guard) -> Tally:
         """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
 
-        `is_last` raises if the files, which appear at the end, must not appear.
+        `is_last` raises if the files, which appear at the end, must not appear; ObjectChanged says that it is outdated.
         """
         total = self._tally()
         output, failed = self._formats.output, self._formats.failed
         with (
-            self._store.writer(f"{prefix}output.{output.extension}") as output_file,
-            self._store.writer(f"{prefix}failed.jsonl") as failed_file,
+            self._store.writer(f"{prefix}output.{output.extension}", guard=is_last) as output_file,
+            self._store.writer(f"{prefix}failed.jsonl", guard=is_last) as failed_file,
         ):
             output.assemble(self._parts(output.extension), output_file)
             failed.assemble(self._parts(failed.extension), failed_file)
-            is_last()
         return total
 
     def _tally(self) -> Tally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +20,7 @@ from batchdrop.usecases.job_files import JobFormats
 from batchdrop.usecases.stored_lines import whole_lines
 from batchdrop.usecases.stored_source import StoredSource
 
+Line = TypeVar("Line")
 ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
 
 
@@ -59,8 +61,9 @@ def join_shard(
             if outcome.fate != "answered":
                 failed_part.add(row, outcome)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
+    paid_lines = msgspec.json.Decoder(PaidLine)
     for line in paid_before:
-        tally.add_paid(msgspec.json.decode(line, type=PaidLine).result.message)
+        tally.add_paid(_decoded(line, paid_lines).result.message)
     return tally
 
 
@@ -72,6 +75,14 @@ class PaidLine(msgspec.Struct):
     """A result line of which it is known that it is an answer."""
 
     result: Succeeded
+
+
+def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
+    """Decode a result line; bytes that are no UTF-8 become U+FFFD, for the answer around them was paid."""
+    try:
+        return lines.decode(line)
+    except UnicodeDecodeError:
+        return lines.decode(line.decode(errors="replace"))
 
 
 class _Outcomes:
@@ -90,6 +101,6 @@ class _Outcomes:
         if line is None:
             return self._unanswered
         try:
-            return of_result(self._decoder.decode(line).result, self._shape)
+            return of_result(_decoded(line, self._decoder).result, self._shape)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")

@@ -57,7 +57,8 @@ class FileFormats:
         """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
         inner = reader.inner if isinstance(reader, CompressedInput) else reader
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
-        kind = options.compression or key.compression or "none"
+        own_kind = "" if reader.name == "files" else key.compression
+        kind = options.compression or own_kind or "none"
         if (options.format or inner.name) in {"parquet", "xlsx"}:
             table = _table_writer(inner, key.filename, options, new, columns)
             return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
