@@ -8,41 +8,21 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer_shape import answer_shape, schema_file
+from batchdrop.domain.answer_shape import answer_shape
 from batchdrop.domain.manifest import Manifest, UploadRecord
-from batchdrop.domain.recipe import Recipe, parse_recipe
 from batchdrop.domain.request import RecipeRequests
-from batchdrop.errors import RecipeRejected
 from batchdrop.usecases.attachments import Attachments
 from batchdrop.usecases.check_upload import Check, check_upload
 from cli.local_file import LocalFile
 from cli.local_files import LocalFiles, named_only
+from cli.recipes import load_recipe
 
 LONGEST_SHOWN = 400  # of a string in a shown request: an attached file is a long one
-
-
-def load_recipe(path: Path) -> tuple[Recipe, Any]:
-    """Return a recipe on disk, and what the schema file holds that it names. Raises RecipeRejected."""
-    name = path.name
-    try:
-        recipe = parse_recipe(yaml.safe_load(path.read_bytes()), name=name)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
-        raise RecipeRejected(message) from error
-    file = schema_file(recipe)
-    if file is None:
-        return recipe, None
-    try:
-        return recipe, json.loads(path.with_name(file).read_bytes())
-    except (OSError, ValueError) as error:
-        message = f"{name}: key 'answer.schema': {file} beside the recipe cannot be read: {error}"
-        raise RecipeRejected(message) from error
 
 
 def check_recipe(path: Path, console: Console) -> None:

@@ -39,7 +39,12 @@ Files = Annotated[Path | None, typer.Option(help="A folder of the files that the
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file; with `input: files`, a document or an image.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image."
+        ),
+    ],
     recipe: Annotated[
         Path | None, typer.Option(help="How to ask about each row; not needed for ready requests.")
     ] = None,

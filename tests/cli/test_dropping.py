@@ -43,10 +43,10 @@ def test_droppable_without_recipe(tmp_path: Path, name: str) -> None:
     Drop(_file(tmp_path, name), None).check()
 
 
-@pytest.mark.parametrize("name", ["x.xlsx", "x.csv.gz", "x", "x.tsv"])
+@pytest.mark.parametrize("name", ["x.xls", "x.doc.gz", "x", "x.7z"])
 def test_unreadable_file_type(tmp_path: Path, recipe: Path, name: str) -> None:
     """The message names the file and says what to save it as."""
-    with pytest.raises(NotDroppableError, match=rf"^{name}: .*\.csv or .*\.jsonl"):
+    with pytest.raises(NotDroppableError, match=rf"^{name}: .*\.csv.*\.jsonl"):
         Drop(_file(tmp_path, name), recipe).check()
 
 
@@ -66,11 +66,25 @@ def test_what_is_not_there(tmp_path: Path, recipe: Path) -> None:
 
 @pytest.mark.parametrize("name", ["letter.pdf", "photo", "x.xyz", "many.zip"])
 def test_any_name_is_a_file_where_files_are_rows(tmp_path: Path, recipe: Path, name: str) -> None:
-    """The recipe says so; what a broken recipe says is the job's to tell."""
+    """The recipe says so."""
     recipe.write_text("model: m\nprompt: p\ninput: files\n")
     Drop(_file(tmp_path, name), recipe).check()
-    recipe.write_text("input: [files")
-    Drop(_file(tmp_path, "x.csv"), recipe).check()
+
+
+def test_a_broken_recipe_is_told_before_anything_starts(tmp_path: Path, recipe: Path) -> None:
+    """With the key, as the job would."""
+    recipe.write_text("model: m\nprompt: p\nmax_token: 5\n")
+    with pytest.raises(NotDroppableError, match="unknown key 'max_token'; did you mean 'max_tokens'"):
+        Drop(_file(tmp_path, "x.csv"), recipe).check()
+
+
+def test_a_schema_file_goes_with_its_recipe(tmp_path: Path, recipe: Path) -> None:
+    """It lies beside the recipe, here and in the bucket."""
+    (tmp_path / "shape.json").write_text("{}")
+    recipe.write_text("model: m\nprompt: p\nanswer: {schema: shape.json}\n")
+    bucket = _Bucket()
+    Drop(_file(tmp_path, "x.csv"), recipe).upload(bucket, "b")
+    assert [key for _, key in bucket.uploads][:2] == ["recipes/shape.json", f"recipes/{recipe.stem}.yaml"]
 
 
 class _Bucket:

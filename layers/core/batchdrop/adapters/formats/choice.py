@@ -149,5 +149,9 @@ def _format_named(key: InboxKey) -> FormatName:
     if not key.extension:
         message = f"{key.filename}: the name has no file type. Drop it as {key.filename}.csv or {key.filename}.jsonl"
     else:
-        message = f"{key.filename}: .{key.extension} files cannot be read. Save it as .csv or .jsonl and drop it again"
+        types = ", ".join(f".{extension}" for extension in _BY_EXTENSION)
+        message = (
+            f"{key.filename}: .{key.extension} files cannot be read. Save it as one of {types}, each also as "
+            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if it is one of them under another name"
+        )
     raise UploadRejected(message)
