@@ -23,7 +23,7 @@ FORMATS = ["General", "0.00", "yyyy-mm-dd", "h:mm:ss", "[h]:mm", "@", "0.0%", '"
 HELD = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")
 
 texts = st.text(HELD, min_size=1, max_size=9).filter(lambda text: "_x" not in text)
-numbers = st.integers(-(10**14), 10**14) | st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.integers(-(10**14), 10**14) | st.floats(-1e300, 1e300)  # near the last float, openpyxl rounds to infinity
 times = st.datetimes(dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 30)).map(lambda t: t.replace(microsecond=0))  # noqa: DTZ001
 errors = st.sampled_from(["#N/A", "#DIV/0!", "#REF!"])
 
@@ -62,7 +62,7 @@ def _cells(body: bytes) -> list[list[tuple[Any, Any, Any]]]:
 
 
 @pytest.mark.filterwarnings("ignore:Cell .* is marked as a date")  # openpyxl's, of numbers that are none
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(workbooks(), st.integers(1, 3))
 def test_any_sheet_comes_back_with_new_columns(body: bytes, shard_rows: int) -> None:
     """Values, types and number formats are the input's, however its rows are cut into shards."""
@@ -74,7 +74,7 @@ def test_any_sheet_comes_back_with_new_columns(body: bytes, shard_rows: int) -> 
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(workbooks())
 def test_reading_goes_on_at_every_row(body: bytes) -> None:
     """From each row's cursor, with the header of the first reading, the rest is the same."""
@@ -84,7 +84,7 @@ def test_reading_goes_on_at_every_row(body: bytes) -> None:
         assert list(XlsxInput("f.xlsx", reader.header).rows(Bytes(body), row.start)) == rows[number:]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(workbooks())
 def test_cells_are_what_raw_says(body: bytes) -> None:
     """A row's stored text gives the prompt's cells back, by the header alone."""
@@ -94,7 +94,7 @@ def test_cells_are_what_raw_says(body: bytes) -> None:
     assert [later.cells(row.raw) for row in rows] == [row.cells for row in rows]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(cells(lone_cr=True), cells(lone_cr=True)), max_size=5))
 def test_any_text_comes_back_as_text(table: list[tuple[str, str]]) -> None:
     """What a CSV's cells hold, control characters and formulas too, is the same text in the workbook."""
