@@ -1,4 +1,4 @@
-"""Run many schedules, or replay one: `make faults`, `make faults SEED=17`.
+"""Run many schedules, or replay one: `make faults`, `make faults SEED=17`, `make faults SEED=104 KIND=strays`.
 
 python -m tests.faults --schedules 2000 --processes 2
 python -m tests.faults --seed 17
