@@ -80,6 +80,12 @@ class S3ObjectStore:
         """Write a small object."""
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order, page by page."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            yield from (found["Key"] for found in page.get("Contents", []))
+
     @contextmanager
     def writer(self, key: str) -> Iterator[Writer]:
         """Write in parts; an error in the context leaves nothing behind."""
