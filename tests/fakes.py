@@ -84,6 +84,10 @@ class FakeObjectStore:
         yield pieces
         self.write(key, b"".join(pieces.written), guard=guard)
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order."""
+        yield from self.under(prefix)
+
     def etag(self, key: str) -> str:
         """Return an object's ETag, as S3 makes it for a plain put."""
         return hashlib.md5(self.read(key), usedforsecurity=False).hexdigest()

@@ -97,6 +97,23 @@ def test_exists_tells(bucket: Bucket) -> None:
     assert not bucket.store.exists("inbox/名 前/")
 
 
+def test_keys_are_listed_by_prefix_in_order(bucket: Bucket) -> None:
+    """Only what starts with the prefix, to the character, in the order of the keys; nothing there is no error."""
+    for key in ("k/b-2", "k/b-10", "k/a", "k/é b", "other"):
+        bucket.store.write(key, b"")
+    assert list(bucket.store.keys("k/b-")) == ["k/b-10", "k/b-2"]
+    assert list(bucket.store.keys("k/")) == ["k/a", "k/b-10", "k/b-2", "k/é b"]
+    assert list(bucket.store.keys("nothing/")) == []
+
+
+def test_keys_go_over_all_pages(bucket: Bucket) -> None:
+    """S3 lists 1,000 keys a page."""
+    keys = [f"many/{number:05d}" for number in range(1_003)]
+    for key in keys:
+        bucket.store.write(key, b"")
+    assert list(bucket.store.keys("many/")) == keys
+
+
 @pytest.mark.parametrize("call", ["read", "size", "stream"])
 def test_missing_object(bucket: Bucket, call: str) -> None:
     """Whatever is asked of an object that is not there, the answer is ObjectMissing."""

@@ -17,6 +17,7 @@ BatchdropError
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── ResultsForeign           results offered from a host that is not the API's
+├── SliceBusy                another worker asks the slice already
 ├── InvariantBroken          a row went missing between two steps: our defect, never the user's
 └── SplitTooSlow             one shard does not fit into one invocation
 """
@@ -91,6 +92,10 @@ class ResultsIncomplete(BatchdropError):
 
 class ResultsForeign(BatchdropError):
     """`results_url` points away from the API's own host: the key is not sent there."""
+
+
+class SliceBusy(BatchdropError):
+    """Another worker holds the slice's lease: come back when it has ended, or the lease has run out."""
 
 
 class InvariantBroken(BatchdropError):

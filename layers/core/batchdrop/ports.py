@@ -8,9 +8,12 @@ from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol
 
 from batchdrop.domain.answer import Column, NewColumns
+from batchdrop.domain.lease import Lease
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.outcome import Outcome
+from batchdrop.domain.permits import PermitState, Versioned
 from batchdrop.domain.recipe import Input, Output
+from batchdrop.domain.reply import Reply
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
@@ -69,6 +72,9 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool:
         """Tell whether there is an object at that key."""
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order."""
+
 
 class RequestBody(Protocol):
     """A create body that can be read again from its start, in flat memory."""
@@ -105,6 +111,66 @@ class BatchApi(Protocol):
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
+
+
+class MessageApi(Protocol):
+    """The Messages API: one request at a time, many of them open at once."""
+
+    async def ask(self, params: bytes, *, within: float) -> Reply:
+        """Send one request, `params` to the byte, exactly once; wait at most `within` seconds for its whole answer.
+
+        Raises AccountTrouble; every other outcome is a Reply.
+        """
+
+
+class Leases(Protocol):
+    """Who may ask a slice: one worker at a time, in the ledger."""
+
+    def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
+        """Take the lease if it is free: never taken, let go, or past its `until`.
+
+        Returns the lease as it stands now; only if its `attempt` is the caller's own may it ask.
+        """
+
+    def renew(self, lease: Lease, until: datetime) -> bool:
+        """Move a lease on; False if another attempt has it now."""
+
+    def release(self, lease: Lease, now: datetime) -> None:
+        """Let go of a lease, so that the next attempt need not wait. Changes nothing if another one has it."""
+
+
+class Permits(Protocol):
+    """The live lane's rate, shared by all workers of all jobs: one PermitState a model, changed by comparing."""
+
+    def replace(self, model: str, seen: Versioned, state: PermitState) -> Versioned | None:
+        """Write `state`, one version on, if the model's is still the one that was seen (`UNSEEN`: none is there yet).
+
+        Returns None when it is written; else what another worker has written meanwhile.
+        """
+
+
+class TaskTokens(Protocol):
+    """The other end of a task that waits for its token."""
+
+    def succeed(self, token: str, output: bytes) -> None:
+        """End the task well; `output` is JSON. Raises TaskGone."""
+
+    def fail(self, token: str, error: str, cause: str) -> None:
+        """End the task by an error of that name. Raises TaskGone."""
+
+    def heartbeat(self, token: str) -> None:
+        """Tell that the task is alive. Raises TaskGone."""
+
+
+class TaskGone(Exception):  # an answer of Step Functions, not a fault of the program
+    """The task has timed out, was ended before, or its execution is over."""
+
+
+class Queue(Protocol):
+    """The live lane's queue."""
+
+    def send(self, body: str) -> None:
+        """Put a message into the queue."""
 
 
 class Ledger(Protocol):

@@ -82,6 +82,12 @@ class S3ObjectStore:
         with _refused_as_answer(key, conditions):
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **conditions)
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order, page by page."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            yield from (found["Key"] for found in page.get("Contents", []))
+
     @contextmanager
     def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
         """Write in parts; an error in the context, or ObjectChanged at its end, leaves nothing behind."""

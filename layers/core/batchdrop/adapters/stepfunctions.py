@@ -1,15 +1,20 @@
-"""Starts jobs: one execution a job, named by its id, so that a second delivery starts nothing."""
+"""Step Functions: starts jobs, one execution each, named by the job's id; answers tasks that wait for a token."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batchdrop.domain.manifest import UploadRecord
+from batchdrop.ports import TaskGone
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+
+MAX_CAUSE = 32_000  # SendTaskFailure: `cause` has at most 32,768 characters
 
 
 class StepFunctionsJobStarter:
@@ -30,3 +35,31 @@ class StepFunctionsJobStarter:
         except self._client.exceptions.ExecutionAlreadyExists:
             return False
         return True
+
+
+class StepFunctionsTaskTokens:
+    """TaskTokens on Step Functions."""
+
+    def __init__(self, client: SFNClient) -> None:
+        self._client = client
+        errors = client.exceptions
+        self._gone = (errors.TaskTimedOut, errors.InvalidToken, errors.TaskDoesNotExist)
+
+    def succeed(self, token: str, output: bytes) -> None:
+        """End the task well. Raises TaskGone."""
+        self._tell(self._client.send_task_success, taskToken=token, output=output.decode())
+
+    def fail(self, token: str, error: str, cause: str) -> None:
+        """End the task by an error. Raises TaskGone."""
+        cause = cause.encode()[:MAX_CAUSE].decode(errors="ignore")
+        self._tell(self._client.send_task_failure, taskToken=token, error=error, cause=cause)
+
+    def heartbeat(self, token: str) -> None:
+        """Tell that the task is alive. Raises TaskGone."""
+        self._tell(self._client.send_task_heartbeat, taskToken=token)
+
+    def _tell(self, call: Callable[..., object], **what: str) -> None:
+        try:
+            call(**what)
+        except self._gone as error:
+            raise TaskGone(str(error)) from error

@@ -49,6 +49,15 @@ class JobKeys:
         """Return the key of one round's result lines, as the API gave them."""
         return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
 
+    def live_answers(self, shard: int, asked_round: int, slice_number: int | None = None) -> str:
+        """Return what the keys of a live round's flushes start with: those of one slice, or of all."""
+        of_slice = "" if slice_number is None else f"{slice_number:05d}-"
+        return self._key(f"answers/{shard:05d}.r{asked_round}.live/{of_slice}")
+
+    def live_flush(self, shard: int, asked_round: int, slice_number: int, attempt: str, flush: int) -> str:
+        """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
+        return f"{self.live_answers(shard, asked_round, slice_number)}{attempt}-{flush:05d}.jsonl"
+
     def part(self, shard: int, rounds: int, extension: str) -> str:
         """Return the key of one shard's output, joined from so many rounds' answers; `failed.jsonl` is one, too.
 

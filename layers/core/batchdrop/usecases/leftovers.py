@@ -12,15 +12,11 @@ from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
 from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.domain.stored_request import StoredRequest, stored_request
 from batchdrop.ports import ObjectStore
 from batchdrop.usecases.stored_lines import whole_lines
 
 RAISED = 2  # `retry: {max_tokens: x2}`
-
-
-class _Request(msgspec.Struct):
-    custom_id: str
-    params: msgspec.Raw
 
 
 def write_leftovers(
@@ -34,7 +30,7 @@ def write_leftovers(
         store.writer(keys.requests(item.shard, asked_round)) as body,
     ):
         for line in whole_lines(blocks):
-            request = _parse(line)
+            request = stored_request(line)
             index = _index(request)
             if request is None or not (index in leftovers or index in cut):
                 continue
@@ -44,14 +40,7 @@ def write_leftovers(
         body.write(BODY_TAIL)
 
 
-def _parse(line: bytes) -> _Request | None:
-    """Read one line of a create body; None for the two lines that frame the requests."""
-    if not line.startswith(b'{"custom_id"'):
-        return None
-    return msgspec.json.decode(line.removesuffix(b","), type=_Request)
-
-
-def _index(request: _Request | None) -> int | None:
+def _index(request: StoredRequest | None) -> int | None:
     parsed = custom_id.parse(request.custom_id) if request else None
     return parsed.index if parsed else None
 

@@ -1,0 +1,157 @@
+"""The Messages API over aiohttp: one warm pool of connections, raw JSON in and out.
+
+The official SDK spends eleven times the CPU on a request; its contract is kept, and a contract test holds both to the
+same outcomes: the key as bearer, the API's version, the base URL, no redirects. Every POST is sent exactly once:
+aiohttp repeats idempotent methods only, and there are no retries here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from batchdrop.domain.reply import Answer, Limits, Passing, Refused, Reply, Room, Throttled
+from batchdrop.errors import AccountTrouble
+
+BASE_URL = "https://api.anthropic.com"  # the SDK's default
+PATH = "/v1/messages"
+API_VERSION = "2026-10-21"  # what the SDK sends
+USER_AGENT = "batchdrop/0.1"
+CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 15.0  # an idle connection is not used again after so long: the other side may be about to close it
+SPEND_LIMIT = "enforced_spend_limit_reached"
+
+_ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+_REFUSED = {400, 404, 413, 422}  # the request itself, for good
+_OVERLOADED = 529
+_PREFIX = "anthropic-ratelimit-"
+_KIND_OF_STATUS = {408: "timeout_error", 413: "request_too_large", 504: "timeout_error", 529: "overloaded_error"}
+
+
+class _Details(msgspec.Struct):
+    error_code: str | None = None
+
+
+class _Error(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+    details: _Details | None = None
+
+
+class _Body(msgspec.Struct):
+    error: _Error
+
+
+_BODY = msgspec.json.Decoder(_Body)
+
+
+class AiohttpMessageApi:
+    """MessageApi on the service at `base_url` (None: Anthropic's own), with at most `connections` open at once.
+
+    The pool belongs to the event loop that asks first; another loop gets a pool of its own. `connections` 0: no limit.
+    """
+
+    def __init__(self, *, api_key: str, base_url: str | None, connections: int = 0) -> None:
+        self._url = f"{(base_url or BASE_URL).rstrip('/')}{PATH}"
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "anthropic-version": API_VERSION,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def ask(self, params: bytes, *, within: float) -> Reply:
+        """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
+        limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
+        try:
+            async with self._pool().post(self._url, data=params, timeout=limits, allow_redirects=False) as response:
+                body = await response.read()
+        except aiohttp.ClientConnectorError as error:  # no byte was sent
+            return Passing("api_error", f"cannot connect to the API: {error}")
+        except TimeoutError:
+            return Passing("timeout_error", f"no whole answer within {within:.0f} s", is_uncertain=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
+        if response.status == HTTPStatus.OK:
+            return Answer(body, _limits(response.headers))
+        return _refusal(response.status, response.headers, body)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _pool(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=(
+                    "Accept-Encoding",
+                ),  # an answer is a few KB: unpacking would cost more than it saves
+                auto_decompress=False,
+            )
+        return self._session
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    error = _error(status, body)
+    code = error.details.error_code if error.details else None
+    if status in _ACCOUNT or SPEND_LIMIT in (code or ""):
+        request_id = headers.get("request-id")
+        raise AccountTrouble(f"HTTP {status}: {error.type}: {error.message} (request-id {request_id})")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(error.type, error.message, _seconds(headers), limits=_limits(headers))
+    if status == _OVERLOADED:
+        return Throttled(error.type, error.message, _seconds(headers), is_global=True)
+    if status in _REFUSED:
+        return Refused(error.type, error.message)
+    return Passing(error.type, f"HTTP {status}: {error.message}")
+
+
+def _error(status: int, body: bytes) -> _Error:
+    """Return the API's own words; where there are none (a proxy's page), words for the status."""
+    try:
+        error = _BODY.decode(body).error
+    except msgspec.DecodeError:
+        error = _Error(message=f"HTTP {status}: {body[:200].decode(errors='replace')}")
+    if not error.type:
+        error.type = _KIND_OF_STATUS.get(status, "invalid_request_error" if status in _REFUSED else "api_error")
+    return error
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that was asked for, as the SDK reads it; None for none, or for a date."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None
+
+
+def _limits(headers: Mapping[str, str]) -> Limits:
+    return Limits(_room(headers, "requests"), _room(headers, "input-tokens"), _room(headers, "output-tokens"))
+
+
+def _room(headers: Mapping[str, Any], name: str) -> Room | None:
+    try:
+        limit = float(headers[f"{_PREFIX}{name}-limit"])
+        return Room(limit, float(headers[f"{_PREFIX}{name}-remaining"])) if limit > 0 else None
+    except (KeyError, ValueError):
+        return None

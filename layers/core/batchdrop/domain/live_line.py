@@ -1,0 +1,48 @@
+"""Result lines of the live lane, in the format that Message Batches give: the join reads both alike."""
+
+from __future__ import annotations
+
+import msgspec
+
+from batchdrop.domain.result import Message, Usage
+
+_MESSAGE = msgspec.json.Decoder(Message)
+
+
+class _Result(msgspec.Struct):
+    type: str
+
+
+class _Line(msgspec.Struct):
+    custom_id: str
+    result: _Result
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def usage_of(body: bytes) -> Usage | None:
+    """Return an answer's usage; None if the body is no message: cut short, no JSON, or of another shape."""
+    try:
+        return _MESSAGE.decode(body).usage
+    except msgspec.DecodeError:
+        return None
+
+
+def succeeded_line(custom_id: str, message: bytes) -> bytes:
+    """Return the line of an answer, with its newline; the message stays as it came, but on one line."""
+    if b"\n" in message or b"\r" in message:  # between two tokens of JSON: strings cannot hold them raw
+        message = message.replace(b"\n", b" ").replace(b"\r", b" ")
+    return b'{"custom_id":"%b","result":{"type":"succeeded","message":%b}}\n' % (custom_id.encode(), message)
+
+
+def errored_line(custom_id: str, kind: str, message: str) -> bytes:
+    """Return the line of a request that has no answer, with its newline; the error is nested twice as the API does."""
+    error = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
+    return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
+
+
+def address_of(line: bytes) -> tuple[str, bool]:
+    """Return a line's custom_id, and whether it is an answer. Raises msgspec.DecodeError."""
+    head = _LINE.decode(line)
+    return head.custom_id, head.result.type == "succeeded"

@@ -1,0 +1,22 @@
+"""The requests of a create body, read back line by line, `params` to the byte."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class StoredRequest(msgspec.Struct):
+    """One request of a create body."""
+
+    custom_id: str
+    params: msgspec.Raw
+
+
+_REQUEST = msgspec.json.Decoder(StoredRequest)
+
+
+def stored_request(line: bytes) -> StoredRequest | None:
+    """Read one line of a create body; None for the two lines that frame the requests."""
+    if not line.startswith(b'{"custom_id"'):
+        return None
+    return _REQUEST.decode(line.removesuffix(b","))

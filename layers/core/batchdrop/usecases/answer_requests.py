@@ -1,0 +1,204 @@
+"""Answer one slice of a shard through the Messages API: the live lane's work, done by one worker at a time.
+
+What is paid twice, and what is not: a slice is asked only under a lease, and a worker first reads which of its requests
+have a line in the bucket, so a message delivered twice, a retry or a hand-back asks nothing again. The API has no
+idempotency key, though, and no list of what it answered: a request whose answer was lost (timeout, dropped connection,
+a body cut short) may have been billed, and nobody can find out. It is asked again, because its row is worth more than
+the price of one request, and counted in `uncertain`, so that the bill's surplus has a reason. A worker that is killed
+loses what is open and what is not flushed yet: at most its window and the lines of some seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import uuid4
+
+from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.lease import Lease
+from batchdrop.domain.slice import Slice, SliceCounts
+from batchdrop.domain.stored_request import StoredRequest, stored_request
+from batchdrop.domain.submission import Halt
+from batchdrop.errors import AccountTrouble, JobCanceled, SliceBusy
+from batchdrop.ports import Clock, Leases, Ledger, MessageApi, ObjectStore, TaskGone
+from batchdrop.usecases.answer_flushes import Flushes, Offload, flushed
+from batchdrop.usecases.fleet_permits import FleetPermits
+from batchdrop.usecases.slice_asker import SliceAsker
+
+WINDOW = 200  # open requests: at 1.2 s an answer some 160 a second, a twentieth of a vCPU's time
+LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
+BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
+HALTS = {AccountTrouble.__name__, JobCanceled.__name__}
+TICK_SECONDS = 1.0  # between two looks at the time
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a use case waits and blocks, so that tests can own it."""
+
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    offload: Offload = asyncio.to_thread
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a worker leaves behind.
+
+    `is_complete`: nothing is left to do for anybody, because each request has a line or the job is halted. Else the
+    rest is to be handed back, unless another worker (`is_ours` False) or nobody (the task is gone) cares.
+    """
+
+    counts: SliceCounts
+    is_complete: bool
+    is_ours: bool
+
+
+@dataclass(slots=True)
+class _Work:
+    """One worker's hold on a slice."""
+
+    piece: Slice
+    lease: Lease
+    ledger: Ledger
+    leases: Leases
+    clock: Clock
+    beat: Callable[[], None]
+    waiting: Waiting
+    known: dict[str, bool] = field(default_factory=dict)
+
+
+async def answer_requests(
+    piece: Slice,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    leases: Leases,
+    api: MessageApi,
+    permits: FleetPermits,
+    clock: Clock,
+    window: int = WINDOW,
+    beat: Callable[[], None] = lambda: None,
+    waiting: Waiting = Waiting(),
+) -> Answered:
+    """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
+
+    Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
+    halted job's requests are left. `beat` is called every BEAT_SECONDS and may raise TaskGone. Raises SliceBusy while
+    another worker asks the slice, ObjectMissing if there is no create body, and what the store raises.
+    """
+    attempt, now = uuid4().hex[:12], clock.now()
+    until = now + timedelta(seconds=LEASE_SECONDS)
+    lease: Lease = await waiting.offload(leases.take, piece.job_id, piece.name, attempt, now=now, until=until)
+    if lease.attempt != attempt:
+        message = (
+            f"slice {piece.name} of job {piece.job_id} is asked by another worker until {lease.until:%H:%M:%S} UTC"
+        )
+        raise SliceBusy(message)
+    work = _Work(piece, lease, ledger, leases, clock, beat, waiting)
+    flushes = Flushes(store, piece, attempt, offload=waiting.offload)
+    asker = SliceAsker(
+        flushes,
+        api=api,
+        permits=permits,
+        clock=clock,
+        held_until=until,
+        pause=waiting.pause,
+        jitter=waiting.jitter,
+    )
+    try:
+        work.known = await waiting.offload(flushed, store, piece)
+        body: bytes = await waiting.offload(
+            store.read_range, JobKeys(piece.job_id).requests(piece.shard, piece.round), piece.start, piece.end
+        )
+        await _ask(work, asker, _unanswered(body, work.known), window)
+    finally:
+        try:
+            await flushes.close()
+        finally:
+            if asker.stopped != "lease":
+                await waiting.offload(leases.release, lease, clock.now())
+    return _answered(work, asker)
+
+
+def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
+    start = 0
+    while start < len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        request = stored_request(body[start:end])
+        if request is not None and request.custom_id not in known:
+            yield request
+        start = end + 1
+
+
+async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest], window: int) -> None:
+    """Run the window, and beside it the watch over lease, job and time."""
+    await _check_halt(work, asker)
+    watch = asyncio.ensure_future(_watch(work, asker))
+    try:
+        await asker.ask_all(requests, window=min(window, work.piece.requests))
+    finally:
+        watch.cancel()
+        [end] = await asyncio.gather(watch, return_exceptions=True)
+    if asker.trouble is not None:
+        halt = Halt(AccountTrouble.__name__, str(asker.trouble), work.clock.now())
+        await work.waiting.offload(work.ledger.halt, work.piece.job_id, halt)
+    if isinstance(end, Exception):
+        raise end
+
+
+async def _watch(work: _Work, asker: SliceAsker) -> None:
+    """Keep the lease, and tell the asker when to stop. What the ledger raises stops it, too, and is raised."""
+    seconds = 0.0
+    try:
+        while not asker.stopped:
+            await work.waiting.pause(TICK_SECONDS)
+            asker.look_at_the_time()
+            seconds += TICK_SECONDS
+            if seconds >= BEAT_SECONDS:
+                seconds = 0.0
+                await _beat(work, asker)
+    except Exception:
+        asker.stop("error")
+        raise
+
+
+async def _beat(work: _Work, asker: SliceAsker) -> None:
+    until = work.clock.now() + timedelta(seconds=LEASE_SECONDS)
+    if not await work.waiting.offload(work.leases.renew, work.lease, until):
+        asker.stop("lease")
+        return
+    asker.held_until = until
+    await _check_halt(work, asker)
+    try:
+        await work.waiting.offload(work.beat)
+    except TaskGone:
+        asker.stop("gone")
+
+
+async def _check_halt(work: _Work, asker: SliceAsker) -> None:
+    halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
+    if halt is not None:
+        asker.stop(halt.error)
+
+
+def _answered(work: _Work, asker: SliceAsker) -> Answered:
+    answered = asker.answered + sum(work.known.values())
+    errored = asker.errored + len(work.known) - sum(work.known.values())
+    left = work.piece.requests - answered - errored
+    is_halted = asker.stopped in HALTS
+    counts = SliceCounts(
+        requests=work.piece.requests,
+        answered=answered,
+        errored=errored,
+        left=left,
+        asked=asker.asked,
+        uncertain=asker.uncertain,
+        handed_back=work.lease.turn - 1,
+        stopped=asker.stopped if is_halted else "",
+    )
+    return Answered(counts, is_complete=left == 0 or is_halted, is_ours=asker.stopped not in {"lease", "gone"})

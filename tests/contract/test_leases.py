@@ -1,0 +1,98 @@
+"""What every Leases promises: the fake and DynamoDB alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from moto import mock_aws
+
+from batchdrop.adapters.dynamodb_live import DynamoLeases
+from batchdrop.domain.lease import Lease
+from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.ports import Leases
+from tests.aws import dynamodb
+from tests.fakes import START
+from tests.live_fakes import FakeLeases
+from tests.tables import create_ledger_table
+
+NAME = "00003#r0#00007"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def leases(request: pytest.FixtureRequest) -> Iterator[Leases]:
+    """The fake, then DynamoDB as moto serves it."""
+    if request.param == "fake":
+        yield FakeLeases()
+        return
+    with mock_aws():
+        yield DynamoLeases(create_ledger_table(dynamodb()))
+
+
+def _take(leases: Leases, attempt: str, at: datetime = START, name: str = NAME) -> Lease:
+    return leases.take("job", name, attempt, now=at, until=at + MINUTE)
+
+
+def test_the_first_attempt_holds_the_slice(leases: Leases) -> None:
+    """What nobody held is taken."""
+    assert _take(leases, "a") == Lease("job", NAME, "a", START + MINUTE, 1)
+
+
+def test_a_second_attempt_finds_the_first(leases: Leases) -> None:
+    """Until the lease has run out nobody else gets it, to the microsecond."""
+    first = _take(leases, "a")
+    assert _take(leases, "b", START + MINUTE - timedelta(microseconds=1)) == first
+
+
+def test_a_lease_runs_out(leases: Leases) -> None:
+    """A crashed worker's slice is taken over at its end, and the worker cannot renew it any more."""
+    first = _take(leases, "a")
+    second = _take(leases, "b", START + MINUTE)
+    assert (second.attempt, second.turn) == ("b", 2)
+    assert not leases.renew(first, START + 5 * MINUTE)
+    assert _take(leases, "c", START + MINUTE).attempt == "b"
+
+
+def test_a_renewed_lease_goes_on(leases: Leases) -> None:
+    """Its end is moved, its turn is the same."""
+    first = _take(leases, "a")
+    assert leases.renew(first, START + 3 * MINUTE)
+    assert _take(leases, "b", START + 2 * MINUTE) == Lease("job", NAME, "a", START + 3 * MINUTE, 1)
+
+
+def test_a_released_lease_is_free(leases: Leases) -> None:
+    """The next attempt need not wait, and counts as the next turn."""
+    leases.release(_take(leases, "a"), START)
+    assert _take(leases, "b") == Lease("job", NAME, "b", START + MINUTE, 2)
+
+
+def test_a_lost_lease_is_not_released(leases: Leases) -> None:
+    """A worker that comes late does not open the door behind another one."""
+    first = _take(leases, "a")
+    second = _take(leases, "b", START + MINUTE)
+    leases.release(first, START + MINUTE)
+    assert _take(leases, "c", START + MINUTE) == second
+
+
+def test_a_take_can_be_repeated(leases: Leases) -> None:
+    """One whose answer was lost is taken again by the same attempt."""
+    _take(leases, "a")
+    assert _take(leases, "a").attempt == "a"
+
+
+def test_slices_and_jobs_are_apart(leases: Leases) -> None:
+    """Each slice of each job has a lease of its own."""
+    _take(leases, "a")
+    assert _take(leases, "b", name="00003#r0#00008").attempt == "b"
+    assert leases.take("job2", NAME, "c", now=START, until=START + MINUTE).attempt == "c"
+    assert not leases.renew(Lease("job3", NAME, "a", START, 1), START)
+
+
+@mock_aws
+def test_leases_expire_with_the_other_facts() -> None:
+    """DynamoDB drops them 35 days after they were taken."""
+    table = create_ledger_table(dynamodb())
+    _take(DynamoLeases(table), "a")
+    assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}

@@ -1,0 +1,74 @@
+"""What every Permits promises: the fake and DynamoDB alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from moto import mock_aws
+
+from batchdrop.adapters.dynamodb_live import DynamoPermits
+from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.domain.permits import UNSEEN, Bucket, PermitState, Versioned
+from batchdrop.ports import Permits
+from tests.aws import dynamodb
+from tests.fakes import START
+from tests.live_fakes import FakePermits
+from tests.tables import create_ledger_table
+
+MODEL = "claude-haiku-5-5"
+STATE = PermitState(
+    START.timestamp(),
+    Bucket(4000.0, 1.25),
+    Bucket(None, -3.5),
+    Bucket(2e7, 1e-9),
+    pace=0.1,
+    not_before=2.5,
+    slowed_at=1.0,
+)
+LATER = msgspec.structs.replace(STATE, pace=0.7)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def permits(request: pytest.FixtureRequest) -> Iterator[Permits]:
+    """The fake, then DynamoDB as moto serves it."""
+    if request.param == "fake":
+        yield FakePermits()
+        return
+    with mock_aws():
+        yield DynamoPermits(create_ledger_table(dynamodb()))
+
+
+def test_the_first_state_is_written_by_one(permits: Permits) -> None:
+    """Of two workers that found nothing, one writes; the other learns what stands, to the last digit."""
+    assert permits.replace(MODEL, UNSEEN, STATE) is None
+    assert permits.replace(MODEL, UNSEEN, LATER) == Versioned(STATE, 1)
+
+
+def test_a_state_is_replaced_by_who_saw_it(permits: Permits) -> None:
+    """A write builds on what was seen, or does not happen."""
+    permits.replace(MODEL, UNSEEN, STATE)
+    assert permits.replace(MODEL, Versioned(STATE, 1), LATER) is None
+    assert permits.replace(MODEL, Versioned(STATE, 1), STATE) == Versioned(LATER, 2)
+    assert permits.replace(MODEL, Versioned(LATER, 2), STATE) is None
+
+
+def test_models_are_apart(permits: Permits) -> None:
+    """Each model has limits of its own."""
+    permits.replace(MODEL, UNSEEN, STATE)
+    assert permits.replace("claude-opus-5-5", UNSEEN, LATER) is None
+
+
+def test_a_state_that_expired_is_found_out(permits: Permits) -> None:
+    """Whoever saw a state that is no more starts anew."""
+    assert permits.replace(MODEL, Versioned(STATE, 9), LATER) == UNSEEN
+    assert permits.replace(MODEL, UNSEEN, LATER) is None
+
+
+@mock_aws
+def test_permits_expire_with_the_other_facts() -> None:
+    """DynamoDB drops them 35 days after the last write."""
+    table = create_ledger_table(dynamodb())
+    DynamoPermits(table).replace(MODEL, UNSEEN, STATE)
+    assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}
