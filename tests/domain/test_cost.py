@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.cost import LONG_PROMPT_TOKENS, batch_dollars, is_long_prompt, price_table
+from batchdrop.domain.cost import LONG_PROMPT_TOKENS, dollars, is_long_prompt, price_table
 from batchdrop.domain.result import CacheCreation, Usage
 from batchdrop.domain.tokens import Tokens
 
@@ -41,7 +41,7 @@ def test_published_prices_at_half(model: str, kind: int) -> None:
     """A million tokens of each kind cost half of the published price."""
     tokens = Tokens(model)
     setattr(tokens, KINDS[kind], MILLION)
-    assert batch_dollars([tokens]) == Decimal(PUBLISHED[model][kind]) / 2
+    assert dollars([tokens]) == Decimal(PUBLISHED[model][kind]) / 2
 
 
 def test_the_table_has_nothing_else() -> None:
@@ -55,36 +55,36 @@ def test_the_table_has_nothing_else() -> None:
 def test_long_prompts_of_haiku_cost_more() -> None:
     """Over 100k tokens of prompt the whole request is at the higher price, output too."""
     tokens = Tokens("claude-haiku-5-5", long_prompt=True, input=MILLION, output=MILLION)
-    assert batch_dollars([tokens]) == Decimal("1.5")
+    assert dollars([tokens]) == Decimal("1.5")
 
 
 def test_long_prompts_of_other_models_cost_the_same() -> None:
     """A model without a price step has one price."""
     tokens = Tokens("claude-opus-5-5", long_prompt=True, input=MILLION)
-    assert batch_dollars([tokens]) == Decimal(2)
+    assert dollars([tokens]) == Decimal(2)
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-6", "", "gpt", "claude-haiku-4-5-2025", "Claude-Opus-5"])
 def test_an_unknown_model_has_no_price(model: str) -> None:
     """Unknown is None, never zero, even beside a known one and even without a token."""
-    assert batch_dollars([Tokens("claude-opus-5", input=5), Tokens(model)]) is None
+    assert dollars([Tokens("claude-opus-5", input=5), Tokens(model)]) is None
 
 
 def test_a_dated_name_is_the_same_model() -> None:
     """The API answers with dated names."""
-    assert batch_dollars([Tokens("claude-haiku-4-5-20251001", input=MILLION)]) == Decimal("0.5")
+    assert dollars([Tokens("claude-haiku-4-5-20251001", input=MILLION)]) == Decimal("0.5")
 
 
 def test_nothing_costs_nothing() -> None:
     """A job without answers costs 0."""
-    assert batch_dollars([]) == 0
+    assert dollars([]) == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(PUBLISHED)), counts, counts), max_size=6))
 def test_dollars_add_up_exactly(entries: list[tuple[str, int, int]]) -> None:
     """The whole costs what its parts cost, without a rounding error."""
     tokens = [Tokens(model, input=read, output=written) for model, read, written in entries]
-    assert batch_dollars(tokens) == sum((batch_dollars([one]) or Decimal(0) for one in tokens), Decimal(0))
+    assert dollars(tokens) == sum((dollars([one]) or Decimal(0) for one in tokens), Decimal(0))
 
 
 @given(counts, counts, counts)

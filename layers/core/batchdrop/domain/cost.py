@@ -11,7 +11,7 @@ from importlib import resources
 import msgspec
 
 from batchdrop.domain.result import Usage
-from batchdrop.domain.tokens import Tokens
+from batchdrop.domain.tokens import Lane, Tokens
 
 LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
 BATCH_DISCOUNT = Decimal("0.5")  # Message Batches: half the standard price
@@ -56,15 +56,20 @@ def is_long_prompt(usage: Usage) -> bool:
     return usage.input_tokens + cached > LONG_PROMPT_TOKENS
 
 
-def batch_dollars(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> Decimal | None:
-    """Return what these tokens cost at the batch price; None if one of the models has no known price."""
+def lane_of(usage: Usage) -> Lane:
+    """Tell by which lane an answer came, as it is billed; one that does not say came in a Message Batch."""
+    return "batch" if usage.service_tier in {None, "batch"} else "live"
+
+
+def dollars(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> Decimal | None:
+    """Return what these tokens cost, each in its lane; None if one of the models has no known price."""
     table = prices or price_table()
     total = Decimal(0)
     for counted in tokens:
         price = _price(counted, table)
         if price is None:
             return None
-        total += _standard_dollars(counted, price) * BATCH_DISCOUNT
+        total += _standard_dollars(counted, price) * (BATCH_DISCOUNT if counted.lane == "batch" else 1)
     return total
 
 

@@ -7,7 +7,7 @@ from base64 import b64decode
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchdrop.domain.cost import batch_dollars
+from batchdrop.domain.cost import dollars
 from batchdrop.domain.tokens import Tokens
 
 CHARS_PER_TOKEN = 4  # of Latin script, by the older tokeniser
@@ -53,7 +53,7 @@ class Estimate:
         return self._dollars(self.max_tokens * self.requests)
 
     def _dollars(self, output: int) -> Decimal | None:
-        return batch_dollars([Tokens(self.model, answers=self.requests, input=self.input_tokens, output=output)])
+        return dollars([Tokens(self.model, answers=self.requests, input=self.input_tokens, output=output)])
 
 
 def _file_tokens(media_type: bytes, data: bytes) -> int:

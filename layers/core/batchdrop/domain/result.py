@@ -15,13 +15,17 @@ class CacheCreation(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one answer, as the API counts them. Cached tokens are not in `input_tokens`."""
+    """Tokens of one answer, as the API counts them. Cached tokens are not in `input_tokens`.
+
+    `service_tier` is what they are billed as: `batch` at half the price, `standard` or `priority` in the live lane.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
+    service_tier: str | None = None
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from batchdrop.domain.cost import is_long_prompt
+from batchdrop.domain.cost import is_long_prompt, lane_of
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import Message
-from batchdrop.domain.tokens import Tokens
+from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.errors import InvariantBroken
 
 
@@ -31,7 +31,7 @@ class Tally(msgspec.Struct):
 
     def add_paid(self, message: Message) -> None:
         """Count the tokens of an answer, also of one that a later answer replaced."""
-        self._tokens(message.model, long_prompt=is_long_prompt(message.usage)).add(message.usage)
+        self._tokens(message.model, is_long_prompt(message.usage), lane_of(message.usage)).add(message.usage)
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""
@@ -40,7 +40,7 @@ class Tally(msgspec.Struct):
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
         for tokens in other.tokens:
-            self._tokens(tokens.model, long_prompt=tokens.long_prompt).merge(tokens)
+            self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""
@@ -52,9 +52,9 @@ class Tally(msgspec.Struct):
             )
             raise InvariantBroken(message)
 
-    def _tokens(self, model: str, *, long_prompt: bool) -> Tokens:
+    def _tokens(self, model: str, long_prompt: bool, lane: Lane) -> Tokens:  # noqa: FBT001 - as Tokens has them
         for tokens in self.tokens:
-            if tokens.model == model and tokens.long_prompt == long_prompt:
+            if (tokens.model, tokens.long_prompt, tokens.lane) == (model, long_prompt, lane):
                 return tokens
-        self.tokens.append(Tokens(model, long_prompt))
+        self.tokens.append(Tokens(model, long_prompt, lane))
         return self.tokens[-1]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from batchdrop.domain.result import Usage
 
 
+Lane = Literal["batch", "live"]
+
+
 class Tokens(msgspec.Struct):
-    """Tokens of all answers of one model at one price tier. `long_prompt`: over the model's price step."""
+    """Tokens of all answers of one model at one price. `long_prompt`: over the model's price step; `lane`: batch is half."""
 
     model: str
     long_prompt: bool = False
+    lane: Lane = "batch"
     answers: int = 0
     input: int = 0
     output: int = 0

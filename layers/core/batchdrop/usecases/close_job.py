@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.domain.cost import batch_dollars, price_table
+from batchdrop.domain.cost import dollars, price_table
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.outcome import Outcome, canceled, failed
@@ -225,7 +225,7 @@ def _summary(
         shards=len(manifest.shards) if manifest else 0,
         tally=tally_block(tally),
         tokens=tally.tokens,
-        cost=CostBlock(batch_dollars(tally.tokens), price_table().date),
+        cost=CostBlock(dollars(tally.tokens), price_table().date),
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,
