@@ -22,19 +22,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     collected = collect_results(
-        state.job_id,
-        state.shard,
-        state.round,
-        state.batch_id,
-        resumes=state.resumes,
+        state,
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
-        api=bootstrap.batch_api(),
+        api=bootstrap.batch_api,
         clock=bootstrap.clock(context),
         formats=bootstrap.formats(),
+        live_rows=bootstrap.configuration().live_rows,
     )
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
         metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
-    return as_state(state.collected(leftovers=collected.leftovers))
+    return as_state(state.collected(leftovers=collected.leftovers, lane=collected.lane))

@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         state.batch_id,
         state.polls,
         open_shards=min(state.shards, bootstrap.configuration().shard_concurrency),
+        deadline=state.deadline,
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),

@@ -47,6 +47,7 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
         formats=bootstrap.formats(),
         limits=ShardLimits(max_rows=settings.shard_rows),
         time_reserve=settings.split_time_reserve,
+        live_rows=settings.live_rows,
     )
     metrics.add_metric("RequestsSplit", MetricUnit.Count, progress.requests if progress.finished else 0)
     logger.info("upload split", finished=progress.finished, rows=progress.rows, shards=progress.shards)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from batchdrop.domain.lane import LIVE_ROWS
 from batchdrop.domain.limits import MAX_BATCH_REQUESTS
 
 SETTLE_SECONDS = 300.0  # Message Batches: what is created is listed after one or two minutes; taken twice over
@@ -13,7 +14,7 @@ SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and 
 class Settings:
     """What template.yaml tells the functions. `anthropic_base_url` None means the SDK's own default.
 
-    `settle_seconds` is how long a Message Batch may take to be listed after the attempt to create it has ended.
+    `live_rows` is up to how many requests `lane: auto` means the live lane. `settle_seconds` is how long a Message Batch may take to be listed after the attempt to create it has ended.
     `split_time_reserve` is the seconds of an invocation that split_upload keeps for finishing.
     """
 
@@ -26,6 +27,7 @@ class Settings:
     shard_concurrency: int
     split_time_reserve: float
     settle_seconds: float
+    live_rows: int
 
 
 def from_environment() -> Settings:
@@ -39,6 +41,7 @@ def from_environment() -> Settings:
         anthropic_base_url=env.get("ANTHROPIC_BASE_URL") or None,
         shard_rows=int(env.get("SHARD_ROWS") or MAX_BATCH_REQUESTS),
         shard_concurrency=int(env.get("SHARD_CONCURRENCY") or 1),
+        live_rows=int(env.get("LIVE_ROWS") or LIVE_ROWS),
         settle_seconds=float(env.get("SETTLE_SECONDS") or SETTLE_SECONDS),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -22,8 +22,13 @@ class Word(IntEnum):
     ANSWERED = 6  # paid
 
 
+class _Tier(msgspec.Struct, frozen=True):
+    service_tier: str | None = None
+
+
 class _Stop(msgspec.Struct, frozen=True):
     stop_reason: str | None = None
+    usage: _Tier = _Tier()
 
 
 class _Type(msgspec.Struct, frozen=True):
@@ -45,6 +50,11 @@ class ResultHead(msgspec.Struct, frozen=True):
 
     custom_id: str
     result: _Result
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it is an answer of the live lane, where each one was paid for."""
+        return self.result.message is not None and self.result.message.usage.service_tier not in {None, "batch"}
 
     @property
     def word(self) -> Word:

@@ -42,6 +42,11 @@ def errored_line(custom_id: str, kind: str, message: str) -> bytes:
     return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
 
 
+def canceled_line(custom_id: str) -> bytes:
+    """Return the line, without a newline, of a request whose job was canceled before its turn."""
+    return b'{"custom_id":"%b","result":{"type":"canceled"}}' % custom_id.encode()
+
+
 def address_of(line: bytes) -> tuple[str, bool]:
     """Return a line's custom_id, and whether it is an answer. Raises msgspec.DecodeError."""
     head = _LINE.decode(line)

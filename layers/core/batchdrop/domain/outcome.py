@@ -53,7 +53,7 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER) -> Outcome:
         case Errored(error=envelope):
             return failed(f"{envelope.error.type}: {envelope.error.message}")
         case Canceled():
-            return canceled("the Message Batch was canceled before this row's turn")
+            return canceled("it was canceled before this row's turn")
         case Expired():
             return failed("expired: the Message Batch did not reach this row within 24 hours")
         case never:

@@ -168,8 +168,26 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     output: Annotated[Output, Meta(description="How the output is written.")] = Output()
     lane: Annotated[
         Literal["auto", "batch", "live"],
-        Meta(description="Through which API rows are asked; 'live' is not there yet.", examples=["batch"]),
+        Meta(
+            description="'batch': half the price, minutes to 24 h; 'live': seconds; 'auto': by 'live_rows'.",
+            examples=["batch"],
+        ),
     ] = "auto"
+    live_rows: Annotated[
+        int | None,
+        Meta(ge=0, description="With 'lane: auto', up to how many requests go through the live lane; 200 by default."),
+    ] = None
+    finish_within: Annotated[
+        str | None,
+        Meta(
+            description="How long after the upload what is still open goes through the live lane: 90s, 30m, 6h, 1d.",
+            examples=["6h"],
+        ),
+    ] = None
+    on_leftovers: Annotated[
+        Literal["batch", "live"],
+        Meta(description="'live': what a round left over, if it is few, is asked in the live lane next."),
+    ] = "batch"
     on_bad_row: Annotated[
         Literal["skip", "stop"],
         Meta(description="Whether a row that cannot be asked is skipped, or stops the job before anything is sent."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 
+from batchdrop.domain.duration import duration_named
 from batchdrop.domain.recipe_keys import Recipe, System
 from batchdrop.domain.recipe_words import fault
 from batchdrop.errors import RecipeRejected
@@ -40,8 +41,11 @@ def check_rules(recipe: Recipe, name: str) -> None:
 def _basics(recipe: Recipe) -> Iterator[_Fault]:
     if not recipe.model.strip():
         yield "model", "it is empty; name a model, such as claude-haiku-5-5"
-    if recipe.lane == "live":
-        yield "lane", "the live lane is not there yet; use 'batch' or 'auto'"
+    if recipe.finish_within is not None:
+        try:
+            duration_named(recipe.finish_within)
+        except ValueError as error:
+            yield "finish_within", str(error)
 
 
 def _asking(recipe: Recipe) -> Iterator[_Fault]:

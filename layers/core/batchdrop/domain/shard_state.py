@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.domain.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.domain.tokens import Lane
 
 
 class ShardState(msgspec.Struct, frozen=True):
@@ -14,7 +15,8 @@ class ShardState(msgspec.Struct, frozen=True):
 
     `shards` is how many the job has, `requests` how many this round asks; `expires_at` (Unix seconds) is the ledger's.
     `settled` is the last verdict on a submission whose answer was lost, after `looks` looks that left it open;
-    `all_looks` are those for every lost submission of this execution.
+    `all_looks` are those for every lost submission of this execution. `lane` is the round's; `slices` are the live
+    lane's byte ranges. `deadline` (Unix seconds, 0 for none) is when Message Batches are given up for the live lane.
     """
 
     job_id: str
@@ -32,6 +34,13 @@ class ShardState(msgspec.Struct, frozen=True):
     all_looks: int = 0
     settled: str = ""
     leftovers: int = 0
+    lane: Lane = "batch"
+    slices: list[dict[str, int]] = []
+    deadline: int = 0
+
+    def sliced(self, slices: list[dict[str, int]]) -> ShardState:
+        """Return the state of a live round whose slices are known."""
+        return msgspec.structs.replace(self, slices=slices, batch_id="")
 
     def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
         """Return the state after the submission; what is collected already need not be polled."""
@@ -57,12 +66,13 @@ class ShardState(msgspec.Struct, frozen=True):
             ended=False,
         )
 
-    def collected(self, *, leftovers: int) -> ShardState:
-        """Return the state after a round: the next round's if there are leftovers."""
+    def collected(self, *, leftovers: int, lane: Lane) -> ShardState:
+        """Return the state after a round: the next round's, in that lane, if there are leftovers."""
+        done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
         if not leftovers:
-            return msgspec.structs.replace(self, leftovers=0)
+            return done
         return msgspec.structs.replace(
-            self, leftovers=leftovers, requests=leftovers, round=self.round + 1, batch_id="", wait_seconds=SETTLE_WAIT
+            done, requests=leftovers, round=self.round + 1, lane=lane, batch_id="", wait_seconds=SETTLE_WAIT
         )
 
     def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:

@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from batchdrop.domain.cost import dollars
 from batchdrop.domain.tally import Tally
-from batchdrop.domain.tokens import Tokens
+from batchdrop.domain.tokens import Lane, Tokens
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -45,10 +46,18 @@ class TallyBlock(msgspec.Struct, frozen=True):
 
 
 class CostBlock(msgspec.Struct, frozen=True):
-    """Dollars from real usage at the batch price; `usd` is null where a model's price is not known."""
+    """Dollars from real usage, each answer at its lane's price; `usd` is null where a model's price is not known."""
 
     usd: Decimal | None
     prices_of: str
+
+
+class LaneBlock(msgspec.Struct, frozen=True):
+    """What one lane answered, and what that cost; answers that were asked again count each time they were paid."""
+
+    lane: Lane
+    answers: int
+    usd: Decimal | None
 
 
 class TimingBlock(msgspec.Struct, frozen=True):
@@ -93,7 +102,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     results: str
     model: str | None
-    lane: Literal["batch"] = "batch"
+    lanes: list[LaneBlock]
     shards: int
     tally: TallyBlock
     tokens: list[Tokens]
@@ -102,6 +111,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]
     faults: list[Fault]
+
+
+def lane_blocks(tokens: list[Tokens]) -> list[LaneBlock]:
+    """Return what each lane answered."""
+    lanes: tuple[Lane, ...] = ("batch", "live")
+    by_lane = {lane: [counted for counted in tokens if counted.lane == lane] for lane in lanes}
+    return [
+        LaneBlock(lane, sum(counted.answers for counted in own), dollars(own)) for lane, own in by_lane.items() if own
+    ]
 
 
 def tally_block(tally: Tally) -> TallyBlock:

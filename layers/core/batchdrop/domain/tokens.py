@@ -8,7 +8,6 @@ import msgspec
 
 from batchdrop.domain.result import Usage
 
-
 Lane = Literal["batch", "live"]
 
 

@@ -1,4 +1,4 @@
-"""Account trouble stops the whole job: what one shard learns, all others heed."""
+"""What halts a job halts all of it: what one shard learns, all others heed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batchdrop.domain.submission import Halt
-from batchdrop.errors import AccountTrouble
+from batchdrop.errors import AccountTrouble, JobCanceled
 from batchdrop.ports import Clock, Ledger
 
 
@@ -18,3 +18,9 @@ def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Ite
     except AccountTrouble as trouble:
         ledger.halt(job_id, Halt(AccountTrouble.__name__, str(trouble), clock.now()))
         raise
+
+
+def refuse_if_halted(job_id: str, ledger: Ledger) -> None:
+    """Raise AccountTrouble or JobCanceled if the job must ask nothing more."""
+    if halt := ledger.halted(job_id):
+        raise (JobCanceled if halt.error == JobCanceled.__name__ else AccountTrouble)(halt.reason)

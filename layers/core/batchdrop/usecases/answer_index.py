@@ -79,6 +79,10 @@ class AnswerIndex:
         rows = self.rows_with(Word.INVALID)
         return {row for row in rows if self._times_invalid[row] <= times and not self._hopeless[row]}
 
+    def has_line(self, index: int) -> bool:
+        """Tell whether the round that is being filled in has a line of the row."""
+        return self._seen[index] == self._round
+
     def was_cut(self, index: int) -> bool:
         """Tell whether any answer of the row was cut."""
         return self._times_cut[index] > 0
@@ -101,11 +105,20 @@ class AnswerIndex:
             self.foreign += 1
         elif self._seen[row.index] == self._round:
             self.repeated += 1
+            self._repeat(row.index, len(line), head)
         else:
             self._seen[row.index] = self._round
             self.found += 1
             self.paid += head.word >= Word.CUT
             self._place(row.index, len(line), self._word(head, line))
+
+    def _repeat(self, index: int, length: int, head: ResultHead) -> None:
+        """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
+        if head.word >= Word.CUT and head.is_live:
+            if self._words[index] < Word.CUT:
+                self._place(index, length, head.word)
+            else:
+                self._replaced.append((self._end, length))
 
     def _word(self, head: ResultHead, line: bytes) -> Word:
         is_invalid = head.word == Word.ANSWERED and self._breaks is not None and self._breaks(line)

@@ -24,6 +24,7 @@ from batchdrop.domain.summary import (
     Summary,
     TimingBlock,
     fault_of,
+    lane_blocks,
     tally_block,
 )
 from batchdrop.domain.tally import Tally
@@ -225,6 +226,7 @@ def _summary(
         shards=len(manifest.shards) if manifest else 0,
         tally=tally_block(tally),
         tokens=tally.tokens,
+        lanes=lane_blocks(tally.tokens),
         cost=CostBlock(dollars(tally.tokens), price_table().date),
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,

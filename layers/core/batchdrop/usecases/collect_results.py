@@ -12,14 +12,17 @@ from typing import BinaryIO
 
 import msgspec
 
+from batchdrop.domain.lane import LIVE_ROWS, lane_of_leftovers
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem
 from batchdrop.domain.outcome import failed
 from batchdrop.domain.recipe import DEFAULT_ROUNDS
 from batchdrop.domain.result import MessageBatch
+from batchdrop.domain.shard_state import ShardState
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
+from batchdrop.domain.tokens import Lane
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore
 from batchdrop.usecases.account import halting_on_account_trouble
@@ -27,6 +30,7 @@ from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.job_files import formats_of, read_manifest, shape_of
 from batchdrop.usecases.join_shard import PaidLine, join_shard
 from batchdrop.usecases.leftovers import write_leftovers
+from batchdrop.usecases.live_lines import live_lines
 from batchdrop.usecases.stored_lines import whole_lines
 
 COPY_BLOCK = 1024 * 1024
@@ -34,55 +38,66 @@ COPY_BLOCK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally."""
+    """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally.
+
+    `lane` is the next round's.
+    """
 
     leftovers: int
     tally: Tally | None
+    lane: Lane
 
 
 def collect_results(
-    job_id: str,
-    shard: int,
-    asked_round: int,
-    batch_id: str,
+    state: ShardState,
     *,
-    resumes: int,
     store: ObjectStore,
     ledger: Ledger,
-    api: BatchApi,
+    api: Callable[[], BatchApi],
     clock: Clock,
     formats: Formats,
+    live_rows: int = LIVE_ROWS,
 ) -> Collected:
     """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
 
-    A shard has the recipe's `max_rounds`, and as many again for each of the job's `resumes`. Raises ResultsIncomplete
-    when the API gave fewer results than it counted; nothing is written then.
+    A shard has the recipe's `max_rounds`, and as many again for each of the job's resumes; a job that is late has one
+    more, in the live lane. Raises ResultsIncomplete when the API gave fewer results than it counted; nothing is written
+    then.
     """
+    job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
     if manifest is None:
         message = f"job {job_id} has no manifest"
         raise InvariantBroken(message)
     item = manifest.shards[shard]
-    standing = ledger.submission(job_id, shard, asked_round)
-    expected = standing.requests if standing else item.requests
     with tempfile.TemporaryFile(prefix="answers-") as spool:
         index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
-        keys = [JobKeys(job_id).answers(shard, number) for number in range(asked_round + 1)]
+        keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             read_kept(index, store, earlier)
         if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
             read_kept(index, store, keys[-1])
         else:
-            with halting_on_account_trouble(job_id, ledger, clock):
-                start = _fetch(api, batch_id, index, spool, expected)
+            start = spool.seek(0, os.SEEK_END)
+            if state.lane == "live":
+                index.fill(live_lines(state, index, store=store, ledger=ledger))
+            else:
+                with halting_on_account_trouble(job_id, ledger, clock):
+                    _fetch(api(), state, index, ledger, item)
             _halt_for_refused_rows(job_id, index, ledger, clock)
             _keep(spool, start, store, keys[-1])
-        ledger.collected(job_id, shard, asked_round, clock.now())
+        if state.lane == "batch":
+            ledger.collected(job_id, shard, state.round, clock.now())
         leftovers, cut = _to_ask_again(index, manifest)
-        if (leftovers or cut) and asked_round + 1 < _rounds(manifest, resumes) and ledger.halted(job_id) is None:
-            write_leftovers(job_id, item, asked_round + 1, leftovers=leftovers, cut=cut, store=store)
-            return Collected(len(leftovers) + len(cut), None)
-        return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)))
+        is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
+        lane = lane_of_leftovers(
+            manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
+        )
+        goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
+        if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
+            write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store)
+            return Collected(len(leftovers) + len(cut), None, lane)
+        return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
 
 
 def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
@@ -91,14 +106,13 @@ def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
         index.fill(whole_lines(blocks))
 
 
-def _fetch(api: BatchApi, batch_id: str, index: AnswerIndex, spool: BinaryIO, expected: int) -> int:
-    """Take in the API's results, if they are complete; return where in the spool they start."""
-    start = spool.seek(0, os.SEEK_END)
-    batch = api.retrieve(batch_id)
+def _fetch(api: BatchApi, state: ShardState, index: AnswerIndex, ledger: Ledger, item: ShardItem) -> None:
+    """Take in the API's results, if they are complete."""
+    standing = ledger.submission(state.job_id, state.shard, state.round)
+    batch = api.retrieve(state.batch_id)
     with closing(api.results(batch)) as blocks:
         index.fill(whole_lines(blocks))
-    _check_complete(batch, index, expected)
-    return start
+    _check_complete(batch, index, standing.requests if standing else item.requests)
 
 
 def _keep(spool: BinaryIO, start: int, store: ObjectStore, key: str) -> None:

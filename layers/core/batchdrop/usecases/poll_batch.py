@@ -28,21 +28,25 @@ def poll_batch(
     polls: int,
     *,
     open_shards: int,
+    deadline: int = 0,
     ledger: Ledger,
     api: BatchApi,
     clock: Clock,
     jitter: Callable[[], float],
 ) -> PollAnswer:
-    """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled.
+    """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled or is late.
+
+    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over.
 
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
     """
-    waiting = PollAnswer(ended=False, wait_seconds=wait_seconds(polls + 1, open_shards=open_shards, jitter=jitter()))
+    wait = wait_seconds(polls + 1, open_shards=open_shards, jitter=jitter())
+    waiting = PollAnswer(ended=False, wait_seconds=_until(deadline, clock, wait))
     try:
         with halting_on_account_trouble(job_id, ledger, clock):
             batch = api.retrieve(batch_id)
-            _cancel_if_asked_to(job_id, batch, ledger, api)
+            _cancel_if_asked_to(job_id, batch, ledger, api, is_late=_is_late(deadline, clock))
     except (ApiUnavailable, RateLimited):
         return waiting
     except MessageBatchLost:
@@ -52,9 +56,19 @@ def poll_batch(
     return PollAnswer(ended=True, wait_seconds=0) if batch.processing_status == "ended" else waiting
 
 
-def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchApi) -> None:
+def _is_late(deadline: int, clock: Clock) -> bool:
+    return bool(deadline) and clock.now().timestamp() >= deadline
+
+
+def _until(deadline: int, clock: Clock, wait: int) -> int:
+    """Return the wait, cut short where the deadline comes first."""
+    left = deadline - clock.now().timestamp()
+    return max(1, min(wait, round(left))) if deadline and left > 0 else wait
+
+
+def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchApi, *, is_late: bool) -> None:
     """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
     if batch.processing_status == "in_progress":
         halt = ledger.halted(job_id)
-        if halt is not None and halt.error == JobCanceled.__name__:
+        if is_late or (halt is not None and halt.error == JobCanceled.__name__):
             api.cancel(batch.id)

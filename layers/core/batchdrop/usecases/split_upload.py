@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.request import ReadyRequest, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
+from batchdrop.domain.tokens import Lane
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
@@ -45,6 +47,7 @@ class SplitProgress:
     """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
 
     `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
+    `lane` is the first round's, `deadline` (Unix seconds, 0 for none) when the live lane takes over.
     """
 
     finished: bool
@@ -52,6 +55,8 @@ class SplitProgress:
     rows: int
     requests: int
     expires_at: int
+    lane: Lane
+    deadline: int
     redrives: int = 0
 
 
@@ -63,6 +68,7 @@ def split_upload(
     formats: Formats,
     limits: ShardLimits,
     time_reserve: float,
+    live_rows: int = LIVE_ROWS,
 ) -> SplitProgress:
     """Split the upload as far as time allows, and save the manifest.
 
@@ -84,6 +90,8 @@ def split_upload(
         rows=manifest.rows,
         requests=manifest.requests,
         expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
+        lane=lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows),
+        deadline=deadline_of(manifest.recipe, upload.uploaded_at),
     )
 
 

@@ -16,13 +16,12 @@ from batchdrop.domain.submission import Submission
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
-    JobCanceled,
     RateLimited,
     SubmissionRefused,
     SubmissionUncertain,
 )
 from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody
-from batchdrop.usecases.account import halting_on_account_trouble
+from batchdrop.usecases.account import halting_on_account_trouble, refuse_if_halted
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
 TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
@@ -58,7 +57,7 @@ def submit_shard(
         return Submitted(known.batch_id or "" if known else "", is_collected=True)
     body = StoredBody(store, keys.requests(shard, asked_round))  # before the intent: no store, no trace
     if known is None or known.state == "armed":
-        _refuse_if_halted(job_id, ledger)
+        refuse_if_halted(job_id, ledger)
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
     intent = Submission(job_id, shard, asked_round, requests, uuid4().hex, sent_at=now, over_at=over_at)
@@ -73,11 +72,6 @@ def submit_shard(
         )
         raise SubmissionUncertain(message)
     return Submitted(standing.batch_id)
-
-
-def _refuse_if_halted(job_id: str, ledger: Ledger) -> None:
-    if halt := ledger.halted(job_id):
-        raise (JobCanceled if halt.error == JobCanceled.__name__ else AccountTrouble)(halt.reason)
 
 
 def _create(body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
