@@ -135,6 +135,7 @@ def test_the_header_is_the_first_row_with_a_value() -> None:
     [row] = reader.rows(Bytes(body), START)
     assert reader.columns == ["column_1", "b", "column_3", "2026"]
     assert row.cells == {"column_1": 1, "b": 2, "column_3": 3, "2026": 4}
+    assert values(xlsx_output(body, PLAIN, answer("a")))[0] == [None, "b", None, "2026", "answer", "_status", "_error"]
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
@@ -251,7 +252,7 @@ KINDS: list[tuple[ColumnKind, Any, Any]] = [
     ("integer", 7, 7),
     ("integer", 2**63, "9223372036854775808"),
     ("number", 1e300, "1e+300"),
-    ("number", float("nan"), "nan"),
+    ("number", float("nan"), "NaN"),
     ("boolean", True, True),
     ("json", {"a": [1]}, '{"a":[1]}'),
     ("number", "n/a", "n/a"),

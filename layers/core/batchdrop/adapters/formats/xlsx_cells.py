@@ -7,6 +7,7 @@ formula without a stored value.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from batchdrop.adapters.formats.typed_values import text_of
@@ -58,4 +59,11 @@ def cell_of(value: Any, kind: ColumnKind) -> Cell:
         return text_of(value)
     if isinstance(value, bool) or abs(value) < _EXACT_DIGITS:  # NaN and Infinity are not below
         return value
-    return str(value) if isinstance(value, float) else text_of(value)
+    return _named(value) if isinstance(value, float) else text_of(value)
+
+
+def _named(value: float) -> str:
+    """Return a large number's text; what is none has the names that the other formats give it."""
+    if math.isfinite(value):
+        return str(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -21,12 +21,17 @@ from batchdrop.ports import Source
 
 
 class SheetHeader(msgspec.Struct, frozen=True):
-    """What a later reading needs to know: which sheet, its header, and how its dates count."""
+    """What a later reading needs to know: which sheet, its header (`titles` as they stand), and how its dates count."""
 
     sheet: str
-    columns: list[str]
+    titles: list[str]
     row: int
     epoch_1904: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns' names; a blank one is `column_3`, counted from 1."""
+        return [title.strip() or f"column_{number}" for number, title in enumerate(self.titles, start=1)]
 
 
 class XlsxInput:
@@ -72,7 +77,9 @@ class XlsxInput:
         """Return a stored row's cells as prompts see them; None for text that is no JSON array."""
         assert self._header
         cells = decoded(raw)
-        return None if cells is None else _named(cells, self._header)
+        if cells is None:
+            return None
+        return _named(cells, self._header.columns, epoch_1904=self._header.epoch_1904)
 
     def _open_sheet(self, package: Package, stack: ExitStack) -> tuple[SheetHeader, Iterator[SheetRow]]:
         book = read_book(package, self._filename)
@@ -92,10 +99,10 @@ class XlsxInput:
         for number, by_column in found:
             cells = _trimmed(by_column)
             if cells:
-                texts = [_header_text(cell, epoch_1904=sheet.epoch_1904) for cell in cells]
-                columns = [text or f"column_{place}" for place, text in enumerate(texts, start=1)]
-                self._check_columns(columns, sheet.sheet, number)
-                return SheetHeader(sheet.sheet, columns, number, sheet.epoch_1904)
+                titles = [_title(cell, epoch_1904=sheet.epoch_1904) for cell in cells]
+                header = SheetHeader(sheet.sheet, titles, number, sheet.epoch_1904)
+                self._check_columns(header.columns, sheet.sheet, number)
+                return header
         message = (
             f"{self._filename}: the sheet '{sheet.sheet}' is empty; its first row names the columns. "
             "To read another sheet, set input.sheet in the recipe"
@@ -116,26 +123,14 @@ class XlsxInput:
     ) -> Generator[Row, None, None]:
         with opened:
             count = start.rows
+            columns = header.columns
             for number, by_column in found:
                 if number <= max(start.offset, header.row):
                     continue
                 cells = _trimmed(by_column)
                 if cells:
-                    yield self._row(cells, Cursor(number - 1, count, number - 1), header)
+                    yield _row(cells, Cursor(number - 1, count, number - 1), header, columns)
                     count += 1
-
-    def _row(self, cells: list[Cell], start: Cursor, header: SheetHeader) -> Row:
-        raw = msgspec.json.encode(cells).decode()
-        where = f"sheet '{header.sheet}' row {start.lines + 1}"
-        if UNCOMPUTED in cells:
-            index = cells.index(UNCOMPUTED)
-            column = header.columns[index] if index < len(header.columns) else column_letters(index)
-            error = "the formula has no stored value; open the file in a spreadsheet program and save it"
-            return Row(raw, start, error=error, where=f"{where} column '{column}'")
-        if len(cells) > len(header.columns):
-            error = f"the header has no name for this column; name it in row {header.row}, or empty the cell"
-            return Row(raw, start, error=error, where=f"{where} column '{column_letters(len(cells) - 1)}'")
-        return Row(raw, start, _named(cells, header), where=where)
 
 
 def decoded(raw: str) -> list[Cell] | None:
@@ -146,10 +141,25 @@ def decoded(raw: str) -> list[Cell] | None:
         return None
 
 
-def _named(cells: list[Cell], header: SheetHeader) -> dict[str, Any]:
-    columns = [*header.columns, *(f"column_{number}" for number in range(len(header.columns) + 1, len(cells) + 1))]
+def _row(cells: list[Cell], start: Cursor, header: SheetHeader, columns: list[str]) -> Row:
+    raw = msgspec.json.encode(cells).decode()
+    where = f"sheet '{header.sheet}' row {start.lines + 1}"
+    if UNCOMPUTED in cells:
+        index = cells.index(UNCOMPUTED)
+        column = columns[index] if index < len(columns) else column_letters(index)
+        error = "the formula has no stored value; open the file in a spreadsheet program and save it"
+        return Row(raw, start, error=error, where=f"{where} column '{column}'")
+    if len(cells) > len(columns):
+        error = f"the header has no name for this column; name it in row {header.row}, or empty the cell"
+        return Row(raw, start, error=error, where=f"{where} column '{column_letters(len(cells) - 1)}'")
+    return Row(raw, start, _named(cells, columns, epoch_1904=header.epoch_1904), where=where)
+
+
+def _named(cells: list[Cell], columns: list[str], *, epoch_1904: bool) -> dict[str, Any]:
+    beyond = [f"column_{number}" for number in range(len(columns) + 1, len(cells) + 1)]
     padded = [*cells, *[None] * (len(columns) - len(cells))]
-    return dict(zip(columns, (natural(cell, epoch_1904=header.epoch_1904) for cell in padded), strict=True))
+    values = (natural(cell, epoch_1904=epoch_1904) for cell in padded)
+    return dict(zip([*columns, *beyond], values, strict=True))
 
 
 def _strings(package: Package, path: str) -> SharedStrings:
@@ -165,6 +175,6 @@ def _trimmed(by_column: dict[int, Cell]) -> list[Cell]:
     return [by_column.get(column) for column in range(max(filled, default=-1) + 1)]
 
 
-def _header_text(cell: Cell, *, epoch_1904: bool) -> str:
+def _title(cell: Cell, *, epoch_1904: bool) -> str:
     value = natural(cell, epoch_1904=epoch_1904)
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value)

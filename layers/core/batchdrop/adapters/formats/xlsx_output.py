@@ -59,6 +59,7 @@ class XlsxOutput:
         self._cells = cells
         self._escape_formulas = escape_formulas
         self._names = [column.name for column in (*self._own, *new.all)]
+        self._titles = [*self._sheet.titles, *new.names] if self._sheet else self._names
         _check(self._names, len(self._own), filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:  # noqa: ARG002 - the port's
@@ -72,7 +73,7 @@ class XlsxOutput:
         workbook = Workbook(sink, epoch_1904=epoch_1904, escape_formulas=self._escape_formulas)
         try:
             with tempfile.TemporaryFile("w+b") as long_texts:
-                workbook.begin_sheet(self._sheet.sheet if self._sheet else SHEET, self._names)
+                workbook.begin_sheet(self._sheet.sheet if self._sheet else SHEET, self._titles)
                 for cells in _part_rows(parts):
                     self._write(workbook, cells, long_texts)
                 _write_long_texts(workbook, long_texts)

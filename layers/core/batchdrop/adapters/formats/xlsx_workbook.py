@@ -114,7 +114,8 @@ class _Sheet:
         self._written = 0
         self._rows = 0
         self._letters = [column_letters(index) for index in range(len(header))]
-        self._put([_text(f"{letters}1", name, _BOLD) for letters, name in zip(self._letters, header, strict=True)])
+        titles = zip(self._letters, header, strict=True)
+        self._put([_text(f"{letters}1", title, _BOLD) for letters, title in titles if title])
 
     @property
     def is_full(self) -> bool:
