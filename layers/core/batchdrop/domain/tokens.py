@@ -12,7 +12,10 @@ Lane = Literal["batch", "live"]
 
 
 class Tokens(msgspec.Struct):
-    """Tokens of all answers of one model at one price. `long_prompt`: over the model's price step; `lane`: batch is half."""
+    """Tokens of all answers of one model at one price.
+
+    `long_prompt`: over the model's price step. `lane`: the batch lane costs half.
+    """
 
     model: str
     long_prompt: bool = False
