@@ -41,9 +41,10 @@ test: setup ## Run every test; offline once set up.
 
 faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.
 ifdef SEED
-	@exec $(BIN)/python -m tests.faults --seed $(SEED)
+	@exec $(BIN)/python -m tests.faults --seed $(SEED) --kind $(or $(KIND),plain)
 else
 	@$(BIN)/python -m tests.faults --schedules 2000 --processes 2
+	@$(BIN)/python -m tests.faults --schedules 1000 --processes 2 --kind strays
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 endif
 

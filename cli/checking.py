@@ -8,57 +8,36 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer_shape import answer_shape, schema_file
+from batchdrop.domain.answer_shape import answer_shape
 from batchdrop.domain.manifest import Manifest, UploadRecord
-from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
 from batchdrop.domain.request import RecipeRequests
-from batchdrop.errors import RecipeRejected
+from batchdrop.usecases.attachments import Attachments
 from batchdrop.usecases.check_upload import Check, check_upload
 from cli.local_file import LocalFile
+from cli.local_files import LocalFiles, named_only
+from cli.recipes import load_recipe
 
 LONGEST_SHOWN = 400  # of a string in a shown request: an attached file is a long one
-
-
-def load_recipe(path: Path) -> tuple[Recipe, Any]:
-    """Return a recipe on disk, and what the schema file holds that it names. Raises RecipeRejected."""
-    name = path.name
-    try:
-        recipe = parse_recipe(yaml.safe_load(path.read_bytes()), name=name)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
-        raise RecipeRejected(message) from error
-    file = schema_file(recipe)
-    if file is None:
-        return recipe, None
-    try:
-        return recipe, json.loads(path.with_name(file).read_bytes())
-    except (OSError, ValueError) as error:
-        message = f"{name}: key 'answer.schema': {file} beside the recipe cannot be read: {error}"
-        raise RecipeRejected(message) from error
 
 
 def check_recipe(path: Path, console: Console) -> None:
     """Check a recipe alone, and print what it says. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
-    RecipeRequests(recipe, shape, name=path.name, attach=_attach_nothing)
+    RecipeRequests(recipe, shape, name=path.name, attach=named_only)
     console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
 
 
-def _attach_nothing(_cell: str, _attach: Attach) -> dict[str, Any]:
-    return {}
-
-
-def check_file(recipe_path: Path, file: Path, console: Console) -> bool:
+def check_file(recipe_path: Path, file: Path, console: Console, *, files: Path | None = None) -> bool:
     """Check a file with its recipe: print the first requests, the rejects and the cost. True if nothing is rejected.
 
+    `files` is the folder that stands for the bucket's `files/`; without it, attached files are named, not read.
     Raises JobFault as the job itself would.
     """
     recipe, schema = load_recipe(recipe_path)
@@ -66,7 +45,8 @@ def check_file(recipe_path: Path, file: Path, console: Console) -> bool:
     upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema)
     with console.status(f"reading {file.name} ..."):
-        check = check_upload(manifest, source, formats=FileFormats())
+        attach = Attachments(LocalFiles(files), "") if files else named_only
+        check = check_upload(manifest, source, formats=FileFormats(), attach=attach)
     for number, params in enumerate(check.first, 1):
         console.print(Text(f"request {number}", style="bold"))
         console.print(Syntax(_readable(params), "json", background_color="default", word_wrap=True))

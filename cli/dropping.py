@@ -8,9 +8,12 @@ from typing import Any
 
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer import NewColumns
+from batchdrop.domain.answer_shape import schema_file
 from batchdrop.domain.recipe import Input
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import JobFault
+from cli.local_files import LocalFiles
+from cli.recipes import load_recipe
 
 
 class NotDroppableError(Exception):
@@ -23,6 +26,8 @@ class Drop:
 
     file: Path
     recipe: Path | None
+    files: Path | None = None
+    """A folder of what the rows attach; it is uploaded before them."""
 
     @property
     def key(self) -> str:
@@ -31,14 +36,18 @@ class Drop:
         return f"inbox/{folder}{self.file.name}"
 
     def check(self) -> None:
-        """Raise NotDroppableError for what would surely fail: a missing file, an unknown file type, no recipe."""
+        """Raise NotDroppableError for what would surely fail: a missing file, an unknown type, no or a bad recipe."""
         for path, what in ((self.file, "file"), (self.recipe, "recipe")):
             if path is not None and not path.is_file():
                 message = f"there is no {what} {path}"
                 raise NotDroppableError(message)
+        if self.files is not None and not self.files.is_dir():
+            message = f"there is no folder {self.files}"
+            raise NotDroppableError(message)
         try:
-            reader = FileFormats().reader(parse_inbox_key(self.key), Input(), NewColumns())
-        except UploadRejected as error:
+            recipe, _ = load_recipe(self.recipe) if self.recipe else (None, None)
+            reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
+        except JobFault as error:
             raise NotDroppableError(str(error)) from error
         if self.recipe is None and reader.name != "jsonl":
             message = (
@@ -47,7 +56,12 @@ class Drop:
             raise NotDroppableError(message)
 
     def upload(self, s3: Any, bucket: str) -> None:
-        """Upload recipe and file, in that order: the file's arrival starts the job."""
+        """Upload the files to attach, the recipe with its schema, and the file, in that order: it starts the job."""
+        for key, path in LocalFiles(self.files).keys() if self.files else ():
+            s3.upload_file(str(path), bucket, key)
         if self.recipe is not None:
+            file = schema_file(load_recipe(self.recipe)[0])
+            if file is not None:
+                s3.upload_file(str(self.recipe.with_name(file)), bucket, f"recipes/{file}")
             s3.upload_file(str(self.recipe), bucket, f"recipes/{self.recipe.stem}.yaml")
         s3.upload_file(str(self.file), bucket, self.key)

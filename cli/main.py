@@ -34,12 +34,21 @@ WaitScale = Annotated[
 ]
 
 
+Files = Annotated[Path | None, typer.Option(help="A folder of the files that the rows attach: `files/` in the bucket.")]
+
+
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image."
+        ),
+    ],
     recipe: Annotated[
         Path | None, typer.Option(help="How to ask about each row; not needed for ready requests.")
     ] = None,
+    files: Files = None,
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
@@ -56,7 +65,7 @@ def run(
         service = service_of(os.environ)
     except ServiceUnclearError as error:
         _usage_error(str(error))
-    _run(Drop(file, recipe), out, service, wait_scale, shard_rows)
+    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows)
 
 
 @app.command()
@@ -73,6 +82,7 @@ def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")]
 def check(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
     file: Annotated[Path | None, typer.Argument(help="A file to be asked about with it.")] = None,
+    files: Files = None,
 ) -> None:
     """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
 
@@ -84,10 +94,12 @@ def check(
     for path in (recipe, file):
         if path is not None and not path.is_file():
             _usage_error(f"there is no file {path}")
+    if files is not None and not files.is_dir():
+        _usage_error(f"there is no folder {files}")
     try:
         if file is None:
             check_recipe(recipe, _console())
-        elif not check_file(recipe, file, _console()):
+        elif not check_file(recipe, file, _console(), files=files):
             raise typer.Exit(JOB_FAILED)
     except JobFault as fault:
         typer.echo(f"Error: {fault}", err=True)

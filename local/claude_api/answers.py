@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from local.claude_api.alternatives import alternatives_in, choose
+from local.claude_api.content import Block, sight_of, words_of
 from local.claude_api.dice import Dice, digest_of
 from local.claude_api.errors import invalid
-from local.claude_api.params import Block, Params
+from local.claude_api.params import Params
 from local.claude_api.schema_answers import instance_of
 
 _OPENINGS = ("In short:", "Summary:", "The main point:", "Briefly:", "Overall,")
@@ -30,7 +31,7 @@ class Prompt(msgspec.Struct, frozen=True):
     asked: str
     """Everything said in the conversation."""
     digest: bytes
-    """Tells prompts apart: 16 bytes of model and words."""
+    """Tells prompts apart: 16 bytes of model and words, and of images and documents."""
 
     def says(self, words: str) -> bool:
         """Tell whether the prompt has these words in it."""
@@ -41,14 +42,15 @@ def prompt_of(params: Params) -> Prompt:
     """Return the words of the request."""
     system = text_of(params.system)
     asked = "\n".join(text_of(turn.content) for turn in params.messages)
-    return Prompt(system, asked, digest_of(params.model, system, asked))
+    seen = [sight_of(block) for turn in params.messages if not isinstance(turn.content, str) for block in turn.content]
+    return Prompt(system, asked, digest_of(params.model, system, asked, *filter(None, seen)))
 
 
 def text_of(content: str | list[Block]) -> str:
     """Return the text of a content, its blocks joined by newlines."""
     if isinstance(content, str):
         return content
-    return "\n".join(block.text or "" for block in content)
+    return "\n".join(words_of(block) for block in content)
 
 
 def answer_text(params: Params, prompt: Prompt, seed: int) -> str:

@@ -3,6 +3,7 @@
 import msgspec
 
 from local.claude_api.answers import Prompt, answer_text, prompt_of
+from local.claude_api.content import sight_tokens
 from local.claude_api.dice import Dice, token
 from local.claude_api.errors import ApiError
 from local.claude_api.fates import Fate, Fates
@@ -84,6 +85,9 @@ def request_of(params: Params) -> Request:
     prompt = prompt_of(params)
     tokens = count_tokens(prompt.system, params.model) + count_tokens(prompt.asked, params.model)
     tokens += _TURN_TOKENS * len(params.messages)
+    for turn in params.messages:
+        if not isinstance(turn.content, str):
+            tokens += sum(map(sight_tokens, turn.content))
     for tool in params.tools:
         tokens += count_tokens(f"{tool.name} {tool.input_schema}", params.model)
     return Request(params, prompt, tokens)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from local.claude_api.content import Block, CacheControl, check_block
 from local.claude_api.errors import NOT_FOUND, ApiError, invalid
 from local.claude_api.prices import MODELS
 from local.claude_api.schema_rules import schema_fault
@@ -19,21 +20,6 @@ KNOWN_VERSIONS = frozenset({OLD_VERSION, NEW_VERSION})
 MAX_OUTPUT_TOKENS = 128_000  # the largest output the SDK reckons with (its timeout is scaled by it)
 SAMPLING = ("temperature", "top_p", "top_k")
 Lane = Literal["batch", "standard"]
-
-
-class CacheControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A cache breakpoint."""
-
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] = "5m"
-
-
-class Block(msgspec.Struct, frozen=True):
-    """A content block; only text is understood, other kinds (images, tool results...) are let through."""
-
-    type: str
-    text: str | None = None
-    cache_control: CacheControl | None = None
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,8 +114,15 @@ def check_prompt(params: Params) -> None:
     if params.messages[0].role == "assistant":
         msg = 'messages: first message must use the "user" role'
         raise invalid(msg)
+    _check_system(params.system)
     for place, turn in enumerate(params.messages):
         _check_turn(turn, place)
+
+
+def _check_system(system: str | list[Block]) -> None:
+    for number, block in enumerate(system if isinstance(system, list) else []):
+        if block.type != "text" or not block.text:
+            raise invalid(f"system.{number}: system content blocks must be non-empty text")
 
 
 def _check_turn(turn: Turn, place: int) -> None:
@@ -137,10 +130,8 @@ def _check_turn(turn: Turn, place: int) -> None:
         raise invalid(f"messages.{place}: {turn.role} messages must have non-empty content")
     if isinstance(turn.content, str):
         return
-    for block in turn.content:
-        if block.type == "text" and not block.text:
-            msg = "messages: text content blocks must be non-empty"
-            raise invalid(msg)
+    for number, block in enumerate(turn.content):
+        check_block(block, f"messages.{place}.content.{number}")
 
 
 def _check_max_tokens(max_tokens: int | None, lane: Lane) -> None:

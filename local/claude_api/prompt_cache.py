@@ -4,7 +4,8 @@ import threading
 from hashlib import blake2b
 from typing import NamedTuple
 
-from local.claude_api.params import Block, CacheControl, Params
+from local.claude_api.content import Block, CacheControl, sight_of, words_of
+from local.claude_api.params import Params
 from local.claude_api.tokens import count_tokens
 
 MIN_TOKENS = 1024  # shorter prefixes are not cached
@@ -94,4 +95,4 @@ def _pieces(params: Params) -> list[tuple[str, CacheControl | None]]:
 def _marked(content: str | list[Block]) -> list[tuple[str, CacheControl | None]]:
     if isinstance(content, str):
         return [(content, None)] if content else []
-    return [(block.text or block.type, block.cache_control) for block in content]
+    return [(words_of(block) or sight_of(block) or block.type, block.cache_control) for block in content]

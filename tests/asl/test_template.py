@@ -206,8 +206,18 @@ def test_nobody_deletes_objects(expanded: dict[str, Any]) -> None:
         role = expanded["Resources"][f"{RESOURCE_OF[function]}FunctionRole"]
         for statement in _statements(role):
             if "s3:PutObject" in statement["Action"]:
-                assert "/inbox/" not in json.dumps(statement["Resource"])
-                assert "/recipes/" not in json.dumps(statement["Resource"])
+                for prefix in ("/inbox/", "/recipes/", "/files/"):
+                    assert prefix not in json.dumps(statement["Resource"])
+
+
+def test_only_the_split_reads_what_the_user_put_there(expanded: dict[str, Any]) -> None:
+    """Uploads, recipes and attached files are read by one function, each by its own prefix."""
+    readers: dict[str, set[str]] = {}
+    for function in FUNCTIONS:
+        for statement in _statements(expanded["Resources"][f"{RESOURCE_OF[function]}FunctionRole"]):
+            for prefix in re.findall(r"/(inbox|recipes|files)/\*", json.dumps(statement["Resource"])):
+                readers.setdefault(prefix, set()).add(f"{function} {statement['Action']}")
+    assert readers == {key: {"split_upload ['s3:GetObject']"} for key in ("inbox", "recipes", "files")}
 
 
 def test_buckets_and_tables_survive_the_stack() -> None:

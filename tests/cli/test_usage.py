@@ -11,7 +11,9 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "there is no file nowhere.csv"),
     "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "there is no recipe nowhere.yaml"),
     "folder for a file": (("run", ".", "--recipe", "{recipe}"), "there is no file ."),
-    "spreadsheet": (("run", "{xlsx}", "--recipe", "{recipe}"), "Save it as .csv or .jsonl"),
+    "old spreadsheet": (("run", "{xls}", "--recipe", "{recipe}"), "Save it as one of .csv, "),
+    "broken recipe": (("run", "{file}", "--recipe", "{broken}"), "unknown key 'promt'; did you mean 'prompt'?"),
+    "check of nothing": (("check", "nowhere.yaml"), "there is no file nowhere.yaml"),
     "name without a type": (("run", "{plain}", "--recipe", "{recipe}"), "no file type"),
     "CSV without a recipe": (("run", "{file}"), "needs a recipe: --recipe RECIPE.yaml"),
     "no file at all": (("run",), "Missing argument"),
@@ -28,9 +30,11 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
 def test_usage_error(starts: Starts, tmp_path: Path, case: str) -> None:
     """Exit code 2 and a message that names what is wrong; no stack, no output folder."""
     file, recipe = write_example(tmp_path)
-    (tmp_path / "x.xlsx").write_bytes(b"PK")
+    (tmp_path / "x.xls").write_bytes(b"PK")
+    (tmp_path / "broken.yaml").write_text("model: m\npromt: p\n")
     (tmp_path / "plain").write_text("text\none\n")
-    places = {"file": file, "recipe": recipe, "xlsx": tmp_path / "x.xlsx", "plain": tmp_path / "plain"}
+    places = {"file": file, "recipe": recipe, "xls": tmp_path / "x.xls", "plain": tmp_path / "plain"}
+    places["broken"] = tmp_path / "broken.yaml"
     words, says = CASES[case]
     command = starts(BATCHDROP, *(word.format(**places) for word in words), NO_COLOR="1", COLUMNS="300")
     assert command.ended() == 2

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from batchdrop.domain.answer_shape import answer_shape
+from batchdrop.domain.content_block import content_block
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
@@ -16,6 +17,7 @@ from batchdrop.domain.request import ReadyRequests, RecipeRequests, request_line
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.errors import RecipeRejected
 from local.claude_api.params import NEW_VERSION, check_params, read_params
+from tests.documents import document
 from tests.strategies import cells
 
 
@@ -118,7 +120,7 @@ def _attach(cell: str, attach: Attach) -> dict[str, Any]:
     if not cell.endswith(".pdf"):
         reason = "no PDF"
         raise RowUnaskable(reason)
-    return {"type": attach.kind, "source": {"type": "url", "url": cell}}
+    return {"type": attach.kind, "source": {"type": "url", "url": f"https://x.test/{cell}"}}
 
 
 def _requests(**fields: Any) -> RecipeRequests:
@@ -203,15 +205,15 @@ def test_the_cache_begins_where_rows_differ() -> None:
 
 def test_attached_files_stand_before_the_text() -> None:
     """First what the file itself brings, then the columns of `attach`, then the prompt."""
-    own = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "eA=="}}
+    own = content_block(document("page.pdf"), name="", kind=None)
     attach = [{"column": "p", "as": "document"}, {"column": "q", "as": "image"}]
     params = _asked({"x": "c", "p": "1.pdf", "q": "2.pdf"}, (own,), attach=attach, examples=PAIR)
     assert params["messages"][-1] == {
         "role": "user",
         "content": [
             own,
-            {"type": "document", "source": {"type": "url", "url": "1.pdf"}},
-            {"type": "image", "source": {"type": "url", "url": "2.pdf"}},
+            {"type": "document", "source": {"type": "url", "url": "https://x.test/1.pdf"}},
+            {"type": "image", "source": {"type": "url", "url": "https://x.test/2.pdf"}},
             {"type": "text", "text": "<c>"},
         ],
     }

@@ -58,6 +58,12 @@ def test_keys_are_taken_apart(key: str, parts: InboxKey) -> None:
     assert parse_inbox_key(key) == parts
 
 
+def test_names_are_shown_as_they_were_written() -> None:
+    """The file type is known in any case, and the user's own spelling stays."""
+    key = parse_inbox_key("inbox/r/Letter.PDF.GZ")
+    assert (key.extension, key.compression, key.filename) == ("pdf", "gz", "Letter.PDF.GZ")
+
+
 @pytest.mark.parametrize(
     "key",
     ["inbox/../x.csv", "inbox/r/./x.csv", "inbox//x.csv", "inbox/r/..", "inbox/../../etc/p.csv", "inbox/r/...csv.gz"],

@@ -1,7 +1,8 @@
-"""Run many schedules, or replay one: `make faults`, `make faults SEED=17`.
+"""Run many schedules, or replay one: `make faults`, `make faults SEED=17`, `make faults SEED=104 KIND=strays`.
 
 python -m tests.faults --schedules 2000 --processes 2
 python -m tests.faults --seed 17
+python -m tests.faults --kind strays --first 2000
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 from tests.faults.many import Totals, run_many
 from tests.faults.run import run_seed
-from tests.faults.schedule import schedule_of
+from tests.faults.schedule import KINDS, schedule_of
 
 CHUNK = 20
 
@@ -40,10 +42,10 @@ def table(totals: Totals, seconds: float) -> str:
     )
 
 
-def replay(seed: int) -> int:
+def replay(seed: int, kind: str) -> int:
     """Run one schedule and print all that happens."""
-    print(schedule_of(seed))  # noqa: T201 - a program that prints
-    report = run_seed(seed, print)
+    print(KINDS[kind](schedule_of(seed)))  # noqa: T201 - a program that prints
+    report = run_seed(seed, print, kind=kind)
     print("\n".join(f"FAULT: {fault}" for fault in report.verdict.faults) or "no fault")  # noqa: T201 - a table for people
     return 1 if report.verdict.faults else 0
 
@@ -55,18 +57,20 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, help="replay this one")
+    parser.add_argument("--kind", choices=KINDS, default="plain", help="what else goes wrong")
     options = parser.parse_args()
     if options.seed is not None:
-        return replay(options.seed)
+        return replay(options.seed, options.kind)
     started = time.monotonic()
     seeds = range(options.first, options.first + options.schedules)
     chunks = [list(seeds[place : place + CHUNK]) for place in range(0, len(seeds), CHUNK)]
     totals = Totals()
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        for some in pool.map(run_many, chunks):
+        for some in pool.map(partial(run_many, kind=options.kind), chunks):
             totals.add(some)
             for seed, faults in some.failing.items():
-                print(f"seed {seed} fails: {faults[0]}   (make faults SEED={seed})", flush=True)  # noqa: T201 - a table for people
+                again = f"make faults SEED={seed} KIND={options.kind}"
+                print(f"seed {seed} fails: {faults[0]}   ({again})", flush=True)  # noqa: T201 - a table for people
     print(table(totals, time.monotonic() - started))  # noqa: T201 - a table for people
     return 1 if totals.failing else 0
 

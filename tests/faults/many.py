@@ -31,13 +31,13 @@ class Totals:
         self.failing |= other.failing
 
 
-def run_many(seeds: list[int]) -> Totals:
-    """Run the schedules of these seeds, one after the other."""
+def run_many(seeds: list[int], kind: str = "plain") -> Totals:
+    """Run the schedules of these seeds, made into one of KINDS, one after the other."""
     totals = Totals()
     for seed in seeds:
         totals.schedules += 1
         try:
-            report = run_seed(seed)
+            report = run_seed(seed, kind=kind)
         except Exception:  # noqa: BLE001 - a broken harness is a failing seed, too
             totals.failing[seed] = [traceback.format_exc().strip().splitlines()[-1]]
             continue

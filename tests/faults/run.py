@@ -17,7 +17,7 @@ from tests.faults.api import Claude
 from tests.faults.books import StateBooks
 from tests.faults.engine import Execution
 from tests.faults.judge import Ending, Judge, Verdict
-from tests.faults.schedule import Schedule, schedule_of
+from tests.faults.schedule import KINDS, Schedule, schedule_of
 from tests.faults.upload import event, files
 from tests.faults.world import World
 
@@ -45,9 +45,9 @@ def claude() -> Claude:
     return Claude()
 
 
-def run_seed(seed: int, log: Callable[[str], None] | None = None) -> Report:
-    """Run the schedule of a seed."""
-    return run(schedule_of(seed), log)
+def run_seed(seed: int, log: Callable[[str], None] | None = None, *, kind: str = "plain") -> Report:
+    """Run the schedule of a seed, made into one of this kind."""
+    return run(KINDS[kind](schedule_of(seed)), log)
 
 
 def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] = World) -> Report:
@@ -115,7 +115,7 @@ class _Conductor:
             if self._resumes > MOST_RESUMES:
                 self._verdict.say("the job never ends green")
                 break
-            self._scheduler.sleep(self._world.rng.uniform(1, 2000))
+            self._scheduler.sleep(self._world.rng.uniform(1, self._schedule.longest_rest))
             execution = self._gone_on(execution)
         self._scheduler.sleep(ALL_ENDED)
         self._conclude()

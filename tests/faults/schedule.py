@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -51,6 +52,20 @@ CALM = Rates()
 
 
 @dataclass(frozen=True)
+class Stray:
+    """A function whose contact is lost at once, and which goes on, but waits for long before one of its calls.
+
+    `number` counts the function's calls in this run, `before` its own calls of ports, both from 0.
+    """
+
+    function: str
+    number: int
+    before: int
+    seconds: float
+    dies: bool  # right after that call
+
+
+@dataclass(frozen=True)
 class Trouble:
     """A time in which the account is in trouble: every call is answered with this error."""
 
@@ -84,6 +99,8 @@ class Schedule:
     stays_canceled: bool
     trouble: Trouble | None
     stormy_resumes: int  # how many resumes happen before everything is calm
+    strays: tuple[Stray, ...] = ()
+    longest_rest: float = 2000.0  # before the user resumes the job
 
     @property
     def shards(self) -> int:
@@ -138,6 +155,41 @@ def with_zombies(schedule: Schedule) -> Schedule:
     return replace(schedule, rates=rates, split_reserve=898.5, shard_rows=in_three, concurrency=3)
 
 
+def with_strays(schedule: Schedule) -> Schedule:
+    """Return the schedule with few, but long-lived functions that were given up for dead, and a user in a hurry.
+
+    Its job often ends red and is resumed soon, so that what a stray does then meets what the resumed job has done.
+    """
+    rng = random.Random(f"strays of {schedule.seed}")
+    rates = Rates(crash=rng.choice((0, 0, 0.01)), foreign=rng.choice((0, 0.5)))
+    trouble = Trouble(rng.uniform(0, 100), rng.uniform(5, 200), rng.choice((401, 402, 403, 429)))
+    return replace(
+        schedule,
+        rates=rates,
+        batch_seconds=rng.choice((2.0, 2.0, 30.0, 90.0)),
+        max_rounds=rng.choice((1, 1, 2, 3)),
+        trouble=trouble if rng.random() < 0.5 else None,
+        cancel_at=rng.uniform(0, 200) if rng.random() < 0.4 else None,
+        stop_at=rng.uniform(1, 200) if rng.random() < 0.2 else None,
+        stormy_resumes=rng.choice((0, 1, 2, 4)),
+        strays=tuple(_stray(rng) for _ in range(rng.choice((1, 2, 3, 5)))),
+        longest_rest=120.0,
+    )
+
+
+KINDS: dict[str, Callable[[Schedule], Schedule]] = {
+    "plain": lambda schedule: schedule,
+    "zombies": with_zombies,
+    "strays": with_strays,
+}
+
+
+def _stray(rng: random.Random) -> Stray:
+    [function] = rng.choices([*_FUNCTIONS], [*_FUNCTIONS.values()])
+    number = rng.choice((0, 0, 0, 1, 1, 2, 3))
+    return Stray(function, number, rng.randint(0, 24), rng.uniform(1, 880), dies=rng.random() < 0.3)
+
+
 def _deliveries(rng: random.Random) -> tuple[float, ...]:
     """Return when S3 tells of the upload: at once, and now and then again."""
     again = (rng.choice((0.01, rng.uniform(0, 5), rng.uniform(5, 3000))) for _ in range(rng.choice((0, 0, 1, 2))))
@@ -176,6 +228,10 @@ def _drawn(rng: random.Random, name: str) -> Fault:
     return {"times": rng.choice((1, 1, 1, 2, 3)), **after, **fields}
 
 
+_FUNCTIONS = {
+    "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
+    "close_job": 12,
+}  # fmt: skip
 _ALWAYS = -1
 _READS = ("batches.retrieve", "batches.list", "batches.cancel")
 _FRESH = (30.0, 120.0)

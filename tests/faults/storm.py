@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from tests.faults.schedule import CALM, Rates
+from tests.faults.schedule import CALM, Rates, Stray
 from tests.faults.scheduler import Scheduler
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ class Invocation:
         self.deadline = deadline
         self.skew = skew
         self.is_dead = False
+        self.stray: Stray | None = None
+        self.calls = 0
 
 
 class Storm:
@@ -74,6 +76,7 @@ class Storm:
         if invocation is None:
             return effect()
         self._check_alive(invocation)
+        is_late = self._strays_now(invocation, name)
         try:
             self.takes(self.duration(name, usual))
             self._maybe_crash(invocation, f"before {name}")
@@ -84,7 +87,20 @@ class Storm:
         result = effect()
         self.takes(self.duration(name, usual))
         self._maybe_crash(invocation, f"after {name}")
+        if is_late and invocation.stray and invocation.stray.dies:
+            invocation.is_dead = True
+            raise Crash(name)
         return result
+
+    def _strays_now(self, invocation: Invocation, name: str) -> bool:
+        """Let a stray wait before the call it is to wait before; tell whether this is it."""
+        invocation.calls += 1
+        if invocation.stray is None or invocation.calls != invocation.stray.before + 1:
+            return False
+        self.counts["given up for dead, late"] += 1
+        self.log(f"{invocation.name}: waits {invocation.stray.seconds:.0f} s before {name}")
+        self.takes(invocation.stray.seconds)
+        return True
 
     def duration(self, name: str, usual: float) -> float:
         """Return how long half a call takes."""

@@ -15,6 +15,7 @@ from tests.faults.world import World
 
 IN_SHORT = 60
 PART = 10
+STRAYS = (104, 228, 273, 292, 326, 334, 354, 710, 732, 756, 835, 923)  # a closing given up for dead had the last word
 LOST_ANSWER = {"kind": "accept_then_drop", "endpoint": CREATE}
 
 
@@ -29,10 +30,12 @@ def test_no_row_is_lost_and_none_is_paid_twice(first: int) -> None:
         _fine(run_seed(seed))
 
 
-@pytest.mark.parametrize("seed", [97, 351])
-def test_what_once_failed(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
+)
+def test_what_once_failed(kind: str, seed: int) -> None:
     """Seeds of `make faults` that found something, in the product or in the judge."""
-    _fine(run_seed(seed))
+    _fine(run_seed(seed, kind=kind))
 
 
 def test_a_run_is_the_same_each_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.engine import Engine, TaskError
 from tests.faults.lambdas import handlers, timeouts
-from tests.faults.schedule import Schedule
+from tests.faults.schedule import Schedule, Stray
 from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.store import MemoryStore
 from tests.faults.storm import WRITE_IN_FLIGHT, Crash, Invocation, Storm
@@ -54,6 +55,8 @@ class World:
         self.engine = Engine(self.scheduler, self, self.rng, concurrency=schedule.concurrency, log=self.log)
         self._handlers = handlers(self)
         self._calls = 0
+        self._strays = {(stray.function, stray.number): stray for stray in schedule.strays}
+        self._called: Counter[str] = Counter()
         self.kept: frozenset[str] = frozenset()  # the keys there were when the last closing began
         claude.begin(
             self.scheduler,
@@ -132,7 +135,12 @@ class World:
             raise TaskError(error="Lambda.TooManyRequestsException", cause="Rate exceeded")
         if function == "close_job" and "closed" not in payload:
             self.kept = frozenset(self.objects)
-        run = self.call_function(function, payload)
+        stray = self._strays.get((function, self._called[function]))
+        self._called[function] += 1
+        run = self.call_function(function, payload, stray=stray)
+        if stray is not None:
+            self.scheduler.sleep(stray.seconds % 5)
+            raise TaskError(error="Lambda.Unknown", cause="contact lost")
         if self.storm.strikes(
             rates.twin, "function run twice"
         ):  # its caller repeats a call whose answer it does not get
@@ -148,13 +156,14 @@ class World:
             raise run.failure
         return run.result
 
-    def call_function(self, function: str, payload: Any, *, delay: float = 0.0) -> Run:
+    def call_function(self, function: str, payload: Any, *, delay: float = 0.0, stray: Stray | None = None) -> Run:
         """Let a function run; its time counts from its start."""
         self._calls += 1
         name = f"{function}#{self._calls}"
 
         def act() -> None:
             invocation = Invocation(name, self.scheduler.now + timeouts()[function], self._skew())
+            invocation.stray = stray
             run.actor.context = invocation
             self.log(f"{name} {_shown(payload)}")
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,6 +12,8 @@ from batchdrop.domain.tokens import Tokens
 
 CHARS_PER_TOKEN = 4  # of Latin script, by the older tokeniser
 NEW_TOKENISER = 1.3  # models from 4.7 on make up to 30 % more tokens of a text
+IMAGE_TOKENS = 1_600  # an image counts width x height / 750, and is scaled down to about this
+PAGE_TOKENS = 2_000  # a page of a PDF counts 1,500 to 3,000
 OLD_TOKENISER_MODELS = (
     "claude-haiku-4-5",
     "claude-sonnet-4-5",
@@ -17,6 +21,9 @@ OLD_TOKENISER_MODELS = (
     "claude-opus-4-5",
     "claude-opus-4-6",
 )
+
+_FILE = re.compile(rb'"base64","media_type":"([^"]+)","data":"([^"]*)"')  # as `content_block` has it
+_PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 
 @dataclass(slots=True)
@@ -31,7 +38,9 @@ class Estimate:
     def add(self, params: bytes) -> None:
         """Count one request by its `params`."""
         self.requests += 1
-        self.input_tokens += tokens_of(params, self.model)
+        text = _FILE.sub(b"", params)
+        files = _FILE.findall(params) if len(text) < len(params) else []
+        self.input_tokens += tokens_of(text, self.model) + sum(_file_tokens(*file) for file in files)
 
     @property
     def low(self) -> Decimal | None:
@@ -45,6 +54,13 @@ class Estimate:
 
     def _dollars(self, output: int) -> Decimal | None:
         return batch_dollars([Tokens(self.model, answers=self.requests, input=self.input_tokens, output=output)])
+
+
+def _file_tokens(media_type: bytes, data: bytes) -> int:
+    """Return what an image or a PDF counts; pages packed into streams cannot be seen, but one is there."""
+    if media_type.startswith(b"image/"):
+        return IMAGE_TOKENS
+    return PAGE_TOKENS * max(1, len(_PAGE.findall(b64decode(data))))
 
 
 def tokens_of(text: bytes, model: str) -> int:

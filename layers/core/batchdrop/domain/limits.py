@@ -39,3 +39,13 @@ POLLING_SHARE = 0.2  # ours: polling takes at most this part of it
 
 MAX_SCHEMA_UNIONS = 16  # structured outputs: at most 16 parameters with union types (anyOf, lists of types) a request
 MAX_SCHEMA_OPTIONALS = 24  # structured outputs: at most 24 optional parameters a request
+
+MAX_DOCUMENT_BYTES = MAX_REQUEST_BYTES // 4 * 3  # what base64, four characters for three bytes, leaves of a request
+MAX_IMAGE_BYTES = 10_485_760 // 4 * 3  # Messages: "image exceeds 10 MB maximum: … bytes > 10485760 bytes", in base64
+MAX_IMAGE_SIDE = 8_000  # Messages: "image dimensions exceed max allowed size: 8000 pixels"
+MAX_TITLE_CHARS = 500  # ours: enough to name a file; the SDK gives no limit for a document's title
+ROWS_LOOKED_AHEAD = 8  # ours: S3 answers them side by side, and boto3 keeps ten connections
+BYTES_LOOKED_AHEAD = 64_000_000  # ours: a file takes about five times its bytes until its request is written
+MAX_ZIP_DIRECTORY_BYTES = 16_777_216  # ours: the names of about 200,000 files, 150 MB once they are parsed
+MAX_ZIP_RATIO = 200  # ours: documents and photos shrink to a third at best; a zip bomb to a thousandth
+ZIP_RATIO_FROM_BYTES = 1_000_000  # ours: a smaller member, or archive, does no harm however well it was packed

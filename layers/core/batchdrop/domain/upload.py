@@ -1,7 +1,7 @@
 """The S3 object that starts a job: what its key and its event say."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -42,11 +42,13 @@ class InboxKey:
     name: str
     extension: str
     compression: str = ""
+    written: str = field(default="", compare=False)
+    """The file's name to the letter; the extensions above are in lower case."""
 
     @property
     def filename(self) -> str:
         """Return the file's own name, as messages show it."""
-        return ".".join(filter(None, (self.name, self.extension, self.compression)))
+        return self.written or ".".join(filter(None, (self.name, self.extension, self.compression)))
 
     @property
     def recipe_key(self) -> str:
@@ -78,7 +80,7 @@ def parse_inbox_key(key: str) -> InboxKey:
     if any(part in {"", ".", ".."} for part in (*folders, filename, name)):
         message = f"{key}: '.', '..' and empty folder names are not allowed; drop it at inbox/<recipe>/<file>"
         raise UploadRejected(message)
-    return InboxKey("/".join(folders), name, extension, compression)
+    return InboxKey("/".join(folders), name, extension, compression, filename)
 
 
 def _without_extension(filename: str) -> tuple[str, str]:

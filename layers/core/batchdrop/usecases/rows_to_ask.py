@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 from batchdrop.domain.answer import Column
 from batchdrop.domain.columns_seen import ColumnsSeen
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.prompt import RowUnaskable
-from batchdrop.domain.request import ReadyRequests, RecipeRequests, RequestSource
+from batchdrop.domain.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
 from batchdrop.domain.row import Row
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Formats, InputFormat
 from batchdrop.usecases.job_files import formats_of, shape_of
+from batchdrop.usecases.look_ahead import LookAhead, Room
 
 NAMELESS = {
     "jsonl",
@@ -48,35 +51,46 @@ def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> N
     formats_of(manifest, formats)
 
 
-def request_source(manifest: Manifest, reader: InputFormat) -> RequestSource:
+def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) -> RequestSource:
     """Return what makes a job's rows into requests. Raises RecipeRejected where the recipe does not fit the file."""
     if manifest.recipe is None:
         return ReadyRequests()
     key = parse_inbox_key(manifest.upload.key)
-    requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key)
+    requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key, attach=attach)
     if reader.columns is not None:
         requests.check_columns(reader.columns, filename=key.filename)
     return requests
 
 
-def asked_rows(manifest: Manifest, rows: Iterator[Row], source: RequestSource) -> Iterator[AskedRow]:
-    """Yield each row with its request, and keep the columns that rows name in the manifest.
+def asked_rows(
+    manifest: Manifest, rows: Iterator[Row], source: RequestSource, room: Room | None = None
+) -> Generator[AskedRow, None, None]:
+    """Yield each row with its request, in order, and keep the columns that rows name in the manifest.
 
-    Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
+    Rows that attach files are made a few at a time, in the room that their files claim; close the generator to end
+    that. Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
-    stops = manifest.recipe is not None and manifest.recipe.on_bad_row == "stop"
+    recipe = manifest.recipe
     filename = parse_inbox_key(manifest.upload.key).filename
-    for row in _noting_columns(manifest, rows):
-        params, reason = None, row.error
-        if reason is None:
-            try:
-                params = source.params(row)
-            except RowUnaskable as unaskable:
-                reason = str(unaskable)
-        if reason is not None and stops:
-            message = f"{filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
-            raise UploadRejected(message)
-        yield AskedRow(row, params, None if reason is None else f"{row.place}: {reason}")
+    ask = partial(_asked, source)
+    named = _noting_columns(manifest, rows)
+    ahead = LookAhead(ask, room or Room()).answers(named) if recipe is not None and recipe.attached else None
+    with closing(ahead or (ask(row) for row in named)) as asked:
+        for row, params, reason in asked:
+            if reason is not None and recipe is not None and recipe.on_bad_row == "stop":
+                message = f"{filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
+                raise UploadRejected(message)
+            yield AskedRow(row, params, None if reason is None else f"{row.place}: {reason}")
+
+
+def _asked(source: RequestSource, row: Row) -> AskedRow:
+    """Return a row with its request, or with the bare reason why it has none."""
+    if row.error is not None:
+        return AskedRow(row, None, row.error)
+    try:
+        return AskedRow(row, source.params(row), None)
+    except RowUnaskable as unaskable:
+        return AskedRow(row, None, str(unaskable))
 
 
 def _noting_columns(manifest: Manifest, rows: Iterator[Row]) -> Iterator[Row]:

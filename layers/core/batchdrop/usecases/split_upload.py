@@ -5,7 +5,7 @@ Nothing is sent to the API before the whole file is split, so whatever is wrong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -22,6 +22,7 @@ from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
+from batchdrop.usecases.attachments import Attachments
 from batchdrop.usecases.job_files import (
     read_manifest,
     read_recipe,
@@ -29,6 +30,7 @@ from batchdrop.usecases.job_files import (
     reader_of,
     write_manifest,
 )
+from batchdrop.usecases.look_ahead import Room
 from batchdrop.usecases.rows_to_ask import AskedRow, asked_rows, note_columns, request_source
 from batchdrop.usecases.shard_writer import ShardWriter
 from batchdrop.usecases.stored_lines import whole_lines
@@ -149,9 +151,9 @@ class _Split:
         source = UploadSource(self._store, self._manifest.upload)
         with closing(self._reader.rows(source, self._manifest.cursor or Cursor())) as rows:
             note_columns(self._manifest, self._reader, self._formats)
-            asked = asked_rows(self._manifest, rows, request_source(self._manifest, self._reader))
             try:
-                self._write_shards(self._placed(asked), out_of_time)
+                with closing(self._asked(rows)) as asked:
+                    self._write_shards(self._placed(asked), out_of_time)
             except _OutOfTime as stopped:
                 if len(self._manifest.shards) == shards_before:
                     message = (
@@ -163,6 +165,11 @@ class _Split:
             message = f"{source.name}: there is no row in the file; drop it again with at least one row"
             raise UploadRejected(message)
         self._manifest.cursor = None
+
+    def _asked(self, rows: Iterator[Row]) -> Generator[AskedRow, None, None]:
+        room = Room()
+        attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
+        return asked_rows(self._manifest, rows, request_source(self._manifest, self._reader, attach), room)
 
     def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         for row, params, reason in rows:

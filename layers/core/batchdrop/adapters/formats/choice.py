@@ -10,6 +10,7 @@ from batchdrop.adapters.formats.csv_output import CsvOutput
 from batchdrop.adapters.formats.decoders import Kind
 from batchdrop.adapters.formats.dialect import TAB, Dialect, delimiter_named
 from batchdrop.adapters.formats.encodings import Encoding, encoding_named
+from batchdrop.adapters.formats.files_input import FilesInput
 from batchdrop.adapters.formats.json_input import JsonInput
 from batchdrop.adapters.formats.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
@@ -46,8 +47,7 @@ class FileFormats:
     ) -> InputFormat:
         """Return what reads the upload. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
-            message = f"{key.filename}: files as rows cannot be read yet"
-            raise UploadRejected(message)
+            return FilesInput(key.filename)
         inner = _reader(key, options, new, header)
         return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
@@ -57,7 +57,8 @@ class FileFormats:
         """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
         inner = reader.inner if isinstance(reader, CompressedInput) else reader
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
-        kind = options.compression or key.compression or "none"
+        own_kind = "" if reader.name == "files" else key.compression
+        kind = options.compression or own_kind or "none"
         if (options.format or inner.name) in {"parquet", "xlsx"}:
             table = _table_writer(inner, key.filename, options, new, columns)
             return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
@@ -116,7 +117,7 @@ def _text_writer(
     reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column], encoding: Encoding
 ) -> Framed:
     match options.format or reader.name:
-        case "csv" | "tsv" | "txt" as name:
+        case "csv" | "tsv" | "txt" | "files" as name:
             return CsvOutput(
                 reader,
                 [column.name for column in columns],
@@ -148,5 +149,9 @@ def _format_named(key: InboxKey) -> FormatName:
     if not key.extension:
         message = f"{key.filename}: the name has no file type. Drop it as {key.filename}.csv or {key.filename}.jsonl"
     else:
-        message = f"{key.filename}: .{key.extension} files cannot be read. Save it as .csv or .jsonl and drop it again"
+        types = ", ".join(f".{extension}" for extension in _BY_EXTENSION)
+        message = (
+            f"{key.filename}: .{key.extension} files cannot be read. Save it as one of {types}, each also as "
+            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if it is one of them under another name"
+        )
     raise UploadRejected(message)

@@ -15,11 +15,15 @@ _TRUE = {"1", "true", "on"}
 
 @dataclass
 class Book:
-    """A workbook's sheets by name, visible ones and hidden ones, and what its cells need to be understood."""
+    """A workbook's sheets by name, visible ones and hidden ones, and what its cells need to be understood.
+
+    `zeros_stand_in`: the file asks to be computed when it is opened, as programs do that write 0 for each formula.
+    """
 
     sheets: dict[str, str] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     epoch_1904: bool = False
+    zeros_stand_in: bool = False
     strings: str = ""
     styles: str = ""
 
@@ -83,6 +87,8 @@ def _read_workbook(package: Package, path: str, related: dict[str, tuple[str, st
     def start(tag: str, attributes: Attributes) -> None:
         if tag == "workbookPr":
             book.epoch_1904 = attributes.get("date1904", "").lower() in _TRUE
+        elif tag == "calcPr":
+            book.zeros_stand_in = attributes.get("fullCalcOnLoad", "").lower() in _TRUE
         elif tag == "sheet":
             relation = next((value for key, value in attributes.items() if key.rpartition(" ")[2] == "id"), "")
             kind, target = related.get(relation, ("", ""))

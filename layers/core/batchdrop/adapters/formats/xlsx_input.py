@@ -81,7 +81,7 @@ class XlsxInput:
         with package.refusals():
             strings = stack.enter_context(contextlib.closing(_strings(package, book.strings)))
             stream = stack.enter_context(package.open(book.sheets[name]))
-        found = self._refusing(package, sheet_rows(stream, strings, formats))
+        found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
         return SheetHeader(name, [], 0, book.epoch_1904), found
 
     def _refusing(self, package: Package, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:

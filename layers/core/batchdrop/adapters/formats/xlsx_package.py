@@ -30,6 +30,7 @@ class Package:
             self._refuse_large_directory(stream)
             self._zip = zipfile.ZipFile(stream)
             self._refuse_bombs(stream.seek(0, 2))
+            self._refuse_odd_members()
             self._members = {_normal(info.filename): info for info in self._zip.infolist()}
 
     def open(self, path: str) -> IO[bytes]:
@@ -107,6 +108,12 @@ class Package:
         if any(info.flag_bits & 1 for info in members):
             message = f"{self._filename}: the file is locked with a password. Save it without one and drop it again"
             raise UploadRejected(message)
+
+    def _refuse_odd_members(self) -> None:
+        for info in self._zip.infolist():
+            if info.header_offset < 0 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                message = f"the zip's entry of {info.filename} is damaged"
+                raise zipfile.BadZipFile(message)
 
 
 def _normal(path: str) -> str:

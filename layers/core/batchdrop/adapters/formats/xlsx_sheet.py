@@ -21,9 +21,14 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _EXACT_DIGITS = 1e15
 
 
-def sheet_rows(stream: IO[bytes], strings: SharedStrings, formats: list[NumberFormat]) -> Iterator[SheetRow]:
-    """Yield the rows that hold a cell, in order. `formats` are the number formats by style. Raises BadXml."""
-    reader = _Reader(strings, formats)
+def sheet_rows(
+    stream: IO[bytes], strings: SharedStrings, formats: list[NumberFormat], *, zeros_stand_in: bool = False
+) -> Iterator[SheetRow]:
+    """Yield the rows that hold a cell, in order. `formats` are the number formats by style. Raises BadXml.
+
+    `zeros_stand_in`: a formula whose value is 0 was not computed.
+    """
+    reader = _Reader(strings, formats, {"", "0"} if zeros_stand_in else {""})
     for _ in parse(stream, start=reader.start, end=reader.end, text=reader.text):
         yield from reader.ready
         reader.ready.clear()
@@ -32,7 +37,8 @@ def sheet_rows(stream: IO[bytes], strings: SharedStrings, formats: list[NumberFo
 class _Reader:
     """Expat's three calls, turned into rows."""
 
-    def __init__(self, strings: SharedStrings, formats: list[NumberFormat]) -> None:
+    def __init__(self, strings: SharedStrings, formats: list[NumberFormat], uncomputed: set[str]) -> None:
+        self._uncomputed = uncomputed
         self.ready: list[SheetRow] = []
         self._strings = strings
         self._formats = formats
@@ -115,7 +121,7 @@ class _Reader:
         if self._inline:
             return typed(self._inline.take(), number_format)
         value = None if self._value is None else "".join(self._value)
-        if self._has_formula and not value and not (kind == "str" and value is not None):
+        if self._has_formula and (value is None or (value in self._uncomputed and kind != "str")):
             return UNCOMPUTED
         return None if value is None else self._stored(kind, value, number_format)
 

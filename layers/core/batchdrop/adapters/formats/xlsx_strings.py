@@ -14,8 +14,9 @@ from batchdrop.domain.limits import MAX_CELL_CHARS
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _OFFSET_BYTES = 8
-_KEPT = 1_024  # texts in memory
-_KEPT_CHARS = 1_024  # longer ones are not kept
+_KEPT = 2_048  # texts in memory
+_AHEAD = 64  # texts that are read at once
+_AHEAD_BYTES = 256 * 1024  # of them all; what is kept of 2,048 texts is 8 MB at most
 
 
 def unescaped(text: str) -> str:
@@ -84,13 +85,27 @@ class SharedStrings:
         if not 0 <= number < self._count:
             message = f"a cell shows text number {number:,} of {self._count:,}"
             raise BadXml(message)
-        first, last = array("Q", os.pread(self._offsets.fileno(), 2 * _OFFSET_BYTES, number * _OFFSET_BYTES))
-        text = os.pread(self._texts.fileno(), last - first, first).decode()
-        if len(text) <= _KEPT_CHARS:
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[number] = text
-        return text
+        return self._read_from(number)
+
+    def _read_from(self, number: int) -> str:
+        """Return a text, and keep it with those after it: sheets show most texts in their order."""
+        offsets = array("Q", os.pread(self._offsets.fileno(), (_AHEAD + 1) * _OFFSET_BYTES, number * _OFFSET_BYTES))
+        first = offsets[0]
+        near = [offset for offset in offsets[1:] if offset - first <= _AHEAD_BYTES] or [offsets[1]]
+        block = os.pread(self._texts.fileno(), near[-1] - first, first)
+        start = 0
+        texts = []
+        for offset in near:
+            texts.append(block[start : offset - first].decode())
+            start = offset - first
+        if len(block) <= _AHEAD_BYTES:
+            self._keep_read(number, texts)
+        return texts[0]
+
+    def _keep_read(self, number: int, texts: list[str]) -> None:
+        while len(self._kept) + len(texts) > _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept.update(enumerate(texts, start=number))
 
     def close(self) -> None:
         """Give the disk back."""

@@ -11,6 +11,7 @@ from batchdrop.domain.limits import MAX_XLSX_DEPTH, MAX_XLSX_TOKEN_BYTES
 Attributes = dict[str, str]
 
 _BLOCK = 64 * 1024
+_KNOWN_NAMES = 1_000
 
 
 class BadXml(Exception):  # the package's reader catches it and raises UploadRejected
@@ -71,18 +72,29 @@ class _Depth:
         self._start = start
         self._end = end
         self._depth = 0
+        self._tags = _LocalNames()
 
     def start(self, name: str, attributes: Attributes) -> None:
         self._depth += 1
         if self._depth > MAX_XLSX_DEPTH:
             message = f"its XML is nested more than {MAX_XLSX_DEPTH} deep"
             raise BadXml(message)
-        self._start(name.rpartition(" ")[2], attributes)
+        self._start(self._tags[name], attributes)
 
     def end(self, name: str) -> None:
         self._depth -= 1
         if self._end:
-            self._end(name.rpartition(" ")[2])
+            self._end(self._tags[name])
+
+
+class _LocalNames(dict[str, str]):
+    """Names without their namespaces; each is cut once."""
+
+    def __missing__(self, name: str) -> str:
+        local = name.rpartition(" ")[2]
+        if len(self) < _KNOWN_NAMES:
+            self[name] = local
+        return local
 
 
 def _refuse_doctype(*_: object) -> None:

@@ -1,0 +1,80 @@
+"""A bucket in a folder: ObjectStore for benchmarks, with the buffers that writing to S3 takes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from batchdrop.adapters.s3 import BLOCK, PART
+from batchdrop.ports import Guard, ObjectMissing, Writer
+
+
+class FolderStore:
+    """ObjectStore on disk; ETags are not looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, key: str) -> bytes:
+        """Return an object. Raises ObjectMissing."""
+        return self._path(key).read_bytes()
+
+    def size(self, key: str) -> int:
+        """Return an object's bytes. Raises ObjectMissing."""
+        return self._path(key).stat().st_size
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object at that key."""
+        return (self._folder / key).is_file()
+
+    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:  # noqa: ARG002
+        """Yield blocks from `start`."""
+        with self._path(key).open("rb") as file:
+            file.seek(start)
+            while block := file.read(BLOCK):
+                yield block
+
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:  # noqa: ARG002
+        """Return the bytes from `start` up to, not with, `end`."""
+        with self._path(key).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
+        """Write an object."""
+        with self.writer(key, guard=guard) as writer:
+            writer.write(body)
+
+    @contextmanager
+    def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
+        """Write in parts of the size that S3 gets."""
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            parted = _Parted(file)
+            yield parted
+            parted.flush()
+        if guard is not None:
+            guard()
+
+    def _path(self, key: str) -> Path:
+        if not self.exists(key):
+            raise ObjectMissing(key)
+        return self._folder / key
+
+
+class _Parted:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._buffer = bytearray()
+
+    def write(self, data: bytes, /) -> None:
+        self._buffer += data
+        while len(self._buffer) >= PART:
+            self._file.write(bytes(self._buffer[:PART]))
+            del self._buffer[:PART]
+
+    def flush(self) -> None:
+        self._file.write(self._buffer)
