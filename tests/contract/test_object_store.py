@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -239,6 +240,16 @@ def test_a_guarded_write_does_not_replace_what_the_guard_has_not_seen(
     assert bucket.store.read(key) == b"theirs"
 
 
+@contextmanager
+def _listening(s3: Any, event: str, listener: Callable[..., None]) -> Iterator[None]:
+    """Let a test hear a client's event; the client is shared by all tests."""
+    s3.meta.events.register(event, listener)
+    try:
+        yield
+    finally:
+        s3.meta.events.unregister(event, listener)
+
+
 def test_a_guarded_write_in_parts_has_its_condition() -> None:
     """Moto does not look at If-Match when an upload is completed, so here is what S3 is asked."""
     asked: list[Any] = []
@@ -246,13 +257,13 @@ def test_a_guarded_write_in_parts_has_its_condition() -> None:
         s3 = client("s3")
         s3.create_bucket(Bucket="bucket")
         store = S3ObjectStore(s3, "bucket")
-        s3.meta.events.register(
-            "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
-        )
-        for _ in range(2):
+        with _listening(
+            s3, "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
+        ):
+            for _ in range(2):
+                _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
+            etag = s3.head_object(Bucket="bucket", Key="large")["ETag"]
             _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
-        etag = s3.head_object(Bucket="bucket", Key="large")["ETag"]
-        _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
     assert [(one.get("IfNoneMatch"), one.get("IfMatch")) for one in asked] == [("*", None), (None, etag), (None, etag)]
 
 
@@ -268,8 +279,8 @@ def test_a_condition_that_does_not_hold_is_an_answer(status: int) -> None:
         def fail(**_: Any) -> None:
             raise ClientError(error, "PutObject")  # type: ignore[arg-type]  # as much of an answer as is looked at
 
-        s3.meta.events.register("provide-client-params.s3.PutObject", fail)
-        with pytest.raises(ObjectChanged):
-            store.write("k", b"", guard=lambda: None)
-        with pytest.raises(ClientError):
-            store.write("k", b"")
+        with _listening(s3, "provide-client-params.s3.PutObject", fail):
+            with pytest.raises(ObjectChanged):
+                store.write("k", b"", guard=lambda: None)
+            with pytest.raises(ClientError):
+                store.write("k", b"")
