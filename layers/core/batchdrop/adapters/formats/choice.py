@@ -152,6 +152,6 @@ def _format_named(key: InboxKey) -> FormatName:
         types = ", ".join(f".{extension}" for extension in _BY_EXTENSION)
         message = (
             f"{key.filename}: .{key.extension} files cannot be read. Save it as one of {types}, each also as "
-            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if it is one of them under another name"
+            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if it only has another name"
         )
     raise UploadRejected(message)
