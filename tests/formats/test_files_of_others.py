@@ -69,8 +69,8 @@ CASES: list[tuple[str, str | None, Sequence[Sequence[Any]]]] = [
 
 
 def test_every_file_is_read() -> None:
-    """No file lies there for nothing."""
-    assert {name for name, *_ in CASES} == {path.name for path in FILES.iterdir()} - {"README.md"}
+    """No file lies there for nothing; other formats have folders of their own."""
+    assert {name for name, *_ in CASES} == {path.name for path in FILES.iterdir() if path.is_file()} - {"README.md"}
 
 
 @pytest.mark.parametrize(("name", "encoding", "cells"), CASES, ids=[case[0] for case in CASES])

@@ -133,7 +133,7 @@ def test_recipes_that_cannot_work(key: str, body: bytes, recipe: str | None, tol
 @pytest.mark.parametrize(
     ("key", "body", "told"),
     [
-        ("inbox/r/f.xlsx", b"PK", ".xlsx files cannot be read"),
+        ("inbox/r/f.xlsx", b"PK", "the workbook is broken"),
         ("inbox/r/f", b"x\n1\n", "the name has no file type"),
         ("inbox/r/f.csv", b"", "the file is empty"),
         ("inbox/r/f.jsonl", b"", "the file is empty"),
@@ -263,7 +263,11 @@ def test_the_manifest_holds_the_job() -> None:
     world.split()
     manifest = world.manifest
     assert manifest.recipe is not None
-    assert (manifest.recipe.model, manifest.columns, manifest.header) == ("claude-haiku-5-5", [Column("x")], "x\n")
+    assert (manifest.recipe.model, manifest.columns, manifest.header) == (
+        "claude-haiku-5-5",
+        [Column("x")],
+        '{"text":"x\\n"}',
+    )
     assert (manifest.rows, manifest.requests, manifest.cursor) == (3, 3, None)
     assert manifest.upload == world.upload
     assert json.loads(world.store.read(KEYS.manifest))["upload"]["job_id"] == JOB
