@@ -20,7 +20,10 @@ ASSUMED_REQUESTS = 50.0  # a minute, while the limit is unknown: the API's lowes
 MOST_ASSUMED = 4_000.0  # a minute; where no header ever tells a limit, the pace may climb to this
 START_PACE = 0.25  # "sharp ramps can cause 429"
 RAMP_SECONDS = 30.0  # from no pace to the full one
+RECOVERY_SECONDS = 150.0  # the same climb after a refusal: quicker, and the next jam would come before the pace is down
+CAREFUL_SECONDS = 300.0  # for how long a refusal is remembered so
 DOUBLING_SECONDS = 10.0  # of the pace, while the limit is unknown
+CAREFUL_DOUBLING = 100.0  # the same after a refusal
 SLOWDOWN = 0.7  # the pace's factor at a refusal
 LEAST_PACE = 0.02
 COOLDOWN = 10.0  # seconds in which further refusals belong to the same jam: a window of open requests hits it together
@@ -30,6 +33,8 @@ LOT_SECONDS = 1.0  # a lot is at most what the whole fleet may ask in so long: n
 FIRST_TOKENS_A_BYTE = 0.25  # English text in JSON; what a job is like corrects it within some answers
 FIRST_OUTPUT_TOKENS = 100.0  # likewise
 LEARNING = 0.05  # how much of its difference from the average each answer adds to that
+DRAW_SECONDS = 0.5  # between two draws of a worker: at most two writes a second
+MOST_DRAW_SECONDS = 5.0  # the same, where so many workers draw that they come between each other
 WAIT_UNTOLD = 2.0  # seconds, after a refusal without retry-after
 
 
@@ -54,7 +59,10 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class PermitState(msgspec.Struct, frozen=True):
-    """What all workers share of one model. Times are seconds since the epoch."""
+    """What all workers share of one model. Times are seconds since the epoch.
+
+    `spacing` is the seconds between two draws of a worker: the same for all, for who draws oftener gets more.
+    """
 
     at: float
     requests: Bucket = Bucket(level=FIRST_REQUESTS)
@@ -63,6 +71,7 @@ class PermitState(msgspec.Struct, frozen=True):
     pace: float = START_PACE
     not_before: float = 0.0
     slowed_at: float = 0.0
+    spacing: float = DRAW_SECONDS
 
 
 class Versioned(msgspec.Struct, frozen=True):
@@ -81,7 +90,7 @@ class Wish:
 
     It would like `count` permits for requests of `typical` size; `owed` is what its earlier requests used beyond what
     they were charged (below zero: what it gives back); `limits` what the last answer told; `refused_for` the
-    seconds that a refusal asked to wait, None if there was none.
+    seconds that a refusal asked to wait, None if there was none; `conflicts` how often others came between this draw.
     """
 
     count: int
@@ -89,6 +98,7 @@ class Wish:
     owed: Need = Need()
     limits: Limits = UNKNOWN_LIMITS
     refused_for: float | None = None
+    conflicts: int = 0
 
 
 def draw(state: PermitState | None, wish: Wish, *, now: float, share: float) -> tuple[PermitState, int]:
@@ -99,7 +109,8 @@ def draw(state: PermitState | None, wish: Wish, *, now: float, share: float) -> 
     if wish.refused_for is not None:
         known = _slowed(known, now, wish.refused_for)
     lot = _lot(known, wish, now, share)
-    return _charged(known, Need().plus(wish.typical, lot)), lot
+    spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, wish.conflicts))
+    return _charged(spaced, Need().plus(wish.typical, lot)), lot
 
 
 def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
@@ -139,11 +150,18 @@ def _lot(state: PermitState, wish: Wish, now: float, share: float) -> int:
     return max(0, lot)
 
 
+def _spaced(seconds: float, conflicts: int) -> float:
+    """One conflict is usual among several workers: another has drawn since this one's last time."""
+    return min(max(seconds * (1.1 if conflicts > 1 else 0.97), DRAW_SECONDS), MOST_DRAW_SECONDS)
+
+
 def _climbed(state: PermitState, seconds: float) -> float:
-    climbed = min(1.0, state.pace + seconds / RAMP_SECONDS)
+    is_careful = state.slowed_at > 0 and state.at - state.slowed_at < CAREFUL_SECONDS
+    climbed = min(1.0, state.pace + seconds / (RECOVERY_SECONDS if is_careful else RAMP_SECONDS))
     if state.requests.limit is not None or climbed < 1.0:
         return climbed
-    doubled: float = max(1.0, state.pace) * 2.0 ** min(seconds / DOUBLING_SECONDS, 10.0)
+    doublings = seconds / (CAREFUL_DOUBLING if state.slowed_at else DOUBLING_SECONDS)
+    doubled: float = max(1.0, state.pace) * 2.0 ** min(doublings, 10.0)
     return min(MOST_ASSUMED / ASSUMED_REQUESTS, doubled)
 
 

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from batchdrop.domain.permits import (
+    DRAW_SECONDS,
+    MOST_DRAW_SECONDS,
     UNSEEN,
     WAIT_UNTOLD,
     Need,
@@ -23,11 +25,10 @@ from batchdrop.domain.result import Usage
 from batchdrop.ports import Clock, Permits
 from batchdrop.usecases.answer_flushes import Offload
 
-DRAW_SECONDS = 0.5  # between two lots of a worker: at most two writes a second
-LEAD_SECONDS = 0.75  # a lot is to last until the next one has come
+LEAD = 1.5  # a lot is to last until the next one has come
 STALE_SECONDS = 1.5  # a view older than this is compared with the ledger's, also when it promises nothing
 DRAW_TRIES = 6  # of one lot, when other workers come between
-CONFLICT_SECONDS = 0.03  # at most, between two tries
+CONFLICT_SECONDS = 0.03  # at most, between two tries; doubled each time
 
 
 class FleetPermits:
@@ -155,7 +156,7 @@ class ModelPermits:
         is_busy = True
         while is_busy:
             granted, self._granted = self._granted, 0
-            wanted = len(self._waiting) + max(0, round(granted * LEAD_SECONDS / DRAW_SECONDS) - self._lot)
+            wanted = len(self._waiting) + max(0, round(granted * LEAD) - self._lot)
             lot = await self._draw(wanted)
             self._hand_out(lot)
             await self._fleet.pause(self._until_next(lot))
@@ -164,10 +165,13 @@ class ModelPermits:
     def _until_next(self, lot: int) -> float:
         """Return the seconds to the next draw; jitter keeps the workers apart, so that none always comes last."""
         jitter = 0.75 + 0.5 * self._fleet.jitter()
-        if lot or not self._waiting or self._seen.state is None:
+        state = self._seen.state
+        if state is None:
             return DRAW_SECONDS * jitter
-        wait = seconds_to_wait(self._seen.state, now=self._now(), share=self._fleet.share)
-        return max(DRAW_SECONDS, min(wait, 5.0)) * jitter
+        if lot or not self._waiting:
+            return state.spacing * jitter
+        wait = seconds_to_wait(state, now=self._now(), share=self._fleet.share)
+        return max(state.spacing, min(wait, MOST_DRAW_SECONDS)) * jitter
 
     def _hand_out(self, lot: int) -> None:
         self._lot += lot
@@ -179,9 +183,9 @@ class ModelPermits:
 
     async def _draw(self, wanted: int = 0) -> int:
         """Return the lot that the ledger granted; 0 too if other workers came between each time."""
-        for _ in range(DRAW_TRIES):
+        for tries in range(DRAW_TRIES):
             now, owed, refused_for = self._now(), self._owed, self._refused_for
-            wish = Wish(wanted, self._typical.need, owed, self._limits, refused_for)
+            wish = Wish(wanted, self._typical.need, owed, self._limits, refused_for, tries)
             state, lot = draw(self._seen.state, wish, now=now, share=self._fleet.share)
             if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
                 return 0
@@ -193,7 +197,7 @@ class ModelPermits:
                 self._refused_for = None if self._refused_for == refused_for else self._refused_for
                 return lot
             self._seen = standing
-            await self._fleet.pause(CONFLICT_SECONDS * self._fleet.jitter())
+            await self._fleet.pause(CONFLICT_SECONDS * 2**tries * self._fleet.jitter())
         return 0
 
     def _now(self) -> float:
