@@ -10,6 +10,7 @@ from typing import Any
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
+from batchdrop.domain.shard_state import ShardState
 from batchdrop.domain.sharding import ShardLimits
 from batchdrop.domain.submission import ShardFailure
 from batchdrop.domain.summary import Fault, Summary
@@ -36,6 +37,7 @@ class World:
 
     rows: int = 100_000
     max_bytes: int = 250_000_000
+    live_rows: int = 0
     store: FakeObjectStore = field(default_factory=FakeObjectStore)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     api: FakeBatchApi = field(default_factory=FakeBatchApi)
@@ -59,6 +61,7 @@ class World:
             formats=FileFormats(),
             limits=ShardLimits(max_rows=self.rows, max_bytes=self.max_bytes),
             time_reserve=60,
+            live_rows=self.live_rows,
         )
 
     def submit(self, shard: int = 0, asked_round: int = 0, requests: int | None = None) -> Submitted:
@@ -90,16 +93,22 @@ class World:
     def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
         """Run collect_results."""
         return collect_results(
-            JOB,
-            shard,
-            asked_round,
-            batch_id,
-            resumes=self.upload.resumes,
+            ShardState(
+                job_id=JOB,
+                shard=shard,
+                shards=1,
+                requests=0,
+                expires_at=0,
+                resumes=self.upload.resumes,
+                round=asked_round,
+                batch_id=batch_id,
+            ),
             store=self.store,
             ledger=self.ledger,
-            api=self.api,
+            api=lambda: self.api,
             clock=self.clock,
             formats=FileFormats(),
+            live_rows=self.live_rows,
         )
 
     def close(self, fault: Fault | None = None) -> Summary:
