@@ -92,7 +92,7 @@ def _allowed(expanded: dict[str, Any], function: str) -> set[str]:
 def test_only_those_who_ask_read_the_key(expanded: dict[str, Any]) -> None:
     """Splitting and closing a job need no API key and cannot read it."""
     readers = {function for function in FUNCTIONS if "secretsmanager:GetSecretValue" in _allowed(expanded, function)}
-    assert readers == {"submit_shard", "settle_submission", "poll_batch", "collect_results"}
+    assert readers == {"submit_shard", "settle_submission", "poll_batch", "collect_results", "answer_requests"}
 
 
 # What each function does to the ledger: `halt` puts, `begin` puts, `accept` puts and updates, `collected` updates.
@@ -101,6 +101,8 @@ LEDGER_ACTIONS = {
     "submit_shard": {"GetItem", "PutItem", "UpdateItem"},
     "settle_submission": {"GetItem", "PutItem", "UpdateItem"},
     "poll_batch": {"GetItem", "PutItem"},
+    "plan_slices": {"GetItem"},
+    "answer_requests": {"GetItem", "PutItem", "UpdateItem"},
     "collect_results": {"GetItem", "PutItem", "UpdateItem"},
     "close_job": {"Query", "GetItem", "DeleteItem"},
     "guard_retention": {"Scan"},

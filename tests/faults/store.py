@@ -37,6 +37,11 @@ class MemoryStore:
         """Return an object's bytes. Raises ObjectMissing."""
         return self._storm.call(f"size of {_short(key)}", lambda: len(self._get(key)))
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin so."""
+        found = self._storm.call(f"list {_short(prefix)}", lambda: sorted(self.objects))
+        yield from (key for key in found if key.startswith(prefix))
+
     def exists(self, key: str) -> bool:
         """Tell whether there is an object at that key."""
         return self._storm.call(f"look for {_short(key)}", lambda: key in self.objects)

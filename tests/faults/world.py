@@ -91,6 +91,7 @@ class World:
             shard_concurrency=self.schedule.concurrency,
             split_time_reserve=self.schedule.split_reserve,
             settle_seconds=SETTLE_SECONDS,
+            live_rows=0,
         )
 
     def clock(self, _context: object) -> Clock:

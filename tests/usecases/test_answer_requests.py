@@ -321,7 +321,7 @@ def test_lines_are_flushed_by_number_and_by_age() -> None:
     ages: list[float] = []
     plain = slow.store.write
 
-    def write(key: str, body: bytes) -> None:
+    def write(key: str, body: bytes, **_guard: Any) -> None:
         ages.append(asyncio.get_running_loop().time() % 10.0)
         plain(key, body)
 
@@ -336,7 +336,7 @@ def test_a_store_that_fails_stops_the_asking() -> None:
     world = SliceWorld(rows=1000)
     plain = world.store.write
 
-    def broken(key: str, body: bytes) -> None:
+    def broken(key: str, body: bytes, **_guard: Any) -> None:
         message = "the store is gone"
         raise ConnectionError(message)
 
@@ -357,7 +357,7 @@ def test_a_put_that_fails_once_loses_nothing() -> None:
     world = SliceWorld(rows=1000)
     plain, failures = world.store.write, iter([True])
 
-    def flaky(key: str, body: bytes) -> None:
+    def flaky(key: str, body: bytes, **_guard: Any) -> None:
         if next(failures, False):
             raise ConnectionError
         plain(key, body)

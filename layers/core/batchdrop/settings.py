@@ -14,8 +14,8 @@ SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and 
 class Settings:
     """What template.yaml tells the functions. `anthropic_base_url` None means the SDK's own default.
 
-    `live_rows` is up to how many requests `lane: auto` means the live lane. `settle_seconds` is how long a Message Batch
-    may take to be listed after the attempt to create it has ended.
+    `live_rows` is up to how many requests `lane: auto` means the live lane. `settle_seconds` is how long a Message
+    Batch may take to be listed after the attempt to create it has ended.
     `split_time_reserve` is the seconds of an invocation that split_upload keeps for finishing.
     """
 

@@ -174,8 +174,8 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         ),
     ] = "auto"
     live_rows: Annotated[
-        int | None,
-        Meta(ge=0, description="With 'lane: auto', up to how many requests go through the live lane; 200 by default."),
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="With 'lane: auto', up to how many requests go through the live lane; 200 by default."),
     ] = None
     finish_within: Annotated[
         str | None,

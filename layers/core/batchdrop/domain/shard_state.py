@@ -66,7 +66,7 @@ class ShardState(msgspec.Struct, frozen=True):
             ended=False,
         )
 
-    def collected(self, *, leftovers: int, lane: Lane) -> ShardState:
+    def collected(self, *, leftovers: int, lane: Lane = "batch") -> ShardState:
         """Return the state after a round: the next round's, in that lane, if there are leftovers."""
         done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
         if not leftovers:
