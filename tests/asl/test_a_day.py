@@ -103,7 +103,7 @@ def _walk(service: SlowService, *, requests: int = 3, shards: int = 1) -> Walk:
 def _item(*, requests: int, shards: int) -> dict[str, Any]:
     """Return a child's input as the Map's ItemSelector makes it, its largest numbers in it."""
     selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
-    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60}
+    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60, "lane": "batch", "deadline": 0}
     selector = definition()["States"]["Ask every shard"]["ItemSelector"]
     assert item.keys() == {name.removesuffix(".$") for name in selector}
     return item

@@ -188,13 +188,15 @@ def test_every_queue_has_its_alarm() -> None:
         for dimension in alarm["Dimensions"]
         if dimension["Name"] == "QueueName"
     }
-    assert watched == _of_type("AWS::SQS::Queue").keys()
+    assert watched == _of_type("AWS::SQS::Queue").keys() - {"SliceQueue"}
+    lost = _of_type("AWS::SQS::Queue")["SliceQueue"]["RedrivePolicy"]["deadLetterTargetArn"]
+    assert lost == {"Fn::GetAtt": ["LostSlicesQueue", "Arn"]}
 
 
 def test_functions_that_events_invoke_keep_what_they_could_not_take() -> None:
     """An asynchronous event is lost after its retries, unless it goes to a queue; and only those have events."""
     functions = _of_type("AWS::Serverless::Function")
-    by_events = {name for name, function in functions.items() if "Events" in function}
+    by_events = {name for name, function in functions.items() if "Events" in function} - {"AnswerRequestsFunction"}
     assert by_events == {"SplitUploadFunction", "GuardRetentionFunction"}
     for name in by_events:
         failed = functions[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
@@ -231,3 +233,13 @@ def test_buckets_and_tables_survive_the_stack() -> None:
 def test_the_placeholder_key_is_known() -> None:
     """What a fresh stack holds for a key is recognised, so that nobody waits for a 401 to understand it."""
     assert template()["Resources"]["ApiKeySecret"]["Properties"]["SecretString"] == PLACEHOLDER_KEY
+
+
+def test_the_queue_of_slices_waits_for_its_workers() -> None:
+    """A message is shown again only when its worker is dead for certain: six times its timeout, as AWS advises."""
+    worker = _of_type("AWS::Serverless::Function")["AnswerRequestsFunction"]
+    queue = _of_type("AWS::SQS::Queue")["SliceQueue"]
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    source = worker["Events"]["Slices"]["Properties"]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "LiveConcurrency"}}

@@ -13,12 +13,37 @@ from batchdrop import settings
 from batchdrop.adapters.clock import InvocationClock
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.errors import AccountTrouble
-from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import (
+    BatchApi,
+    Clock,
+    Formats,
+    JobStarter,
+    Leases,
+    Ledger,
+    MessageApi,
+    ObjectStore,
+    Permits,
+    Queue,
+    TaskTokens,
+)
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-__all__ = ["batch_api", "clock", "configuration", "formats", "job_starter", "ledger", "object_store"]
+__all__ = [
+    "batch_api",
+    "clock",
+    "configuration",
+    "formats",
+    "job_starter",
+    "leases",
+    "ledger",
+    "live_queue",
+    "message_api",
+    "object_store",
+    "permits",
+    "task_tokens",
+]
 
 API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long
 PLACEHOLDER_KEY = "put-your-anthropic-api-key-here"  # what template.yaml creates the secret with
@@ -51,11 +76,41 @@ def object_store() -> ObjectStore:
 @cache
 def ledger() -> Ledger:
     """Return the ledger."""
-    import boto3
-
     from batchdrop.adapters.dynamodb import DynamoLedger
 
-    return DynamoLedger(boto3.resource("dynamodb", config=_aws_config()).Table(configuration().ledger_table))
+    return DynamoLedger(_ledger_table())
+
+
+@cache
+def leases() -> Leases:
+    """Return the leases of the live lane's slices."""
+    from batchdrop.adapters.dynamodb_live import DynamoLeases
+
+    return DynamoLeases(_ledger_table())
+
+
+@cache
+def permits() -> Permits:
+    """Return what the live lane's workers share of the API's rate limits."""
+    from batchdrop.adapters.dynamodb_live import DynamoPermits
+
+    return DynamoPermits(_ledger_table())
+
+
+@cache
+def live_queue() -> Queue:
+    """Return the live lane's queue."""
+    from batchdrop.adapters.sqs import SqsQueue
+
+    return SqsQueue(_client("sqs"), configuration().live_queue_url)
+
+
+@cache
+def task_tokens() -> TaskTokens:
+    """Return what tells waiting tasks how they ended."""
+    from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
+
+    return StepFunctionsTaskTokens(_client("stepfunctions"))
 
 
 @cache
@@ -71,6 +126,15 @@ def batch_api() -> BatchApi:
 
     Raises AccountTrouble while the secret still holds the template's placeholder.
     """
+    return _batch_api_with(_api_key())
+
+
+def message_api() -> MessageApi:
+    """Return the Messages API, likewise; its connections stay warm. Raises AccountTrouble likewise."""
+    return _message_api_with(_api_key())
+
+
+def _api_key() -> str:
     from aws_lambda_powertools.utilities import parameters
 
     secret = configuration().api_key_secret_arn
@@ -82,7 +146,7 @@ def batch_api() -> BatchApi:
             f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string <your key>"
         )
         raise AccountTrouble(message)
-    return _batch_api_with(text.strip())
+    return text.strip()
 
 
 @lru_cache(maxsize=1)
@@ -90,6 +154,20 @@ def _batch_api_with(api_key: str) -> BatchApi:
     from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
 
     return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url)
+
+
+@lru_cache(maxsize=1)
+def _message_api_with(api_key: str) -> MessageApi:
+    from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
+
+    return AiohttpMessageApi(api_key=api_key, base_url=configuration().anthropic_base_url)
+
+
+@cache
+def _ledger_table() -> Any:
+    import boto3
+
+    return boto3.resource("dynamodb", config=_aws_config()).Table(configuration().ledger_table)
 
 
 def _client(service: Any) -> Any:

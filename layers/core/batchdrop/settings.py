@@ -7,6 +7,8 @@ from batchdrop.domain.lane import LIVE_ROWS
 from batchdrop.domain.limits import MAX_BATCH_REQUESTS
 
 SETTLE_SECONDS = 300.0  # Message Batches: what is created is listed after one or two minutes; taken twice over
+LIVE_WINDOW = 200  # open requests of one worker: at 1.2 s an answer some 160 a second, for a twentieth of a vCPU's time
+LIVE_SHARE = 0.5  # of the API's rate limits; the rest is left to the key's other users
 SPLIT_TIME_RESERVE = 60.0  # seconds kept to finish the open shard's upload and to write the manifest
 
 
@@ -15,8 +17,9 @@ class Settings:
     """What template.yaml tells the functions. `anthropic_base_url` None means the SDK's own default.
 
     `live_rows` is up to how many requests `lane: auto` means the live lane. `settle_seconds` is how long a Message
-    Batch may take to be listed after the attempt to create it has ended.
-    `split_time_reserve` is the seconds of an invocation that split_upload keeps for finishing.
+    Batch may take to be listed after the attempt to create it has ended. `split_time_reserve` is the seconds of an
+    invocation that split_upload keeps for finishing. `live_share` (0 to 1) is how much of the API's rate limits the
+    live lane's workers use all together, `live_window` how many requests one of them has open.
     """
 
     bucket: str
@@ -29,6 +32,9 @@ class Settings:
     split_time_reserve: float
     settle_seconds: float
     live_rows: int
+    live_queue_url: str = ""
+    live_window: int = LIVE_WINDOW
+    live_share: float = LIVE_SHARE
 
 
 def from_environment() -> Settings:
@@ -44,5 +50,8 @@ def from_environment() -> Settings:
         shard_concurrency=int(env.get("SHARD_CONCURRENCY") or 1),
         live_rows=int(env.get("LIVE_ROWS") or LIVE_ROWS),
         settle_seconds=float(env.get("SETTLE_SECONDS") or SETTLE_SECONDS),
+        live_queue_url=env.get("LIVE_QUEUE_URL", ""),
+        live_window=int(env.get("LIVE_WINDOW") or LIVE_WINDOW),
+        live_share=float(env.get("LIVE_SHARE") or LIVE_SHARE),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -22,13 +22,12 @@ from batchdrop.domain.lease import Lease
 from batchdrop.domain.slice import Slice, SliceCounts
 from batchdrop.domain.stored_request import StoredRequest, stored_request
 from batchdrop.domain.submission import Halt
-from batchdrop.errors import AccountTrouble, JobCanceled, SliceBusy
+from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy
 from batchdrop.ports import Clock, Leases, Ledger, MessageApi, ObjectStore, TaskGone
 from batchdrop.usecases.answer_flushes import Flushes, Offload, flushed
 from batchdrop.usecases.fleet_permits import FleetPermits
-from batchdrop.usecases.slice_asker import SliceAsker
+from batchdrop.usecases.slice_asker import OPENING_RESERVE, SliceAsker
 
-WINDOW = 200  # open requests: at 1.2 s an answer some 160 a second, a twentieth of a vCPU's time
 LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
 HALTS = {AccountTrouble.__name__, JobCanceled.__name__}
@@ -80,7 +79,7 @@ async def answer_requests(
     api: MessageApi,
     permits: FleetPermits,
     clock: Clock,
-    window: int = WINDOW,
+    window: int,
     beat: Callable[[], None] = lambda: None,
     waiting: Waiting = Waiting(),
 ) -> Answered:
@@ -88,8 +87,12 @@ async def answer_requests(
 
     Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
     halted job's requests are left. `beat` is called every BEAT_SECONDS and may raise TaskGone. Raises SliceBusy while
-    another worker asks the slice, ObjectMissing if there is no create body, and what the store raises.
+    another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for an invocation that is
+    over before it began, and what the store raises.
     """
+    if clock.remaining() < OPENING_RESERVE:
+        message = f"an invocation of {clock.remaining():.0f} s has no time to ask; the function needs a longer Timeout"
+        raise InvariantBroken(message)
     attempt, now = uuid4().hex[:12], clock.now()
     until = now + timedelta(seconds=LEASE_SECONDS)
     lease: Lease = await waiting.offload(leases.take, piece.job_id, piece.name, attempt, now=now, until=until)
