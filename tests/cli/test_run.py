@@ -73,13 +73,13 @@ def _is_fit_for_a_pipe(output: str) -> None:
 def test_run_of_a_job_that_fails(starts: Starts, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Exit code 1; the reason is on the screen and in summary.json; nobody is billed."""
     file, recipe = write_example(tmp_path_factory.mktemp("input"))
-    recipe.write_text("modle: claude-haiku-5-5\nprompt: '{{ text }}'\n", encoding="utf-8")
+    recipe.write_text("model: claude-haiku-5-5\nprompt: '{{ review }}'\n", encoding="utf-8")
     command = starts(BATCHDROP, "run", file, "--recipe", recipe)
     assert command.ended() == 1, command.output
     (folder,) = (command.folder / "out").iterdir()
     (fault,) = json.loads((folder / "summary.json").read_text())["faults"]
     assert fault["type"] == "RecipeRejected"
-    assert "did you mean 'model'?" in fault["message"]
+    assert "column 'review'" in fault["message"]
     assert f"RecipeRejected: {fault['message']}" in command.output
     assert "Claude API: the emulator on this machine (no key, no bill)" in command.output
     assert "batches.create" not in (folder / "logs" / "claude_api.log").read_text()

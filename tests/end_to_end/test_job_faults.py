@@ -29,7 +29,7 @@ CASES = {
         recipe="model: m\nprompt: p\nmax_tokns: 5\n",
     ),
     "wrong recipe value": Case(
-        GOOD, "RecipeRejected", ("key 'max_tokens'", "int"), recipe="model: m\nprompt: p\nmax_tokens: many\n"
+        GOOD, "RecipeRejected", ("key 'max_tokens'", "whole number"), recipe="model: m\nprompt: p\nmax_tokens: many\n"
     ),
     "recipe that is no yaml": Case(GOOD, "RecipeRejected", ("not YAML",), recipe="model: [m\n"),
     "live lane": Case(
@@ -42,7 +42,8 @@ CASES = {
         GOOD, "RecipeRejected", ("recipes/missing recipe.yaml", "no such recipe", "then drop"), recipe=None
     ),
     "missing file type": Case(GOOD, "UploadRejected", ("no file type", "x.csv or x.jsonl"), name="x"),
-    "unknown file type": Case(GOOD, "UploadRejected", (".xlsx", "Save it as .csv or .jsonl"), name="x.xlsx"),
+    "unknown file type": Case(GOOD, "UploadRejected", (".xls files", "Save it as one of .csv, "), name="x.xls"),
+    "no workbook": Case(GOOD, "UploadRejected", ("x.xlsx", "not an Excel workbook"), name="x.xlsx"),
     "empty file": Case(b"", "UploadRejected", ("x.csv", "empty", "drop it again")),
     "header without rows": Case(b"id,text\n", "UploadRejected", ("no row in the file", "drop it again")),
     "missing column": Case(
@@ -51,9 +52,8 @@ CASES = {
         ("column 'text'", "x.csv", "(columns: id, body)", "Fix the recipe's prompt or the header"),
     ),
     "not utf-8": Case(
-        b"id,text\n1,good\n2,caf\xe9\n", "UploadRejected", ("row 2", "byte 20", "0xe9", "Save the file as UTF-8")
+        b"id,text\n1,good\n2,caf\xe9\n", "UploadRejected", ("row 2", "byte 20", "0xe9", "save the file as UTF-8")
     ),
-    "utf-16": Case("id,text\n1,good\n".encode("utf-16"), "UploadRejected", ("UTF-16", "Save it as UTF-8")),
     "json lines that are not utf-8": Case(
         b'{"text":"good"}\n{"text":"caf\xe9"}\n', "UploadRejected", ("row 2", "byte 28", "UTF-8"), name="x.jsonl"
     ),

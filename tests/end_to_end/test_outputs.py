@@ -115,7 +115,7 @@ def test_manifest_is_the_job(nasty: EndedJob, shared_bench: Bench) -> None:
     """It says what was dropped, how it is asked and how it was cut."""
     manifest = json.loads(shared_bench.read(f"jobs/{nasty.job_id}/manifest.json"))
     assert manifest["upload"]["key"] == "inbox/label/nasty.csv"
-    assert manifest["columns"] == ["id", "product, full", "text"]
+    assert [column["name"] for column in manifest["columns"]] == ["id", "product, full", "text"]
     assert manifest["recipe"]["prompt"] == "Review: {{ text }}"
     assert manifest["cursor"] is None
     assert [(one["rows"], one["requests"]) for one in manifest["shards"]] == [(4, 4), (4, 3), (1, 1)]
