@@ -1,6 +1,7 @@
 """Turn the project's template into one that ministack can deploy, and its code into artifacts.
 
-Only this differs from the template that AWS gets: the functions' `Runtime`, and where the code lies. A
+Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, and where
+the code lies. A
 function's archive holds its own code, the code of the layers it names (ministack gives a custom runtime no
 /opt) and a `bootstrap`.
 """
@@ -20,6 +21,9 @@ from local.sam_template import FUNCTION, LAYER, STATE_MACHINE, globals_of, read_
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
 LOCAL_RUNTIME = "provided.al2023"
+# ministack takes an event source's MaximumConcurrency as a number only, and a !Ref gives it text. Each worker is a
+# process here, and a laptop has few cores.
+LOCAL_WORKERS = 2
 
 
 class PackageError(Exception):
@@ -51,6 +55,9 @@ class _Packaging:
             properties["CodeUri"] = self._stored(self._function_zip(logical_id), ".zip")
             if "Runtime" in properties:
                 properties["Runtime"] = LOCAL_RUNTIME
+            for source in properties.get("Events", {}).values():
+                if "ScalingConfig" in source["Properties"]:
+                    source["Properties"]["ScalingConfig"] = {"MaximumConcurrency": LOCAL_WORKERS}
         if "Runtime" in globals_of(self._template, FUNCTION):
             globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
         for _, properties in resources_of_type(self._template, LAYER):

@@ -103,7 +103,8 @@ def _walk(service: SlowService, *, requests: int = 3, shards: int = 1) -> Walk:
 def _item(*, requests: int, shards: int) -> dict[str, Any]:
     """Return a child's input as the Map's ItemSelector makes it, its largest numbers in it."""
     selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
-    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60, "lane": "batch", "deadline": 0}
+    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60}
+    item |= {"lane": "batch", "deadline": 0}
     selector = definition()["States"]["Ask every shard"]["ItemSelector"]
     assert item.keys() == {name.removesuffix(".$") for name in selector}
     return item
@@ -122,11 +123,11 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
 
 
 def test_events_are_counted_as_aws_does() -> None:
-    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and twenty around them."""
+    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and 22 around them."""
     walk = _walk(SlowService(jitter=0.0, ends_after=60))
     polls = walk.visited.count("Poll batch")
     assert polls == 3
-    assert walk.events == 9 * polls + 2 + 5 + 2 + 5 + 2 + 2 + 2
+    assert walk.events == 9 * polls + 2 + 2 + 5 + 2 + 5 + 2 + 2 + 2
 
 
 def test_the_state_does_not_grow() -> None:
@@ -150,6 +151,7 @@ def test_a_quick_message_batch_is_seen_quickly() -> None:
     walk = _walk(SlowService(jitter=0.0, ends_after=5))
     assert walk.visited == [
         "Anything to ask?",
+        "Which lane?",
         "Submit shard",
         "Has the Message Batch ended?",
         "Wait for Message Batch",
@@ -251,7 +253,7 @@ def test_an_uncertain_submission_is_settled(verdict: str) -> None:
     assert len(failed) == 1
     look = ["Wait to settle", "Settle submission", "Is the submission settled?"]
     after = ["Wait for Message Batch", "Poll batch"] if verdict == "accepted" else ["Submit shard"]
-    assert walk.visited[:2] == ["Anything to ask?", "Submit shard"]
+    assert walk.visited[:3] == ["Anything to ask?", "Which lane?", "Submit shard"]
     assert walk.visited[2 : 14 + len(after)] == look * 4 + after
     assert walk.visited[-1] == "Shard done"
     assert walk.visited.count("Submit shard") == (1 if verdict == "accepted" else 2)

@@ -104,6 +104,9 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
         "POWERTOOLS_TRACE_DISABLED": "true",
         "STATE_MACHINE_ARN": cloud.machine_arn,
         "SHARD_ROWS": "2",
+        "LIVE_ROWS": "0",
+        "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/batchdrop-slices",
+        "LIVE_SHARE": "1",
         "SPLIT_TIME_RESERVE": "60",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }

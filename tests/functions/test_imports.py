@@ -20,6 +20,8 @@ BUILD = {
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
     "close_job": "bootstrap.object_store(); bootstrap.ledger()",
     "guard_retention": "bootstrap.ledger()",
+    "plan_slices": "bootstrap.object_store(); bootstrap.ledger()",
+    "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits()",
 }
 PROGRAM = """
 import importlib.util, json, sys
@@ -37,6 +39,7 @@ def _imported(function: str) -> tuple[set[str], set[str]]:
     path = str(ROOT / "functions" / function / "app.py")
     environment = dict.fromkeys(declared_variables(function), "x") | {
         "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "SETTLE_SECONDS": "1",
+        "LIVE_ROWS": "1", "LIVE_SHARE": "1",
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "us-east-1",
         "PYTHONPATH": str(ROOT / "layers" / "core"),
@@ -57,7 +60,7 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert "boto3" in built
 
 
-@pytest.mark.parametrize("function", ["split_upload", "close_job", "guard_retention"])
+@pytest.mark.parametrize("function", ["split_upload", "close_job", "guard_retention", "plan_slices"])
 def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> None:
     """Not even in the code that it would import later: what never calls the API never builds its client."""
     text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")
