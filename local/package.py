@@ -1,9 +1,8 @@
 """Turn the project's template into one that ministack can deploy, and its code into artifacts.
 
 Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, and where
-the code lies. A
-function's archive holds its own code, the code of the layers it names (ministack gives a custom runtime no
-/opt) and a `bootstrap`.
+the code lies. A function's archive holds its own code, the code of the layers it names (ministack gives a custom
+runtime no /opt) and a `bootstrap`.
 """
 
 import copy

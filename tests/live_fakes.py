@@ -27,7 +27,8 @@ def prompt_of(params: bytes) -> str:
 
 def echoed(prompt: str, **fields: Any) -> Answer:
     """Answer with the prompt."""
-    return Answer(msgspec.json.encode(message(f"re: {prompt}", **fields)), PLENTY)
+    usage = {"input_tokens": 10, "output_tokens": 5, "service_tier": "standard"}
+    return Answer(msgspec.json.encode(message(f"re: {prompt}", **{"usage": usage, **fields})), PLENTY)
 
 
 class FakeMessageApi:

@@ -45,7 +45,8 @@ class Lane:
         """Walk the child's states to their end; every wait moves the emulator's clock."""
         set_environment("submit_shard", self.cloud, self._monkeypatch)
         walker = Walker(CHILD["States"], self._do, self.cloud.emulator.state.clock.advance)
-        return walker.run(CHILD["StartAt"], {**STATE, "requests": 2, "wait_seconds": 60, "lane": "batch", "deadline": 0, **changes})
+        lane = {"lane": "batch", "deadline": 0}
+        return walker.run(CHILD["StartAt"], {**STATE, **lane, "requests": 2, "wait_seconds": 60, **changes})
 
     def part(self) -> bytes:
         """Return the shard's part of the output, the one of the most rounds."""

@@ -102,6 +102,7 @@ def start(words: Sequence[str | Path], folder: Path, **environment: str) -> Comm
 def write_example(folder: Path) -> tuple[Path, Path]:
     """A file of five rows, the third one bad, and its recipe; paths relative to `folder`."""
     recipe, file = folder / "ask.yaml", folder / "five rows.csv"
-    recipe.write_text("model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n", encoding="utf-8")
+    asks = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\nlane: batch\n"
+    recipe.write_text(asks, encoding="utf-8")
     file.write_text('id,text\n001,good\n002,"two\nlines"\n003\n004,日本語\n005,🎉\n', encoding="utf-8")
     return file, recipe

@@ -97,7 +97,7 @@ def test_any_unknown_key_is_named(key: object) -> None:
         ({"params": []}, "params"),
         ({"params": {1: 2}}, "params"),
         ({"lane": "fast"}, "lane"),
-        ({"lane": "live"}, "lane"),
+        ({"live_rows": -1}, "live_rows"),
         ({"on_bad_row": "ignore"}, "on_bad_row"),
     ],
 )
@@ -132,9 +132,12 @@ def test_what_is_no_mapping_is_refused(fields: object, kind: str) -> None:
     assert text.endswith(kind)
 
 
-def test_the_live_lane_says_that_it_is_not_there_yet() -> None:
-    """`lane: live` does not run quietly in the batch lane."""
-    assert "not there yet" in _refusal({**GOOD, "lane": "live"})
+@pytest.mark.parametrize("duration", ["6", "6 hours", "0h", "-1h", "h", "1w"])
+def test_a_duration_says_its_unit(duration: str) -> None:
+    """And there is something of it."""
+    told = _refusal({**GOOD, "finish_within": duration})
+    assert "key 'finish_within'" in told
+    assert "write 90s, 30m, 6h or 1d" in told
 
 
 @pytest.mark.parametrize("rounds", [1, DEFAULT_ROUNDS, MAX_ROUNDS])

@@ -110,7 +110,7 @@ def test_the_pages_recipes_are_right(fields: dict[str, Any]) -> None:
         {"output": {"prefix": "\n"}},
         {"output": {"compression": "gzip"}},
         {"output": {"escape_formulas": "yes"}},
-        {"lane": "live"},
+        {"live_rows": -1},
         {"lane": "fast"},
         {"on_bad_row": "ignore"},
         {"max_rounds": 11},

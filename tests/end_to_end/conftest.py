@@ -23,6 +23,7 @@ def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             "ShardConcurrency": "2",
             "SettleSeconds": "0.5",
             "SubmitTimeout": "60",
+            "LiveRows": "0",  # `lane: auto` is the batch lane here, however few the rows
         },
     )
     with EmbeddedStack(options) as stack:

@@ -31,7 +31,7 @@ OUTPUTS = ["tsv", "jsonl", "json", "parquet", "xlsx"]
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, EndedJob]]:
     """One job an input format, and one an output format, by the key of the upload."""
-    parameters = {"ShardRows": "500", "ShardConcurrency": "2", "SettleSeconds": "0.5"}
+    parameters = {"ShardRows": "500", "ShardConcurrency": "2", "SettleSeconds": "0.5", "LiveRows": "0"}
     options = StackOptions(wait_scale=WAIT_SCALE, log_dir=tmp_path_factory.mktemp("formats"), overrides=parameters)
     with EmbeddedStack(options) as stack:
         bench = Bench(stack)

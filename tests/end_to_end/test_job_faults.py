@@ -32,11 +32,11 @@ CASES = {
         GOOD, "RecipeRejected", ("key 'max_tokens'", "whole number"), recipe="model: m\nprompt: p\nmax_tokens: many\n"
     ),
     "recipe that is no yaml": Case(GOOD, "RecipeRejected", ("not YAML",), recipe="model: [m\n"),
-    "live lane": Case(
+    "no duration": Case(
         GOOD,
         "RecipeRejected",
-        ("live lane is not there yet", "use 'batch' or 'auto'"),
-        recipe="model: m\nprompt: p\nlane: live\n",
+        ("key 'finish_within'", "write 90s, 30m, 6h or 1d"),
+        recipe="model: m\nprompt: p\nfinish_within: soon\n",
     ),
     "missing recipe": Case(
         GOOD, "RecipeRejected", ("recipes/missing recipe.yaml", "no such recipe", "then drop"), recipe=None

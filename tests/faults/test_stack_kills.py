@@ -37,6 +37,7 @@ def test_killed_processes_lose_no_row_and_pay_none_twice(tmp_path: Path, capsys:
         "SubmitTimeout": str(SUBMIT_SECONDS),
         "ShardRows": str(SHARD_ROWS),
         "ShardConcurrency": "1",
+        "LiveRows": "0",
     }
     started = time.monotonic()
     results, killed = [], []

@@ -7,23 +7,31 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.domain.lane import deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.shard_state import ShardState
 from batchdrop.domain.sharding import ShardLimits
+from batchdrop.domain.slice import Slice
 from batchdrop.domain.submission import ShardFailure
 from batchdrop.domain.summary import Fault, Summary
 from batchdrop.errors import BatchdropError, SubmissionUncertain
 from batchdrop.usecases.close_job import close_job
 from batchdrop.usecases.collect_results import Collected, collect_results
 from batchdrop.usecases.job_files import read_manifest
+from batchdrop.usecases.plan_slices import plan_slices
 from batchdrop.usecases.poll_batch import PollAnswer, poll_batch
 from batchdrop.usecases.resume_job import resume_job
 from batchdrop.usecases.settle_submission import Settled, settle_submission
 from batchdrop.usecases.split_upload import SplitProgress, split_upload
 from batchdrop.usecases.submit_shard import Submitted, submit_shard
 from tests.fakes import START, FakeBatchApi, FakeClock, FakeJobStarter, FakeLedger, FakeObjectStore
+from tests.live_fakes import FakeLeases, FakeMessageApi
+from tests.usecases.slices import SliceWorld
+from tests.virtual_time import run
 
 JOB = "20261122T120000-0123456789"
 KEYS = JobKeys(JOB)
@@ -38,6 +46,10 @@ class World:
     rows: int = 100_000
     max_bytes: int = 250_000_000
     live_rows: int = 0
+    poll_seconds: float = 0.0
+    ends_by_itself: bool = True  # Message Batches end after the first look; else only once they are canceled
+    messages: FakeMessageApi = field(default_factory=FakeMessageApi)
+    leases: FakeLeases = field(default_factory=FakeLeases)
     store: FakeObjectStore = field(default_factory=FakeObjectStore)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     api: FakeBatchApi = field(default_factory=FakeBatchApi)
@@ -84,31 +96,39 @@ class World:
             is_last=is_last,
         )
 
-    def poll(self, batch_id: str, polls: int = 0) -> PollAnswer:
+    def poll(self, batch_id: str, polls: int = 0, *, deadline: int = 0) -> PollAnswer:
         """Run poll_batch."""
-        return poll_batch(
-            JOB, batch_id, polls, open_shards=1, ledger=self.ledger, api=self.api, clock=self.clock, jitter=lambda: 0.0
-        )
+        parts: dict[str, Any] = {"ledger": self.ledger, "api": self.api, "clock": self.clock}
+        return poll_batch(JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts)
 
     def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
+        """Run collect_results on a Message Batch."""
+        return self.collect_round(msgspec.structs.replace(self.state(shard), round=asked_round, batch_id=batch_id))
+
+    def collect_round(self, state: ShardState) -> Collected:
         """Run collect_results."""
         return collect_results(
-            ShardState(
-                job_id=JOB,
-                shard=shard,
-                shards=1,
-                requests=0,
-                expires_at=0,
-                resumes=self.upload.resumes,
-                round=asked_round,
-                batch_id=batch_id,
-            ),
+            state,
             store=self.store,
             ledger=self.ledger,
             api=lambda: self.api,
             clock=self.clock,
             formats=FileFormats(),
             live_rows=self.live_rows,
+        )
+
+    def state(self, shard: int = 0) -> ShardState:
+        """Return a shard's first state, as the Map makes it."""
+        item = self.manifest.shards[shard]
+        return ShardState(
+            job_id=JOB,
+            shard=shard,
+            shards=len(self.manifest.shards),
+            requests=item.requests,
+            expires_at=0,
+            resumes=self.upload.resumes,
+            lane=lane_of_job(self.manifest.recipe, requests=self.manifest.requests, live_rows=self.live_rows),
+            deadline=deadline_of(self.manifest.recipe, self.upload.uploaded_at),
         )
 
     def close(self, fault: Fault | None = None) -> Summary:
@@ -133,18 +153,37 @@ class World:
     def ask(self, shard: int = 0) -> None:
         """Ask one shard, round after round; its failure is recorded as the state machine does."""
         try:
-            asked_round, requests = 0, self.manifest.shards[shard].requests
-            while requests:
-                submitted = self._submitted(shard, asked_round, requests)
-                polls = 0
-                while not submitted.is_collected and not self.poll(submitted.batch_id, polls).ended:
-                    self.api.finish()
-                    polls += 1
-                requests = self.collect(submitted.batch_id, shard, asked_round).leftovers
-                asked_round += 1
+            state = self.state(shard)
+            while state.requests:
+                if state.lane == "live":
+                    self.answer_live(state)
+                else:
+                    state = msgspec.structs.replace(state, batch_id=self._followed(state))
+                collected = self.collect_round(state)
+                state = state.collected(leftovers=collected.leftovers, lane=collected.lane)
+                if not collected.leftovers:
+                    break
         except BatchdropError as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             self.ledger.fail(JOB, ShardFailure(shard, type(error).__name__, cause))
+
+    def answer_live(self, state: ShardState) -> None:
+        """Answer a round in the live lane, slice by slice."""
+        for plan in plan_slices(JOB, state.shard, state.round, store=self.store, ledger=self.ledger):
+            piece = Slice(JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests)
+            world = SliceWorld(store=self.store, ledger=self.ledger, api=self.messages, leases=self.leases)
+            world.piece = piece
+            run(world.work(window=4))
+
+    def _followed(self, state: ShardState) -> str:
+        """Submit a round and poll it to its end; return the Message Batch's id."""
+        submitted, polls = self._submitted(state.shard, state.round, state.requests), 0
+        while not submitted.is_collected and not self.poll(submitted.batch_id, polls, deadline=state.deadline).ended:
+            self.clock.advance(self.poll_seconds)
+            if self.ends_by_itself or self.api.cancels:
+                self.api.finish()
+            polls += 1
+        return submitted.batch_id
 
     def _submitted(self, shard: int, asked_round: int, requests: int) -> Submitted:
         """Submit; while that is uncertain, wait and settle."""
