@@ -121,10 +121,10 @@ class SliceAsker:
                 charge = await self._idly(permits.take(len(params)))
             reply, usage = await self._sent(params)
             match reply:
-                case Answer(body=body, limits=limits):
-                    permits.settle(charge, len(params), usage, limits)
+                case Answer():
+                    permits.settle(charge, len(params), usage, reply)
                     self.answered += 1
-                    self._flushes.add(succeeded_line(request.custom_id, body))
+                    self._flushes.add(succeeded_line(request.custom_id, reply.body))
                     return
                 case Throttled(kind=kind, message=message):
                     permits.refused(charge, reply)
