@@ -2,7 +2,8 @@
 
     python -m benchmarks.live_contenders CONTENDER URL OPEN [--warm 2] [--seconds 5]
 
-Asks for so many seconds with so many requests open, and prints {"answers", "seconds", "cpu"} of the time after `--warm`.
+Asks for so many seconds with so many requests open, and prints {"answers", "seconds", "cpu"} of the time after the
+warm-up.
 """
 
 from __future__ import annotations

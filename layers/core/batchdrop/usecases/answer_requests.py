@@ -175,7 +175,7 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
     if not await work.waiting.offload(work.leases.renew, work.lease, until):
         asker.stop("lease")
         return
-    asker.held_until = until
+    asker.hold(until)
     await _check_halt(work, asker)
     try:
         await work.waiting.offload(work.beat)
