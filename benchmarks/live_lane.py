@@ -1,11 +1,11 @@
-"""How fast one worker of the live lane asks, against what people write: chunk and gather, the SDK in a window, bare aiohttp.
+"""How fast one worker of the live lane asks, against chunk and gather, the SDK in a window, and bare aiohttp.
 
     python -m benchmarks.live_lane [--quick]
 
-Server and client are processes of their own. The server is `fast_server`, for the emulator itself is the bottleneck from
-some hundred requests a second on (shown in the last rows). Each figure is the median of its repeats, which take turns, so
-that a noisy minute hits all contenders. Prints a Markdown table, writes benchmarks/results/live_lane.json, and ends with 1
-if a bar is missed.
+Server and client are processes of their own. The server is `fast_server`, for the emulator itself is the bottleneck
+from some hundred requests a second on (shown in the last rows). Each figure is the median of its repeats, which take
+turns, so that a noisy minute hits all contenders. Prints a Markdown table, writes benchmarks/results/live_lane.json, and
+ends with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def server(kind: str, seconds: float, sigma: float) -> Iterator[str]:
 
 def measured(contender: str, url: str, window: int, *, quick: bool) -> Figures:
     """Run one client; return requests a second, and CPU seconds for 1,000 of them."""
-    times = ["--warm", "2", "--seconds", "3"] if quick else ["--warm", "4", "--seconds", "8"]
+    times = ["--warm", "2", "--seconds", "3"] if quick else ["--warm", "3", "--seconds", "5"]
     command = [sys.executable, "-m", "benchmarks.live_contenders", contender, url, str(window), *times]
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     answers = max(told["answers"], 1)

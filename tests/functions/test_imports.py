@@ -20,6 +20,7 @@ BUILD = {
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
     "close_job": "bootstrap.object_store(); bootstrap.ledger()",
     "guard_retention": "bootstrap.ledger()",
+    "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits()",
 }
 PROGRAM = """
 import importlib.util, json, sys

@@ -153,7 +153,8 @@ class ModelPermits:
     def _told(self) -> Limits:
         """Return what the last answer or refusal told of the limits."""
         if self._answer is not None:
-            self._answer, self._limits = None, limits_of(self._answer.headers)
+            self._limits = limits_of(self._answer.headers)
+            self._answer = None
         return self._limits
 
     def _feed(self) -> None:
