@@ -4,8 +4,8 @@
 
 Server and client are processes of their own. The server is `fast_server`, for the emulator itself is the bottleneck
 from some hundred requests a second on (shown in the last rows). Each figure is the median of its repeats, which take
-turns, so that a noisy minute hits all contenders. Prints a Markdown table, writes benchmarks/results/live_lane.json, and
-ends with 1 if a bar is missed.
+turns, so that a noisy minute hits all contenders. Prints a Markdown table, writes benchmarks/results/live_lane.json,
+and ends with 1 if a bar is missed.
 """
 
 from __future__ import annotations

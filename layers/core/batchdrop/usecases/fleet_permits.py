@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -137,7 +138,8 @@ class ModelPermits:
             await asyncio.gather(self._feeder, return_exceptions=True)
         self._give_back()
         if self._seen is not UNSEEN:
-            await self._draw()
+            with suppress(Exception):  # a courtesy to the other workers; what is not given back is lost for a second
+                await self._draw()
 
     def _charge(self, size: int) -> Need:
         """Charge a request that takes a permit from the lot, which was charged as a typical one."""
@@ -162,7 +164,16 @@ class ModelPermits:
             self._feeder = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Draw lots as long as anybody asks for permits."""
+        """Draw lots as long as anybody asks for permits; what the ledger raises goes to those who wait."""
+        try:
+            await self._draw_on()
+        except Exception as error:  # noqa: BLE001 - whatever the ledger's SDK raises
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_exception(error)
+
+    async def _draw_on(self) -> None:
         is_busy = True
         while is_busy:
             granted, self._granted = self._granted, 0
