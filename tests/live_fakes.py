@@ -12,11 +12,15 @@ import msgspec
 
 from batchdrop.domain.lease import Lease
 from batchdrop.domain.permits import PermitState, Versioned
-from batchdrop.domain.reply import Answer, Limits, Reply, Room
+from batchdrop.domain.reply import Answer, Reply
 from batchdrop.ports import TaskGone
 from tests.fakes import message
 
-PLENTY = Limits(Room(6_000_000, 6_000_000), Room(6e9, 6e9), Room(6e9, 6e9))
+PLENTY = {
+    f"anthropic-ratelimit-{kind}-{what}": "6000000000"
+    for kind in ("requests", "input-tokens", "output-tokens")
+    for what in ("limit", "remaining")
+}
 
 
 def prompt_of(params: bytes) -> str:

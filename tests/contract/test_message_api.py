@@ -14,7 +14,7 @@ import pytest
 
 from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
 from batchdrop.domain.live_line import usage_of
-from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Room, Throttled
+from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
 from batchdrop.errors import AccountTrouble
 from local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import PARAMS
@@ -236,7 +236,9 @@ def test_a_page_of_a_proxy_is_passing() -> None:
 
 def test_a_body_that_is_no_json_is_passed_on() -> None:
     """The adapter does not judge what a 200 brings."""
-    assert _answered_by(_http(200, b"<html>")) == (Answer(b"<html>"), 1)
+    reply, calls = _answered_by(_http(200, b"<html>"))
+    assert isinstance(reply, Answer)
+    assert (reply.body, calls) == (b"<html>", 1)
 
 
 @pytest.mark.parametrize(
@@ -257,11 +259,12 @@ def test_limits_are_read_from_the_headers(emulator: RunningEmulator) -> None:
     emulator.settings(messages_rpm=2, messages_itpm=8_000, messages_otpm=9_000)
     first = _ask(emulator.base_url)
     assert isinstance(first, Answer)
-    assert first.limits.requests == Room(2, 1)
-    assert first.limits.input_tokens is not None
-    assert first.limits.input_tokens.limit == 8_000 > first.limits.input_tokens.remaining
-    assert first.limits.output_tokens is not None
-    assert first.limits.output_tokens.limit == 9_000
+    limits = limits_of(first.headers)
+    assert limits.requests == Room(2, 1)
+    assert limits.input_tokens is not None
+    assert limits.input_tokens.limit == 8_000 > limits.input_tokens.remaining
+    assert limits.output_tokens is not None
+    assert limits.output_tokens.limit == 9_000
     _ask(emulator.base_url)
     refused = _ask(emulator.base_url)
     assert isinstance(refused, Throttled)
@@ -316,5 +319,5 @@ def test_the_fake_answers_as_the_adapter_does(emulator: RunningEmulator) -> None
     for reply in (run(fake()), _ask(emulator.base_url)):
         assert isinstance(reply, Answer)
         assert usage_of(reply.body) is not None
-        assert reply.limits.requests is not None
+        assert limits_of(reply.headers).requests is not None
     assert prompt_of(params) == "hi"

@@ -105,9 +105,10 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
         "STATE_MACHINE_ARN": cloud.machine_arn,
         "SHARD_ROWS": "2",
         "LIVE_ROWS": "0",
-        "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/batchdrop-slices",
-        "LIVE_SHARE": "1",
         "SPLIT_TIME_RESERVE": "60",
+        "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/live",
+        "LIVE_WINDOW": "8",
+        "LIVE_SHARE": "1",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
     declared = declared_variables(function)
@@ -129,6 +130,11 @@ def forget() -> None:
         bootstrap.ledger,
         bootstrap.job_starter,
         bootstrap._batch_api_with,
+        bootstrap._message_api_with,
+        bootstrap._ledger_table,
+        bootstrap.leases,
+        bootstrap.permits,
+        bootstrap.live_queue,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

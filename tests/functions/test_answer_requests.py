@@ -24,7 +24,6 @@ from tests.live_fakes import FakeTaskTokens
 from tests.project import event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
-BUILT = ("leases", "permits", "live_queue", "_message_api_with", "_ledger_table")
 TASK: dict[str, Any] = json.loads(event("answer_requests")["Records"][0]["body"])
 JOB, TOKEN = TASK["slice"]["job_id"], TASK["task_token"]
 KEYS = JobKeys(JOB)
@@ -70,7 +69,7 @@ class Lane:
 def lane(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lane]:
     """The function on an empty cloud."""
     emulator.reset()
-    _forget()
+    forget()
     with mock_aws():
         queue_url = client("sqs").create_queue(QueueName="live")["QueueUrl"]
         values = {
@@ -84,13 +83,7 @@ def lane(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator
         tokens = FakeTaskTokens()
         monkeypatch.setattr(bootstrap, "task_tokens", lambda: tokens)
         yield Lane(cloud(emulator), tokens, queue_url, [])
-    _forget()
-
-
-def _forget() -> None:
     forget()
-    for name in BUILT:
-        getattr(bootstrap, name).cache_clear()
 
 
 def test_a_message_is_answered(lane: Lane) -> None:

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from batchdrop.domain.permits import Versioned
-from batchdrop.domain.reply import UNKNOWN_LIMITS, Answer, Limits, Room, Throttled
+from batchdrop.domain.reply import Answer, Limits, Throttled, limits_of
 from batchdrop.domain.result import Usage
 from batchdrop.usecases.fleet_permits import FleetPermits
 from tests.live_fakes import FakePermits
@@ -64,7 +64,7 @@ class LimitedApi:
         self.buckets[2].now()
         self.buckets[2].level -= self.output_tokens
         self.answers[worker] = self.answers.get(worker, 0) + 1
-        return Answer(b"", self._limits())
+        return Answer(b"", self._headers())
 
     def drain(self) -> None:
         """Let somebody else use all that there is."""
@@ -76,9 +76,16 @@ class LimitedApi:
         return sum(start <= time < end for time in self.times)
 
     def _limits(self) -> Limits:
+        return limits_of(self._headers())
+
+    def _headers(self) -> dict[str, str]:
         if not self.tells:
-            return UNKNOWN_LIMITS
-        return Limits(*(Room(bucket.limit, max(0.0, bucket.now())) for bucket in self.buckets))
+            return {}
+        headers = {}
+        for kind, bucket in zip(("requests", "input-tokens", "output-tokens"), self.buckets, strict=True):
+            headers[f"anthropic-ratelimit-{kind}-limit"] = str(bucket.limit)
+            headers[f"anthropic-ratelimit-{kind}-remaining"] = str(max(0.0, bucket.now()))
+        return headers
 
 
 class SlowPermits(FakePermits):
@@ -115,7 +122,7 @@ async def worker(
             if isinstance(reply, Throttled):
                 model.refused(charge, reply)
             else:
-                model.settle(charge, size, Usage(api.input_tokens, api.output_tokens), reply.limits)
+                model.settle(charge, size, Usage(api.input_tokens, api.output_tokens), reply)
 
     tasks = [asyncio.ensure_future(one()) for _ in range(window)]
     await asyncio.sleep(seconds - asyncio.get_running_loop().time())

@@ -381,3 +381,38 @@ def test_a_broken_ledger_stops_the_asking() -> None:
 
     run(failing())
     assert len(world.lines) == len(world.api.asked) < 1000
+
+
+def test_the_lease_is_kept_until_the_last_answer() -> None:
+    """A worker that only waits for open answers, longer than a lease lasts, still holds its slice."""
+    world = SliceWorld(rows=4, api=FakeMessageApi(seconds=100.0))
+
+    async def both() -> Any:
+        first = asyncio.ensure_future(world.work(seconds=OPENING_RESERVE + 1))
+        await asyncio.sleep(90)
+        with pytest.raises(SliceBusy):
+            await world.work()
+        return await first
+
+    assert run(both()).is_complete
+    assert len(world.api.asked) == 4
+
+
+def test_permits_that_cannot_be_drawn_end_the_asking() -> None:
+    """A ledger that fails is no reason to wait for ever: the error is told, and the lease is free for the next try."""
+    world = SliceWorld(rows=4)
+    plain = world.permits.replace
+
+    def broken(*_args: Any) -> None:
+        message = "the ledger is gone"
+        raise ConnectionError(message)
+
+    world.permits.replace = broken  # type: ignore[assignment,method-assign]
+
+    async def failing() -> Any:
+        with pytest.raises(ConnectionError):
+            await world.work()
+        world.permits.replace = plain  # type: ignore[method-assign]
+        return await world.work()
+
+    assert run(failing()).is_complete

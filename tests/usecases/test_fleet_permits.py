@@ -8,7 +8,7 @@ import random
 import pytest
 
 from batchdrop.domain.permits import DRAW_SECONDS, START_PACE, Need
-from batchdrop.domain.reply import Throttled
+from batchdrop.domain.reply import Answer, Throttled
 from batchdrop.domain.result import Usage
 from batchdrop.usecases.fleet_permits import FleetPermits
 from tests.live_fakes import PLENTY, FakePermits
@@ -149,7 +149,7 @@ def test_a_refusal_stops_all_workers() -> None:
             for n in range(2)
         )
         for model in (one, other):
-            model.settle(await model.take(100), 100, Usage(25, 10), PLENTY)
+            model.settle(await model.take(100), 100, Usage(25, 10), Answer(b"", PLENTY))
         charge = await one.take(100)
         one.refused(charge, Throttled("rate_limit_error", "", 30.0))
         await asyncio.sleep(2 * DRAW_SECONDS)

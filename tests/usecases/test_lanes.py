@@ -150,12 +150,20 @@ def _late(**keys: Any) -> World:
 def test_a_job_that_is_late_goes_over_to_the_live_lane() -> None:
     """The Message Batch is canceled at the deadline, its answers are kept, the rest is answered live."""
     world = _late()
-    world.api = FakeBatchApi(result_of=_half_done)
+    world.api = _Canceling(result_of=_half_done)
     summary = world.run()
     assert (summary.status, summary.tally.answered) == ("succeeded", 4)
     assert len(world.api.created) == 1
     assert sorted(world.messages.asked) == ["ask row 1", "ask row 3"]
     assert [(lane.lane, lane.answers) for lane in summary.lanes] == [("batch", 2), ("live", 2)]
+
+
+class _Canceling(FakeBatchApi):
+    """A service that keeps what was answered before the cancel."""
+
+    def cancel(self, batch_id: str) -> None:
+        """Note the cancel."""
+        self.cancels.append(batch_id)
 
 
 def _half_done(request: JsonObject) -> JsonObject:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from batchdrop import settings
 from batchdrop.adapters.clock import InvocationClock
-from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.errors import AccountTrouble
 from batchdrop.ports import (
     BatchApi,
@@ -62,6 +61,8 @@ def clock(context: LambdaContext) -> Clock:
 
 def formats() -> Formats:
     """Return the file formats."""
+    from batchdrop.adapters.formats.choice import FileFormats
+
     return FileFormats()
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 import msgspec
+from yarl import URL
 
-from batchdrop.domain.reply import Answer, Limits, Passing, Refused, Reply, Room, Throttled
+from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
 from batchdrop.errors import AccountTrouble
 
 BASE_URL = "https://api.anthropic.com"  # the SDK's default
@@ -29,7 +29,6 @@ SPEND_LIMIT = "enforced_spend_limit_reached"
 _ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _REFUSED = {400, 404, 413, 422}  # the request itself, for good
 _OVERLOADED = 529
-_PREFIX = "anthropic-ratelimit-"
 _KIND_OF_STATUS = {408: "timeout_error", 413: "request_too_large", 504: "timeout_error", 529: "overloaded_error"}
 
 
@@ -57,7 +56,7 @@ class AiohttpMessageApi:
     """
 
     def __init__(self, *, api_key: str, base_url: str | None, connections: int = 0) -> None:
-        self._url = f"{(base_url or BASE_URL).rstrip('/')}{PATH}"
+        self._url = URL(f"{(base_url or BASE_URL).rstrip('/')}{PATH}")
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "anthropic-version": API_VERSION,
@@ -82,7 +81,7 @@ class AiohttpMessageApi:
         except (aiohttp.ClientError, OSError) as error:
             return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
         if response.status == HTTPStatus.OK:
-            return Answer(body, _limits(response.headers))
+            return Answer(body, response.headers)
         return _refusal(response.status, response.headers, body)
 
     async def close(self) -> None:
@@ -114,7 +113,7 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         request_id = headers.get("request-id")
         raise AccountTrouble(f"HTTP {status}: {error.type}: {error.message} (request-id {request_id})")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled(error.type, error.message, _seconds(headers), limits=_limits(headers))
+        return Throttled(error.type, error.message, _seconds(headers), limits=limits_of(headers))
     if status == _OVERLOADED:
         return Throttled(error.type, error.message, _seconds(headers), is_global=True)
     if status in _REFUSED:
@@ -143,15 +142,3 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
         if 0 <= seconds < float("inf"):
             return seconds
     return None
-
-
-def _limits(headers: Mapping[str, str]) -> Limits:
-    return Limits(_room(headers, "requests"), _room(headers, "input-tokens"), _room(headers, "output-tokens"))
-
-
-def _room(headers: Mapping[str, Any], name: str) -> Room | None:
-    try:
-        limit = float(headers[f"{_PREFIX}{name}-limit"])
-        return Room(limit, float(headers[f"{_PREFIX}{name}-remaining"])) if limit > 0 else None
-    except (KeyError, ValueError):
-        return None

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from batchdrop.domain.result import Message, Usage
+from batchdrop.domain.result import Usage
 
-_MESSAGE = msgspec.json.Decoder(Message)
+
+class _Block(msgspec.Struct, gc=False):
+    type: str
+
+
+class _Message(msgspec.Struct):
+    """A message as far as `result.Message` wants it, without its text."""
+
+    model: str
+    content: list[_Block]
+    stop_reason: str | None
+    usage: Usage
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
 
 
 class _Result(msgspec.Struct):

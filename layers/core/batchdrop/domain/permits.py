@@ -9,7 +9,7 @@ may go below zero by one lot: the size of an answer is known only after it, and 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -38,17 +38,18 @@ MOST_DRAW_SECONDS = 5.0  # the same, where so many workers draw that they come b
 WAIT_UNTOLD = 2.0  # seconds, after a refusal without retry-after
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, gc=False):
     """What requests use up: their number and their tokens."""
 
     requests: float = 0.0
     input_tokens: float = 0.0
     output_tokens: float = 0.0
 
-    def plus(self, other: Need, times: float = 1.0) -> Need:
-        """Return the sum of this and `times` the other."""
-        return Need(*(mine + times * theirs for mine, theirs in zip(_three(self), _three(other), strict=True)))
+    def add(self, other: Need, times: float = 1.0) -> None:
+        """Add `times` the other."""
+        self.requests += times * other.requests
+        self.input_tokens += times * other.input_tokens
+        self.output_tokens += times * other.output_tokens
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ class Wish:
 
     count: int
     typical: Need
-    owed: Need = Need()
+    owed: Need = field(default_factory=Need)
     limits: Limits = UNKNOWN_LIMITS
     refused_for: float | None = None
     conflicts: int = 0
@@ -110,7 +111,7 @@ def draw(state: PermitState | None, wish: Wish, *, now: float, share: float) -> 
         known = _slowed(known, now, wish.refused_for)
     lot = _lot(known, wish, now, share)
     spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, wish.conflicts))
-    return _charged(spaced, Need().plus(wish.typical, lot)), lot
+    return _charged(spaced, wish.typical, lot), lot
 
 
 def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
@@ -196,9 +197,9 @@ def _corrected(bucket: Bucket, room: Room | None) -> Bucket:
     return Bucket(room.limit, min(level, room.remaining))
 
 
-def _charged(state: PermitState, need: Need) -> PermitState:
+def _charged(state: PermitState, need: Need, times: float = 1.0) -> PermitState:
     charged = [
-        Bucket(bucket.limit, bucket.level - amount)
+        Bucket(bucket.limit, bucket.level - times * amount)
         for bucket, amount in zip(_buckets(state), _three(need), strict=True)
     ]
     return _with_buckets(state, charged)
@@ -255,11 +256,11 @@ class Typical:
         self._output += (output_tokens - self._output) * LEARNING
 
     @property
+    def input_tokens(self) -> float:
+        """Return the average of the input tokens."""
+        return self._bytes * self._tokens_a_byte
+
+    @property
     def need(self) -> Need:
         """Return the average."""
-        return Need(1.0, self._bytes * self._tokens_a_byte, self._output)
-
-
-def without_requests(need: Need) -> Need:
-    """Return a need's tokens alone."""
-    return replace(need, requests=0.0)
+        return Need(1.0, self.input_tokens, self._output)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+import msgspec
+
+_PREFIX = "anthropic-ratelimit-"
+_NOTHING: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(msgspec.Struct, frozen=True):
     """What the API's headers say of one rate limit: `limit` a minute, of which `remaining` are free now."""
 
     limit: float
     remaining: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The rate limits of one model, as far as an answer's headers told them."""
 
     requests: Room | None = None
@@ -25,16 +28,17 @@ class Limits:
 UNKNOWN_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The API answered: `body` is the message's JSON as it came, not looked at yet. It is billed."""
+class Answer(msgspec.Struct, frozen=True):
+    """The API answered: `body` is the message's JSON as it came, not looked at yet. It is billed.
+
+    `headers` are the answer's, whatever the case of their names; `limits_of` reads them.
+    """
 
     body: bytes
-    limits: Limits = UNKNOWN_LIMITS
+    headers: Mapping[str, str] = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(msgspec.Struct, frozen=True):
     """429 (`is_global` False) or 529 (True): later, after `retry_after` seconds if it was said. Nothing is billed."""
 
     kind: str
@@ -44,8 +48,7 @@ class Throttled:
     limits: Limits = UNKNOWN_LIMITS
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
+class Passing(msgspec.Struct, frozen=True):
     """It failed, and may go better next time.
 
     `is_uncertain`: the request was sent and its answer was lost, so that nobody knows whether it is billed.
@@ -56,8 +59,7 @@ class Passing:
     is_uncertain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The request itself was refused, for good: `kind` and `message` are the API's own. Nothing is billed."""
 
     kind: str
@@ -65,3 +67,16 @@ class Refused:
 
 
 Reply = Answer | Throttled | Passing | Refused
+
+
+def limits_of(headers: Mapping[str, str]) -> Limits:
+    """Return what the headers of an answer, or of a refusal, tell of the rate limits."""
+    return Limits(_room(headers, "requests"), _room(headers, "input-tokens"), _room(headers, "output-tokens"))
+
+
+def _room(headers: Mapping[str, str], name: str) -> Room | None:
+    try:
+        limit = float(headers[f"{_PREFIX}{name}-limit"])
+        return Room(limit, float(headers[f"{_PREFIX}{name}-remaining"])) if limit > 0 else None
+    except (KeyError, ValueError):
+        return None

@@ -155,10 +155,13 @@ async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest]
 
 
 async def _watch(work: _Work, asker: SliceAsker) -> None:
-    """Keep the lease, and tell the asker when to stop. What the ledger raises stops it, too, and is raised."""
+    """Keep the lease until the last open request is over, and tell the asker when to stop.
+
+    What the ledger raises stops it, too, and is raised.
+    """
     seconds = 0.0
     try:
-        while not asker.stopped:
+        while asker.stopped != "lease":
             await work.waiting.pause(TICK_SECONDS)
             asker.look_at_the_time()
             seconds += TICK_SECONDS
@@ -175,7 +178,7 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
     if not await work.waiting.offload(work.leases.renew, work.lease, until):
         asker.stop("lease")
         return
-    asker.held_until = until
+    asker.hold(until)
     await _check_halt(work, asker)
     try:
         await work.waiting.offload(work.beat)

@@ -6,6 +6,9 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
 
 from batchdrop.domain.permits import (
     DRAW_SECONDS,
@@ -18,9 +21,8 @@ from batchdrop.domain.permits import (
     Wish,
     draw,
     seconds_to_wait,
-    without_requests,
 )
-from batchdrop.domain.reply import UNKNOWN_LIMITS, Limits, Throttled
+from batchdrop.domain.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled, limits_of
 from batchdrop.domain.result import Usage
 from batchdrop.ports import Clock, Permits
 from batchdrop.usecases.answer_flushes import Offload
@@ -76,6 +78,7 @@ class ModelPermits:
         self._lot = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._owed = Need()
+        self._answer: Answer | None = None
         self._limits = UNKNOWN_LIMITS
         self._refused_for: float | None = None
         self._granted = 0
@@ -106,24 +109,25 @@ class ModelPermits:
             raise
         return self._charge(size)
 
-    def settle(self, charge: Need, size: int, usage: Usage, limits: Limits) -> None:
+    def settle(self, charge: Need, size: int, usage: Usage, answer: Answer) -> None:
         """Book what an answered request really used, and what its headers told."""
         input_tokens = usage.input_tokens + (usage.cache_creation_input_tokens or 0)
         self._typical.learn(size, input_tokens, usage.output_tokens)
-        used = Need(1.0, input_tokens, usage.output_tokens)
-        self._owed = self._owed.plus(used).plus(charge, -1.0)
-        self._limits = limits
+        self._owed.input_tokens += input_tokens - charge.input_tokens
+        self._owed.output_tokens += usage.output_tokens - charge.output_tokens
+        self._answer = answer
 
     def failed(self, charge: Need) -> None:
         """Book that a request came to no answer: it used its turn, and as far as one can know no tokens."""
-        self._owed = self._owed.plus(without_requests(charge), -1.0)
+        self._owed.input_tokens -= charge.input_tokens
+        self._owed.output_tokens -= charge.output_tokens
 
     def refused(self, charge: Need, reply: Throttled) -> None:
         """Tell all workers to wait; what is in hand goes back."""
-        self._owed = self._owed.plus(charge, -1.0)
+        self._owed.add(charge, -1.0)
         wait = WAIT_UNTOLD if reply.retry_after is None else reply.retry_after
         self._refused_for = max(self._refused_for or 0.0, wait)
-        self._limits = UNKNOWN_LIMITS if reply.is_global else reply.limits
+        self._answer, self._limits = None, reply.limits
         self._give_back()
         self._feed()
 
@@ -134,25 +138,42 @@ class ModelPermits:
             await asyncio.gather(self._feeder, return_exceptions=True)
         self._give_back()
         if self._seen is not UNSEEN:
-            await self._draw()
+            with suppress(Exception):  # a courtesy to the other workers; what is not given back is lost for a second
+                await self._draw()
 
     def _charge(self, size: int) -> Need:
+        """Charge a request that takes a permit from the lot, which was charged as a typical one."""
         guess = self._typical.guess(size)
         self._granted += 1
-        typical = self._typical.need
-        self._owed = self._owed.plus(without_requests(guess)).plus(without_requests(typical), -1.0)
+        self._owed.input_tokens += guess.input_tokens - self._typical.input_tokens
         return guess
 
     def _give_back(self) -> None:
-        self._owed = self._owed.plus(self._typical.need, -float(self._lot))
+        self._owed.add(self._typical.need, -float(self._lot))
         self._lot = 0
+
+    def _told(self) -> Limits:
+        """Return what the last answer or refusal told of the limits."""
+        if self._answer is not None:
+            self._limits = limits_of(self._answer.headers)
+            self._answer = None
+        return self._limits
 
     def _feed(self) -> None:
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Draw lots as long as anybody asks for permits."""
+        """Draw lots as long as anybody asks for permits; what the ledger raises goes to those who wait."""
+        try:
+            await self._draw_on()
+        except Exception as error:  # noqa: BLE001 - whatever the ledger's SDK raises
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_exception(error)
+
+    async def _draw_on(self) -> None:
         is_busy = True
         while is_busy:
             granted, self._granted = self._granted, 0
@@ -184,8 +205,8 @@ class ModelPermits:
     async def _draw(self, wanted: int = 0) -> int:
         """Return the lot that the ledger granted; 0 too if other workers came between each time."""
         for tries in range(DRAW_TRIES):
-            now, owed, refused_for = self._now(), self._owed, self._refused_for
-            wish = Wish(wanted, self._typical.need, owed, self._limits, refused_for, tries)
+            now, owed, refused_for = self._now(), msgspec.structs.replace(self._owed), self._refused_for
+            wish = Wish(wanted, self._typical.need, owed, self._told(), refused_for, tries)
             state, lot = draw(self._seen.state, wish, now=now, share=self._fleet.share)
             if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
                 return 0
@@ -193,7 +214,7 @@ class ModelPermits:
             self._seen_at = now
             if standing is None:
                 self._seen = Versioned(state, self._seen.version + 1)
-                self._owed = self._owed.plus(owed, -1.0)
+                self._owed.add(owed, -1.0)
                 self._refused_for = None if self._refused_for == refused_for else self._refused_for
                 return lot
             self._seen = standing

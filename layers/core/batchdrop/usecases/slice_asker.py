@@ -17,7 +17,7 @@ from batchdrop.domain.stored_request import StoredRequest
 from batchdrop.errors import AccountTrouble
 from batchdrop.ports import Clock, MessageApi
 from batchdrop.usecases.answer_flushes import Flushes
-from batchdrop.usecases.fleet_permits import FleetPermits
+from batchdrop.usecases.fleet_permits import FleetPermits, ModelPermits
 
 REQUEST_SECONDS = 600.0  # the API's own limit for an answer that is not streamed
 OPENING_RESERVE = 120.0  # seconds of the invocation kept for open requests: long answers take a minute or two
@@ -61,7 +61,7 @@ class SliceAsker:
     ) -> None:
         self.stopped = ""
         self.trouble: AccountTrouble | None = None
-        self.held_until = held_until
+        self.hold(held_until)
         self.asked = self.uncertain = self.answered = self.errored = 0
         self._flushes = flushes
         self._api = api
@@ -69,6 +69,8 @@ class SliceAsker:
         self._clock = clock
         self._pause = pause
         self._jitter = jitter
+        self._last: ModelPermits | None = None
+        self._beginning = b""
         self._idle: set[asyncio.Task[Any]] = set()
 
     async def ask_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
@@ -86,11 +88,15 @@ class SliceAsker:
             for task in self._idle:
                 task.cancel()
 
+    def hold(self, until: datetime) -> None:
+        """Learn how long the lease is held now."""
+        self._safe_until = until - LEASE_MARGIN
+
     def look_at_the_time(self) -> None:
         """Stop where the invocation, or the lease, is about to end."""
         if self._clock.remaining() < OPENING_RESERVE:
             self.stop("time")
-        elif self._clock.now() > self.held_until - LEASE_MARGIN:
+        elif self._clock.now() > self._safe_until:
             self.stop("lease")
         elif self._flushes.has_failed:
             self.stop("flush")
@@ -113,7 +119,7 @@ class SliceAsker:
     async def _answer(self, request: StoredRequest) -> None:
         """Ask one request until it has its line. A try that was stopped leaves none."""
         params = bytes(request.params)
-        permits = self._permits.of(_HEAD.decode(params).model)
+        permits = self._permits_for(params)
         failures = refusals = 0
         while not self.stopped:
             charge = permits.take_at_once(len(params))
@@ -121,10 +127,10 @@ class SliceAsker:
                 charge = await self._idly(permits.take(len(params)))
             reply, usage = await self._sent(params)
             match reply:
-                case Answer(body=body, limits=limits):
-                    permits.settle(charge, len(params), usage, limits)
+                case Answer():
+                    permits.settle(charge, len(params), usage, reply)
                     self.answered += 1
-                    self._flushes.add(succeeded_line(request.custom_id, body))
+                    self._flushes.add(succeeded_line(request.custom_id, reply.body))
                     return
                 case Throttled(kind=kind, message=message):
                     permits.refused(charge, reply)
@@ -156,6 +162,15 @@ class SliceAsker:
         if usage is None:
             return Passing("api_error", f"the answer is no message: {reply.body[:80]!r}", is_uncertain=True), _NOTHING
         return reply, usage
+
+    def _permits_for(self, params: bytes) -> ModelPermits:
+        """Return the permits of the request's model. A job's requests mostly begin alike: then nothing is decoded."""
+        if self._last is not None and params.startswith(self._beginning):
+            return self._last
+        model = _HEAD.decode(params).model
+        self._last = self._permits.of(model)
+        self._beginning = b'{"model":%b,' % msgspec.json.encode(model)
+        return self._last
 
     def _backoff(self, failures: int) -> float:
         longest: float = min(BACKOFF_SECONDS * 2**failures, MOST_BACKOFF)

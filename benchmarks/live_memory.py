@@ -1,0 +1,89 @@
+"""Bucket and ledger of the live lane in this process's memory, so that a benchmark measures the worker alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from typing import Any
+
+from batchdrop.domain.lease import Lease
+from batchdrop.domain.permits import PermitState, Versioned
+from batchdrop.domain.slice import Slice
+
+JOB = "bench"
+
+
+class MemoryStore:
+    """As much of an ObjectStore as a worker uses. Flushes are counted, not kept."""
+
+    def __init__(self) -> None:
+        self.lines = self.flushes = 0
+        self._body = b""
+
+    def lay(self, requests: Iterator[bytes], count: int) -> Slice:
+        """Lay a create body ready; return the slice that is all of it."""
+        self._body = b",\n".join(itertools.islice(requests, count)) + b"\n"
+        return Slice(JOB, 0, 0, 0, 0, len(self._body), count)
+
+    def read_range(self, _key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        """Return the body."""
+        del etag
+        return self._body[start:end]
+
+    def write(self, _key: str, body: bytes) -> None:
+        """Count a flush."""
+        self.flushes += 1
+        self.lines += body.count(b"\n")
+
+    def keys(self, _prefix: str) -> Iterator[str]:
+        """Yield nothing: no worker was here before."""
+        return iter(())
+
+    def stream(self, _key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+        """Yield the body."""
+        del etag
+        yield self._body[start:]
+
+    def __getattr__(self, name: str) -> Any:
+        """A worker needs nothing else."""
+        raise AttributeError(name)
+
+
+class MemoryLedger:
+    """A ledger of a job that nobody halts."""
+
+    def halted(self, _job_id: str) -> None:
+        """Return that it may go on."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A worker needs nothing else."""
+        raise AttributeError(name)
+
+
+class MemoryLeases:
+    """Leases that nobody contests."""
+
+    def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
+        """Take it."""
+        del now
+        return Lease(job_id, slice_name, attempt, until, 1)
+
+    def renew(self, _lease: Lease, _until: datetime) -> bool:
+        """Renew it."""
+        return True
+
+    def release(self, _lease: Lease, _now: datetime) -> None:
+        """Let go."""
+
+
+class MemoryPermits:
+    """Permits of a fleet of one worker."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, Versioned] = {}
+
+    def replace(self, model: str, seen: Versioned, state: PermitState) -> Versioned | None:
+        """Write the state."""
+        self._standing[model] = Versioned(state, seen.version + 1)
+        return None
