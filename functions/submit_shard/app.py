@@ -28,6 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         state.shard,
         state.round,
         state.requests,
+        deadline=state.deadline,
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),

@@ -254,7 +254,7 @@ def test_an_uncertain_submission_is_settled(verdict: str) -> None:
     look = ["Wait to settle", "Settle submission", "Is the submission settled?"]
     after = ["Wait for Message Batch", "Poll batch"] if verdict == "accepted" else ["Submit shard"]
     assert walk.visited[:3] == ["Anything to ask?", "Which lane?", "Submit shard"]
-    assert walk.visited[2 : 14 + len(after)] == look * 4 + after
+    assert walk.visited[3 : 15 + len(after)] == look * 4 + after
     assert walk.visited[-1] == "Shard done"
     assert walk.visited.count("Submit shard") == (1 if verdict == "accepted" else 2)
 

@@ -42,7 +42,7 @@ RETRIED = {
 NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed",
 }  # fmt: skip
 
 

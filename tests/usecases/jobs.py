@@ -76,12 +76,13 @@ class World:
             live_rows=self.live_rows,
         )
 
-    def submit(self, shard: int = 0, asked_round: int = 0, requests: int | None = None) -> Submitted:
+    def submit(
+        self, shard: int = 0, asked_round: int = 0, requests: int | None = None, *, deadline: int = 0
+    ) -> Submitted:
         """Run submit_shard."""
         asked = self.manifest.shards[shard].requests if requests is None else requests
-        return submit_shard(
-            JOB, shard, asked_round, asked, store=self.store, ledger=self.ledger, api=self.api, clock=self.clock
-        )
+        parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "api": self.api, "clock": self.clock}
+        return submit_shard(JOB, shard, asked_round, asked, deadline=deadline, **parts)
 
     def settle(self, shard: int = 0, asked_round: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""

@@ -12,7 +12,7 @@ from batchdrop.domain.lane import lane_of_job, lane_of_leftovers
 from batchdrop.domain.recipe import parse_recipe
 from batchdrop.domain.reply import Refused
 from batchdrop.domain.submission import Halt
-from batchdrop.errors import AccountTrouble, JobCanceled
+from batchdrop.errors import AccountTrouble, DeadlinePassed, JobCanceled, SubmissionUncertain
 from batchdrop.usecases.plan_slices import SLICE_REQUESTS, plan_slices
 from tests.fakes import FakeBatchApi, JsonObject, errored, succeeded
 from tests.live_fakes import FakeMessageApi
@@ -199,3 +199,25 @@ def test_an_answer_that_two_workers_were_paid_for_is_in_the_bill() -> None:
     collected = world.collect_round(state)
     assert collected.tally is not None
     assert (collected.tally.answered, collected.tally.tokens[0].answers) == (1, 2)
+
+
+def test_a_shard_that_is_not_sent_in_time_goes_live() -> None:
+    """The queue was full for hours: nothing is sent any more, also not by an attempt that was given up for dead."""
+    world = _late()
+    world.split()
+    world.clock.advance(3_700)
+    deadline = world.state().deadline
+    with pytest.raises(DeadlinePassed):
+        world.submit(deadline=deadline)
+    with pytest.raises(SubmissionUncertain):
+        world.submit()
+    assert not world.api.created
+
+
+def test_what_was_sent_in_time_is_followed() -> None:
+    """A Message Batch that exists is not sent again to the other lane."""
+    world = _late()
+    world.split()
+    sent = world.submit()
+    world.clock.advance(3_700)
+    assert world.submit(deadline=world.state().deadline) == sent

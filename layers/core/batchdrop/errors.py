@@ -9,6 +9,7 @@ BatchdropError
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
 ├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
+├── DeadlinePassed           `finish_within` is over before the shard was sent: the live lane takes it
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── SubmissionUnsettled      … and which could not be told however long it was looked for
@@ -57,6 +58,10 @@ class JobCanceled(BatchdropError):
 
 class JobClosedSince(BatchdropError):
     """An attempt that began later closes the job, or has: this one, given up for dead, must not write any more."""
+
+
+class DeadlinePassed(BatchdropError):
+    """The job is late, and this shard was not sent yet: it goes to the live lane instead."""
 
 
 class SubmissionRefused(BatchdropError):

@@ -16,6 +16,7 @@ from batchdrop.domain.submission import Submission
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
+    DeadlinePassed,
     RateLimited,
     SubmissionRefused,
     SubmissionUncertain,
@@ -41,6 +42,7 @@ def submit_shard(
     asked_round: int,
     requests: int,
     *,
+    deadline: int = 0,
     store: ObjectStore,
     ledger: Ledger,
     api: BatchApi,
@@ -49,7 +51,8 @@ def submit_shard(
     """Return the shard's Message Batch of this round, creating it if no attempt has.
 
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
-    JobCanceled when the job is halted; and what BatchApi.create raises when nothing was created.
+    JobCanceled when the job is halted; DeadlinePassed when `deadline` (Unix seconds, 0 for none) is over and nothing
+    was sent; and what BatchApi.create raises when nothing was created.
     """
     keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, asked_round)
@@ -63,6 +66,7 @@ def submit_shard(
     intent = Submission(job_id, shard, asked_round, requests, uuid4().hex, sent_at=now, over_at=over_at)
     standing = ledger.begin(intent)
     if standing.attempt == intent.attempt:
+        _refuse_if_late(deadline, intent, ledger, clock)
         with halting_on_account_trouble(job_id, ledger, clock):
             return Submitted(_create(body, intent, ledger, api, clock))
     if standing.batch_id is None:
@@ -72,6 +76,14 @@ def submit_shard(
         )
         raise SubmissionUncertain(message)
     return Submitted(standing.batch_id)
+
+
+def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Clock) -> None:
+    """Leave the shard to the live lane. The intent stays, so that an attempt that was given up for dead cannot send."""
+    if deadline and clock.now().timestamp() >= deadline:
+        ledger.end_attempt(intent, clock.now())
+        message = f"shard {intent.shard}, round {intent.asked_round}: finish_within is over; the live lane answers it"
+        raise DeadlinePassed(message)
 
 
 def _create(body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
