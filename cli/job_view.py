@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -57,6 +58,10 @@ class JobView:
     error: str = ""
 
 
+LIVE_LANE = "live lane"  # stands where a Message Batch's id would
+_LIVE_ROUND = re.compile(r"\.r(\d+)\.live/")
+
+
 class JobWatcher:
     """Looks at one job again and again; what has ended is not looked at twice."""
 
@@ -105,10 +110,22 @@ class JobWatcher:
         for sent in self._ledger.submissions(self._view.job_id):
             shard = self._view.shards[sent.shard]
             shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
+        for shard in self._view.shards:
+            self._look_for_live_answers(shard)
         for failure in self._ledger.shard_failures(self._view.job_id):
             self._view.shards[failure.shard].stage = Stage.FAILED
         for shard in self._view.shards:
             self._look_at(shard)
+
+    def _look_for_live_answers(self, shard: ShardView) -> None:
+        """The live lane has no submissions; its rounds are seen by their answers."""
+        if shard.stage in {Stage.COLLECTED, Stage.FAILED}:
+            return
+        rounds = JobKeys(self._view.job_id).live_rounds(shard.shard)
+        found = [_LIVE_ROUND.search(key) for key in self._store.keys(rounds)]
+        numbers = [int(match[1]) for match in found if match]
+        if numbers and max(numbers) >= shard.rounds:
+            shard.rounds, shard.batch_id = max(numbers) + 1, LIVE_LANE
 
     def _look_at(self, shard: ShardView) -> None:
         if shard.stage in {Stage.COLLECTED, Stage.FAILED} or not shard.batch_id:

@@ -147,3 +147,17 @@ def test_newest_execution_of_its_own() -> None:
     older = {"name": "older", "executionArn": "arn:older"}
     executions.listed = [child, job, older]
     assert find_execution(executions, "arn") == (JOB, "arn:job")
+
+
+def test_the_live_lane_is_seen_by_its_answers() -> None:
+    """It has no Message Batch; a shard whose late leftovers went over to it has another round."""
+    scene = Scene()
+    scene.split(shards=2)
+    scene.submit(1)
+    for shard, asked_round in ((0, 0), (1, 1)):
+        scene.store.write(JobKeys(JOB).live_flush(shard, asked_round, 0, "attempt", 0), b"")
+    first, second = scene.look().shards
+    assert (first.stage, first.batch_id, first.rounds) == (Stage.ASKING, "live lane", 1)
+    assert (second.stage, second.batch_id, second.rounds) == (Stage.ASKING, "live lane", 2)
+    scene.store.write(JobKeys(JOB).part_tally(1, 2), msgspec.json.encode(Tally(10, 10)))
+    assert [shard.stage for shard in scene.look().shards] == [Stage.ASKING, Stage.COLLECTED]

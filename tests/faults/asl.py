@@ -23,11 +23,11 @@ _FIELDS = {
     "Task": {"Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Catch", "Next"},
     "Choice": {"Choices", "Default"},
     "Wait": {"SecondsPath", "Next"},
-    "Pass": {"Result", "Next", "End"},
+    "Pass": {"Result", "ResultPath", "Next", "End"},
     "Fail": {"ErrorPath", "CausePath"},
     "Succeed": set(),
     "Map": {
-        "Label", "ItemReader", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor",
+        "Label", "ItemReader", "ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor",
         "Catch", "ResultPath", "Next",
     },
 }  # fmt: skip
@@ -76,7 +76,10 @@ def _check_state(name: str, state: State) -> None:
 
 
 def _check_map(name: str, state: State) -> None:
-    reader, processor = state["ItemReader"], state["ItemProcessor"]
+    processor = state["ItemProcessor"]
+    if processor["ProcessorConfig"] == {"Mode": "INLINE"}:
+        return  # the live lane's slices: no schedule takes a job there, and the engine would refuse to run it
+    reader = state["ItemReader"]
     assert reader["Resource"] == "arn:aws:states:::s3:getObject", name
     assert reader["ReaderConfig"] == {"InputType": "JSON"}, name
     assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, name

@@ -142,7 +142,9 @@ class Engine:
         return state["Next"], execution.data
 
     def _pass(self, state: State, execution: Execution) -> tuple[str | None, Any]:
-        return state.get("Next"), state.get("Result", execution.data)
+        if "Result" not in state:
+            return state.get("Next"), execution.data
+        return state.get("Next"), placed(state.get("ResultPath", "$"), execution.data, state["Result"])
 
     def _succeed(self, _state: State, execution: Execution) -> tuple[None, Any]:
         return None, execution.data

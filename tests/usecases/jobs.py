@@ -104,7 +104,17 @@ class World:
 
     def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
         """Run collect_results on a Message Batch."""
-        return self.collect_round(msgspec.structs.replace(self.state(shard), round=asked_round, batch_id=batch_id))
+        state = ShardState(
+            job_id=JOB,
+            shard=shard,
+            shards=1,
+            requests=0,
+            expires_at=0,
+            resumes=self.upload.resumes,
+            round=asked_round,
+            batch_id=batch_id,
+        )
+        return self.collect_round(state)
 
     def collect_round(self, state: ShardState) -> Collected:
         """Run collect_results."""

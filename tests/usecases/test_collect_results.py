@@ -170,7 +170,7 @@ def test_every_kind_of_result_has_its_fate() -> None:
     assert [error.split(":")[0] for error in errors] == [
         "overloaded_error",
         "expired",
-        "the Message Batch was canceled before this row's turn",
+        "it was canceled before this row's turn",
         "quota_haze_error",
         "the API's result cannot be understood",
         "the answer was cut at max_tokens; raise max_tokens in the recipe",
