@@ -27,8 +27,8 @@ _FIELDS = {
     "Fail": {"ErrorPath", "CausePath"},
     "Succeed": set(),
     "Map": {
-        "Label", "ItemReader", "ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor",
-        "Catch", "ResultPath", "Next",
+        "Label", "ItemReader", "ItemsPath", "ItemSelector", "MaxConcurrency", "ToleratedFailurePercentage",
+        "ItemProcessor", "Catch", "ResultPath", "Next",
     },
 }  # fmt: skip
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
