@@ -15,6 +15,7 @@ from cli.outputs import ROWS_SHOWN, fetch_results, show_results
 SUMMARY: dict[str, Any] = {
     "tally": {"rows": 1_234, "answered": 1_230, "failed": 3, "rejected": 1},
     "tokens": [{"input": 1_000, "output": 10}, {"input": 500, "output": 5}],
+    "lanes": [{"lane": "batch", "answers": 1_230, "usd": 0.001234}],
     "cost": {"usd": 0.001234, "prices_of": "2026-11-22"},
     "timings": {"total_seconds": 61.26},
     "shards": 2,
@@ -109,3 +110,10 @@ def test_faults_are_shown(tmp_path: Path) -> None:
 def test_unknown_price(tmp_path: Path) -> None:
     """A model without a known price costs an unknown sum, not nothing."""
     assert "price unknown" in _shown(tmp_path, cost={"usd": None, "prices_of": "2026-11-22"})
+
+
+def test_the_price_is_named_by_its_lane(tmp_path: Path) -> None:
+    """The live lane costs twice as much, and a late job is answered by both."""
+    assert "at the batch price of 2026-11-22" in _shown(tmp_path)
+    both = [{"lane": "batch", "answers": 1, "usd": 1}, {"lane": "live", "answers": 1, "usd": 2}]
+    assert "at the prices of the batch and live lane of 2026-11-22" in _shown(tmp_path, lanes=both)
