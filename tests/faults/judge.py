@@ -114,10 +114,15 @@ class Judge:
         for custom_id, times in billed.items():
             if times != len(all_asked[custom_id].texts):
                 self.verdict.say(f"the emulator contradicts itself about {custom_id}")
-            allowed = 2 if self._schedule.raises_max_tokens and "max_tokens" in self._kind(custom_id) else 1
-            if times > allowed:
+            if times > self._allowed(self._kind(custom_id)):
                 self.verdict.paid_twice += 1
                 self.verdict.say(f"{custom_id} ({self._kind(custom_id)}) was billed {times} times")
+
+    def _allowed(self, kind: str) -> int:
+        """Return how often a row may be billed: once, and once more where the recipe asks a paid answer again."""
+        is_raised = self._schedule.raises_max_tokens and "max_tokens" in kind
+        is_mended = self._schedule.retries_invalid and "invalid_json" in kind
+        return 2 if is_raised or is_mended else 1
 
     def _check_foreign(self, claims: Iterable[str]) -> None:
         ours = {batch.id for batch in self._books.batches() if batch.custom_ids and self._is_ours(batch.custom_ids[0])}
@@ -228,10 +233,18 @@ class Judge:
                 if _fate(row["_status"]) != "answered":
                     self.verdict.lost += 1
                     self.verdict.say(f"{custom_id} was billed, but the output says {row['_status']}: {row['_error']}")
-                elif row["answer"] not in asked.texts:
+                elif not self._is_its_own(row, asked.texts):
                     self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")
             if not asked.texts and _fate(row["_status"]) == "answered":
                 self.verdict.say(f"{custom_id} is answered, but nobody did")
+
+    def _is_its_own(self, row: dict[str, str], texts: list[str]) -> bool:
+        """Tell whether a row has an answer that was given to it; a typed one stands in its field, or raw in `_raw`."""
+        if not self._schedule.retries_invalid:
+            return row["answer"] in texts
+        if row["_status"] == "answered":
+            return row["answer"] in [json.loads(text)["answer"] for text in texts if _is_json(text)]
+        return (row["_raw"] or "") in texts
 
     def _lied_about(self, ending: Ending) -> set[str]:
         """Return the requests whose result the API gave in a type that no one can understand."""
@@ -250,6 +263,14 @@ class Judge:
         billed = sum(ours, Decimal(0))
         if Decimal(str(summary["cost"]["usd"])) != billed:
             self.verdict.say(f"the summary tells ${summary['cost']['usd']}, the bill is ${billed}")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fate(status: str) -> str:

@@ -99,6 +99,7 @@ class Schedule:
     stays_canceled: bool
     trouble: Trouble | None
     stormy_resumes: int  # how many resumes happen before everything is calm
+    retries_invalid: bool = False
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job
 
@@ -177,10 +178,19 @@ def with_strays(schedule: Schedule) -> Schedule:
     )
 
 
+def with_typed_answers(schedule: Schedule) -> Schedule:
+    """Return the schedule with answers that must keep to a schema, and rows whose answers break it, once or always."""
+    rng = random.Random(schedule.seed * 31 + 7)
+    broken = ("[[invalid_json]]", "[[invalid_json_once]]", "[[invalid_json_once]]")
+    rows = tuple(rng.choice(broken) if kind == "" and rng.random() < 0.4 else kind for kind in schedule.rows)
+    return replace(schedule, rows=rows, retries_invalid=True)
+
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
     "strays": with_strays,
+    "typed": with_typed_answers,
 }
 
 

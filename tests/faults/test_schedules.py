@@ -30,6 +30,13 @@ def test_no_row_is_lost_and_none_is_paid_twice(first: int) -> None:
         _fine(run_seed(seed))
 
 
+@pytest.mark.parametrize("first", range(7_000, 7_040, 10))
+def test_answers_that_break_their_schema_are_paid_for_twice_at_most(first: int) -> None:
+    """`retry: {invalid: 1}` asks such an answer once more, whatever else a schedule breaks; a good one never."""
+    for seed in range(first, first + 10):
+        _fine(run_seed(seed, kind="typed"))
+
+
 @pytest.mark.parametrize(
     ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
 )

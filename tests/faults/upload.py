@@ -18,7 +18,7 @@ max_tokens: 64
 prompt: "Say something about {{ text }}"
 max_rounds: %d
 """
-RAISE = "retry: {max_tokens: x2}\n"
+TYPED = "answer: {answer: string}\n"
 HEADER = "id,text,note"
 NOTES = ('"a, b"', '"two\nlines"', '"so ""quoted"""', "", "007", "naïve 中文 🙂")
 
@@ -35,11 +35,16 @@ def table_name(schedule: Schedule) -> str:
 
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
-    recipe = RECIPE % schedule.max_rounds + (RAISE if schedule.raises_max_tokens else "")
+    recipe = RECIPE % schedule.max_rounds + (TYPED if schedule.retries_invalid else "") + _retry(schedule)
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]
     return {RECIPE_KEY: recipe.encode(), inbox_key(schedule): "".join(f"{line}\n" for line in lines).encode()}
+
+
+def _retry(schedule: Schedule) -> str:
+    keys = ["max_tokens: x2"] * schedule.raises_max_tokens + ["invalid: 1"] * schedule.retries_invalid
+    return f"retry: {{{', '.join(keys)}}}\n" if keys else ""
 
 
 def row_texts(schedule: Schedule) -> list[str]:

@@ -80,6 +80,14 @@ def test_invalid_answers_are_asked_again(times: int, broken: int, asked: int, st
     assert (len(world.api.created), _paid(summary), _row(world)["_status"]) == (asked, asked, status)
 
 
+@pytest.mark.parametrize("stop", ["refusal", "model_context_window_exceeded", "max_tokens"])
+def test_what_stopped_early_is_not_asked_again_as_invalid(stop: str) -> None:
+    """A refusal breaks every schema, and is paid each time; `invalid` is for answers that came to their end."""
+    world = _world(["I cannot", GOOD], recipe=f"{RECIPE}retry: {{invalid: 5}}\n", stop=stop)
+    world.run()
+    assert (len(world.api.created), _row(world)["_status"]) == (1, stop)
+
+
 def test_a_good_answer_is_never_asked_again() -> None:
     """Beside a row that is."""
 

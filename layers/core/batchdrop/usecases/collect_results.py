@@ -16,7 +16,7 @@ from batchdrop.domain.lane import LIVE_ROWS, lane_of_leftovers
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem
-from batchdrop.domain.outcome import failed
+from batchdrop.domain.outcome import COMPLETE_STOPS, failed
 from batchdrop.domain.recipe import DEFAULT_ROUNDS
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.shard_state import ShardState
@@ -167,7 +167,9 @@ def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
     lines = msgspec.json.Decoder(PaidLine)
 
     def breaks(line: bytes) -> bool:
-        return not shape.is_valid(lines.decode(line).result.message.text)
+        message = lines.decode(line).result.message
+        # A refusal, or an answer that was cut, breaks every schema; asking again is what other keys are for.
+        return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
 
     return breaks
 
