@@ -71,6 +71,8 @@ $(SAM): $(UV) tools/sam/requirements.lock
 validate: setup $(SAM) ## Lint and build the SAM application.
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(MAKE) build
+	@size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
+		echo "layers, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; test $$size -lt 255000000
 
 build: setup $(SAM) ## sam build
 	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
