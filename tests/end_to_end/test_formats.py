@@ -12,7 +12,7 @@ from tests.end_to_end.bench import Bench, EndedJob
 from tests.end_to_end.conftest import WAIT_SCALE
 from tests.formats.tables import UPLOADS, Table, csv_file, plain, rows_of, table
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]  # sixteen jobs, one after the other
 
 ROWS = rows_of(1_000)
 RECIPE = """model: claude-haiku-5-5
