@@ -29,14 +29,20 @@ class FolderStore:
         """Tell whether there is an object at that key."""
         return (self._folder / key).is_file()
 
-    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:  # noqa: ARG002
+    def stream(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        etag: str | None = None,  # noqa: ARG002 - nobody else writes here
+    ) -> Generator[bytes, None, None]:
         """Yield blocks from `start`."""
         with self._path(key).open("rb") as file:
             file.seek(start)
             while block := file.read(BLOCK):
                 yield block
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:  # noqa: ARG002
+    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:  # noqa: ARG002 - the port's
         """Return the bytes from `start` up to, not with, `end`."""
         with self._path(key).open("rb") as file:
             file.seek(start)

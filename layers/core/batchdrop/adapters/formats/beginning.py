@@ -60,6 +60,23 @@ class TextFile:
         return _closing_with(again, blocks)
 
 
+class InTextFile:
+    """What formats of text without a header line of their own have in common: all they keep is the encoding."""
+
+    _file: TextFile
+    sidecar = None  # a row's text is exact
+
+    @property
+    def header(self) -> str:
+        """Return the file's encoding, as the manifest keeps it."""
+        return kept(Beginning(self.encoding.name, self.encoding.marked))
+
+    @property
+    def encoding(self) -> Encoding:
+        """Return the file's encoding."""
+        return self._file.encoding
+
+
 def _encoding_of(beginning: Beginning) -> Encoding:
     newline = "\n".encode(beginning.encoding)
     return Encoding(beginning.encoding, newline, marked=beginning.marked)

@@ -52,9 +52,10 @@ class FilesInput:
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None if it is no such row."""
         try:
-            return msgspec.to_builtins(msgspec.json.decode(raw, type=FileCells))  # type: ignore[no-any-return]
+            cells: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(raw, type=FileCells))
         except msgspec.MsgspecError:
             return None
+        return cells
 
     def _single(self, source: Source) -> Row:
         place, size = _Place(Cursor(), self._filename, "row 1"), source.size

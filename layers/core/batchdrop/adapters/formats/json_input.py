@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept
+from batchdrop.adapters.formats.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.encodings import UTF_8, Encoding
 from batchdrop.adapters.formats.json_elements import Element, elements
 from batchdrop.adapters.formats.jsonl_input import ObjectRows
@@ -16,7 +16,7 @@ from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 
 
-class JsonInput:
+class JsonInput(InTextFile):
     """Reads one array of JSON objects. `reserved` are the names of the output's new columns.
 
     A file that is not UTF-8 is read as if it were: offsets are those of its UTF-8 text, and going on at one decodes
@@ -25,7 +25,6 @@ class JsonInput:
 
     name = "json"
     columns: list[str] | None = None
-    sidecar = None  # a row's text is exact
 
     def __init__(
         self, filename: str, reserved: Collection[str], header: str = "", *, encoding: str | None = None
@@ -33,16 +32,6 @@ class JsonInput:
         self._filename = filename
         self._file = TextFile(filename, encoding, header)
         self._objects = ObjectRows(reserved, what="element")
-
-    @property
-    def header(self) -> str:
-        """Return the file's encoding."""
-        return kept(Beginning(self.encoding.name, self.encoding.marked))
-
-    @property
-    def encoding(self) -> Encoding:
-        """Return the file's encoding."""
-        return self._file.encoding
 
     def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read one row an element. Raises UploadRejected where the file is not one array, or not in its encoding."""

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept
-from batchdrop.adapters.formats.encodings import Encoding
+from batchdrop.adapters.formats.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.row_lines import RowLine, row_lines
 from batchdrop.domain.answer import ERROR, RAW, STATUS
 from batchdrop.domain.row import Cursor, Row
@@ -17,28 +16,17 @@ from batchdrop.ports import Source
 FAILED_ROW = (STATUS, ERROR, RAW)  # a failed.jsonl that is dropped in again brings them
 
 
-class JsonlInput:
+class JsonlInput(InTextFile):
     """Reads lines of JSON objects. `reserved` are the names of the output's new columns."""
 
     name = "jsonl"
     columns: list[str] | None = None
-    sidecar = None  # a row's text is exact
 
     def __init__(
         self, filename: str, reserved: Collection[str], header: str = "", *, encoding: str | None = None
     ) -> None:
         self._file = TextFile(filename, encoding, header)
         self._objects = ObjectRows(reserved, what="line")
-
-    @property
-    def header(self) -> str:
-        """Return the file's encoding."""
-        return kept(Beginning(self.encoding.name, self.encoding.marked))
-
-    @property
-    def encoding(self) -> Encoding:
-        """Return the file's encoding."""
-        return self._file.encoding
 
     def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read one row a line; blank lines are none. Raises UploadRejected where the file is not in its encoding."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept
-from batchdrop.adapters.formats.encodings import Encoding
+from batchdrop.adapters.formats.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.lines import without_line_end
 from batchdrop.adapters.formats.row_lines import RowLine, row_lines
 from batchdrop.domain.row import Cursor, Row
@@ -15,25 +14,14 @@ from batchdrop.ports import Source
 COLUMN = "text"
 
 
-class TextInput:
+class TextInput(InTextFile):
     """Reads each line as a row whose column `text` it is; lines of nothing but spaces are none."""
 
     name = "txt"
     columns: list[str] | None = [COLUMN]  # noqa: RUF012 - never changed
-    sidecar = None  # a row's text is exact
 
     def __init__(self, filename: str, header: str = "", *, encoding: str | None = None) -> None:
         self._file = TextFile(filename, encoding, header)
-
-    @property
-    def header(self) -> str:
-        """Return the file's encoding."""
-        return kept(Beginning(self.encoding.name, self.encoding.marked))
-
-    @property
-    def encoding(self) -> Encoding:
-        """Return the file's encoding."""
-        return self._file.encoding
 
     def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
         """Read one row a line. Raises UploadRejected where the file is not in its encoding."""

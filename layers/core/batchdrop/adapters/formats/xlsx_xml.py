@@ -46,7 +46,7 @@ def parse(
                 message = f"it has a tag of more than {MAX_XLSX_TOKEN_BYTES:,} bytes"
                 raise BadXml(message)
             yield
-        parser.Parse(b"", True)  # noqa: FBT003
+        parser.Parse(b"", True)  # noqa: FBT003 - likewise
     except (expat.ExpatError, LookupError, UnicodeError) as error:  # the latter two: an encoding that nobody knows
         message = f"its XML is broken: {error}"
         raise BadXml(message) from error
