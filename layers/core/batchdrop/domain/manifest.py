@@ -30,12 +30,17 @@ class UploadRecord(msgspec.Struct, frozen=True):
 
 
 class ShardItem(msgspec.Struct, frozen=True):
-    """One shard, as the manifest keeps it. `requests` is rows minus rejects."""
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects.
+
+    `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
+    """
 
     shard: int
     rows: int
     requests: int
     bytes: int
+    input_tokens: int = 0
+    max_output_tokens: int = 0
 
 
 class Manifest(msgspec.Struct, kw_only=True):
