@@ -4,6 +4,8 @@ BatchdropError
 ├── JobFault                 the user can mend it; the job ends red before anything is spent
 │   ├── UploadRejected       the file, or one row of it under `on_bad_row: stop`
 │   ├── RecipeRejected       the recipe
+│   ├── PricesRejected       the user's own price table
+│   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── JobFailed                a job's end, when it is red
@@ -38,6 +40,14 @@ class UploadRejected(JobFault):
 
 class RecipeRejected(JobFault):
     """The recipe is missing, broken, or does not fit the file."""
+
+
+class PricesRejected(JobFault):
+    """The user's own price table is broken."""
+
+
+class TooExpensive(JobFault):
+    """The job would cost more than its recipe allows, or nobody can tell whether it would: nothing is sent."""
 
 
 class NothingToAsk(JobFault):

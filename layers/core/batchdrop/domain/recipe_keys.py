@@ -188,6 +188,10 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Literal["batch", "live"],
         Meta(description="'live': what a round left over, if it is few, is asked in the live lane next."),
     ] = "batch"
+    max_cost_usd: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What the job may cost at most, in US dollars; above it nothing more is sent.", examples=[5]),
+    ] = None
     on_bad_row: Annotated[
         Literal["skip", "stop"],
         Meta(description="Whether a row that cannot be asked is skipped, or stops the job before anything is sent."),

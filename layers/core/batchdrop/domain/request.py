@@ -19,6 +19,10 @@ _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer t
 class RequestSource(Protocol):
     """What turns a row into the `params` of a Messages request."""
 
+    @property
+    def empty(self) -> bytes | None:
+        """Return the `params` of a row without words, which tell what all requests share; None if they share nothing."""
+
     def params(self, row: Row) -> bytes:
         """Return `params` as one line of JSON. Raises RowUnaskable with the reason."""
 
@@ -55,6 +59,11 @@ class RecipeRequests:
         """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
         self._conversation.check_columns(columns, filename=filename)
 
+    @property
+    def empty(self) -> bytes:
+        """Return the `params` of a row without words."""
+        return b'""'.join((*(piece for piece, _ in self._before), self._head, b"}]}"))
+
     def params(self, row: Row) -> bytes:
         """Return `params` with this row's messages. Raises RowUnaskable."""
         cells, encode = row.cells, self._encode
@@ -90,6 +99,8 @@ class ReadyRequest(msgspec.Struct):
 
 class ReadyRequests:
     """Requests that stand in the file itself, passed on to the byte."""
+
+    empty = None
 
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(ReadyRequest)

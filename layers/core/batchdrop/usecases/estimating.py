@@ -1,0 +1,97 @@
+"""A job's estimate: counted while it is split, held against the recipe's cap before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+import yaml
+
+from batchdrop.domain.cost import PriceTable
+from batchdrop.domain.estimate import Estimate, Range
+from batchdrop.domain.manifest import Manifest, ShardItem
+from batchdrop.domain.prices import PRICES_KEY, effective, parse_prices
+from batchdrop.domain.recipe import Recipe
+from batchdrop.domain.request import RequestSource
+from batchdrop.domain.request_count import RequestCount, frame_of
+from batchdrop.domain.tokens import Lane
+from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.errors import PricesRejected, TooExpensive
+from batchdrop.ports import ObjectMissing, ObjectStore
+from batchdrop.usecases.job_files import shape_of
+
+
+def read_own_prices(store: ObjectStore) -> PriceTable | None:
+    """Return the user's own price table; None if there is none. Raises PricesRejected if it is broken."""
+    try:
+        return prices_in(store.read(PRICES_KEY), name=PRICES_KEY)
+    except ObjectMissing:
+        return None
+
+
+def prices_in(body: bytes, *, name: str) -> PriceTable:
+    """Read a price table. Raises PricesRejected; `name` is what its message calls the file."""
+    try:
+        return parse_prices(yaml.safe_load(body), name=name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
+        raise PricesRejected(message) from error
+
+
+def counting(manifest: Manifest, source: RequestSource) -> Callable[[], RequestCount]:
+    """Return what makes a new count for each shard; what a recipe's requests share is measured once."""
+    if manifest.recipe is None or source.empty is None:
+        return partial(RequestCount, None)
+    return partial(RequestCount, frame_of(manifest.recipe, shape_of(manifest), source.empty), manifest.recipe)
+
+
+def keep_estimate(manifest: Manifest, item: ShardItem, estimate: Estimate) -> None:
+    """Put a shard that is split to its end into the manifest, with its estimate."""
+    manifest.shards.append(item)
+    if manifest.estimate is None:
+        manifest.estimate = estimate
+    else:
+        manifest.estimate.merge(estimate)
+
+
+def estimated_usd(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: PriceTable) -> Range | None:
+    """Return what a job that begins in this lane costs; a job that may be late may end in the live lane."""
+    may_go_live = recipe is not None and (recipe.finish_within is not None or recipe.on_leftovers == "live")
+    return estimate.usd(lane, prices, high_lane="live" if may_go_live else lane)
+
+
+def refuse_too_expensive(manifest: Manifest) -> None:
+    """Raise TooExpensive if the job is sure to cost more than its recipe's `max_cost_usd`, or nobody can tell."""
+    recipe, estimate = manifest.recipe, manifest.estimate
+    if recipe is None or recipe.max_cost_usd is None or estimate is None:
+        return
+    prices = effective(manifest.prices)
+    key = parse_inbox_key(manifest.upload.key)
+    usd = estimated_usd(estimate, recipe, manifest.lane, prices)
+    if usd is None:
+        unknown = ", ".join(estimate.unpriced(prices))
+        message = (
+            f"{key.recipe_key}: key 'max_cost_usd': the price of {unknown} is not known, so nobody can tell whether "
+            f"{key.filename} stays below ${recipe.max_cost_usd:,.2f}. Nothing was sent. Write its price into "
+            f"{PRICES_KEY}, or remove the key; then drop the file again"
+        )
+        raise TooExpensive(message)
+    if usd.low > Decimal(str(recipe.max_cost_usd)):
+        raise TooExpensive(_too_expensive(manifest, recipe, usd))
+
+
+def _too_expensive(manifest: Manifest, recipe: Recipe, usd: Range) -> str:
+    key = parse_inbox_key(manifest.upload.key)
+    cheaper = ", or take the batch lane at half the price" if manifest.lane == "live" else ""
+    return (
+        f"{key.filename}: its {manifest.requests:,} requests would cost at least {shown(usd.low)} (expected "
+        f"{shown(usd.expected)}, at most {shown(usd.high)}) in the {manifest.lane} lane, and {key.recipe_key} says "
+        f"max_cost_usd: {recipe.max_cost_usd:g}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten the "
+        f"prompt{cheaper}; then drop the file again"
+    )
+
+
+def shown(usd: Decimal) -> str:
+    """Return dollars for people: to the cent, small sums to two digits that say something."""
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${float(usd):.2g}" if usd >= Decimal("0.0001") else f"${usd:.2e}"
