@@ -32,7 +32,13 @@ def test_it_is_free(client: Anthropic, emulator: RunningEmulator) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [{"max_tokens": 10}, {"metadata": {"user_id": "u"}}, {"stop_sequences": ["x"]}, {"stream": True}, {"temprature": 1}],
+    [
+        {"max_tokens": 10},
+        {"metadata": {"user_id": "u"}},
+        {"stop_sequences": ["x"]},
+        {"stream": True},
+        {"temprature": 1},
+    ],
     ids=lambda extra: next(iter(extra)),
 )
 def test_what_says_how_to_answer_is_refused(client: Anthropic, extra: dict[str, Any]) -> None:

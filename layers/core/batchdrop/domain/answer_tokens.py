@@ -17,6 +17,7 @@ from batchdrop.domain.request_tokens import text_size, tokeniser
 LEAST_ANSWER = 1  # the end of an answer counts, too
 TEXT_SHARE = 0.25  # ours: of max_tokens; people leave room, and a text that fills it is cut
 USUAL_TEXT = "x" * 24  # ours: a field's text is some words
+USUAL_SCALARS = {"integer": 10, "number": 0.75, "boolean": False, "null": None}  # ours: two digits, or a word
 USUAL_ITEMS = 2  # ours: of a list
 DEEPEST = 10  # levels that are looked at
 
@@ -44,18 +45,9 @@ def _usual(schema: Any, root: dict[str, Any], depth: int) -> Any:
 
 def _of_type(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
     kinds = schema.get("type", "object")
-    match kinds[0] if isinstance(kinds, list) and kinds else kinds:
-        case "object":
-            return {name: _usual(inner, root, depth + 1) for name, inner in schema.get("properties", {}).items()}
-        case "array":
-            return [_usual(schema.get("items"), root, depth + 1)] * USUAL_ITEMS
-        case "integer":
-            return 10
-        case "number":
-            return 0.75
-        case "boolean":
-            return False
-        case "null":
-            return None
-        case _:
-            return USUAL_TEXT
+    kind = kinds[0] if isinstance(kinds, list) and kinds else kinds
+    if kind == "object":
+        return {name: _usual(inner, root, depth + 1) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [_usual(schema.get("items"), root, depth + 1)] * USUAL_ITEMS
+    return USUAL_SCALARS.get(kind, USUAL_TEXT)

@@ -21,7 +21,7 @@ class RequestSource(Protocol):
 
     @property
     def empty(self) -> bytes | None:
-        """Return the `params` of a row without words, which tell what all requests share; None if they share nothing."""
+        """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
 
     def params(self, row: Row) -> bytes:
         """Return `params` as one line of JSON. Raises RowUnaskable with the reason."""

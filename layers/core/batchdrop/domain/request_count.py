@@ -8,7 +8,7 @@ from typing import Literal
 from batchdrop.domain.answer_shape import AnswerShape
 from batchdrop.domain.answer_tokens import TEXT_SHARE, expected_tokens
 from batchdrop.domain.estimate import INPUT_BAND, Estimate, step_of
-from batchdrop.domain.recipe import Recipe, System
+from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.request_tokens import ROUNDED_UP, TURN_TOKENS, request_size, size_of, tokeniser
 
 LEAST_CACHED = 1_024  # tokens: a shorter prefix is not put into the prompt cache
@@ -53,7 +53,7 @@ def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
 def _cached(recipe: Recipe, shared: float, *, is_marked: bool) -> Literal["nothing", "shared", "all"]:
     if not is_marked:
         return "nothing"
-    if not (isinstance(recipe.system, System) and recipe.system.cache):
+    if not recipe.caches:
         return "all"  # the recipe's own `params` say what is cached
     return "shared" if shared * (1 + INPUT_BAND) >= LEAST_CACHED else "nothing"
 

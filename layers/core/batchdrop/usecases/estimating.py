@@ -10,12 +10,13 @@ import yaml
 
 from batchdrop.domain.cost import PriceTable
 from batchdrop.domain.estimate import Estimate, Range
+from batchdrop.domain.estimate_block import EstimateBlock, actual_block, ratio_of
 from batchdrop.domain.manifest import Manifest, ShardItem
 from batchdrop.domain.prices import PRICES_KEY, effective, parse_prices
 from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.request import RequestSource
 from batchdrop.domain.request_count import RequestCount, frame_of
-from batchdrop.domain.tokens import Lane
+from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import PricesRejected, TooExpensive
 from batchdrop.ports import ObjectMissing, ObjectStore
@@ -61,10 +62,30 @@ def estimated_usd(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices:
     return estimate.usd(lane, prices, high_lane="live" if may_go_live else lane)
 
 
+def estimate_block(manifest: Manifest, tokens: list[Tokens], usd: Decimal | None) -> EstimateBlock | None:
+    """Return a split job's estimate beside what was used, and what that cost; None if it was never estimated."""
+    estimate = manifest.estimate
+    if estimate is None:
+        return None
+    expected = estimated_usd(estimate, manifest.recipe, manifest.lane, effective(manifest.prices))
+    actual = actual_block(tokens, usd)
+    return EstimateBlock(
+        lane=manifest.lane,
+        requests=estimate.requests,
+        input_tokens=estimate.input_tokens,
+        output_tokens=estimate.output_tokens,
+        usd=expected,
+        band=estimate.band,
+        actual=actual,
+        ratio=ratio_of(usd, expected.expected if expected else None),
+        input_ratio=ratio_of(actual.input_tokens, estimate.input_tokens),
+    )
+
+
 def refuse_too_expensive(manifest: Manifest) -> None:
     """Raise TooExpensive if the job is sure to cost more than its recipe's `max_cost_usd`, or nobody can tell."""
     recipe, estimate = manifest.recipe, manifest.estimate
-    if recipe is None or recipe.max_cost_usd is None or estimate is None:
+    if recipe is None or recipe.cap is None or estimate is None:
         return
     prices = effective(manifest.prices)
     key = parse_inbox_key(manifest.upload.key)
@@ -73,11 +94,11 @@ def refuse_too_expensive(manifest: Manifest) -> None:
         unknown = ", ".join(estimate.unpriced(prices))
         message = (
             f"{key.recipe_key}: key 'max_cost_usd': the price of {unknown} is not known, so nobody can tell whether "
-            f"{key.filename} stays below ${recipe.max_cost_usd:,.2f}. Nothing was sent. Write its price into "
+            f"{key.filename} stays below {shown(recipe.cap)}. Nothing was sent. Write its price into "
             f"{PRICES_KEY}, or remove the key; then drop the file again"
         )
         raise TooExpensive(message)
-    if usd.low > Decimal(str(recipe.max_cost_usd)):
+    if usd.low > recipe.cap:
         raise TooExpensive(_too_expensive(manifest, recipe, usd))
 
 
@@ -94,4 +115,6 @@ def _too_expensive(manifest: Manifest, recipe: Recipe, usd: Range) -> str:
 
 def shown(usd: Decimal) -> str:
     """Return dollars for people: to the cent, small sums to two digits that say something."""
-    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${float(usd):.2g}" if usd >= Decimal("0.0001") else f"${usd:.2e}"
+    return (
+        f"${usd:,.2f}" if usd >= 1 or not usd else f"${float(usd):.2g}" if usd >= Decimal("0.0001") else f"${usd:.2e}"
+    )
