@@ -40,7 +40,8 @@ RETRIED = {
     "MessageBatchLost": {"Collect results"},
 }
 NEVER_RETRIED = {
-    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
+    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
+    "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "DeadlinePassed",
 }  # fmt: skip

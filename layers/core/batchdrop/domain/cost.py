@@ -13,7 +13,7 @@ from batchdrop.domain.tokens import Lane, Tokens
 
 __all__ = [
     "BATCH_DISCOUNT", "LONG_PROMPT_TOKENS", "CostParts", "ModelPrice", "Price", "PriceTable", "cost_parts", "dollars",
-    "is_long_prompt", "lane_of", "price_table",
+    "is_long_prompt", "lane_of", "price_table", "shown_usd",
 ]  # fmt: skip
 
 LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
@@ -89,3 +89,10 @@ def _parts(tokens: Tokens, price: Price) -> CostParts:
         * per_token,
         cache_reads=tokens.cache_read * price.cache_read * per_token,
     )
+
+
+def shown_usd(usd: Decimal | None) -> str:
+    """Return dollars for people: to the cent, small sums to two digits that say something."""
+    if usd is None:
+        return "price unknown"
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.{1 - usd.adjusted()}f}"

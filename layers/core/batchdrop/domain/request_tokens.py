@@ -154,7 +154,7 @@ def _seen(block: _Block) -> int:
     if block.type == "image":
         return IMAGE_TOKENS
     source = _source(block)
-    if block.type != "document" or source.type not in {"base64", "url", "file"}:
+    if block.type != "document" or source.type in {"text", "content"}:
         return 0
     return PAGE_TOKENS * (_pages(source.data) if source.type == "base64" else 1)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import yaml
 
-from batchdrop.domain.cost import PriceTable
+from batchdrop.domain.cost import PriceTable, shown_usd
 from batchdrop.domain.estimate import Estimate, Range
 from batchdrop.domain.estimate_block import EstimateBlock, actual_block, ratio_of
 from batchdrop.domain.manifest import Manifest, ShardItem
@@ -94,7 +94,7 @@ def refuse_too_expensive(manifest: Manifest) -> None:
         unknown = ", ".join(estimate.unpriced(prices))
         message = (
             f"{key.recipe_key}: key 'max_cost_usd': the price of {unknown} is not known, so nobody can tell whether "
-            f"{key.filename} stays below {shown(recipe.cap)}. Nothing was sent. Write its price into "
+            f"{key.filename} stays below {shown_usd(recipe.cap)}. Nothing was sent. Write its price into "
             f"{PRICES_KEY}, or remove the key; then drop the file again"
         )
         raise TooExpensive(message)
@@ -106,15 +106,8 @@ def _too_expensive(manifest: Manifest, recipe: Recipe, usd: Range) -> str:
     key = parse_inbox_key(manifest.upload.key)
     cheaper = ", or take the batch lane at half the price" if manifest.lane == "live" else ""
     return (
-        f"{key.filename}: its {manifest.requests:,} requests would cost at least {shown(usd.low)} (expected "
-        f"{shown(usd.expected)}, at most {shown(usd.high)}) in the {manifest.lane} lane, and {key.recipe_key} says "
+        f"{key.filename}: its {manifest.requests:,} requests would cost at least {shown_usd(usd.low)} (expected "
+        f"{shown_usd(usd.expected)}, at most {shown_usd(usd.high)}) in the {manifest.lane} lane, and {key.recipe_key} says "
         f"max_cost_usd: {recipe.max_cost_usd:g}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten the "
         f"prompt{cheaper}; then drop the file again"
-    )
-
-
-def shown(usd: Decimal) -> str:
-    """Return dollars for people: to the cent, small sums to two digits that say something."""
-    return (
-        f"${usd:,.2f}" if usd >= 1 or not usd else f"${float(usd):.2g}" if usd >= Decimal("0.0001") else f"${usd:.2e}"
     )
