@@ -43,7 +43,7 @@ NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "DeadlinePassed",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused",
 }  # fmt: skip
 
 

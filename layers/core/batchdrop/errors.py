@@ -16,6 +16,7 @@ BatchdropError
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── SubmissionUnsettled      … and which could not be told however long it was looked for
 ├── RateLimited              the API said: later
+├── CountRefused             the API does not count a request's tokens: what is wrong with it would fail it, too
 ├── ApiUnavailable           a read failed for a passing reason; safe to repeat
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
@@ -91,6 +92,10 @@ class SubmissionUnsettled(BatchdropError):
 
 class RateLimited(BatchdropError):
     """429 or 529 on a call that did nothing; repeat it later."""
+
+
+class CountRefused(BatchdropError):
+    """The API refuses to count a request: an unknown model, or a prompt that it would not answer either."""
 
 
 class ApiUnavailable(BatchdropError):
