@@ -1,4 +1,4 @@
-"""Reckons requests as they are split: what a recipe's requests share is read once, a row costs a look at its bytes."""
+"""Reckons requests as they are split: what a recipe's requests share is read once, a row is measured."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from batchdrop.domain.answer_shape import AnswerShape
 from batchdrop.domain.answer_tokens import TEXT_SHARE, expected_tokens
 from batchdrop.domain.estimate import INPUT_BAND, Estimate, step_of
 from batchdrop.domain.recipe import Recipe
-from batchdrop.domain.request_tokens import ROUNDED_UP, TURN_TOKENS, request_size, size_of, tokeniser
+from batchdrop.domain.request_tokens import ROUNDED_UP, TURN_TOKENS, TextSize, request_size, tokeniser
 
 LEAST_CACHED = 1_024  # tokens: a shorter prefix is not put into the prompt cache
-SMALL_BYTES = 150_000  # no text of so many bytes is near the price step of long prompts, whatever its script
+SMALL_CHARS = 50_000  # no text of so few characters is near the price step of long prompts, whatever its script
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,6 @@ class Frame:
 
     model: str
     max_tokens: int
-    size: int
-    chars: int
-    escapes: int
     tokens: float
     cached: Literal["nothing", "shared", "all"]
     expected: int
@@ -40,9 +37,6 @@ def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
     return Frame(
         recipe.model,
         recipe.max_tokens,
-        size=len(empty),
-        chars=len(empty.decode("utf-8", "replace")),
-        escapes=_escapes(empty),
         tokens=shared.input_tokens,
         cached=_cached(recipe, shared.input_tokens, is_marked=shared.may_be_cached),
         expected=expected_tokens(shape, model=recipe.model, max_tokens=recipe.max_tokens),
@@ -59,26 +53,25 @@ def _cached(recipe: Recipe, shared: float, *, is_marked: bool) -> Literal["nothi
 
 
 class RequestCount:
-    """Counts requests one by one, most of them by their size alone. `frame` None: each is read."""
+    """Counts requests one by one, most of them by their own words alone. `frame` None: each is read."""
 
     def __init__(self, frame: Frame | None, recipe: Recipe | None = None) -> None:
         self._frame = frame
         self._recipe = recipe
         self._read = _estimate(recipe)
-        self._by_size = frame is not None and frame.is_plain
-        self._requests = self._bytes = self._chars = self._escapes = 0
+        self._most_chars = SMALL_CHARS if frame is not None and frame.is_plain else 0
+        self._requests = self._chars = self._wide = 0
 
-    def add(self, params: bytes) -> None:
-        """Count one request."""
-        size = len(params)
-        if not self._by_size or size > SMALL_BYTES:
+    def add(self, params: bytes, own: str) -> None:
+        """Count one request; `own` is what its row said of its own, by which a recipe's plain request is known."""
+        chars = len(own)
+        if chars >= self._most_chars:
             self._add_read(params)
             return
         self._requests += 1
-        self._bytes += size
-        self._chars += size if params.isascii() else len(params.decode("utf-8", "replace"))
-        if b"\\" in params:
-            self._escapes += _escapes(params)
+        self._chars += chars
+        if not own.isascii():
+            self._wide += (len(own.encode()) - chars) // 2  # as `wide_in`, without a call: this runs for each row
 
     @property
     def estimate(self) -> Estimate:
@@ -105,12 +98,9 @@ class RequestCount:
 
     def _add_sized(self, total: Estimate, frame: Frame) -> None:
         many = self._requests
-        chars = self._chars - many * frame.chars
-        own = size_of(chars, self._bytes - many * frame.size)  # an escape is a byte and a character: it cancels out
-        letters = own.chars - (self._escapes - many * frame.escapes)
-        words = own._replace(chars=max(own.wide, letters)).tokens + many * ROUNDED_UP
-        part = total.part(frame.model, "below")
+        words = TextSize(self._chars, min(self._chars, self._wide)).tokens + many * ROUNDED_UP
         tokens = many * frame.tokens + words * tokeniser(frame.model)
+        part = total.part(frame.model, "below")
         part.requests += many
         part.input += tokens
         part.max_output += many * frame.max_tokens
@@ -127,8 +117,3 @@ def _estimate(recipe: Recipe | None) -> Estimate:
     again, doubled = recipe.retry.invalid, recipe.retry.max_tokens is not None
     each = 2 if doubled else 1  # an answer that was cut is asked again with twice the room
     return Estimate(input_asks=1 + doubled + again, output_asks=1 + 2 * doubled + each * again)
-
-
-def _escapes(json: bytes) -> int:
-    """Return how many bytes JSON's escapes take beyond the characters that they stand for."""
-    return json.count(b"\\") - json.count(b"\\\\")

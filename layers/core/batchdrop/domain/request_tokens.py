@@ -1,4 +1,4 @@
-"""How many tokens a request's prompt has, reckoned from its bytes: nothing is sent to find out.
+"""How many tokens a request's prompt has, reckoned from its text: nothing is sent to find out.
 
 The rules are those of the project's emulator, which takes them from what is published: four Latin characters or one
 CJK character a token, a third more for newer models. Claude's own tokeniser goes by its own; `batchdrop check --exact`
@@ -114,14 +114,13 @@ def request_size(params: bytes) -> RequestSize:
 
 def text_size(text: str) -> TextSize:
     """Measure a text."""
-    if text.isascii():
-        return TextSize(len(text), 0)
-    return size_of(len(text), len(text.encode("utf-8", "replace")))
+    return TextSize(len(text), 0 if text.isascii() else wide_in(text))
 
 
-def size_of(chars: int, size: int) -> TextSize:
-    """Measure a text of so many characters and bytes: what a character has beyond its first byte, halved, is wide."""
-    return TextSize(chars, min(chars, (size - chars) // 2))
+def wide_in(text: str) -> int:
+    """Return how many characters are wide: the bytes of UTF-8 that each has beyond its first, halved."""
+    chars = len(text)
+    return min(chars, (len(text.encode()) - chars) // 2)
 
 
 def tokeniser(model: str) -> float:

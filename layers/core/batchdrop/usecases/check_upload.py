@@ -76,7 +76,7 @@ def check_upload(
             for row in asked:
                 check.add(row)
                 if row.params is not None:
-                    count.add(row.params)
+                    count.add(row.params, requests.own)
                     if sample:
                         kept.offer(row.params)
     check.sample = kept.requests

@@ -34,9 +34,7 @@ class SampleCount:
 
 def count_sample(sample: list[bytes], counter: TokenCounter) -> SampleCount:
     """Count each request of the sample once. Raises what the counter raises, RateLimited only if none was counted."""
-    order = random.Random(0).sample(
-        sample, len(sample)
-    )  # where a rate limit cuts it short, what is there is still fair
+    order = random.Random(0).sample(sample, len(sample))  # so that what a rate limit cuts short is fair
     counts = list(_counts(order, counter))
     estimates = [request_size(params).input_tokens for params in order[: len(counts)]]
     ratio = sum(counts) / sum(estimates)

@@ -108,6 +108,6 @@ def _too_expensive(manifest: Manifest, recipe: Recipe, usd: Range) -> str:
     return (
         f"{key.filename}: its {manifest.requests:,} requests would cost at least {shown_usd(usd.low)} (expected "
         f"{shown_usd(usd.expected)}, at most {shown_usd(usd.high)}) in the {manifest.lane} lane, and {key.recipe_key} "
-        f"says max_cost_usd: {recipe.max_cost_usd:g}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten the "
-        f"prompt{cheaper}; then drop the file again"
+        f"says max_cost_usd: {recipe.max_cost_usd:g}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten "
+        f"the prompt{cheaper}; then drop the file again"
     )

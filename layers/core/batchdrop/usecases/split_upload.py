@@ -144,6 +144,7 @@ class _Placed(NamedTuple):
     placement: Placement
     params: bytes | None
     reason: str | None
+    own: str
 
 
 class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
@@ -185,13 +186,14 @@ class _Split:
     def _asked(self, rows: Iterator[Row]) -> Generator[AskedRow, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
-        source = request_source(self._manifest, self._reader, attach)
-        self._count = counting(self._manifest, source)
-        return asked_rows(self._manifest, rows, source, room)
+        self._source = request_source(self._manifest, self._reader, attach)
+        self._count = counting(self._manifest, self._source)
+        return asked_rows(self._manifest, rows, self._source, room)
 
     def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         for row, params, reason in rows:
-            yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
+            placement = self._packer.place(None if params is None else len(params))
+            yield _Placed(row, placement, params, reason, self._source.own)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
@@ -205,11 +207,11 @@ class _Split:
     def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         count = self._count()
         with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for row, placement, params, reason in group:
+            for row, placement, params, reason, own in group:
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
                 writer.add(row, reason, line)
                 if params is not None:
-                    count.add(params)
+                    count.add(params, own)
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
         estimate = count.estimate
