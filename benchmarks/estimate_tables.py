@@ -20,7 +20,8 @@ ENGLISH = (
     "got an answer within the hour: polite, clear, and no help at all. 5/5 for the design, 1/5 for the battery."
 )
 JAPANESE = (
-    "配送は二日遅れましたが、中身に問題はありませんでした。 デザインはとても気に入っています。 問い合わせにはすぐ返事が来ました。 "
+    "配送は二日遅れましたが、中身に問題はありませんでした。 デザインはとても気に入っています。 "
+    "問い合わせにはすぐ返事が来ました。 "
     "バッテリーがすぐに切れるので、星は二つです。 ケーブル『USB-C』が付属していないのは残念。 また注文します。"
 )
 RUSSIAN = (

@@ -171,7 +171,7 @@ def _probably(part: Reckoned, lane: Lane) -> Tokens:
     written = part.reread / max(1, part.requests)
     return Tokens(
         part.model,
-        long_prompt=part.step != "below" and part.input > LONG_PROMPT_TOKENS * part.requests,
+        long_prompt=part.step == "above" or (part.step == "near" and part.input > LONG_PROMPT_TOKENS * part.requests),
         lane=lane,
         input=round(part.input - part.reread),
         cache_write_1h=round(written),

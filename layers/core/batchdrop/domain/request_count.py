@@ -71,7 +71,8 @@ class RequestCount:
         self._requests += 1
         self._chars += chars
         if not own.isascii():
-            self._wide += (len(own.encode()) - chars) // 2  # as `wide_in`, without a call: this runs for each row
+            wide = (len(own.encode()) - chars) // 2  # as `wide_in`, without a call: this runs for each row
+            self._wide += min(chars, wide)
 
     @property
     def estimate(self) -> Estimate:
@@ -84,7 +85,7 @@ class RequestCount:
 
     def _add_read(self, params: bytes) -> None:
         size, frame = request_size(params), self._frame
-        model, max_tokens = (frame.model, frame.max_tokens) if frame else (size.model, size.max_tokens)
+        model, max_tokens = (frame.model, frame.max_tokens) if frame else (size.model, max(1, size.max_tokens))
         part = self._read.part(model, step_of(size.input_tokens))
         part.requests += 1
         part.input += size.input_tokens
@@ -98,7 +99,7 @@ class RequestCount:
 
     def _add_sized(self, total: Estimate, frame: Frame) -> None:
         many = self._requests
-        words = TextSize(self._chars, min(self._chars, self._wide)).tokens + many * ROUNDED_UP
+        words = TextSize(self._chars, self._wide).tokens + many * ROUNDED_UP
         tokens = many * frame.tokens + words * tokeniser(frame.model)
         part = total.part(frame.model, "below")
         part.requests += many
