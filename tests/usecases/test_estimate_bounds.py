@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchdrop.domain.answer_shape import answer_shape
 from batchdrop.domain.content_block import content_block
-from batchdrop.domain.estimate import INPUT_BAND
+from batchdrop.domain.estimate import INPUT_BAND, ROUNDING
 from batchdrop.domain.recipe import parse_recipe
 from batchdrop.domain.request import RecipeRequests
 from batchdrop.domain.request_count import RequestCount, frame_of
@@ -78,7 +78,7 @@ def _check(recipe_fields: dict[str, Any], rows: list[Row], lane: Lane) -> None:
     estimate, (tokens, spent) = count.estimate, _billed(asked, lane=lane)
     usd = estimate.usd(lane)
     assert usd is not None
-    assert abs(estimate.input_tokens - tokens) <= INPUT_BAND * tokens
+    assert abs(estimate.input_tokens - tokens) <= INPUT_BAND * tokens + ROUNDING * len(asked)
     assert usd.low <= spent <= usd.high
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from decimal import Decimal
 from typing import Any
@@ -18,7 +20,15 @@ from tests.usecases.jobs import KEYS, World, dropped, reviews
 
 RECIPE = "model: claude-haiku-5-5\nmax_tokens: 100\nprompt: 'ask {{ x }}'\n"
 PRICE = "{input: 4, output: 8, cache_write_5m: 5, cache_write_1h: 6, cache_read: 1}"
-OWN = "date: 2026-12-01\nsource: contract\nmodels:\n  %s:\n    standard: " + PRICE + "\n"
+OWN = f"date: 2026-12-01\nsource: contract\nmodels:\n  MODEL:\n    standard: {PRICE}\n"
+CONVERSATION = """
+model: claude-opus-4-5
+messages:
+  - {role: user, content: 'q "{{ x }}"'}
+  - {role: assistant, content: ok}
+  - {role: user, content: "and\\n{{ x }}"}
+examples: [{row: {x: é}, answer: ja}]
+"""
 ROWS = [
     "plain",
     "日本語、改行\nあり",
@@ -32,8 +42,9 @@ ROWS = [
 
 
 def _csv(rows: list[str]) -> bytes:
-    quoted = ['"%s"' % row.replace('"', '""') for row in rows]
-    return ("x\n" + "\n".join(quoted) + "\n").encode()
+    table = io.StringIO()
+    csv.writer(table, quoting=csv.QUOTE_ALL).writerows([["x"], *([row] for row in rows)])
+    return table.getvalue().encode()
 
 
 def _read(world: World) -> float:
@@ -50,8 +61,7 @@ def _read(world: World) -> float:
     [
         RECIPE,
         RECIPE + "system: あなたは親切です。\nanswer: {label: string, n: integer}\n",
-        "model: claude-opus-4-5\nmessages: [{role: user, content: 'q \"{{ x }}\"'}, {role: assistant, content: ok}, "
-        "{role: user, content: 'and\n{{ x }}'}]\nexamples: [{row: {x: é}, answer: ja}]\n",
+        CONVERSATION,
         RECIPE + "params: {tools: [{name: t, input_schema: {type: object}}]}\n",
     ],
     ids=["plain", "Japanese, typed", "conversation", "tools"],
@@ -155,7 +165,7 @@ def test_a_cap_without_a_price_is_refused_and_a_price_helps() -> None:
     with pytest.raises(TooExpensive, match=r"the price of claude-next is not known, .* into recipes/prices\.yaml"):
         dropped(reviews(3), recipe=recipe).split()
     world = dropped(reviews(3), recipe=recipe)
-    world.store.write("recipes/prices.yaml", (OWN % "claude-next").encode())
+    world.store.write("recipes/prices.yaml", OWN.replace("MODEL", "claude-next").encode())
     assert world.split().finished
 
 
@@ -165,7 +175,7 @@ def test_a_broken_price_table_stops_the_job_before_it_costs() -> None:
     world.store.write("recipes/prices.yaml", b"models: [")
     with pytest.raises(PricesRejected, match=r"recipes/prices\.yaml: it is not YAML"):
         world.split()
-    world.store.write("recipes/prices.yaml", (OWN % "claude-haiku-5-5").encode())
+    world.store.write("recipes/prices.yaml", OWN.replace("MODEL", "claude-haiku-5-5").encode())
     world.split()
     world.store.write("recipes/prices.yaml", b"broken")
     world.ask()
@@ -177,7 +187,7 @@ def test_a_broken_price_table_stops_the_job_before_it_costs() -> None:
 def test_no_recipe_is_called_prices() -> None:
     """That file holds prices."""
     world = World().drop("inbox/prices/f.csv", reviews(3), recipe=None)
-    world.store.write("recipes/prices.yaml", (OWN % "m").encode())
+    world.store.write("recipes/prices.yaml", OWN.replace("MODEL", "m").encode())
     with pytest.raises(RecipeRejected, match=r"recipes/prices\.yaml: that name is kept for your own prices"):
         world.split()
 

@@ -1,6 +1,6 @@
 """What a job will roughly cost, before anything is sent: tokens, and dollars in each lane, with bounds.
 
-Input is reckoned from the requests' bytes, and wrong by at most `INPUT_BAND` either way. Output is known to have at
+Input is reckoned from the requests' text, and off by at most `INPUT_BAND` and `ROUNDING`. Output is known to have at
 least a token an answer and at most `max_tokens`; what is expected goes by `answer_tokens`. The bounds are for requests
 that are all answered: one that fails for good costs nothing.
 """
@@ -21,6 +21,7 @@ from batchdrop.domain.tokens import Lane, Tokens
 INPUT_BAND = (
     0.10  # benchmarks/estimate_error.py: 2.1 % at worst of 13 kinds of table, on the emulator; the rest is room
 )
+ROUNDING = 2  # tokens a request: what rounding its texts may come to, which counts where prompts are a few words
 LANES: tuple[Lane, ...] = ("batch", "live")
 
 Bound = Literal["low", "expected", "high"]
@@ -143,24 +144,25 @@ class Estimate(msgspec.Struct):
 
     def _at_most(self, part: Reckoned, lane: Lane) -> Tokens:
         """Each prompt is as large as may be, nothing is found in the cache, and all that `retry` allows happens."""
-        more = (1 + self.band) * self.input_asks
+        most = (1 + self.band) * (part.input - part.cacheable) + ROUNDING * part.requests
         return Tokens(
             part.model,
             long_prompt=part.step != "below",
             lane=lane,
-            input=math.ceil((part.input - part.cacheable) * more),
-            cache_write_1h=math.ceil(part.cacheable * more),
+            input=math.ceil(most * self.input_asks),
+            cache_write_1h=math.ceil(part.cacheable * (1 + self.band) * self.input_asks),
             output=part.max_output * self.output_asks,
         )
 
 
 def _at_least(part: Reckoned, band: float, lane: Lane) -> Tokens:
     """Each prompt is as small as may be, all that can be is read from the cache, and answers are empty."""
+    least = (part.input - part.cacheable) * (1 - band) - ROUNDING * part.requests
     return Tokens(
         part.model,
         long_prompt=part.step == "above",
         lane=lane,
-        input=math.floor((part.input - part.cacheable) * (1 - band)),
+        input=max(0, math.floor(least)),
         cache_read=math.floor(part.cacheable * (1 - band)),
         output=part.requests * LEAST_ANSWER,
     )

@@ -99,15 +99,15 @@ def refuse_too_expensive(manifest: Manifest) -> None:
         )
         raise TooExpensive(message)
     if usd.low > recipe.cap:
-        raise TooExpensive(_too_expensive(manifest, recipe, usd))
+        raise TooExpensive(_too_expensive(manifest, estimate.requests, usd, recipe.cap))
 
 
-def _too_expensive(manifest: Manifest, recipe: Recipe, usd: Range) -> str:
+def _too_expensive(manifest: Manifest, requests: int, usd: Range, cap: Decimal) -> str:
     key = parse_inbox_key(manifest.upload.key)
     cheaper = ", or take the batch lane at half the price" if manifest.lane == "live" else ""
     return (
-        f"{key.filename}: its {manifest.requests:,} requests would cost at least {shown_usd(usd.low)} (expected "
+        f"{key.filename}: its {requests:,} requests would cost at least {shown_usd(usd.low)} (expected "
         f"{shown_usd(usd.expected)}, at most {shown_usd(usd.high)}) in the {manifest.lane} lane, and {key.recipe_key} "
-        f"says max_cost_usd: {recipe.max_cost_usd:g}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten "
-        f"the prompt{cheaper}; then drop the file again"
+        f"says max_cost_usd: {cap.normalize():f}. Nothing was sent. Raise max_cost_usd, drop fewer rows, shorten the "
+        f"prompt{cheaper}; then drop the file again"
     )
