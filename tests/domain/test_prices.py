@@ -57,7 +57,7 @@ def test_without_one_the_shipped_table_holds() -> None:
 def test_numbers_are_taken_as_they_are_written() -> None:
     """No digit is lost on the way through YAML's floats, and a price may be 0 if the user says so."""
     price = parse_prices(_own(), name="p").models["m"].standard
-    assert (price.input, price.cache_write_5m, price.cache_read) == (Decimal("0.1"), Decimal("1.25"), 0)
+    assert (price.input, price.cache_write_5m, price.cache_read) == (Decimal("0.1"), Decimal("1.25"), Decimal(0))
 
 
 FAULTS: dict[str, tuple[Any, str]] = {

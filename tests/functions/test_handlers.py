@@ -426,7 +426,7 @@ def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture
     money = {name: counted.pop(name) for name in MONEY}
     assert 0 < money["DollarsSpent"] < 0.01
     assert 0 < money["DollarsEstimated"] < 0.01
-    assert money["InputTokens"] > money["OutputTokens"] > 0
+    assert min(money["InputTokens"], money["OutputTokens"]) > 0
     assert money["JobsUnpriced"] == money["CacheWriteTokens"] == money["CacheReadTokens"] == 0
     assert counted == {
         "JobsStarted": 1,

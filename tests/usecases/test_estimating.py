@@ -199,6 +199,7 @@ def test_the_summary_holds_the_estimate_against_what_was_used() -> None:
     block, [lane] = summary.estimate, summary.lanes
     assert block is not None
     assert block.usd is not None
+    assert lane.usd is not None
     assert (block.lane, block.requests, block.actual.answers, block.band) == ("batch", 10, 10, INPUT_BAND)
     assert block.actual.usd == summary.cost.usd == lane.usd
     assert block.ratio == pytest.approx(float(lane.usd / block.usd.expected), abs=0.001)
