@@ -10,6 +10,7 @@ import msgspec
 from batchdrop.domain.answer import Column
 from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.row import Cursor
+from batchdrop.domain.tokens import Lane
 
 
 class UploadRecord(msgspec.Struct, frozen=True):
@@ -41,6 +42,18 @@ class ShardItem(msgspec.Struct, frozen=True):
     bytes: int
     input_tokens: int = 0
     max_output_tokens: int = 0
+
+
+class MapItem(msgspec.Struct, frozen=True):
+    """One shard, as the Distributed Map reads it. `shards` is how many the job has, `lane` its first round's.
+
+    The lane stands here, written once, so that every execution of the job asks a round by the same one.
+    """
+
+    shard: int
+    shards: int
+    requests: int
+    lane: Lane
 
 
 class Manifest(msgspec.Struct, kw_only=True):
