@@ -52,6 +52,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
+    *,
     yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
@@ -153,6 +154,7 @@ def approve(
     stack: Stack = "batchdrop",
     region: Region = None,
     endpoint_url: Endpoint = None,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Go on with a job that has shown its sample: ask the rest."""
