@@ -108,4 +108,5 @@ def cost_words(report: dict[str, Any]) -> str:
 
 
 def _dollars(usd: Decimal | float) -> str:
-    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+    digits = next(digits for least, digits in ((1, 2), (0.01, 4), (0, 6)) if usd >= least)
+    return f"${usd:,.{digits}f}"
