@@ -54,7 +54,7 @@ def test_one_row_is_no_sample_of_how_rows_differ() -> None:
     live = projected(Decimal(0), [_cost("0.001", "0.0001")], manifest, "live")
     assert batch is not None
     assert live is not None
-    assert (batch.low_usd, batch.expected_usd, batch.high_usd) == (1, Decimal("1.1"), Decimal("1.25"))
+    assert (batch.low_usd, batch.expected_usd, batch.high_usd) == (Decimal(1), Decimal("1.1"), Decimal("1.25"))
     assert live.high_usd == Decimal("1.5")
 
 
