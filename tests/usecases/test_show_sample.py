@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from batchdrop.domain.submission import Halt, ShardFailure
-from batchdrop.errors import InvariantBroken, JobCanceled, JobClosedSince
+from batchdrop.errors import InvariantBroken, JobCanceled, JobClosedSince, SplitTooSlow
 from batchdrop.ports import ObjectChanged
 from tests.fakes import START, FakeBatchApi, errored, succeeded
 from tests.usecases.jobs import JOB, KEYS, RECIPE, dropped
@@ -49,6 +50,19 @@ def test_a_file_that_is_no_longer_has_no_sample(rows: int) -> None:
     assert world.split().asks == "shards"
     assert not world.store.exists(KEYS.sample)
     assert world.go_on().status == "succeeded"
+
+
+def test_a_split_in_pieces_has_the_same_sample() -> None:
+    """However often its time ends, the first shard is the sample."""
+    whole, pieced = (sampled(rows=2_500, sample=1_200) for _ in range(2))
+    whole.split()
+    for looks in (1, 2, 4):
+        if not pieced.store.exists(KEYS.manifest):
+            with suppress(SplitTooSlow):
+                pieced.split(looks=looks)
+    pieced.split()
+    assert pieced.store.read(KEYS.sample) == whole.store.read(KEYS.sample)
+    assert pieced.store.read(KEYS.shards) == whole.store.read(KEYS.shards)
 
 
 def test_nothing_but_rejects_behind_it_is_no_rest() -> None:
