@@ -38,11 +38,12 @@ RETRIED = {
     "ApiUnavailable": {"Submit shard", "Collect results"},
     "ResultsIncomplete": {"Collect results"},
     "MessageBatchLost": {"Collect results"},
+    "LedgerContended": {"Collect results"},
 }
 NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "DeadlinePassed",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed", "BudgetReached",
 }  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore, SharedStates
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.engine import Engine, TaskError
@@ -107,6 +108,10 @@ class World:
     def ledger(self) -> Ledger:
         """Return the product's own ledger, on a table in memory."""
         return self.own_ledger
+
+    def shared_states(self) -> SharedStates:
+        """Return the product's own shared states, on the same table."""
+        return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
     def batch_api(self) -> BatchApi:
         """Return the product's own adapter, on the emulator."""

@@ -6,6 +6,7 @@ BatchdropError
 │   ├── RecipeRejected       the recipe
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
+├── BudgetReached            the next round might pass the recipe's `max_cost_usd`: the job asks nothing more
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
 ├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
@@ -19,6 +20,7 @@ BatchdropError
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── ResultsForeign           results offered from a host that is not the API's
 ├── SliceBusy                another worker asks the slice already
+├── LedgerContended          others wrote the same item of the ledger each time; safe to repeat
 ├── InvariantBroken          a row went missing between two steps: our defect, never the user's
 └── SplitTooSlow             one shard does not fit into one invocation
 """
@@ -46,6 +48,10 @@ class NothingToAsk(JobFault):
 
 class AccountTrouble(BatchdropError):
     """Authentication, billing, permission or spend limit: stop asking and tell the user."""
+
+
+class BudgetReached(BatchdropError):
+    """Nothing is under way any more, and what is asked next might pass `max_cost_usd`: a proper end, with what is there."""
 
 
 class JobFailed(BatchdropError):
@@ -101,6 +107,10 @@ class ResultsForeign(BatchdropError):
 
 class SliceBusy(BatchdropError):
     """Another worker holds the slice's lease: come back when it has ended, or the lease has run out."""
+
+
+class LedgerContended(BatchdropError):
+    """An item of the ledger that all shards share was written by others however often it was tried."""
 
 
 class InvariantBroken(BatchdropError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     """One shard, as the manifest keeps it. `requests` is rows minus rejects.
 
     `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
+    `worst_usd` is what they may cost at most at the standard price, where the recipe has a `max_cost_usd`; else 0.
     """
 
     shard: int
@@ -41,6 +43,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     bytes: int
     input_tokens: int = 0
     max_output_tokens: int = 0
+    worst_usd: Decimal = Decimal(0)
 
 
 class Manifest(msgspec.Struct, kw_only=True):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, groupby
 from typing import NamedTuple
 
 import msgspec
 
+from batchdrop.domain.budget import NOTHING
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
@@ -22,9 +24,11 @@ from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.tokens import Lane
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
+from batchdrop.domain.worst_case import shard_most
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
 from batchdrop.usecases.attachments import Attachments
+from batchdrop.usecases.job_cap import pricer_of, renew_cap
 from batchdrop.usecases.job_files import (
     read_manifest,
     read_recipe,
@@ -77,6 +81,8 @@ def split_upload(
     """
     started = clock.now()
     manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
+    if upload.resumes and manifest.cursor is None:
+        renew_cap(manifest, store)
     if manifest.cursor is not None:
         _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
@@ -108,6 +114,7 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
     manifest.format = reader.name
+    pricer_of(manifest)
     return manifest
 
 
@@ -136,6 +143,7 @@ class _Placed(NamedTuple):
     placement: Placement
     params: bytes | None
     reason: str | None
+    usd: Decimal
 
 
 class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
@@ -151,7 +159,12 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
-        self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+        self._packer = Packer(
+            manifest.upload.job_id,
+            replace(limits, max_usd=shard_most(manifest.recipe)),
+            first_shard=len(manifest.shards),
+        )
+        self._priced = pricer_of(manifest)
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
@@ -181,7 +194,9 @@ class _Split:
 
     def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         for row, params, reason in rows:
-            yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
+            usd = NOTHING if params is None or self._priced is None else self._priced(params)
+            size = None if params is None else len(params)
+            yield _Placed(row, self._packer.place(size, usd), params, reason, usd)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
@@ -193,13 +208,15 @@ class _Split:
             self._manifest.shards.append(self._write_shard(shard, rows, out_of_time))
 
     def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> ShardItem:
+        worst = NOTHING
         with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for row, placement, params, reason in group:
+            for row, placement, params, reason, usd in group:
+                worst += usd
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
                 writer.add(row, reason, line)
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
-        return writer.item()
+        return msgspec.structs.replace(writer.item(), worst_usd=worst)
 
 
 def _save(manifest: Manifest, store: ObjectStore) -> None:
