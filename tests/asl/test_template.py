@@ -95,7 +95,8 @@ def test_only_those_who_ask_read_the_key(expanded: dict[str, Any]) -> None:
     assert readers == {"submit_shard", "settle_submission", "poll_batch", "collect_results", "answer_requests"}
 
 
-# What each function does to the ledger: `halt` and shared states put, `shard_failures` queries, `begin` puts, `accept` puts and updates, `collected` updates.
+# What each function does to the ledger: `halt` and shared states put, `shard_failures` queries, `begin` puts,
+# `accept` puts and updates, `collected` updates.
 LEDGER_ACTIONS = {
     "split_upload": set(),
     "submit_shard": {"GetItem", "PutItem", "UpdateItem", "Query"},

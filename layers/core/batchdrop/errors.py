@@ -51,7 +51,7 @@ class AccountTrouble(BatchdropError):
 
 
 class BudgetReached(BatchdropError):
-    """Nothing is under way any more, and what is asked next might pass `max_cost_usd`: a proper end, with what is there."""
+    """Nothing is under way, and what is asked next might pass `max_cost_usd`: a proper end, with what is there."""
 
 
 class JobFailed(BatchdropError):

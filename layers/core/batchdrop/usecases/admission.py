@@ -1,8 +1,8 @@
 """Admission: before a round of a shard is sent, it holds what it may cost, and takes its place in the API's queue.
 
-Both are idempotent, and belong to (job, shard, round): a repeated or resumed function finds what the last one took. What
-a round holds is changed only by whoever may send it, so that no attempt that was given up for dead can send what
-another one has let go of.
+Both are idempotent, and belong to (job, shard, round): a repeated or resumed function finds what the last one took.
+What a round holds is let go of only by whoever may send it, and who may send looks whether it still holds: so no
+attempt that was given up for dead sends what is not held.
 """
 
 from __future__ import annotations

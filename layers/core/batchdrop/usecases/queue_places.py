@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class QueuePlaces:
-    """The processing queue. `limit` is how many requests all jobs may have in it. Every method raises LedgerContended."""
+    """The processing queue; all jobs may have `limit` requests in it. Methods that write raise LedgerContended."""
 
     states: SharedStates
     clock: Clock

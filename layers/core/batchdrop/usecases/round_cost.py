@@ -91,7 +91,7 @@ class RoundCost:
         return False
 
     def _is_new(self, line: _Line) -> bool:
-        """Tell a paid answer from another's, and from a Message Batch's repetition; a second live answer is paid, too."""
+        """Tell a paid answer from another's, and from a repeated one; a second answer of the live lane is paid, too."""
         row = custom_id.parse(line.custom_id)
         if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._seen):
             return False

@@ -54,9 +54,10 @@ def submit_shard(
 ) -> Submitted | MustWait:
     """Return the shard's Message Batch of this round, creating it if no attempt has and it is its turn.
 
-    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
-    JobCanceled when the job is halted; BudgetReached when it is, or is so by this round; DeadlinePassed when `deadline` (Unix seconds, 0 for none) is over and nothing
-    was sent; and what BatchApi.create raises when nothing was created.
+    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble, JobCanceled
+    or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
+    `deadline` (Unix seconds, 0 for none) is over and nothing was sent; and what BatchApi.create raises when nothing was
+    created.
     """
     keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, asked_round)
