@@ -36,6 +36,8 @@ def table_name(schedule: Schedule) -> str:
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
     recipe = RECIPE % schedule.max_rounds + (TYPED if schedule.retries_invalid else "") + _retry(schedule)
+    if schedule.max_cost_usd is not None:
+        recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

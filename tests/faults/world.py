@@ -93,6 +93,7 @@ class World:
             split_time_reserve=self.schedule.split_reserve,
             settle_seconds=SETTLE_SECONDS,
             live_rows=0,
+            queue_requests=self.schedule.queue_requests,
         )
 
     def clock(self, _context: object) -> Clock:

@@ -1,7 +1,7 @@
 """Shared states in the ledger: one item each, its JSON text and a version that every write compares.
 
-`processing_queue` + `places` is the API's processing queue as all jobs fill it, `<job>` + `budget` a job's budget. Items
-expire as the ledger's others do, 35 days after their last write.
+`processing_queue` + `places` is the API's processing queue as all jobs fill it, `<job>` + `budget` a job's budget.
+Items expire as the ledger's others do, 35 days after their last write.
 """
 
 from __future__ import annotations

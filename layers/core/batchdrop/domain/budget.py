@@ -54,7 +54,7 @@ class BudgetState(msgspec.Struct, frozen=True):
 def hold(
     state: BudgetState, shard: int, asked_round: int, usd: Decimal, *, cap: Decimal, until: int
 ) -> tuple[BudgetState, bool]:
-    """Return the state in which the round holds at least `usd`, and True; the same state and False where it passes `cap`.
+    """Return the state in which the round holds at least `usd`, and True; False where that would pass the cap.
 
     A round holds once, however often it asks; one that goes on in the live lane holds the difference, too.
     """

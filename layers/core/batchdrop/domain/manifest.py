@@ -31,7 +31,7 @@ class UploadRecord(msgspec.Struct, frozen=True):
 
 
 class ShardItem(msgspec.Struct, frozen=True):
-    """One shard, as the manifest keeps it. `requests` is rows minus rejects.
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
 
     `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
     `worst_usd` is what they may cost at most at the standard price, where the recipe has a `max_cost_usd`; else 0.

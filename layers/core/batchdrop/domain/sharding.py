@@ -15,7 +15,10 @@ BODY_TAIL = b"\n]}"
 
 @dataclass(frozen=True, slots=True)
 class ShardLimits:
-    """How much one shard may hold: rows (rejects count too), bytes of the create body, dollars at most (None: any)."""
+    """How much one shard may hold: rows (those without a request count too), bytes of the create body, dollars.
+
+    `max_usd` is what its requests may cost at most, at the standard price; None where they may cost what they do.
+    """
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
@@ -44,10 +47,10 @@ class Packer:
         self._open(first_shard)
 
     def place(self, params_bytes: int | None, usd: Decimal = NO_DOLLARS) -> Placement:
-        """Place the next row: `params_bytes` is the size of its `params`, or None for a reject; `usd` its most dollars.
+        """Place the next row: `params_bytes` is the size of its `params`, or None for a row without a request.
 
         A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES; one that may cost more
-        than a shard should has a shard of its own.
+        than a shard should (`usd`, at most) is the only one of its shard.
         """
         if self._rows and not (self._has_room(params_bytes) and self._can_afford(usd)):
             self._open(self._shard + 1)
@@ -57,6 +60,11 @@ class Packer:
         placement = Placement(self._shard, self._rows)
         self._rows += 1
         return placement
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the next row opens a shard, whatever it asks."""
+        return self._rows >= self._limits.max_rows
 
     def custom_id(self, placement: Placement) -> str:
         """Return the custom_id of a placed row."""
@@ -71,7 +79,7 @@ class Packer:
         self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
 
     def _has_room(self, params_bytes: int | None) -> bool:
-        return self._rows < self._limits.max_rows and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+        return not self.is_full and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
 
     def _can_afford(self, usd: Decimal) -> bool:
         """Tell whether a request's dollars fit beside others'; a shard without any takes it whatever it costs."""
