@@ -192,7 +192,7 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     max_cost_usd: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(
-            description="What all answers of the job may cost, in dollars; before it is passed, the job stops.",
+            description="What all answers of the job may cost together, in dollars; the job stops before it is passed.",
             examples=[5],
         ),
     ] = None
