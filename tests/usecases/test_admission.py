@@ -325,7 +325,7 @@ def test_an_unknown_price_is_refused_before_the_first_row() -> None:
     """Nothing is sent that nobody can reckon."""
     recipe = "model: claude-new-9\nprompt: '{{ x }}'\nmax_cost_usd: 5\n"
     world = dropped(reviews(1), recipe=recipe)
-    with pytest.raises(RecipeRejected, match=r"recipes/r.yaml: key 'max_cost_usd': the price of claude-new-9 is not known"):
+    with pytest.raises(RecipeRejected, match=r"recipes/r.yaml: .* the price of claude-new-9 is not known"):
         world.split()
 
 

@@ -39,7 +39,7 @@ class WorstCase:
         self._prices = prices
         if self._price(output=1) is None:
             message = (
-                f"{name}: key 'max_cost_usd': the price of model '{model}' is not known, so nobody can keep to it; "
+                f"{name}: key 'max_cost_usd': the price of {model} is not known, so nobody can keep to it; "
                 "give the model a price in the price file, or remove max_cost_usd"
             )
             raise RecipeRejected(message)
