@@ -67,6 +67,7 @@ class _Conductor:
         self._scheduler = world.scheduler
         self._resumes = 0
         self._is_seen_through = False
+        self._cap = self._schedule.max_cost_usd
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
         self._verdict = Verdict()
@@ -153,6 +154,7 @@ class _Conductor:
         self._endings.append(ending)
         assert self._judge is not None
         self._judge.interim(ending)
+        self._judge.under_the_cap(self._cap)
 
     def _is_over(self, execution: Execution) -> bool:
         if execution.status == "SUCCEEDED" or execution.error in HOPELESS:
@@ -168,10 +170,18 @@ class _Conductor:
             engine.redrive(execution)
             return execution
         self._world.storm.counts["resumed"] += 1
+        self._raise_the_cap(execution)
         self._world.log("the user resumes the job")
         last = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
         record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world)
         return engine.executions[record.execution_name]
+
+    def _raise_the_cap(self, execution: Execution) -> None:
+        """Do what the job's last word says, if that was BudgetReached."""
+        if self._cap is not None and "BudgetReached" in execution.cause:
+            self._world.storm.counts["cap reached"] += 1
+            self._cap *= 2
+            self._world.objects.update(files(replace(self._schedule, max_cost_usd=self._cap)))
 
     def _calm(self) -> None:
         self._world.log("all is calm from now on")
@@ -233,3 +243,4 @@ class _Conductor:
         ending = replace(self._endings[-1], objects=dict(self._world.objects))
         claims = [key[0].removeprefix("batch#") for key in self._world.table.items if key[0].startswith("batch#")]
         self._judge.final(ending, claims=claims)
+        self._judge.under_the_cap(self._cap)

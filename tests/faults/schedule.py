@@ -30,6 +30,8 @@ ROW_KINDS: dict[RowKind, int] = {
     "[[refusal]]": 4,
 }
 
+ROW_AT_MOST_USD = 3e-5  # what a row of the schedules' tables may cost in the batch lane, about
+
 Fault = dict[str, Any]
 CREATE = "batches.create"
 FRESH = "not_found_when_fresh"
@@ -100,6 +102,8 @@ class Schedule:
     trouble: Trouble | None
     stormy_resumes: int  # how many resumes happen before everything is calm
     retries_invalid: bool = False
+    max_cost_usd: float | None = None  # the user doubles it before each resume
+    queue_requests: int = 200_000  # of the API's processing queue
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job
     sample: int | None = None  # of the recipe
@@ -208,12 +212,29 @@ def with_samples(schedule: Schedule) -> Schedule:
     return replace(schedule, sample=rng.randint(1, 4), approver_rest=rest)
 
 
+def with_a_cap(schedule: Schedule) -> Schedule:
+    """Return the schedule with a budget that rounds and retries together would pass, and a queue for few requests."""
+    rng = random.Random(f"cap of {schedule.seed}")
+    return replace(
+        schedule,
+        shard_rows=1,  # so that the budget cuts no shard smaller, and the judge knows which row is in which
+        concurrency=rng.randint(1, 4),
+        raises_max_tokens=rng.random() < 0.6,
+        max_cost_usd=round(rng.uniform(0.5, 4) * ROW_AT_MOST_USD, 8),
+        queue_requests=rng.choice((1, 1, 2, 3, 200_000)),
+        redriven=False,  # the cap is read anew by a resume only
+        stays_canceled=True,
+        stormy_resumes=2,
+    )
+
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
     "strays": with_strays,
     "typed": with_typed_answers,
     "sampled": with_samples,
+    "capped": with_a_cap,
 }
 
 

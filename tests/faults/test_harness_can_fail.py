@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import pytest
 from boto3.dynamodb.conditions import ConditionBase
 
 from batchdrop.adapters.dynamodb import DynamoLedger
@@ -18,6 +19,7 @@ from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import StoredRow
 from batchdrop.errors import SubmissionUncertain
 from batchdrop.ports import BatchApi, Formats, Ledger, OutputFormat, PartWriter, RequestBody, Source, Writer
+from batchdrop.usecases.admission import Admission
 from tests.faults.run import Report, run
 from tests.faults.schedule import CREATE, Rates, plain
 from tests.faults.table import MemoryTable
@@ -184,3 +186,11 @@ def test_a_lost_row_is_caught() -> None:
 def test_a_mixed_up_answer_is_caught() -> None:
     """The right rows with the wrong answers are wrong."""
     assert "not its own" in _faults(run(plain(), make=_MixUp))
+
+
+def test_a_bill_above_the_cap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds that hold nothing are sent all the same, and together cost more than the recipe says."""
+    monkeypatch.setattr(Admission, "_is_covered", lambda _self: True)
+    monkeypatch.setattr(Admission, "stands", lambda _self: True)
+    report = run(plain(("",) * 8, shard_rows=1, max_cost_usd=2e-5))
+    assert any("max_cost_usd" in fault for fault in report.verdict.faults)

@@ -61,6 +61,21 @@ def test_a_job_that_nobody_approved_is_approved_later() -> None:
         assert report.verdict.billed == 6
 
 
+@pytest.mark.parametrize("first", range(8_000, 8_020, 10))
+def test_the_bill_stays_under_the_cap(first: int) -> None:
+    """And no place in a queue of few requests is lost: every job ends, whatever else a schedule breaks."""
+    for seed in range(first, first + 10):
+        _fine(run_seed(seed, kind="capped"))
+
+
+def test_a_cap_ends_a_job_until_it_is_raised() -> None:
+    """Red with a part of the answers, then green; each row once."""
+    report = run(plain(("",) * 8, shard_rows=1, max_cost_usd=3.2e-5))
+    _fine(report)
+    assert (report.endings[0], report.endings[-1]) == ("FAILED JobFailed", "SUCCEEDED")
+    assert report.verdict.billed == 8
+
+
 @pytest.mark.parametrize(
     ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
 )

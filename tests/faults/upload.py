@@ -37,6 +37,8 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
     recipe = RECIPE % schedule.max_rounds + (TYPED if schedule.retries_invalid else "") + _retry(schedule)
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
+    if schedule.max_cost_usd is not None:
+        recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

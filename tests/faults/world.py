@@ -14,10 +14,21 @@ import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import Approvals, BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore, TaskTokens
+from batchdrop.ports import (
+    Approvals,
+    BatchApi,
+    Clock,
+    Formats,
+    JobStarter,
+    Ledger,
+    ObjectStore,
+    SharedStates,
+    TaskTokens,
+)
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.bells import Bells
@@ -96,6 +107,7 @@ class World:
             split_time_reserve=self.schedule.split_reserve,
             settle_seconds=SETTLE_SECONDS,
             live_rows=0,
+            queue_requests=self.schedule.queue_requests,
         )
 
     def clock(self, _context: object) -> Clock:
@@ -111,6 +123,10 @@ class World:
     def ledger(self) -> Ledger:
         """Return the product's own ledger, on a table in memory."""
         return self.own_ledger
+
+    def shared_states(self) -> SharedStates:
+        """Return the product's own shared states, on the same table."""
+        return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
     def batch_api(self) -> BatchApi:
         """Return the product's own adapter, on the emulator."""

@@ -30,7 +30,7 @@ from batchdrop.usecases.slice_asker import OPENING_RESERVE, SliceAsker
 
 LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
-HALTS = {AccountTrouble.__name__, JobCanceled.__name__}
+HALTS = {AccountTrouble.__name__, JobCanceled.__name__}  # a budget that is reached stops what begins after it
 TICK_SECONDS = 1.0  # between two looks at the time
 
 
@@ -188,7 +188,7 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
 
 async def _check_halt(work: _Work, asker: SliceAsker) -> None:
     halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
-    if halt is not None:
+    if halt is not None and halt.error in HALTS:
         asker.stop(halt.error)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from batchdrop.domain.cost import dollars
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.domain.outcome import Outcome, canceled, failed
+from batchdrop.domain.outcome import Outcome, canceled, failed, over_budget
 from batchdrop.domain.prices import effective
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.summary import (
@@ -29,7 +29,7 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import JobCanceled, JobFailed, JobNotApproved, UploadRejected
+from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
 from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
@@ -201,6 +201,8 @@ class _Stitch:
             return failed("the job ended before this shard was asked")
         if fault.type in CALLED_OFF:
             return canceled(fault.message)
+        if fault.type == BudgetReached.__name__:
+            return over_budget(fault.message)
         return failed(f"{fault.type}: {fault.message}")
 
 
