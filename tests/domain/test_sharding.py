@@ -9,11 +9,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
-from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.sharding import BODY_HEAD, BODY_TAIL, Packer, Placement, ShardLimits
 from batchdrop.usecases.shard_writer import ShardWriter
 from tests.fakes import FakeObjectStore
