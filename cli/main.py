@@ -52,10 +52,13 @@ def run(
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
 
     Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
     from cli.dropping import Drop
@@ -65,7 +68,7 @@ def run(
         service = service_of(os.environ)
     except ServiceUnclearError as error:
         _usage_error(str(error))
-    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows)
+    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows, approves=yes)
 
 
 @app.command()
@@ -155,6 +158,22 @@ def resume(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint
     _control(job_control.resume, job, stack, region, endpoint_url)
 
 
+@app.command()
+def approve(
+    job: str,
+    stack: Stack = "batchdrop",
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Go on with a job that has shown its sample: ask the rest."""
+    from cli import approval
+
+    shown = approval.as_json if as_json else approval.as_text
+    _control(lambda deployment, job_id: shown(approval.approve(deployment, job_id)), job, stack, region, endpoint_url)
+
+
 def _control(
     command: Callable[[Deployment, str], str], job: str, stack: str, region: str | None, endpoint_url: str | None
 ) -> None:
@@ -169,7 +188,15 @@ def _control(
     typer.echo(message)
 
 
-def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:
+def _run(
+    drop: Drop,
+    out: Path,
+    service: Service,
+    wait_scale: float | None,
+    shard_rows: int | None,
+    *,
+    approves: bool = False,
+) -> None:
     from cli.dropping import NotDroppableError
     from cli.one_shot import Run, run_once
 
@@ -177,7 +204,7 @@ def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shar
         drop.check()
     except NotDroppableError as error:
         _usage_error(str(error))
-    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows)
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
     if not _guarded(lambda: run_once(one, _console())):
         raise typer.Exit(JOB_FAILED)
 

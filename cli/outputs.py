@@ -39,7 +39,7 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
-        console.print(_first_rows(output, room=console.width))
+        console.print(first_rows_table(output, room=console.width))
     console.print(_tally_line(summary))
     console.print(_cost_line(summary), soft_wrap=True)
     if summary.get("estimate"):
@@ -54,7 +54,8 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
 
 
-def _first_rows(output: Path, *, room: int) -> Table:
+def first_rows_table(output: Path, *, room: int) -> Table:
+    """Return the first rows of an output, as wide as the terminal has room for."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     columns, rows = first_rows(output, ROWS_SHOWN)
     shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in rows]

@@ -33,7 +33,7 @@ class UploadRecord(msgspec.Struct, frozen=True):
 
 
 class ShardItem(msgspec.Struct, frozen=True):
-    """One shard, as the manifest keeps it. `requests` is rows minus rejects.
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
 
     `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
     """
@@ -44,6 +44,18 @@ class ShardItem(msgspec.Struct, frozen=True):
     bytes: int
     input_tokens: int = 0
     max_output_tokens: int = 0
+
+
+class MapItem(msgspec.Struct, frozen=True):
+    """One shard, as the Distributed Map reads it. `shards` is how many the job has, `lane` its first round's.
+
+    The lane stands here, written once, so that every execution of the job asks a round by the same one.
+    """
+
+    shard: int
+    shards: int
+    requests: int
+    lane: Lane
 
 
 class Manifest(msgspec.Struct, kw_only=True):
