@@ -219,6 +219,7 @@ def with_a_cap(schedule: Schedule) -> Schedule:
         schedule,
         shard_rows=1,  # so that the budget cuts no shard smaller, and the judge knows which row is in which
         concurrency=rng.randint(1, 4),
+        batch_seconds=min(schedule.batch_seconds, 3600.0),  # one after the other, ten that expire would take weeks
         raises_max_tokens=rng.random() < 0.6,
         max_cost_usd=round(rng.uniform(0.5, 4) * ROW_AT_MOST_USD, 8),
         queue_requests=rng.choice((1, 1, 2, 3, 200_000)),
