@@ -16,7 +16,8 @@ from multiprocessing import get_context
 
 from tests.faults.many import Totals, run_many
 from tests.faults.run import run_seed
-from tests.faults.schedule import KINDS, schedule_of
+from tests.faults.kinds import KINDS
+from tests.faults.schedule import schedule_of
 
 CHUNK = 20
 
