@@ -71,7 +71,7 @@ class MessageLine:
             came = _Came(0, {}, b"")
         if len(bill := self._bill()) > before:
             call.usd = Decimal(bill[-1])
-            call.text = _text(came.body)
+            call.text = _text(came)
             came = self._spoilt(came)
         self.storm.log(f"{call.worker} row {call.row}: {came.status}{' billed' if call.usd is not None else ''}")
         return came
@@ -189,8 +189,8 @@ def _row_of(params: bytes) -> int:
     return int(found[1])
 
 
-def _text(body: bytes) -> str:
-    content = msgspec.json.decode(body)["content"] if body else []
+def _text(came: _Came) -> str:
+    content = msgspec.json.decode(came.body)["content"] if came.status == 200 else []
     return "".join(block.get("text", "") for block in content)
 
 

@@ -86,7 +86,7 @@ async def answer_requests(
     """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
 
     Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
-    halted job's requests are left. `beat` is called every BEAT_SECONDS and may raise TaskGone. Raises SliceBusy while
+    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone. Raises SliceBusy while
     another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for an invocation that is
     over before it began, and what the store raises.
     """
@@ -139,7 +139,12 @@ def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
 
 
 async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest], window: int) -> None:
-    """Run the window, and beside it the watch over lease, job and time."""
+    """Run the window, and beside it the watch over lease, job and time.
+
+    A message that SQS delivers once more may come when its round was collected and its rows were answered in a later
+    one; the flushes of its own round do not tell. So nothing is asked before the task says that it still waits.
+    """
+    await _check_task(work, asker)
     await _check_halt(work, asker)
     watch = asyncio.ensure_future(_watch(work, asker))
     try:
@@ -180,6 +185,10 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
         return
     asker.hold(until)
     await _check_halt(work, asker)
+    await _check_task(work, asker)
+
+
+async def _check_task(work: _Work, asker: SliceAsker) -> None:
     try:
         await work.waiting.offload(work.beat)
     except TaskGone:
