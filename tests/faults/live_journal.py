@@ -10,7 +10,7 @@ SliceName = tuple[int, int, int]  # shard, round, slice
 RoundName = tuple[int, int]  # shard, round
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """One request that a worker sent. `end` is what the worker saw of it; empty if it did not live so long."""
 
@@ -44,6 +44,7 @@ class Journal:
     flushes: list[Flush] = field(default_factory=list)
     looked_at: dict[str, float] = field(default_factory=dict)  # when a worker first read what is flushed
     collected_from: dict[RoundName, float] = field(default_factory=dict)  # the first look of any collection
+    unreached: set[int] = field(default_factory=set)  # rows whose request once found no connection
     killed: set[str] = field(default_factory=set)
     refused_by_store: set[str] = field(default_factory=set)
     given_up: set[int] = field(default_factory=set)  # shards with a slice that nobody served

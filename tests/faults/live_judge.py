@@ -34,10 +34,12 @@ class LiveJudge(Judge):
         self._most_lost = schedule.live.window + schedule.live.flush_lines
         self._live_books = books
         self._journal = journal
+        self._missed: list[Call] = []  # flushed answers that no round collected
         self.explained: Counter[str] = Counter()
 
     def final(self, ending: Ending, *, claims: Iterable[str]) -> Verdict:
         """Judge the whole job, when nothing of it runs any more."""
+        self._missed = self._uncollected(ending)
         verdict = super().final(ending, claims=claims)
         self._check_flushed_is_not_asked()
         self._check_one_at_a_time()
@@ -120,7 +122,7 @@ class LiveJudge(Judge):
     def _asked(self) -> dict[str, Asked]:
         all_asked = super()._asked()
         for call in self._kept():
-            if not self._came_late(call):
+            if call not in self._missed:
                 asked = all_asked.setdefault(self._custom_id(call.row), Asked())
                 asked.texts.append(call.text)
         return all_asked
@@ -150,15 +152,14 @@ class LiveJudge(Judge):
         summary = self._summary(ending)
         if summary is None or not summary["outputs"]["output"]:
             return
-        missed = self._missed(ending)
         ours = [one.usd for one in self._books.charges() if self._is_ours(one.custom_id)]
         ours += [call.usd or Decimal(0) for call in self._kept()]
-        expected = sum(ours, Decimal(0)) - sum((call.usd or Decimal(0) for call in missed), Decimal(0))
+        expected = sum(ours, Decimal(0)) - sum((call.usd or Decimal(0) for call in self._missed), Decimal(0))
         if Decimal(str(summary["cost"]["usd"])) != expected:
             self.verdict.say(f"the summary tells ${summary['cost']['usd']}, what was collected cost ${expected}")
 
-    def _missed(self, ending: Ending) -> list[Call]:
-        """Return the flushed answers that no round collected; only those that came too late may be missed."""
+    def _uncollected(self, ending: Ending) -> list[Call]:
+        """Return the flushed answers that no round collected; of a green job only those that came too late."""
         collected: dict[RoundName, Counter[int]] = {}
         missed = []
         for call in sorted(self._kept(), key=self._came_late):
@@ -169,8 +170,9 @@ class LiveJudge(Judge):
                 collected[name][call.row] -= 1
                 continue
             missed.append(call)
-            self.explained["paid, not seen: flushed after its round was collected"] += 1
-            if not self._came_late(call):
+            if self._came_late(call):
+                self.explained["paid, not seen: flushed after its round was collected"] += 1
+            elif ending.status == "SUCCEEDED":
                 self.verdict.lost += 1
                 self.verdict.say(f"row {call.row} has a flushed answer of round {name[1]} that was not collected")
         return missed
@@ -191,14 +193,15 @@ class LiveJudge(Judge):
     # --- what the user gets
 
     def _check_green(self, rows: list[dict[str, str]]) -> None:
-        """A green job has asked every row, but for those of slices that nobody served in their time."""
+        """A green job has asked every row, but for those that nobody served in their time, or that did not get through."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
         asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
         asked |= {call.row for call in self._journal.calls}
         for number, kind in enumerate(self._schedule.rows):
             if kind == BAD or number in asked:
                 continue
-            if number // self._schedule.shard_rows not in self._journal.given_up or rows[number]["_status"] != "failed":
+            has_reason = number in self._journal.unreached or number // self._schedule.shard_rows in self._journal.given_up
+            if not has_reason or rows[number]["_status"] != "failed":
                 self.verdict.say(f"green, but row {number} was never asked")
 
     def _check_kept(self, ending: Ending, rows: list[dict[str, Any]]) -> None:

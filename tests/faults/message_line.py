@@ -134,6 +134,7 @@ class _Post:
         assert isinstance(loop, ActorLoop)
         storm.may_crash("before a request", 1.0)
         if storm.strikes(storm.rates.no_connection, "no connection to the API"):
+            self._line.journal.unreached.add(self._row)
             key: Any = SimpleNamespace(host="claude.test", port=443, ssl=True)
             raise aiohttp.ClientConnectorError(key, OSError("unreachable"))
         call = Call(self._row, worker.name, self._line.scheduler.now)

@@ -26,7 +26,7 @@ from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, Slice
 from batchdrop.ports import Clock, Leases, Ledger, MessageApi, ObjectStore, TaskGone
 from batchdrop.usecases.answer_flushes import Flushes, Offload, flushed
 from batchdrop.usecases.fleet_permits import FleetPermits
-from batchdrop.usecases.slice_asker import OPENING_RESERVE, SliceAsker
+from batchdrop.usecases.slice_asker import LEASE_MARGIN, OPENING_RESERVE, SliceAsker
 
 LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
@@ -123,7 +123,7 @@ async def answer_requests(
             await flushes.close()
         finally:
             if asker.stopped != "lease":
-                await waiting.offload(leases.release, lease, clock.now())
+                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN)
     return _answered(work, asker)
 
 

@@ -36,6 +36,7 @@ from batchdrop.usecases.collect_results import read_kept
 from batchdrop.usecases.job_files import JobFormats, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
+from batchdrop.usecases.live_lines import flushed_lines
 from batchdrop.usecases.stored_source import StoredSource
 
 TRIES = 3  # of one closing that others come between
@@ -161,6 +162,8 @@ class _Stitch:
     def _part(self, item: ShardItem) -> Tally:
         """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
         rounds = self._answered_rounds(item.shard)
+        if self._has_flushes(item.shard, rounds):
+            return self._joined(item, rounds)
         try:
             tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
@@ -170,6 +173,12 @@ class _Stitch:
 
     def _answered_rounds(self, shard: int) -> int:
         return next(number for number in count() if not self._store.exists(self._keys.answers(shard, number)))
+
+    def _has_flushes(self, shard: int, asked_round: int) -> bool:
+        """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
+        if not self._all_faults:
+            return False
+        return any(self._store.keys(self._keys.live_answers(shard, asked_round)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
@@ -182,6 +191,7 @@ class _Stitch:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
             for asked_round in range(rounds):
                 read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
+            index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
             return join_shard(
                 job_id,
                 item,
