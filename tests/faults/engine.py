@@ -191,7 +191,7 @@ class Engine:
         self._await_room(running, most=0)
 
     def _raise_first_failure(self, execution: Execution) -> None:
-        """An INLINE Map fails with its first iteration. (A DISTRIBUTED one tolerates what it is told to.)"""
+        """Let an INLINE Map fail as its first iteration did; a DISTRIBUTED one tolerates what it is told to."""
         for child in execution.children.values():
             if child.status != "SUCCEEDED":
                 raise TaskError(child.error, child.cause)

@@ -193,14 +193,15 @@ class LiveJudge(Judge):
     # --- what the user gets
 
     def _check_green(self, rows: list[dict[str, str]]) -> None:
-        """A green job has asked every row, but for those that nobody served in their time, or that did not get through."""
+        """A green job has asked every row, but for those that no worker came to, or that found no connection."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
         asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
         asked |= {call.row for call in self._journal.calls}
         for number, kind in enumerate(self._schedule.rows):
             if kind == BAD or number in asked:
                 continue
-            has_reason = number in self._journal.unreached or number // self._schedule.shard_rows in self._journal.given_up
+            shard = number // self._schedule.shard_rows
+            has_reason = number in self._journal.unreached or shard in self._journal.given_up
             if not has_reason or rows[number]["_status"] != "failed":
                 self.verdict.say(f"green, but row {number} was never asked")
 

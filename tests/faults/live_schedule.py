@@ -11,6 +11,11 @@ MESSAGES = "messages.create"
 MIXED = 0.35  # the share of jobs that begin in the batch lane, and come over late, or with their leftovers
 WORKER = "answer_requests"
 
+SMALL = Live(
+    lane="live", finish_within=None, leftovers_live=False, window=2, flush_lines=2, slice_requests=4, workers=2,
+    latency=1.0, requests_per_minute=50_000.0,
+)  # fmt: skip
+
 _FAULTS: tuple[tuple[int, Fault], ...] = (
     (5, {"kind": "rate_limited", "retry_after": (None, 1.0, 20.0, 300.0), "times": (1, 5, 20, 60)}),
     (4, {"kind": "error_before_accept", "status": (500, 529), "times": (1, 3, 10, 40)}),

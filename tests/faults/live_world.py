@@ -97,7 +97,7 @@ class LiveWorld(World):
         if not is_refused or self.rng.random() < 0.5:
             self.queue.take(body)
         if is_refused:
-            raise TaskError("SQS.SdkClientException", "Unable to execute HTTP request")
+            raise TaskError(error="SQS.SdkClientException", cause="Unable to execute HTTP request")
         try:
             return self.tasks.wait(token, heartbeat=heartbeat, timeout=timeout)
         except TaskError:

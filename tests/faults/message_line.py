@@ -1,4 +1,4 @@
-"""The Messages API of the emulator on virtual time, behind the product's own adapter: only aiohttp's session is ours."""
+"""The emulator's Messages API on virtual time, behind the product's own adapter: only aiohttp's session is ours."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ class _Came:
 class MessageLine:
     """The line between the workers and the API."""
 
-    def __init__(
-        self, scheduler: Scheduler, storm: Storm, claude: Claude, journal: Journal, *, latency: float
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, storm: Storm, claude: Claude, journal: Journal, *, latency: float) -> None:
         self.scheduler = scheduler
         self.storm = storm
         self.journal = journal
@@ -141,10 +139,11 @@ class _Post:
         self._line.journal.calls.append(call)
         reply: asyncio.Future[_Came] = loop.create_future()
 
-        def tell(came: _Came) -> None:
-            loop.call(lambda: reply.done() or reply.set_result(came))
+        def answer(came: _Came) -> None:
+            if not reply.done():
+                reply.set_result(came)
 
-        serve = partial(self._line.serve, call, self._request, tell)
+        serve = partial(self._line.serve, call, self._request, lambda came: loop.call(partial(answer, came)))
         self._line.scheduler.start(f"request of {worker.name}", serve)
         try:
             async with asyncio.timeout(self._within):

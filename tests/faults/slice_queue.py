@@ -93,9 +93,8 @@ class SliceQueue:
                 self._scheduler.sleep(shown_again - self._scheduler.now)
 
     def _double(self, message: Message) -> None:
-        if not message.is_deleted:
-            self._take_worker()
-            self._hand_over(message)
+        self._take_worker()
+        self._hand_over(message)
 
     def _hand_over(self, message: Message) -> None:
         try:
@@ -134,7 +133,7 @@ class WaitingTasks:
             while not task.ended.wait(min(task.beaten_at + heartbeat, over_at)):
                 if self._scheduler.now >= min(task.beaten_at + heartbeat, over_at):
                     self._storm.counts["slice not answered"] += 1
-                    raise TaskError("States.Timeout", "nobody ended the task")
+                    raise TaskError(error="States.Timeout", cause="nobody ended the task")
         finally:
             del self._waiting[token]
         if task.failure is not None:

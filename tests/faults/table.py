@@ -90,9 +90,7 @@ class MemoryTable:
 
         def page() -> dict[str, Any]:
             after = key_of(more["ExclusiveStartKey"]) if more.get("ExclusiveStartKey") else ("", "")
-            keys = [
-                key for key in sorted(self.items) if key > after and holds(KeyConditionExpression, self.items[key])
-            ]
+            keys = [key for key in sorted(self.items) if key > after and holds(KeyConditionExpression, self.items[key])]
             answer: dict[str, Any] = {"Items": [dict(self.items[key]) for key in keys[:1]]}
             if len(keys) > 1:
                 answer["LastEvaluatedKey"] = {"job": keys[0][0], "fact": keys[0][1]}

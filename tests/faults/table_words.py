@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from boto3.dynamodb.conditions import AttributeBase, ConditionBase
@@ -11,6 +12,13 @@ Item = dict[str, Any]
 
 _COMPARISON = re.compile(r"(#?\w+) = (:\w+)")
 _PRESENCE = re.compile(r"attribute_(not_)?exists\((#?\w+)\)")
+_COMPARERS: dict[str, Callable[..., bool]] = {
+    "attribute_not_exists": lambda value: value is None,
+    "=": lambda value, wanted: bool(value == wanted),
+    "<>": lambda value, wanted: value is None or bool(value != wanted),
+    "<=": lambda value, most: value is not None and bool(value <= most),
+    "begins_with": lambda value, start: str(value).startswith(start),
+}
 
 
 class Update:
@@ -68,19 +76,9 @@ def holds(condition: ConditionBase, item: Item | None) -> bool:
         case "AND":
             return holds(left, item) and holds(rest[0], item)
     assert isinstance(left, AttributeBase)
-    value = None if item is None else item.get(left.name)
-    match operator:
-        case "attribute_not_exists":
-            return value is None
-        case "=":
-            return bool(value == rest[0])
-        case "<>":
-            return value is None or bool(value != rest[0])
-        case "<=":
-            return value is not None and bool(value <= rest[0])
-        case "begins_with":
-            return str(value).startswith(rest[0])
-    raise AssertionError(f"not known here: {operator}")
+    compare = _COMPARERS.get(operator)
+    assert compare is not None, f"not known here: {operator}"
+    return compare(None if item is None else item.get(left.name), *rest)
 
 
 def key_of(item: Item) -> tuple[str, str]:

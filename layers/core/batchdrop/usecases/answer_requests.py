@@ -5,7 +5,7 @@ have a line in the bucket, so a message delivered twice, a retry or a hand-back 
 idempotency key, though, and no list of what it answered: a request whose answer was lost (timeout, dropped connection,
 a body cut short) may have been billed, and nobody can find out. It is asked again, because its row is worth more than
 the price of one request, and counted in `uncertain`, so that the bill's surplus has a reason. A worker that is killed
-loses what is open and what is not flushed yet: at most its window and the lines of some seconds.
+loses what is open and what is not flushed yet: at most its window and FLUSH_LINES, together.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ async def answer_requests(
     """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
 
     Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
-    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone. Raises SliceBusy while
-    another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for an invocation that is
-    over before it began, and what the store raises.
+    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone.
+    Raises SliceBusy while another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for
+    an invocation that is over before it began, and what the store raises.
     """
     if clock.remaining() < OPENING_RESERVE:
         message = f"an invocation of {clock.remaining():.0f} s has no time to ask; the function needs a longer Timeout"
