@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.faults.schedule import ROW_KINDS, Fault, Live, Rates, Schedule, Stray, Trouble
+from tests.faults.schedule import ROW_KINDS, Fault, Live, Rates, Schedule, Stray, Trouble, plain
 
 MESSAGES = "messages.create"
 MIXED = 0.35  # the share of jobs that begin in the batch lane, and come over late, or with their leftovers
@@ -14,6 +14,11 @@ WORKER = "answer_requests"
 SMALL = Live(
     lane="live", finish_within=None, leftovers_live=False, window=2, flush_lines=2, slice_requests=4, workers=2,
     latency=1.0, requests_per_minute=50_000.0,
+)  # fmt: skip
+
+# The account's trouble ends the tasks of a first round, and the deletion of their messages is lost.
+HALTED = plain(
+    ("",) * 6, live=SMALL, rates=Rates(redelivery=1.0), trouble=Trouble(0.0, 2.0, 401), stormy_resumes=9
 )  # fmt: skip
 
 _FAULTS: tuple[tuple[int, Fault], ...] = (
@@ -74,6 +79,8 @@ def _rates(rng: random.Random, rates: Rates) -> Rates:
         redelivery=sometimes(0.4, 0.2, 0.6),
         double_delivery=sometimes(0.4, 0.3, 0.9),
         aws_error=sometimes(0.3, 0.02, 0.1),
+        throttle=sometimes(0.25, 0.01, 0.05),
+        slow_down=sometimes(0.25, 0.01, 0.08),
     )
 
 

@@ -130,6 +130,16 @@ class LiveWorld(World):
         return answer
 
 
+class UncollectedWorld(LiveWorld):
+    """No round is collected before the job was resumed: its functions die."""
+
+    def invoke(self, function: str, payload: Any, *, timeout: float) -> Any:
+        """Call a function. Raises TaskError."""
+        if function == "collect_results" and len(self.engine.executions) == 1:
+            raise TaskError(error="Runtime.ExitError", cause='{"errorType": "Runtime.ExitError"}')
+        return super().invoke(function, payload, timeout=timeout)
+
+
 class _Worker:
     """An execution environment of answer_requests: its module is its own, for it serves one event at a time."""
 

@@ -10,17 +10,13 @@ import pytest
 from tests.faults.execution import TaskError
 from tests.faults.kinds import with_zombies
 from tests.faults.late import LateWrite, Objects
-from tests.faults.live_schedule import SMALL
 from tests.faults.run import Report, run, run_seed
-from tests.faults.schedule import CREATE, Rates, Schedule, Trouble, plain, schedule_of
+from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of
 from tests.faults.world import World
 
 IN_SHORT = 60
 PART = 10
 STRAYS = (104, 228, 273, 292, 326, 334, 354, 710, 732, 756, 835, 923)  # a closing given up for dead had the last word
-LIVE_IN_SHORT = 30
-# A message came again when its task had ended; answers waited for a put that hung; a red job left flushed answers.
-LIVE = (23, 63, 1084, 149, 193)
 LOST_ANSWER = {"kind": "accept_then_drop", "endpoint": CREATE}
 
 
@@ -42,31 +38,17 @@ def test_answers_that_break_their_schema_are_paid_for_twice_at_most(first: int) 
         _fine(run_seed(seed, kind="typed"))
 
 
-@pytest.mark.parametrize("first", range(40, 40 + LIVE_IN_SHORT, PART))
-def test_the_live_lane_loses_nothing_and_pays_twice_only_for_what_was_lost(first: int) -> None:
-    """What was flushed is not asked again; what was paid for and not flushed was lost by a crash, or on its way."""
-    for seed in range(first, first + PART):
-        _fine(run_seed(seed, kind="live"))
-
-
 @pytest.mark.parametrize(
-    ("kind", "seed"),
-    [
-        *(("plain", seed) for seed in (97, 351)),
-        *(("strays", seed) for seed in STRAYS),
-        *(("live", seed) for seed in LIVE),
-    ],
+    ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
 )
 def test_what_once_failed(kind: str, seed: int) -> None:
     """Seeds of `make faults` that found something, in the product or in the judge."""
     _fine(run_seed(seed, kind=kind))
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("plain", 3), ("live", 10), ("live", 63)])
-def test_a_run_is_the_same_each_time(kind: str, seed: int) -> None:
+def test_a_run_is_the_same_each_time() -> None:
     """A seed that fails can be replayed: what happens, and when, depends on nothing else."""
-    runs = (run_seed(seed, kind=kind) for _ in range(2))
-    first, again = ([line.split("msgbatch_")[0] for line in one.trace if "req_" not in line] for one in runs)
+    first, again = ([line.split("msgbatch_")[0] for line in run_seed(3).trace if "req_" not in line] for _ in range(2))
     assert first == again
 
 
@@ -198,23 +180,6 @@ def test_a_shard_whose_failure_was_not_recorded_ends_the_job_red() -> None:
     report = run(plain(faults=(refused,)), make=_NothingRecorded)
     _fine(report)
     assert report.endings[0] == "FAILED JobFailed"
-
-
-def test_a_calm_live_job_is_paid_for_once() -> None:
-    """Without a crash and without a lost answer there is nothing to explain."""
-    report = run(plain(("",) * 12, live=SMALL))
-    _fine(report)
-    assert (report.verdict.billed, report.endings) == (12, ["SUCCEEDED"])
-    assert not any(name.startswith("paid") for name in report.counts)
-
-
-def test_a_redelivered_message_of_a_round_that_is_over_is_not_asked() -> None:
-    """The halt ended its task, the resumed job answered its rows in a later round, and its deletion had been lost."""
-    trouble = Trouble(0.0, 2.0, 401)
-    report = run(plain(("",) * 6, live=SMALL, rates=Rates(redelivery=1.0), trouble=trouble, stormy_resumes=9))
-    _fine(report)
-    assert (report.verdict.billed, report.endings[0], report.endings[-1]) == (6, "FAILED JobFailed", "SUCCEEDED")
-    assert report.counts["SQS redelivery"]
 
 
 def test_a_lost_answer_costs_nothing() -> None:
