@@ -51,7 +51,7 @@ def rules() -> QueueRules:
 class SliceQueue:
     """A queue whose messages are served by `deliver`, which returns what the worker said of a message: served or not.
 
-    As a client for SqsQueue it has `send_message`. Counts: `redelivery`, `double delivery`, `lost slice`.
+    As a client for SqsQueue it has `send_message`, which only a worker calls that hands its slice back.
     """
 
     def __init__(self, scheduler: Scheduler, storm: Storm, deliver: Callable[[Message], bool], *, workers: int) -> None:
@@ -64,10 +64,16 @@ class SliceQueue:
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's
         """Take a message. Raises ClientError, now and then after it was taken."""
-        call_aws(self._storm, "sqs", "SendMessage", lambda: self.take(MessageBody))
+
+        def hand_back() -> None:
+            self._storm.counts["slice handed back"] += 1
+            self.take(MessageBody)
+
+        call_aws(self._storm, "sqs", "SendMessage", hand_back)
 
     def take(self, body: str) -> None:
         """Take a message, and see that it is served."""
+        self._storm.counts["message of a slice"] += 1
         self._count += 1
         message = Message(f"message-{self._count}", body)
         self._scheduler.start(message.id, lambda: self._serve(message))
