@@ -162,9 +162,9 @@ class Judge:
             self.verdict.say(f"failed.jsonl has {len(failed)} rows, not {len(rows) - fates['answered']}")
         self._check_kept(ending, rows)
         if summary["status"] == GREEN:
-            self._check_green()
+            self._check_green(rows)
 
-    def _check_green(self) -> None:
+    def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
         asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}

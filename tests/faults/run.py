@@ -17,9 +17,12 @@ from batchdrop.usecases.await_approval import wake_waiting
 from batchdrop.usecases.resume_job import resume_job
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
-from tests.faults.engine import Execution
+from tests.faults.execution import Execution
 from tests.faults.judge import Ending, Judge, Verdict
-from tests.faults.schedule import KINDS, Schedule, schedule_of
+from tests.faults.kinds import KINDS
+from tests.faults.live_judge import LiveJudge
+from tests.faults.live_world import LiveWorld
+from tests.faults.schedule import Schedule, schedule_of
 from tests.faults.upload import event, files
 from tests.faults.world import World
 
@@ -52,10 +55,12 @@ def run_seed(seed: int, log: Callable[[str], None] | None = None, *, kind: str =
     return run(KINDS[kind](schedule_of(seed)), log)
 
 
-def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] = World) -> Report:
-    """Run a schedule in a world of this kind."""
+def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] | None = None) -> Report:
+    """Run a schedule in a world of this kind; by default in the plainest one that has all that it needs."""
     random.seed(schedule.seed)  # the handlers' jitter
-    return _Conductor(make(schedule, claude(), log)).report()
+    world = (make or (LiveWorld if schedule.live else World))(schedule, claude(), log)
+    with world.sizes():
+        return _Conductor(world).report()
 
 
 class _Conductor:
@@ -103,6 +108,8 @@ class _Conductor:
         for fault in self._world.claude.state.faults.listed():
             counts[f"API: {fault['kind']}"] += fault["fired"]
         counts["second delivery"] += len(self._schedule.deliveries) - 1
+        if isinstance(self._judge, LiveJudge):
+            counts.update(self._judge.explained)
         return counts
 
     # --- the user
@@ -132,7 +139,11 @@ class _Conductor:
             self._scheduler.sleep(5)
             assert self._scheduler.now < 4000, "the upload started no job"
         [job_id] = self._world.engine.executions
-        self._judge = Judge(self._schedule, job_id, StateBooks(self._world.claude.state))
+        books = StateBooks(self._world.claude.state)
+        if isinstance(self._world, LiveWorld):
+            self._judge = LiveJudge(self._schedule, job_id, books, self._world.journal)
+        else:
+            self._judge = Judge(self._schedule, job_id, books)
         self._verdict = self._judge.verdict
         return self._world.engine.executions[job_id]
 
@@ -229,7 +240,7 @@ class _Conductor:
     def _trouble(self) -> None:
         trouble = self._schedule.trouble
         assert trouble is not None
-        endless = {"endpoint": "batches.*", "times": -1}
+        endless = {"endpoint": "*" if self._schedule.live else "batches.*", "times": -1}
         if trouble.status == 429:
             fault = self._world.claude.lay_out({"kind": "spend_cap", **endless})
         else:

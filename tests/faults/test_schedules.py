@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.engine import TaskError
+from tests.faults.execution import TaskError
+from tests.faults.kinds import with_zombies
 from tests.faults.late import LateWrite, Objects
 from tests.faults.run import Report, run, run_seed
-from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of, with_zombies
+from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of
 from tests.faults.world import World
 
 IN_SHORT = 60

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,8 @@ from batchdrop.ports import (
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.bells import Bells
-from tests.faults.engine import Engine, TaskError
+from tests.faults.engine import Engine
+from tests.faults.execution import TaskError
 from tests.faults.lambdas import approval_seconds, handlers, timeouts
 from tests.faults.schedule import Schedule, Stray
 from tests.faults.scheduler import Actor, Scheduler
@@ -234,6 +236,15 @@ class World:
             raise TaskError(error="States.ItemReaderFailed", cause=f"no object at {key}")
         items: list[Any] = json.loads(self.objects[key])
         return items
+
+    def send_and_wait(self, body: str, token: str, *, heartbeat: float, timeout: float) -> Any:
+        """Refuse: LiveWorld has a live lane."""
+        raise AssertionError(f"no shard goes live in this world: {body}")
+
+    @contextmanager
+    def sizes(self) -> Iterator[None]:
+        """Change the product's sizes, as long as the run lasts: not in this world."""
+        yield
 
     def time(self) -> datetime:
         """Return the time on our own clocks."""

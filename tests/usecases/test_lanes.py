@@ -141,6 +141,33 @@ def test_account_trouble_halts_and_a_resume_asks_the_rest() -> None:
     assert len(world.messages.asked) == asked + 6 - len(answered)
 
 
+@pytest.mark.parametrize("error", [JobCanceled, AccountTrouble])
+def test_what_was_flushed_is_in_the_output_of_a_job_that_stopped(error: type[Exception]) -> None:
+    """A round that was cut off before its collection has answers in the bucket, and they are paid; also in the bill."""
+    world = dropped(reviews(3), recipe=LIVE)
+    world.split()
+    world.answer_live(world.state())
+    world.ledger.halt(JOB, Halt(error.__name__, "why", world.clock.now()))
+    summary = world.close()
+    assert summary.status != "succeeded"
+    assert [row["_status"] for row in _output(world)] == ["answered"] * 3
+    assert [(lane.lane, lane.answers) for lane in summary.lanes] == [("live", 3)]
+
+
+def test_what_a_resumed_job_flushed_is_in_its_output_when_it_stops_again() -> None:
+    """The part that the job made before is out of date then."""
+    world = dropped(reviews(3), recipe=f"{LIVE}max_rounds: 1\n")
+    world.messages = FakeMessageApi(script=lambda prompt, _before: Refused("odd", "no") if "0" in prompt else None)
+    assert world.run().tally.answered == 2
+    world.resume()
+    state = world.state()
+    collected = world.collect_round(state)
+    world.messages = FakeMessageApi()
+    world.answer_live(state.collected(leftovers=collected.leftovers, lane=collected.lane))
+    world.ledger.halt(JOB, Halt(JobCanceled.__name__, "why", world.clock.now()))
+    assert world.close().tally.answered == 3
+
+
 def _late(**keys: Any) -> World:
     """Return a job of four rows whose Message Batch does not end by itself, with an hour to finish."""
     recipe = RECIPE + "".join(f"{key}: {value}\n" for key, value in {"finish_within": "1h", **keys}.items())

@@ -37,6 +37,7 @@ from batchdrop.usecases.estimating import estimate_block
 from batchdrop.usecases.job_files import JobFormats, answered_rounds, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
+from batchdrop.usecases.live_lines import flushed_lines
 from batchdrop.usecases.stored_source import StoredSource
 
 TRIES = 3  # of one closing that others come between
@@ -163,12 +164,20 @@ class _Stitch:
     def _part(self, item: ShardItem) -> Tally:
         """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
+        if self._has_flushes(item.shard, rounds):
+            return self._joined(item, rounds)
         try:
             tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
         self._part_keys.append(partial(self._keys.part, item.shard, rounds))
         return tally
+
+    def _has_flushes(self, shard: int, asked_round: int) -> bool:
+        """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
+        if not self._all_faults:
+            return False
+        return any(self._store.keys(self._keys.live_answers(shard, asked_round)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
@@ -181,6 +190,7 @@ class _Stitch:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
             for asked_round in range(rounds):
                 read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
+            index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
             return join_shard(
                 job_id,
                 item,
