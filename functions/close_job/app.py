@@ -8,10 +8,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
+from batchdrop.domain.job_event import job_ended
+from batchdrop.domain.job_figures import Spent, figures
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.summary import fault_of
+from batchdrop.domain.summary import Summary, fault_of
 from batchdrop.errors import JobCanceled, JobFailed
 from batchdrop.usecases.close_job import close_job
+from batchdrop.usecases.spent_before import spent_before
+from batchdrop.usecases.tell_job_state import tell_job_state
 
 logger = Logger()
 metrics = Metrics()
@@ -27,6 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | i
 
 
 def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaContext) -> dict[str, Any]:
+    before = spent_before(upload, store=bootstrap.object_store())
     summary = close_job(
         upload,
         fault_of(caught["Error"], caught.get("Cause", "")) if caught else None,
@@ -35,8 +40,7 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         clock=bootstrap.clock(context),
         formats=bootstrap.formats(),
     )
-    metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
-    logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
+    _note(upload, summary, before)
     first = summary.faults[0] if summary.faults else None
     return {
         "status": summary.status,
@@ -44,6 +48,18 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         "error": first.type if first else "",
         "cause": f"{first.message} ({len(summary.faults)} in all; see {summary.results}summary.json)" if first else "",
     }
+
+
+def _note(upload: UploadRecord, summary: Summary, before: Spent) -> None:
+    """Count the job, and tell of its end; an end that could not be told of stands in the results all the same."""
+    for name, value in figures(summary, before).items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
+    event = job_ended(upload, summary, stack=bootstrap.configuration().stack)
+    untold = tell_job_state(event, events=bootstrap.job_events())
+    metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
+    if untold:
+        logger.error("job event lost", state=event.state, why=untold)
 
 
 def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
@@ -54,5 +70,6 @@ def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
         bootstrap.ledger().lift(upload.job_id)
         logger.info("job redriven", redrives=redrives)
         return redrives
+    metrics.add_metric("RedEnds", MetricUnit.Count, 1)  # an error of the function that is none: see the alarms
     closed = event["closed"]
     raise (JobCanceled if closed["status"] == "canceled" else JobFailed)(f"{closed['error']}: {closed['cause']}")

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.errors import RateLimited
 from batchdrop.usecases.submit_shard import submit_shard
 
 logger = Logger()
@@ -23,17 +24,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState; return it with the Message Batch's id and the first wait."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
-    submitted = submit_shard(
-        state.job_id,
-        state.shard,
-        state.round,
-        state.requests,
-        deadline=state.deadline,
-        store=bootstrap.object_store(),
-        ledger=bootstrap.ledger(),
-        api=bootstrap.batch_api(),
-        clock=bootstrap.clock(context),
-    )
+    try:
+        submitted = submit_shard(
+            state.job_id,
+            state.shard,
+            state.round,
+            state.requests,
+            deadline=state.deadline,
+            store=bootstrap.object_store(),
+            ledger=bootstrap.ledger(),
+            api=bootstrap.batch_api(),
+            clock=bootstrap.clock(context),
+        )
+    except RateLimited:
+        metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)
+        raise
     open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
