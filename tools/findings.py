@@ -73,7 +73,9 @@ def main(checkov: str) -> int:
     """Print the complaints; return the exit code."""
     found = findings(Path(checkov))
     lines = complaints(found, exceptions())
-    sys.stdout.write("".join(f"{line}\n" for line in lines) or f"checkov: {len(found)} findings, each with its reason\n")
+    sys.stdout.write(
+        "".join(f"{line}\n" for line in lines) or f"checkov: {len(found)} findings, each with its reason\n"
+    )
     return 1 if lines else 0
 
 

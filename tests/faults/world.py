@@ -15,8 +15,9 @@ import msgspec
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, JobEvents, JobStarter, Ledger, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS, Settings
+from tests.event_fakes import FakeJobEvents
 from tests.faults.api import START, Claude
 from tests.faults.engine import Engine, TaskError
 from tests.faults.lambdas import handlers, timeouts
@@ -111,6 +112,10 @@ class World:
     def batch_api(self) -> BatchApi:
         """Return the product's own adapter, on the emulator."""
         return self.claude.api
+
+    def job_events(self) -> JobEvents:
+        """Return what tells of jobs' changes; nobody listens here."""
+        return FakeJobEvents()
 
     def job_starter(self) -> JobStarter:
         """Return what starts executions."""

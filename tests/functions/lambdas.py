@@ -109,6 +109,7 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
         "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/live",
         "LIVE_WINDOW": "8",
         "LIVE_SHARE": "1",
+        "STACK_NAME": "batchdrop",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
     declared = declared_variables(function)
@@ -135,6 +136,8 @@ def forget() -> None:
         bootstrap.leases,
         bootstrap.permits,
         bootstrap.live_queue,
+        bootstrap.job_events,
+        bootstrap.open_jobs,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

@@ -252,7 +252,7 @@ def test_every_log_line_names_its_job(functions: Functions) -> None:
     _whole_job(functions)
     functions.invoke("settle_submission", event("settle_submission"))
     functions.invoke("plan_slices", {**json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))[0], **STATE})
-    quiet = {"guard_retention", "answer_requests"}
+    quiet = {"guard_retention", "answer_requests", "watch_jobs"}
     assert {line["function_name"] for line in functions.log} == {*FUNCTIONS} - quiet
     for line in functions.log:
         assert line["service"] == "batchdrop"
@@ -425,4 +425,15 @@ def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture
         "RowsAnswered": 3,
         "RowsFailed": 0,
         "JobsSucceeded": 1,
+        "JobRowsAnswered": 3,
+        "JobRowsFailed": 0,
+        "JobRowsRejected": 1,
+        "JobsOfUnknownPrice": 0,
+        "JobEventsLost": 0,
+        "InputTokens": counted["InputTokens"],
+        "OutputTokens": counted["OutputTokens"],
+        "DollarsSpent": counted["DollarsSpent"],
     }
+    assert counted["DollarsSpent"] == pytest.approx(
+        (counted["InputTokens"] * 0.1 + counted["OutputTokens"] * 0.5) / 2e6
+    )
