@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -67,11 +69,8 @@ def _emitted(lines: Iterable[str]) -> Emitted:
 
 
 @pytest.fixture(scope="module")
-def emitted(emulator: RunningEmulator) -> Iterator[Emitted]:
+def emitted(emulator: RunningEmulator) -> Emitted:
     """All metrics of one run of everything. The stack is called batchdrop."""
-    import contextlib
-    import io
-
     out = io.StringIO()
     emulator.reset()
     forget()
@@ -79,7 +78,7 @@ def emitted(emulator: RunningEmulator) -> Iterator[Emitted]:
         client("sqs").create_queue(QueueName="live")
         _run_everything(Functions(cloud(emulator), patch))
     forget()
-    yield _emitted(line for line in out.getvalue().splitlines() if line.startswith("{") and "_aws" in line)
+    return _emitted(line for line in out.getvalue().splitlines() if line.startswith("{") and "_aws" in line)
 
 
 def _metrics_of(alarm: dict[str, Any]) -> list[tuple[str, str, list[dict[str, Any]]]]:

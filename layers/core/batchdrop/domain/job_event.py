@@ -39,8 +39,8 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change. `at` orders the events of a job: the same state of the same execution may be told more than once.
 
     `requests` and `shards` are known from `split` on; `results` (a prefix of keys), `rows`, `usd` (None where a price
-    is not known) and `fault` at the job's end. `stack` is the CloudFormation stack's name. `said` is all of it in words,
-    on one line, without quotes, backslashes and angle brackets, so that it stays one line in any template.
+    is not known) and `fault` at the job's end. `stack` is the CloudFormation stack's name. `said` is all of it in
+    words, on one line, without quotes, backslashes and angle brackets, so that it stays one line in any template.
     """
 
     version: int

@@ -11,7 +11,9 @@ INBOX = "inbox/"
 COMPRESSIONS = ("gz", "zst", "bz2")  # what may follow a file type: reviews.csv.gz
 MAX_KEY_BYTES = 900  # ours: S3 allows 1,024, and the names of a job's results are longer than the upload's
 FIRST_PRINTED = ord(" ")  # what comes before are control characters: NUL, line ends, escapes
-ODD_CHARACTERS = frozenset("\\\x7f\u2028\u2029" + "".join(map(chr, range(0x80, 0xA0))))  # … and after; Windows' separator
+ODD_CHARACTERS = frozenset(
+    map(chr, (ord("\\"), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029))
+)  # Windows' separator; more of them
 READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
 
 
