@@ -142,6 +142,16 @@ def test_open_jobs_are_the_running_executions() -> None:
         stub.assert_no_pending_responses()
 
 
+def test_shards_are_no_jobs() -> None:
+    """Should they be listed: they belong to a Map Run."""
+    jobs, stub = _step_functions()
+    job = {"executionArn": "a", "stateMachineArn": MACHINE, "name": "n", "status": "RUNNING", "startDate": START}
+    executions = [job, {**job, "mapRunArn": "arn:aws:states:us-east-1:123456789012:mapRun:batchdrop-job/x:y"}]
+    stub.add_response("list_executions", {"executions": executions})
+    with stub:
+        assert list(jobs.started_at()) == [START]
+
+
 def test_an_event_is_typed() -> None:
     """The port takes a JobEvent, so that nothing can be told that the schema does not know."""
     assert isinstance(EVENT, JobEvent)

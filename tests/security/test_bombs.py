@@ -36,28 +36,34 @@ def _constant(rows: int, text: str) -> bytes:
     return out.getvalue()
 
 
+def _refused_after(body: bytes, start: Cursor = Cursor()) -> tuple[str, int]:  # noqa: B008 - it is frozen
+    """Return why a Parquet file is refused, and how many rows were read before."""
+    read = 0
+    try:
+        for _ in _rows("f.parquet", body, start):
+            read += 1
+    except UploadRejected as refused:
+        return str(refused), read
+    return "", read
+
+
 def test_a_parquet_bomb_is_refused_before_it_is_unpacked() -> None:
     """Two hundred thousand equal rows of 1 KB from a file of some KB: 200 MB, refused at half of it, in flat memory."""
     body = _constant(200_000, "y" * 1_000)
     assert len(body) < 30_000
     tracemalloc.start()
-    read = 0
-    with pytest.raises(UploadRejected, match=r"^f\.parquet: its first .* rows take .* bytes as text"):
-        for _ in _rows("f.parquet", body):
-            read += 1
+    why, read = _refused_after(body)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    assert why.startswith("f.parquet: its first ")
     assert read < 150_000
     assert most < 60 * MB
 
 
 def test_a_parquet_bomb_is_refused_wherever_the_split_goes_on() -> None:
     """Another invocation that begins in the middle counts what was read before, too."""
-    body = _constant(150_000, "y" * 1_000)
-    read = 0
-    with pytest.raises(UploadRejected, match=r"its first 12\d,\d{3} rows"):
-        for _ in _rows("f.parquet", body, Cursor(120_000, 120_000, 120_000)):
-            read += 1
+    why, read = _refused_after(_constant(150_000, "y" * 1_000), Cursor(120_000, 120_000, 120_000))
+    assert why.startswith("f.parquet: its first 12")
     assert read < 10_000
 
 

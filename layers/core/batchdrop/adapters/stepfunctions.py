@@ -49,7 +49,7 @@ class StepFunctionsOpenJobs:
         """Yield when each running execution was started."""
         pages = self._client.get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=self._arn, statusFilter="RUNNING"):
-            yield from (one["startDate"] for one in page["executions"])
+            yield from (one["startDate"] for one in page["executions"] if not one.get("mapRunArn"))
 
 
 class StepFunctionsTaskTokens:
