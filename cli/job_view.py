@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.manifest import Manifest
+from batchdrop.domain.manifest import Manifest, ShardItem
+from batchdrop.domain.submission import ShardFailure, Submission
 from batchdrop.domain.tally import Tally
-from batchdrop.ports import ObjectMissing
-from batchdrop.usecases.job_files import read_manifest
+from cli.bucket import Files, Stored, read_if_there, side_by_side
 
 
 class Stage(Enum):
@@ -25,6 +25,7 @@ class Stage(Enum):
     SPLITTING = "splitting"
     WAITING = "waiting its turn"
     ASKING = "asking"
+    NOTHING = "nothing to ask"
     COLLECTED = "collected"
     CLOSING = "closing"
     SUCCEEDED = "succeeded"
@@ -32,11 +33,16 @@ class Stage(Enum):
 
 
 ENDED = {Stage.SUCCEEDED, Stage.FAILED}
+SHARD_OPEN = {Stage.WAITING, Stage.ASKING}
 
 
 @dataclass(slots=True)
 class ShardView:
-    """One shard: its size, its stage, once it is collected its counts, and how many rounds were asked."""
+    """One shard: its size, its stage, once it is collected its counts, and how many rounds were asked.
+
+    `done` are the requests that have a result so far, where that is known before they are collected. `began_at` is when
+    this execution first asked it, `ended_at` when its part was written.
+    """
 
     shard: int
     rows: int
@@ -45,33 +51,76 @@ class ShardView:
     batch_id: str = ""
     tally: Tally | None = None
     rounds: int = 0
+    done: int = 0
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class JobView:
-    """A job at one moment. `error` is the execution's own when it failed."""
+    """A job at one moment, `at`. `error` is the execution's own when it failed."""
 
     job_id: str
     stage: Stage = Stage.STARTING
     shards: list[ShardView] = field(default_factory=list)
     rows: int = 0
     error: str = ""
+    began_at: datetime | None = None
+    at: datetime | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class ShardProgress:
+    """How many of a round's requests have a result, as a function saw it last."""
+
+    shard: int
+    asked_round: int
+    done: int
+
+
+class Facts(Protocol):
+    """What a look needs of the ledger."""
+
+    def submissions(self, job_id: str) -> list[Submission]:
+        """Return a job's submissions, by shard and round."""
+
+    def shard_failures(self, job_id: str) -> list[ShardFailure]:
+        """Return a job's failed shards, by number."""
+
+
+ReadProgress = Callable[[str], Iterable[ShardProgress]]  # of a job
 
 LIVE_LANE = "live lane"  # stands where a Message Batch's id would
-_LIVE_ROUND = re.compile(r"\.r(\d+)\.live/")
+_LIVE_ROUND = re.compile(r"/(\d{5})\.r(\d+)\.live/$")
+_PART_TALLY = re.compile(r"/(\d{5})\.r(\d+)\.tally\.json$")
+
+
+def no_progress(_job_id: str) -> Iterable[ShardProgress]:
+    """Know nothing of open rounds."""
+    return ()
 
 
 class JobWatcher:
-    """Looks at one job again and again; what has ended is not looked at twice."""
+    """Looks at one job again and again; what has ended is not read twice."""
 
     def __init__(
-        self, *, job_id: str, execution_arn: str, executions: Any, store: S3ObjectStore, ledger: DynamoLedger
+        self,
+        *,
+        job_id: str,
+        execution_arn: str,
+        executions: Any,
+        store: Files,
+        ledger: Facts,
+        progress: ReadProgress = no_progress,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._execution_arn = execution_arn
         self._executions = executions
         self._store = store
         self._ledger = ledger
+        self._progress = progress
+        self._now = now
+        self._keys = JobKeys(job_id)
         self._view = JobView(job_id)
         self._manifest: Manifest | None = None
 
@@ -79,9 +128,12 @@ class JobWatcher:
         """Return the job as it is now."""
         execution = self._executions.describe_execution(executionArn=self._execution_arn)
         self._look_at_manifest()
-        self._look_at_shards()
+        if self._manifest is not None and self._manifest.cursor is None:
+            self._view.began_at = _later(self._manifest.split_ended_at, execution.get("startDate"))
+            self._look_at_shards()
         self._view.stage = self._stage(execution["status"])
         self._view.error = execution.get("cause") or execution.get("error") or ""
+        self._view.at = self._now()
         return self._view
 
     def _stage(self, status: str) -> Stage:
@@ -91,57 +143,68 @@ class JobWatcher:
             return Stage.STARTING
         if self._manifest.cursor is not None:
             return Stage.SPLITTING
-        open_shards = any(
-            shard.stage in {Stage.WAITING, Stage.ASKING} and shard.requests for shard in self._view.shards
-        )
-        return Stage.ASKING if open_shards else Stage.CLOSING
+        return Stage.ASKING if any(shard.stage in SHARD_OPEN for shard in self._view.shards) else Stage.CLOSING
 
     def _look_at_manifest(self) -> None:
         if self._manifest is not None and self._manifest.cursor is None:
             return
-        self._manifest = read_manifest(self._store, self._view.job_id)
-        if self._manifest is not None:
+        body = read_if_there(self._store, self._keys.manifest) or read_if_there(self._store, self._keys.split)
+        if body is not None:
+            self._manifest = msgspec.json.decode(body, type=Manifest)
             self._view.rows = self._manifest.rows
-            self._view.shards = [ShardView(item.shard, item.rows, item.requests) for item in self._manifest.shards]
+            self._view.shards = [_shard_view(item) for item in self._manifest.shards]
 
     def _look_at_shards(self) -> None:
-        if not self._view.shards:
+        if not any(shard.stage in SHARD_OPEN for shard in self._view.shards):
             return
         for sent in self._ledger.submissions(self._view.job_id):
-            shard = self._view.shards[sent.shard]
-            shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
-        for shard in self._view.shards:
-            self._look_for_live_answers(shard)
+            self._note_submission(sent)
+        self._note_live_rounds()
         for failure in self._ledger.shard_failures(self._view.job_id):
             self._view.shards[failure.shard].stage = Stage.FAILED
-        for shard in self._view.shards:
-            self._look_at(shard)
+        self._note_collected()
+        for known in self._progress(self._view.job_id):
+            shard = self._view.shards[known.shard]
+            if shard.stage is Stage.ASKING and known.asked_round == shard.rounds - 1:
+                shard.done = shard.requests if known.asked_round and not known.done else known.done
 
-    def _look_for_live_answers(self, shard: ShardView) -> None:
+    def _note_submission(self, sent: Submission) -> None:
+        shard = self._view.shards[sent.shard]
+        shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
+        shard.began_at = shard.began_at or _later(sent.sent_at, self._view.began_at)
+
+    def _note_live_rounds(self) -> None:
         """The live lane has no submissions; its rounds are seen by their answers."""
-        if shard.stage in {Stage.COLLECTED, Stage.FAILED}:
-            return
-        rounds = JobKeys(self._view.job_id).live_rounds(shard.shard)
-        found = [_LIVE_ROUND.search(key) for key in self._store.keys(rounds)]
-        numbers = [int(match[1]) for match in found if match]
-        if numbers and max(numbers) >= shard.rounds:
-            shard.rounds, shard.batch_id = max(numbers) + 1, LIVE_LANE
+        for folder in self._store.listed(self._keys.live_rounds_of_all):
+            found = _LIVE_ROUND.search(folder.key)
+            if found and int(found[2]) >= self._view.shards[int(found[1])].rounds:
+                shard = self._view.shards[int(found[1])]
+                shard.rounds, shard.batch_id = int(found[2]) + 1, LIVE_LANE
+                shard.began_at = shard.began_at or self._view.began_at
 
-    def _look_at(self, shard: ShardView) -> None:
-        if shard.stage in {Stage.COLLECTED, Stage.FAILED} or not shard.batch_id:
-            return
-        shard.stage = Stage.ASKING
-        try:
-            body = self._store.read(JobKeys(self._view.job_id).part_tally(shard.shard, shard.rounds))
-        except ObjectMissing:
-            return
-        shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)
+    def _note_collected(self) -> None:
+        """A shard is collected once the tally of its last round's part is there, which is written last."""
+        open_shards = {shard.shard: shard for shard in self._view.shards if shard.stage in SHARD_OPEN}
+        for shard in open_shards.values():
+            shard.stage = Stage.ASKING if shard.batch_id else shard.stage
+        found: list[Stored] = []
+        for file in self._store.listed(self._keys.parts):
+            named = _PART_TALLY.search(file.key)
+            shard_or_none = open_shards.get(int(named[1])) if named else None
+            if named and shard_or_none and shard_or_none.batch_id and int(named[2]) == shard_or_none.rounds - 1:
+                found.append(file)
+        for file, body in zip(found, side_by_side(lambda file: self._store.read(file.key), found), strict=True):
+            named = _PART_TALLY.search(file.key)
+            shard = open_shards[int(named[1])] if named else open_shards[0]
+            shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)
+            shard.ended_at = file.modified
 
 
-def find_execution(executions: Any, state_machine_arn: str) -> tuple[str, str] | None:
-    """Return job id and ARN of the state machine's newest execution; None while there is none.
+def _shard_view(item: ShardItem) -> ShardView:
+    return ShardView(
+        item.shard, item.rows, item.requests, Stage.WAITING if item.requests else Stage.NOTHING
+    )
 
-    The Distributed Map's children are executions too; they belong to a map run.
-    """
-    found = executions.list_executions(stateMachineArn=state_machine_arn)["executions"]
-    return next(((one["name"], one["executionArn"]) for one in found if not one.get("mapRunArn")), None)
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
