@@ -30,7 +30,7 @@ class UploadRecord(msgspec.Struct, frozen=True):
 
 
 class ShardItem(msgspec.Struct, frozen=True):
-    """One shard, as the manifest keeps it. `requests` is rows minus rejects.
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
 
     `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
     """

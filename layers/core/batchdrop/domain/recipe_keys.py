@@ -197,6 +197,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Meta(ge=1, le=MAX_ROUNDS, description="How often a row is asked at most while it fails for passing reasons."),
     ] = DEFAULT_ROUNDS
     retry: Annotated[Retry, Meta(description="Which paid answers are asked again.")] = Retry()
+    dedupe: Annotated[
+        bool | None,
+        Meta(
+            description="Whether rows with the same request are asked once; by default, where 'answer' names fields.",
+            examples=[False],
+        ),
+    ] = None
 
     @property
     def attached(self) -> list[Attach]:

@@ -45,10 +45,12 @@ class Row(msgspec.Struct, frozen=True):  # likewise
 class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of `shards/NNNNN.rows.jsonl`: `row` counts from 1. `error` is set on a reject: it has no request.
 
-    `exact` holds the row's own bytes where writing `raw` in the file's encoding would give others.
+    `exact` holds the row's own bytes where writing `raw` in the file's encoding would give others. `same_as` is the
+    index of the shard's row that asked the same request before: this one has none of its own, and gets that answer.
     """
 
     row: int
     raw: str
     error: str | None = None
     exact: bytes | None = None
+    same_as: int | None = None

@@ -13,7 +13,7 @@ BODY_TAIL = b"\n]}"
 
 @dataclass(frozen=True, slots=True)
 class ShardLimits:
-    """How much one shard may hold: rows (rejects count too) and bytes of the create body."""
+    """How much one shard may hold: rows (those without a request count too) and bytes of the create body."""
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
@@ -41,7 +41,7 @@ class Packer:
         self._open(first_shard)
 
     def place(self, params_bytes: int | None) -> Placement:
-        """Place the next row: `params_bytes` is the size of its `params`, or None for a reject.
+        """Place the next row: `params_bytes` is the size of its `params`, or None for a row without a request.
 
         A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES.
         """
@@ -52,6 +52,11 @@ class Packer:
         placement = Placement(self._shard, self._rows)
         self._rows += 1
         return placement
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the next row opens a shard, whatever it asks."""
+        return self._rows >= self._limits.max_rows
 
     def custom_id(self, placement: Placement) -> str:
         """Return the custom_id of a placed row."""
@@ -65,7 +70,7 @@ class Packer:
         self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
 
     def _has_room(self, params_bytes: int | None) -> bool:
-        return self._rows < self._limits.max_rows and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+        return not self.is_full and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
 
     def _cost(self, params_bytes: int | None) -> int:
         """Return the bytes that a row adds to its shard's create body."""

@@ -36,12 +36,16 @@ def fault_of(error: str, cause: str, shard: int | None = None) -> Fault:
 
 
 class TallyBlock(msgspec.Struct, frozen=True):
-    """rows = answered + failed + rejected. `statuses` counts the output's `_status` column."""
+    """rows = answered + failed + rejected. `statuses` counts the output's `_status` column.
+
+    `shared` of the answered rows asked the same as another row, and have its answer; they cost nothing.
+    """
 
     rows: int
     answered: int
     failed: int
     rejected: int
+    shared: int
     statuses: dict[str, int]
 
 
@@ -124,4 +128,4 @@ def lane_blocks(tokens: list[Tokens]) -> list[LaneBlock]:
 
 def tally_block(tally: Tally) -> TallyBlock:
     """Return a tally as the summary shows it."""
-    return TallyBlock(tally.rows, tally.answered, tally.failed, tally.rejected, tally.statuses)
+    return TallyBlock(tally.rows, tally.answered, tally.failed, tally.rejected, tally.shared, tally.statuses)

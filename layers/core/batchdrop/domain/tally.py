@@ -12,21 +12,27 @@ from batchdrop.errors import InvariantBroken
 
 
 class Tally(msgspec.Struct):
-    """How many rows met which fate. `statuses` counts the `_status` column's values."""
+    """How many rows met which fate. `statuses` counts the `_status` column's values.
+
+    `shared` counts the rows that got the answer of another row with the same request.
+    """
 
     rows: int = 0
     answered: int = 0
     failed: int = 0
     rejected: int = 0
+    shared: int = 0
     statuses: dict[str, int] = {}
     tokens: list[Tokens] = []
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one row."""
+    def add(self, outcome: Outcome, *, is_shared: bool = False) -> None:
+        """Count one row; the tokens of a shared answer are those of the row that was asked."""
         self.rows += 1
         setattr(self, outcome.fate, getattr(self, outcome.fate) + 1)
         self.statuses[outcome.status] = self.statuses.get(outcome.status, 0) + 1
-        if outcome.message is not None:
+        if is_shared:
+            self.shared += outcome.fate == "answered"
+        elif outcome.message is not None:
             self.add_paid(outcome.message)
 
     def add_paid(self, message: Message) -> None:
@@ -35,7 +41,7 @@ class Tally(msgspec.Struct):
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""
-        for name in ("rows", "answered", "failed", "rejected"):
+        for name in ("rows", "answered", "failed", "rejected", "shared"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count

@@ -56,7 +56,7 @@ def join_shard(
         for index, line in enumerate(whole_lines(blocks)):
             row = rows.decode(line)
             outcome = outcome_of(index, row)
-            tally.add(outcome)
+            tally.add(outcome, is_shared=row.same_as is not None)
             part.add(row, outcome)
             if outcome.fate != "answered":
                 failed_part.add(row, outcome)
@@ -97,7 +97,7 @@ class _Outcomes:
     def __call__(self, index: int, row: StoredRow) -> Outcome:
         if row.error is not None:
             return rejected(row.error)
-        line = self._result_of(index)
+        line = self._result_of(index if row.same_as is None else row.same_as)
         if line is None:
             return self._unanswered
         try:

@@ -39,9 +39,9 @@ class ShardWriter:
             self._write(BODY_TAIL if self._requests else BODY_HEAD + BODY_TAIL)
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, row: Row, reason: str | None, request_line: bytes | None) -> None:
-        """Append a row, and its request unless the row is a reject for this reason."""
-        self._rows_file.write(self._encoder.encode(StoredRow(row.number, row.raw, reason, row.exact)) + b"\n")
+    def add(self, row: Row, reason: str | None, request_line: bytes | None, same_as: int | None = None) -> None:
+        """Append a row, and its request unless the row is a reject for this reason, or asks the same as another."""
+        self._rows_file.write(self._encoder.encode(StoredRow(row.number, row.raw, reason, row.exact, same_as)) + b"\n")
         if self._sidecar is not None:
             self._sidecar.add(row)
         self.rows += 1

@@ -21,6 +21,7 @@ from batchdrop.domain.request import ReadyRequest, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.tokens import Lane
+from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
@@ -130,12 +131,16 @@ def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
 
 
 class _Placed(NamedTuple):
-    """A row with its place. `params` is None for a reject, and `reason` says why."""
+    """A row with its place. `params` is None for a reject, and `reason` says why.
+
+    It is None, too, for a row that asks the same as the shard's row `same_as`.
+    """
 
     row: Row
     placement: Placement
     params: bytes | None
     reason: str | None
+    same_as: int | None = None
 
 
 class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
@@ -180,8 +185,26 @@ class _Split:
         return asked_rows(self._manifest, rows, request_source(self._manifest, self._reader, attach), room)
 
     def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
+        if is_deduped(self._manifest.recipe):
+            yield from self._placed_once(rows)
+            return
         for row, params, reason in rows:
             yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
+
+    def _placed_once(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
+        """Place rows so that no shard asks the same twice."""
+        twins = Twins()
+        for row, params, reason in rows:
+            same_as = None if params is None or self._packer.is_full else twins.first(params)
+            if same_as is not None:
+                yield _Placed(row, self._packer.place(None), None, None, same_as)
+                continue
+            placement = self._packer.place(None if params is None else len(params))
+            if placement.opens_shard:
+                twins.clear()
+            if params is not None:
+                twins.add(params, placement.index)
+            yield _Placed(row, placement, params, reason)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
@@ -194,9 +217,9 @@ class _Split:
 
     def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> ShardItem:
         with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for row, placement, params, reason in group:
+            for row, placement, params, reason, same_as in group:
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
-                writer.add(row, reason, line)
+                writer.add(row, reason, line, same_as)
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
         return writer.item()
