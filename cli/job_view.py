@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import msgspec
 
 from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.manifest import Manifest, ShardItem
+from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.submission import ShardFailure, Submission
 from batchdrop.domain.tally import Tally
-from cli.bucket import Files, Stored, read_if_there, side_by_side
+from cli.bucket import Files, Stored, side_by_side
+from cli.job_papers import SplitSoFar, read_split
 
 
 class Stage(Enum):
@@ -92,7 +93,6 @@ ReadProgress = Callable[[str], Iterable[ShardProgress]]  # of a job
 
 LIVE_LANE = "live lane"  # stands where a Message Batch's id would
 _LIVE_ROUND = re.compile(r"/(\d{5})\.r(\d+)\.live/$")
-_PART_TALLY = re.compile(r"/(\d{5})\.r(\d+)\.tally\.json$")
 
 
 def no_progress(_job_id: str) -> Iterable[ShardProgress]:
@@ -122,7 +122,7 @@ class JobWatcher:
         self._now = now
         self._keys = JobKeys(job_id)
         self._view = JobView(job_id)
-        self._manifest: Manifest | None = None
+        self._manifest: SplitSoFar | None = None
 
     def look(self) -> JobView:
         """Return the job as it is now."""
@@ -148,9 +148,8 @@ class JobWatcher:
     def _look_at_manifest(self) -> None:
         if self._manifest is not None and self._manifest.cursor is None:
             return
-        body = read_if_there(self._store, self._keys.manifest) or read_if_there(self._store, self._keys.split)
-        if body is not None:
-            self._manifest = msgspec.json.decode(body, type=Manifest)
+        self._manifest = read_split(self._store, self._view.job_id)
+        if self._manifest is not None:
             self._view.rows = self._manifest.rows
             self._view.shards = [_shard_view(item) for item in self._manifest.shards]
 
@@ -162,42 +161,45 @@ class JobWatcher:
         self._note_live_rounds()
         for failure in self._ledger.shard_failures(self._view.job_id):
             self._view.shards[failure.shard].stage = Stage.FAILED
+        self._note_progress()
         self._note_collected()
-        for known in self._progress(self._view.job_id):
-            shard = self._view.shards[known.shard]
-            if shard.stage is Stage.ASKING and known.asked_round == shard.rounds - 1:
-                shard.done = shard.requests if known.asked_round and not known.done else known.done
 
     def _note_submission(self, sent: Submission) -> None:
         shard = self._view.shards[sent.shard]
         shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
+        shard.done = shard.requests - sent.requests
         shard.began_at = shard.began_at or _later(sent.sent_at, self._view.began_at)
 
     def _note_live_rounds(self) -> None:
         """The live lane has no submissions; its rounds are seen by their answers."""
-        for folder in self._store.listed(self._keys.live_rounds_of_all):
+        for folder in self._store.listed(self._keys.all_answers):
             found = _LIVE_ROUND.search(folder.key)
             if found and int(found[2]) >= self._view.shards[int(found[1])].rounds:
                 shard = self._view.shards[int(found[1])]
                 shard.rounds, shard.batch_id = int(found[2]) + 1, LIVE_LANE
                 shard.began_at = shard.began_at or self._view.began_at
 
+    def _note_progress(self) -> None:
+        """What has a result in an open round counts from what the rounds before it left over."""
+        for known in self._progress(self._view.job_id):
+            shard = self._view.shards[known.shard]
+            if known.asked_round == shard.rounds - 1:
+                shard.done = min(shard.requests, shard.done + known.done)
+
     def _note_collected(self) -> None:
         """A shard is collected once the tally of its last round's part is there, which is written last."""
-        open_shards = {shard.shard: shard for shard in self._view.shards if shard.stage in SHARD_OPEN}
-        for shard in open_shards.values():
-            shard.stage = Stage.ASKING if shard.batch_id else shard.stage
-        found: list[Stored] = []
-        for file in self._store.listed(self._keys.parts):
-            named = _PART_TALLY.search(file.key)
-            shard_or_none = open_shards.get(int(named[1])) if named else None
-            if named and shard_or_none and shard_or_none.batch_id and int(named[2]) == shard_or_none.rounds - 1:
-                found.append(file)
-        for file, body in zip(found, side_by_side(lambda file: self._store.read(file.key), found), strict=True):
-            named = _PART_TALLY.search(file.key)
-            shard = open_shards[int(named[1])] if named else open_shards[0]
+        open_shards = [shard for shard in self._view.shards if shard.stage in SHARD_OPEN and shard.batch_id]
+        for shard in open_shards:
+            shard.stage = Stage.ASKING
+        tallies = {self._keys.part_tally(shard.shard, shard.rounds): shard for shard in open_shards}
+        found = [file for file in self._store.listed(self._keys.all_parts) if file.key in tallies]
+        for file, body in zip(found, side_by_side(self._read, found), strict=True):
+            shard = tallies[file.key]
             shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)
-            shard.ended_at = file.modified
+            shard.done, shard.ended_at = shard.requests, file.modified
+
+    def _read(self, file: Stored) -> bytes:
+        return self._store.read(file.key)
 
 
 def _shard_view(item: ShardItem) -> ShardView:
@@ -208,3 +210,12 @@ def _shard_view(item: ShardItem) -> ShardView:
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((at for at in (one, other) if at is not None), default=None)
+
+
+def find_execution(executions: Any, state_machine_arn: str) -> tuple[str, str] | None:
+    """Return job id and ARN of the state machine's newest execution; None while there is none.
+
+    The Distributed Map's children are executions too; they belong to a map run.
+    """
+    found = executions.list_executions(stateMachineArn=state_machine_arn)["executions"]
+    return next(((one["name"], one["executionArn"]) for one in found if not one.get("mapRunArn")), None)

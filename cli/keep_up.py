@@ -7,6 +7,7 @@ import time
 from rich.console import Console
 
 from cli.one_shot import local_parameters
+from cli.running_stacks import noted
 from cli.service import Service
 from local.stack import EmbeddedStack, StackOptions
 
@@ -23,7 +24,7 @@ def keep_up(service: Service, console: Console, *, port: int | None, wait_scale:
         overrides=local_parameters(wait_scale),
     )
     console.print(service.description, highlight=False, soft_wrap=True)
-    with EmbeddedStack(options) as stack:
+    with EmbeddedStack(options) as stack, noted(stack.endpoint_url):
         console.print(_how_to_drop(stack), highlight=False, soft_wrap=True, markup=False)
         try:
             while True:

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from cli import commands
+from cli.options import Endpoint, JobId, Json, Region, Stack
+from cli.voice import FAILED as JOB_FAILED
+from cli.voice import USAGE_ERROR, Voice
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
     from cli.deployment import Deployment
+    from cli.job_control import Told
     from cli.dropping import Drop
     from cli.service import Service
 
 PROJECT = Path(__file__).resolve().parent.parent
-JOB_FAILED = 1
-USAGE_ERROR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -124,39 +128,46 @@ def up(
     _guarded(lambda: keep_up(service, _console(), port=port, wait_scale=wait_scale or service.wait_scale))
 
 
-Stack = Annotated[str, typer.Option(help="The CloudFormation stack's name.")]
-Region = Annotated[str | None, typer.Option(help="The AWS region; default: your configuration's.")]
-Endpoint = Annotated[str | None, typer.Option(help="The AWS endpoint that `batchdrop up` printed.")]
-
-
 @app.command()
-def cancel(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+def cancel(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False
+) -> None:
     """Cancel a running job: keep what is answered, ask nothing more."""
     from cli import job_control
 
-    _control(job_control.cancel, job, stack, region, endpoint_url)
+    _control(job_control.cancel, job, stack, region, endpoint_url, Voice(json))
 
 
 @app.command()
-def resume(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+def resume(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False
+) -> None:
     """Go on with a job that failed or was canceled: ask only what has no answer yet."""
     from cli import job_control
 
-    _control(job_control.resume, job, stack, region, endpoint_url)
+    _control(job_control.resume, job, stack, region, endpoint_url, Voice(json))
 
 
 def _control(
-    command: Callable[[Deployment, str], str], job: str, stack: str, region: str | None, endpoint_url: str | None
+    command: Callable[[Deployment, str], Told],
+    job: str,
+    stack: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    voice: Voice,
 ) -> None:
-    from cli.deployment import NotDeployedError, find_deployment
-    from cli.job_control import NoSuchJobError
+    with voice.speaking():
+        from cli.deployment import find_deployment
 
-    try:
-        message = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
-    except (NotDeployedError, NoSuchJobError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(JOB_FAILED) from error
-    typer.echo(message)
+        told = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
+        if voice.json:
+            voice.document(told)
+        else:
+            typer.echo(told.message)
+
+
+for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):
+    app.command()(deployed)
 
 
 def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:

@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.text import Text
 
 from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
 from cli.dropping import Drop
 from cli.job_view import JobWatcher, Stage, find_execution
-from cli.outputs import fetch_results, show_results
+from cli.bucket import JobBucket
+from cli.fetching import fetch_files
+from cli.jobs import results_prefix
+from cli.outputs import show_results
 from cli.progress import follow
 from cli.service import Service
+from cli.transfers import Transfer
 from local.stack import EmbeddedStack, StackError, StackOptions
 
 START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
@@ -83,16 +86,17 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[
     run.drop.upload(s3, stack.bucket)
     console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
     job_id, execution_arn = _await_execution(stack, executions)
+    bucket = JobBucket(s3, stack.bucket)
     watcher = JobWatcher(
         job_id=job_id,
         execution_arn=execution_arn,
         executions=executions,
-        store=S3ObjectStore(s3, stack.bucket),
+        store=bucket,
         ledger=DynamoLedger(stack.clients.resource("dynamodb").Table(stack.ledger_table)),
     )
     view = follow(watcher.look, console=console, pause=_pauser(stack))
     folder = run.out / job_id
-    fetch_results(s3, stack.bucket, job_id, folder)
+    fetch_files(bucket, s3, stack.bucket, results_prefix(run.drop.key, job_id), folder, Transfer())
     summary = folder / "summary.json"
     if summary.exists():
         show_results(folder, _with_functions(summary, stack), console)
