@@ -27,6 +27,7 @@ def drop(
     files: Annotated[
         Path | None, typer.Option(help="A folder of the files that the rows attach; uploaded to `files/`.")
     ] = None,
+    *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end, then fetch its outputs.")] = False,
     out: Annotated[Path, typer.Option(help="With --wait: outputs go to OUT/<job_id>/.")] = Path("out"),
     stack: Stack = None,
@@ -47,7 +48,7 @@ def drop(
 
 
 def watch(
-    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
     """Follow a job to its end: a bar for each open shard; a line, or with --json an object, at each change in a pipe.
 
@@ -68,6 +69,7 @@ def ls(
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
+    *,
     json: Json = False,
 ) -> None:
     """List jobs, the newest first, with their rows, time and cost."""
@@ -85,7 +87,9 @@ def ls(
         elif jobs:
             show_listed(jobs, voice.console)
         else:
-            typer.echo(f"there is no such job in {deployment.name}; `{deployment.command('drop')}` starts one", err=True)
+            typer.echo(
+                f"there is no such job in {deployment.name}; `{deployment.command('drop')}` starts one", err=True
+            )
 
 
 def show(
@@ -94,6 +98,7 @@ def show(
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
+    *,
     json: Json = False,
 ) -> None:
     """Tell of one job: how it stands, when what happened, what it cost, why rows failed; or of one row of it."""
@@ -123,6 +128,7 @@ def fetch(
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
+    *,
     json: Json = False,
 ) -> None:
     """Download a job's outputs. A file appears once it is whole; what is there already is not fetched again."""
@@ -135,7 +141,7 @@ def fetch(
         download(deployment, find_job(deployment, job), out, voice)
 
 
-def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False) -> None:
+def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False) -> None:
     """Check this machine, and the stack: credentials, key, quotas, drift, lost messages, alarms; say what to mend.
 
     Changes nothing and costs nothing. Exit code: 0 no problem was found (warnings do not count), 1 there is one.

@@ -138,7 +138,9 @@ def _running_here() -> str | None:
     running = running_stacks()
     if len(running) > 1:
         urls = " or ".join(one.endpoint_url for one in running)
-        raise WhichStackError(f"{len(running)} stacks of `batchdrop up` run here: say which, with --endpoint-url {urls}")
+        raise WhichStackError(
+            f"{len(running)} stacks of `batchdrop up` run here: say which, with --endpoint-url {urls}"
+        )
     return running[0].endpoint_url if running else None
 
 

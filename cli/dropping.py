@@ -62,9 +62,9 @@ class Drop:
             raise NotDroppableError(message)
 
     def uploads(self) -> list[tuple[Path, str]]:
-        """Return what goes where: the files to attach, the recipe with its schema, and last the file: it starts the job."""
-        attached = [(path, key) for key, path in LocalFiles(self.files).keys()] if self.files else []
-        return [*attached, *self._recipe_uploads(), (self.file, self.key)]
+        """Return what goes where: what is attached, the recipe with its schema, and last the file: it starts the job."""
+        attached = LocalFiles(self.files).keys() if self.files else ()
+        return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
 
     def _recipe_uploads(self) -> list[tuple[Path, str]]:
         if self.recipe is None or self.kept:

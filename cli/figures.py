@@ -39,12 +39,21 @@ def rate(rows_a_second: float | None) -> str:
         return UNKNOWN
     if rows_a_second >= 1:
         return f"{rows_a_second:,.0f} rows/s"
-    return f"{rows_a_second * MINUTE:,.0f} rows/min" if rows_a_second * MINUTE >= 1 else f"{rows_a_second * HOUR:,.0f} rows/h"
+    return (
+        f"{rows_a_second * MINUTE:,.0f} rows/min"
+        if rows_a_second * MINUTE >= 1
+        else f"{rows_a_second * HOUR:,.0f} rows/h"
+    )
 
 
 def moment(at: datetime | None) -> str:
     """Write a time, in UTC."""
     return UNKNOWN if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(count: int, what: str) -> str:
+    """Write how many there are of something."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def size(bytes_: int) -> str:

@@ -203,9 +203,7 @@ class JobWatcher:
 
 
 def _shard_view(item: ShardItem) -> ShardView:
-    return ShardView(
-        item.shard, item.rows, item.requests, Stage.WAITING if item.requests else Stage.NOTHING
-    )
+    return ShardView(item.shard, item.rows, item.requests, Stage.WAITING if item.requests else Stage.NOTHING)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

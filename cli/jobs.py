@@ -15,7 +15,6 @@ import msgspec
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
-from batchdrop.usecases.close_job import UNSAFE_KEY_RESULTS
 from cli.deployment import Deployment
 from cli.voice import CommandError
 
@@ -109,6 +108,8 @@ def results_prefix(key: str, job_id: str) -> str:
     try:
         return parse_inbox_key(key).results_prefix(job_id)
     except UploadRejected:
+        from batchdrop.usecases.close_job import UNSAFE_KEY_RESULTS  # half of what `ls` would import
+
         return f"{UNSAFE_KEY_RESULTS}{job_id}/"
 
 
@@ -121,9 +122,7 @@ def executions(deployment: Deployment, *, status: str | None = None) -> Iterator
         page = deployment.executions.list_executions(**asked)
         for one in page["executions"]:
             if not one.get("mapRunArn"):
-                yield Execution(
-                    one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate")
-                )
+                yield Execution(one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
         if not page.get("nextToken"):
             return
         asked["nextToken"] = page["nextToken"]

@@ -96,8 +96,10 @@ def _listed(deployment: Deployment, newest: Execution, now: datetime) -> ListedJ
     split = read_split(deployment.bucket, newest.job_id)
     upload = split.upload if split else _upload_of(deployment, newest)
     status = job_status(newest.status)
-    summary = None if status is JobStatus.RUNNING else read_summary(
-        deployment.bucket, results_prefix(upload.key, newest.job_id)
+    summary = (
+        None
+        if status is JobStatus.RUNNING
+        else read_summary(deployment.bucket, results_prefix(upload.key, newest.job_id))
     )
     ended_at = newest.stopped_at or now
     tally, cost = (summary["tally"], summary["cost"]) if summary else ({}, {})
@@ -153,7 +155,8 @@ def show_listed(jobs: list[ListedJob], console: Console) -> None:
     for job in jobs:
         cells = _cells(job)
         table.add_row(*(cells[column] for column in _columns(width)))
-    console.print(table, width=None if console.is_terminal else width)
+    to = console if console.is_terminal else Console(file=console.file, width=width)
+    to.print(table)
 
 
 def _columns(width: int) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cli.deployment import Deployment
-    from cli.job_control import Told
     from cli.dropping import Drop
+    from cli.job_control import Told
     from cli.service import Service
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -56,30 +56,33 @@ def run(
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
+    *,
+    json: Json = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
 
     Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
-    from cli.dropping import Drop
-    from cli.service import ServiceUnclearError, service_of
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.dropping import Drop
+        from cli.service import service_of
 
-    try:
-        service = service_of(os.environ)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows)
+        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice)
 
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
     """Run examples/reviews.csv, always against the emulator."""
-    from cli.dropping import Drop
-    from cli.service import Service
+    voice = Voice()
+    with voice.speaking():
+        from cli.dropping import Drop
+        from cli.service import Service
 
-    examples = PROJECT / "examples"
-    _run(Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml"), out, Service(), None, 100)
+        examples = PROJECT / "examples"
+        example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
+        _run(example, out, Service(), None, 100, voice)
 
 
 @app.command()
@@ -116,21 +119,25 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")
     ] = None,
     wait_scale: WaitScale = None,
+    *,
+    json: Json = False,
 ) -> None:
-    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it."""
-    from cli.keep_up import keep_up
-    from cli.service import ServiceUnclearError, service_of
+    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it.
 
-    try:
+    While it runs, `drop`, `watch`, `ls` and the others find it by themselves. With --json, one line says where it is.
+    """
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.keep_up import keep_up
+        from cli.service import service_of
+
         service = service_of(os.environ)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    _guarded(lambda: keep_up(service, _console(), port=port, wait_scale=wait_scale or service.wait_scale))
+        keep_up(service, voice, port=port, wait_scale=wait_scale or service.wait_scale)
 
 
 @app.command()
 def cancel(
-    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
     """Cancel a running job: keep what is answered, ask nothing more."""
     from cli import job_control
@@ -140,7 +147,7 @@ def cancel(
 
 @app.command()
 def resume(
-    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, json: Json = False
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
     """Go on with a job that failed or was canceled: ask only what has no answer yet."""
     from cli import job_control
@@ -170,28 +177,17 @@ for deployed in (commands.drop, commands.watch, commands.ls, commands.show, comm
     app.command()(deployed)
 
 
-def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:
-    from cli.dropping import NotDroppableError
+def _run(
+    drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None, voice: Voice
+) -> None:
     from cli.one_shot import Run, run_once
 
-    try:
-        drop.check()
-    except NotDroppableError as error:
-        _usage_error(str(error))
-    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows)
-    if not _guarded(lambda: run_once(one, _console())):
+    drop.check()
+    ran = run_once(Run(drop, out, service, wait_scale or service.wait_scale, shard_rows), voice.console)
+    if voice.json:
+        voice.document(ran)
+    if not ran.succeeded:
         raise typer.Exit(JOB_FAILED)
-
-
-def _guarded(command: Callable[[], bool]) -> bool:
-    """Run a command that needs the stack; if the stack breaks, say so in one line."""
-    from local.stack import StackError
-
-    try:
-        return command()
-    except StackError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(JOB_FAILED) from error
 
 
 def _console() -> Console:

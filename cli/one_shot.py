@@ -15,10 +15,10 @@ from rich.text import Text
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.settings import SETTLE_SECONDS
-from cli.dropping import Drop
-from cli.job_view import JobWatcher, Stage, find_execution
 from cli.bucket import JobBucket
+from cli.dropping import Drop
 from cli.fetching import fetch_files
+from cli.job_view import JobWatcher, Stage, find_execution
 from cli.jobs import results_prefix
 from cli.outputs import show_results
 from cli.progress import follow
@@ -59,8 +59,19 @@ class Run:
         )
 
 
-def run_once(run: Run, console: Console) -> bool:
-    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`. True if it succeeded.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run ended: the job, the folder of its outputs, and its summary, unless it ended without one."""
+
+    job_id: str
+    succeeded: bool
+    folder: Path
+    summary: dict[str, Any] | None
+    error: str
+
+
+def run_once(run: Run, console: Console) -> Ran:
+    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`.
 
     Raises StackError when the stack itself breaks; the message names the logs, which are kept.
     """
@@ -70,18 +81,18 @@ def run_once(run: Run, console: Console) -> bool:
     with console.status("starting the embedded stack (ministack, template.yaml) ..."):
         stack = EmbeddedStack(run.options(log_dir)).start()
     try:
-        job_id, succeeded = _drop_and_follow(stack, run, console)
+        ran = _drop_and_follow(stack, run, console)
     except (KeyboardInterrupt, SystemExit):
         stack.shutdown()
         shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it; nothing broke
         raise
     finally:
         stack.shutdown()
-    shutil.move(log_dir, run.out / job_id / "logs")
-    return succeeded
+    shutil.move(log_dir, ran.folder / "logs")
+    return ran
 
 
-def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[str, bool]:
+def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
     s3, executions = stack.client("s3"), stack.client("stepfunctions")
     run.drop.upload(s3, stack.bucket)
     console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
@@ -97,12 +108,13 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[
     view = follow(watcher.look, console=console, pause=_pauser(stack))
     folder = run.out / job_id
     fetch_files(bucket, s3, stack.bucket, results_prefix(run.drop.key, job_id), folder, Transfer())
-    summary = folder / "summary.json"
-    if summary.exists():
-        show_results(folder, _with_functions(summary, stack), console)
+    written = folder / "summary.json"
+    summary = _with_functions(written, stack) if written.exists() else None
+    if summary is not None:
+        show_results(folder, summary, console)
     else:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
-    return job_id, view.stage is Stage.SUCCEEDED
+    return Ran(job_id, view.stage is Stage.SUCCEEDED, folder, summary, view.error)
 
 
 def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:

@@ -23,5 +23,6 @@ Endpoint = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else, to stdout.")]
 JobId = Annotated[
-    str, typer.Argument(metavar="JOB", help="The job's id, or as much of its beginning, or of its last part, as is unique.")
+    str,
+    typer.Argument(metavar="JOB", help="The job's id, or as much of its beginning, or of its last part, as is unique."),
 ]

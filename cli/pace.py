@@ -53,9 +53,7 @@ def rows_done(shard: ShardView) -> int:
     return shard.rows * shard.done // shard.requests if shard.requests else 0
 
 
-def _left(
-    shard: ShardView, done: int, rate: float | None, spent: float | None, usual: float | None
-) -> float | None:
+def _left(shard: ShardView, done: int, rate: float | None, spent: float | None, usual: float | None) -> float | None:
     if rate:
         return (shard.rows - done) / rate
     return max(0.0, usual - spent) if usual is not None and spent is not None else None
@@ -82,5 +80,3 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     if start is None or end is None or end <= start:
         return None
     return (end - start).total_seconds()
-
-

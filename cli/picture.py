@@ -71,8 +71,8 @@ def _whole(view: JobView, width: int) -> RenderableType:
     return grid
 
 
-def _bar(pace: Pace, width: int) -> ProgressBar:
-    return ProgressBar(total=max(1, pace.rows), completed=pace.done, width=width)
+def _bar(pace: Pace, width: int, *, pulses: bool = False) -> ProgressBar:
+    return ProgressBar(total=max(1, pace.rows), completed=pace.done, width=width, pulse=pulses)
 
 
 def _shards(view: JobView, width: int, room: int) -> RenderableType:
@@ -125,9 +125,9 @@ def _shard_line(shard: ShardView, view: JobView, width: int) -> _ShardLine:
     pace = shard_pace(shard, view)
     return _ShardLine(
         name=f"  shard {shard.shard}",
-        bar=_bar(pace, 8 if width < NARROW else 16),
+        bar=_bar(pace, 8 if width < NARROW else 16, pulses=shard.stage is Stage.ASKING and not pace.done),
         rows=f"{shard.rows:,} rows",
-        words=_words(shard),
+        words=_words(shard, view),
         rate=rate(pace.rate) if pace.rate else "",
         money=dollars(pace.usd) if shard.tally else "",
         left=f"about {duration(pace.seconds_left)} left" if pace.seconds_left else "",
@@ -135,12 +135,20 @@ def _shard_line(shard: ShardView, view: JobView, width: int) -> _ShardLine:
     )
 
 
-def _words(shard: ShardView) -> Text:
+def _words(shard: ShardView, view: JobView) -> Text:
     if shard.tally is None:
-        again = f", round {shard.rounds}" if shard.stage is Stage.ASKING and shard.rounds > 1 else ""
-        return Text(f"{shard.stage.value}{again}", style=_STYLES.get(shard.stage, "dim"))
+        return Text(shard.stage.value + _how_long(shard, view), style=_STYLES.get(shard.stage, "dim"))
     tally = shard.tally
     counts = [f"{tally.answered:,} answered"]
     counts += [f"{tally.failed:,} failed"] if tally.failed else []
     counts += [f"{tally.rejected:,} rejected"] if tally.rejected else []
     return Text(", ".join(counts), style="green")
+
+
+def _how_long(shard: ShardView, view: JobView) -> str:
+    """Tell of an open shard how long it is asked; it is all that can be told until its Message Batch has ended."""
+    if shard.stage is not Stage.ASKING:
+        return ""
+    again = f", round {shard.rounds}" if shard.rounds > 1 else ""
+    since = (view.at - shard.began_at).total_seconds() if view.at and shard.began_at else 0.0
+    return again + (f", {duration(since)}" if since >= 1 else "")

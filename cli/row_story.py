@@ -135,9 +135,7 @@ def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
         return
 
 
-def _outcome(
-    manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]
-) -> dict[str, Any]:
+def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]) -> dict[str, Any]:
     """Return status, answer and error, as the join makes them of the row's last word."""
     if stored.error is not None:
         return {"status": "rejected", "error": stored.error}

@@ -1,6 +1,6 @@
 """Which embedded stacks run on this machine: each `batchdrop up` leaves a note while it runs.
 
-So other commands need no `--endpoint-url`. A note of an `up` that was killed is told by its process and by its port, and
+So other commands need no `--endpoint-url`. A note of an `up` that was killed is told by its process and port, and
 removed by whoever meets it.
 """
 

@@ -21,9 +21,9 @@ from cli.bucket import read_if_there
 from cli.deployment import Deployment
 from cli.dropping import Drop, NotDroppableError
 from cli.fetching import fetch
+from cli.job_view import Stage
 from cli.jobs import Execution, Job, executions, find_job
 from cli.transfers import transferring
-from cli.job_view import Stage
 from cli.voice import FAILED, CommandError, Voice
 from cli.watching import followed
 
@@ -114,7 +114,12 @@ def _upload_of(deployment: Deployment, arn: str) -> UploadRecord:
 def _checked(deployment: Deployment, dropping: Dropping) -> Drop:
     """Return the drop if it can be one. Raises NotDroppableError."""
     recipe = dropping.recipe
-    is_name = recipe is not None and not Path(recipe).exists() and not recipe.endswith((".yaml", ".yml")) and "/" not in recipe
+    is_name = (
+        recipe is not None
+        and not Path(recipe).exists()
+        and not recipe.endswith((".yaml", ".yml"))
+        and "/" not in recipe
+    )
     kept = _kept(deployment, recipe) if recipe is not None and is_name else None
     path = None if recipe is None else Path(f"{recipe}.yaml") if kept else Path(recipe)
     one = Drop(dropping.file, path, dropping.files, kept)

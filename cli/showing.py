@@ -12,8 +12,8 @@ from rich.text import Text
 
 from batchdrop.ports import ObjectMissing
 from cli.deployment import Deployment
-from cli.failures import Failures, FailureKind, failures_in
-from cli.figures import dollars, duration, moment
+from cli.failures import FailureKind, Failures, failures_in
+from cli.figures import counted, dollars, duration, moment
 from cli.job_papers import SplitSoFar, Summary, read_split, read_summary
 from cli.jobs import Job, JobStatus
 from cli.timeline import Event, answers_of, timeline
@@ -83,7 +83,7 @@ def print_shown(one: Shown, deployment: Deployment, console: Console) -> None:
     console.print(Text.assemble(("job ", "bold"), (one.job_id, "bold"), "  ", (one.status.value, style)))
     _line(console, "input", one.input)
     if one.rows is not None:
-        _line(console, "rows", f"{one.rows:,} in {one.shards or 0:,} shards")
+        _line(console, "rows", f"{one.rows:,} in {counted(one.shards or 0, 'shard')}")
     if one.summary is not None:
         _print_summary(one.summary, console)
     elif one.cause:
@@ -113,7 +113,9 @@ def _print_summary(summary: Summary, console: Console) -> None:
 
 
 def _cost(summary: Summary) -> str:
-    lanes = [f"{lane['answers']:,} answers in the {lane['lane']} lane {dollars(lane['usd'])}" for lane in summary["lanes"]]
+    lanes = [
+        f"{lane['answers']:,} answers in the {lane['lane']} lane {dollars(lane['usd'])}" for lane in summary["lanes"]
+    ]
     return dollars(summary["cost"]["usd"]) + (f" ({', '.join(lanes)})" if lanes else "")
 
 
@@ -129,8 +131,10 @@ def _print_failures(failures: Failures, console: Console) -> None:
     if not failures.kinds:
         return
     console.print()
-    counted = f"{failures.rows:,} rows without an answer" + ("" if failures.is_whole else " (the first ones; not all)")
-    console.print(Text(counted, style="bold"))
+    head = f"{counted(failures.rows, 'row')} without an answer" + (
+        "" if failures.is_whole else " (the first ones; not all)"
+    )
+    console.print(Text(head, style="bold"))
     for kind in failures.kinds:
         _print_kind(kind, console)
 

@@ -12,6 +12,7 @@ import msgspec
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.submission import Halt, Submission
 from cli.bucket import Stored
+from cli.figures import counted
 from cli.job_papers import SplitSoFar, Summary
 from cli.jobs import Job
 
@@ -42,7 +43,9 @@ def timeline(
         if execution.stopped_at:
             events.append(Event(execution.stopped_at, f"execution ended: {execution.status.lower().replace('_', ' ')}"))
     if split and split.split_ended_at:
-        events.append(Event(split.split_ended_at, f"split: {split.rows:,} rows, {len(split.shards):,} shards"))
+        events.append(
+            Event(split.split_ended_at, f"split: {counted(split.rows, 'row')}, {counted(len(split.shards), 'shard')}")
+        )
     events += _rounds_sent(submissions)
     events += _rounds_collected(answers)
     if halt is not None:
@@ -68,7 +71,7 @@ def _round_sent(number: int, sent: list[Submission]) -> Event:
     requests = sum(one.requests for one in sent)
     ids = [one.batch_id or "(no id)" for one in sent]
     named = ids[0] if len(ids) == 1 else f"{len(ids):,} Message Batches"
-    what = f"round {number + 1} submitted: {requests:,} requests as {named}"
+    what = f"round {number + 1} submitted: {counted(requests, 'request')} as {named}"
     open_ones = sum(one.state != "accepted" for one in sent)
     if open_ones:
         what += f"; {open_ones:,} without a clear answer, being settled"

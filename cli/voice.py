@@ -1,7 +1,7 @@
 """How a command speaks: words for people, or one JSON document for programs.
 
-With `--json`, stdout holds JSON and nothing else; progress goes to stderr if that is a terminal. An error is one line on
-stderr: `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 well, 1 it did not end well,
+With `--json`, stdout holds JSON and nothing else; progress goes to stderr if that is a terminal. An error is one
+line on stderr: `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 well, 1 it did not end well,
 2 the command was wrong, 130 Ctrl-C.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.bucket import side_by_side
 from cli.deployment import Deployment, NotDeployedError
 from cli.doctor import service, services, stack
-from cli.doctor.findings import Finding, looked, problem, warning
+from cli.doctor.findings import Check, Finding, looked, problem, warning
 from cli.doctor.machine import machine_checks
 
 _OF_A_STACK: tuple[tuple[str, Callable[[Deployment], Iterable[Finding]]], ...] = (
@@ -37,7 +37,7 @@ def examined(find: Callable[[], Deployment], project: Path, *, is_named: bool) -
         told = problem if is_named else warning
         fix = "`make deploy` puts one into your AWS account; `batchdrop up` runs one on this machine"
         return [*findings, told("stack", str(error), fix)]
-    checks = [(what, partial(check, deployment)) for what, check in _OF_A_STACK]
+    checks: list[tuple[str, Check]] = [(what, partial(check, deployment)) for what, check in _OF_A_STACK]
     checks.insert(2, ("template", partial(stack.template_drift, deployment, project)))
     for found in side_by_side(lambda one: looked(*one), checks):
         findings += found

@@ -69,7 +69,12 @@ def looked(what: str, check: Check) -> list[Finding]:
         if "AccessDenied" in code or "NotAuthorized" in code or "UnauthorizedOperation" in code:
             return [unknown(what, f"your credentials may not call {error.operation_name}", "ask who gave you them")]
         return [unknown(what, f"{error.operation_name}: {code or 'no answer that makes sense'}")]
-    except (BotoCoreError, OSError, KeyError, ValueError) as error:  # no such service there, or another answer than AWS's
+    except (
+        BotoCoreError,
+        OSError,
+        KeyError,
+        ValueError,
+    ) as error:  # no such service there, or another answer than AWS's
         return [unknown(what, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")]
 
 

@@ -32,7 +32,9 @@ def _python() -> Finding:
     if sys.version_info[:2] < OLDEST_PYTHON:
         return problem("python", f"{version} is too old", "install Python 3.13, then `make clean setup`")
     if sys.version_info[:2] < (3, 13):
-        return warning("python", f"{version} works, but Lambda runs 3.13", "install Python 3.13, then `make clean setup`")
+        return warning(
+            "python", f"{version} works, but Lambda runs 3.13", "install Python 3.13, then `make clean setup`"
+        )
     return ok("python", f"{version}, as in Lambda" if sys.version_info[:2] == (3, 13) else version)
 
 

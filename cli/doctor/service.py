@@ -39,7 +39,9 @@ def _answer_to(base_url: str, key: str, fix: str) -> Finding:
         status, message = _call(base_url, key)
     except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
         says = f"{base_url} cannot be reached from this machine: {error}"
-        return warning("Claude API", says, "check AnthropicBaseUrl and your network; the stack may reach it all the same")
+        return warning(
+            "Claude API", says, "check AnthropicBaseUrl and your network; the stack may reach it all the same"
+        )
     match status:
         case HTTPStatus.OK:
             return ok("Claude API", f"{base_url} takes the key (one free call)")

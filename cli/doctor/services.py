@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cli.deployment import Deployment
-from cli.doctor.findings import Finding, ok, problem, warning
+from cli.doctor.findings import Finding, ok, problem, unknown, warning
 from cli.doctor.stack import parameters
 
 SPARE_FUNCTIONS = 10  # beside shards and workers: splits, closings, other applications of the account
@@ -23,7 +23,9 @@ def lambda_quota(deployment: Deployment) -> Iterator[Finding]:
     if free >= wanted:
         yield ok("Lambda", says)
         return
-    fix = "raise 'Concurrent executions' in Service Quotas (free), or deploy with lower LiveConcurrency, ShardConcurrency"
+    fix = (
+        "raise 'Concurrent executions' in Service Quotas (free), or deploy with lower LiveConcurrency, ShardConcurrency"
+    )
     yield warning("Lambda", f"{says}: jobs will be throttled, and slower", fix)
 
 
@@ -54,7 +56,9 @@ def bucket_notification(deployment: Deployment) -> Iterator[Finding]:
     if found.get("LambdaFunctionConfigurations") or "EventBridgeConfiguration" in found:
         yield ok("notification", f"uploads to s3://{deployment.bucket_name}/inbox/ start jobs")
     else:
-        yield problem("notification", "uploads start no job: the bucket tells nobody of them", "`make deploy` sets it up")
+        yield problem(
+            "notification", "uploads start no job: the bucket tells nobody of them", "`make deploy` sets it up"
+        )
 
 
 def bucket_lifecycle(deployment: Deployment) -> Iterator[Finding]:
@@ -69,6 +73,8 @@ def bucket_lifecycle(deployment: Deployment) -> Iterator[Finding]:
         rules = []
     if any("AbortIncompleteMultipartUpload" in rule and rule["Status"] == "Enabled" for rule in rules):
         yield ok("lifecycle", f"{len(rules)} rules; uploads that were broken off are cleared away")
+    elif deployment.is_embedded:
+        yield unknown("lifecycle", "the embedded stack keeps no such rules")
     else:
         yield warning("lifecycle", "uploads that were broken off stay, and cost", "`make deploy` sets the rule")
 
