@@ -17,7 +17,7 @@ from cli.pace import Pace, job_pace, shard_pace
 
 SHARDS_SHOWN = 12  # of more shards than these only the open ones have a line of their own
 ROOM_AROUND = 6  # lines of a terminal that shards leave for the rest
-NARROW, WIDE = 90, 130  # columns: below NARROW a shard has the least, from WIDE on all
+NARROW, WIDE = 90, 140  # columns: below NARROW a shard has the least, from WIDE on all
 
 _STYLES = {Stage.COLLECTED: "green", Stage.FAILED: "red", Stage.ASKING: "yellow", Stage.SUCCEEDED: "green"}
 _JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING)
@@ -79,7 +79,10 @@ def _shards(view: JobView, width: int, room: int) -> RenderableType:
     shown = _shown(view, room)
     grid = Table.grid(padding=(0, 2))
     for shard in shown:
-        grid.add_row(*_shard_line(shard, view, width).cells(width))
+        cells = _shard_line(shard, view, width).cells(width)
+        while len(grid.columns) < len(cells):
+            grid.add_column(no_wrap=True, overflow="ellipsis")
+        grid.add_row(*cells)
     rest = Counter(shard.stage for shard in view.shards)
     rest.subtract(Counter(shard.stage for shard in shown))
     counts = ", ".join(f"{count:,} {stage.value}" for stage, count in rest.items() if count)
@@ -110,34 +113,31 @@ class _ShardLine:
     words: Text
     rate: str
     money: str
-    left: str
     batch_id: Text
 
     def cells(self, width: int) -> tuple[RenderableType, ...]:
         if width < NARROW:
-            return (self.name, self.bar, self.words, self.left)
-        if width < WIDE:
-            return (self.name, self.bar, self.rows, self.words, self.rate, self.money, self.left)
-        return (self.name, self.bar, self.rows, self.words, self.rate, self.money, self.left, self.batch_id)
+            return (self.name, self.bar, self.words)
+        most = (self.name, self.bar, self.rows, self.words, self.rate, self.money)
+        return most if width < WIDE else (*most, self.batch_id)
 
 
 def _shard_line(shard: ShardView, view: JobView, width: int) -> _ShardLine:
     pace = shard_pace(shard, view)
     return _ShardLine(
         name=f"  shard {shard.shard}",
-        bar=_bar(pace, 8 if width < NARROW else 16, pulses=shard.stage is Stage.ASKING and not pace.done),
+        bar=_bar(pace, 8 if width < NARROW else 10 if width < WIDE else 16, pulses=shard.stage is Stage.ASKING and not pace.done),
         rows=f"{shard.rows:,} rows",
-        words=_words(shard, view),
+        words=_words(shard, view, pace),
         rate=rate(pace.rate) if pace.rate else "",
         money=dollars(pace.usd) if shard.tally else "",
-        left=f"about {duration(pace.seconds_left)} left" if pace.seconds_left else "",
         batch_id=Text(shard.batch_id, style="dim", no_wrap=True),
     )
 
 
-def _words(shard: ShardView, view: JobView) -> Text:
+def _words(shard: ShardView, view: JobView, pace: Pace) -> Text:
     if shard.tally is None:
-        return Text(shard.stage.value + _how_long(shard, view), style=_STYLES.get(shard.stage, "dim"))
+        return Text(shard.stage.value + _how_long(shard, view, pace), style=_STYLES.get(shard.stage, "dim"))
     tally = shard.tally
     counts = [f"{tally.answered:,} answered"]
     counts += [f"{tally.failed:,} failed"] if tally.failed else []
@@ -145,10 +145,11 @@ def _words(shard: ShardView, view: JobView) -> Text:
     return Text(", ".join(counts), style="green")
 
 
-def _how_long(shard: ShardView, view: JobView) -> str:
+def _how_long(shard: ShardView, view: JobView, pace: Pace) -> str:
     """Tell of an open shard how long it is asked; it is all that can be told until its Message Batch has ended."""
     if shard.stage is not Stage.ASKING:
         return ""
     again = f", round {shard.rounds}" if shard.rounds > 1 else ""
     since = (view.at - shard.began_at).total_seconds() if view.at and shard.began_at else 0.0
-    return again + (f", {duration(since)}" if since >= 1 else "")
+    left = f", about {duration(pace.seconds_left)} left" if pace.seconds_left else ""
+    return again + (f", {duration(since)}" if since >= 1 else "") + left

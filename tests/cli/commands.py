@@ -90,7 +90,7 @@ def start(words: Sequence[str | Path], folder: Path, **environment: str) -> Comm
         process = subprocess.Popen(
             [str(word) for word in words],
             cwd=folder,
-            env=own | {"TMPDIR": str(command / "temp")} | environment,
+            env=own | {"TMPDIR": str(command / "temp"), "XDG_RUNTIME_DIR": str(command / "temp")} | environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
