@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from threading import Lock
 from typing import Any
 
 import botocore.exceptions
@@ -18,6 +19,9 @@ from cli.voice import USAGE_ERROR, CommandError
 
 DEFAULT_STACK = "batchdrop"
 CONNECTIONS = 32  # as many as commands ask side by side
+
+
+_one_at_a_time = Lock()
 
 
 class NotDeployedError(CommandError):
@@ -134,6 +138,14 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
     )
 
 
+@cache
+def _session(region: str | None) -> Any:
+    """Return a session; reading the services' models, which it keeps, costs more than all that is asked of them."""
+    import boto3
+
+    return boto3.session.Session(region_name=region)
+
+
 def _running_here() -> str | None:
     running = running_stacks()
     if len(running) > 1:
@@ -155,12 +167,13 @@ def _clients(region: str | None, endpoint_url: str | None) -> tuple[Callable[[st
 
         local = AwsClients(endpoint_url)
         return local.client, lambda name: local.resource("dynamodb").Table(name)
-    import boto3
     from botocore.config import Config
 
-    session: Any = boto3.session.Session(region_name=region)
+    session = _session(region)
     config = Config(retries={"mode": "standard", "total_max_attempts": 6}, max_pool_connections=CONNECTIONS)
-    return (
-        lambda service: session.client(service, config=config),
-        lambda name: session.resource("dynamodb", config=config).Table(name),
-    )
+
+    def client(service: str) -> Any:
+        with _one_at_a_time:  # clients may be used by several threads, but not be made by them
+            return session.client(service, config=config)
+
+    return client, lambda name: session.resource("dynamodb", config=config).Table(name)

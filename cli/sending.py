@@ -47,7 +47,9 @@ class Dropping:
     out: Path
 
 
-def drop(deployment: Deployment, dropping: Dropping, voice: Voice) -> None:
+def drop(
+    deployment: Deployment, dropping: Dropping, voice: Voice, *, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Upload a file and say which job it started. Raises typer.Exit if the job, waited for, does not succeed."""
     one = _checked(deployment, dropping)
     known = {execution.arn for execution in _newest(deployment)}
@@ -58,7 +60,7 @@ def drop(deployment: Deployment, dropping: Dropping, voice: Voice) -> None:
     _say(voice, f"dropped {one.file.name} at {where}")
     for key in replaced:
         _say(voice, f"note: {key} was another one before; jobs of files dropped from now on ask as this one says")
-    job = await_job(deployment, one.key, known)
+    job = await_job(deployment, one.key, known, pause=pause)
     if voice.json and not dropping.waits:
         voice.document({"job_id": job.job_id, "bucket": deployment.bucket_name, "key": one.key})
     _say(voice, f"job {job.job_id}")

@@ -1,8 +1,11 @@
 """A job's progress, told to a terminal and to a pipe, from views made by hand."""
 
 import io
+import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,6 +15,7 @@ from cli.job_view import JobView, ShardView, Stage
 from cli.picture import picture
 from cli.progress import follow, follow_in_lines
 
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ESCAPE = "\x1b"
 JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED, Stage.FAILED]
 
@@ -91,7 +95,7 @@ def test_terminal_shows_the_stages() -> None:
     shown = console.export_text()
     assert "job job-1 starting → splitting → asking → closing" in shown
     assert "0 of 2,000 rows" in shown
-    assert re.search(r"shard 0 +1,000 rows .* asking +msgbatch_0 *\n +shard 1 .* waiting its turn", shown)
+    assert re.search(r"shard 0 .*1,000 rows +asking +msgbatch_0 *\n +shard 1 .* waiting its turn", shown)
 
 
 def test_pauses_between_looks() -> None:
@@ -111,3 +115,24 @@ def test_every_stage_can_be_shown(job: Stage, shard: Stage) -> None:
     shown = console.export_text()
     assert job.value in shown
     assert ("997 answered" if shard is Stage.COLLECTED else shard.value) in shown
+
+
+def test_programs_get_an_object_for_each_change() -> None:
+    """One line each; the last one holds the end, open shards stand by themselves."""
+    written: list[dict[str, Any]] = []
+    last = follow_in_lines(_looks(VIEWS), written.append, pause=lambda _seconds: None)
+    assert last is VIEWS[-1]
+    assert [one["stage"] for one in written] == ["starting", "splitting", "asking", "closing", "failed"]
+    assert written[2]["shards"] == {"asking": 1, "waiting its turn": 1}
+    assert [one["message_batch"] for one in written[2]["open_shards"]] == ["msgbatch_0"]
+    assert (written[-1]["rows"], written[-1]["error"]) == (2_000, "SubmissionUncertain")
+    assert json.loads(json.dumps(written, default=str))
+
+
+def test_time_alone_is_no_change() -> None:
+    """A rate that falls while nothing happens fills no log."""
+    views = [JobView("job-1", Stage.ASKING, _shards(Stage.ASKING), 1_000, began_at=NOW) for _ in range(5)]
+    for number, view in enumerate(views):
+        view.at = NOW + timedelta(minutes=number)
+    written, _ = _followed([*views, JobView("job-1", Stage.FAILED, _shards(Stage.FAILED), 1_000)], terminal=False)
+    assert len(written.splitlines()) == 2
