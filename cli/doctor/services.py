@@ -53,7 +53,7 @@ def step_functions_quota(deployment: Deployment) -> Iterator[Finding]:
 def bucket_notification(deployment: Deployment) -> Iterator[Finding]:
     """Tell whether an upload into the inbox reaches a function."""
     found = deployment.s3.get_bucket_notification_configuration(Bucket=deployment.bucket_name)
-    if found.get("LambdaFunctionConfigurations") or "EventBridgeConfiguration" in found:
+    if found.get("LambdaFunctionConfigurations"):
         yield ok("notification", f"uploads to s3://{deployment.bucket_name}/inbox/ start jobs")
     else:
         yield problem(
