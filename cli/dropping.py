@@ -62,7 +62,7 @@ class Drop:
             raise NotDroppableError(message)
 
     def uploads(self) -> list[tuple[Path, str]]:
-        """Return what goes where: what is attached, the recipe with its schema, and last the file: it starts the job."""
+        """Return what goes where: what is attached, the recipe with its schema, and last the file, which starts it."""
         attached = LocalFiles(self.files).keys() if self.files else ()
         return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.submission import Halt
 from batchdrop.errors import JobCanceled
 from batchdrop.usecases.resume_job import resume_job
 from cli.deployment import Deployment
 from cli.jobs import JobStatus, NoSuchJobError, find_job
 
-__all__ = ["NoSuchJobError", "Told", "cancel", "resume"]
+__all__ = ["NoSuchJobError", "Told", "cancel", "last_execution", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class Told:
     state: str
     message: str
     execution: str = ""
+
+
+def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, str]:
+    """Return the input and the status of the job's newest execution. Raises NoSuchJobError."""
+    job = find_job(deployment, job_id)
+    return job.record, job.newest.status
 
 
 def cancel(deployment: Deployment, job_id: str) -> Told:

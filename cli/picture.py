@@ -126,7 +126,11 @@ def _shard_line(shard: ShardView, view: JobView, width: int) -> _ShardLine:
     pace = shard_pace(shard, view)
     return _ShardLine(
         name=f"  shard {shard.shard}",
-        bar=_bar(pace, 8 if width < NARROW else 10 if width < WIDE else 16, pulses=shard.stage is Stage.ASKING and not pace.done),
+        bar=_bar(
+            pace,
+            8 if width < NARROW else 10 if width < WIDE else 16,
+            pulses=shard.stage is Stage.ASKING and not pace.done,
+        ),
         rows=f"{shard.rows:,} rows",
         words=_words(shard, view, pace),
         rate=rate(pace.rate) if pace.rate else "",

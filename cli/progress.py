@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from rich.console import Console
 from rich.live import Live
@@ -18,9 +18,19 @@ Look = Callable[[], JobView]
 Pause = Callable[[float], None]
 
 
-def follow(look: Look, *, console: Console, pause: Pause, seconds: float = LOOK_SECONDS) -> JobView:
-    """Show a job until it ends, and return its last view. `pause` waits `seconds` between two looks."""
-    views = _views(look, pause, seconds)
+def follow(
+    look: Look,
+    *,
+    console: Console,
+    pause: Pause,
+    seconds: float = LOOK_SECONDS,
+    until: Collection[Stage] = ENDED,
+) -> JobView:
+    """Show a job until it ends, or is at another stage of `until`; return its last view.
+
+    `pause` waits `seconds` between two looks.
+    """
+    views = _views(look, pause, seconds, until)
     if not console.is_terminal:
         return _print_changes(views, console)
     view = JobView("")
@@ -75,11 +85,11 @@ def _shard_object(shard: ShardView, view: JobView) -> dict[str, object]:
     }
 
 
-def _views(look: Look, pause: Pause, seconds: float) -> Iterator[JobView]:
+def _views(look: Look, pause: Pause, seconds: float, until: Collection[Stage] = ENDED) -> Iterator[JobView]:
     while True:
         view = look()
         yield view
-        if view.stage in ENDED:
+        if view.stage in until:
             return
         pause(seconds)
 

@@ -1,8 +1,8 @@
 """How a command speaks: words for people, or one JSON document for programs.
 
-With `--json`, stdout holds JSON and nothing else; progress goes to stderr if that is a terminal. An error is one
-line on stderr: `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 well, 1 it did not end well,
-2 the command was wrong, 130 Ctrl-C.
+With `--json`, stdout holds JSON and nothing else; progress goes to stderr if that is a terminal. An error is one line
+on stderr: `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 well, 1 it did not end
+well, 2 the command was wrong, 130 Ctrl-C.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.submission import Halt
@@ -68,7 +67,13 @@ def test_ls() -> None:
     assert line.split()[:5] == [JOB, "succeeded", "f.csv", "r", "5"]
     assert "2026-11-22 12:00:00" in line
     (job,) = document("ls")
-    assert (job["job_id"], job["status"], job["answered"], job["failed"], job["rejected"]) == (JOB, "succeeded", 2, 2, 1)
+    assert (job["job_id"], job["status"], job["answered"], job["failed"], job["rejected"]) == (
+        JOB,
+        "succeeded",
+        2,
+        2,
+        1,
+    )
     assert job["usd"] > 0
 
 
@@ -104,7 +109,7 @@ def test_ls_of_a_resumed_job(deployed: Deployed) -> None:
 
 
 def test_ls_of_nothing(deployed: Deployed) -> None:
-    """stdout is empty, or an empty list; a status that is none is wrong usage."""
+    """Stdout is empty, or an empty list; a status that is none is wrong usage."""
     result = run("ls")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "batchdrop drop" in result.stderr
@@ -229,7 +234,9 @@ def test_fetch(tmp_path: Path) -> None:
 def test_fetch_of_what_is_not_there_yet(deployed: Deployed, tmp_path: Path) -> None:
     """A running job is to be watched, a stopped one resumed; no folder is made."""
     arn = deployed.start(upload_of())
-    assert "is running; its outputs come at its end: batchdrop watch" in run("fetch", JOB, "--out", str(tmp_path)).stderr
+    assert (
+        "is running; its outputs come at its end: batchdrop watch" in run("fetch", JOB, "--out", str(tmp_path)).stderr
+    )
     deployed.end(arn, "ABORTED")
     result = run("fetch", JOB, "--out", str(tmp_path))
     assert (result.exit_code, "batchdrop resume" in result.stderr) == (1, True)
@@ -310,7 +317,11 @@ def test_an_upload_that_starts_nothing(deployed: Deployed) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "says"),
-    [("sentimant", "(there: sentiment)"), ("nowhere.yaml", "no recipe nowhere.yaml"), ("broken", "unknown key 'promt'")],
+    [
+        ("sentimant", "(there: sentiment)"),
+        ("nowhere.yaml", "no recipe nowhere.yaml"),
+        ("broken", "unknown key 'promt'"),
+    ],
 )
 def test_drop_with_a_recipe_that_cannot_be(deployed: Deployed, tmp_path: Path, recipe: str, says: str) -> None:
     """By name or by path; exit code 2, and nothing is uploaded."""

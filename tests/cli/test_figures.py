@@ -24,7 +24,14 @@ def test_what_is_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
-    [(0, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3_599, "59 min 59 s"), (3_660, "1 h 01 min"), (90_000, "1 d 1 h")],
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min 00 s"),
+        (3_599, "59 min 59 s"),
+        (3_660, "1 h 01 min"),
+        (90_000, "1 d 1 h"),
+    ],
 )
 def test_durations(seconds: float, written: str) -> None:
     """Two units at most."""

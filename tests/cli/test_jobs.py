@@ -26,7 +26,7 @@ def three(deployed: Deployed) -> Deployed:
 
 @pytest.mark.parametrize("wanted", [JOBS[1], f"{JOBS[1]}-r1", "20261122T13", "bbb"])
 def test_found_by_as_much_as_is_unique(three: Deployed, wanted: str) -> None:
-    """The id, an execution's name, a beginning, the beginning of its last part; the newest execution tells its state."""
+    """The id, an execution's name, a beginning, or that of its last part; the newest execution tells its state."""
     job = find_job(three.found(), wanted)
     assert (job.job_id, job.status, job.record.resumes) == (JOBS[1], JobStatus.SUCCEEDED, 2)
     assert [one.name for one in job.executions] == [JOBS[1], f"{JOBS[1]}-r1", f"{JOBS[1]}-r2"]

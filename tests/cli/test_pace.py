@@ -47,7 +47,7 @@ def test_a_job_goes_on_as_it_went() -> None:
 def test_nothing_is_known_before_the_first_answers() -> None:
     """No rate, no time, no money."""
     pace = job_pace(view(asking(0)))
-    assert (pace.rate, pace.seconds_left, pace.usd) == (None, None, 0)
+    assert (pace.rate, pace.seconds_left, pace.usd) == (None, None, Decimal(0))
 
 
 def test_an_ended_job_has_nothing_left() -> None:

@@ -62,7 +62,14 @@ def test_of_a_thousand_shards_the_open_ones() -> None:
     """Those that are asked, or have failed, have a line; the others are counted."""
     stages = [Stage.COLLECTED] * 900 + [Stage.ASKING] * 5 + [Stage.FAILED] + [Stage.WAITING] * 94
     lines = shown(job(*stages), width=100)
-    assert [line.split()[1] for line in lines if line.startswith("  shard")] == ["900", "901", "902", "903", "904", "905"]
+    assert [line.split()[1] for line in lines if line.startswith("  shard")] == [
+        "900",
+        "901",
+        "902",
+        "903",
+        "904",
+        "905",
+    ]
     assert lines[-1] == "  and 994 more shards: 900 collected, 94 waiting its turn"
     assert "90,100,000 of 100,000,000 rows" in lines[1]
 
