@@ -9,11 +9,12 @@ from typing import Any
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.answer_shape import schema_file
+from batchdrop.domain.prices import PRICES_KEY
 from batchdrop.domain.recipe import Input, Recipe
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import JobFault
 from cli.local_files import LocalFiles
-from cli.recipes import load_recipe
+from cli.recipes import load_prices, load_recipe, prices_beside
 from cli.transfers import Transfer
 from cli.voice import USAGE_ERROR, CommandError
 
@@ -52,6 +53,8 @@ class Drop:
             raise NotDroppableError(message)
         try:
             recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)
+            if self.recipe is not None and not self.kept:
+                load_prices(self.recipe)
             reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
         except JobFault as error:
             raise NotDroppableError(str(error)) from error
@@ -62,7 +65,7 @@ class Drop:
             raise NotDroppableError(message)
 
     def uploads(self) -> list[tuple[Path, str]]:
-        """Return what goes where: what is attached, the recipe with its schema, and last the file, which starts it."""
+        """Return what goes where: what is attached, the recipe with what lies beside it, and last the file."""
         attached = LocalFiles(self.files).keys() if self.files else ()
         return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
 
@@ -71,6 +74,8 @@ class Drop:
             return []
         schema = schema_file(load_recipe(self.recipe)[0])
         beside = [(self.recipe.with_name(schema), f"recipes/{schema}")] if schema else []
+        prices = prices_beside(self.recipe)
+        beside += [(prices, PRICES_KEY)] if prices else []
         return [*beside, (self.recipe, f"recipes/{self.recipe.stem}.yaml")]
 
     def upload(self, s3: Any, bucket: str, transfer: Transfer | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchdrop.domain.cost import shown_usd
 from cli.first_rows import first_rows
 
 ROWS_SHOWN = 8
@@ -33,6 +35,8 @@ def show_end(summary: dict[str, Any], console: Console) -> None:
     """Print a job's tally, its cost, and for a failed one why."""
     console.print(_tally_line(summary))
     console.print(_cost_line(summary), soft_wrap=True)
+    if summary.get("estimate"):
+        console.print(estimate_line(summary["estimate"]), soft_wrap=True)
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
@@ -76,4 +80,20 @@ def _cost_line(summary: dict[str, Any]) -> Text:
     return Text(
         f"{tokens_in:,} tokens in, {tokens_out:,} out: {dollars} at {price} of {summary['cost']['prices_of']}; "
         f"{summary['timings']['total_seconds']:.1f} s"
+    )
+
+
+def estimate_line(estimate: dict[str, Any]) -> Text:
+    """Return a summary's estimate held against what was used, in one line."""
+    usd, actual = estimate["usd"], estimate["actual"]
+    if usd is None:
+        dollars = "dollars unknown"
+    else:
+        low, expected, high = (shown_usd(Decimal(str(usd[bound]))) for bound in ("low", "expected", "high"))
+        dollars = f"{expected} ({low} to {high})"
+    spent = shown_usd(None if actual["usd"] is None else Decimal(str(actual["usd"])))
+    times = "" if estimate["ratio"] is None else f", {estimate['ratio']:.2f} times the estimate"
+    return Text(
+        f"estimated {estimate['input_tokens']:,} tokens in, {estimate['output_tokens']['expected']:,} out: {dollars}; "
+        f"actual {actual['input_tokens']:,} in, {actual['output_tokens']:,} out: {spent}{times}"
     )

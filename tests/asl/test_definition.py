@@ -40,9 +40,10 @@ RETRIED = {
     "MessageBatchLost": {"Collect results"},
 }
 NEVER_RETRIED = {
-    "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
+    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
+    "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "DeadlinePassed",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
@@ -48,7 +49,7 @@ def _pack(rows: list[bytes | None], limits: ShardLimits) -> Packed:
                 line = None if params is None else request_line(packer.custom_id(place), params)
                 row = Row(str(params), Cursor(rows=place.index))
                 writer.add(row, None if params else "no", line)
-        packed.items.append(writer.item())
+        packed.items.append(writer.item(Estimate()))
         packed.bodies.append(store.read(keys.requests(shard)))
         packed.rows.append([StoredRow(**json.loads(line)) for line in store.read(keys.rows(shard)).splitlines()])
     return packed

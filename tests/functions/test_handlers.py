@@ -406,6 +406,12 @@ def test_no_prompt_and_no_answer_is_logged(functions: Functions, capsys: pytest.
         assert secret not in logged
 
 
+MONEY = (
+    *("DollarsSpent", "DollarsEstimated", "InputTokens", "OutputTokens", "CacheWriteTokens", "CacheReadTokens"),
+    "JobsUnpriced",
+)
+
+
 def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
     """A job's numbers go to CloudWatch as embedded metrics, under the project's namespace."""
     functions.invoke("split_upload", event("split_upload"))
@@ -417,6 +423,11 @@ def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture
         for described in metric["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             name = described["Name"]
             counted[name] = counted.get(name, 0) + sum(metric[name])
+    money = {name: counted.pop(name) for name in MONEY}
+    assert 0 < money["DollarsSpent"] < 0.01
+    assert 0 < money["DollarsEstimated"] < 0.01
+    assert min(money["InputTokens"], money["OutputTokens"]) > 0
+    assert money["JobsUnpriced"] == money["CacheWriteTokens"] == money["CacheReadTokens"] == 0
     assert counted == {
         "JobsStarted": 1,
         "RequestsSplit": 3,

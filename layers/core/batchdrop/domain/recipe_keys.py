@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -188,6 +189,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Literal["batch", "live"],
         Meta(description="'live': what a round left over, if it is few, is asked in the live lane next."),
     ] = "batch"
+    max_cost_usd: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="What all answers of the job may cost together, in dollars; the job stops before it is passed.",
+            examples=[5],
+        ),
+    ] = None
     on_bad_row: Annotated[
         Literal["skip", "stop"],
         Meta(description="Whether a row that cannot be asked is skipped, or stops the job before anything is sent."),
@@ -204,6 +212,16 @@ class Recipe(_Keys, frozen=True, kw_only=True):
             examples=[False],
         ),
     ] = None
+
+    @property
+    def cap(self) -> Decimal | None:
+        """Return `max_cost_usd` in exact dollars."""
+        return None if self.max_cost_usd is None else Decimal(str(self.max_cost_usd))
+
+    @property
+    def caches(self) -> bool:
+        """Tell whether what rows share is written to the API's prompt cache."""
+        return isinstance(self.system, System) and self.system.cache
 
     @property
     def attached(self) -> list[Attach]:

@@ -11,10 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.domain.cost import dollars, price_table
+from batchdrop.domain.cost import dollars
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.outcome import Outcome, canceled, failed
+from batchdrop.domain.prices import effective
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.summary import (
     CostBlock,
@@ -33,6 +34,7 @@ from batchdrop.errors import JobCanceled, JobFailed, UploadRejected
 from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
+from batchdrop.usecases.estimating import estimate_block
 from batchdrop.usecases.job_files import JobFormats, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
@@ -216,6 +218,8 @@ def _summary(
     began: datetime,
     now: datetime,
 ) -> Summary:
+    prices = effective(manifest.prices if manifest else None)
+    usd = dollars(tally.tokens, prices)
     return Summary(
         job_id=upload.job_id,
         status=_status(faults),
@@ -226,8 +230,9 @@ def _summary(
         shards=len(manifest.shards) if manifest else 0,
         tally=tally_block(tally),
         tokens=tally.tokens,
-        lanes=lane_blocks(tally.tokens),
-        cost=CostBlock(dollars(tally.tokens), price_table().date),
+        lanes=lane_blocks(tally.tokens, prices),
+        cost=CostBlock(usd, prices.dates, prices.sources),
+        estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,
