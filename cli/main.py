@@ -93,16 +93,13 @@ def check(
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
+    json: Json = False,
 ) -> None:
     """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
 
     Nothing is asked; with --exact, a sample of the prompts is sent to be counted, which is free.
     Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
     """
-    from batchdrop.errors import BatchdropError
-    from cli.checking import Exact, check_file, check_recipe
-    from cli.service import ServiceUnclearError, service_of
-
     for path in (recipe, file):
         if path is not None and not path.is_file():
             _usage_error(f"there is no file {path}")
@@ -110,17 +107,14 @@ def check(
         _usage_error(f"there is no folder {files}")
     if exact and file is None:
         _usage_error("--exact counts a file's requests; name the file behind the recipe")
-    try:
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.checking import Exact, check
+        from cli.service import service_of
+
         counting = Exact(service_of(os.environ), sample) if exact else None
-        if file is None:
-            check_recipe(recipe, _console())
-        elif not check_file(recipe, file, _console(), files=files, exact=counting):
+        if not check(recipe, file, voice, files=files, exact=counting):
             raise typer.Exit(JOB_FAILED)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    except BatchdropError as fault:
-        typer.echo(f"Error: {fault}", err=True)
-        raise typer.Exit(JOB_FAILED) from fault
 
 
 @app.command()

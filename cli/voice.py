@@ -56,7 +56,8 @@ class Voice:
         """Write an error on stderr; return what ends the command."""
         message = " ".join(str(error).split())
         if self.json:
-            typer.echo(json.dumps({"error": {"type": type(error).__name__, "message": message}}), err=True)
+            told = {"error": {"type": type(error).__name__, "message": message}}
+            typer.echo(json.dumps(told, ensure_ascii=False), err=True)
         else:
             typer.echo(f"Error: {message}", err=True)
         return typer.Exit(code)
@@ -76,10 +77,15 @@ class Voice:
 
 
 def _known(error: Exception) -> Exception | None:
-    """Return an error of AWS or of the embedded stack in words; None for a defect of ours.
+    """Return an error of a job, of AWS or of the embedded stack in words; None for a defect of ours.
 
-    Botocore is imported only if something has gone wrong, and only if it was used.
+    What raises it is imported only if it was used.
     """
+    if "batchdrop.errors" in sys.modules:
+        from batchdrop.errors import BatchdropError
+
+        if isinstance(error, BatchdropError):
+            return error
     if "botocore.exceptions" in sys.modules:
         from botocore.exceptions import BotoCoreError, ClientError
 
