@@ -31,7 +31,7 @@ ERRORS: list[tuple[Exception, int]] = [
 def test_what_cannot_be_done(
     error: Exception,
     code: int,
-    as_json: bool,
+    as_json: bool,  # noqa: FBT001 - pytest's parameter
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One line on stderr, nothing on stdout."""
@@ -65,6 +65,7 @@ def test_check_for_programs(tmp_path: Path) -> None:
 
 def test_help_comes_at_once() -> None:
     """What a command needs is imported when it runs: boto3 alone takes half a second."""
-    code = "import sys, cli.main; print([m for m in ('boto3', 'botocore', 'msgspec', 'jinja2', 'pyarrow') if m in sys.modules])"
+    heavy = ("boto3", "botocore", "msgspec", "jinja2", "pyarrow")
+    code = f"import sys, cli.main; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
