@@ -11,8 +11,9 @@ from typing import Any
 import botocore.exceptions
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
 from batchdrop.adapters.s3 import S3ObjectStore
-from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
+from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter, StepFunctionsTaskTokens
 from cli.bucket import JobBucket
 from cli.running_stacks import running_stacks
 from cli.voice import USAGE_ERROR, CommandError
@@ -34,14 +35,21 @@ class WhichStackError(CommandError):
     exit_code = USAGE_ERROR
 
 
+def no_client(service: str) -> Any:
+    """Stand for clients where nothing but executions and ledger is asked."""
+    message = f"this deployment was made without a client of {service}"
+    raise NotImplementedError(message)
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What commands need of a deployed application. `client` makes a boto3 client by its service's name."""
 
     executions: Any
     ledger: DynamoLedger
+    approvals: DynamoApprovals
     state_machine_arn: str
-    client: Callable[[str], Any]
+    client: Callable[[str], Any] = no_client
     outputs: dict[str, str] = field(default_factory=dict)
     stack: str = DEFAULT_STACK
     region: str | None = None
@@ -53,6 +61,11 @@ class Deployment:
     def jobs(self) -> StepFunctionsJobStarter:
         """Return what starts executions."""
         return StepFunctionsJobStarter(self.executions, self.state_machine_arn)
+
+    @property
+    def tokens(self) -> StepFunctionsTaskTokens:
+        """Return what wakes tasks that wait."""
+        return StepFunctionsTaskTokens(self.executions)
 
     @property
     def bucket_name(self) -> str:
@@ -125,9 +138,11 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
             f"{', '.join(sorted(missing))}. See the stack's events in CloudFormation, then `make deploy` again"
         )
         raise NotDeployedError(message)
+    table = ledger_table(outputs["LedgerTableName"])
     return Deployment(
         executions=client("stepfunctions"),
-        ledger=DynamoLedger(ledger_table(outputs["LedgerTableName"])),
+        ledger=DynamoLedger(table),
+        approvals=DynamoApprovals(table),
         state_machine_arn=outputs["JobStateMachineArn"],
         client=client,
         outputs=outputs,

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.submission import Halt
 from batchdrop.errors import JobCanceled
+from batchdrop.usecases.await_approval import wake_waiting
 from batchdrop.usecases.resume_job import resume_job
 from cli.deployment import Deployment
 from cli.jobs import JobStatus, NoSuchJobError, find_job
 
-__all__ = ["NoSuchJobError", "Told", "cancel", "last_execution", "resume"]
+__all__ = ["NoSuchJobError", "Told", "cancel", "in_words", "last_execution", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Told:
     state: str
     message: str
     execution: str = ""
+
+
+def in_words(told: Told) -> str:
+    """Return what to tell the user."""
+    return told.message
 
 
 def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, str]:
@@ -40,10 +46,12 @@ def cancel(deployment: Deployment, job_id: str) -> Told:
         return Told(job_id, job.status.value, ended)
     halt = deployment.ledger.halted(job_id)
     if halt is not None and halt.error == JobCanceled.__name__:
+        wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)  # if the first cancel did not
         return Told(job_id, "canceling", f"job {job_id} was canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC already")
     now = datetime.now(UTC)
     reason = f"the job was canceled by its user at {now:%Y-%m-%d %H:%M:%S} UTC"
     deployment.ledger.halt(job_id, Halt(JobCanceled.__name__, reason, now))
+    wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)
     message = (
         f"job {job_id} is being canceled: its open Message Batches are canceled at their next poll (within 6 minutes), "
         "what they had answered is collected, and the output is written with the rest marked 'canceled'"

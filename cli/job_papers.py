@@ -17,12 +17,18 @@ Summary = dict[str, Any]  # summary.json, as it is; dollars are Decimal
 
 
 class SplitSoFar(msgspec.Struct, frozen=True):
-    """How far a job's file is split: the manifest without its recipe. `cursor` is None once it is split to its end."""
+    """How far a job's file is split: the manifest, its recipe as it is. `cursor` is None once all is split."""
 
     upload: UploadRecord
     shards: list[ShardItem] = []
     cursor: dict[str, Any] | None = {}
     split_ended_at: datetime | None = None
+    recipe: dict[str, Any] | None = None
+
+    @property
+    def is_sampled(self) -> bool:
+        """Tell whether the job shows a sample first."""
+        return bool(self.recipe and self.recipe.get("sample"))
 
     @property
     def rows(self) -> int:

@@ -13,8 +13,9 @@ import msgspec
 
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
-from batchdrop.domain.submission import ShardFailure, Submission
+from batchdrop.domain.submission import Halt, ShardFailure, Submission
 from batchdrop.domain.tally import Tally
+from batchdrop.ports import Approvals
 from cli.bucket import Files, Stored, side_by_side
 from cli.job_papers import SplitSoFar, read_split
 
@@ -26,6 +27,7 @@ class Stage(Enum):
     SPLITTING = "splitting"
     WAITING = "waiting its turn"
     ASKING = "asking"
+    UNAPPROVED = "waiting for approval"
     NOTHING = "nothing to ask"
     COLLECTED = "collected"
     CLOSING = "closing"
@@ -34,6 +36,7 @@ class Stage(Enum):
 
 
 ENDED = {Stage.SUCCEEDED, Stage.FAILED}
+HELD = ENDED | {Stage.UNAPPROVED}  # nothing moves any more, or not before somebody says so
 SHARD_OPEN = {Stage.WAITING, Stage.ASKING}
 
 
@@ -88,6 +91,9 @@ class Facts(Protocol):
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""
 
+    def halted(self, job_id: str) -> Halt | None:
+        """Return why the job asks nothing more."""
+
 
 ReadProgress = Callable[[str], Iterable[ShardProgress]]  # of a job
 
@@ -111,6 +117,7 @@ class JobWatcher:
         executions: Any,
         store: Files,
         ledger: Facts,
+        approvals: Approvals | None = None,
         progress: ReadProgress = no_progress,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -118,6 +125,7 @@ class JobWatcher:
         self._executions = executions
         self._store = store
         self._ledger = ledger
+        self._approvals = approvals
         self._progress = progress
         self._now = now
         self._keys = JobKeys(job_id)
@@ -143,7 +151,17 @@ class JobWatcher:
             return Stage.STARTING
         if self._manifest.cursor is not None:
             return Stage.SPLITTING
+        if self._waits_for_approval(self._manifest):
+            return Stage.UNAPPROVED
         return Stage.ASKING if any(shard.stage in SHARD_OPEN for shard in self._view.shards) else Stage.CLOSING
+
+    def _waits_for_approval(self, manifest: SplitSoFar) -> bool:
+        job_id = self._view.job_id
+        if self._approvals is None or not manifest.is_sampled:
+            return False
+        if not self._approvals.tokens(job_id) or self._ledger.halted(job_id):
+            return False
+        return self._approvals.approved(job_id) is None
 
     def _look_at_manifest(self) -> None:
         if self._manifest is not None and self._manifest.cursor is None:

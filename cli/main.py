@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from cli.deployment import Deployment
     from cli.dropping import Drop
-    from cli.job_control import Told
     from cli.service import Service
 
+Told = TypeVar("Told")  # what a command has to tell
 PROJECT = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(
@@ -57,11 +57,13 @@ def run(
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
     *,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
     json: Json = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
 
     Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
     voice = Voice(json)
@@ -69,7 +71,7 @@ def run(
         from cli.dropping import Drop
         from cli.service import service_of
 
-        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice)
+        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice, approves=yes)
 
 
 @app.command()
@@ -146,7 +148,7 @@ def cancel(
     """Cancel a running job: keep what is answered, ask nothing more."""
     from cli import job_control
 
-    _control(job_control.cancel, job, stack, region, endpoint_url, Voice(json))
+    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
 
 
 @app.command()
@@ -156,11 +158,22 @@ def resume(
     """Go on with a job that failed or was canceled: ask only what has no answer yet."""
     from cli import job_control
 
-    _control(job_control.resume, job, stack, region, endpoint_url, Voice(json))
+    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
+
+
+@app.command()
+def approve(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
+    """Go on with a job that has shown its sample: ask the rest."""
+    from cli import approval
+
+    _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, Voice(json))
 
 
 def _control(
     command: Callable[[Deployment, str], Told],
+    in_words: Callable[[Told], str],
     job: str,
     stack: str | None,
     region: str | None,
@@ -174,7 +187,7 @@ def _control(
         if voice.json:
             voice.document(told)
         else:
-            typer.echo(told.message)
+            typer.echo(in_words(told))
 
 
 for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):
@@ -182,12 +195,20 @@ for deployed in (commands.drop, commands.watch, commands.ls, commands.show, comm
 
 
 def _run(
-    drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None, voice: Voice
+    drop: Drop,
+    out: Path,
+    service: Service,
+    wait_scale: float | None,
+    shard_rows: int | None,
+    voice: Voice,
+    *,
+    approves: bool = False,
 ) -> None:
     from cli.one_shot import Run, run_once
 
     drop.check()
-    ran = run_once(Run(drop, out, service, wait_scale or service.wait_scale, shard_rows), voice.console)
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
+    ran = run_once(one, voice.console)
     if voice.json:
         voice.document(ran)
     if not ran.succeeded:

@@ -13,12 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.settings import SETTLE_SECONDS
-from cli.bucket import JobBucket
+from cli.approval import decide_on_sample
+from cli.deployment import Deployment, find_deployment
 from cli.dropping import Drop
 from cli.fetching import fetch_files
-from cli.job_view import JobWatcher, Stage, find_execution
+from cli.job_view import HELD, JobWatcher, Stage, find_execution
 from cli.jobs import results_prefix
 from cli.outputs import show_results
 from cli.progress import follow
@@ -44,6 +44,8 @@ class Run:
     service: Service
     wait_scale: float
     shard_rows: int | None = None
+    approves: bool = False
+    """Whether a sample is approved without asking."""
 
     def options(self, log_dir: Path) -> StackOptions:
         """Return the stack for this run."""
@@ -97,17 +99,22 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
     run.drop.upload(s3, stack.bucket)
     console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
     job_id, execution_arn = _await_execution(stack, executions)
-    bucket = JobBucket(s3, stack.bucket)
+    deployment = find_deployment(stack.options.stack_name, region=None, endpoint_url=stack.endpoint_url)
     watcher = JobWatcher(
         job_id=job_id,
         execution_arn=execution_arn,
         executions=executions,
-        store=bucket,
-        ledger=DynamoLedger(stack.clients.resource("dynamodb").Table(stack.ledger_table)),
+        store=deployment.bucket,
+        ledger=deployment.ledger,
+        approvals=deployment.approvals,
     )
-    view = follow(watcher.look, console=console, pause=_pauser(stack))
-    folder = run.out / job_id
-    fetch_files(bucket, s3, stack.bucket, results_prefix(run.drop.key, job_id), folder, Transfer())
+    view = follow(watcher.look, console=console, pause=_pauser(stack), until=HELD)
+    folder, results = run.out / job_id, results_prefix(run.drop.key, job_id)
+    if view.stage is Stage.UNAPPROVED:
+        _fetch(deployment, results, folder)
+        decide_on_sample(deployment, job_id, folder, console, approves=run.approves)
+        view = follow(watcher.look, console=console, pause=_pauser(stack))
+    _fetch(deployment, results, folder)
     written = folder / "summary.json"
     summary = _with_functions(written, stack) if written.exists() else None
     if summary is not None:
@@ -115,6 +122,10 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
     else:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
     return Ran(job_id, view.stage is Stage.SUCCEEDED, folder, summary, view.error)
+
+
+def _fetch(deployment: Deployment, results: str, folder: Path) -> None:
+    fetch_files(deployment.bucket, deployment.s3, deployment.bucket_name, results, folder, Transfer())
 
 
 def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
-        console.print(_first_rows(output, room=console.width))
+        console.print(first_rows_table(output, room=console.width))
     show_end(summary, console)
     for output in outputs:
         console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
@@ -42,7 +42,8 @@ def show_end(summary: dict[str, Any], console: Console) -> None:
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
 
 
-def _first_rows(output: Path, *, room: int) -> Table:
+def first_rows_table(output: Path, *, room: int) -> Table:
+    """Return the first rows of an output, as wide as the terminal has room for."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     columns, rows = first_rows(output, ROWS_SHOWN)
     shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in rows]

@@ -12,14 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.figures import dollars, duration, rate
-from cli.job_view import ENDED, JobView, ShardView, Stage
+from cli.job_view import ENDED, HELD, JobView, ShardView, Stage
 from cli.pace import Pace, job_pace, shard_pace
 
 SHARDS_SHOWN = 12  # of more shards than these only the open ones have a line of their own
 ROOM_AROUND = 6  # lines of a terminal that shards leave for the rest
 NARROW, WIDE = 90, 140  # columns: below NARROW a shard has the least, from WIDE on all
 
-_STYLES = {Stage.COLLECTED: "green", Stage.FAILED: "red", Stage.ASKING: "yellow", Stage.SUCCEEDED: "green"}
+_STYLES = {
+    Stage.COLLECTED: "green",
+    Stage.FAILED: "red",
+    Stage.ASKING: "yellow",
+    Stage.SUCCEEDED: "green",
+    Stage.UNAPPROVED: "yellow",
+}
 _JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING)
 _SHOWN_FIRST = (Stage.ASKING, Stage.FAILED, Stage.WAITING, Stage.COLLECTED, Stage.NOTHING)
 
@@ -49,7 +55,7 @@ def _head(view: JobView, width: int) -> RenderableType:
 
 
 def _stages(stage: Stage) -> Text:
-    if stage in ENDED:
+    if stage in HELD:
         return Text(stage.value, style=_STYLES.get(stage, "red"))
     now = _JOB_STAGES.index(stage)
     text = Text()

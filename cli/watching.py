@@ -38,6 +38,7 @@ def followed(deployment: Deployment, job: Job, voice: Voice, *, is_silent: bool 
         executions=deployment.executions,
         store=deployment.bucket,
         ledger=deployment.ledger,
+        approvals=deployment.approvals,
     )
     seconds = LOOK_SECONDS if deployment.is_embedded else FAR_LOOK_SECONDS
     pause: Pause = time.sleep

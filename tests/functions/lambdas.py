@@ -141,6 +141,7 @@ def forget() -> None:
         bootstrap.leases,
         bootstrap.permits,
         bootstrap.live_queue,
+        bootstrap.approvals,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

@@ -10,6 +10,8 @@ BatchdropError
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
+├── JobNotApproved           nobody approved the sample in time; what halts the job
+├── SampleFailed             the sample has no answers to show; likewise
 ├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
 ├── DeadlinePassed           `finish_within` is over before the shard was sent: the live lane takes it
 ├── SubmissionRefused        the API said no and created nothing
@@ -65,6 +67,14 @@ class JobFailed(BatchdropError):
 
 class JobCanceled(BatchdropError):
     """The user canceled the job: ask nothing more, keep what was answered."""
+
+
+class JobNotApproved(BatchdropError):
+    """The sample was shown, and nobody approved it in time: the rest is not asked."""
+
+
+class SampleFailed(BatchdropError):
+    """The sample's shard failed, so there is nothing to show: the rest is not asked."""
 
 
 class JobClosedSince(BatchdropError):

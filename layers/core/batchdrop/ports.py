@@ -232,6 +232,25 @@ class Ledger(Protocol):
         """Forget the job's halt and its shards' failures, so that it can be resumed."""
 
 
+class Approvals(Protocol):
+    """Whether a job's rest may be asked after its sample, and which tasks wait to hear of it.
+
+    The approval is the fact; a token is only the bell that wakes a task, which then looks for the fact.
+    """
+
+    def approve(self, job_id: str, at: datetime) -> datetime:
+        """Write that the rest may be asked; return when that was said first."""
+
+    def approved(self, job_id: str) -> datetime | None:
+        """Return when the rest was approved; None if it was not."""
+
+    def keep_token(self, job_id: str, token: str, at: datetime) -> None:
+        """Remember that a task waits with this token, beside all others of the job."""
+
+    def tokens(self, job_id: str) -> list[str]:
+        """Return the tokens of all tasks of the job that ever waited; the tasks of most may be gone."""
+
+
 class JobStarter(Protocol):
     """Starts a job's execution."""
 

@@ -46,6 +46,18 @@ class ShardItem(msgspec.Struct, frozen=True):
     max_output_tokens: int = 0
 
 
+class MapItem(msgspec.Struct, frozen=True):
+    """One shard, as the Distributed Map reads it. `shards` is how many the job has, `lane` its first round's.
+
+    The lane stands here, written once, so that every execution of the job asks a round by the same one.
+    """
+
+    shard: int
+    shards: int
+    requests: int
+    lane: Lane
+
+
 class Manifest(msgspec.Struct, kw_only=True):
     """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 

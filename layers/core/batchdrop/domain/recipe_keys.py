@@ -10,6 +10,7 @@ from msgspec import Meta
 
 DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: what failed ten times for passing reasons needs a person
+MAX_SAMPLE = 10_000  # ours: nobody reads more answers before going on; it is one shard
 MAX_INVALID = 5  # ours: each time is paid; what broke five times breaks the sixth
 
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
@@ -118,6 +119,25 @@ class Retry(_Keys, frozen=True, kw_only=True):
     ] = 0
 
 
+class Sample(_Keys, frozen=True, kw_only=True):
+    """The rows that are asked first: their answers are shown, and the rest waits for `batchdrop approve`."""
+
+    rows: Annotated[
+        int, Meta(ge=1, le=MAX_SAMPLE, description="How many rows are asked first: the file's first.", examples=[50])
+    ]
+    continue_under_usd: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Up to which projected cost of the whole file, in dollars, the job goes on by itself.",
+            examples=[5],
+        ),
+    ] = None
+    lane: Annotated[
+        Literal["auto", "batch", "live"],
+        Meta(description="The sample's lane; 'auto': live up to 'live_rows' rows, else batch."),
+    ] = "auto"
+
+
 class Recipe(_Keys, frozen=True, kw_only=True):
     """How to ask about each row of a file.
 
@@ -212,6 +232,19 @@ class Recipe(_Keys, frozen=True, kw_only=True):
             examples=[False],
         ),
     ] = None
+
+    sample: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_SAMPLE)] | Sample | None,
+        Meta(
+            description="How many rows are asked first; the rest waits for 'batchdrop approve', or for a low cost.",
+            examples=[50, {"rows": 50, "continue_under_usd": 5}],
+        ),
+    ] = None
+
+    @property
+    def sampled(self) -> Sample | None:
+        """Return `sample` as a mapping."""
+        return Sample(rows=self.sample) if isinstance(self.sample, int) else self.sample
 
     @property
     def cap(self) -> Decimal | None:

@@ -17,6 +17,8 @@ class ShardLimits:
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
+    sample: int | None = None
+    """How many requests the first shard takes at most, as the recipe's `sample`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Packer:
     @property
     def is_full(self) -> bool:
         """Tell whether the next row opens a shard, whatever it asks."""
-        return self._rows >= self._limits.max_rows
+        has_sample = self._shard == 0 and self._requests == self._limits.sample
+        return self._rows >= self._limits.max_rows or has_sample
 
     def custom_id(self, placement: Placement) -> str:
         """Return the custom_id of a placed row."""

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.manifest import Manifest, UploadRecord
+from batchdrop.domain.manifest import Manifest, MapItem, UploadRecord
 from batchdrop.domain.prices import PRICES_KEY
 from batchdrop.domain.request import ReadyRequest, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.domain.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
-from batchdrop.domain.tokens import Lane
 from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
@@ -50,7 +50,8 @@ class SplitProgress:
     """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
 
     `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
-    `lane` is the first round's, `deadline` (Unix seconds, 0 for none) when the live lane takes over.
+    `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to be asked
+    first: the sample's one, or all.
     """
 
     finished: bool
@@ -58,9 +59,9 @@ class SplitProgress:
     rows: int
     requests: int
     expires_at: int
-    lane: Lane
     deadline: int
     redrives: int = 0
+    asks: Literal["sample", "shards"] = "shards"
 
 
 def split_upload(
@@ -85,7 +86,7 @@ def split_upload(
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
         manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
-        _save(manifest, store)
+        _save(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
         raise NothingToAsk(_why_nothing(manifest, store))
     if manifest.cursor is None:
@@ -96,8 +97,8 @@ def split_upload(
         rows=manifest.rows,
         requests=manifest.requests,
         expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
-        lane=manifest.lane,
         deadline=deadline_of(manifest.recipe, upload.uploaded_at),
+        asks="sample" if has_sample(manifest) else "shards",
     )
 
 
@@ -165,6 +166,7 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
+        limits = replace(limits, sample=sample_limit(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
@@ -241,12 +243,18 @@ class _Split:
         keep_estimate(self._manifest, writer.item(estimate), estimate)
 
 
-def _save(manifest: Manifest, store: ObjectStore) -> None:
+def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
     """Write the manifest; once the whole file is split, write the Map's items before it."""
     if manifest.cursor is None:
         total = len(manifest.shards)
-        items = [{"shard": item.shard, "shards": total, "requests": item.requests} for item in manifest.shards]
-        store.write(JobKeys(manifest.upload.job_id).shards, msgspec.json.encode(items))
+        items = [
+            MapItem(item.shard, total, item.requests, lane_of_shard(manifest, item.shard, live_rows=live_rows))
+            for item in manifest.shards
+        ]
+        keys = JobKeys(manifest.upload.job_id)
+        store.write(keys.shards, msgspec.json.encode(items))
+        if has_sample(manifest):
+            store.write(keys.sample, msgspec.json.encode(items[SAMPLE_SHARD : SAMPLE_SHARD + 1]))
     write_manifest(store, manifest)
 
 
