@@ -58,10 +58,11 @@ AWS endpoint  {stack.endpoint_url}
 Claude API    {stack.claude_base_url}
 bucket        {stack.bucket}
 drop a file   batchdrop drop examples/reviews.csv --recipe examples/recipes/sentiment.yaml
-              (or: any S3 client, as these two lines do)
+              or with any S3 client, as these two lines do:
               {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
               {aws} cp examples/reviews.csv s3://{stack.bucket}/inbox/sentiment/
-get it back   batchdrop fetch JOB   (or: {aws} cp --recursive s3://{stack.bucket}/results/ out/)
+get it back   batchdrop fetch JOB
+              {aws} cp --recursive s3://{stack.bucket}/results/ out/
 see jobs      batchdrop ls, watch JOB, show JOB, cancel JOB, resume JOB
               (with --endpoint-url {stack.endpoint_url} if another `batchdrop up` runs on this machine)
 Ctrl-C stops everything."""
