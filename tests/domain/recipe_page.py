@@ -13,12 +13,12 @@ _BLOCK = re.compile(r"^```yaml( fragment)?\n(.*?)^```$", re.MULTILINE | re.DOTAL
 _REST = {"model": "claude-haiku-5-5"}
 
 
-def _whole(fragment: dict[str, Any]) -> dict[str, Any]:
+def whole(fragment: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe around a block that shows a part of one."""
     asks = {} if fragment.keys() & {"prompt", "messages"} else {"prompt": "{{ x }}"}
     return {**_REST, **asks, **fragment}
 
 
 RECIPES: list[dict[str, Any]] = [
-    _whole(yaml.safe_load(text)) if is_fragment else yaml.safe_load(text) for is_fragment, text in _BLOCK.findall(PAGE)
+    whole(yaml.safe_load(text)) if is_fragment else yaml.safe_load(text) for is_fragment, text in _BLOCK.findall(PAGE)
 ]
