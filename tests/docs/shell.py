@@ -30,7 +30,7 @@ def filled(line: str, values: Mapping[str, str]) -> str:
     """
     for name, value in values.items():
         whole = re.escape(name) if name.startswith("<") else rf"(?<![\w-]){re.escape(name)}(?![\w-])"
-        line = re.sub(whole, lambda _, value=value: value, line)
+        line = re.sub(whole, value.replace("\\", r"\\"), line)
     if left := _PLACEHOLDER.search(line):
         message = f"{left[0]} stands for nothing that tests/docs/walk.py knows: add a value to `Walk.values`"
         raise UnfilledError(message)
