@@ -34,6 +34,7 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         ledger=bootstrap.ledger(),
         clock=bootstrap.clock(context),
         formats=bootstrap.formats(),
+        pages=bootstrap.pages(),
     )
     metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
     logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)

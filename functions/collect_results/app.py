@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.usecases.collect_results import collect_results
+from batchdrop.usecases.show_progress import note_progress
 
 logger = Logger()
 metrics = Metrics()
@@ -33,5 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
         metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
+        done = state.done(collected.tally, bootstrap.clock(context).now())
+        note_progress(state.job_id, done, board=bootstrap.progress_board())
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
     return as_state(state.collected(leftovers=collected.leftovers, lane=collected.lane))

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.usecases.poll_batch import poll_batch
+from batchdrop.usecases.show_progress import show_progress
 
 logger = Logger()
 metrics = Metrics()
@@ -32,6 +33,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api(),
         clock=bootstrap.clock(context),
         jitter=random.random,
+        seen=lambda batch: show_progress(
+            state.job_id,
+            state.progress(batch, bootstrap.clock(context).now()),
+            board=bootstrap.progress_board(),
+            ledger=bootstrap.ledger(),
+            store=bootstrap.object_store,
+            pages=bootstrap.pages,
+            clock=bootstrap.clock(context),
+        ),
     )
     metrics.add_metric("Polls", MetricUnit.Count, 1)
     logger.info("polled", batch_id=state.batch_id, polls=state.polls, ended=answer.ended, wait=answer.wait_seconds)

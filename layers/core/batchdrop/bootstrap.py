@@ -21,7 +21,9 @@ from batchdrop.ports import (
     Ledger,
     MessageApi,
     ObjectStore,
+    Pages,
     Permits,
+    ProgressBoard,
     Queue,
     TaskTokens,
 )
@@ -40,7 +42,9 @@ __all__ = [
     "live_queue",
     "message_api",
     "object_store",
+    "pages",
     "permits",
+    "progress_board",
     "task_tokens",
 ]
 
@@ -96,6 +100,21 @@ def permits() -> Permits:
     from batchdrop.adapters.dynamodb_live import DynamoPermits
 
     return DynamoPermits(_ledger_table())
+
+
+@cache
+def progress_board() -> ProgressBoard:
+    """Return where running jobs note how far they have come."""
+    from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
+
+    return DynamoProgressBoard(_ledger_table())
+
+
+def pages() -> Pages:
+    """Return what makes the pages for people. Only the report's charts need the formats layer."""
+    from batchdrop.adapters.pages.html_pages import HtmlPages
+
+    return HtmlPages()
 
 
 @cache

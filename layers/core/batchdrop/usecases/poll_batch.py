@@ -33,10 +33,11 @@ def poll_batch(
     api: BatchApi,
     clock: Clock,
     jitter: Callable[[], float],
+    seen: Callable[[MessageBatch], object] = lambda _batch: None,
 ) -> PollAnswer:
     """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled or is late.
 
-    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over.
+    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over. `seen` is shown what the look saw.
 
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
@@ -53,6 +54,7 @@ def poll_batch(
         if polls < POLLS_BEFORE_LOST:
             return waiting
         raise
+    seen(batch)
     return PollAnswer(ended=True, wait_seconds=0) if batch.processing_status == "ended" else waiting
 
 
