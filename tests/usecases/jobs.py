@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.domain.lane import deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
@@ -145,7 +146,8 @@ class World:
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
         return close_job(
-            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, formats=FileFormats()
+            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, formats=FileFormats(),
+            pages=HtmlPages(),
         )
 
     def run(self, *, looks: int | None = None) -> Summary:

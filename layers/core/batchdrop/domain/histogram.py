@@ -105,6 +105,11 @@ class Spread(msgspec.Struct):
         for written, times in other.values.items():
             self._add(float(written), times)
 
+    def to_bins(self) -> None:
+        """Go over to bins, for the eye, also where few values are known one by one."""
+        if self.exponent is None and self.values:
+            self._widen(_least_exponent(map(float, self.values)))
+
     def _add(self, value: float, times: int) -> None:
         if self.exponent is None:
             written = repr(value)
@@ -173,5 +178,3 @@ def edge(place: int, exponent: int) -> float:
     except OverflowError:
         return float("inf") if place > 0 else float("-inf")
 
-
-__all__ = ["MOST_BINS", "MOST_VALUES", "Histogram", "Spread", "bin_of", "edge", "floor_of"]

@@ -1,0 +1,73 @@
+"""What a user does now: the sentences, and the commands, that stand on a report's first screen."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from batchdrop.domain.manifest import Manifest
+from batchdrop.domain.statistics import Statistics
+from batchdrop.domain.summary import Summary
+
+FLAGS = {
+    "max_tokens": "answers were cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",
+    "refusal": "answers are refusals, which are billed. Look at these rows below.",
+    "invalid": "answers break the recipe's answer types. Set retry: {invalid: 1} to have such rows asked once more.",
+    "model_context_window_exceeded": "answers were cut at the end of the model's context window. Shorten these rows.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do; `command` may be empty."""
+
+    text: str
+    command: str = ""
+
+
+def next_steps(summary: Summary, manifest: Manifest | None, statistics: Statistics) -> list[Step]:
+    """Return what there is to do, the most pressing first."""
+    steps = _for_faults(summary)
+    tally = summary.tally
+    if summary.outputs.output and tally.answered:
+        steps.append(Step(f"Open {_name(summary.outputs.output)}: all {tally.rows:,} rows, in the input's order, with the new columns."))
+    if tally.failed and summary.status == "succeeded":
+        steps.append(Step(_again(tally.failed), _drop_again(summary, manifest)))
+    if tally.rejected:
+        steps.append(
+            Step(f"{_rows(tally.rejected)} rejected and never asked: mend them in failed.jsonl as the reasons below say, then drop it again.")
+        )
+    for status, advice in FLAGS.items():
+        count = tally.statuses.get(status, 0)
+        if count:
+            steps.append(Step(f"{count:,} {advice}"))
+    return steps
+
+
+def _for_faults(summary: Summary) -> list[Step]:
+    if summary.status == "succeeded":
+        return []
+    if summary.shards == 0 or not summary.outputs.output:
+        return [Step("Mend what the message above says, then drop the file again. Nothing was sent, so nothing was paid.")]
+    kept = "Go on when you like: what is answered is kept and not asked again." if summary.status == "canceled" else (
+        "Mend what the message above says, then resume the job: what is answered is kept and not asked again."
+    )
+    return [Step(kept, f"batchdrop resume {shlex.quote(summary.job_id)}")]
+
+
+def _again(failed: int) -> str:
+    return f"{_rows(failed)} asked without an answer. failed.jsonl has them with the reason, and can be dropped back in as it is:"
+
+
+def _drop_again(summary: Summary, manifest: Manifest | None) -> str:
+    bucket = manifest.upload.bucket if manifest else "BUCKET"
+    folder = summary.input.rpartition("/")[0]
+    return f"aws s3 cp {shlex.quote(f's3://{bucket}/{summary.outputs.failed}')} {shlex.quote(f's3://{bucket}/{folder}/')}"
+
+
+def _rows(count: int) -> str:
+    return "1 row was" if count == 1 else f"{count:,} rows were"
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
