@@ -88,7 +88,7 @@ def _binned(spread: Spread) -> list[tuple[str, int]]:
         merged[place >> steps] = merged.get(place >> steps, 0) + count
     exponent = wide.exponent + steps
     return [
-        (f"{edge(place, exponent):.4g}", merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)
+        (f"{edge(place, exponent):.3g}", merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)
     ]
 
 
