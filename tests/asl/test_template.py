@@ -100,7 +100,7 @@ LEDGER_ACTIONS = {
     "split_upload": set(),
     "submit_shard": {"GetItem", "PutItem", "UpdateItem"},
     "settle_submission": {"GetItem", "PutItem", "UpdateItem"},
-    "poll_batch": {"GetItem", "PutItem"},
+    "poll_batch": {"GetItem", "PutItem", "Query"},
     "plan_slices": {"GetItem"},
     "answer_requests": {"GetItem", "PutItem", "UpdateItem"},
     "collect_results": {"GetItem", "PutItem", "UpdateItem"},

@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore, Pages, ProgressBoard
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.engine import Engine, TaskError
@@ -119,6 +121,14 @@ class World:
     def formats(self) -> Formats:
         """Return the product's own formats."""
         return FileFormats()
+
+    def pages(self) -> Pages:
+        """Return the product's own pages."""
+        return HtmlPages()
+
+    def progress_board(self) -> ProgressBoard:
+        """Return the product's own board, on the same table."""
+        return DynamoProgressBoard(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
 
     def start(self, upload: UploadRecord) -> bool:
         """Start a job's execution; False if there is one of that name."""

@@ -134,6 +134,7 @@ def forget() -> None:
         bootstrap._ledger_table,
         bootstrap.leases,
         bootstrap.permits,
+        bootstrap.progress_board,
         bootstrap.live_queue,
     ):
         built.cache_clear()

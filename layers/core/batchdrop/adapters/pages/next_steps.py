@@ -9,11 +9,11 @@ from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.summary import Summary
 
-FLAGS = {
-    "max_tokens": "answers were cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",
-    "refusal": "answers are refusals, which are billed. Look at these rows below.",
-    "invalid": "answers break the recipe's answer types. Set retry: {invalid: 1} to have such rows asked once more.",
-    "model_context_window_exceeded": "answers were cut at the end of the model's context window. Shorten these rows.",
+FLAGS = {  # by `_status`: what it means, and what to do
+    "max_tokens": "cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",
+    "refusal": "refused by the model, which is billed. Look at the rows below.",
+    "invalid": "not of the recipe's answer types. Set retry: {invalid: 1} to have such rows asked once more.",
+    "model_context_window_exceeded": "cut at the end of the model's context window. Shorten the rows.",
 }
 
 
@@ -40,7 +40,7 @@ def next_steps(summary: Summary, manifest: Manifest | None, statistics: Statisti
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
         if count:
-            steps.append(Step(f"{count:,} {advice}"))
+            steps.append(Step(f"{count:,} {'answer was' if count == 1 else 'answers were'} {advice}"))
     return steps
 
 

@@ -80,7 +80,7 @@ def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, 
         ("File", f"{summary.input} ({whole(summary.bytes)} bytes)", False),
         ("Uploaded", moment(times.uploaded_at), False),
         ("Finished", f"{moment(times.finished_at)}, {span(times.total_seconds)} after the upload", False),
-        ("Split", f"{whole(summary.shards)} shards in {span(times.split_seconds)}", False),
+        ("Split", f"{whole(summary.shards)} {'shard' if summary.shards == 1 else 'shards'} in {span(times.split_seconds)}", False),
     ]
     if manifest is None or manifest.recipe is None:
         return known
