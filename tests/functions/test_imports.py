@@ -11,7 +11,20 @@ import pytest
 from tests.functions.lambdas import declared_variables
 from tests.project import FUNCTIONS, ROOT
 
-NEVER = {"pandas", "numpy", "pyarrow", "pygal", "moto", "pytest", "hypothesis", "local", "cli", "starlette", "rich", "typer"}
+NEVER = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "pygal",
+    "moto",
+    "pytest",
+    "hypothesis",
+    "local",
+    "cli",
+    "starlette",
+    "rich",
+    "typer",
+}
 BUILD = {
     "split_upload": "bootstrap.object_store(); bootstrap.job_starter()",
     "submit_shard": "bootstrap.object_store(); bootstrap.ledger()",

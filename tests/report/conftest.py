@@ -45,7 +45,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
 
     def open_page(body: bytes, *, dark: bool = False, phone: bool = False) -> Seen:
         context = browser.new_context(
-            color_scheme="dark" if dark else "light", viewport=PHONE if phone else DESK  # type: ignore[arg-type] # a TypedDict
+            color_scheme="dark" if dark else "light",
+            viewport=PHONE if phone else DESK,  # type: ignore[arg-type] # a TypedDict
         )
         contexts.append(context)
         seen = Seen(context.new_page())

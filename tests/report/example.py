@@ -68,7 +68,9 @@ def reviews(rows: int) -> bytes:
     lines = ["id,product,review"]
     for number in range(1, rows + 1):
         product = chance.choice(PRODUCTS)
-        lines.append(f"{number}" if chance.random() < 0.004 else f"{number},{product},It does what it should no. {number}")
+        lines.append(
+            f"{number}" if chance.random() < 0.004 else f"{number},{product},It does what it should no. {number}"
+        )
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -94,7 +96,9 @@ def live_job() -> World:
 def failed_job() -> World:
     """A job that the account's trouble stopped; rows of one shard were answered."""
     world = succeeded_job(400)
-    world.ledger.halt(JOB, Halt("AccountTrouble", "HTTP 402: your credit balance is too low. Add credit, then resume the job", START))
+    world.ledger.halt(
+        JOB, Halt("AccountTrouble", "HTTP 402: your credit balance is too low. Add credit, then resume the job", START)
+    )
     world.clock.advance(60)
     world.close()
     return world
@@ -103,7 +107,9 @@ def failed_job() -> World:
 def refused_job() -> World:
     """A job that was refused before anything was asked."""
     world = World().drop("inbox/r/f.csv", b"x\n")
-    world.close(Fault(NothingToAsk.__name__, "f.csv: the file has no rows below its header; add rows and drop it again"))
+    world.close(
+        Fault(NothingToAsk.__name__, "f.csv: the file has no rows below its header; add rows and drop it again")
+    )
     return world
 
 

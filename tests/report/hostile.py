@@ -29,7 +29,10 @@ def hostile_job() -> World:
             "model": "claude-<script>alert(1)</script>",
             "system": TEXTS[1],
             "prompt": "{{ x }} </pre><script>document.title='owned'</script> " + TEXTS[6],
-            "answer": {"<b>label</b>\u202e": {"enum": [text[:200].replace("\x00", "") for text in TEXTS[:7]]}, "t": "string"},
+            "answer": {
+                "<b>label</b>\u202e": {"enum": [text[:200].replace("\x00", "") for text in TEXTS[:7]]},
+                "t": "string",
+            },
         }
     )
     rows = [json.dumps({"x": text, NAME: text}) for text in TEXTS for _ in range(2)]

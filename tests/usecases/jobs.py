@@ -146,7 +146,12 @@ class World:
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
         return close_job(
-            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, formats=FileFormats(),
+            self.upload,
+            fault,
+            store=self.store,
+            ledger=self.ledger,
+            clock=self.clock,
+            formats=FileFormats(),
             pages=HtmlPages(),
         )
 

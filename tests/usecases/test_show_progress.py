@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from batchdrop.adapters.pages.html_pages import HtmlPages
@@ -36,7 +35,7 @@ def test_a_look_draws_the_page(world: World) -> None:
     page = world.store.read(PAGE).decode()
     assert '<meta http-equiv="refresh" content="30">' in page
     assert "0 of 5 rows answered" in page
-    assert "<td>waiting</td><td class=\"number\">2</td>" in page
+    assert '<td>waiting</td><td class="number">2</td>' in page
 
 
 def test_many_looks_draw_it_once(world: World) -> None:
@@ -120,5 +119,3 @@ def test_every_end_has_its_report(world: World) -> None:
     summary = world.run()
     assert summary.outputs.report == f"results/r/f/{JOB}/report.html"
     assert b"5 of 5 rows answered" in world.result("report.html")
-
-

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol
 
 from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.lease import Lease
 from batchdrop.domain.job_progress import JobProgress, ShardProgress
+from batchdrop.domain.lease import Lease
 from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.permits import PermitState, Versioned

@@ -72,7 +72,9 @@ def sample_of(row: StoredRow, outcome: Outcome, cells: dict[str, Any] | None) ->
     return Sample(
         row=row.row,
         reason=shortened(outcome.error, LONGEST_REASON),
-        cells={shortened(str(name), LONGEST_CELL): shortened(_text(cell), LONGEST_CELL) for name, cell in shown.items()},
+        cells={
+            shortened(str(name), LONGEST_CELL): shortened(_text(cell), LONGEST_CELL) for name, cell in shown.items()
+        },
         answer=shortened(outcome.raw or _first_text(outcome), LONGEST_REASON),
     )
 

@@ -177,4 +177,3 @@ def edge(place: int, exponent: int) -> float:
         return ldexp(float(place), exponent)
     except OverflowError:
         return float("inf") if place > 0 else float("-inf")
-

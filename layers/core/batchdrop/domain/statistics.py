@@ -49,9 +49,7 @@ class RowsCounted:
     `columns` are those of the answer, in the order of its values; None for one that is not counted.
     """
 
-    def __init__(
-        self, statistics: Statistics, columns: Mapping[str, CountedKind | None], *, cells_of: CellsOf
-    ) -> None:
+    def __init__(self, statistics: Statistics, columns: Mapping[str, CountedKind | None], *, cells_of: CellsOf) -> None:
         self._statistics = statistics
         self._columns = list(columns.items())
         self._cells_of = cells_of

@@ -17,7 +17,13 @@ logger = logging.getLogger(__name__)
 
 
 def write_pages(
-    summary: Summary, manifest: Manifest | None, statistics: Statistics, *, pages: Pages, store: ObjectStore, is_last: Guard
+    summary: Summary,
+    manifest: Manifest | None,
+    statistics: Statistics,
+    *,
+    pages: Pages,
+    store: ObjectStore,
+    is_last: Guard,
 ) -> Summary:
     """Write both pages; return the summary with the report's key in its outputs.
 

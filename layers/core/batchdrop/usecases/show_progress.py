@@ -47,9 +47,7 @@ def note_progress(job_id: str, progress: ShardProgress, *, board: ProgressBoard)
         logger.exception("the progress of job %s could not be noted; the job goes on", job_id)
 
 
-def _draw(
-    job_id: str, *, board: ProgressBoard, ledger: Ledger, store: ObjectStore, pages: Pages, clock: Clock
-) -> None:
+def _draw(job_id: str, *, board: ProgressBoard, ledger: Ledger, store: ObjectStore, pages: Pages, clock: Clock) -> None:
     """Write the page, unless the job was closed since this look began: then the end's page stands there."""
     began = clock.now()
     manifest = read_manifest(store, job_id)

@@ -87,16 +87,16 @@ def _binned(spread: Spread) -> list[tuple[str, int]]:
     for place, count in wide.bins.items():
         merged[place >> steps] = merged.get(place >> steps, 0) + count
     exponent = wide.exponent + steps
-    return [
-        (f"{edge(place, exponent):.3g}", merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)
-    ]
+    return [(f"{edge(place, exponent):.3g}", merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)]
 
 
 def _histogram(
     title: str, histogram: Histogram, written: Callable[[float], str], of: str, counts: str = "answers"
 ) -> Chart:
     middle, high = histogram.quantile(0.5), histogram.quantile(0.95)
-    says = f"Half are at most {written(middle)}, 95 % at most {written(high)}, the largest {written(histogram.largest)}."
+    says = (
+        f"Half are at most {written(middle)}, 95 % at most {written(high)}, the largest {written(histogram.largest)}."
+    )
     return columns(title, says, _coarsened(histogram, written), of=of, counts=counts)
 
 
@@ -108,6 +108,4 @@ def _coarsened(histogram: Histogram, written: Callable[[float], str]) -> list[tu
     merged: dict[int, int] = {}
     for place, count in histogram.bins.items():
         merged[place >> steps] = merged.get(place >> steps, 0) + count
-    return [
-        (written(floor_of(place << steps)), merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)
-    ]
+    return [(written(floor_of(place << steps)), merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)]

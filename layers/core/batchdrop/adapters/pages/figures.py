@@ -47,7 +47,7 @@ def share(count: int, of: int) -> str:
     part = 100 * count / of if of else 0.0
     if 0 < part < 0.1:
         return "< 0.1 %"
-    return f"{part:.1f} %" if part % 1 and part < 99.95 or 99.5 < part < 100 else f"{part:.0f} %"
+    return f"{part:.1f} %" if (part % 1 and part < 99.95) or 99.5 < part < 100 else f"{part:.0f} %"
 
 
 def compact(number: float) -> str:

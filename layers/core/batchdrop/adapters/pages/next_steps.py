@@ -30,12 +30,18 @@ def next_steps(summary: Summary, manifest: Manifest | None, statistics: Statisti
     steps = _for_faults(summary)
     tally = summary.tally
     if summary.outputs.output and tally.answered:
-        steps.append(Step(f"Open {_name(summary.outputs.output)}: all {tally.rows:,} rows, in the input's order, with the new columns."))
+        steps.append(
+            Step(
+                f"Open {_name(summary.outputs.output)}: all {tally.rows:,} rows, in the input's order, with the new columns."
+            )
+        )
     if tally.failed and summary.status == "succeeded":
         steps.append(Step(_again(tally.failed), _drop_again(summary, manifest)))
     if tally.rejected:
         steps.append(
-            Step(f"{_rows(tally.rejected)} rejected and never asked: mend them in failed.jsonl as the reasons below say, then drop it again.")
+            Step(
+                f"{_rows(tally.rejected)} rejected and never asked: mend them in failed.jsonl as the reasons below say, then drop it again."
+            )
         )
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
@@ -48,9 +54,13 @@ def _for_faults(summary: Summary) -> list[Step]:
     if summary.status == "succeeded":
         return []
     if summary.shards == 0 or not summary.outputs.output:
-        return [Step("Mend what the message above says, then drop the file again. Nothing was sent, so nothing was paid.")]
-    kept = "Go on when you like: what is answered is kept and not asked again." if summary.status == "canceled" else (
-        "Mend what the message above says, then resume the job: what is answered is kept and not asked again."
+        return [
+            Step("Mend what the message above says, then drop the file again. Nothing was sent, so nothing was paid.")
+        ]
+    kept = (
+        "Go on when you like: what is answered is kept and not asked again."
+        if summary.status == "canceled"
+        else ("Mend what the message above says, then resume the job: what is answered is kept and not asked again.")
     )
     return [Step(kept, f"batchdrop resume {shlex.quote(summary.job_id)}")]
 
@@ -62,7 +72,9 @@ def _again(failed: int) -> str:
 def _drop_again(summary: Summary, manifest: Manifest | None) -> str:
     bucket = manifest.upload.bucket if manifest else "BUCKET"
     folder = summary.input.rpartition("/")[0]
-    return f"aws s3 cp {shlex.quote(f's3://{bucket}/{summary.outputs.failed}')} {shlex.quote(f's3://{bucket}/{folder}/')}"
+    return (
+        f"aws s3 cp {shlex.quote(f's3://{bucket}/{summary.outputs.failed}')} {shlex.quote(f's3://{bucket}/{folder}/')}"
+    )
 
 
 def _rows(count: int) -> str:

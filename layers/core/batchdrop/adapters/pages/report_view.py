@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, cast
 
-
 from batchdrop.adapters.pages.distributions import answer_charts, time_charts, token_charts
 from batchdrop.adapters.pages.figures import moment, span, whole
 from batchdrop.adapters.pages.next_steps import next_steps
@@ -80,7 +79,11 @@ def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, 
         ("File", f"{summary.input} ({whole(summary.bytes)} bytes)", False),
         ("Uploaded", moment(times.uploaded_at), False),
         ("Finished", f"{moment(times.finished_at)}, {span(times.total_seconds)} after the upload", False),
-        ("Split", f"{whole(summary.shards)} {'shard' if summary.shards == 1 else 'shards'} in {span(times.split_seconds)}", False),
+        (
+            "Split",
+            f"{whole(summary.shards)} {'shard' if summary.shards == 1 else 'shards'} in {span(times.split_seconds)}",
+            False,
+        ),
     ]
     if manifest is None or manifest.recipe is None:
         return known
@@ -120,5 +123,3 @@ def _files(summary: Summary) -> list[tuple[str, str]]:
     if outputs.failed and (summary.tally.failed or summary.tally.rejected):
         files.append(("failed.jsonl", "rows without an answer, with the reason; can be dropped back in"))
     return [*files, ("summary.json", "the numbers of this page, for programs")]
-
-
