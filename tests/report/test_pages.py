@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page
@@ -94,7 +95,7 @@ def test_a_report_is_accessible(opened: Opener, kind: str) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => +e.tagName[1])")
     assert levels[0] == 1
-    assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False))
+    assert all(below <= above + 1 for above, below in pairwise(levels))
     charts = page.locator("figure svg")
     for number in range(charts.count()):
         assert charts.nth(number).get_attribute("role") == "img"

@@ -1,8 +1,8 @@
 """The ledger's facts of a running job's progress, for people to see; nothing is decided by them.
 
-`progress#00003` of a job is how far shard 3 has come: `shard`, `stage` (`asked` or `collected`), `round` (from 0), `lane`,
-`at` (ISO 8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected shard, `batch_id`.
-`status_page` is when `status.html` was drawn last: `at`. Items expire as the ledger's others do.
+`progress#00003` of a job is how far shard 3 has come: `shard`, `stage` (`asked` or `collected`), `round` (from 0),
+`lane`, `at` (ISO 8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected
+shard, `batch_id`. `status_page` is when `status.html` was drawn last: `at`. Items expire as the ledger's others do.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class LabelCounts(msgspec.Struct):
 
 
 class ColumnCounts(msgspec.Struct):
-    """What is known of one answer column. `is_free`: a text column whose answers are no labels; then nothing is counted.
+    """What is known of one answer column. `is_free`: a text column whose answers are no labels, so none is counted.
 
     `number` counts a number column, `labels` any other; `answers` is in how many rows the column was filled.
     """

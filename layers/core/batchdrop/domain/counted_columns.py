@@ -10,7 +10,7 @@ from batchdrop.domain.answer_shape import AnswerShape
 
 
 def counted_columns(shape: AnswerShape) -> dict[str, CountedKind | None]:
-    """Return the answer's columns, in order, with how each is counted; None for one that is not (objects, prose lists)."""
+    """Return the answer's columns, in order, with how each is counted; None for one that is not (objects, lists)."""
     names = [column.name for column in shape.columns.answer]
     if shape.schema is None:
         return dict.fromkeys(names, "text")

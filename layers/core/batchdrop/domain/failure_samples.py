@@ -38,7 +38,7 @@ class FailureKind(msgspec.Struct):
 
 
 class Failures(msgspec.Struct):
-    """All rows whose `_status` is not `answered`, by kind: an error's type, a status, or what rejects have in common."""
+    """Rows whose `_status` is not `answered`, by kind: an error's type, a status, or what rejects have in common."""
 
     kinds: dict[str, FailureKind] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
@@ -54,15 +54,27 @@ def _settings(height: int) -> dict[str, object]:
 
     style = Style(label_font_size=12, major_label_font_size=12, value_font_size=12, font_family="sans-serif")
     return {
-        "width": WIDTH, "height": height, "style": style, "show_legend": False, "no_prefix": True, "js": (), "margin": 8,
-        "explicit_size": False, "formatter": "{:,.0f}".format, "value_formatter": "{:,.0f}".format, "max_scale": 5, "min_scale": 2,
-        "disable_xml_declaration": True, "rounded_bars": 2, "include_x_axis": True, "integer_scale": True, "spacing": 6,
-    }  # fmt: skip
+        "width": WIDTH,
+        "height": height,
+        "style": style,
+        "margin": 8,
+        "spacing": 6,
+        "rounded_bars": 2,
+        "explicit_size": False,
+        "show_legend": False,
+        "include_x_axis": True,
+        "integer_scale": True,
+        "min_scale": 2,
+        "max_scale": 5,
+        "formatter": "{:,.0f}".format,
+        "no_prefix": True,
+        "js": (),
+    }
 
 
 def _inline(chart: object, title: str, says: str) -> Markup:
     """Draw; leave out the library's script and style, and say in words what is to be seen."""
-    root: ElementTree.Element = chart.render_tree()  # type: ignore[attr-defined] # pygal ships no types
+    root: ET.Element = chart.render_tree()  # type: ignore[attr-defined] # pygal ships no types
     for parent in list(root.iter()):
         for child in list(parent):
             if not isinstance(child.tag, str) or child.tag.rpartition("}")[2] in _UNWANTED:
@@ -72,5 +84,5 @@ def _inline(chart: object, title: str, says: str) -> Markup:
     drawn_title = root.find("title")
     if drawn_title is not None:
         drawn_title.text = title
-    ElementTree.SubElement(root, "desc").text = says
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text
+    ET.SubElement(root, "desc").text = says
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text

@@ -6,6 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 
+_SIXTY = 60  # seconds of a minute, minutes of an hour
+
+
 def whole(number: float) -> str:
     """Return a number with its thousands marked."""
     return f"{number:,.0f}"
@@ -28,12 +31,12 @@ def span(seconds: float) -> str:
     """Return a duration: `850 ms`, `12.3 s`, `4 min 10 s`, `2 h 5 min`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < _SIXTY:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
+    minutes, rest = divmod(round(seconds), _SIXTY)
+    if minutes < _SIXTY:
         return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
+    hours, minutes = divmod(minutes, _SIXTY)
     return f"{hours} h {minutes} min"
 
 
@@ -44,10 +47,10 @@ def moment(at: datetime | None) -> str:
 
 def share(count: int, of: int) -> str:
     """Return a part in percent; small parts are not rounded to nothing."""
-    part = 100 * count / of if of else 0.0
-    if 0 < part < 0.1:
-        return "< 0.1 %"
-    return f"{part:.1f} %" if (part % 1 and part < 99.95) or 99.5 < part < 100 else f"{part:.0f} %"
+    if not count or count == of or not of:
+        return "100 %" if count else "0 %"
+    written = f"{100 * count / of:.1f} %"
+    return {"0.0 %": "< 0.1 %", "100.0 %": "> 99.9 %"}.get(written, written)
 
 
 def compact(number: float) -> str:

@@ -6,7 +6,6 @@ import shlex
 from dataclasses import dataclass
 
 from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.summary import Summary
 
 FLAGS = {  # by `_status`: what it means, and what to do
@@ -25,24 +24,19 @@ class Step:
     command: str = ""
 
 
-def next_steps(summary: Summary, manifest: Manifest | None, statistics: Statistics) -> list[Step]:
+def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
     """Return what there is to do, the most pressing first."""
     steps = _for_faults(summary)
     tally = summary.tally
     if summary.outputs.output and tally.answered:
-        steps.append(
-            Step(
-                f"Open {_name(summary.outputs.output)}: all {tally.rows:,} rows, in the input's order, with the new columns."
-            )
-        )
+        name = summary.outputs.output.rpartition("/")[2]
+        steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
     if tally.failed and summary.status == "succeeded":
-        steps.append(Step(_again(tally.failed), _drop_again(summary, manifest)))
+        advice = "failed.jsonl has them with the reason, and can be dropped back in as it is:"
+        steps.append(Step(f"{_rows(tally.failed)} asked without an answer. {advice}", _drop_again(summary, manifest)))
     if tally.rejected:
-        steps.append(
-            Step(
-                f"{_rows(tally.rejected)} rejected and never asked: mend them in failed.jsonl as the reasons below say, then drop it again."
-            )
-        )
+        advice = "mend what failed.jsonl has of them, as the reasons below say, then drop it again."
+        steps.append(Step(f"{_rows(tally.rejected)} rejected and never asked: {advice}"))
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
         if count:
@@ -53,33 +47,21 @@ def next_steps(summary: Summary, manifest: Manifest | None, statistics: Statisti
 def _for_faults(summary: Summary) -> list[Step]:
     if summary.status == "succeeded":
         return []
-    if summary.shards == 0 or not summary.outputs.output:
-        return [
-            Step("Mend what the message above says, then drop the file again. Nothing was sent, so nothing was paid.")
-        ]
-    kept = (
-        "Go on when you like: what is answered is kept and not asked again."
-        if summary.status == "canceled"
-        else ("Mend what the message above says, then resume the job: what is answered is kept and not asked again.")
-    )
-    return [Step(kept, f"batchdrop resume {shlex.quote(summary.job_id)}")]
-
-
-def _again(failed: int) -> str:
-    return f"{_rows(failed)} asked without an answer. failed.jsonl has them with the reason, and can be dropped back in as it is:"
+    if not summary.outputs.output:
+        return [Step("Mend what the message above says, then drop the file again. Nothing was sent, nothing was paid.")]
+    first = "Go on when you like" if summary.status == "canceled" else "Mend what the message above says, then resume"
+    return [
+        Step(
+            f"{first}: what is answered is kept and not asked again.", f"batchdrop resume {shlex.quote(summary.job_id)}"
+        )
+    ]
 
 
 def _drop_again(summary: Summary, manifest: Manifest | None) -> str:
-    bucket = manifest.upload.bucket if manifest else "BUCKET"
-    folder = summary.input.rpartition("/")[0]
-    return (
-        f"aws s3 cp {shlex.quote(f's3://{bucket}/{summary.outputs.failed}')} {shlex.quote(f's3://{bucket}/{folder}/')}"
-    )
+    bucket = f"s3://{manifest.upload.bucket if manifest else 'BUCKET'}"
+    inbox = f"{bucket}/{summary.input.rpartition('/')[0]}/"
+    return f"aws s3 cp {shlex.quote(f'{bucket}/{summary.outputs.failed}')} {shlex.quote(inbox)}"
 
 
 def _rows(count: int) -> str:
     return "1 row was" if count == 1 else f"{count:,} rows were"
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2]

@@ -40,7 +40,7 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
         "fates": _fates(summary),
         "faults": summary.faults[:MOST_FAULTS],
         "estimate": cast("Estimated | None", getattr(summary, "estimate", None)),
-        "steps": next_steps(summary, manifest, statistics),
+        "steps": next_steps(summary, manifest),
         "answer_charts": list(answer_charts(statistics)),
         "token_charts": list(token_charts(statistics)),
         "time_charts": list(time_charts(statistics, summary.message_batches)),
