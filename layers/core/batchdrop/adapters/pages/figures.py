@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-
 _SIXTY = 60  # seconds of a minute, minutes of an hour
 
 

@@ -11,7 +11,7 @@ _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2
 
 
 def shown(text: object, most: int = LONGEST) -> str:
-    """Return text with invisible characters as their code points, cut to so many characters. It is not escaped for HTML."""
+    """Return text with invisible characters as code points, cut to so many characters. It is not escaped for HTML."""
     whole = str(text)
     cut = whole if len(whole) <= most else whole[: most - 1] + "…"
     return _UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", cut.replace("\r\n", "\n"))

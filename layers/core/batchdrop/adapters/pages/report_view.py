@@ -28,7 +28,7 @@ class Fated(NamedTuple):
     """A part of the bar of fates."""
 
     name: str
-    count: int
+    rows: int
 
 
 def report_view(summary: Summary, manifest: Manifest | None, statistics: Statistics) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _fates(summary: Summary) -> list[Fated]:
         Fated("failed", tally.failed),
         Fated("rejected", tally.rejected),
     ]
-    return [part for part in parts if part.count or part.name == "answered"]
+    return [part for part in parts if part.rows or part.name == "answered"]
 
 
 def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:
