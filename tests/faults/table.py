@@ -193,6 +193,8 @@ def _holds(condition: ConditionBase, item: Item | None) -> bool:
             return bool(value == rest[0])
         case "<>":
             return value is None or bool(value != rest[0])
+        case "<=":
+            return value is not None and bool(value <= rest[0])
         case "begins_with":
             return str(value).startswith(rest[0])
     raise AssertionError(f"not known here: {operator}")

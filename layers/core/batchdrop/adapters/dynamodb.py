@@ -96,8 +96,8 @@ class DynamoLedger:
         try:
             self._table.update_item(
                 Key={"job": job_id, "fact": _fact(shard, asked_round)},
-                UpdateExpression="SET collected_at = if_not_exists(collected_at, :at)",
-                ConditionExpression="attribute_exists(fact)",
+                UpdateExpression="SET collected_at = :at",
+                ConditionExpression="attribute_exists(fact) AND attribute_not_exists(collected_at)",
                 ExpressionAttributeValues={":at": at.isoformat()},
             )
         except self._errors.ConditionalCheckFailedException:

@@ -43,7 +43,8 @@ class DynamoProgressBoard:
 
     def noted(self, job_id: str) -> list[ShardProgress]:
         """Return the shards' facts, in order."""
-        query: dict[str, Any] = {"KeyConditionExpression": Key("job").eq(job_id) & Key("fact").begins_with(PROGRESS)}
+        condition = Key("job").eq(job_id) & Key("fact").begins_with(PROGRESS)
+        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
         found: list[ShardProgress] = []
         while True:
             page = self._table.query(**query)

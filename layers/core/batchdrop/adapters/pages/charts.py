@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from batchdrop.adapters.pages.plain_text import shown
 WIDTH, HEIGHT = 440, 240  # in the page's own pixels: a phone shows it unscaled
 BAR_HEIGHT = 26
 LONGEST_LABEL = 22
+SMALL_SCALE = 6
 _UNWANTED = {"script", "style"}
 
 
@@ -35,6 +37,7 @@ def bars(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, cou
     chart = pygal.HorizontalBar(**_settings(height), print_values=True, print_values_position="top")
     chart.x_labels = [shown(label, LONGEST_LABEL) or "(empty)" for label, _ in reversed(rows)]
     chart.range = (0, max(count for _, count in rows) * 1.15)
+    _whole_scale(chart, rows)
     chart.add("", [count for _, count in reversed(rows)])
     return Chart(title, says, (of, counts), list(rows), _inline(chart, title, says))
 
@@ -45,8 +48,16 @@ def columns(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, 
 
     chart = pygal.Bar(**_settings(HEIGHT), x_labels_major_count=5, show_minor_x_labels=False, truncate_label=-1)
     chart.x_labels = [label for label, _ in rows]
+    _whole_scale(chart, rows)
     chart.add("", [count for _, count in rows])
     return Chart(title, says, (of, counts), list(rows), _inline(chart, title, says))
+
+
+def _whole_scale(chart: Any, rows: Sequence[tuple[str, int]]) -> None:
+    """Keep the scale of few rows from halves of a row."""
+    most = max(count for _, count in rows)
+    if most < SMALL_SCALE:
+        chart.y_labels = list(range(most + 1))
 
 
 def _settings(height: int) -> dict[str, object]:
