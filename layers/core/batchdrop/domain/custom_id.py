@@ -28,5 +28,11 @@ def parse(text: str) -> CustomId | None:
     return CustomId(job, int(shard), int(index))
 
 
+def index_after(own: str, text: str) -> int | None:
+    """Return the index in a custom_id that starts with `own`, a shard's prefix; None for any other custom_id."""
+    index = text[len(own) :]
+    return int(index) if text.startswith(own) and _is_number(index) else None
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
