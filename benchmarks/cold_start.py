@@ -9,7 +9,6 @@ SDK is imported for comparison.
 from __future__ import annotations
 
 import compileall
-import importlib.util
 import json
 import os
 import py_compile
@@ -18,7 +17,6 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from benchmarks.findings import begin, scratch
 
@@ -88,12 +86,9 @@ def program_of(function: str) -> str:
 
 
 def _variables() -> dict[str, str]:
-    spec = importlib.util.spec_from_file_location("lambdas", ROOT / "tests" / "functions" / "lambdas.py")
-    assert spec is not None
-    assert spec.loader is not None
-    lambdas: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(lambdas)
-    names = {name for path in (ROOT / "functions").glob("*/app.py") for name in lambdas.declared_variables(path.parent.name)}
+    from tests.functions.lambdas import declared_variables
+
+    names = {name for path in (ROOT / "functions").glob("*/app.py") for name in declared_variables(path.parent.name)}
     return dict.fromkeys(names, "1") | {
         "POWERTOOLS_LOG_LEVEL": "INFO", "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "",
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",

@@ -25,7 +25,7 @@ LABELS = {
     "sdk": "SDK: results() into a dict, csv.DictReader and DictWriter",
 }
 KEY = "sk-bench"
-PART = f"jobs/{JOB}/parts/00000.r1.csv"
+PART = f"jobs/{JOB}/parts/00000.r0.csv"
 OUTPUT = "output.csv"
 
 
