@@ -25,13 +25,13 @@ class _Answers(BaseHTTPRequestHandler):
     results: Path | None = None
     lines = 1
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         left = int(self.headers["Content-Length"])
         while left:
             left -= len(self.rfile.read(min(left, BLOCK)))
         self._answer_json()
 
-    def do_GET(self) -> None:  # noqa: N802 - likewise
+    def do_GET(self) -> None:
         if not self.path.endswith("/results") or self.results is None:
             self._answer_json()
             return

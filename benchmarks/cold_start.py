@@ -80,6 +80,11 @@ def started(program: str, python: Path) -> dict[str, float]:
     return figures
 
 
+def functions() -> list[str]:
+    """Return the functions' names."""
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+
 def program_of(function: str) -> str:
     """Return a program that imports a handler and builds its clients."""
     return PROGRAM.format(path=str(ROOT / "functions" / function / "app.py"), built=BUILT.get(function, ("ledger",)))
@@ -88,7 +93,7 @@ def program_of(function: str) -> str:
 def _variables() -> dict[str, str]:
     from tests.functions.lambdas import declared_variables
 
-    names = {name for path in (ROOT / "functions").glob("*/app.py") for name in declared_variables(path.parent.name)}
+    names = {name for function in functions() for name in declared_variables(function)}
     return dict.fromkeys(names, "1") | {
         "POWERTOOLS_LOG_LEVEL": "INFO", "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "",
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
@@ -97,10 +102,10 @@ def _variables() -> dict[str, str]:
 
 def main() -> int:
     """Measure each function."""
-    found = begin("cold_start", "Cold starts: import of each function's handler, alone and with its AWS clients", runs=5)
+    found = begin("cold_start", "Cold starts: import of each handler, alone and with its AWS clients", runs=5)
     with scratch() as folder:
         python = compiled(folder)
-        programs = {path.parent.name: program_of(path.parent.name) for path in sorted((ROOT / "functions").glob("*/app.py"))}
+        programs = {name: program_of(name) for name in functions()}
         programs["import anthropic, for comparison"] = SDK
         samples: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
         for _ in range(found.runs):

@@ -105,9 +105,7 @@ def lay_results(path: Path, count: int, size: int) -> None:
         "id": "msg_013Zva2CMHLNnXjNJJKqJ2EF", "type": "message", "role": "assistant", "model": "claude-haiku-5-5",
         "content": [{"type": "text", "text": "TEXT"}], "stop_reason": "end_turn", "stop_sequence": None, "usage": usage,
     }  # fmt: skip
-    line = json.dumps(
-        {"custom_id": "ID", "result": {"type": "succeeded", "message": message}}, separators=(",", ":")
-    )
+    line = json.dumps({"custom_id": "ID", "result": {"type": "succeeded", "message": message}}, separators=(",", ":"))
     length = size - len(line) - len(JOB) - 13
     numbers = list(range(count))
     random.Random(1).shuffle(numbers)

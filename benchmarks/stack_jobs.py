@@ -39,8 +39,12 @@ def run(running: EmbeddedStack, recipe: str, name: str, file: Path) -> Done:
     s3.upload_file(str(file), running.bucket, f"inbox/{recipe}/{name}")
     first = _seconds(began, lambda: _keys(running, "jobs/", "/answers/", name_of_job(running, name)))
     output = _seconds(began, lambda: _keys(running, f"results/{recipe}/{Path(name).stem}/", "/summary.json"))
-    top = _eventually(lambda: [one for one in _executions(running) if one["status"] != "RUNNING" and _is_of(running, one, name)])
+    top = _eventually(lambda: [one for one in _executions(running) if _has_ended(running, one, name)])
     return Done(first, output, _events(running, top[0]), top[0]["status"])
+
+
+def _has_ended(running: EmbeddedStack, execution: dict[str, Any], name: str) -> bool:
+    return execution["status"] != "RUNNING" and _is_of(running, execution, name)
 
 
 def name_of_job(running: EmbeddedStack, name: str) -> str:

@@ -96,7 +96,8 @@ def main() -> int:
         write_reviews(file, rows)
         for _ in range(found.runs):
             with stack(folder / "logs", wait_scale=WAIT_SCALE) as running:
-                running.clients.s3().put_object(Bucket=running.bucket, Key="recipes/r.yaml", Body=f"{RECIPE}lane: batch\n".encode())
+                recipe = f"{RECIPE}lane: batch\n".encode()
+                running.clients.s3().put_object(Bucket=running.bucket, Key="recipes/r.yaml", Body=recipe)
                 mine.append(ours(running, file, "f.csv")[0])
                 theirs.append(apart(MODULE, "script", folder=str(folder), url=running.claude_base_url))
     names = ("cpu_s", "wall_s", "peak_rss_mb")
