@@ -11,7 +11,7 @@ UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
 FN ?= split_upload
 
-.PHONY: help setup demo test faults bench check lint format lock build validate invoke deploy clean
+.PHONY: help setup demo test faults bench check lint format lock build validate invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -91,8 +91,14 @@ invoke: setup ## Run one function with its event under `sam local invoke`: make 
 	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
 		--event events/$(FN).json
 
+# The first time it asks, and keeps the answers in deploy.toml; after that it shows what would change, and asks for that only.
 deploy: build ## Deploy to the AWS account of your credentials.
-	SAM_CLI_TELEMETRY=0 $(SAM) deploy --guided
+	@test -f deploy.toml || cp samconfig.toml deploy.toml
+	@SAM_CLI_TELEMETRY=0 $(SAM) deploy --no-progressbar --config-file "$(CURDIR)/deploy.toml" $$(grep -q '^region' deploy.toml || echo --guided)
+	@$(BIN)/python -m tools.after_deploy
+
+destroy: setup ## Take the stack down; the bucket and the ledger stay, but for: make destroy DATA=delete
+	@$(BIN)/python -m tools.destroy $(if $(filter delete,$(DATA)),--with-data) $(if $(YES),--yes)
 
 lock: $(UV) ## Resolve the dependencies anew.
 	$(UV) pip compile --quiet --upgrade pyproject.toml --group formats --group local --group dev --universal --generate-hashes --python-version 3.11 \

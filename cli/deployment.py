@@ -8,7 +8,8 @@ from typing import Any
 import botocore.exceptions
 
 from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
+from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter, StepFunctionsTaskTokens
 
 
 class NotDeployedError(Exception):
@@ -21,12 +22,18 @@ class Deployment:
 
     executions: Any
     ledger: DynamoLedger
+    approvals: DynamoApprovals
     state_machine_arn: str
 
     @property
     def jobs(self) -> StepFunctionsJobStarter:
         """Return what starts executions."""
         return StepFunctionsJobStarter(self.executions, self.state_machine_arn)
+
+    @property
+    def tokens(self) -> StepFunctionsTaskTokens:
+        """Return what wakes tasks that wait."""
+        return StepFunctionsTaskTokens(self.executions)
 
     def execution_arn(self, name: str) -> str:
         """Return the ARN of the execution of that name."""
@@ -48,9 +55,11 @@ def find_deployment(stack: str, *, region: str | None, endpoint_url: str | None)
         )
         raise NotDeployedError(message) from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+    table = clients.resource("dynamodb").Table(outputs["LedgerTableName"])
     return Deployment(
         executions=clients.client("stepfunctions"),
-        ledger=DynamoLedger(clients.resource("dynamodb").Table(outputs["LedgerTableName"])),
+        ledger=DynamoLedger(table),
+        approvals=DynamoApprovals(table),
         state_machine_arn=outputs["JobStateMachineArn"],
     )
 

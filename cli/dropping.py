@@ -9,11 +9,12 @@ from typing import Any
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.answer_shape import schema_file
+from batchdrop.domain.prices import PRICES_KEY
 from batchdrop.domain.recipe import Input
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import JobFault
 from cli.local_files import LocalFiles
-from cli.recipes import load_recipe
+from cli.recipes import load_prices, load_recipe, prices_beside
 
 
 class NotDroppableError(Exception):
@@ -46,6 +47,8 @@ class Drop:
             raise NotDroppableError(message)
         try:
             recipe, _ = load_recipe(self.recipe) if self.recipe else (None, None)
+            if self.recipe is not None:
+                load_prices(self.recipe)
             reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
         except JobFault as error:
             raise NotDroppableError(str(error)) from error
@@ -56,12 +59,15 @@ class Drop:
             raise NotDroppableError(message)
 
     def upload(self, s3: Any, bucket: str) -> None:
-        """Upload the files to attach, the recipe with its schema, and the file, in that order: it starts the job."""
+        """Upload files to attach, the recipe with its schema and prices, and last the file: it starts the job."""
         for key, path in LocalFiles(self.files).keys() if self.files else ():
             s3.upload_file(str(path), bucket, key)
         if self.recipe is not None:
             file = schema_file(load_recipe(self.recipe)[0])
             if file is not None:
                 s3.upload_file(str(self.recipe.with_name(file)), bucket, f"recipes/{file}")
+            prices = prices_beside(self.recipe)
+            if prices is not None:
+                s3.upload_file(str(prices), bucket, PRICES_KEY)
             s3.upload_file(str(self.recipe), bucket, f"recipes/{self.recipe.stem}.yaml")
         s3.upload_file(str(self.file), bucket, self.key)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
 from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest
@@ -25,6 +26,7 @@ class Stage(Enum):
     SPLITTING = "splitting"
     WAITING = "waiting its turn"
     ASKING = "asking"
+    UNAPPROVED = "waiting for approval"
     COLLECTED = "collected"
     CLOSING = "closing"
     SUCCEEDED = "succeeded"
@@ -32,6 +34,7 @@ class Stage(Enum):
 
 
 ENDED = {Stage.SUCCEEDED, Stage.FAILED}
+HELD = ENDED | {Stage.UNAPPROVED}  # nothing moves any more, or not before somebody says so
 
 
 @dataclass(slots=True)
@@ -66,12 +69,20 @@ class JobWatcher:
     """Looks at one job again and again; what has ended is not looked at twice."""
 
     def __init__(
-        self, *, job_id: str, execution_arn: str, executions: Any, store: S3ObjectStore, ledger: DynamoLedger
+        self,
+        *,
+        job_id: str,
+        execution_arn: str,
+        executions: Any,
+        store: S3ObjectStore,
+        ledger: DynamoLedger,
+        approvals: DynamoApprovals | None = None,
     ) -> None:
         self._execution_arn = execution_arn
         self._executions = executions
         self._store = store
         self._ledger = ledger
+        self._approvals = approvals
         self._view = JobView(job_id)
         self._manifest: Manifest | None = None
 
@@ -91,10 +102,20 @@ class JobWatcher:
             return Stage.STARTING
         if self._manifest.cursor is not None:
             return Stage.SPLITTING
+        if self._waits_for_approval(self._manifest):
+            return Stage.UNAPPROVED
         open_shards = any(
             shard.stage in {Stage.WAITING, Stage.ASKING} and shard.requests for shard in self._view.shards
         )
         return Stage.ASKING if open_shards else Stage.CLOSING
+
+    def _waits_for_approval(self, manifest: Manifest) -> bool:
+        if self._approvals is None or manifest.recipe is None or manifest.recipe.sampled is None:
+            return False
+        job_id = self._view.job_id
+        if not self._approvals.tokens(job_id) or self._ledger.halted(job_id):
+            return False
+        return self._approvals.approved(job_id) is None
 
     def _look_at_manifest(self) -> None:
         if self._manifest is not None and self._manifest.cursor is None:

@@ -52,10 +52,13 @@ def run(
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
     wait_scale: WaitScale = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
 
     Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
     from cli.dropping import Drop
@@ -65,7 +68,7 @@ def run(
         service = service_of(os.environ)
     except ServiceUnclearError as error:
         _usage_error(str(error))
-    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows)
+    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows, approves=yes)
 
 
 @app.command()
@@ -83,25 +86,35 @@ def check(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
     file: Annotated[Path | None, typer.Argument(help="A file to be asked about with it.")] = None,
     files: Files = None,
+    *,
+    exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
+    sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
 ) -> None:
     """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
 
-    Nothing is sent. Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
+    Nothing is asked; with --exact, a sample of the prompts is sent to be counted, which is free.
+    Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
     """
-    from batchdrop.errors import JobFault
-    from cli.checking import check_file, check_recipe
+    from batchdrop.errors import BatchdropError
+    from cli.checking import Exact, check_file, check_recipe
+    from cli.service import ServiceUnclearError, service_of
 
     for path in (recipe, file):
         if path is not None and not path.is_file():
             _usage_error(f"there is no file {path}")
     if files is not None and not files.is_dir():
         _usage_error(f"there is no folder {files}")
+    if exact and file is None:
+        _usage_error("--exact counts a file's requests; name the file behind the recipe")
     try:
+        counting = Exact(service_of(os.environ), sample) if exact else None
         if file is None:
             check_recipe(recipe, _console())
-        elif not check_file(recipe, file, _console(), files=files):
+        elif not check_file(recipe, file, _console(), files=files, exact=counting):
             raise typer.Exit(JOB_FAILED)
-    except JobFault as fault:
+    except ServiceUnclearError as error:
+        _usage_error(str(error))
+    except BatchdropError as fault:
         typer.echo(f"Error: {fault}", err=True)
         raise typer.Exit(JOB_FAILED) from fault
 
@@ -145,6 +158,22 @@ def resume(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint
     _control(job_control.resume, job, stack, region, endpoint_url)
 
 
+@app.command()
+def approve(
+    job: str,
+    stack: Stack = "batchdrop",
+    region: Region = None,
+    endpoint_url: Endpoint = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Go on with a job that has shown its sample: ask the rest."""
+    from cli import approval
+
+    shown = approval.as_json if as_json else approval.as_text
+    _control(lambda deployment, job_id: shown(approval.approve(deployment, job_id)), job, stack, region, endpoint_url)
+
+
 def _control(
     command: Callable[[Deployment, str], str], job: str, stack: str, region: str | None, endpoint_url: str | None
 ) -> None:
@@ -159,7 +188,15 @@ def _control(
     typer.echo(message)
 
 
-def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shard_rows: int | None) -> None:
+def _run(
+    drop: Drop,
+    out: Path,
+    service: Service,
+    wait_scale: float | None,
+    shard_rows: int | None,
+    *,
+    approves: bool = False,
+) -> None:
     from cli.dropping import NotDroppableError
     from cli.one_shot import Run, run_once
 
@@ -167,7 +204,7 @@ def _run(drop: Drop, out: Path, service: Service, wait_scale: float | None, shar
         drop.check()
     except NotDroppableError as error:
         _usage_error(str(error))
-    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows)
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
     if not _guarded(lambda: run_once(one, _console())):
         raise typer.Exit(JOB_FAILED)
 

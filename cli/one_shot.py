@@ -14,10 +14,13 @@ from rich.console import Console
 from rich.text import Text
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
 from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
+from cli.approval import decide_on_sample
+from cli.deployment import Deployment
 from cli.dropping import Drop
-from cli.job_view import JobWatcher, Stage, find_execution
+from cli.job_view import HELD, JobWatcher, Stage, find_execution
 from cli.outputs import fetch_results, show_results
 from cli.progress import follow
 from cli.service import Service
@@ -41,6 +44,8 @@ class Run:
     service: Service
     wait_scale: float
     shard_rows: int | None = None
+    approves: bool = False
+    """Whether a sample is approved without asking."""
 
     def options(self, log_dir: Path) -> StackOptions:
         """Return the stack for this run."""
@@ -83,15 +88,21 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[
     run.drop.upload(s3, stack.bucket)
     console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
     job_id, execution_arn = _await_execution(stack, executions)
+    deployment = _deployment(stack, executions)
     watcher = JobWatcher(
         job_id=job_id,
         execution_arn=execution_arn,
         executions=executions,
         store=S3ObjectStore(s3, stack.bucket),
-        ledger=DynamoLedger(stack.clients.resource("dynamodb").Table(stack.ledger_table)),
+        ledger=deployment.ledger,
+        approvals=deployment.approvals,
     )
-    view = follow(watcher.look, console=console, pause=_pauser(stack))
+    view = follow(watcher.look, console=console, pause=_pauser(stack), until=HELD)
     folder = run.out / job_id
+    if view.stage is Stage.UNAPPROVED:
+        fetch_results(s3, stack.bucket, job_id, folder)
+        decide_on_sample(deployment, job_id, folder, console, approves=run.approves)
+        view = follow(watcher.look, console=console, pause=_pauser(stack))
     fetch_results(s3, stack.bucket, job_id, folder)
     summary = folder / "summary.json"
     if summary.exists():
@@ -99,6 +110,11 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[
     else:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
     return job_id, view.stage is Stage.SUCCEEDED
+
+
+def _deployment(stack: EmbeddedStack, executions: Any) -> Deployment:
+    table = stack.clients.resource("dynamodb").Table(stack.ledger_table)
+    return Deployment(executions, DynamoLedger(table), DynamoApprovals(table), stack.state_machine_arn)
 
 
 def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:

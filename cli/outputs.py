@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchdrop.domain.cost import shown_usd
 from cli.first_rows import first_rows
 
 ROWS_SHOWN = 8
@@ -37,9 +39,11 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
-        console.print(_first_rows(output, room=console.width))
+        console.print(first_rows_table(output, room=console.width))
     console.print(_tally_line(summary))
     console.print(_cost_line(summary), soft_wrap=True)
+    if summary.get("estimate"):
+        console.print(estimate_line(summary["estimate"]), soft_wrap=True)
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
@@ -50,7 +54,8 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
 
 
-def _first_rows(output: Path, *, room: int) -> Table:
+def first_rows_table(output: Path, *, room: int) -> Table:
+    """Return the first rows of an output, as wide as the terminal has room for."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     columns, rows = first_rows(output, ROWS_SHOWN)
     shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in rows]
@@ -88,4 +93,20 @@ def _cost_line(summary: dict[str, Any]) -> Text:
     return Text(
         f"{tokens_in:,} tokens in, {tokens_out:,} out: {dollars} at {price} of {summary['cost']['prices_of']}; "
         f"{summary['timings']['total_seconds']:.1f} s"
+    )
+
+
+def estimate_line(estimate: dict[str, Any]) -> Text:
+    """Return a summary's estimate held against what was used, in one line."""
+    usd, actual = estimate["usd"], estimate["actual"]
+    if usd is None:
+        dollars = "dollars unknown"
+    else:
+        low, expected, high = (shown_usd(Decimal(str(usd[bound]))) for bound in ("low", "expected", "high"))
+        dollars = f"{expected} ({low} to {high})"
+    spent = shown_usd(None if actual["usd"] is None else Decimal(str(actual["usd"])))
+    times = "" if estimate["ratio"] is None else f", {estimate['ratio']:.2f} times the estimate"
+    return Text(
+        f"estimated {estimate['input_tokens']:,} tokens in, {estimate['output_tokens']['expected']:,} out: {dollars}; "
+        f"actual {actual['input_tokens']:,} in, {actual['output_tokens']:,} out: {spent}{times}"
     )

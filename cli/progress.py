@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,18 +12,33 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from cli.job_view import ENDED, JobView, ShardView, Stage
+from cli.job_view import ENDED, HELD, JobView, ShardView, Stage
 
 SHARDS_SHOWN = 12  # more than these are told by their number only
 LOOK_SECONDS = 0.4
 
-_STYLES = {Stage.COLLECTED: "green", Stage.FAILED: "red", Stage.ASKING: "yellow", Stage.SUCCEEDED: "green"}
+_STYLES = {
+    Stage.COLLECTED: "green",
+    Stage.FAILED: "red",
+    Stage.ASKING: "yellow",
+    Stage.SUCCEEDED: "green",
+    Stage.UNAPPROVED: "yellow",
+}
 _JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING)
 
 
-def follow(look: Callable[[], JobView], *, console: Console, pause: Callable[[float], None]) -> JobView:
-    """Show a job until it ends, and return its last view. `pause` waits between two looks."""
-    views = _views(look, pause)
+def follow(
+    look: Callable[[], JobView],
+    *,
+    console: Console,
+    pause: Callable[[float], None],
+    until: Collection[Stage] = ENDED,
+) -> JobView:
+    """Show a job until it ends, or is at another stage of `until`; return its last view.
+
+    `pause` waits between two looks.
+    """
+    views = _views(look, pause, until)
     if not console.is_terminal:
         return _print_changes(views, console)
     view = JobView("")
@@ -34,11 +49,11 @@ def follow(look: Callable[[], JobView], *, console: Console, pause: Callable[[fl
     return view
 
 
-def _views(look: Callable[[], JobView], pause: Callable[[float], None]) -> Iterator[JobView]:
+def _views(look: Callable[[], JobView], pause: Callable[[float], None], until: Collection[Stage]) -> Iterator[JobView]:
     while True:
         view = look()
         yield view
-        if view.stage in ENDED:
+        if view.stage in until:
             return
         pause(LOOK_SECONDS)
 
@@ -67,7 +82,7 @@ def _picture(view: JobView) -> RenderableType:
 
 
 def _stages(stage: Stage) -> Text:
-    if stage in ENDED:
+    if stage in HELD:
         return Text(stage.value, style=_STYLES.get(stage, "red"))
     now = _JOB_STAGES.index(stage)
     text = Text()

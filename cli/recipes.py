@@ -9,13 +9,30 @@ from typing import Any
 import yaml
 
 from batchdrop.domain.answer_shape import schema_file
+from batchdrop.domain.prices import PRICES_FILE, PriceTable
 from batchdrop.domain.recipe import Recipe, parse_recipe
 from batchdrop.errors import RecipeRejected
+from batchdrop.usecases.estimating import prices_in
+
+
+def prices_beside(recipe: Path) -> Path | None:
+    """Return the user's own price table: `prices.yaml` beside the recipe, as it lies beside it in the bucket."""
+    path = recipe.with_name(PRICES_FILE)
+    return path if path.is_file() else None
+
+
+def load_prices(recipe: Path) -> PriceTable | None:
+    """Return the user's own price table beside a recipe; None if there is none. Raises PricesRejected."""
+    path = prices_beside(recipe)
+    return None if path is None else prices_in(path.read_bytes(), name=path.name)
 
 
 def load_recipe(path: Path) -> tuple[Recipe, Any]:
     """Return a recipe on disk, and what the schema file holds that it names. Raises RecipeRejected."""
     name = path.name
+    if name == PRICES_FILE:
+        message = f"{name}: that name is kept for your own prices; give the recipe another name"
+        raise RecipeRejected(message)
     try:
         recipe = parse_recipe(yaml.safe_load(path.read_bytes()), name=name)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -32,6 +32,13 @@ class Service:
             return "Claude API: the emulator on this machine (no key, no bill)"
         return f"Claude API: {self.base_url}, with your key: what it answers is billed to you"
 
+    @property
+    def counter(self) -> str:
+        """Return one line that tells the user who counts tokens."""
+        if self.base_url is None:
+            return "the emulator on this machine, by a rule of its own; with ANTHROPIC_API_KEY set, the service itself"
+        return f"{self.base_url}, free of charge"
+
 
 def service_of(environment: Mapping[str, str]) -> Service:
     """Choose by ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY: either of them set means a real service.

@@ -59,7 +59,6 @@ def _add_rules(keys: dict[str, Any], defs: dict[str, Any]) -> None:
         defs["Attach"]["properties"]["column"],
     ):
         key.update(_SAID)
-    keys["lane"]["enum"].remove("live")  # refused until it is there
     keys["messages"]["minItems"] = 1
     keys["system"].update(_NO_TEMPLATE)
     defs["System"]["properties"]["text"].update(_SAID | _NO_TEMPLATE)

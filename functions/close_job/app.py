@@ -8,6 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
+from batchdrop.domain.job_metrics import cost_metrics
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.summary import fault_of
 from batchdrop.errors import JobCanceled, JobFailed
@@ -36,6 +37,8 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         formats=bootstrap.formats(),
     )
     metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
+    for name, value in cost_metrics(summary).items():
+        metrics.add_metric(name, MetricUnit.NoUnit if name.startswith("Dollars") else MetricUnit.Count, value)
     logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
     first = summary.faults[0] if summary.faults else None
     return {

@@ -90,6 +90,8 @@ def request_of(params: Params) -> Request:
             tokens += sum(map(sight_tokens, turn.content))
     for tool in params.tools:
         tokens += count_tokens(f"{tool.name} {tool.input_schema}", params.model)
+    if params.output_config and params.output_config.format:  # the model is told the schema in words
+        tokens += count_tokens(bytes(params.output_config.format.schema).decode("utf-8", "replace"), params.model)
     return Request(params, prompt, tokens)
 
 

@@ -104,6 +104,7 @@ class Limits:
         self._clock = clock
         self._settings = settings
         self.batches = Bucket(clock, settings.batches_rpm)
+        self.counts = Bucket(clock, settings.count_tokens_rpm)
         self._models: dict[str, ModelLimits] = {}
 
     def of_model(self, model: str) -> ModelLimits:
@@ -116,6 +117,11 @@ class Limits:
         """Take one call to a batches endpoint; raises ApiError (429) with retry-after if there is no room."""
         _check_room(self.batches, 1, "requests")
         self.batches.take(1)
+
+    def admit_count(self) -> None:
+        """Take one call to count_tokens; raises ApiError (429) with retry-after if there is no room."""
+        _check_room(self.counts, 1, "token counting requests")
+        self.counts.take(1)
 
     def batches_headers(self) -> dict[str, str]:
         """Return the headers of every batches answer."""
@@ -134,6 +140,7 @@ class Limits:
         """Take over changed settings."""
         self._settings = settings
         self.batches.resize(settings.batches_rpm)
+        self.counts.resize(settings.count_tokens_rpm)
         for model in self._models.values():
             model.resize(settings)
 

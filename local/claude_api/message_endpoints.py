@@ -9,7 +9,7 @@ from starlette.responses import Response
 from local.claude_api.asking import Request, failure, read_request, request_of
 from local.claude_api.dice import Dice
 from local.claude_api.message_types import Message
-from local.claude_api.params import check_prompt, read_params
+from local.claude_api.params import check_prompt, read_countable
 from local.claude_api.settings import Settings
 from local.claude_api.visit import Visit
 
@@ -36,8 +36,9 @@ async def create(visit: Visit) -> Response:
 
 
 async def count_tokens(visit: Visit) -> Response:
-    """POST /v1/messages/count_tokens: free, an estimate."""
-    params = read_params(await visit.body(visit.state.settings.max_message_bytes))
+    """POST /v1/messages/count_tokens: free, an estimate, with a rate limit of its own."""
+    visit.state.limits.admit_count()
+    params = read_countable(await visit.body(visit.state.settings.max_message_bytes))
     check_prompt(params)
     tokens = request_of(params).input_tokens
     return Response(msgspec.json.encode({"input_tokens": tokens}), media_type="application/json")

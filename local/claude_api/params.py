@@ -19,6 +19,12 @@ NEW_VERSION = "2026-10-21"
 KNOWN_VERSIONS = frozenset({OLD_VERSION, NEW_VERSION})
 MAX_OUTPUT_TOKENS = 128_000  # the largest output the SDK reckons with (its timeout is scaled by it)
 SAMPLING = ("temperature", "top_p", "top_k")
+COUNTABLE = frozenset(
+    {
+        *("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"),
+        *("speed", "user_profile_id"),
+    }
+)  # the SDK's MessageCountTokensParams
 Lane = Literal["batch", "standard"]
 
 
@@ -86,6 +92,15 @@ def read_params(raw: bytes | memoryview | msgspec.Raw) -> Params:
         return _DECODER.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(in_api_words(error)) from error
+
+
+def read_countable(raw: bytes) -> Params:
+    """Decode what count_tokens takes: a prompt, and nothing that says how to answer it. Raises ApiError."""
+    params = read_params(raw)
+    for name in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
+        if name not in COUNTABLE:
+            raise invalid(f"{name}: Extra inputs are not permitted")
+    return params
 
 
 def check_params(params: Params, *, lane: Lane, version: str, strict_schemas: bool) -> None:

@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Uncached input tokens a minute, for each model."""
     messages_otpm: NotNegative = 100_000_000.0
     """Output tokens a minute, for each model."""
+    count_tokens_rpm: NotNegative = 2000.0
+    """Calls a minute to count_tokens; they do not touch the other limits."""
 
     latency_seconds: NotNegative = 0.0
     """Median time to answer a Messages call, in real seconds."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batchdrop import errors
+from batchdrop.domain.limits import LEDGER_KEPT
 from tests.asl.walker import all_states, levels, targets
 from tests.project import FUNCTIONS, ROOT, definition, template
 
@@ -40,13 +41,15 @@ RETRIED = {
     "MessageBatchLost": {"Collect results"},
 }
 NEVER_RETRIED = {
-    "UploadRejected", "RecipeRejected", "NothingToAsk", "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
+    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
+    "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "DeadlinePassed",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed",
 }  # fmt: skip
 
 
 RED_END = "End red"
+APPROVAL = "Await approval"
 SCHEDULED = {"guard_retention"}  # no step of a job
 QUEUED = "answer_requests"  # called by the queue, not by its ARN
 
@@ -91,10 +94,12 @@ def test_every_task_has_a_timeout(name: str, state: dict[str, Any]) -> None:
     """
     resources = template()["Resources"]
     called = re.fullmatch(r"\$\{(\w+)Arn\}", state["Resource"])
-    if state["Resource"].endswith(".waitForTaskToken"):
+    if state["Resource"].endswith("sqs:sendMessage.waitForTaskToken"):
         # A slice may wait a day for its turn; a worker that has it says that it is alive.
         visible_after = resources["SliceQueue"]["Properties"]["VisibilityTimeout"]
         assert visible_after < state["HeartbeatSeconds"] < state["TimeoutSeconds"] == 86_400
+        return
+    if name == APPROVAL:
         return
     if called is None:
         assert 0 < state["TimeoutSeconds"] <= 60
@@ -151,6 +156,28 @@ def test_the_red_end_is_not_caught() -> None:
     assert red["Parameters"]["redrives.$"] == "$$.Execution.RedriveCount"
     assert not {"JobFailed", "JobCanceled"} & set(_retried(red))
     assert definition()["States"]["Did the job succeed?"]["Default"] == RED_END
+
+
+def test_an_approval_is_awaited_for_days_and_not_for_ever() -> None:
+    """As long as the template says; the end of that time is no fault, and whoever is woken looks what has happened."""
+    state = definition()["States"][APPROVAL]
+    assert state["TimeoutSeconds"] == "${ApprovalSeconds}"
+    most = template()["Parameters"]["ApprovalSeconds"]["MaxValue"]
+    assert most < LEDGER_KEPT.total_seconds(), "the ledger forgets the token before"
+    assert (state["Catch"][0]["ErrorEquals"], state["Catch"][0]["Next"]) == (["States.Timeout"], "Show sample")
+    assert "States.Timeout" not in _retried(state)
+    assert state["Next"] == "Show sample"
+
+
+def test_one_map_asks_the_sample_and_the_rest() -> None:
+    """Its items are named by the state; only after the sample, and only if it may, it is entered again."""
+    states = definition()["States"]
+    assert states["Ask every shard"]["ItemReader"]["Parameters"]["Key.$"] == (
+        "States.Format('jobs/{}/{}.json', $.job_id, $.split.asks)"
+    )
+    assert states["Ask every shard"]["Next"] == "Was it the sample?"
+    [rule] = [rule for rule in states["What becomes of the rest?"]["Choices"] if rule["Next"] == "Ask every shard"]
+    assert rule == {"Variable": "$.split.rest", "StringEquals": "ask", "Next": "Ask every shard"}
 
 
 def test_an_uncertain_submission_is_settled_not_failed() -> None:

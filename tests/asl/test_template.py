@@ -104,6 +104,8 @@ LEDGER_ACTIONS = {
     "plan_slices": {"GetItem"},
     "answer_requests": {"GetItem", "PutItem", "UpdateItem"},
     "collect_results": {"GetItem", "PutItem", "UpdateItem"},
+    "show_sample": {"Query", "GetItem", "PutItem"},
+    "await_approval": {"GetItem", "PutItem"},
     "close_job": {"Query", "GetItem", "DeleteItem"},
     "guard_retention": {"Scan"},
 }

@@ -156,6 +156,8 @@ def check_known(name: str, state: State) -> None:
 
 def path(data: Any, text: str) -> Any:
     """Follow a plain path such as `$.fault.Error`; what is not there is an error, as on AWS."""
+    if text.startswith("$$."):
+        return f"<{text}>"  # of the context object, which no walk looks into
     assert re.fullmatch(r"\$(\.[A-Za-z_]+)*", text), f"a path that the walker does not know: {text}"
     for name in text.split(".")[1:]:
         assert name in data, f"States.Runtime: {text} is not in {data}"
@@ -169,8 +171,9 @@ def placed(data: Any, where: str | None, result: Any) -> Any:
         return data
     if where == "$":
         return result
-    assert re.fullmatch(r"\$\.[A-Za-z_]+", where), f"a ResultPath that the walker does not know: {where}"
-    return {**data, where.removeprefix("$."): result}
+    assert re.fullmatch(r"\$(\.[A-Za-z_]+)+", where), f"a ResultPath that the walker does not know: {where}"
+    name, _, rest = where.removeprefix("$.").partition(".")
+    return {**data, name: placed(data[name], f"$.{rest}", result) if rest else result}
 
 
 def filled(parameters: Any, data: Any) -> Any:

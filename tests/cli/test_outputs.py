@@ -117,3 +117,28 @@ def test_the_price_is_named_by_its_lane(tmp_path: Path) -> None:
     assert "at the batch price of 2026-11-22" in _shown(tmp_path)
     both = [{"lane": "batch", "answers": 1, "usd": 1}, {"lane": "live", "answers": 1, "usd": 2}]
     assert "at the prices of the batch and live lane of 2026-11-22" in _shown(tmp_path, lanes=both)
+
+
+ESTIMATE: dict[str, Any] = {
+    "input_tokens": 1_400,
+    "output_tokens": {"low": 1, "expected": 20, "high": 640},
+    "usd": {"low": 0.0009, "expected": 0.0012, "high": 0.0031},
+    "actual": {"input_tokens": 1_500, "output_tokens": 15, "usd": 0.001234},
+    "ratio": 1.028,
+}
+
+
+def test_the_estimate_is_held_against_what_was_used(tmp_path: Path) -> None:
+    """In one line; a summary of an earlier version has none."""
+    assert (
+        "estimated 1,400 tokens in, 20 out: $0.0012 ($0.00090 to $0.0031); "
+        "actual 1,500 in, 15 out: $0.0012, 1.03 times the estimate"
+    ) in _shown(tmp_path, estimate=ESTIMATE).splitlines()
+    assert "estimated" not in _shown(tmp_path)
+
+
+def test_an_estimate_without_a_price(tmp_path: Path) -> None:
+    """Tokens are told all the same."""
+    unknown = {**ESTIMATE, "usd": None, "ratio": None, "actual": {**ESTIMATE["actual"], "usd": None}}
+    line = "estimated 1,400 tokens in, 20 out: dollars unknown; actual 1,500 in, 15 out: price unknown"
+    assert line in _shown(tmp_path, estimate=unknown).splitlines()

@@ -17,6 +17,7 @@ from batchdrop.domain.recipe import (
     Output,
     Recipe,
     Retry,
+    Sample,
     System,
     Turn,
     parse_recipe,
@@ -25,7 +26,7 @@ from batchdrop.domain.recipe_rules import USUAL_ENCODINGS
 from batchdrop.domain.request import RecipeRequests
 from tests.domain.recipe_page import PAGE, RECIPES
 
-STRUCTS = [Recipe, Input, Output, System, Turn, Example, Attach, Retry]
+STRUCTS = [Recipe, Input, Output, System, Turn, Example, Attach, Retry, Sample]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
@@ -48,7 +49,7 @@ def _pack(rows: list[bytes | None], limits: ShardLimits) -> Packed:
                 line = None if params is None else request_line(packer.custom_id(place), params)
                 row = Row(str(params), Cursor(rows=place.index))
                 writer.add(row, None if params else "no", line)
-        packed.items.append(writer.item())
+        packed.items.append(writer.item(Estimate()))
         packed.bodies.append(store.read(keys.requests(shard)))
         packed.rows.append([StoredRow(**json.loads(line)) for line in store.read(keys.rows(shard)).splitlines()])
     return packed
@@ -57,7 +58,11 @@ def _pack(rows: list[bytes | None], limits: ShardLimits) -> Packed:
 @st.composite
 def limits(draw: st.DrawFn) -> ShardLimits:
     """Return limits that rows of this size meet often; any one request fits."""
-    return ShardLimits(max_rows=draw(st.integers(1, 9)), max_bytes=draw(st.integers(EMPTY_BODY + 420, 1_500)))
+    return ShardLimits(
+        max_rows=draw(st.integers(1, 9)),
+        max_bytes=draw(st.integers(EMPTY_BODY + 420, 1_500)),
+        sample=draw(st.none() | st.integers(1, 9)),
+    )
 
 
 all_rows = st.lists(params_or_reject, max_size=40)
@@ -80,6 +85,8 @@ def test_no_shard_is_oversized(rows: list[bytes | None], limit: ShardLimits) -> 
     for item, body in zip(packed.items, packed.bodies, strict=True):
         assert item.rows <= limit.max_rows
         assert len(body) <= limit.max_bytes
+    if limit.sample is not None and packed.items:
+        assert packed.items[0].requests <= limit.sample
 
 
 @given(all_rows, limits())
@@ -119,6 +126,8 @@ def test_no_shard_ends_early(rows: list[bytes | None], limit: ShardLimits) -> No
     packed = _pack(rows, limit)
     firsts = [number for number, place in enumerate(packed.places) if place.opens_shard and number]
     for first, item in zip(firsts, packed.items, strict=False):
+        if item.shard == 0 and item.requests == limit.sample:
+            continue
         params = rows[first]
         cost = 0 if params is None else len(params) + LARGEST_LINE
         assert item.rows == limit.max_rows or item.bytes + cost > limit.max_bytes

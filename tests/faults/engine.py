@@ -12,6 +12,7 @@ from tests.faults.asl import OPERATORS, BadPath, State, definition, fill, path, 
 from tests.faults.scheduler import Actor, Scheduler, Signal
 
 PUT_ITEM = "arn:aws:states:::dynamodb:putItem"
+INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 MAX_STATE_BYTES = 256 * 1024  # Step Functions: payload of a state
 
 
@@ -31,6 +32,9 @@ class Tasks(Protocol):
 
     def put_item(self, item: dict[str, Any]) -> None:
         """Write an item into the ledger's table."""
+
+    def invoke_and_wait(self, function: str, payload: Any, token: str) -> Any:
+        """Call a function, then wait until the token's bell is rung."""
 
     def read_items(self, key: str) -> list[Any]:
         """Read the Map's items."""
@@ -78,6 +82,7 @@ class Engine:
         self._concurrency = concurrency
         self._log = log
         self._ended = Signal(scheduler)
+        self._waits = 0
         self.executions: dict[str, Execution] = {}
 
     def start(self, name: str, given: Any) -> bool:
@@ -168,6 +173,8 @@ class Engine:
                 return state["Next"], placed(state.get("ResultPath", "$"), execution.data, result)
 
     def _attempt(self, state: State, execution: Execution) -> Any:
+        if state["Resource"] == INVOKE_AND_WAIT:
+            return self._invoke_and_wait(state, execution)
         payload = execution.data
         if "Parameters" in state:
             payload = fill(state["Parameters"], execution.data, execution.context)
@@ -176,6 +183,14 @@ class Engine:
             return self._tasks.put_item({name: _untyped(value) for name, value in payload["Item"].items()})
         function = function_of(state["Resource"])
         return self._tasks.invoke(function, json.loads(json.dumps(payload)), timeout=state["TimeoutSeconds"])
+
+    def _invoke_and_wait(self, state: State, execution: Execution) -> Any:
+        self._waits += 1
+        token = f"wait-{self._waits} of {execution.name}"
+        given = fill(state["Parameters"], execution.data, {**execution.context, "Task": {"Token": token}})
+        assert state["TimeoutSeconds"] == "${ApprovalSeconds}"
+        payload = json.loads(json.dumps(given["Payload"]))
+        return self._tasks.invoke_and_wait(function_of(given["FunctionName"]), payload, token)
 
     def _retry_delay(self, state: State, error: str, attempts: dict[int, int]) -> float | None:
         for number, retrier in enumerate(state.get("Retry", [])):

@@ -137,7 +137,7 @@ class Judge:
 
     def _row_of(self, custom_id: str) -> int:
         shard, index = custom_id.rsplit("-", 2)[1:]
-        return int(shard) * self._schedule.shard_rows + int(index)
+        return self._schedule.row_number(int(shard), int(index))
 
     def _kind(self, custom_id: str) -> str:
         return self._schedule.rows[self._row_of(custom_id)]

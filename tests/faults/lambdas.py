@@ -63,3 +63,9 @@ def timeouts() -> dict[str, float]:
             timeout = template["Parameters"][timeout["Ref"]]["Default"]
         found[properties["CodeUri"].removeprefix("functions/")] = float(timeout)
     return found
+
+
+@cache
+def approval_seconds() -> float:
+    """Return how long a job waits for the approval of its sample, as template.yaml says."""
+    return float(read_template(ROOT / "template.yaml")["Parameters"]["ApprovalSeconds"]["Default"])

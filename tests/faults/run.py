@@ -12,6 +12,8 @@ import msgspec
 
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.submission import Halt
+from batchdrop.usecases.approve_job import approve_job
+from batchdrop.usecases.await_approval import wake_waiting
 from batchdrop.usecases.resume_job import resume_job
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
@@ -64,6 +66,7 @@ class _Conductor:
         self._schedule = world.schedule
         self._scheduler = world.scheduler
         self._resumes = 0
+        self._is_seen_through = False
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
         self._verdict = Verdict()
@@ -81,6 +84,8 @@ class _Conductor:
             scheduler.start("account", self._trouble, delay=self._schedule.trouble.at)
         if self._schedule.cancel_at is not None:
             scheduler.start("cancel", self._cancel, delay=self._schedule.cancel_at)
+        if self._schedule.sample is not None:
+            scheduler.start("approver", self._approve)
         scheduler.start("user", self._see_through)
         scheduler.run()
         return Report(
@@ -117,6 +122,7 @@ class _Conductor:
                 break
             self._scheduler.sleep(self._world.rng.uniform(1, self._schedule.longest_rest))
             execution = self._gone_on(execution)
+        self._is_seen_through = True
         self._scheduler.sleep(ALL_ENDED)
         self._conclude()
 
@@ -178,6 +184,21 @@ class _Conductor:
             self._world.storm.counts["canceled by the user"] += 1
             halt = Halt("JobCanceled", "you canceled the job", self._world.time())
             self._world.own_ledger.halt(self._job_id, halt)
+            wake_waiting(self._job_id, approvals=self._world.approvals(), tokens=self._world.task_tokens())
+
+    def _approve(self) -> None:
+        """Look now and then whether a sample waits, and approve it; now and then the command dies before it rings."""
+        rng, world = random.Random(f"approver of {self._schedule.seed}"), self._world
+        while not self._is_seen_through:
+            self._scheduler.sleep(rng.uniform(5, self._schedule.approver_rest))
+            if not world.engine.executions or not world.bells.is_waited_for(world.approvals().tokens(self._job_id)):
+                continue
+            world.log("the user approves the sample")
+            world.storm.counts["approved by the user"] += 1
+            if rng.random() < 0.2:
+                world.approvals().approve(self._job_id, world.time())
+            else:
+                approve_job(self._job_id, world.time(), approvals=world.approvals(), tokens=world.task_tokens())
 
     # --- the others
 

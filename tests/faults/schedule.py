@@ -102,11 +102,26 @@ class Schedule:
     retries_invalid: bool = False
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job
+    sample: int | None = None  # of the recipe
+    approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
 
     @property
     def shards(self) -> int:
         """Return how many shards the table has."""
         return -(-len(self.rows) // self.shard_rows)
+
+    def row_number(self, shard: int, index: int) -> int:
+        """Return which of the table's rows that is, from 0; the sample is a shard of its own size."""
+        return index if shard == 0 else self._first_rows + (shard - 1) * self.shard_rows + index
+
+    @property
+    def _first_rows(self) -> int:
+        asked = 0
+        for number, kind in enumerate(self.rows[: self.shard_rows]):
+            if asked == self.sample:
+                return number
+            asked += kind != BAD
+        return self.shard_rows
 
 
 def schedule_of(seed: int) -> Schedule:
@@ -186,11 +201,19 @@ def with_typed_answers(schedule: Schedule) -> Schedule:
     return replace(schedule, rows=rows, retries_invalid=True)
 
 
+def with_samples(schedule: Schedule) -> Schedule:
+    """Return the schedule with a sample, and a user who approves it soon, late, or after the wait is over."""
+    rng = random.Random(f"sample of {schedule.seed}")
+    rest = rng.choice((600.0, 600.0, 20_000.0, 900_000.0))
+    return replace(schedule, sample=rng.randint(1, 4), approver_rest=rest)
+
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
     "strays": with_strays,
     "typed": with_typed_answers,
+    "sampled": with_samples,
 }
 
 

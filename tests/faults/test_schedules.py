@@ -37,6 +37,30 @@ def test_answers_that_break_their_schema_are_paid_for_twice_at_most(first: int) 
         _fine(run_seed(seed, kind="typed"))
 
 
+@pytest.mark.parametrize("first", range(9_000, 9_040, 10))
+def test_a_sample_is_paid_once_and_so_is_the_rest(first: int) -> None:
+    """Approved soon, late or never in time, canceled, resumed, redriven: no row is asked twice, and none is lost."""
+    for seed in range(first, first + 10):
+        _fine(run_seed(seed, kind="sampled"))
+
+
+def test_a_sample_that_nobody_approves_is_all_that_is_paid_for() -> None:
+    """Seven days later the job is closed with two answers."""
+    report = run(plain(("",) * 6, shard_rows=3, sample=2, approver_rest=1e9, stays_canceled=True))
+    _fine(report)
+    assert (report.endings, report.verdict.billed) == (["FAILED JobCanceled"], 2)
+    assert report.counts["approval came too late, or not"] == 1
+
+
+def test_a_job_that_nobody_approved_is_approved_later() -> None:
+    """Resumed or redriven, it waits again, and asks the rest only then."""
+    for is_redriven in (False, True):
+        report = run(plain(("",) * 6, shard_rows=3, sample=2, approver_rest=3_000_000.0, redriven=is_redriven))
+        _fine(report)
+        assert (report.endings[0], report.endings[-1]) == ("FAILED JobCanceled", "SUCCEEDED")
+        assert report.verdict.billed == 6
+
+
 @pytest.mark.parametrize(
     ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
 )

@@ -36,6 +36,7 @@ def table_name(schedule: Schedule) -> str:
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
     recipe = RECIPE % schedule.max_rounds + (TYPED if schedule.retries_invalid else "") + _retry(schedule)
+    recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

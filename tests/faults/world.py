@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore
+from batchdrop.ports import Approvals, BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore, TaskTokens
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
+from tests.faults.bells import Bells
 from tests.faults.engine import Engine, TaskError
-from tests.faults.lambdas import handlers, timeouts
+from tests.faults.lambdas import approval_seconds, handlers, timeouts
 from tests.faults.schedule import Schedule, Stray
 from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.store import MemoryStore
@@ -52,6 +55,7 @@ class World:
         self.store: ObjectStore = MemoryStore(self.storm)
         self.table = MemoryTable(self._table_call)
         self.own_ledger: Ledger = DynamoLedger(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
+        self.bells = Bells(self.scheduler, self.storm)
         self.engine = Engine(self.scheduler, self, self.rng, concurrency=schedule.concurrency, log=self.log)
         self._handlers = handlers(self)
         self._calls = 0
@@ -112,6 +116,14 @@ class World:
         """Return the product's own adapter, on the emulator."""
         return self.claude.api
 
+    def approvals(self) -> Approvals:
+        """Return the product's own approvals, on the same table."""
+        return DynamoApprovals(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
+
+    def task_tokens(self) -> TaskTokens:
+        """Return the product's own adapter, on tasks that wait here."""
+        return StepFunctionsTaskTokens(self.bells)  # type: ignore[arg-type]  # as much of a client as it uses
+
     def job_starter(self) -> JobStarter:
         """Return what starts executions."""
         return self
@@ -156,6 +168,18 @@ class World:
         if run.failure:
             raise run.failure
         return run.result
+
+    def invoke_and_wait(self, function: str, payload: Any, token: str) -> Any:
+        """Call a function, then wait until the token's bell is rung. Raises TaskError."""
+        self.bells.hang(token)
+        try:
+            self.invoke(function, payload, timeout=timeouts()[function])
+            if not self.bells.wait(token, approval_seconds()):
+                self.storm.counts["approval came too late, or not"] += 1
+                raise TaskError(error="States.Timeout", cause="")
+        finally:
+            self.bells.take_down(token)
+        return {}
 
     def call_function(self, function: str, payload: Any, *, delay: float = 0.0, stray: Stray | None = None) -> Run:
         """Let a function run; its time counts from its start."""

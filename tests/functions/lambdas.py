@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -70,15 +71,15 @@ class Cloud:
         return [one["name"] for one in self.states.list_executions(stateMachineArn=self.machine_arn)["executions"]]
 
 
-def cloud(emulator: RunningEmulator) -> Cloud:
-    """Create what the template creates; call it inside moto's mock."""
+def cloud(emulator: RunningEmulator, client: Callable[[Any], Any] = client, tables: Any = None) -> Cloud:
+    """Create what the template creates, with these clients; without any, call it inside moto's mock."""
     s3 = client("s3")
     s3.create_bucket(Bucket=BUCKET)
     client("secretsmanager").create_secret(Name=SECRET, SecretString=API_KEY)
     states = client("stepfunctions")
     machine = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     arn = states.create_state_machine(name="batchdrop-job", definition=machine, roleArn=ROLE)["stateMachineArn"]
-    table = create_ledger_table(dynamodb())
+    table = create_ledger_table(tables or dynamodb())
     return Cloud(s3, table, states, arn, emulator)
 
 
@@ -89,9 +90,9 @@ def declared_variables(function: str) -> set[str]:
     return {*template()["Globals"]["Function"]["Environment"]["Variables"], *own}
 
 
-def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the variables that the template declares for this function, and unset those that it does not."""
-    values = {
+def environment(cloud: Cloud) -> dict[str, str]:
+    """Return every variable that the template gives some function."""
+    return {
         "BUCKET_NAME": BUCKET,
         "LEDGER_TABLE": "ledger",
         "API_KEY_SECRET_ARN": SECRET,
@@ -111,6 +112,11 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
         "LIVE_SHARE": "1",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
+
+
+def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables that the template declares for this function, and unset those that it does not."""
+    values = environment(cloud)
     declared = declared_variables(function)
     assert declared <= values.keys(), "the template has a variable that this test does not know"
     for name, value in values.items():
@@ -135,6 +141,7 @@ def forget() -> None:
         bootstrap.leases,
         bootstrap.permits,
         bootstrap.live_queue,
+        bootstrap.approvals,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

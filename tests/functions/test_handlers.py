@@ -120,7 +120,7 @@ def test_split_upload_reads_keys_as_they_are(functions: Functions, name: str) ->
 def test_split_upload_splits_for_the_job(functions: Functions) -> None:
     """As a task, it writes shards of the template's size and answers with counts only."""
     answer = functions.invoke("split_upload", _dropped(functions))
-    expected = {"finished": True, "shards": 2, "rows": 4, "requests": 3, "redrives": 0, "lane": "batch", "deadline": 0}
+    expected = {"finished": True, "shards": 2, "rows": 4, "requests": 3, "redrives": 0, "asks": "shards", "deadline": 0}
     assert answer == {**expected, "expires_at": answer["expires_at"]}
     assert [item["requests"] for item in json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))] == [2, 1]
 
@@ -252,7 +252,7 @@ def test_every_log_line_names_its_job(functions: Functions) -> None:
     _whole_job(functions)
     functions.invoke("settle_submission", event("settle_submission"))
     functions.invoke("plan_slices", {**json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))[0], **STATE})
-    quiet = {"guard_retention", "answer_requests"}
+    quiet = {"guard_retention", "answer_requests", "show_sample", "await_approval"}  # these have files of their own
     assert {line["function_name"] for line in functions.log} == {*FUNCTIONS} - quiet
     for line in functions.log:
         assert line["service"] == "batchdrop"
@@ -406,6 +406,12 @@ def test_no_prompt_and_no_answer_is_logged(functions: Functions, capsys: pytest.
         assert secret not in logged
 
 
+MONEY = (
+    *("DollarsSpent", "DollarsEstimated", "InputTokens", "OutputTokens", "CacheWriteTokens", "CacheReadTokens"),
+    "JobsUnpriced",
+)
+
+
 def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
     """A job's numbers go to CloudWatch as embedded metrics, under the project's namespace."""
     functions.invoke("split_upload", event("split_upload"))
@@ -417,6 +423,11 @@ def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture
         for described in metric["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             name = described["Name"]
             counted[name] = counted.get(name, 0) + sum(metric[name])
+    money = {name: counted.pop(name) for name in MONEY}
+    assert 0 < money["DollarsSpent"] < 0.01
+    assert 0 < money["DollarsEstimated"] < 0.01
+    assert min(money["InputTokens"], money["OutputTokens"]) > 0
+    assert money["JobsUnpriced"] == money["CacheWriteTokens"] == money["CacheReadTokens"] == 0
     assert counted == {
         "JobsStarted": 1,
         "RequestsSplit": 3,

@@ -20,6 +20,8 @@ BUILD = {
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
     "close_job": "bootstrap.object_store(); bootstrap.ledger()",
     "guard_retention": "bootstrap.ledger()",
+    "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals()",
+    "await_approval": "bootstrap.ledger(); bootstrap.approvals(); bootstrap.task_tokens()",
     "plan_slices": "bootstrap.object_store(); bootstrap.ledger()",
     "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits()",
 }
@@ -60,7 +62,9 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert "boto3" in built
 
 
-@pytest.mark.parametrize("function", ["split_upload", "close_job", "guard_retention", "plan_slices"])
+@pytest.mark.parametrize(
+    "function", ["split_upload", "close_job", "guard_retention", "plan_slices", "show_sample", "await_approval"]
+)
 def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> None:
     """Not even in the code that it would import later: what never calls the API never builds its client."""
     text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")

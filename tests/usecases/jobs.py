@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.lane import deadline_of, lane_of_job
+from batchdrop.domain.lane import deadline_of
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.shard_state import ShardState
@@ -138,7 +138,7 @@ class World:
             requests=item.requests,
             expires_at=0,
             resumes=self.upload.resumes,
-            lane=lane_of_job(self.manifest.recipe, requests=self.manifest.requests, live_rows=self.live_rows),
+            lane=self.shard_items[shard]["lane"],
             deadline=deadline_of(self.manifest.recipe, self.upload.uploaded_at),
         )
 

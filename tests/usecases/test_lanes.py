@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchdrop.domain.lane import lane_of_job, lane_of_leftovers
@@ -221,3 +222,22 @@ def test_what_was_sent_in_time_is_followed() -> None:
     sent = world.submit()
     world.clock.advance(3_700)
     assert world.submit(deadline=world.state().deadline) == sent
+
+
+def test_a_round_that_was_sent_is_not_asked_live_by_a_late_resume() -> None:
+    """Its second round was sent, and paid, before the job was stopped; resumed after its time, it is found."""
+    world = _late()
+    world.api = FakeBatchApi(in_turn=lambda request, before: succeeded("yes") if before else errored("api_error"))
+    world.split()
+    first = world.state()
+    world.submit(deadline=first.deadline)
+    world.api.finish()
+    collected = world.collect_round(msgspec.structs.replace(first, batch_id="msgbatch_0"))
+    assert (collected.leftovers, collected.lane) == (4, "batch")
+    world.submit(asked_round=1, requests=4, deadline=first.deadline)
+    world.api.finish()
+    world.clock.advance(3_700)
+    world.resume()
+    assert world.run().tally.answered == 4
+    assert not world.messages.asked
+    assert len(world.api.created) == 2

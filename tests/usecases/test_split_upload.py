@@ -31,7 +31,7 @@ def test_rows_become_shards() -> None:
         ["ask row 4"],
     ]
     assert world.shard_items == [
-        {"shard": shard, "shards": 3, "requests": count} for shard, count in enumerate([2, 2, 1])
+        {"shard": shard, "shards": 3, "requests": count, "lane": "batch"} for shard, count in enumerate([2, 2, 1])
     ]
 
 

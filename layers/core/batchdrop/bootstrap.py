@@ -13,6 +13,7 @@ from batchdrop import settings
 from batchdrop.adapters.clock import InvocationClock
 from batchdrop.errors import AccountTrouble
 from batchdrop.ports import (
+    Approvals,
     BatchApi,
     Clock,
     Formats,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 __all__ = [
+    "approvals",
     "batch_api",
     "clock",
     "configuration",
@@ -80,6 +82,14 @@ def ledger() -> Ledger:
     from batchdrop.adapters.dynamodb import DynamoLedger
 
     return DynamoLedger(_ledger_table())
+
+
+@cache
+def approvals() -> Approvals:
+    """Return what is known of samples' approvals."""
+    from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+
+    return DynamoApprovals(_ledger_table())
 
 
 @cache

@@ -4,16 +4,21 @@ BatchdropError
 ├── JobFault                 the user can mend it; the job ends red before anything is spent
 │   ├── UploadRejected       the file, or one row of it under `on_bad_row: stop`
 │   ├── RecipeRejected       the recipe
+│   ├── PricesRejected       the user's own price table
+│   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
+├── JobNotApproved           nobody approved the sample in time; what halts the job
+├── SampleFailed             the sample has no answers to show; likewise
 ├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
 ├── DeadlinePassed           `finish_within` is over before the shard was sent: the live lane takes it
 ├── SubmissionRefused        the API said no and created nothing
 ├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
 ├── SubmissionUnsettled      … and which could not be told however long it was looked for
 ├── RateLimited              the API said: later
+├── CountRefused             the API does not count a request's tokens: what is wrong with it would fail it, too
 ├── ApiUnavailable           a read failed for a passing reason; safe to repeat
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
@@ -40,6 +45,14 @@ class RecipeRejected(JobFault):
     """The recipe is missing, broken, or does not fit the file."""
 
 
+class PricesRejected(JobFault):
+    """The user's own price table is broken."""
+
+
+class TooExpensive(JobFault):
+    """The job would cost more than its recipe allows, or nobody can tell whether it would: nothing is sent."""
+
+
 class NothingToAsk(JobFault):
     """No row of the file could become a request."""
 
@@ -54,6 +67,14 @@ class JobFailed(BatchdropError):
 
 class JobCanceled(BatchdropError):
     """The user canceled the job: ask nothing more, keep what was answered."""
+
+
+class JobNotApproved(BatchdropError):
+    """The sample was shown, and nobody approved it in time: the rest is not asked."""
+
+
+class SampleFailed(BatchdropError):
+    """The sample's shard failed, so there is nothing to show: the rest is not asked."""
 
 
 class JobClosedSince(BatchdropError):
@@ -81,6 +102,10 @@ class SubmissionUnsettled(BatchdropError):
 
 class RateLimited(BatchdropError):
     """429 or 529 on a call that did nothing; repeat it later."""
+
+
+class CountRefused(BatchdropError):
+    """The API refuses to count a request: an unknown model, or a prompt that it would not answer either."""
 
 
 class ApiUnavailable(BatchdropError):

@@ -123,6 +123,16 @@ class MessageApi(Protocol):
         """
 
 
+class TokenCounter(Protocol):
+    """The API's own count of a prompt's tokens: free, and an estimate itself."""
+
+    def count(self, params: bytes) -> int:
+        """Return the input tokens of a request, given by its `params`. May be called from several threads.
+
+        Raises AccountTrouble, RateLimited, ApiUnavailable, or CountRefused for a request that cannot be counted.
+        """
+
+
 class Leases(Protocol):
     """Who may ask a slice: one worker at a time, in the ledger."""
 
@@ -220,6 +230,25 @@ class Ledger(Protocol):
 
     def lift(self, job_id: str) -> None:
         """Forget the job's halt and its shards' failures, so that it can be resumed."""
+
+
+class Approvals(Protocol):
+    """Whether a job's rest may be asked after its sample, and which tasks wait to hear of it.
+
+    The approval is the fact; a token is only the bell that wakes a task, which then looks for the fact.
+    """
+
+    def approve(self, job_id: str, at: datetime) -> datetime:
+        """Write that the rest may be asked; return when that was said first."""
+
+    def approved(self, job_id: str) -> datetime | None:
+        """Return when the rest was approved; None if it was not."""
+
+    def keep_token(self, job_id: str, token: str, at: datetime) -> None:
+        """Remember that a task waits with this token, beside all others of the job."""
+
+    def tokens(self, job_id: str) -> list[str]:
+        """Return the tokens of all tasks of the job that ever waited; the tasks of most may be gone."""
 
 
 class JobStarter(Protocol):

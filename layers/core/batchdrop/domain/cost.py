@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
-from importlib import resources
 
 import msgspec
 
+from batchdrop.domain.prices import ModelPrice, Price, PriceTable, price_table
 from batchdrop.domain.result import Usage
 from batchdrop.domain.tokens import Lane, Tokens
+
+__all__ = [
+    "BATCH_DISCOUNT", "LONG_PROMPT_TOKENS", "CostParts", "ModelPrice", "Price", "PriceTable", "cost_parts", "dollars",
+    "is_long_prompt", "lane_of", "price_table", "shown_usd",
+]  # fmt: skip
 
 LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
 BATCH_DISCOUNT = Decimal("0.5")  # Message Batches: half the standard price
 _PER_MILLION = Decimal(1_000_000)
-
-
-class Price(msgspec.Struct, frozen=True):
-    """Dollars per million tokens, standard price."""
-
-    input: Decimal
-    output: Decimal
-    cache_write_5m: Decimal
-    cache_write_1h: Decimal
-    cache_read: Decimal
-
-
-class ModelPrice(msgspec.Struct, frozen=True):
-    """A model's price, and its price for long prompts where that differs."""
-
-    standard: Price
-    long_prompt: Price | None = None
-
-
-class PriceTable(msgspec.Struct, frozen=True):
-    """All known prices, with the day they were read and where."""
-
-    date: str
-    source: str
-    models: dict[str, ModelPrice]
-
-
-@cache
-def price_table() -> PriceTable:
-    """Read the table that ships with the package."""
-    text = resources.files("batchdrop.domain").joinpath("prices.json").read_bytes()
-    return msgspec.json.decode(text, type=PriceTable)
 
 
 def is_long_prompt(usage: Usage) -> bool:
@@ -61,35 +32,67 @@ def lane_of(usage: Usage) -> Lane:
     return "batch" if usage.service_tier in {None, "batch"} else "live"
 
 
+class CostParts(msgspec.Struct, frozen=True):
+    """Dollars by what they were paid for."""
+
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+    cache_writes: Decimal = Decimal(0)
+    cache_reads: Decimal = Decimal(0)
+
+    @property
+    def usd(self) -> Decimal:
+        """Return the sum."""
+        return self.input + self.output + self.cache_writes + self.cache_reads
+
+    def plus(self, other: CostParts) -> CostParts:
+        """Return both together."""
+        return CostParts(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_writes + other.cache_writes,
+            self.cache_reads + other.cache_reads,
+        )
+
+
 def dollars(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> Decimal | None:
     """Return what these tokens cost, each in its lane; None if one of the models has no known price."""
+    parts = cost_parts(tokens, prices)
+    return None if parts is None else parts.usd
+
+
+def cost_parts(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> CostParts | None:
+    """Return what these tokens cost by kind, each in its lane; None if one of the models has no known price."""
     table = prices or price_table()
-    total = Decimal(0)
+    total = CostParts()
     for counted in tokens:
         price = _price(counted, table)
         if price is None:
             return None
-        total += _standard_dollars(counted, price) * (BATCH_DISCOUNT if counted.lane == "batch" else 1)
+        total = total.plus(_parts(counted, price))
     return total
 
 
 def _price(tokens: Tokens, table: PriceTable) -> Price | None:
-    model = table.models.get(tokens.model) or table.models.get(_without_date(tokens.model))
+    model = table.of_model(tokens.model)
     if model is None:
         return None
     return model.long_prompt if tokens.long_prompt and model.long_prompt else model.standard
 
 
-def _without_date(model: str) -> str:
-    """`claude-haiku-4-5-20251001` is priced as `claude-haiku-4-5`."""
-    return re.sub(r"-\d{8}$", "", model)
+def _parts(tokens: Tokens, price: Price) -> CostParts:
+    per_token = (BATCH_DISCOUNT if tokens.lane == "batch" else 1) / _PER_MILLION
+    return CostParts(
+        input=tokens.input * price.input * per_token,
+        output=tokens.output * price.output * per_token,
+        cache_writes=(tokens.cache_write_5m * price.cache_write_5m + tokens.cache_write_1h * price.cache_write_1h)
+        * per_token,
+        cache_reads=tokens.cache_read * price.cache_read * per_token,
+    )
 
 
-def _standard_dollars(tokens: Tokens, price: Price) -> Decimal:
-    return (
-        tokens.input * price.input
-        + tokens.output * price.output
-        + tokens.cache_write_5m * price.cache_write_5m
-        + tokens.cache_write_1h * price.cache_write_1h
-        + tokens.cache_read * price.cache_read
-    ) / _PER_MILLION
+def shown_usd(usd: Decimal | None) -> str:
+    """Return dollars for people: to the cent, small sums to two digits that say something."""
+    if usd is None:
+        return "price unknown"
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.{1 - usd.adjusted()}f}"

@@ -29,6 +29,16 @@ class JobKeys:
         return self._key("shards.json")
 
     @property
+    def sample(self) -> str:
+        """Return the key of the array that the Map reads first, where the recipe has a sample."""
+        return self._key("sample.json")
+
+    @property
+    def showing(self) -> str:
+        """Return the key of the note of which showing of the sample began last: only that one may write it."""
+        return self._key("showing.json")
+
+    @property
     def closing(self) -> str:
         """Return the key of the note of which closing began last: only that one may write the job's outputs."""
         return self._key("closing.json")

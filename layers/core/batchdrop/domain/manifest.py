@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from batchdrop.domain.answer import Column
+from batchdrop.domain.estimate import Estimate
+from batchdrop.domain.prices import PriceTable
 from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.row import Cursor
+from batchdrop.domain.tokens import Lane
 
 
 class UploadRecord(msgspec.Struct, frozen=True):
@@ -43,11 +46,24 @@ class ShardItem(msgspec.Struct, frozen=True):
     max_output_tokens: int = 0
 
 
+class MapItem(msgspec.Struct, frozen=True):
+    """One shard, as the Distributed Map reads it. `shards` is how many the job has, `lane` its first round's.
+
+    The lane stands here, written once, so that every execution of the job asks a round by the same one.
+    """
+
+    shard: int
+    shards: int
+    requests: int
+    lane: Lane
+
+
 class Manifest(msgspec.Struct, kw_only=True):
     """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 
     `header` is what the input's format needs to know again of the file's beginning. `schema` is what the file that the
-    recipe's `answer` names holds. `cursor` is where the split goes on; None once the whole file is split.
+    recipe's `answer` names holds. `cursor` is where the split goes on; None once the whole file is split. `estimate` is
+    of the shards so far, `prices` the user's own price table when the split began, `lane` the first round's.
     """
 
     upload: UploadRecord
@@ -60,6 +76,9 @@ class Manifest(msgspec.Struct, kw_only=True):
     cursor: Cursor | None = Cursor()
     split_seconds: float = 0.0
     split_ended_at: datetime | None = None
+    estimate: Estimate | None = None
+    prices: PriceTable | None = None
+    lane: Lane = "batch"
 
     @property
     def rows(self) -> int:

@@ -10,6 +10,7 @@ from batchdrop.domain.recipe_keys import (
     DEFAULT_ROUNDS,
     MAX_INVALID,
     MAX_ROUNDS,
+    MAX_SAMPLE,
     Attach,
     Compression,
     Example,
@@ -18,6 +19,7 @@ from batchdrop.domain.recipe_keys import (
     Output,
     Recipe,
     Retry,
+    Sample,
     System,
     Turn,
 )
@@ -27,8 +29,8 @@ from batchdrop.domain.recipe_words import kind, refuse_unknown_keys
 from batchdrop.errors import RecipeRejected
 
 __all__ = [
-    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "Attach", "Compression", "Example", "FormatName",
-    "Input", "Output", "Recipe", "Retry", "System", "Turn", "parse_recipe",
+    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression", "Example",
+    "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn", "parse_recipe",
 ]  # fmt: skip
 
 _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
@@ -39,6 +41,7 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
     "input": Input,
     "output": Output,
     "retry": Retry,
+    "sample": Sample,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Meta
 
 DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: what failed ten times for passing reasons needs a person
+MAX_SAMPLE = 10_000  # ours: nobody reads more answers before going on; it is one shard
 MAX_INVALID = 5  # ours: each time is paid; what broke five times breaks the sixth
 
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
@@ -117,6 +119,25 @@ class Retry(_Keys, frozen=True, kw_only=True):
     ] = 0
 
 
+class Sample(_Keys, frozen=True, kw_only=True):
+    """The rows that are asked first: their answers are shown, and the rest waits for `batchdrop approve`."""
+
+    rows: Annotated[
+        int, Meta(ge=1, le=MAX_SAMPLE, description="How many rows are asked first: the file's first.", examples=[50])
+    ]
+    continue_under_usd: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(
+            description="Up to which projected cost of the whole file, in dollars, the job goes on by itself.",
+            examples=[5],
+        ),
+    ] = None
+    lane: Annotated[
+        Literal["auto", "batch", "live"],
+        Meta(description="The sample's lane; 'auto': live up to 'live_rows' rows, else batch."),
+    ] = "auto"
+
+
 class Recipe(_Keys, frozen=True, kw_only=True):
     """How to ask about each row of a file.
 
@@ -188,6 +209,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Literal["batch", "live"],
         Meta(description="'live': what a round left over, if it is few, is asked in the live lane next."),
     ] = "batch"
+    max_cost_usd: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="What all answers of the job may cost together, in dollars; the job stops before it is passed.",
+            examples=[5],
+        ),
+    ] = None
     on_bad_row: Annotated[
         Literal["skip", "stop"],
         Meta(description="Whether a row that cannot be asked is skipped, or stops the job before anything is sent."),
@@ -204,6 +232,29 @@ class Recipe(_Keys, frozen=True, kw_only=True):
             examples=[False],
         ),
     ] = None
+
+    sample: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_SAMPLE)] | Sample | None,
+        Meta(
+            description="How many rows are asked first; the rest waits for 'batchdrop approve', or for a low cost.",
+            examples=[50, {"rows": 50, "continue_under_usd": 5}],
+        ),
+    ] = None
+
+    @property
+    def sampled(self) -> Sample | None:
+        """Return `sample` as a mapping."""
+        return Sample(rows=self.sample) if isinstance(self.sample, int) else self.sample
+
+    @property
+    def cap(self) -> Decimal | None:
+        """Return `max_cost_usd` in exact dollars."""
+        return None if self.max_cost_usd is None else Decimal(str(self.max_cost_usd))
+
+    @property
+    def caches(self) -> bool:
+        """Tell whether what rows share is written to the API's prompt cache."""
+        return isinstance(self.system, System) and self.system.cache
 
     @property
     def attached(self) -> list[Attach]:

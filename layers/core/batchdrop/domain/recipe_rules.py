@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Iterator
 
 from batchdrop.domain.duration import duration_named
@@ -46,6 +47,8 @@ def _basics(recipe: Recipe) -> Iterator[_Fault]:
             duration_named(recipe.finish_within)
         except ValueError as error:
             yield "finish_within", str(error)
+    if recipe.max_cost_usd is not None and not math.isfinite(recipe.max_cost_usd):
+        yield "max_cost_usd", "it is no amount of dollars; write one, such as 5, or remove the key"
 
 
 def _asking(recipe: Recipe) -> Iterator[_Fault]:

@@ -19,6 +19,13 @@ _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer t
 class RequestSource(Protocol):
     """What turns a row into the `params` of a Messages request."""
 
+    own: str
+    """What the last row that was made said of its own: the part of its messages that was rendered, where it is text."""
+
+    @property
+    def empty(self) -> bytes | None:
+        """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
+
     def params(self, row: Row) -> bytes:
         """Return `params` as one line of JSON. Raises RowUnaskable with the reason."""
 
@@ -50,18 +57,29 @@ class RecipeRequests:
         pieces = _pieces(recipe, shape, self._conversation)
         *before, (self._head, self._last) = zip(pieces, (prompt for _, prompt in self._conversation.own), strict=True)
         self._before = before
+        self.own = ""
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
         self._conversation.check_columns(columns, filename=filename)
 
+    @property
+    def empty(self) -> bytes:
+        """Return the `params` of a row without words."""
+        return b'""'.join((*(piece for piece, _ in self._before), self._head, b"}]}"))
+
     def params(self, row: Row) -> bytes:
         """Return `params` with this row's messages. Raises RowUnaskable."""
         cells, encode = row.cells, self._encode
         parts: list[bytes] = []
-        for piece, prompt in self._before:
-            parts += (piece, encode(prompt.render(cells)))
-        content = encode(self._last.render(cells))
+        text = self._last.render(cells)
+        content = encode(text)
+        if self._before:
+            said = [prompt.render(cells) for _, prompt in self._before]
+            for (piece, _), words in zip(self._before, said, strict=True):
+                parts += (piece, encode(words))
+            text = "\n".join((*said, text))
+        self.own = text
         if row.content or self._attached:
             content = self._with_blocks(row, content)
         return _within_limit(b"".join((*parts, self._head, content, b"}]}")))
@@ -90,6 +108,9 @@ class ReadyRequest(msgspec.Struct):
 
 class ReadyRequests:
     """Requests that stand in the file itself, passed on to the byte."""
+
+    own = ""  # whoever counts them reads them whole
+    empty = None
 
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(ReadyRequest)

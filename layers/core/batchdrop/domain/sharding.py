@@ -19,6 +19,8 @@ class ShardLimits:
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
+    sample: int | None = None
+    """How many requests the first shard takes at most, as the recipe's `sample`."""
 
 
 class Placement(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
@@ -57,7 +59,8 @@ class Packer:
     @property
     def is_full(self) -> bool:
         """Tell whether the next row opens a shard, whatever it asks."""
-        return self._rows >= self._limits.max_rows
+        has_sample = self._shard == 0 and self._requests == self._limits.sample
+        return self._rows >= self._limits.max_rows or has_sample
 
     def custom_id(self, placement: Placement) -> str:
         """Return the custom_id of a placed row."""

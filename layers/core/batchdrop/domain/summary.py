@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.domain.cost import dollars
+from batchdrop.domain.cost import CostParts, PriceTable, cost_parts
+from batchdrop.domain.estimate import LANES
+from batchdrop.domain.estimate_block import EstimateBlock
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.tokens import Lane, Tokens
 
@@ -50,18 +52,30 @@ class TallyBlock(msgspec.Struct, frozen=True):
 
 
 class CostBlock(msgspec.Struct, frozen=True):
-    """Dollars from real usage, each answer at its lane's price; `usd` is null where a model's price is not known."""
+    """Dollars from real usage, each answer at its lane's price; `usd` is null where a model's price is not known.
+
+    `prices_of` is the day of the price table, `source` where it is from; of the user's own, too, where there is one.
+    """
 
     usd: Decimal | None
     prices_of: str
+    source: str = ""
 
 
 class LaneBlock(msgspec.Struct, frozen=True):
-    """What one lane answered, and what that cost; answers that were asked again count each time they were paid."""
+    """What one lane answered, and what that cost; answers that were asked again count each time they were paid.
+
+    `parts` are the same dollars by what they were paid for, `cache_writes` and `cache_reads` are tokens.
+    """
 
     lane: Lane
     answers: int
     usd: Decimal | None
+    parts: CostParts | None = None
+    input: int = 0
+    output: int = 0
+    cache_writes: int = 0
+    cache_reads: int = 0
 
 
 class TimingBlock(msgspec.Struct, frozen=True):
@@ -111,19 +125,30 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tally: TallyBlock
     tokens: list[Tokens]
     cost: CostBlock
+    estimate: EstimateBlock | None = None
     timings: TimingBlock
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]
     faults: list[Fault]
 
 
-def lane_blocks(tokens: list[Tokens]) -> list[LaneBlock]:
+def lane_blocks(tokens: list[Tokens], prices: PriceTable | None = None) -> list[LaneBlock]:
     """Return what each lane answered."""
-    lanes: tuple[Lane, ...] = ("batch", "live")
-    by_lane = {lane: [counted for counted in tokens if counted.lane == lane] for lane in lanes}
-    return [
-        LaneBlock(lane, sum(counted.answers for counted in own), dollars(own)) for lane, own in by_lane.items() if own
-    ]
+    by_lane = {lane: [counted for counted in tokens if counted.lane == lane] for lane in LANES}
+    return [_lane_block(lane, own, cost_parts(own, prices)) for lane, own in by_lane.items() if own]
+
+
+def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> LaneBlock:
+    return LaneBlock(
+        lane,
+        sum(counted.answers for counted in tokens),
+        None if parts is None else parts.usd,
+        parts,
+        input=sum(counted.input for counted in tokens),
+        output=sum(counted.output for counted in tokens),
+        cache_writes=sum(counted.cache_write_5m + counted.cache_write_1h for counted in tokens),
+        cache_reads=sum(counted.cache_read for counted in tokens),
+    )
 
 
 def tally_block(tally: Tally) -> TallyBlock:

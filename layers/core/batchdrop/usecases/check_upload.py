@@ -6,12 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from batchdrop.domain.estimate import Estimate
+from batchdrop.domain.even_sample import EvenSample
+from batchdrop.domain.lane import LIVE_ROWS, lane_of_job
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.request import Attacher
 from batchdrop.domain.row import Cursor
 from batchdrop.ports import Formats, Source
+from batchdrop.usecases.estimating import counting
 from batchdrop.usecases.job_files import formats_of, reader_of, shape_of
-from batchdrop.usecases.rows_to_ask import asked_rows, note_columns, request_source
+from batchdrop.usecases.rows_to_ask import AskedRow, asked_rows, note_columns, request_source
 
 SHOWN = 3
 REASONS_SHOWN = 5
@@ -19,39 +22,64 @@ REASONS_SHOWN = 5
 
 @dataclass(slots=True)
 class Check:
-    """What was found. `first` are the `params` of the first requests; `reasons` why the first rejects were refused."""
+    """What was found. `first` are the `params` of the first requests; `reasons` why the first rejects were refused.
+
+    `sample` are requests from the whole file, evenly spread, if any were wanted.
+    """
 
     output: str
     columns: list[str]
     new_columns: list[str]
-    estimate: Estimate
+    estimate: Estimate = field(default_factory=Estimate)
     rows: int = 0
     rejected: int = 0
     first: list[bytes] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    sample: list[bytes] = field(default_factory=list)
+
+    def add(self, row: AskedRow) -> None:
+        """Take in one row."""
+        self.rows += 1
+        if row.params is None:
+            self.rejected += 1
+            self.reasons += [row.reason or ""][: REASONS_SHOWN - len(self.reasons)]
+        else:
+            self.first += [row.params][: SHOWN - len(self.first)]
 
 
-def check_upload(manifest: Manifest, source: Source, *, formats: Formats, attach: Attacher) -> Check:
-    """Read the whole file as the job would, and send nothing. Raises JobFault as the job would."""
+def check_upload(
+    manifest: Manifest,
+    source: Source,
+    *,
+    formats: Formats,
+    attach: Attacher,
+    sample: int = 0,
+    live_rows: int = LIVE_ROWS,
+) -> Check:
+    """Read the whole file as the job would, and send nothing; the manifest gets the estimate and the lane.
+
+    `sample` is how many requests to keep. Raises JobFault as the job would.
+    """
     assert manifest.recipe is not None
     reader = reader_of(manifest, formats)
     manifest.format = reader.name
     with closing(reader.rows(source, Cursor())) as rows:
         note_columns(manifest, reader, formats)
         requests = request_source(manifest, reader, attach)
+        count, kept = counting(manifest, requests)(), EvenSample(sample)
         check = Check(
             output=formats_of(manifest, formats).output.extension,
             columns=reader.columns or [],
             new_columns=list(shape_of(manifest).columns.names),
-            estimate=Estimate(manifest.recipe.model, manifest.recipe.max_tokens),
         )
         with closing(asked_rows(manifest, rows, requests)) as asked:
-            for _, params, reason in asked:
-                check.rows += 1
-                if params is None:
-                    check.rejected += 1
-                    check.reasons += [reason or ""][: REASONS_SHOWN - len(check.reasons)]
-                else:
-                    check.estimate.add(params)
-                    check.first += [params][: SHOWN - len(check.first)]
+            for row in asked:
+                check.add(row)
+                if row.params is not None:
+                    count.add(row.params, requests.own)
+                    if sample:
+                        kept.offer(row.params)
+    check.sample = kept.requests
+    manifest.estimate = check.estimate = count.estimate
+    manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)
     return check

@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from itertools import count
 from typing import Literal
 
 import msgspec
 
-from batchdrop.domain.cost import dollars, price_table
+from batchdrop.domain.cost import dollars
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.outcome import Outcome, canceled, failed
+from batchdrop.domain.prices import effective
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.summary import (
     CostBlock,
@@ -29,16 +29,18 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import JobCanceled, JobFailed, UploadRejected
+from batchdrop.errors import JobCanceled, JobFailed, JobNotApproved, UploadRejected
 from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
-from batchdrop.usecases.job_files import JobFormats, formats_of, read_manifest
+from batchdrop.usecases.estimating import estimate_block
+from batchdrop.usecases.job_files import JobFormats, answered_rounds, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
 from batchdrop.usecases.stored_source import StoredSource
 
 TRIES = 3  # of one closing that others come between
+CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # by its user, who said so or said nothing
 UNSAFE_KEY_RESULTS = "results/_unnamed/"  # where the summary goes when the upload's key cannot name a folder
 
 
@@ -160,16 +162,13 @@ class _Stitch:
 
     def _part(self, item: ShardItem) -> Tally:
         """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
-        rounds = self._answered_rounds(item.shard)
+        rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
         try:
             tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
         self._part_keys.append(partial(self._keys.part, item.shard, rounds))
         return tally
-
-    def _answered_rounds(self, shard: int) -> int:
-        return next(number for number in count() if not self._store.exists(self._keys.answers(shard, number)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
@@ -200,7 +199,7 @@ class _Stitch:
         fault = self._fault(shard)
         if fault is None:
             return failed("the job ended before this shard was asked")
-        if fault.type == JobCanceled.__name__:
+        if fault.type in CALLED_OFF:
             return canceled(fault.message)
         return failed(f"{fault.type}: {fault.message}")
 
@@ -216,6 +215,8 @@ def _summary(
     began: datetime,
     now: datetime,
 ) -> Summary:
+    prices = effective(manifest.prices if manifest else None)
+    usd = dollars(tally.tokens, prices)
     return Summary(
         job_id=upload.job_id,
         status=_status(faults),
@@ -226,8 +227,9 @@ def _summary(
         shards=len(manifest.shards) if manifest else 0,
         tally=tally_block(tally),
         tokens=tally.tokens,
-        lanes=lane_blocks(tally.tokens),
-        cost=CostBlock(dollars(tally.tokens), price_table().date),
+        lanes=lane_blocks(tally.tokens, prices),
+        cost=CostBlock(usd, prices.dates, prices.sources),
+        estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,
@@ -248,7 +250,7 @@ def _summary(
 def _status(faults: list[Fault]) -> Literal["succeeded", "failed", "canceled"]:
     if not faults:
         return "succeeded"
-    return "canceled" if faults[0].type == JobCanceled.__name__ else "failed"
+    return "canceled" if faults[0].type in CALLED_OFF else "failed"
 
 
 def _encode(summary: Summary) -> bytes:

@@ -93,6 +93,8 @@ def collect_results(
         lane = lane_of_leftovers(
             manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
         )
+        if ledger.submission(job_id, shard, state.round + 1) is not None:
+            lane = "batch"  # an earlier execution has sent that round: late or not, it must be found, not asked live
         goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
         if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -37,6 +38,11 @@ def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
     keys = JobKeys(manifest.upload.job_id)
     body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
     store.write(keys.manifest if manifest.cursor is None else keys.split, body)
+
+
+def answered_rounds(store: ObjectStore, job_id: str, shard: int) -> int:
+    """Return how many rounds of a shard have their answers in the bucket."""
+    return next(number for number in count() if not store.exists(JobKeys(job_id).answers(shard, number)))
 
 
 def read_schema(store: ObjectStore, recipe: Recipe, *, recipe_key: str) -> Any:

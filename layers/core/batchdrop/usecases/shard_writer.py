@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.row import Row, StoredRow
@@ -49,9 +50,16 @@ class ShardWriter:
             self._write((BODY_SEPARATOR if self._requests else BODY_HEAD) + request_line)
             self._requests += 1
 
-    def item(self) -> ShardItem:
+    def item(self, estimate: Estimate) -> ShardItem:
         """Return what the manifest keeps of the shard."""
-        return ShardItem(shard=self._shard, rows=self.rows, requests=self._requests, bytes=self._bytes)
+        return ShardItem(
+            shard=self._shard,
+            rows=self.rows,
+            requests=self._requests,
+            bytes=self._bytes,
+            input_tokens=estimate.input_tokens,
+            max_output_tokens=estimate.max_output_tokens,
+        )
 
     def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:
         """Open the third file, if the format has one; a writer that is not entered writes nothing."""

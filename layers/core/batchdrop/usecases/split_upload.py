@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.domain.manifest import Manifest, MapItem, UploadRecord
+from batchdrop.domain.prices import PRICES_KEY
 from batchdrop.domain.request import ReadyRequest, request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.domain.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
-from batchdrop.domain.tokens import Lane
 from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
 from batchdrop.usecases.attachments import Attachments
+from batchdrop.usecases.estimating import counting, keep_estimate, read_own_prices, refuse_too_expensive
 from batchdrop.usecases.job_files import (
     read_manifest,
     read_recipe,
@@ -48,7 +50,8 @@ class SplitProgress:
     """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
 
     `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
-    `lane` is the first round's, `deadline` (Unix seconds, 0 for none) when the live lane takes over.
+    `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to be asked
+    first: the sample's one, or all.
     """
 
     finished: bool
@@ -56,9 +59,9 @@ class SplitProgress:
     rows: int
     requests: int
     expires_at: int
-    lane: Lane
     deadline: int
     redrives: int = 0
+    asks: Literal["sample", "shards"] = "shards"
 
 
 def split_upload(
@@ -82,17 +85,20 @@ def split_upload(
         _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
-        _save(manifest, store)
+        manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
+        _save(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
         raise NothingToAsk(_why_nothing(manifest, store))
+    if manifest.cursor is None:
+        refuse_too_expensive(manifest)
     return SplitProgress(
         finished=manifest.cursor is None,
         shards=len(manifest.shards),
         rows=manifest.rows,
         requests=manifest.requests,
         expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
-        lane=lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows),
         deadline=deadline_of(manifest.recipe, upload.uploaded_at),
+        asks="sample" if has_sample(manifest) else "shards",
     )
 
 
@@ -102,9 +108,12 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     if not upload.size:
         message = f"{key.filename}: the file is empty; drop it again with at least one row"
         raise UploadRejected(message)
+    if key.recipe_key == PRICES_KEY:
+        message = f"{PRICES_KEY}: that name is kept for your own prices; give the recipe, and its folder, another name"
+        raise RecipeRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
     schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
-    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema)
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=read_own_prices(store))
     reader = reader_of(manifest, formats)
     if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
@@ -140,6 +149,7 @@ class _Placed(NamedTuple):
     placement: Placement
     params: bytes | None
     reason: str | None
+    own: str
     same_as: int | None = None
 
 
@@ -156,6 +166,7 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
+        limits = replace(limits, sample=sample_limit(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
@@ -182,14 +193,17 @@ class _Split:
     def _asked(self, rows: Iterator[Row]) -> Generator[AskedRow, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
-        return asked_rows(self._manifest, rows, request_source(self._manifest, self._reader, attach), room)
+        self._source = request_source(self._manifest, self._reader, attach)
+        self._count = counting(self._manifest, self._source)
+        return asked_rows(self._manifest, rows, self._source, room)
 
     def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         if is_deduped(self._manifest.recipe):
             yield from self._placed_once(rows)
             return
         for row, params, reason in rows:
-            yield _Placed(row, self._packer.place(None if params is None else len(params)), params, reason)
+            placement = self._packer.place(None if params is None else len(params))
+            yield _Placed(row, placement, params, reason, self._source.own)
 
     def _placed_once(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         """Place rows so that no shard asks the same twice."""
@@ -197,14 +211,14 @@ class _Split:
         for row, params, reason in rows:
             same_as = None if params is None or self._packer.is_full else twins.first(params)
             if same_as is not None:
-                yield _Placed(row, self._packer.place(None), None, None, same_as)
+                yield _Placed(row, self._packer.place(None), None, None, "", same_as)
                 continue
             placement = self._packer.place(None if params is None else len(params))
             if placement.opens_shard:
                 twins.clear()
             if params is not None:
                 twins.add(params, placement.index)
-            yield _Placed(row, placement, params, reason)
+            yield _Placed(row, placement, params, reason, self._source.own)
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
@@ -213,24 +227,34 @@ class _Split:
             if out_of_time():
                 raise _OutOfTime
             rows = chain((first,), group)  # noqa: B031 - the group is used up once: `next` above took only its first
-            self._manifest.shards.append(self._write_shard(shard, rows, out_of_time))
+            self._write_shard(shard, rows, out_of_time)
 
-    def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> ShardItem:
+    def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
+        count = self._count()
         with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for row, placement, params, reason, same_as in group:
+            for row, placement, params, reason, own, same_as in group:
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
                 writer.add(row, reason, line, same_as)
+                if params is not None:
+                    count.add(params, own)
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
-        return writer.item()
+        estimate = count.estimate
+        keep_estimate(self._manifest, writer.item(estimate), estimate)
 
 
-def _save(manifest: Manifest, store: ObjectStore) -> None:
+def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
     """Write the manifest; once the whole file is split, write the Map's items before it."""
     if manifest.cursor is None:
         total = len(manifest.shards)
-        items = [{"shard": item.shard, "shards": total, "requests": item.requests} for item in manifest.shards]
-        store.write(JobKeys(manifest.upload.job_id).shards, msgspec.json.encode(items))
+        items = [
+            MapItem(item.shard, total, item.requests, lane_of_shard(manifest, item.shard, live_rows=live_rows))
+            for item in manifest.shards
+        ]
+        keys = JobKeys(manifest.upload.job_id)
+        store.write(keys.shards, msgspec.json.encode(items))
+        if has_sample(manifest):
+            store.write(keys.sample, msgspec.json.encode(items[SAMPLE_SHARD : SAMPLE_SHARD + 1]))
     write_manifest(store, manifest)
 
 

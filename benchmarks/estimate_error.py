@@ -1,0 +1,120 @@
+"""How far the estimate of a job is from what it is billed, over tables of many kinds.
+
+    python -m benchmarks.estimate_error
+
+Each table is reckoned as `split_upload` does, then asked of the emulator as one Message Batch; its bill is the truth
+here. Prints a Markdown table, writes benchmarks/results/estimate_error.json, and ends with 1 if any table's input is
+further off than INPUT_BAND, or its dollars are outside the bounds.
+
+The emulator counts tokens by a rule of its own, the one that the estimate knows. So this shows that the estimate is
+right about everything but the tokeniser: templates, schemas, escapes, scripts, files, caches and prices. What Claude's
+tokeniser makes of a text, `batchdrop check --exact` finds out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import urllib.request
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from batchdrop.domain.answer_shape import answer_shape
+from batchdrop.domain.estimate import INPUT_BAND, Estimate
+from batchdrop.domain.recipe import parse_recipe
+from batchdrop.domain.request import RecipeRequests, request_line
+from batchdrop.domain.request_count import RequestCount, frame_of
+from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from benchmarks.estimate_tables import TABLES, Table
+from local.claude_api.testing import RunningEmulator, running_emulator
+
+RESULTS = Path("benchmarks/results/estimate_error.json")
+HEADERS = {"x-api-key": "sk-bench", "anthropic-version": "2026-10-21", "content-type": "application/json"}
+
+
+def reckoned(table: Table) -> tuple[Estimate, bytes]:
+    """Return a table's estimate, and its create body."""
+    recipe = parse_recipe(table.recipe, name=table.name)
+    shape = answer_shape(recipe, name=table.name)
+    source = RecipeRequests(recipe, shape, name=table.name)
+    count = RequestCount(frame_of(recipe, shape, source.empty), recipe)
+    lines = []
+    for number, row in enumerate(table.rows(random.Random(7))):
+        params = source.params(row)
+        count.add(params, source.own)
+        lines.append(request_line(f"row-{number}", params))
+    return count.estimate, BODY_HEAD + BODY_SEPARATOR.join(lines) + BODY_TAIL
+
+
+def billed(emulator: RunningEmulator, body: bytes) -> dict[str, Any]:
+    """Ask a Message Batch to its end; return the bill's totals."""
+    emulator.reset()
+    request = urllib.request.Request(f"{emulator.base_url}/v1/messages/batches", body, HEADERS)
+    with urllib.request.urlopen(request, timeout=300) as response:
+        response.read()
+    emulator.advance(24 * 3600)
+    return emulator.bill_summary()
+
+
+def measured(table: Table, emulator: RunningEmulator) -> dict[str, Any]:
+    """Reckon a table, ask it, and set the two against each other."""
+    estimate, body = reckoned(table)
+    bill, usd = billed(emulator, body), estimate.usd("batch")
+    assert usd is not None
+    assert bill["requests"] == estimate.requests, f"{table.name}: {bill['requests']} of {estimate.requests} answered"
+    tokens = bill["tokens"]
+    prompts = tokens["input_tokens"] + tokens["cache_creation_input_tokens"] + tokens["cache_read_input_tokens"]
+    spent = Decimal(bill["usd"])
+    return {
+        "table": table.name,
+        "requests": estimate.requests,
+        "input_estimated": estimate.input_tokens,
+        "input_actual": prompts,
+        "input_error": round(estimate.input_tokens / prompts - 1, 4),
+        "output_expected": estimate.output_tokens.expected,
+        "output_actual": tokens["output_tokens"],
+        "usd_low": float(usd.low),
+        "usd_expected": float(usd.expected),
+        "usd_high": float(usd.high),
+        "usd_actual": float(spent),
+        "within": usd.low <= spent <= usd.high and abs(estimate.input_tokens - prompts) <= INPUT_BAND * prompts,
+    }
+
+
+def shown(found: dict[str, Any]) -> str:
+    """Return one table as a line of Markdown."""
+    dollars = " / ".join(f"{found[f'usd_{bound}']:.4f}" for bound in ("low", "expected", "high"))
+    return (
+        f"| {found['table']} | {found['requests']:,} | {found['input_estimated']:,} | {found['input_actual']:,} | "
+        f"{found['input_error']:+.1%} | {found['output_expected']:,} / {found['output_actual']:,} | {dollars} | "
+        f"{found['usd_actual']:.4f} | {'yes' if found['within'] else 'NO'} |"
+    )
+
+
+def main() -> None:
+    """Measure every table."""
+    print("| table | requests | input tokens, estimated | actual | error | output, expected / actual | ", end="")
+    print("$ low / expected / high | $ actual | within |\n|" + "---|" * 9)
+    found = []
+    with running_emulator(batch_seconds=60) as emulator:
+        for table in TABLES:
+            found.append(measured(table, emulator))
+            print(shown(found[-1]), flush=True)
+    worst = max(abs(one["input_error"]) for one in found)
+    print(f"\nworst input error {worst:.1%}, the stated band ± {INPUT_BAND:.0%}")
+    document = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "band": INPUT_BAND,
+        "worst_input_error": worst,
+        "tables": found,
+    }
+    RESULTS.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not all(one["within"] for one in found):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

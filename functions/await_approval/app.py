@@ -1,0 +1,34 @@
+"""await_approval: a task that waits for the approval of its job's sample leaves its token in the ledger."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.usecases.await_approval import await_approval
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take `{"upload", "task_token"}`; whoever approves or cancels the job ends the task."""
+    upload = msgspec.convert(event["upload"], UploadRecord)
+    logger.append_keys(job_id=upload.job_id)
+    is_woken = await_approval(
+        upload.job_id,
+        event["task_token"],
+        approvals=bootstrap.approvals(),
+        ledger=bootstrap.ledger(),
+        tokens=bootstrap.task_tokens(),
+        clock=bootstrap.clock(context),
+    )
+    metrics.add_metric("ApprovalsAwaited", MetricUnit.Count, 0 if is_woken else 1)
+    logger.info("approval awaited", is_woken=is_woken)
+    return {"is_woken": is_woken}

@@ -1,0 +1,39 @@
+"""show_sample: the sample's answers, what the whole would cost, and whether the rest is asked."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.domain.manifest import UploadRecord
+from batchdrop.usecases.show_sample import ShowingParts, show_sample
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take `{"upload", "split"}`; return `split` with what becomes of the rest, and, if it is asked, with all shards.
+
+    `split.lapsed` is there when nobody approved the sample in time.
+    """
+    upload = msgspec.convert(event["upload"], UploadRecord)
+    logger.append_keys(job_id=upload.job_id)
+    parts = ShowingParts(
+        store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
+        approvals=bootstrap.approvals(),
+        clock=bootstrap.clock(context),
+        formats=bootstrap.formats(),
+    )
+    split = dict(event["split"])
+    shown = show_sample(upload, parts, time_is_over=split.pop("lapsed", None) is not None)
+    metrics.add_metric("SamplesShown", MetricUnit.Count, 1)
+    logger.info("sample shown", rest=shown.rest, reason=shown.reason)
+    goes_on = {"asks": "shards", "deadline": shown.deadline} if shown.rest == "ask" else {}
+    return {**split, **goes_on, "rest": shown.rest}

@@ -1,0 +1,75 @@
+"""The API's token counting through the official SDK: its headers, auth and errors. It is free."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import anthropic
+import httpx2
+import msgspec
+
+from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
+
+PATH = "/v1/messages/count_tokens"
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+COUNTED = (
+    *("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"),
+    *("speed", "user_profile_id"),
+)  # the SDK's MessageCountTokensParams: other parameters are refused
+
+_ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+_REFUSED = {400, 404, 413, 422}
+_LATER = {429, 529}
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+class AnthropicTokenCounter:
+    """TokenCounter on the service at `base_url` (None: the SDK's default)."""
+
+    def __init__(self, *, api_key: str, base_url: str | None, transport: httpx2.BaseTransport | None = None) -> None:
+        options: dict[str, Any] = {} if transport is None else {"transport": transport}
+        http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
+        self._client = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
+
+    def count(self, params: bytes) -> int:
+        """Return a request's input tokens. Raises AccountTrouble, RateLimited, ApiUnavailable or CountRefused."""
+        options: Any = {
+            "timeout": httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            "headers": {"Content-Type": "application/json"},
+        }
+        try:
+            answer = self._client.post(PATH, content=_prompt(params), cast_to=httpx2.Response, options=options)
+            return msgspec.json.decode(answer.content, type=_Count).input_tokens
+        except anthropic.APIStatusError as error:
+            raise _known(error) from error
+        except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+            message = f"tokens could not be counted: {error.__cause__ or error}"
+            raise ApiUnavailable(message) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _prompt(params: bytes) -> bytes:
+    """Return what of a request can be counted: the prompt, without what says how to answer it."""
+    try:
+        fields = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        message = f"it is no request: {error}"
+        raise CountRefused(message) from error
+    return msgspec.json.encode({name: fields[name] for name in COUNTED if name in fields})
+
+
+def _known(error: anthropic.APIStatusError) -> Exception:
+    message = f"HTTP {error.status_code}: {error.message} (request-id {error.request_id})"
+    if error.status_code in _ACCOUNT:
+        return AccountTrouble(message)
+    if error.status_code in _LATER:
+        return RateLimited(message)
+    return CountRefused(message) if error.status_code in _REFUSED else ApiUnavailable(message)

@@ -1,0 +1,69 @@
+"""What `sam build` made: found, or made again where it is older than the sources."""
+
+from __future__ import annotations
+
+import fcntl
+import filecmp
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.project import FUNCTIONS, ROOT, template
+
+BUILD = ROOT / ".aws-sam" / "build"
+LOCK = ROOT / ".aws-sam.lock"  # two processes of one test run must not build at once
+BUILD_SECONDS = 600
+
+
+def built() -> Path:
+    """Return the folder that `make build` fills; it is of the sources as they are now."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_fresh():
+            done = subprocess.run(
+                ["make", "build"], cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+            )
+            assert done.returncode == 0, f"make build failed:\n{done.stdout[-2_000:]}{done.stderr[-4_000:]}"
+            assert _is_fresh(), "make build left something out"
+    return BUILD
+
+
+def logical_id(function: str) -> str:
+    """Return a function's name in the template: `poll_batch` is `PollBatchFunction`."""
+    return "".join(word.title() for word in function.split("_")) + "Function"
+
+
+def layers_of(function: str) -> list[str]:
+    """Return the logical ids of the layers that the template gives a function, in order."""
+    resource = template()["Resources"][logical_id(function)]["Properties"]
+    named = [*template()["Globals"]["Function"]["Layers"], *resource.get("Layers", [])]
+    return [layer["Ref"] for layer in named]
+
+
+def layered(function: str, folder: Path) -> Path:
+    """Return a folder that is /opt to the function: its layers' files, linked, not copied."""
+    opt = folder / "-".join(layers_of(function))
+    if not opt.exists():
+        for layer in layers_of(function):
+            shutil.copytree(BUILD / layer, opt, copy_function=_link, dirs_exist_ok=True)
+    return opt
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def _is_fresh() -> bool:
+    """Tell whether each function's code, and the core layer's, is the sources' to the byte."""
+    pairs = [(ROOT / "functions" / function, BUILD / logical_id(function)) for function in FUNCTIONS]
+    pairs.append((ROOT / "layers/core/batchdrop", BUILD / "CoreLayer/python/batchdrop"))
+    return (BUILD / "FormatsLayer").is_dir() and all(_is_copy(source, copy) for source, copy in pairs)
+
+
+def _is_copy(source: Path, copy: Path) -> bool:
+    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return not any(filecmp.cmpfiles(source, copy, [str(path) for path in files], shallow=False)[1:])

@@ -1,0 +1,151 @@
+"""A built function under AWS's own runtime interface emulator: its layers at /opt, all of its code read-only.
+
+The emulator comes with the SAM CLI. Where the machine lets a process have mounts of its own, /opt and the code are
+mounted read-only for it alone; where it does not, the layers are on the path, and Python is told to write nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.built.artifacts import BUILD, layered, logical_id
+from tests.project import ROOT
+
+START_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
+RUNTIME = ("awslambdaric", "runtime_client*.so", "snapshot_restore_py.py", "simplejson")
+MOUNT = (
+    'mount --bind "$1" /opt && mount -o remount,ro,bind /opt && '
+    'mount --bind "$2" "$2" && mount -o remount,ro,bind "$2" && shift 2 && exec "$@"'
+)
+
+
+@cache
+def own_mounts() -> list[str] | None:
+    """Return the command that gives a process mounts of its own; None where the machine forbids it."""
+    for command in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        if shutil.which(command[0]) and not _python().startswith("/opt/"):
+            done = subprocess.run([*command, "mount", "--bind", "/tmp", "/opt"], capture_output=True, check=False)
+            if done.returncode == 0:
+                return command
+    return None
+
+
+@cache
+def _python() -> str:
+    """Return the Python that the functions run on: this one, without its packages."""
+    return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+
+
+@cache
+def _interface() -> str:
+    """Return AWS's runtime interface emulator, out of the SAM CLI's own package."""
+    machine = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+    [found] = (ROOT / ".tools/sam").glob(f"lib/python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
+    return str(found)
+
+
+@dataclass
+class BuiltFunction:
+    """One running function. Its log is in `log`, a line each; it takes one invocation at a time."""
+
+    url: str
+    log_file: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def invoke(self, event: dict[str, Any]) -> Any:
+        """Return what the function answered; an error is Lambda's JSON of it, a timeout its sentence."""
+        request = urllib.request.Request(self.url, json.dumps(event).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
+            body = response.read().decode()
+        try:
+            return json.loads(body)
+        except ValueError:
+            return body
+
+    @property
+    def log(self) -> str:
+        """Return what the function and its runtime have written so far."""
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def running(function: str, environment: dict[str, str], folder: Path, *, timeout: int = 60) -> Iterator[BuiltFunction]:
+    """Run a function of `.aws-sam/build` with this environment, and AWS's time limit for it, until the context ends."""
+    port, inner = _free_port(), _free_port()
+    code, opt = BUILD / logical_id(function), layered(function, folder)
+    log_file = folder / f"{function}-{port}.log"
+    outer = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    command = [_interface(), *outer, "--runtime-api-address", f"127.0.0.1:{inner}"]
+    command += [_python(), "-m", "awslambdaric", "app.handler"]
+    mounts = own_mounts()
+    at = "/opt" if mounts else str(opt)
+    if mounts:
+        command = [*mounts, "sh", "-c", MOUNT, "sh", str(opt), str(code), *command]
+    variables = {
+        **environment,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{_runtime(folder)}:{at}/python",
+        "LAMBDA_TASK_ROOT": str(code),
+        "AWS_LAMBDA_FUNCTION_NAME": function,
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
+        **({} if mounts else {"PYTHONDONTWRITEBYTECODE": "1"}),
+    }
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=code, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        _await(port, process, log_file)
+        yield BuiltFunction(f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", log_file, process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _runtime(folder: Path) -> Path:
+    """Return what is /var/runtime in Lambda: AWS's runtime client alone, of all packages of this environment."""
+    runtime = folder / "runtime"
+    if not runtime.exists():
+        runtime.mkdir()
+        [packages] = (Path(sys.prefix) / "lib").glob("python3.*/site-packages")
+        for pattern in RUNTIME:
+            for path in packages.glob(pattern):
+                (runtime / path.name).symlink_to(path)
+    return runtime
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _await(port: int, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    """Wait until the port is open. Raises AssertionError if the process ends first, or too much time passes."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log_file.read_text(encoding="utf-8", errors="replace")
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    message = f"the runtime interface did not open its port within {START_SECONDS:g} s"
+    raise AssertionError(message)

@@ -1,0 +1,129 @@
+"""`batchdrop check`: what it says of the cost, and who counts for it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected
+from cli.checking import Exact, check_file, check_recipe, checked_file
+from cli.service import Service
+from local.claude_api.testing import RunningEmulator, running_emulator
+
+RECIPE = "model: claude-haiku-5-5\nmax_tokens: 100\nprompt: 'Review: {{ x }}'\n"
+OWN = (
+    "date: 2026-12-01\nsource: our contract\nmodels: {claude-next: {standard: {input: 1, output: 2, cache_write_5m: 1, "
+    "cache_write_1h: 1, cache_read: 1}}}\n"
+)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe, with a table of 300 rows beside it."""
+    path = tmp_path / "ask.yaml"
+    path.write_text(RECIPE)
+    rows = "".join(f"row {row} says something of some length\n" for row in range(300))
+    (tmp_path / "f.csv").write_text("x\n" + rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    """A service of one's own."""
+    with running_emulator(accepted_keys=["sk-mine"]) as running:
+        yield running
+
+
+def _said(recipe: Path, *, good: bool = True, exact: Exact | None = None) -> str:
+    told = io.StringIO()
+    assert check_file(recipe, recipe.with_name("f.csv"), Console(file=told, width=160), exact=exact) is good
+    return told.getvalue()
+
+
+def test_dollars_in_both_lanes_with_their_bounds(recipe: Path) -> None:
+    """The job's own lane is marked; the band, the prices' date and source are there."""
+    said = _said(recipe)
+    assert "300 rows: 300 requests, 0 rejected" in said
+    assert "(estimated, ± 10%); out 300 to 30,000, expected 7,500" in said
+    batch, live = (
+        next(line.split() for line in said.splitlines() if line.startswith(lane)) for lane in ("batch", "live")
+    )
+    assert [word.startswith("$") for word in (*batch[1:4], *live[1:4])] == [True] * 6
+    assert "this job's lane" in " ".join(batch)
+    assert "prices of 2026-11-22 (Anthropic's published prices" in said
+
+
+def test_a_small_file_goes_live(recipe: Path) -> None:
+    """`lane: auto`."""
+    recipe.with_name("f.csv").write_text("x\n1\n")
+    assert any("this job's lane" in line for line in _said(recipe).splitlines() if line.startswith("live"))
+
+
+def test_an_unknown_price_is_said_and_ones_own_helps(recipe: Path) -> None:
+    """`prices.yaml` beside the recipe, as it lies in the bucket."""
+    recipe.write_text(RECIPE.replace("claude-haiku-5-5", "claude-next"))
+    assert "price unknown" in _said(recipe)
+    recipe.with_name("prices.yaml").write_text(OWN)
+    said = _said(recipe)
+    assert "price unknown" not in said
+    assert "your own of 2026-12-01" in said
+    assert "your own: our contract" in said
+
+
+def test_a_broken_price_table_is_told(recipe: Path) -> None:
+    """As the job would; and it is no recipe itself."""
+    prices = recipe.with_name("prices.yaml")
+    prices.write_text("date: today\n")
+    with pytest.raises(PricesRejected, match=r"prices\.yaml: it has no 'source'"):
+        _said(recipe)
+    with pytest.raises(RecipeRejected, match="kept for your own prices"):
+        check_recipe(prices, Console(file=io.StringIO()))
+
+
+def test_a_job_above_its_cap_is_no_good(recipe: Path) -> None:
+    """The same refusal as the job's, before it is dropped."""
+    recipe.write_text(RECIPE + "max_cost_usd: 0.00001\n")
+    assert "its 300 requests would cost at least" in _said(recipe, good=False)
+
+
+def test_exact_counts_on_the_emulator_by_default(recipe: Path) -> None:
+    """It is started for it, and said to be no real service."""
+    said = _said(recipe, exact=Exact(Service(), 20))
+    assert "(counted on 20 of 300 requests, ± 2%)" in said
+    assert "the emulator on this machine, by a rule of its own" in said
+
+
+def test_exact_counts_on_the_service_that_is_named(recipe: Path, emulator: RunningEmulator) -> None:
+    """With the user's key; nothing is billed, and the estimate is scaled by what was counted."""
+    emulator.reset()
+    checked = checked_file(
+        recipe,
+        recipe.with_name("f.csv"),
+        Console(file=io.StringIO()),
+        exact=Exact(Service(emulator.base_url, "sk-mine"), 30),
+    )
+    assert emulator.call_summary()["by_endpoint"] == {"messages.count_tokens": {"200": 30}}
+    assert emulator.bill_summary()["requests"] == 0
+    assert checked.counted is not None
+    assert checked.counted.ratio == pytest.approx(1, abs=0.02)
+    document = msgspec.to_builtins(checked.document())
+    assert document["estimate"]["counted"] == 30
+    assert document["estimate"]["input_tokens"] == checked.check.estimate.input_tokens
+    assert document["too_expensive"] is None
+
+
+def test_a_service_that_does_not_count_is_told(recipe: Path, emulator: RunningEmulator) -> None:
+    """A wrong key, no room, nobody there."""
+    emulator.reset()
+    with pytest.raises(AccountTrouble, match="401"):
+        _said(recipe, exact=Exact(Service(emulator.base_url, "sk-other"), 3))
+    emulator.settings(count_tokens_rpm=0)
+    with pytest.raises(RateLimited, match="429"):
+        _said(recipe, exact=Exact(Service(emulator.base_url, "sk-mine"), 3))
+    with pytest.raises(ApiUnavailable, match="could not be counted"):
+        _said(recipe, exact=Exact(Service("http://127.0.0.1:9", "sk-mine"), 3))
