@@ -1,4 +1,4 @@
-"""Cold start: what importing each function's handler takes, alone and with its AWS clients.
+"""Cold start: what importing each function's handler takes, alone, with its AWS clients, and with its way to the API.
 
     python -m benchmarks.cold_start [--quick] [--runs 5]
 
@@ -34,8 +34,11 @@ BUILT = {
     "plan_slices": ("object_store", "ledger"),
     "answer_requests": LIVE,
 }
+BATCHES, MESSAGES = "batchdrop.adapters.anthropic_batches", "batchdrop.adapters.anthropic_messages"
+API = dict.fromkeys(("submit_shard", "settle_submission", "poll_batch", "collect_results"), BATCHES)
+API["answer_requests"] = MESSAGES
 PROGRAM = """
-import importlib.util, json, sys, time
+import importlib, importlib.util, json, sys, time
 from pathlib import Path
 def rss():
     return int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024
@@ -50,7 +53,8 @@ def clients():
         getattr(bootstrap, name)()
 found = {{'cpu_s': timed(handler), 'peak_rss_mb': rss(), 'modules': len(sys.modules)}}
 found['with clients, cpu_s'] = found['cpu_s'] + timed(clients)
-found['with clients, peak_rss_mb'] = rss()
+found['with the API, cpu_s'] = found['with clients, cpu_s'] + timed(lambda: importlib.import_module({api!r}))
+found['with all, peak_rss_mb'] = rss()
 print(json.dumps(found))
 """
 SDK = """
@@ -59,7 +63,7 @@ from pathlib import Path
 began = time.process_time(); import anthropic; cpu = time.process_time() - began
 rss = int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024
 print(json.dumps({'cpu_s': cpu, 'peak_rss_mb': rss, 'modules': len(sys.modules), 'with clients, cpu_s': cpu,
-                  'with clients, peak_rss_mb': rss}))
+                  'with the API, cpu_s': cpu, 'with all, peak_rss_mb': rss}))
 """
 
 
@@ -87,7 +91,8 @@ def functions() -> list[str]:
 
 def program_of(function: str) -> str:
     """Return a program that imports a handler and builds its clients."""
-    return PROGRAM.format(path=str(ROOT / "functions" / function / "app.py"), built=BUILT.get(function, ("ledger",)))
+    path = str(ROOT / "functions" / function / "app.py")
+    return PROGRAM.format(path=path, built=BUILT.get(function, ("ledger",)), api=API.get(function, "batchdrop"))
 
 
 def _variables() -> dict[str, str]:

@@ -66,6 +66,12 @@ class FolderStore:
         if guard is not None:
             guard()
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order."""
+        paths = (path for path in sorted(self._folder.rglob("*")) if path.is_file())
+        names = (path.relative_to(self._folder).as_posix() for path in paths)
+        return (name for name in names if name.startswith(prefix))
+
     def _path(self, key: str) -> Path:
         if not self.exists(key):
             raise ObjectMissing(key)

@@ -12,7 +12,7 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -127,7 +127,7 @@ def pyarrow(folder: str, kind: str) -> Work:
     return work
 
 
-def _arrow_blocks(path: Path) -> Iterable[Any]:
+def _arrow_blocks(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
     from pyarrow import json as arrow_json

@@ -54,7 +54,7 @@ def name_of_job(running: EmbeddedStack, name: str) -> str:
 
 
 def _executions(running: EmbeddedStack, **more: str) -> list[dict[str, Any]]:
-    pages = running.clients.stepfunctions().get_paginator("list_executions")
+    pages: Any = running.clients.stepfunctions().get_paginator("list_executions")
     asked = more or {"stateMachineArn": running.state_machine_arn}
     return [one for page in pages.paginate(**asked) for one in page["executions"]]
 
@@ -67,12 +67,11 @@ def _is_of(running: EmbeddedStack, execution: dict[str, Any], name: str) -> bool
 
 
 def _events(running: EmbeddedStack, top: dict[str, Any]) -> int:
-    """Count the history events of an execution and of its Map's children."""
+    """Count the history events of an execution and of its Maps' children."""
     states = running.clients.stepfunctions()
-    arns = [top["executionArn"]]
-    for one in _executions(running):
-        if one.get("mapRunArn") and one["startDate"] >= top["startDate"]:
-            arns.append(one["executionArn"])  # noqa: PERF401 - a comprehension would hide the condition
+    runs = states.list_map_runs(executionArn=top["executionArn"])["mapRuns"]
+    children = [one for found in runs for one in _executions(running, mapRunArn=found["mapRunArn"])]
+    arns = [one["executionArn"] for one in (top, *children)]
     pages = [page for arn in arns for page in states.get_paginator("get_execution_history").paginate(executionArn=arn)]
     return sum(len(page["events"]) for page in pages)
 
