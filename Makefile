@@ -46,6 +46,7 @@ else
 	@$(BIN)/python -m tests.faults --schedules 2000 --processes 2
 	@$(BIN)/python -m tests.faults --schedules 1000 --processes 2 --kind strays
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind typed
+	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind live
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 endif
 

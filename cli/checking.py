@@ -81,6 +81,7 @@ class Checked:
             "rows": self.check.rows,
             "requests": self.check.estimate.requests,
             "rejected": self.check.rejected,
+            "twins": self.check.twins,
             "reasons": self.check.reasons,
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
@@ -141,6 +142,8 @@ def _print_findings(checked: Checked, console: Console) -> None:
     check, recipe = checked.check, checked.manifest.recipe
     assert recipe is not None
     counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
+    if check.twins:
+        counts += f", {check.twins:,} share another row's answer"
     console.print(Text(counts, style="bold"))
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)

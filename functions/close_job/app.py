@@ -1,5 +1,6 @@
 """close_job: the end of every job, good or bad."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from batchdrop import bootstrap
 from batchdrop.domain.job_metrics import cost_metrics
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.summary import fault_of
-from batchdrop.errors import JobCanceled, JobFailed
+from batchdrop.errors import JobCanceled, JobFailed, LedgerContended
 from batchdrop.usecases.close_job import close_job
+from batchdrop.usecases.queue_places import QueuePlaces
 
 logger = Logger()
 metrics = Metrics()
@@ -28,14 +30,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | i
 
 
 def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaContext) -> dict[str, Any]:
+    clock = bootstrap.clock(context)
     summary = close_job(
         upload,
         fault_of(caught["Error"], caught.get("Cause", "")) if caught else None,
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
-        clock=bootstrap.clock(context),
+        clock=clock,
         formats=bootstrap.formats(),
     )
+    with suppress(LedgerContended):  # what is left of its places is forgotten after a day
+        QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests).leave_all(upload.job_id)
     metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
     for name, value in cost_metrics(summary).items():
         metrics.add_metric(name, MetricUnit.NoUnit if name.startswith("Dollars") else MetricUnit.Count, value)

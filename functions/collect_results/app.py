@@ -28,10 +28,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api,
         clock=bootstrap.clock(context),
         formats=bootstrap.formats(),
+        states=bootstrap.shared_states(),
         live_rows=bootstrap.configuration().live_rows,
     )
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
         metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
-    return as_state(state.collected(leftovers=collected.leftovers, lane=collected.lane))
+    return as_state(state.collected(leftovers=collected.leftovers, lane=collected.lane, worst_usd=collected.worst_usd))

@@ -1,5 +1,6 @@
 """plan_slices: one round of a shard is cut into slices for the live lane."""
 
+import random
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.ports import Clock
+from batchdrop.usecases.admission import Admission, MustWait
 from batchdrop.usecases.plan_slices import plan_slices
+from batchdrop.usecases.queue_places import QueuePlaces
 
 logger = Logger()
 metrics = Metrics()
@@ -18,13 +22,33 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Take a ShardState of the live lane; return it with the round's slices."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take a ShardState of the live lane; return it with the round's slices, or with the seconds to wait."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    clock = bootstrap.clock(context)
     plans = plan_slices(
-        state.job_id, state.shard, state.round, store=bootstrap.object_store(), ledger=bootstrap.ledger()
+        state.job_id,
+        state.shard,
+        state.round,
+        store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
+        admission=_admission(state, clock),
     )
+    if isinstance(plans, MustWait):
+        logger.info("round waits for its turn", waits_for=plans.waits_for, waits=state.waits, wait=plans.seconds)
+        return as_state(state.waiting(plans.waits_for, wait_seconds=plans.seconds))
     metrics.add_metric("RequestsSliced", MetricUnit.Count, sum(plan.requests for plan in plans))
     logger.info("round sliced", slices=len(plans))
     return as_state(state.sliced([asdict(plan) for plan in plans]))
+
+
+def _admission(state: ShardState, clock: Clock) -> Admission:
+    return Admission(
+        state,
+        store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
+        places=QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests),
+        clock=clock,
+        jitter=random.random,
+    )

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.usecases.poll_batch import poll_batch
+from batchdrop.usecases.queue_places import QueuePlaces
 
 logger = Logger()
 metrics = Metrics()
@@ -22,6 +23,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState; return it with `ended`, or with the seconds to wait before the next look."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    clock = bootstrap.clock(context)
+    places = QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests)
     answer = poll_batch(
         state.job_id,
         state.batch_id,
@@ -30,8 +33,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline=state.deadline,
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
-        clock=bootstrap.clock(context),
+        clock=clock,
         jitter=random.random,
+        on_end=lambda: places.leave(state.job_id, state.shard, state.round),
     )
     metrics.add_metric("Polls", MetricUnit.Count, 1)
     logger.info("polled", batch_id=state.batch_id, polls=state.polls, ended=answer.ended, wait=answer.wait_seconds)

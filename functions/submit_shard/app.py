@@ -11,6 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.ports import Clock
+from batchdrop.usecases.admission import Admission, MustWait
+from batchdrop.usecases.queue_places import QueuePlaces
 from batchdrop.usecases.submit_shard import submit_shard
 
 logger = Logger()
@@ -20,9 +23,10 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState; return it with the Message Batch's id and the first wait."""
+    """Take a ShardState; return it with the Message Batch's id, or without it, and with the seconds to wait."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
+    clock = bootstrap.clock(context)
     submitted = submit_shard(
         state.job_id,
         state.shard,
@@ -32,10 +36,27 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_api(),
-        clock=bootstrap.clock(context),
+        clock=clock,
+        admission=_admission(state, clock),
     )
+    if isinstance(submitted, MustWait):
+        logger.info(
+            "shard waits for its turn", waits_for=submitted.waits_for, waits=state.waits, wait=submitted.seconds
+        )
+        return as_state(state.waiting(submitted.waits_for, wait_seconds=submitted.seconds))
     open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
     wait = wait_seconds(0, open_shards=open_shards, jitter=random.random())
     return as_state(state.submitted(submitted.batch_id, is_collected=submitted.is_collected, wait_seconds=wait))
+
+
+def _admission(state: ShardState, clock: Clock) -> Admission:
+    return Admission(
+        state,
+        store=bootstrap.object_store(),
+        ledger=bootstrap.ledger(),
+        places=QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests),
+        clock=clock,
+        jitter=random.random,
+    )

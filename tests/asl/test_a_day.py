@@ -10,7 +10,15 @@ import msgspec
 import pytest
 
 from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
-from batchdrop.domain.polling import JITTER, LONGEST_WAIT, MOST_LOOKS, MOST_LOOKS_IN_ALL, wait_seconds
+from batchdrop.domain.polling import (
+    JITTER,
+    LONGEST_WAIT,
+    MOST_LOOKS,
+    MOST_LOOKS_IN_ALL,
+    MOST_WAITS,
+    turn_seconds,
+    wait_seconds,
+)
 from batchdrop.domain.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.errors import ApiUnavailable
@@ -39,6 +47,8 @@ class SlowService:
         self.elapsed = 0.0
         self.settled: Callable[[ShardState], str] = lambda _state: "open"
         self._submitted_at = 0.0
+        self.turn_after = 0.0
+        self.waits = 0
         self._rounds = rounds
         self.calls = 0
         self.fail: Callable[[str], None] = lambda _resource: None
@@ -58,6 +68,8 @@ class SlowService:
         state = msgspec.convert(given, ShardState)
         match resource:
             case "${SubmitShardFunctionArn}":
+                if self.elapsed < self.turn_after or state.waits < self.waits:
+                    return as_state(state.waiting("queue", wait_seconds=turn_seconds(state.waits, jitter=self._jitter)))
                 self.calls += 1
                 batch = self.api.create(create_body(state.requests), timeout=1)
                 self._submitted_at = self.elapsed
@@ -123,11 +135,11 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
 
 
 def test_events_are_counted_as_aws_does() -> None:
-    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and 22 around them."""
+    """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and 24 around them."""
     walk = _walk(SlowService(jitter=0.0, ends_after=60))
     polls = walk.visited.count("Poll batch")
     assert polls == 3
-    assert walk.events == 9 * polls + 2 + 2 + 5 + 2 + 5 + 2 + 2 + 2
+    assert walk.events == 9 * polls + 2 + 2 + 5 + 2 + 2 + 5 + 2 + 2 + 2
 
 
 def test_the_state_does_not_grow() -> None:
@@ -153,6 +165,7 @@ def test_a_quick_message_batch_is_seen_quickly() -> None:
         "Anything to ask?",
         "Which lane?",
         "Submit shard",
+        "Is the shard submitted?",
         "Has the Message Batch ended?",
         "Wait for Message Batch",
         "Poll batch",
@@ -342,6 +355,62 @@ def test_a_queue_full_for_a_day_fits_into_one_history() -> None:
     assert walk.visited[-1] == "Shard done"
     assert walk.seconds > 2 * DAY
     assert walk.events < 2 * MOST_EVENTS
+
+
+def test_its_turn_comes_after_20_seconds() -> None:
+    """A round that finds the queue full waits outside the function, and then is sent as if nothing had been."""
+    service = SlowService(jitter=0.0, ends_after=5)
+    service.turn_after = 1.0
+    walk = _walk(service)
+    assert walk.visited[2:9] == [
+        "Submit shard",
+        "Is the shard submitted?",
+        "Wait for its turn",
+        "Which lane?",
+        "Submit shard",
+        "Is the shard submitted?",
+        "Has the Message Batch ended?",
+    ]
+    assert walk.seconds == 20 + 20
+    assert service.calls == 1 + 1 + 2
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+def test_days_of_waiting_for_its_turn_fit_into_one_history(jitter: float) -> None:
+    """Three days in the line, then three rounds of a day each: eleven events a wait, a third of a history in all."""
+    service = SlowService(jitter=jitter, rounds=DEFAULT_ROUNDS)
+    service.turn_after = 3 * DAY
+    walk = _walk(service)
+    assert walk.visited[-1] == "Shard done"
+    assert walk.seconds >= 6 * DAY
+    assert walk.visited.count("Wait for its turn") < 500
+    assert walk.events < DEFAULT_ROUNDS * MOST_EVENTS + 11 * 500 < AWS_MOST_EVENTS / 1.5
+    assert walk.largest < 450
+
+
+def test_the_longest_waiting_fits_into_one_history() -> None:
+    """After two weeks nobody waits any more: the API itself is asked, or the job ends. Rounds fit behind it."""
+    service = SlowService(jitter=0.0, rounds=DEFAULT_ROUNDS)
+    service.waits = MOST_WAITS
+    walk = _walk(service)
+    assert walk.visited.count("Wait for its turn") == MOST_WAITS
+    assert walk.seconds > 14 * DAY
+    assert walk.events < AWS_MOST_EVENTS * 3 / 4
+
+
+def test_what_must_not_be_asked_any_more_ends_the_waiting() -> None:
+    """A halt is seen at the next look: the shard ends by its name."""
+    service = SlowService(jitter=0.0)
+    service.turn_after = DAY
+
+    def fail(resource: str) -> None:
+        if "Submit" in resource and service.elapsed > DAY / 2:
+            raise TaskError(error="JobCanceled", cause=json.dumps({"errorMessage": "why"}))
+
+    service.fail = fail
+    walk = _with_ledger(service, []).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    assert (walk.visited[-1], walk.error) == ("Shard failed", "JobCanceled")
+    assert walk.seconds < DAY
 
 
 def test_the_walker_refuses_what_it_does_not_know() -> None:

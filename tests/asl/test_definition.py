@@ -39,12 +39,13 @@ RETRIED = {
     "ApiUnavailable": {"Submit shard", "Collect results"},
     "ResultsIncomplete": {"Collect results"},
     "MessageBatchLost": {"Collect results"},
+    "LedgerContended": {"Collect results"},
 }
 NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed",
+    "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed", "BudgetReached",
 }  # fmt: skip
 
 

@@ -95,18 +95,19 @@ def test_only_those_who_ask_read_the_key(expanded: dict[str, Any]) -> None:
     assert readers == {"submit_shard", "settle_submission", "poll_batch", "collect_results", "answer_requests"}
 
 
-# What each function does to the ledger: `halt` puts, `begin` puts, `accept` puts and updates, `collected` updates.
+# What each function does to the ledger: `halt` and shared states put, `shard_failures` queries, `begin` puts,
+# `accept` puts and updates, `collected` updates.
 LEDGER_ACTIONS = {
     "split_upload": set(),
-    "submit_shard": {"GetItem", "PutItem", "UpdateItem"},
+    "submit_shard": {"GetItem", "PutItem", "UpdateItem", "Query"},
     "settle_submission": {"GetItem", "PutItem", "UpdateItem"},
     "poll_batch": {"GetItem", "PutItem"},
-    "plan_slices": {"GetItem"},
+    "plan_slices": {"GetItem", "PutItem", "Query"},
     "answer_requests": {"GetItem", "PutItem", "UpdateItem"},
     "collect_results": {"GetItem", "PutItem", "UpdateItem"},
     "show_sample": {"Query", "GetItem", "PutItem"},
     "await_approval": {"GetItem", "PutItem"},
-    "close_job": {"Query", "GetItem", "DeleteItem"},
+    "close_job": {"Query", "GetItem", "PutItem", "DeleteItem"},
     "guard_retention": {"Scan"},
 }
 

@@ -91,6 +91,13 @@ def test_a_job_above_its_cap_is_no_good(recipe: Path) -> None:
     assert "its 300 requests would cost at least" in _said(recipe, good=False)
 
 
+def test_rows_that_are_answered_together_cost_once(recipe: Path) -> None:
+    """As the job would ask them."""
+    recipe.write_text(RECIPE + "dedupe: true\n")
+    recipe.with_name("f.csv").write_text("x\n" + "same\n" * 9 + "other\n")
+    assert "10 rows: 2 requests, 0 rejected, 8 share another row's answer" in _said(recipe)
+
+
 def test_exact_counts_on_the_emulator_by_default(recipe: Path) -> None:
     """It is started for it, and said to be no real service."""
     said = _said(recipe, exact=Exact(Service(), 20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
 from hypothesis import given
@@ -167,3 +168,27 @@ def test_a_later_invocation_goes_on_with_the_next_shard() -> None:
     """A packer that starts at shard 7 gives the rows of shard 7 the same ids as one that came there by itself."""
     packer = Packer(JOB, ShardLimits(), first_shard=7)
     assert packer.custom_id(packer.place(2)) == f"{JOB}-00007-000000"
+
+
+def test_shards_are_cut_by_what_they_may_cost() -> None:
+    """A shard ends where the next request might pass its dollars; a dearer request has a shard of its own."""
+    packer = Packer("job", ShardLimits(max_usd=Decimal("1.00")))
+    asked = ["0.4", "0.6", "0.1", "5", "0.2", "0.8", "0.1"]
+    assert [packer.place(10, Decimal(usd)).shard for usd in asked] == [0, 0, 1, 2, 3, 3, 4]
+
+
+def test_rows_without_a_request_cost_nothing() -> None:
+    """A reject fits beside any request, and a request beside any number of rejects."""
+    packer = Packer("job", ShardLimits(max_usd=Decimal("1.00")))
+    assert [packer.place(None).shard, packer.place(10, Decimal(5)).shard, packer.place(None).shard] == [0, 0, 0]
+
+
+@given(st.lists(st.decimals(0, 3, places=2), min_size=1, max_size=60))
+def test_no_shard_of_several_requests_costs_more_than_it_may(asked: list[Decimal]) -> None:
+    """And no row is skipped."""
+    packer = Packer("job", ShardLimits(max_usd=Decimal(2)))
+    placed = [(packer.place(10, usd), usd) for usd in asked]
+    for shard in range(placed[-1][0].shard + 1):
+        own = [usd for placement, usd in placed if placement.shard == shard and usd]
+        assert sum(own) <= 2 or len(own) == 1
+    assert [placement.opens_shard for placement, _ in placed].count(True) == placed[-1][0].shard + 1

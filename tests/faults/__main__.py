@@ -14,9 +14,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
+from tests.faults.kinds import KINDS
 from tests.faults.many import Totals, run_many
 from tests.faults.run import run_seed
-from tests.faults.schedule import KINDS, schedule_of
+from tests.faults.schedule import schedule_of
 
 CHUNK = 20
 

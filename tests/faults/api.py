@@ -34,7 +34,8 @@ class Claude:
         self._scheduler = Scheduler()
         clock = EmulatedClock(start=START.timestamp(), speed=1.0, wall=lambda: self._scheduler.now)
         self.state = EmulatorState(Settings(speed=1.0), clock=clock)
-        self._line = StormyLine(EmulatorTransport(create_app(self.state)))
+        self._transport = EmulatorTransport(create_app(self.state))
+        self._line = StormyLine(self._transport)
         self.api = AnthropicBatchApi(api_key="sk-any", base_url=BASE_URL, transport=self._line)
 
     def begin(self, scheduler: Scheduler, storm: Storm, settings: dict[str, object]) -> None:
@@ -43,6 +44,10 @@ class Claude:
         self._line.begin(storm, self)
         self.state.reset()
         self.state.change(settings)
+
+    def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request to the emulator, in no weather at all. Raises RemoteProtocolError."""
+        return self._transport.handle_request(request)
 
     def lay_out(self, fault: dict[str, Any]) -> Fault:
         """Lay out one of the emulator's faults."""

@@ -17,10 +17,16 @@ import yaml
 ROOT = Path(__file__).parent.parent.parent
 State = dict[str, Any]
 
+PUT_ITEM = "arn:aws:states:::dynamodb:putItem"
+INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+SEND_AND_WAIT = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+
 _RETRIER = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds", "JitterStrategy"}
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
 _FIELDS = {
-    "Task": {"Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Catch", "Next"},
+    "Task": {
+        "Resource", "Parameters", "ResultPath", "TimeoutSeconds", "HeartbeatSeconds", "Retry", "Catch", "Next",
+    },
     "Choice": {"Choices", "Default"},
     "Wait": {"SecondsPath", "Next"},
     "Pass": {"Result", "ResultPath", "Next", "End"},
@@ -71,19 +77,23 @@ def _check_state(name: str, state: State) -> None:
         _only(catcher, _CATCHER, f"{name}: Catch")
     for rule in state.get("Choices", []):
         _only(rule, {"Variable", "Next", *OPERATORS}, f"{name}: Choices")
+    assert ("HeartbeatSeconds" in state) == (state.get("Resource") == SEND_AND_WAIT), name
     if state["Type"] == "Map":
         _check_map(name, state)
 
 
 def _check_map(name: str, state: State) -> None:
     processor = state["ItemProcessor"]
-    if processor["ProcessorConfig"] == {"Mode": "INLINE"}:
-        return  # the live lane's slices: no schedule takes a job there, and the engine would refuse to run it
-    reader = state["ItemReader"]
-    assert reader["Resource"] == "arn:aws:states:::s3:getObject", name
-    assert reader["ReaderConfig"] == {"InputType": "JSON"}, name
-    assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, name
-    assert state["ToleratedFailurePercentage"] == 100, name
+    if "ItemsPath" in state:
+        assert processor["ProcessorConfig"] == {"Mode": "INLINE"}, name
+        assert "ItemReader" not in state, name
+        assert "ToleratedFailurePercentage" not in state, name
+    else:
+        reader = state["ItemReader"]
+        assert reader["Resource"] == "arn:aws:states:::s3:getObject", name
+        assert reader["ReaderConfig"] == {"InputType": "JSON"}, name
+        assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, name
+        assert state["ToleratedFailurePercentage"] == 100, name
     check_machine(processor, {"ProcessorConfig", "StartAt", "States"})
 
 

@@ -55,7 +55,7 @@ class Books(Protocol):
         """Yield what became of each request, in all Message Batches."""
 
     def charges(self) -> Iterator[Charge]:
-        """Yield the bill."""
+        """Yield the batch lane's bill."""
 
 
 class StateBooks:
@@ -78,11 +78,18 @@ class StateBooks:
                 yield _result(line)
 
     def charges(self) -> Iterator[Charge]:
-        """Yield the bill."""
+        """Yield the batch lane's bill."""
         for entry in self._state.bill.entries(self._state.clock.now()):
+            if entry.lane == "live":
+                continue
             assert entry.custom_id is not None
             assert entry.batch_id is not None
             yield Charge(entry.custom_id, entry.batch_id, Decimal(entry.usd))
+
+    def live_charges(self) -> list[Decimal]:
+        """Return what the live lane's answers cost; the Messages API names no request in its bill."""
+        entries = self._state.bill.entries(self._state.clock.now())
+        return [Decimal(entry.usd) for entry in entries if entry.lane == "live"]
 
 
 class HttpBooks:

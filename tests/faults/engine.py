@@ -5,63 +5,25 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import count
+from typing import Any
 
-from tests.faults.asl import OPERATORS, BadPath, State, definition, fill, path, placed
-from tests.faults.scheduler import Actor, Scheduler, Signal
+from tests.faults.asl import (
+    INVOKE_AND_WAIT,
+    OPERATORS,
+    PUT_ITEM,
+    SEND_AND_WAIT,
+    BadPath,
+    State,
+    definition,
+    fill,
+    path,
+    placed,
+)
+from tests.faults.execution import Execution, TaskError, Tasks
+from tests.faults.scheduler import Scheduler, Signal
 
-PUT_ITEM = "arn:aws:states:::dynamodb:putItem"
-INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 MAX_STATE_BYTES = 256 * 1024  # Step Functions: payload of a state
-
-
-class TaskError(Exception):
-    """A task failed: an error's name, and its cause."""
-
-    def __init__(self, error: str, cause: str) -> None:
-        super().__init__(f"{error}: {cause}")
-        self.error, self.cause = error, cause
-
-
-class Tasks(Protocol):
-    """What tasks do. Each raises TaskError."""
-
-    def invoke(self, function: str, payload: Any, *, timeout: float) -> Any:
-        """Call a function and wait for its answer."""
-
-    def put_item(self, item: dict[str, Any]) -> None:
-        """Write an item into the ledger's table."""
-
-    def invoke_and_wait(self, function: str, payload: Any, token: str) -> Any:
-        """Call a function, then wait until the token's bell is rung."""
-
-    def read_items(self, key: str) -> list[Any]:
-        """Read the Map's items."""
-
-
-@dataclass
-class Execution:
-    """One execution: where it stands, and how it ended. `children` are a Map's, by the item's index."""
-
-    name: str
-    states: dict[str, State]
-    state: str | None
-    data: Any
-    context: dict[str, Any]
-    status: str = "RUNNING"
-    error: str = ""
-    cause: str = ""
-    output: Any = None
-    redrives: int = 0
-    actor: Actor | None = None
-    children: dict[int, Execution] = field(default_factory=dict)
-    visited: list[str] = field(default_factory=list)
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether it has not ended yet."""
-        return self.status == "RUNNING"
 
 
 class Engine:
@@ -82,7 +44,7 @@ class Engine:
         self._concurrency = concurrency
         self._log = log
         self._ended = Signal(scheduler)
-        self._waits = 0
+        self._tokens = count()
         self.executions: dict[str, Execution] = {}
 
     def start(self, name: str, given: Any) -> bool:
@@ -98,11 +60,12 @@ class Engine:
 
     def stop(self, execution: Execution) -> None:
         """Stop by hand: the functions that were called go on."""
-        for one in (execution, *execution.children.values()):
-            if one.is_running:
-                one.status = "ABORTED"
-                if one.actor:
-                    self._scheduler.stop(one.actor)
+        for child in execution.children.values():
+            self.stop(child)
+        if execution.is_running:
+            execution.status = "ABORTED"
+            if execution.actor:
+                self._scheduler.stop(execution.actor)
 
     def redrive(self, execution: Execution) -> None:
         """Go on where an execution failed or was stopped."""
@@ -175,6 +138,8 @@ class Engine:
     def _attempt(self, state: State, execution: Execution) -> Any:
         if state["Resource"] == INVOKE_AND_WAIT:
             return self._invoke_and_wait(state, execution)
+        if state["Resource"] == SEND_AND_WAIT:
+            return self._send_and_wait(state, execution)
         payload = execution.data
         if "Parameters" in state:
             payload = fill(state["Parameters"], execution.data, execution.context)
@@ -185,12 +150,20 @@ class Engine:
         return self._tasks.invoke(function, json.loads(json.dumps(payload)), timeout=state["TimeoutSeconds"])
 
     def _invoke_and_wait(self, state: State, execution: Execution) -> Any:
-        self._waits += 1
-        token = f"wait-{self._waits} of {execution.name}"
+        token = f"wait-{next(self._tokens)} of {execution.name}"
         given = fill(state["Parameters"], execution.data, {**execution.context, "Task": {"Token": token}})
         assert state["TimeoutSeconds"] == "${ApprovalSeconds}"
         payload = json.loads(json.dumps(given["Payload"]))
         return self._tasks.invoke_and_wait(function_of(given["FunctionName"]), payload, token)
+
+    def _send_and_wait(self, state: State, execution: Execution) -> Any:
+        token = f"token-{next(self._tokens)} of {execution.name}"
+        given = fill(state["Parameters"], execution.data, {**execution.context, "Task": {"Token": token}})
+        assert given["QueueUrl"] == "${SliceQueueUrl}"
+        body = json.dumps(given["MessageBody"])
+        return self._tasks.send_and_wait(
+            body, token, heartbeat=state["HeartbeatSeconds"], timeout=state["TimeoutSeconds"]
+        )
 
     def _retry_delay(self, state: State, error: str, attempts: dict[int, int]) -> float | None:
         for number, retrier in enumerate(state.get("Retry", [])):
@@ -214,24 +187,39 @@ class Engine:
         raise failure
 
     def _map(self, state: State, execution: Execution) -> tuple[str, Any]:
-        assert state["MaxConcurrency"] == "${ShardConcurrency}"
         try:
-            reader = fill(state["ItemReader"]["Parameters"], execution.data, execution.context)
-            items = self._tasks.read_items(reader["Key"])
+            if "ItemsPath" in state:
+                items = path(state["ItemsPath"], execution.data, execution.context)
+                self._run_children(state, execution, items, at_once=state["MaxConcurrency"])
+                self._raise_first_failure(execution)
+            else:
+                assert state["MaxConcurrency"] == "${ShardConcurrency}"
+                reader = fill(state["ItemReader"]["Parameters"], execution.data, execution.context)
+                items = self._tasks.read_items(reader["Key"])
+                self._run_children(state, execution, items, at_once=self._concurrency)
         except TaskError as failure:
             return self._caught(state, execution, failure)
-        running: list[Execution] = []
-        for child in self._new_children(state, execution, items):
-            running = self._await_room([one for one in running if one.is_running], room_for=1)
-            self._go(child)
-            running.append(child)
-        self._await_room(running, room_for=self._concurrency)
         execution.children = {}
         return state["Next"], placed(state["ResultPath"], execution.data, None)
 
-    def _await_room(self, running: list[Execution], *, room_for: int) -> list[Execution]:
-        while len(running) > self._concurrency - room_for:
-            self._ended = Signal(self._scheduler)
+    def _run_children(self, state: State, execution: Execution, items: list[Any], *, at_once: int) -> None:
+        running: list[Execution] = []
+        for child in self._new_children(state, execution, items):
+            running = self._await_room([one for one in running if one.is_running], most=at_once - 1)
+            self._go(child)
+            running.append(child)
+        self._await_room(running, most=0)
+
+    def _raise_first_failure(self, execution: Execution) -> None:
+        """Let an INLINE Map fail as its first iteration did; a DISTRIBUTED one tolerates what it is told to."""
+        for child in execution.children.values():
+            if child.status != "SUCCEEDED":
+                raise TaskError(child.error, child.cause)
+
+    def _await_room(self, running: list[Execution], *, most: int) -> list[Execution]:
+        while len(running) > most:
+            if self._ended.is_set:  # several Maps may wait at once, on the same signal
+                self._ended = Signal(self._scheduler)
             self._ended.wait()
             running = [one for one in running if one.is_running]
         return running

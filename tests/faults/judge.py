@@ -162,9 +162,9 @@ class Judge:
             self.verdict.say(f"failed.jsonl has {len(failed)} rows, not {len(rows) - fates['answered']}")
         self._check_kept(ending, rows)
         if summary["status"] == GREEN:
-            self._check_green()
+            self._check_green(rows)
 
-    def _check_green(self) -> None:
+    def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
         asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
@@ -255,6 +255,12 @@ class Judge:
                 lied |= {one["custom_id"] for one in found if one["result"]["type"] not in KNOWN_TYPES}
         return lied
 
+    def under_the_cap(self, cap: float | None) -> None:
+        """Judge the bill as it stands now: not a fraction of a cent above what the recipe says."""
+        billed = sum((charge.usd for charge in self._books.charges() if self._is_ours(charge.custom_id)), Decimal(0))
+        if cap is not None and billed > Decimal(f"{cap:.8f}"):
+            self.verdict.say(f"the bill is ${billed}, and the recipe says max_cost_usd: {cap:.8f}")
+
     def _check_cost(self, ending: Ending) -> None:
         summary = self._summary(ending)
         if summary is None or summary["status"] != GREEN or self._lied_about(ending):
@@ -276,7 +282,7 @@ def _is_json(text: str) -> bool:
 def _fate(status: str) -> str:
     """Return the fate that a status is counted under."""
     match status:
-        case "failed" | "canceled":
+        case "failed" | "canceled" | "over_budget":
             return "failed"
         case "rejected":
             return "rejected"

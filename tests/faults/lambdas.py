@@ -37,16 +37,17 @@ class _Silence:
 
 def handlers(bootstrap: Bootstrap) -> dict[str, Handler]:
     """Return each function's handler, on this bootstrap."""
-    return {name: _handler(name, bootstrap) for name in FUNCTIONS}
+    return {name: handler_of(name, bootstrap) for name in FUNCTIONS}
 
 
-def _handler(name: str, bootstrap: Bootstrap) -> Handler:
+def handler_of(name: str, bootstrap: Bootstrap, **others: object) -> Handler:
+    """Return a function's handler, in a module of its own; `others` of its names can be given, too."""
     spec = importlib.util.spec_from_file_location(f"faults_{name}", ROOT / "functions" / name / "app.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.__dict__.update(bootstrap=bootstrap, logger=_Silence(), metrics=_Silence())
+    module.__dict__.update(bootstrap=bootstrap, logger=_Silence(), metrics=_Silence(), **others)
     handler: Handler = inspect.unwrap(module.handler)
     return handler
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.faults.api import Claude
-from tests.faults.engine import TaskError
+from tests.faults.execution import TaskError
 from tests.faults.schedule import Schedule
 from tests.faults.store import MemoryStore
 from tests.faults.storm import Crash, Storm

@@ -17,9 +17,12 @@ from batchdrop.usecases.await_approval import wake_waiting
 from batchdrop.usecases.resume_job import resume_job
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
-from tests.faults.engine import Execution
+from tests.faults.execution import Execution
 from tests.faults.judge import Ending, Judge, Verdict
-from tests.faults.schedule import KINDS, Schedule, schedule_of
+from tests.faults.kinds import KINDS
+from tests.faults.live_judge import LiveJudge
+from tests.faults.live_world import LiveWorld
+from tests.faults.schedule import Schedule, schedule_of
 from tests.faults.upload import event, files
 from tests.faults.world import World
 
@@ -52,10 +55,12 @@ def run_seed(seed: int, log: Callable[[str], None] | None = None, *, kind: str =
     return run(KINDS[kind](schedule_of(seed)), log)
 
 
-def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] = World) -> Report:
-    """Run a schedule in a world of this kind."""
+def run(schedule: Schedule, log: Callable[[str], None] | None = None, make: type[World] | None = None) -> Report:
+    """Run a schedule in a world of this kind; by default in the plainest one that has all that it needs."""
     random.seed(schedule.seed)  # the handlers' jitter
-    return _Conductor(make(schedule, claude(), log)).report()
+    world = (make or (LiveWorld if schedule.live else World))(schedule, claude(), log)
+    with world.sizes():
+        return _Conductor(world).report()
 
 
 class _Conductor:
@@ -67,6 +72,7 @@ class _Conductor:
         self._scheduler = world.scheduler
         self._resumes = 0
         self._is_seen_through = False
+        self._cap = self._schedule.max_cost_usd
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
         self._verdict = Verdict()
@@ -102,6 +108,8 @@ class _Conductor:
         for fault in self._world.claude.state.faults.listed():
             counts[f"API: {fault['kind']}"] += fault["fired"]
         counts["second delivery"] += len(self._schedule.deliveries) - 1
+        if isinstance(self._judge, LiveJudge):
+            counts.update(self._judge.explained)
         return counts
 
     # --- the user
@@ -131,7 +139,11 @@ class _Conductor:
             self._scheduler.sleep(5)
             assert self._scheduler.now < 4000, "the upload started no job"
         [job_id] = self._world.engine.executions
-        self._judge = Judge(self._schedule, job_id, StateBooks(self._world.claude.state))
+        books = StateBooks(self._world.claude.state)
+        if isinstance(self._world, LiveWorld):
+            self._judge = LiveJudge(self._schedule, job_id, books, self._world.journal)
+        else:
+            self._judge = Judge(self._schedule, job_id, books)
         self._verdict = self._judge.verdict
         return self._world.engine.executions[job_id]
 
@@ -153,6 +165,7 @@ class _Conductor:
         self._endings.append(ending)
         assert self._judge is not None
         self._judge.interim(ending)
+        self._judge.under_the_cap(self._cap)
 
     def _is_over(self, execution: Execution) -> bool:
         if execution.status == "SUCCEEDED" or execution.error in HOPELESS:
@@ -168,10 +181,18 @@ class _Conductor:
             engine.redrive(execution)
             return execution
         self._world.storm.counts["resumed"] += 1
+        self._raise_the_cap(execution)
         self._world.log("the user resumes the job")
         last = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
         record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world)
         return engine.executions[record.execution_name]
+
+    def _raise_the_cap(self, execution: Execution) -> None:
+        """Do what the job's last word says, if that was BudgetReached."""
+        if self._cap is not None and "BudgetReached" in execution.cause:
+            self._world.storm.counts["cap reached"] += 1
+            self._cap *= 2
+            self._world.objects.update(files(replace(self._schedule, max_cost_usd=self._cap)))
 
     def _calm(self) -> None:
         self._world.log("all is calm from now on")
@@ -219,7 +240,7 @@ class _Conductor:
     def _trouble(self) -> None:
         trouble = self._schedule.trouble
         assert trouble is not None
-        endless = {"endpoint": "batches.*", "times": -1}
+        endless = {"endpoint": "*" if self._schedule.live else "batches.*", "times": -1}
         if trouble.status == 429:
             fault = self._world.claude.lay_out({"kind": "spend_cap", **endless})
         else:
@@ -233,3 +254,4 @@ class _Conductor:
         ending = replace(self._endings[-1], objects=dict(self._world.objects))
         claims = [key[0].removeprefix("batch#") for key in self._world.table.items if key[0].startswith("batch#")]
         self._judge.final(ending, claims=claims)
+        self._judge.under_the_cap(self._cap)

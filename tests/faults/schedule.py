@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -30,6 +29,8 @@ ROW_KINDS: dict[RowKind, int] = {
     "[[refusal]]": 4,
 }
 
+ROW_AT_MOST_USD = 3e-5  # what a row of the schedules' tables may cost in the batch lane, about
+
 Fault = dict[str, Any]
 CREATE = "batches.create"
 FRESH = "not_found_when_fresh"
@@ -46,6 +47,13 @@ class Rates:
     lost_contact: float = 0.0  # Step Functions hears of an error while the function goes on
     twin: float = 0.0  # Lambda runs a function twice for one call
     foreign: float = 0.0  # another client creates as many requests at the same time
+    no_connection: float = 0.0  # the live lane's request never leaves
+    lost_answer: float = 0.0  # … its answer is made, and billed, and the connection drops
+    cut_answer: float = 0.0  # … or breaks off in the middle of the body
+    slow_answer: float = 0.0  # … or takes minutes
+    redelivery: float = 0.0  # a message that was served is not deleted, and comes again
+    double_delivery: float = 0.0  # a message is delivered twice
+    aws_error: float = 0.0  # SQS and Step Functions refuse a call, before or after they did it
 
 
 CALM = Rates()
@@ -75,6 +83,21 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Live:
+    """How a job meets the live lane, and the lane's sizes, made so small that a dozen rows reach all of its edges."""
+
+    lane: Literal["live", "batch"]
+    finish_within: int | None  # seconds
+    leftovers_live: bool
+    window: int
+    flush_lines: int
+    slice_requests: int
+    workers: int  # at the same time
+    latency: float  # median seconds of an answer
+    requests_per_minute: float
+
+
+@dataclass(frozen=True)
 class Schedule:
     """One run of one job. Seconds count from the start."""
 
@@ -100,10 +123,13 @@ class Schedule:
     trouble: Trouble | None
     stormy_resumes: int  # how many resumes happen before everything is calm
     retries_invalid: bool = False
+    max_cost_usd: float | None = None  # the user doubles it before each resume
+    queue_requests: int = 200_000  # of the API's processing queue
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job
     sample: int | None = None  # of the recipe
     approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
+    live: Live | None = None
 
     @property
     def shards(self) -> int:
@@ -164,65 +190,6 @@ def plain(rows: tuple[RowKind, ...] = ("", "", ""), *, seed: int = 0, **changes:
     return replace(calm, **changes)
 
 
-def with_zombies(schedule: Schedule) -> Schedule:
-    """Return the schedule with functions that are repeated while they still run, often, and run on for minutes."""
-    rates = Rates(crash=0.01, stall=0.05, lost_contact=0.5, twin=0.3, foreign=0.3)
-    in_three = max(1, -(-len(schedule.rows) // 3))
-    return replace(schedule, rates=rates, split_reserve=898.5, shard_rows=in_three, concurrency=3)
-
-
-def with_strays(schedule: Schedule) -> Schedule:
-    """Return the schedule with few, but long-lived functions that were given up for dead, and a user in a hurry.
-
-    Its job often ends red and is resumed soon, so that what a stray does then meets what the resumed job has done.
-    """
-    rng = random.Random(f"strays of {schedule.seed}")
-    rates = Rates(crash=rng.choice((0, 0, 0.01)), foreign=rng.choice((0, 0.5)))
-    trouble = Trouble(rng.uniform(0, 100), rng.uniform(5, 200), rng.choice((401, 402, 403, 429)))
-    return replace(
-        schedule,
-        rates=rates,
-        batch_seconds=rng.choice((2.0, 2.0, 30.0, 90.0)),
-        max_rounds=rng.choice((1, 1, 2, 3)),
-        trouble=trouble if rng.random() < 0.5 else None,
-        cancel_at=rng.uniform(0, 200) if rng.random() < 0.4 else None,
-        stop_at=rng.uniform(1, 200) if rng.random() < 0.2 else None,
-        stormy_resumes=rng.choice((0, 1, 2, 4)),
-        strays=tuple(_stray(rng) for _ in range(rng.choice((1, 2, 3, 5)))),
-        longest_rest=120.0,
-    )
-
-
-def with_typed_answers(schedule: Schedule) -> Schedule:
-    """Return the schedule with answers that must keep to a schema, and rows whose answers break it, once or always."""
-    rng = random.Random(schedule.seed * 31 + 7)
-    broken = ("[[invalid_json]]", "[[invalid_json_once]]", "[[invalid_json_once]]")
-    rows = tuple(rng.choice(broken) if kind == "" and rng.random() < 0.4 else kind for kind in schedule.rows)
-    return replace(schedule, rows=rows, retries_invalid=True)
-
-
-def with_samples(schedule: Schedule) -> Schedule:
-    """Return the schedule with a sample, and a user who approves it soon, late, or after the wait is over."""
-    rng = random.Random(f"sample of {schedule.seed}")
-    rest = rng.choice((600.0, 600.0, 20_000.0, 900_000.0))
-    return replace(schedule, sample=rng.randint(1, 4), approver_rest=rest)
-
-
-KINDS: dict[str, Callable[[Schedule], Schedule]] = {
-    "plain": lambda schedule: schedule,
-    "zombies": with_zombies,
-    "strays": with_strays,
-    "typed": with_typed_answers,
-    "sampled": with_samples,
-}
-
-
-def _stray(rng: random.Random) -> Stray:
-    [function] = rng.choices([*_FUNCTIONS], [*_FUNCTIONS.values()])
-    number = rng.choice((0, 0, 0, 1, 1, 2, 3))
-    return Stray(function, number, rng.randint(0, 24), rng.uniform(1, 880), dies=rng.random() < 0.3)
-
-
 def _deliveries(rng: random.Random) -> tuple[float, ...]:
     """Return when S3 tells of the upload: at once, and now and then again."""
     again = (rng.choice((0.01, rng.uniform(0, 5), rng.uniform(5, 3000))) for _ in range(rng.choice((0, 0, 1, 2))))
@@ -261,10 +228,6 @@ def _drawn(rng: random.Random, name: str) -> Fault:
     return {"times": rng.choice((1, 1, 1, 2, 3)), **after, **fields}
 
 
-_FUNCTIONS = {
-    "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
-    "close_job": 12,
-}  # fmt: skip
 _ALWAYS = -1
 _READS = ("batches.retrieve", "batches.list", "batches.cancel")
 _FRESH = (30.0, 120.0)

@@ -39,8 +39,8 @@ class MemoryStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin so."""
-        found = self._storm.call(f"list {_short(prefix)}", lambda: sorted(self.objects))
-        yield from (key for key in found if key.startswith(prefix))
+        found = self._storm.call(f"list {_short(prefix)}", lambda: self._listed(prefix))
+        yield from found
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object at that key."""
@@ -79,6 +79,9 @@ class MemoryStore:
         pieces = _Pieces(self._storm, _short(key))
         yield pieces
         self.write(key, b"".join(pieces.written), guard=guard)
+
+    def _listed(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.objects if key.startswith(prefix))
 
     def _get(self, key: str) -> bytes:
         if key not in self.objects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tests.faults.schedule import CALM, Rates, Stray
 from tests.faults.scheduler import Scheduler
@@ -49,6 +49,10 @@ class Storm:
         self.log = log
         self.counts: Counter[str] = Counter()
 
+    def now(self) -> float:
+        """Return the seconds since the run's start."""
+        return self._scheduler.now
+
     def calm(self) -> None:
         """Let nothing go wrong from now on."""
         self.rates = CALM
@@ -80,6 +84,7 @@ class Storm:
         try:
             self.takes(self.duration(name, usual))
             self._maybe_crash(invocation, f"before {name}")
+            self._check_alive(invocation)  # another thread of the function may have brought it down meanwhile
         except Crash:
             if in_flight and self.rng.random() < 0.5:
                 self.arrives_later(name, effect, in_flight)
@@ -87,6 +92,7 @@ class Storm:
         result = effect()
         self.takes(self.duration(name, usual))
         self._maybe_crash(invocation, f"after {name}")
+        self._check_alive(invocation)
         if is_late and invocation.stray and invocation.stray.dies:
             invocation.is_dead = True
             raise Crash(name)
@@ -118,6 +124,11 @@ class Storm:
             self._scheduler.pause(until)
             return
         self._scheduler.pause(max(invocation.deadline, self._scheduler.now))
+        self.time_is_up(invocation)
+
+    def time_is_up(self, invocation: Invocation) -> NoReturn:
+        """End a function at its deadline; whichever of its threads comes first says so. Raises Crash."""
+        self._check_alive(invocation)
         invocation.is_dead = True
         self.counts["timeout of a function"] += 1
         self.log(f"{invocation.name}: timed out")

@@ -6,20 +6,19 @@ refused, never guessed. `call` stands around each request, and may crash, stall 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import botocore.session
-from boto3.dynamodb.conditions import AttributeBase, ConditionBase
+from boto3.dynamodb.conditions import ConditionBase
+from botocore.exceptions import ClientError
+
+from tests.faults.table_words import Item, Update, all_hold, holds, key_of
 
 T = TypeVar("T")
-Item = dict[str, Any]
 Call = Callable[[str, Callable[[], Any]], Any]  # name of the request, what it does -> what it answers
 
 NOT_MET = "ConditionalCheckFailedException"
-_COMPARISON = re.compile(r"(#?\w+) = (:\w+)")
-_PRESENCE = re.compile(r"attribute_(not_)?exists\((#?\w+)\)")
 
 
 class _Meta(NamedTuple):
@@ -36,26 +35,38 @@ class MemoryTable:
         self.meta = _Meta(_Client(self))
         self.call = call
 
-    def put_item(self, *, Item: Item, ConditionExpression: ConditionBase | None = None) -> None:  # noqa: N803 - boto3's
+    def put_item(
+        self,
+        *,
+        Item: Item,  # noqa: N803 - boto3's
+        ConditionExpression: ConditionBase | None = None,  # noqa: N803 - likewise
+        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803 - likewise
+    ) -> None:
         """Write an item."""
 
         def put() -> None:
-            if ConditionExpression is not None and not _holds(ConditionExpression, self.item(Item)):
-                raise _error(operation="PutItem", code=NOT_MET)
-            self.items[_key(Item)] = dict(Item)
+            standing = self.item(Item)
+            if ConditionExpression is not None and not holds(ConditionExpression, standing):
+                refusal = _error(operation="PutItem", code=NOT_MET)
+                if ReturnValuesOnConditionCheckFailure == "ALL_OLD" and standing is not None:
+                    refusal.response["Item"] = dict(standing)  # type: ignore[typeddict-unknown-key]  # as AWS does
+                raise refusal
+            self.items[key_of(Item)] = dict(Item)
 
         self.call("put_item", put)
 
-    def update_item(self, **request: Any) -> None:
+    def update_item(self, **request: Any) -> dict[str, Any]:
         """Change an item."""
 
-        def update() -> None:
-            change = _Update(request)
+        def update() -> dict[str, Any]:
+            change = Update(request)
             if not change.may(self.item(request["Key"])):
                 raise _error(operation="UpdateItem", code=NOT_MET)
-            change.apply(self.items)
+            changed = change.apply(self.items)
+            return {"Attributes": changed} if request.get("ReturnValues") == "ALL_NEW" else {}
 
-        self.call("update_item", update)
+        answer: dict[str, Any] = self.call("update_item", update)
+        return answer
 
     def get_item(self, *, Key: Item, ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803 - boto3's
         """Read an item."""
@@ -70,7 +81,7 @@ class MemoryTable:
 
     def delete_item(self, *, Key: Item) -> None:  # noqa: N803 - boto3's
         """Delete an item."""
-        self.call("delete_item", lambda: self.items.pop(_key(Key), None))
+        self.call("delete_item", lambda: self.items.pop(key_of(Key), None))
 
     def query(self, *, KeyConditionExpression: ConditionBase, ConsistentRead: bool, **more: Any) -> dict[str, Any]:  # noqa: N803 - boto3's
         """Read a job's items, in order, one a page so that paging is walked, too."""
@@ -78,10 +89,8 @@ class MemoryTable:
         assert more.keys() <= {"ExclusiveStartKey"}, f"not known here: {sorted(more)}"
 
         def page() -> dict[str, Any]:
-            after = _key(more["ExclusiveStartKey"]) if more.get("ExclusiveStartKey") else ("", "")
-            keys = [
-                key for key in sorted(self.items) if key > after and _holds(KeyConditionExpression, self.items[key])
-            ]
+            after = key_of(more["ExclusiveStartKey"]) if more.get("ExclusiveStartKey") else ("", "")
+            keys = [key for key in sorted(self.items) if key > after and holds(KeyConditionExpression, self.items[key])]
             answer: dict[str, Any] = {"Items": [dict(self.items[key]) for key in keys[:1]]}
             if len(keys) > 1:
                 answer["LastEvaluatedKey"] = {"job": keys[0][0], "fact": keys[0][1]}
@@ -92,7 +101,7 @@ class MemoryTable:
 
     def item(self, key: Item) -> Item | None:
         """Return the item with these keys."""
-        return self.items.get(_key(key))
+        return self.items.get(key_of(key))
 
 
 class _Client:
@@ -129,73 +138,15 @@ class _Step:
 
     def may(self, table: MemoryTable) -> bool:
         if self._kind == "Update":
-            return _Update(self._request).may(table.item(self._request["Key"]))
+            return Update(self._request).may(table.item(self._request["Key"]))
         assert self._request.keys() == {"TableName", "Item", "ConditionExpression"}
-        return _all_hold(self._request["ConditionExpression"], table.item(self._request["Item"]), {}, {})
+        return all_hold(self._request["ConditionExpression"], table.item(self._request["Item"]), {}, {})
 
     def apply(self, table: MemoryTable) -> None:
         if self._kind == "Update":
-            _Update(self._request).apply(table.items)
+            Update(self._request).apply(table.items)
         else:
-            table.items[_key(self._request["Item"])] = dict(self._request["Item"])
-
-
-class _Update:
-    """`SET name = :value, …` under a condition in words."""
-
-    def __init__(self, request: dict[str, Any]) -> None:
-        self._request = request
-        self._names = request.get("ExpressionAttributeNames", {})
-        self._values = request["ExpressionAttributeValues"]
-
-    def may(self, item: Item | None) -> bool:
-        return _all_hold(self._request["ConditionExpression"], item, self._names, self._values)
-
-    def apply(self, items: dict[tuple[str, str], Item]) -> None:
-        kind, _, settings = self._request["UpdateExpression"].partition(" ")
-        assert kind == "SET", f"not known here: {kind}"
-        item = dict(items.get(_key(self._request["Key"]), self._request["Key"]))
-        for setting in settings.split(", "):
-            match = _COMPARISON.fullmatch(setting)
-            assert match, f"not known here: {setting}"
-            item[self._names.get(match[1], match[1])] = self._values[match[2]]
-        items[_key(item)] = item
-
-
-def _all_hold(words: str, item: Item | None, names: Item, values: Item) -> bool:
-    return all(_holds_in_words(part, item or {}, names, values) for part in words.split(" AND "))
-
-
-def _holds_in_words(words: str, item: Item, names: Item, values: Item) -> bool:
-    if match := _PRESENCE.fullmatch(words):
-        return (names.get(match[2], match[2]) in item) is (match[1] is None)
-    match = _COMPARISON.fullmatch(words)
-    assert match, f"not known here: {words}"
-    name = names.get(match[1], match[1])
-    return name in item and bool(item[name] == values[match[2]])
-
-
-def _holds(condition: ConditionBase, item: Item | None) -> bool:
-    """Evaluate a condition that was built with Attr and Key."""
-    operator = condition.get_expression()["operator"]
-    left, *rest = condition.get_expression()["values"]
-    match operator:
-        case "OR":
-            return _holds(left, item) or _holds(rest[0], item)
-        case "AND":
-            return _holds(left, item) and _holds(rest[0], item)
-    assert isinstance(left, AttributeBase)
-    value = None if item is None else item.get(left.name)
-    match operator:
-        case "attribute_not_exists":
-            return value is None
-        case "=":
-            return bool(value == rest[0])
-        case "<>":
-            return value is None or bool(value != rest[0])
-        case "begins_with":
-            return str(value).startswith(rest[0])
-    raise AssertionError(f"not known here: {operator}")
+            table.items[key_of(self._request["Item"])] = dict(self._request["Item"])
 
 
 def throttled() -> Exception:
@@ -208,11 +159,7 @@ def canceled(codes: list[str]) -> Exception:
     return _error("TransactWriteItems", "TransactionCanceledException", [{"Code": code} for code in codes])
 
 
-def _error(operation: str, code: str, reasons: list[dict[str, str]] | None = None) -> Exception:
+def _error(operation: str, code: str, reasons: list[dict[str, str]] | None = None) -> ClientError:
     response: Any = {"Error": {"Code": code, "Message": code}, "CancellationReasons": reasons or []}
-    kind: type[Exception] = getattr(_Client.exceptions, code)
+    kind: type[ClientError] = getattr(_Client.exceptions, code)
     return kind(response, operation)
-
-
-def _key(item: Item) -> tuple[str, str]:
-    return item["job"], item["fact"]

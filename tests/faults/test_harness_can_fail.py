@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from boto3.dynamodb.conditions import ConditionBase
+import pytest
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.formats.choice import FileFormats
@@ -18,6 +18,7 @@ from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import StoredRow
 from batchdrop.errors import SubmissionUncertain
 from batchdrop.ports import BatchApi, Formats, Ledger, OutputFormat, PartWriter, RequestBody, Source, Writer
+from batchdrop.usecases.admission import Admission
 from tests.faults.run import Report, run
 from tests.faults.schedule import CREATE, Rates, plain
 from tests.faults.table import MemoryTable
@@ -39,7 +40,7 @@ class _Wrapped:
 class _Unconditional(MemoryTable):
     """A table that writes whatever it is asked to: whoever begins may send, and there might as well be no intent."""
 
-    def put_item(self, *, Item: dict[str, Any], ConditionExpression: ConditionBase | None = None) -> None:  # noqa: N803
+    def put_item(self, *, Item: dict[str, Any], **_condition: object) -> None:  # noqa: N803 - boto3's
         super().put_item(Item=Item)
 
 
@@ -184,3 +185,11 @@ def test_a_lost_row_is_caught() -> None:
 def test_a_mixed_up_answer_is_caught() -> None:
     """The right rows with the wrong answers are wrong."""
     assert "not its own" in _faults(run(plain(), make=_MixUp))
+
+
+def test_a_bill_above_the_cap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds that hold nothing are sent all the same, and together cost more than the recipe says."""
+    monkeypatch.setattr(Admission, "_is_covered", lambda _self: True)
+    monkeypatch.setattr(Admission, "stands", lambda _self: True)
+    report = run(plain(("",) * 8, shard_rows=1, max_cost_usd=2e-5))
+    assert any("max_cost_usd" in fault for fault in report.verdict.faults)

@@ -30,6 +30,7 @@ from batchdrop.ports import BatchApi, Ledger, ObjectStore, RequestBody
 from batchdrop.settings import SETTLE_SECONDS
 from batchdrop.usecases.settle_submission import settle_submission
 from batchdrop.usecases.submit_shard import submit_shard
+from tests.admission_fakes import OpenDoor
 from tests.faults.steps import AnswerLost, Attempt, How
 from tests.faults.table import MemoryTable
 
@@ -177,7 +178,8 @@ def _submit(world: _World, attempt: Attempt | None, deadline: float) -> Any:
     bucket: ObjectStore = _Bucket()  # type: ignore[assignment]  # as much of a bucket as it uses
     api: BatchApi = _Api(world, attempt)
     ledger, clock = world.ledger(attempt), _Clock(world, deadline)
-    return submit_shard(JOB, SHARD, ROUND, REQUESTS, store=bucket, ledger=ledger, api=api, clock=clock)
+    parts: Any = {"store": bucket, "ledger": ledger, "api": api, "clock": clock}
+    return submit_shard(JOB, SHARD, ROUND, REQUESTS, admission=OpenDoor(), **parts)
 
 
 def _settle(world: _World, attempt: Attempt | None, deadline: float) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.engine import TaskError
+from tests.faults.execution import TaskError
+from tests.faults.kinds import with_zombies
 from tests.faults.late import LateWrite, Objects
 from tests.faults.run import Report, run, run_seed
-from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of, with_zombies
+from tests.faults.schedule import CREATE, Schedule, Trouble, plain, schedule_of
 from tests.faults.world import World
 
 IN_SHORT = 60
@@ -59,6 +60,21 @@ def test_a_job_that_nobody_approved_is_approved_later() -> None:
         _fine(report)
         assert (report.endings[0], report.endings[-1]) == ("FAILED JobCanceled", "SUCCEEDED")
         assert report.verdict.billed == 6
+
+
+@pytest.mark.parametrize("first", range(8_000, 8_020, 10))
+def test_the_bill_stays_under_the_cap(first: int) -> None:
+    """And no place in a queue of few requests is lost: every job ends, whatever else a schedule breaks."""
+    for seed in range(first, first + 10):
+        _fine(run_seed(seed, kind="capped"))
+
+
+def test_a_cap_ends_a_job_until_it_is_raised() -> None:
+    """Red with a part of the answers, then green; each row once."""
+    report = run(plain(("",) * 8, shard_rows=1, max_cost_usd=3.2e-5))
+    _fine(report)
+    assert (report.endings[0], report.endings[-1]) == ("FAILED JobFailed", "SUCCEEDED")
+    assert report.verdict.billed == 8
 
 
 @pytest.mark.parametrize(

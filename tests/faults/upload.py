@@ -35,8 +35,11 @@ def table_name(schedule: Schedule) -> str:
 
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
-    recipe = RECIPE % schedule.max_rounds + (TYPED if schedule.retries_invalid else "") + _retry(schedule)
+    typed = TYPED if schedule.retries_invalid else ""
+    recipe = RECIPE % schedule.max_rounds + typed + _retry(schedule) + _lane(schedule)
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
+    if schedule.max_cost_usd is not None:
+        recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]
@@ -46,6 +49,15 @@ def files(schedule: Schedule) -> dict[str, bytes]:
 def _retry(schedule: Schedule) -> str:
     keys = ["max_tokens: x2"] * schedule.raises_max_tokens + ["invalid: 1"] * schedule.retries_invalid
     return f"retry: {{{', '.join(keys)}}}\n" if keys else ""
+
+
+def _lane(schedule: Schedule) -> str:
+    if schedule.live is None:
+        return ""
+    keys = [f"lane: {schedule.live.lane}"]
+    keys += [f"finish_within: {schedule.live.finish_within}s"] * bool(schedule.live.finish_within)
+    keys += ["on_leftovers: live"] * schedule.live.leftovers_live
+    return "".join(f"{key}\n" for key in keys)
 
 
 def row_texts(schedule: Schedule) -> list[str]:

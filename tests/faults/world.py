@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,14 +15,26 @@ import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.ports import Approvals, BatchApi, Clock, Formats, JobStarter, Ledger, ObjectStore, TaskTokens
+from batchdrop.ports import (
+    Approvals,
+    BatchApi,
+    Clock,
+    Formats,
+    JobStarter,
+    Ledger,
+    ObjectStore,
+    SharedStates,
+    TaskTokens,
+)
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.faults.api import START, Claude
 from tests.faults.bells import Bells
-from tests.faults.engine import Engine, TaskError
+from tests.faults.engine import Engine
+from tests.faults.execution import TaskError
 from tests.faults.lambdas import approval_seconds, handlers, timeouts
 from tests.faults.schedule import Schedule, Stray
 from tests.faults.scheduler import Actor, Scheduler
@@ -96,6 +109,7 @@ class World:
             split_time_reserve=self.schedule.split_reserve,
             settle_seconds=SETTLE_SECONDS,
             live_rows=0,
+            queue_requests=self.schedule.queue_requests,
         )
 
     def clock(self, _context: object) -> Clock:
@@ -111,6 +125,10 @@ class World:
     def ledger(self) -> Ledger:
         """Return the product's own ledger, on a table in memory."""
         return self.own_ledger
+
+    def shared_states(self) -> SharedStates:
+        """Return the product's own shared states, on the same table."""
+        return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
     def batch_api(self) -> BatchApi:
         """Return the product's own adapter, on the emulator."""
@@ -218,6 +236,15 @@ class World:
             raise TaskError(error="States.ItemReaderFailed", cause=f"no object at {key}")
         items: list[Any] = json.loads(self.objects[key])
         return items
+
+    def send_and_wait(self, body: str, token: str, *, heartbeat: float, timeout: float) -> Any:
+        """Refuse: LiveWorld has a live lane."""
+        raise AssertionError(f"no shard goes live in this world: {body}")
+
+    @contextmanager
+    def sizes(self) -> Iterator[None]:
+        """Change the product's sizes, as long as the run lasts: not in this world."""
+        yield
 
     def time(self) -> datetime:
         """Return the time on our own clocks."""

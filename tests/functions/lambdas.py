@@ -110,6 +110,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/live",
         "LIVE_WINDOW": "8",
         "LIVE_SHARE": "1",
+        "QUEUE_REQUESTS": "100",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
 
@@ -140,6 +141,7 @@ def forget() -> None:
         bootstrap._ledger_table,
         bootstrap.leases,
         bootstrap.permits,
+        bootstrap.shared_states,
         bootstrap.live_queue,
         bootstrap.approvals,
     ):

@@ -33,13 +33,13 @@ RECIPE = (
 FILE = f'id,review\n1,"{SECRET_CELL}, good\nand cheap"\n2,{SECRET_CELL} bad\n3\n4,日本 {SECRET_CELL}\n'.encode()
 
 
-def _dropped(functions: Functions, body: bytes = FILE) -> dict[str, Any]:
-    functions.cloud.put("recipes/sentiment.yaml", RECIPE.encode())
+def _dropped(functions: Functions, body: bytes = FILE, recipe: str = RECIPE) -> dict[str, Any]:
+    functions.cloud.put("recipes/sentiment.yaml", recipe.encode())
     return {"upload": functions.cloud.put(KEY, body)}
 
 
-def _split(functions: Functions) -> dict[str, Any]:
-    task = _dropped(functions)
+def _split(functions: Functions, recipe: str = RECIPE) -> dict[str, Any]:
+    task = _dropped(functions, recipe=recipe)
     functions.invoke("split_upload", task)
     return task
 
@@ -176,6 +176,49 @@ def test_submit_shard_asks_for_a_key(functions: Functions) -> None:
     secrets.put_secret_value(SecretId=SECRET, SecretString=f" {API_KEY}\n")
     forget()
     assert _submitted(functions)["batch_id"]
+
+
+def _queue(functions: Functions) -> dict[str, Any]:
+    item = functions.cloud.table.get_item(Key={"job": "processing_queue", "fact": "places"})["Item"]
+    state: dict[str, Any] = json.loads(item["text"])
+    return state
+
+
+def test_submit_shard_waits_for_its_turn(functions: Functions) -> None:
+    """With room for two more requests, the second shard comes back with what it waits for, and is in the line."""
+    _split(functions)
+    others = {"places": {"20250101T000000-0123456789/00000/r00": [98, 2_000_000_000]}}
+    item = {"job": "processing_queue", "fact": "places", "version": 1, "text": json.dumps(others)}
+    functions.cloud.table.put_item(Item=item)
+    first, second = (_submitted(functions, shard) for shard in range(2))
+    assert (first["waits_for"], second["waits_for"], second["waits"]) == ("", "queue", 1)
+    assert (second["batch_id"], 20 <= second["wait_seconds"] <= 24) == ("", True)
+    assert f"{JOB}/00000/r00" in _queue(functions)["places"]
+    assert [*_queue(functions)["line"]] == [f"{JOB}/00001/r00"]
+    functions.cloud.emulator.advance(DAY)
+    functions.invoke("poll_batch", first)
+    assert f"{JOB}/00000/r00" not in _queue(functions)["places"]
+    again = functions.invoke("submit_shard", second)
+    assert (again["waits_for"], again["batch_id"].startswith("msgbatch_")) == ("", True)
+
+
+def test_close_job_leaves_the_queue(functions: Functions) -> None:
+    """Whatever a shard that failed has left there."""
+    task = _split(functions)
+    _submitted(functions)
+    assert _queue(functions)["places"]
+    functions.invoke("close_job", task)
+    assert _queue(functions) == {"places": {}, "line": {}}
+
+
+def test_plan_slices_waits_for_its_turn(functions: Functions) -> None:
+    """A live round under a cap that another shard holds comes back with what it waits for."""
+    _split(functions, RECIPE + "\nmax_cost_usd: 0.001\n")
+    items = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
+    held = {"holds": {"1/r0": ["0.001", 2_000_000_000]}}
+    functions.cloud.table.put_item(Item={"job": JOB, "fact": "budget", "version": 1, "text": json.dumps(held)})
+    state = functions.invoke("plan_slices", {**STATE, **items[0], "lane": "live"})
+    assert (state["waits_for"], state["slices"]) == ("budget", [])
 
 
 def test_poll_batch_waits_for_an_unknown_message_batch(functions: Functions) -> None:

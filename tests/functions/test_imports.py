@@ -41,7 +41,7 @@ def _imported(function: str) -> tuple[set[str], set[str]]:
     path = str(ROOT / "functions" / function / "app.py")
     environment = dict.fromkeys(declared_variables(function), "x") | {
         "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "SETTLE_SECONDS": "1",
-        "LIVE_ROWS": "1", "LIVE_SHARE": "1",
+        "LIVE_ROWS": "1", "LIVE_SHARE": "1", "QUEUE_REQUESTS": "1",
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "us-east-1",
         "PYTHONPATH": str(ROOT / "layers" / "core"),

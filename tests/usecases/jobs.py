@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,15 +20,17 @@ from batchdrop.domain.slice import Slice
 from batchdrop.domain.submission import ShardFailure
 from batchdrop.domain.summary import Fault, Summary
 from batchdrop.errors import BatchdropError, SubmissionUncertain
+from batchdrop.usecases.admission import MustWait
 from batchdrop.usecases.close_job import close_job
 from batchdrop.usecases.collect_results import Collected, collect_results
 from batchdrop.usecases.job_files import read_manifest
-from batchdrop.usecases.plan_slices import plan_slices
+from batchdrop.usecases.plan_slices import SlicePlan, plan_slices
 from batchdrop.usecases.poll_batch import PollAnswer, poll_batch
 from batchdrop.usecases.resume_job import resume_job
 from batchdrop.usecases.settle_submission import Settled, settle_submission
 from batchdrop.usecases.split_upload import SplitProgress, split_upload
 from batchdrop.usecases.submit_shard import Submitted, submit_shard
+from tests.admission_fakes import FakeSharedStates, admission_of
 from tests.fakes import START, FakeBatchApi, FakeClock, FakeJobStarter, FakeLedger, FakeObjectStore
 from tests.live_fakes import FakeLeases, FakeMessageApi
 from tests.usecases.slices import SliceWorld
@@ -54,6 +57,8 @@ class World:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     api: FakeBatchApi = field(default_factory=FakeBatchApi)
     clock: FakeClock = field(default_factory=FakeClock)
+    states: FakeSharedStates = field(default_factory=FakeSharedStates)
+    queue_requests: int = 200_000
     upload: UploadRecord = field(init=False)
 
     def drop(self, key: str, body: bytes, *, recipe: str | None = RECIPE) -> World:
@@ -79,10 +84,34 @@ class World:
     def submit(
         self, shard: int = 0, asked_round: int = 0, requests: int | None = None, *, deadline: int = 0
     ) -> Submitted:
-        """Run submit_shard."""
+        """Run submit_shard; there is always room for the round."""
         asked = self.manifest.shards[shard].requests if requests is None else requests
-        parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "api": self.api, "clock": self.clock}
-        return submit_shard(JOB, shard, asked_round, asked, deadline=deadline, **parts)
+        state = msgspec.structs.replace(self.state(shard), round=asked_round, requests=asked, deadline=deadline)
+        submitted = self.submit_round(msgspec.structs.replace(state, lane="batch"))
+        assert isinstance(submitted, Submitted)
+        return submitted
+
+    def submit_round(self, state: ShardState) -> Submitted | MustWait:
+        """Run submit_shard, with its admission."""
+        parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "clock": self.clock}
+        admission = admission_of(state, states=self.states, limit=self.queue_requests, **parts)
+        return submit_shard(
+            JOB,
+            state.shard,
+            state.round,
+            state.requests,
+            deadline=state.deadline,
+            api=self.api,
+            admission=admission,
+            **parts,
+        )
+
+    def plan_round(self, state: ShardState) -> list[SlicePlan] | MustWait:
+        """Run plan_slices, with its admission."""
+        admission = admission_of(
+            state, store=self.store, ledger=self.ledger, states=self.states, clock=self.clock, limit=self.queue_requests
+        )
+        return plan_slices(JOB, state.shard, state.round, store=self.store, ledger=self.ledger, admission=admission)
 
     def settle(self, shard: int = 0, asked_round: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""
@@ -97,10 +126,14 @@ class World:
             is_last=is_last,
         )
 
-    def poll(self, batch_id: str, polls: int = 0, *, deadline: int = 0) -> PollAnswer:
+    def poll(
+        self, batch_id: str, polls: int = 0, *, deadline: int = 0, on_end: Callable[[], object] = lambda: None
+    ) -> PollAnswer:
         """Run poll_batch."""
         parts: dict[str, Any] = {"ledger": self.ledger, "api": self.api, "clock": self.clock}
-        return poll_batch(JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts)
+        return poll_batch(
+            JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, on_end=on_end, **parts
+        )
 
     def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
         """Run collect_results on a Message Batch."""
@@ -125,6 +158,7 @@ class World:
             api=lambda: self.api,
             clock=self.clock,
             formats=FileFormats(),
+            states=self.states,
             live_rows=self.live_rows,
         )
 
@@ -171,7 +205,9 @@ class World:
                 else:
                     state = msgspec.structs.replace(state, batch_id=self._followed(state))
                 collected = self.collect_round(state)
-                state = state.collected(leftovers=collected.leftovers, lane=collected.lane)
+                state = state.collected(
+                    leftovers=collected.leftovers, lane=collected.lane, worst_usd=collected.worst_usd
+                )
                 if not collected.leftovers:
                     break
         except BatchdropError as error:
@@ -180,7 +216,9 @@ class World:
 
     def answer_live(self, state: ShardState) -> None:
         """Answer a round in the live lane, slice by slice."""
-        for plan in plan_slices(JOB, state.shard, state.round, store=self.store, ledger=self.ledger):
+        plans = self.plan_round(state)
+        assert not isinstance(plans, MustWait)
+        for plan in plans:
             piece = Slice(JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests)
             world = SliceWorld(store=self.store, ledger=self.ledger, api=self.messages, leases=self.leases)
             world.piece = piece
@@ -188,7 +226,7 @@ class World:
 
     def _followed(self, state: ShardState) -> str:
         """Submit a round and poll it to its end; return the Message Batch's id."""
-        submitted, polls = self._submitted(state.shard, state.round, state.requests), 0
+        submitted, polls = self._submitted(state), 0
         while not submitted.is_collected and not self.poll(submitted.batch_id, polls, deadline=state.deadline).ended:
             self.clock.advance(self.poll_seconds)
             if self.ends_by_itself or self.api.cancels:
@@ -196,15 +234,18 @@ class World:
             polls += 1
         return submitted.batch_id
 
-    def _submitted(self, shard: int, asked_round: int, requests: int) -> Submitted:
+    def _submitted(self, state: ShardState) -> Submitted:
         """Submit; while that is uncertain, wait and settle."""
         while True:
             try:
-                return self.submit(shard, asked_round, requests)
+                submitted = self.submit_round(msgspec.structs.replace(state, deadline=0))
             except SubmissionUncertain:
-                while self.settle(shard, asked_round).verdict == "open":
+                while self.settle(state.shard, state.round).verdict == "open":
                     self.clock.advance(60)
                     self.api.finish()
+            else:
+                assert isinstance(submitted, Submitted)
+                return submitted
 
     @property
     def manifest(self) -> Manifest:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +15,12 @@ from batchdrop.domain.submission import Halt
 from batchdrop.errors import AccountTrouble, SliceBusy
 from batchdrop.ports import TaskGone
 from batchdrop.usecases.answer_flushes import FLUSH_LINES, FLUSH_SECONDS
-from batchdrop.usecases.answer_requests import BEAT_SECONDS, LEASE_SECONDS
+from batchdrop.usecases.answer_requests import BEAT_SECONDS, LEASE_SECONDS, Waiting
 from batchdrop.usecases.slice_asker import MOST_FAILURES, MOST_REFUSALS, OPENING_RESERVE
 from tests.fakes import START
 from tests.live_fakes import FakeMessageApi, echoed
 from tests.usecases.slices import JOB, KEYS, SliceWorld
-from tests.virtual_time import LoopClock, run
+from tests.virtual_time import LoopClock, at_once, run
 
 ALL = [f"re: row {number}" for number in range(10)]
 DROPPED = Passing("api_error", "the connection broke", is_uncertain=True)
@@ -303,9 +305,12 @@ def test_a_halted_job_is_asked_nothing(error: str) -> None:
 def test_a_gone_task_ends_the_worker() -> None:
     """Nobody waits for the slice any more: keep what is paid, ask no more, say nothing."""
     world = SliceWorld(rows=1000)
+    beats: list[None] = []
 
     def gone() -> None:
-        raise TaskGone
+        beats.append(None)
+        if len(beats) > 1:
+            raise TaskGone
 
     answered = run(world.work(window=4, beat=gone))
     assert (answered.is_ours, answered.is_complete) == (False, False)
@@ -329,6 +334,48 @@ def test_lines_are_flushed_by_number_and_by_age() -> None:
     run(slow.work(window=1))
     assert len(slow.flushes) == 10
     assert all(age <= FLUSH_SECONDS + 0.1 for age in ages[:-1])
+
+
+def test_a_slow_put_holds_up_the_asking() -> None:
+    """While a flush is on its way, no more is paid for than a crash may cost: the window and one flush."""
+    world = SliceWorld(rows=1000, api=FakeMessageApi(seconds=0.1))
+
+    async def slowly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if call == world.store.write:
+            await asyncio.sleep(40)
+            assert len(world.api.asked) - len(world.lines) <= 10 + FLUSH_LINES
+        return await at_once(call, *args, **kwargs)
+
+    waiting = Waiting(offload=slowly, jitter=lambda: 0.5)
+    assert run(world.work(seconds=9000, window=10, waiting=waiting)).counts.answered == 1000
+
+
+def test_nobody_asks_after_the_lease_because_the_ledger_is_slow() -> None:
+    """While the lease's renewal hangs, permits may come; the lease may be another worker's then."""
+    world = SliceWorld(rows=8)
+    times: list[float] = []
+
+    def jammed(_prompt: str, _before: int) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        return Throttled("rate_limit_error", "slow down", LEASE_SECONDS + 5) if len(times) <= 4 else None
+
+    world.api.script = jammed
+
+    async def slowly(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if call == world.leases.renew:
+            await asyncio.sleep(3 * LEASE_SECONDS)
+        return await at_once(call, *args, **kwargs)
+
+    run(world.work(window=4, waiting=Waiting(offload=slowly, jitter=lambda: 0.5)))
+    assert max(times) < LEASE_SECONDS
+
+
+def test_a_slice_that_was_let_go_is_free_for_a_worker_whose_clock_is_behind() -> None:
+    """A slice that is handed back is taken at once; a busy one would come again after half an hour."""
+    world = SliceWorld()
+    run(world.work())
+    [standing] = world.leases._leases.values()
+    assert standing.until <= START + timedelta(seconds=1)
 
 
 def test_a_store_that_fails_stops_the_asking() -> None:
@@ -388,7 +435,7 @@ def test_the_lease_is_kept_until_the_last_answer() -> None:
     world = SliceWorld(rows=4, api=FakeMessageApi(seconds=100.0))
 
     async def both() -> Any:
-        first = asyncio.ensure_future(world.work(seconds=OPENING_RESERVE + 1))
+        first = asyncio.ensure_future(world.work(seconds=OPENING_RESERVE + 5))
         await asyncio.sleep(90)
         with pytest.raises(SliceBusy):
             await world.work()

@@ -162,7 +162,7 @@ def test_a_job_that_may_stay_below_its_cap_begins(cap: str) -> None:
 def test_a_cap_without_a_price_is_refused_and_a_price_helps() -> None:
     """Unknown is not below the cap; the user's own table makes it known."""
     recipe = RECIPE.replace("claude-haiku-5-5", "claude-next") + "max_cost_usd: 5\n"
-    with pytest.raises(TooExpensive, match=r"the price of claude-next is not known, .* into recipes/prices\.yaml"):
+    with pytest.raises(RecipeRejected, match=r"the price of claude-next is not known, .* into recipes/prices\.yaml"):
         dropped(reviews(3), recipe=recipe).split()
     world = dropped(reviews(3), recipe=recipe)
     world.store.write("recipes/prices.yaml", OWN.replace("MODEL", "claude-next").encode())

@@ -15,6 +15,7 @@ from batchdrop.domain.reply import Refused
 from batchdrop.domain.submission import Halt
 from batchdrop.errors import AccountTrouble, DeadlinePassed, JobCanceled, SubmissionUncertain
 from batchdrop.usecases.plan_slices import SLICE_REQUESTS, plan_slices
+from tests.admission_fakes import OpenDoor
 from tests.fakes import FakeBatchApi, JsonObject, errored, succeeded
 from tests.live_fakes import FakeMessageApi
 from tests.usecases.jobs import JOB, KEYS, RECIPE, World, dropped, reviews
@@ -95,7 +96,7 @@ def test_slices_cover_the_round() -> None:
     """Each request in one slice, whole lines, at most so many; byte ranges that meet."""
     world = dropped(reviews(SLICE_REQUESTS * 2 + 1), recipe=LIVE)
     world.split()
-    plans = plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger)
+    plans: Any = plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
     assert [plan.requests for plan in plans] == [SLICE_REQUESTS, SLICE_REQUESTS, 1]
     body = world.store.read(KEYS.requests(0))
     assert [plans[0].start, *(plan.end for plan in plans)] == [0, *(plan.start for plan in plans[1:]), plans[-1].end]
@@ -108,7 +109,7 @@ def test_a_collected_round_has_no_slices() -> None:
     """A resumed job does not ask again what is in the bucket."""
     world = dropped(reviews(3), recipe=LIVE)
     world.run()
-    assert plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger) == []
+    assert plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor()) == []
 
 
 @pytest.mark.parametrize("error", [JobCanceled, AccountTrouble])
@@ -118,7 +119,7 @@ def test_a_halted_job_is_not_sliced(error: type[Exception]) -> None:
     world.split()
     world.ledger.halt(JOB, Halt(error.__name__, "why", world.clock.now()))
     with pytest.raises(error, match="why"):
-        plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger)
+        plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
 
 
 def test_account_trouble_halts_and_a_resume_asks_the_rest() -> None:
@@ -138,6 +139,33 @@ def test_account_trouble_halts_and_a_resume_asks_the_rest() -> None:
     world.resume()
     assert world.run().tally.answered == 6
     assert len(world.messages.asked) == asked + 6 - len(answered)
+
+
+@pytest.mark.parametrize("error", [JobCanceled, AccountTrouble])
+def test_what_was_flushed_is_in_the_output_of_a_job_that_stopped(error: type[Exception]) -> None:
+    """A round that was cut off before its collection has answers in the bucket, and they are paid; also in the bill."""
+    world = dropped(reviews(3), recipe=LIVE)
+    world.split()
+    world.answer_live(world.state())
+    world.ledger.halt(JOB, Halt(error.__name__, "why", world.clock.now()))
+    summary = world.close()
+    assert summary.status != "succeeded"
+    assert [row["_status"] for row in _output(world)] == ["answered"] * 3
+    assert [(lane.lane, lane.answers) for lane in summary.lanes] == [("live", 3)]
+
+
+def test_what_a_resumed_job_flushed_is_in_its_output_when_it_stops_again() -> None:
+    """The part that the job made before is out of date then."""
+    world = dropped(reviews(3), recipe=f"{LIVE}max_rounds: 1\n")
+    world.messages = FakeMessageApi(script=lambda prompt, _before: Refused("odd", "no") if "0" in prompt else None)
+    assert world.run().tally.answered == 2
+    world.resume()
+    state = world.state()
+    collected = world.collect_round(state)
+    world.messages = FakeMessageApi()
+    world.answer_live(state.collected(leftovers=collected.leftovers, lane=collected.lane))
+    world.ledger.halt(JOB, Halt(JobCanceled.__name__, "why", world.clock.now()))
+    assert world.close().tally.answered == 3
 
 
 def _late(**keys: Any) -> World:

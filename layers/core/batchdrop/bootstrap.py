@@ -24,6 +24,7 @@ from batchdrop.ports import (
     ObjectStore,
     Permits,
     Queue,
+    SharedStates,
     TaskTokens,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "message_api",
     "object_store",
     "permits",
+    "shared_states",
     "task_tokens",
 ]
 
@@ -106,6 +108,14 @@ def permits() -> Permits:
     from batchdrop.adapters.dynamodb_live import DynamoPermits
 
     return DynamoPermits(_ledger_table())
+
+
+@cache
+def shared_states() -> SharedStates:
+    """Return what the shards share of the processing queue and of their job's budget."""
+    from batchdrop.adapters.dynamodb_states import DynamoSharedStates
+
+    return DynamoSharedStates(_ledger_table())
 
 
 @cache

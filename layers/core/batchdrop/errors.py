@@ -8,6 +8,7 @@ BatchdropError
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
+├── BudgetReached            the next round might pass the recipe's `max_cost_usd`: the job asks nothing more
 ├── JobFailed                a job's end, when it is red
 ├── JobCanceled              the user canceled the job
 ├── JobNotApproved           nobody approved the sample in time; what halts the job
@@ -24,6 +25,7 @@ BatchdropError
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── ResultsForeign           results offered from a host that is not the API's
 ├── SliceBusy                another worker asks the slice already
+├── LedgerContended          others wrote the same item of the ledger each time; safe to repeat
 ├── InvariantBroken          a row went missing between two steps: our defect, never the user's
 └── SplitTooSlow             one shard does not fit into one invocation
 """
@@ -59,6 +61,10 @@ class NothingToAsk(JobFault):
 
 class AccountTrouble(BatchdropError):
     """Authentication, billing, permission or spend limit: stop asking and tell the user."""
+
+
+class BudgetReached(BatchdropError):
+    """Nothing is under way, and what is asked next might pass `max_cost_usd`: a proper end, with what is there."""
 
 
 class JobFailed(BatchdropError):
@@ -126,6 +132,10 @@ class ResultsForeign(BatchdropError):
 
 class SliceBusy(BatchdropError):
     """Another worker holds the slice's lease: come back when it has ended, or the lease has run out."""
+
+
+class LedgerContended(BatchdropError):
+    """An item of the ledger that all shards share was written by others however often it was tried."""
 
 
 class InvariantBroken(BatchdropError):

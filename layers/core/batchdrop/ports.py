@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.lease import Lease
@@ -18,6 +18,8 @@ from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
 from batchdrop.domain.upload import InboxKey
+
+Result = TypeVar("Result")
 
 
 class ObjectMissing(Exception):  # an answer of the store, not a fault of the program
@@ -156,6 +158,25 @@ class Permits(Protocol):
         """Write `state`, one version on, if the model's is still the one that was seen (`UNSEEN`: none is there yet).
 
         Returns None when it is written; else what another worker has written meanwhile.
+        """
+
+
+Changed = tuple[bytes | None, Result]  # the text to write, None for none; and what the change came to
+
+
+class SharedStates(Protocol):
+    """Small JSON texts of the ledger that many functions change, each by what stands there."""
+
+    def read(self, owner: str, fact: str) -> bytes | None:
+        """Return the text as it stands; None if there is none."""
+
+    def change(
+        self, owner: str, fact: str, change: Callable[[bytes | None], Changed[Result]], *, at: datetime
+    ) -> Result:
+        """Write what `change` makes of the text that stands there, and return what it came to.
+
+        It is called again when others have written meanwhile, or the answer to a write was lost, so doing it twice must
+        be as doing it once. Raises LedgerContended when others come between each time.
         """
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from batchdrop.domain.lane import LIVE_ROWS
-from batchdrop.domain.limits import MAX_BATCH_REQUESTS
+from batchdrop.domain.limits import MAX_BATCH_REQUESTS, QUEUE_REQUESTS
 
 SETTLE_SECONDS = 300.0  # Message Batches: what is created is listed after one or two minutes; taken twice over
 LIVE_WINDOW = 200  # open requests of one worker: at 1.2 s an answer some 160 a second, for a twentieth of a vCPU's time
@@ -20,6 +20,7 @@ class Settings:
     Batch may take to be listed after the attempt to create it has ended. `split_time_reserve` is the seconds of an
     invocation that split_upload keeps for finishing. `live_share` (0 to 1) is how much of the API's rate limits the
     live lane's workers use all together, `live_window` how many requests one of them has open.
+    `queue_requests` is how many requests all jobs may have in the API's processing queue.
     """
 
     bucket: str
@@ -35,6 +36,7 @@ class Settings:
     live_queue_url: str = ""
     live_window: int = LIVE_WINDOW
     live_share: float = LIVE_SHARE
+    queue_requests: int = QUEUE_REQUESTS
 
 
 def from_environment() -> Settings:
@@ -53,5 +55,6 @@ def from_environment() -> Settings:
         live_queue_url=env.get("LIVE_QUEUE_URL", ""),
         live_window=int(env.get("LIVE_WINDOW") or LIVE_WINDOW),
         live_share=float(env.get("LIVE_SHARE") or LIVE_SHARE),
+        queue_requests=int(env.get("QUEUE_REQUESTS") or QUEUE_REQUESTS),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -34,6 +34,9 @@ LEDGER_KEPT = timedelta(
     days=35
 )  # ours: longer than RESULTS_KEPT, so that whoever looks late still finds what there was
 
+QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests in the processing queue, of all Message Batches
+QUEUE_PLACE_KEPT = timedelta(hours=26)  # ours: by then a Message Batch has expired (24 h), or was never created
+
 REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
 POLLING_SHARE = 0.2  # ours: polling takes at most this part of it
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
 
     `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
+    `worst_usd` is what they may cost at most at the standard price, where the recipe has a `max_cost_usd`; else 0.
     """
 
     shard: int
@@ -44,6 +46,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     bytes: int
     input_tokens: int = 0
     max_output_tokens: int = 0
+    worst_usd: Decimal = Decimal(0)
 
 
 class MapItem(msgspec.Struct, frozen=True):

@@ -17,9 +17,10 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
     """One row's last word: what the new columns say, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `rejected`, `invalid` (a paid answer that breaks the recipe's types),
-    or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …). `values` are those
-    of the answer columns, in order; empty where no answer fills them. `raw` is the text of one that could not.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, `invalid` (a paid answer that breaks the
+    recipe's types), or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …).
+    `values` are those of the answer columns, in order; empty where no answer fills them. `raw` is the text of one that
+    could not.
     """
 
     fate: Fate
@@ -43,6 +44,11 @@ def failed(reason: str) -> Outcome:
 def canceled(reason: str) -> Outcome:
     """Return the outcome of a row whose asking was called off."""
     return Outcome("failed", "canceled", error=reason)
+
+
+def over_budget(reason: str) -> Outcome:
+    """Return the outcome of a row that was not asked, for its job might have passed its `max_cost_usd`."""
+    return Outcome("failed", "over_budget", error=reason)
 
 
 def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER) -> Outcome:

@@ -18,6 +18,18 @@ MOST_LOOKS = 530  # for one lost submission: 48 h of looks
 # each of the usual three rounds a day of looks.
 MOST_LOOKS_IN_ALL = 800
 
+# A turn in the processing queue, or in the budget, may take days: eleven history events a wait (Wait 2, Which lane? 2,
+# Task 5, Choice 2), so all waits of one execution take 11,000 of AWS's 25,000, and last 15 days.
+PATIENT_AFTER = 300  # waits of up to 330 s: a day
+PATIENT_WAIT = 1_800.0
+MOST_WAITS = 1_000
+
+
+def turn_seconds(waits: int, *, jitter: float) -> int:
+    """Return the whole seconds to wait for one's turn after having waited so often; `jitter` is drawn from [0, 1)."""
+    grown = min(FIRST_WAIT * GROWTH ** min(waits, 20), LONGEST_WAIT) if waits < PATIENT_AFTER else PATIENT_WAIT
+    return round(grown * (1 + JITTER * jitter))
+
 
 def settle_seconds(looks: int) -> int:
     """Return the whole seconds to wait after look number `looks` (from 0) for a lost submission."""

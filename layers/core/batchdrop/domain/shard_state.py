@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ class ShardState(msgspec.Struct, frozen=True):
     `settled` is the last verdict on a submission whose answer was lost, after `looks` looks that left it open;
     `all_looks` are those for every lost submission of this execution. `lane` is the round's; `slices` are the live
     lane's byte ranges. `deadline` (Unix seconds, 0 for none) is when Message Batches are given up for the live lane.
+    `waits_for` is `queue` or `budget` while the round waits for its turn, `waits` how often this execution has waited;
+    `worst_usd` is what a later round may cost at most at the standard price, where the job has a budget.
     """
 
     job_id: str
@@ -37,14 +40,23 @@ class ShardState(msgspec.Struct, frozen=True):
     lane: Lane = "batch"
     slices: list[dict[str, int]] = []
     deadline: int = 0
+    waits: int = 0
+    waits_for: str = ""
+    worst_usd: Decimal = Decimal(0)
 
     def sliced(self, slices: list[dict[str, int]]) -> ShardState:
         """Return the state of a live round whose slices are known."""
-        return msgspec.structs.replace(self, slices=slices, batch_id="")
+        return msgspec.structs.replace(self, slices=slices, batch_id="", waits_for="")
+
+    def waiting(self, waits_for: str, *, wait_seconds: int) -> ShardState:
+        """Return the state of a round that is not sent yet, for it is not its turn."""
+        return msgspec.structs.replace(self, waits_for=waits_for, waits=self.waits + 1, wait_seconds=wait_seconds)
 
     def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
         """Return the state after the submission; what is collected already need not be polled."""
-        return msgspec.structs.replace(self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected)
+        return msgspec.structs.replace(
+            self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected, waits_for=""
+        )
 
     @property
     def is_last_look(self) -> bool:
@@ -66,13 +78,19 @@ class ShardState(msgspec.Struct, frozen=True):
             ended=False,
         )
 
-    def collected(self, *, leftovers: int, lane: Lane = "batch") -> ShardState:
+    def collected(self, *, leftovers: int, lane: Lane = "batch", worst_usd: Decimal = Decimal(0)) -> ShardState:
         """Return the state after a round: the next round's, in that lane, if there are leftovers."""
         done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
         if not leftovers:
             return done
         return msgspec.structs.replace(
-            done, requests=leftovers, round=self.round + 1, lane=lane, batch_id="", wait_seconds=SETTLE_WAIT
+            done,
+            requests=leftovers,
+            round=self.round + 1,
+            lane=lane,
+            batch_id="",
+            wait_seconds=SETTLE_WAIT,
+            worst_usd=worst_usd,
         )
 
     def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:

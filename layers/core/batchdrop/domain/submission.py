@@ -44,7 +44,10 @@ class ShardFailure:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why a job asks nothing more: `error` is `AccountTrouble` or `JobCanceled`, `reason` what the user reads."""
+    """Why a job asks nothing more: `error` is `AccountTrouble`, `JobCanceled` or `BudgetReached`.
+
+    `reason` is what the user reads.
+    """
 
     error: str
     reason: str

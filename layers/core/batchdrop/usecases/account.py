@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batchdrop.domain.submission import Halt
-from batchdrop.errors import AccountTrouble, JobCanceled
+from batchdrop.errors import AccountTrouble, BatchdropError, BudgetReached, JobCanceled
 from batchdrop.ports import Clock, Ledger
+
+_ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in (JobCanceled, BudgetReached)}
 
 
 @contextmanager
@@ -21,6 +23,6 @@ def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Ite
 
 
 def refuse_if_halted(job_id: str, ledger: Ledger) -> None:
-    """Raise AccountTrouble or JobCanceled if the job must ask nothing more."""
+    """Raise AccountTrouble, JobCanceled or BudgetReached if the job must ask nothing more."""
     if halt := ledger.halted(job_id):
-        raise (JobCanceled if halt.error == JobCanceled.__name__ else AccountTrouble)(halt.reason)
+        raise _ERRORS.get(halt.error, AccountTrouble)(halt.reason)

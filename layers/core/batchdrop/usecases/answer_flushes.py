@@ -16,7 +16,7 @@ from batchdrop.usecases.stored_lines import whole_lines
 Offload = Callable[..., Awaitable[Any]]
 """Runs a blocking call elsewhere, as `asyncio.to_thread` does."""
 
-# What a crash between an answer and its flush costs at most: these lines are paid, lost, and asked again. A flush is
+# What a crash between an answer and its flush costs at most: so many lines are paid, lost, and asked again. A flush is
 # one put ($0.005 a thousand, some 30 ms): at 64 lines it costs less than a hundredth of the cheapest answers in it.
 FLUSH_LINES = 64
 FLUSH_SECONDS = 2.0
@@ -25,7 +25,8 @@ FLUSH_SECONDS = 2.0
 class Flushes:
     """Writes one attempt's lines in objects of `FLUSH_LINES` or more, none older than `FLUSH_SECONDS` plus one put.
 
-    One put is under way at a time; what comes meanwhile waits for the next. `has_failed` tells that a put failed: its
+    One put is under way at a time; what comes meanwhile waits for the next. A put may take long, so whoever pays for
+    lines asks `has_room` before, and waits for `put_ended` if there is none. `has_failed` tells that a put failed: its
     lines are kept for the next one, but whoever pays for more lines should stop.
     """
 
@@ -36,10 +37,23 @@ class Flushes:
         self._attempt = attempt
         self._offload = offload
         self._lines: list[bytes] = []
+        self._in_put = 0
+        self._put_over = asyncio.Event()
         self._number = 0
         self._full = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+
+    def has_room(self, opened: int, window: int) -> bool:
+        """Tell whether one more request may be opened beside `opened` ones, of `window` at most.
+
+        Open requests and lines that are not in the bucket are what a crash costs: `window` and FLUSH_LINES, together.
+        """
+        return opened + len(self._lines) + self._in_put < window + FLUSH_LINES
+
+    async def put_ended(self) -> None:
+        """Wait for the end of a put, good or bad."""
+        await self._put_over.wait()
 
     def add(self, line: bytes) -> None:
         """Take a line."""
@@ -71,6 +85,7 @@ class Flushes:
 
     async def _put(self) -> None:
         lines, self._lines = self._lines, []
+        self._in_put = len(lines)
         self._full.clear()
         piece = self._piece
         key = JobKeys(piece.job_id).live_flush(piece.shard, piece.round, piece.slice, self._attempt, self._number)
@@ -79,6 +94,10 @@ class Flushes:
         except BaseException:
             self._lines = lines + self._lines
             raise
+        finally:
+            self._in_put = 0
+            self._put_over.set()  # wakes those who wait now; those who come later wait for the next
+            self._put_over.clear()
         self._number += 1
 
 

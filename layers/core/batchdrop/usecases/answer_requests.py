@@ -5,7 +5,7 @@ have a line in the bucket, so a message delivered twice, a retry or a hand-back 
 idempotency key, though, and no list of what it answered: a request whose answer was lost (timeout, dropped connection,
 a body cut short) may have been billed, and nobody can find out. It is asked again, because its row is worth more than
 the price of one request, and counted in `uncertain`, so that the bill's surplus has a reason. A worker that is killed
-loses what is open and what is not flushed yet: at most its window and the lines of some seconds.
+loses what is open and what is not flushed yet: at most its window and FLUSH_LINES, together.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, Slice
 from batchdrop.ports import Clock, Leases, Ledger, MessageApi, ObjectStore, TaskGone
 from batchdrop.usecases.answer_flushes import Flushes, Offload, flushed
 from batchdrop.usecases.fleet_permits import FleetPermits
-from batchdrop.usecases.slice_asker import OPENING_RESERVE, SliceAsker
+from batchdrop.usecases.slice_asker import LEASE_MARGIN, OPENING_RESERVE, SliceAsker
 
 LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
-HALTS = {AccountTrouble.__name__, JobCanceled.__name__}
+HALTS = {AccountTrouble.__name__, JobCanceled.__name__}  # a budget that is reached stops what begins after it
 TICK_SECONDS = 1.0  # between two looks at the time
 
 
@@ -86,9 +86,9 @@ async def answer_requests(
     """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
 
     Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
-    halted job's requests are left. `beat` is called every BEAT_SECONDS and may raise TaskGone. Raises SliceBusy while
-    another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for an invocation that is
-    over before it began, and what the store raises.
+    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone.
+    Raises SliceBusy while another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for
+    an invocation that is over before it began, and what the store raises.
     """
     if clock.remaining() < OPENING_RESERVE:
         message = f"an invocation of {clock.remaining():.0f} s has no time to ask; the function needs a longer Timeout"
@@ -123,7 +123,7 @@ async def answer_requests(
             await flushes.close()
         finally:
             if asker.stopped != "lease":
-                await waiting.offload(leases.release, lease, clock.now())
+                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN)
     return _answered(work, asker)
 
 
@@ -139,7 +139,12 @@ def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
 
 
 async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest], window: int) -> None:
-    """Run the window, and beside it the watch over lease, job and time."""
+    """Run the window, and beside it the watch over lease, job and time.
+
+    A message that SQS delivers once more may come when its round was collected and its rows were answered in a later
+    one; the flushes of its own round do not tell. So nothing is asked before the task says that it still waits.
+    """
+    await _check_task(work, asker)
     await _check_halt(work, asker)
     watch = asyncio.ensure_future(_watch(work, asker))
     try:
@@ -180,6 +185,10 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
         return
     asker.hold(until)
     await _check_halt(work, asker)
+    await _check_task(work, asker)
+
+
+async def _check_task(work: _Work, asker: SliceAsker) -> None:
     try:
         await work.waiting.offload(work.beat)
     except TaskGone:
@@ -188,7 +197,7 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
 
 async def _check_halt(work: _Work, asker: SliceAsker) -> None:
     halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
-    if halt is not None:
+    if halt is not None and halt.error in HALTS:
         asker.stop(halt.error)
 
 

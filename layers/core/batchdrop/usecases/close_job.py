@@ -13,7 +13,7 @@ import msgspec
 from batchdrop.domain.cost import dollars
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.domain.outcome import Outcome, canceled, failed
+from batchdrop.domain.outcome import Outcome, canceled, failed, over_budget
 from batchdrop.domain.prices import effective
 from batchdrop.domain.submission import Halt
 from batchdrop.domain.summary import (
@@ -29,7 +29,7 @@ from batchdrop.domain.summary import (
 )
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.errors import JobCanceled, JobFailed, JobNotApproved, UploadRejected
+from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
 from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
@@ -37,6 +37,7 @@ from batchdrop.usecases.estimating import estimate_block
 from batchdrop.usecases.job_files import JobFormats, answered_rounds, formats_of, read_manifest
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
+from batchdrop.usecases.live_lines import flushed_lines
 from batchdrop.usecases.stored_source import StoredSource
 
 TRIES = 3  # of one closing that others come between
@@ -163,12 +164,20 @@ class _Stitch:
     def _part(self, item: ShardItem) -> Tally:
         """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
+        if self._has_flushes(item.shard, rounds):
+            return self._joined(item, rounds)
         try:
             tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
         self._part_keys.append(partial(self._keys.part, item.shard, rounds))
         return tally
+
+    def _has_flushes(self, shard: int, asked_round: int) -> bool:
+        """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
+        if not self._all_faults:
+            return False
+        return any(self._store.keys(self._keys.live_answers(shard, asked_round)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
@@ -181,6 +190,7 @@ class _Stitch:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
             for asked_round in range(rounds):
                 read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
+            index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
             return join_shard(
                 job_id,
                 item,
@@ -201,6 +211,8 @@ class _Stitch:
             return failed("the job ended before this shard was asked")
         if fault.type in CALLED_OFF:
             return canceled(fault.message)
+        if fault.type == BudgetReached.__name__:
+            return over_budget(fault.message)
         return failed(f"{fault.type}: {fault.message}")
 
 

@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import BinaryIO
 
 import msgspec
 
+from batchdrop.domain.budget import NOTHING
 from batchdrop.domain.lane import LIVE_ROWS, lane_of_leftovers
 from batchdrop.domain.last_word import Word
 from batchdrop.domain.layout import JobKeys
@@ -24,13 +26,15 @@ from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.tokens import Lane
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
-from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore
+from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore, SharedStates
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
+from batchdrop.usecases.job_budget import JobBudget
 from batchdrop.usecases.job_files import formats_of, read_manifest, shape_of
 from batchdrop.usecases.join_shard import PaidLine, join_shard
 from batchdrop.usecases.leftovers import write_leftovers
 from batchdrop.usecases.live_lines import live_lines
+from batchdrop.usecases.round_cost import settle_round
 from batchdrop.usecases.stored_lines import whole_lines
 
 COPY_BLOCK = 1024 * 1024
@@ -40,12 +44,13 @@ COPY_BLOCK = 1024 * 1024
 class Collected:
     """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally.
 
-    `lane` is the next round's.
+    `lane` is the next round's, and so is `worst_usd`, what it may cost at most where the job has a budget.
     """
 
     leftovers: int
     tally: Tally | None
     lane: Lane
+    worst_usd: Decimal = NOTHING
 
 
 def collect_results(
@@ -56,6 +61,7 @@ def collect_results(
     api: Callable[[], BatchApi],
     clock: Clock,
     formats: Formats,
+    states: SharedStates,
     live_rows: int = LIVE_ROWS,
 ) -> Collected:
     """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
@@ -75,10 +81,10 @@ def collect_results(
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             read_kept(index, store, earlier)
+        start = spool.seek(0, os.SEEK_END)
         if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
             read_kept(index, store, keys[-1])
         else:
-            start = spool.seek(0, os.SEEK_END)
             if state.lane == "live":
                 index.fill(live_lines(state, index, store=store, ledger=ledger))
             else:
@@ -88,6 +94,7 @@ def collect_results(
             _keep(spool, start, store, keys[-1])
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
+        worst = settle_round(state, manifest, spool, start, budget=JobBudget(job_id, states, clock))
         leftovers, cut = _to_ask_again(index, manifest)
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
         lane = lane_of_leftovers(
@@ -97,8 +104,8 @@ def collect_results(
             lane = "batch"  # an earlier execution has sent that round: late or not, it must be found, not asked live
         goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
         if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
-            write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store)
-            return Collected(len(leftovers) + len(cut), None, lane)
+            write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
+            return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
         return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
 
 

@@ -83,22 +83,12 @@ def estimate_block(manifest: Manifest, tokens: list[Tokens], usd: Decimal | None
 
 
 def refuse_too_expensive(manifest: Manifest) -> None:
-    """Raise TooExpensive if the job is sure to cost more than its recipe's `max_cost_usd`, or nobody can tell."""
+    """Raise TooExpensive if the job is sure to cost more than its recipe's `max_cost_usd`."""
     recipe, estimate = manifest.recipe, manifest.estimate
     if recipe is None or recipe.cap is None or estimate is None:
         return
-    prices = effective(manifest.prices)
-    key = parse_inbox_key(manifest.upload.key)
-    usd = estimated_usd(estimate, recipe, manifest.lane, prices)
-    if usd is None:
-        unknown = ", ".join(estimate.unpriced(prices))
-        message = (
-            f"{key.recipe_key}: key 'max_cost_usd': the price of {unknown} is not known, so nobody can tell whether "
-            f"{key.filename} stays below {shown_usd(recipe.cap)}. Nothing was sent. Write its price into "
-            f"{PRICES_KEY}, or remove the key; then drop the file again"
-        )
-        raise TooExpensive(message)
-    if usd.low > recipe.cap:
+    usd = estimated_usd(estimate, recipe, manifest.lane, effective(manifest.prices))
+    if usd is not None and usd.low > recipe.cap:  # a model without a price was refused when the split began
         raise TooExpensive(_too_expensive(manifest, estimate.requests, usd, recipe.cap))
 
 

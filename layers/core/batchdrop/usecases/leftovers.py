@@ -13,16 +13,25 @@ from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.request import request_line
 from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 from batchdrop.domain.stored_request import StoredRequest, stored_request
+from batchdrop.domain.worst_case import RAISED, WorstCase
 from batchdrop.ports import ObjectStore
 from batchdrop.usecases.stored_lines import whole_lines
 
-RAISED = 2  # `retry: {max_tokens: x2}`
-
 
 def write_leftovers(
-    job_id: str, item: ShardItem, asked_round: int, *, leftovers: set[int], cut: set[int], store: ObjectStore
+    job_id: str,
+    item: ShardItem,
+    asked_round: int,
+    *,
+    leftovers: set[int],
+    cut: set[int],
+    store: ObjectStore,
+    worst: WorstCase | None,
 ) -> None:
-    """Write the create body of round `asked_round`: rows of `leftovers` as they were, rows of `cut` with more room."""
+    """Write the create body of round `asked_round`: rows of `leftovers` as they were, rows of `cut` with more room.
+
+    `worst`, if there is one, is told of each request.
+    """
     keys = JobKeys(job_id)
     separator = BODY_HEAD
     with (
@@ -35,6 +44,8 @@ def write_leftovers(
             if request is None or not (index in leftovers or index in cut):
                 continue
             params = _raised(request.params) if index in cut else bytes(request.params)
+            if worst is not None:
+                worst.add(params)
             body.write(separator + request_line(request.custom_id, params))
             separator = BODY_SEPARATOR
         body.write(BODY_TAIL)

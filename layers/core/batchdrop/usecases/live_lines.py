@@ -21,9 +21,7 @@ UNANSWERED = "unanswered_error"  # ours: the API's own error types stay its own
 def live_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
     """Yield the round's lines while `index` takes them in; a request without one gets a line that says why."""
     keys = JobKeys(state.job_id)
-    for key in sorted(store.keys(keys.live_answers(state.shard, state.round))):
-        with closing(store.stream(key)) as blocks:
-            yield from whole_lines(blocks)
+    yield from flushed_lines(state.job_id, state.shard, state.round, store=store)
     halt = ledger.halted(state.job_id)
     with closing(store.stream(keys.requests(state.shard, state.round))) as blocks:
         for line in whole_lines(blocks):
@@ -36,3 +34,10 @@ def live_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, led
             else:
                 reason = halt.reason if halt else "no worker answered this request in its time"
                 yield errored_line(request.custom_id, UNANSWERED, reason).rstrip()
+
+
+def flushed_lines(job_id: str, shard: int, asked_round: int, *, store: ObjectStore) -> Iterator[bytes]:
+    """Yield the lines that workers have flushed of a round."""
+    for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, asked_round))):
+        with closing(store.stream(key)) as blocks:
+            yield from whole_lines(blocks)

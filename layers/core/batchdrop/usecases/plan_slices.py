@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from batchdrop.domain.layout import JobKeys
 from batchdrop.ports import Ledger, ObjectStore
 from batchdrop.usecases.account import refuse_if_halted
+from batchdrop.usecases.admission import Admission, MustWait
 
 SLICE_REQUESTS = 1_000  # some seven seconds of one worker's work at 1.2 s an answer; few state transitions a row
 SLICE_BYTES = 8_000_000  # a worker holds its slice in memory
@@ -25,15 +26,19 @@ class SlicePlan:
     requests: int
 
 
-def plan_slices(job_id: str, shard: int, asked_round: int, *, store: ObjectStore, ledger: Ledger) -> list[SlicePlan]:
-    """Return the slices of a round; none if its answers are collected already.
+def plan_slices(
+    job_id: str, shard: int, asked_round: int, *, store: ObjectStore, ledger: Ledger, admission: Admission
+) -> list[SlicePlan] | MustWait:
+    """Return the slices of a round, if it is its turn; none if its answers are collected already.
 
-    Raises AccountTrouble or JobCanceled when the job is halted.
+    Raises AccountTrouble, JobCanceled or BudgetReached when the job is halted, or is so by this round.
     """
     keys = JobKeys(job_id)
     if store.exists(keys.answers(shard, asked_round)):
         return []
     refuse_if_halted(job_id, ledger)
+    if turn := admission.ask():
+        return turn
     cut = _Cut()
     with closing(store.stream(keys.requests(shard, asked_round))) as blocks:
         rest = b""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.result import MessageBatch
-from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
+from batchdrop.errors import ApiUnavailable, JobCanceled, LedgerContended, MessageBatchLost, RateLimited
 from batchdrop.ports import BatchApi, Clock, Ledger
 from batchdrop.usecases.account import halting_on_account_trouble
 
@@ -33,10 +34,12 @@ def poll_batch(
     api: BatchApi,
     clock: Clock,
     jitter: Callable[[], float],
+    on_end: Callable[[], object] = lambda: None,
 ) -> PollAnswer:
     """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled or is late.
 
-    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over.
+    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over. `on_end` is called when the Message
+    Batch has ended: its place in the API's processing queue is free.
 
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
@@ -53,7 +56,11 @@ def poll_batch(
         if polls < POLLS_BEFORE_LOST:
             return waiting
         raise
-    return PollAnswer(ended=True, wait_seconds=0) if batch.processing_status == "ended" else waiting
+    if batch.processing_status != "ended":
+        return waiting
+    with suppress(LedgerContended):  # the place is forgotten after a day
+        on_end()
+    return PollAnswer(ended=True, wait_seconds=0)
 
 
 def _is_late(deadline: int, clock: Clock) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 
 from batchdrop.domain.live_line import errored_line, succeeded_line, usage_of
+from batchdrop.domain.permits import Need
 from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Throttled
 from batchdrop.domain.result import Usage
 from batchdrop.domain.stored_request import StoredRequest
@@ -69,12 +70,14 @@ class SliceAsker:
         self._clock = clock
         self._pause = pause
         self._jitter = jitter
+        self._window = self._opened = 0
         self._last: ModelPermits | None = None
         self._beginning = b""
         self._idle: set[asyncio.Task[Any]] = set()
 
     async def ask_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
         """Ask until the requests end, or until stopped; open requests are waited for. Memory: the window's."""
+        self._window = window
         workers = [asyncio.ensure_future(self._work(requests)) for _ in range(window)]
         ended = await asyncio.gather(*workers, return_exceptions=True)
         for end in ended:
@@ -122,9 +125,10 @@ class SliceAsker:
         permits = self._permits_for(params)
         failures = refusals = 0
         while not self.stopped:
-            charge = permits.take_at_once(len(params))
-            if charge is None:
-                charge = await self._idly(permits.take(len(params)))
+            charge = await self._charge(permits, len(params))
+            if self.stopped:
+                permits.failed(charge)
+                return
             reply, usage = await self._sent(params)
             match reply:
                 case Answer():
@@ -151,11 +155,25 @@ class SliceAsker:
             if isinstance(reply, Passing):
                 await self._idly(self._pause(self._backoff(failures)))
 
+    async def _charge(self, permits: ModelPermits, size: int) -> Need:
+        """Wait for a permit, and until the flushes keep up; then see whether a request may still be opened."""
+        charge = permits.take_at_once(size)
+        if charge is None:
+            charge = await self._idly(permits.take(size))
+        while not self._flushes.has_room(self._opened, self._window):
+            await self._idly(self._flushes.put_ended())
+        self.look_at_the_time()  # both may take minutes, and the watch may be held up by a slow ledger
+        return charge
+
     async def _sent(self, params: bytes) -> tuple[Reply, Usage]:
         """Send one try. An answer that is no message counts as lost: something was billed, and nobody can read it."""
         within = min(REQUEST_SECONDS, self._clock.remaining() - FLUSH_RESERVE)
         self.asked += 1
-        reply = await self._api.ask(params, within=max(within, 1.0))
+        self._opened += 1
+        try:
+            reply = await self._api.ask(params, within=max(within, 1.0))
+        finally:
+            self._opened -= 1
         if not isinstance(reply, Answer):
             return reply, _NOTHING
         usage = usage_of(reply.body)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, groupby
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from batchdrop.domain.budget import NOTHING
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
@@ -24,10 +26,12 @@ from batchdrop.domain.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sam
 from batchdrop.domain.sharding import Packer, Placement, ShardLimits
 from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
+from batchdrop.domain.worst_case import shard_most
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
 from batchdrop.usecases.attachments import Attachments
 from batchdrop.usecases.estimating import counting, keep_estimate, read_own_prices, refuse_too_expensive
+from batchdrop.usecases.job_cap import pricer_of, renew_cap
 from batchdrop.usecases.job_files import (
     read_manifest,
     read_recipe,
@@ -81,6 +85,8 @@ def split_upload(
     """
     started = clock.now()
     manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
+    if upload.resumes and manifest.cursor is None:
+        renew_cap(manifest, store)
     if manifest.cursor is not None:
         _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
@@ -118,6 +124,7 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     if recipe is None and not _is_ready_made(upload, store, reader):
         raise RecipeRejected(_no_recipe(upload, key))
     manifest.format = reader.name
+    pricer_of(manifest)
     return manifest
 
 
@@ -149,8 +156,9 @@ class _Placed(NamedTuple):
     placement: Placement
     params: bytes | None
     reason: str | None
-    own: str
+    own: str = ""
     same_as: int | None = None
+    usd: Decimal = NOTHING
 
 
 class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
@@ -166,8 +174,9 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
-        limits = replace(limits, sample=sample_limit(manifest.recipe))
+        limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+        self._priced = pricer_of(manifest)
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
@@ -202,8 +211,13 @@ class _Split:
             yield from self._placed_once(rows)
             return
         for row, params, reason in rows:
-            placement = self._packer.place(None if params is None else len(params))
-            yield _Placed(row, placement, params, reason, self._source.own)
+            yield self._place(row, params, reason)
+
+    def _place(self, row: Row, params: bytes | None, reason: str | None) -> _Placed:
+        if params is None:
+            return _Placed(row, self._packer.place(None), None, reason)
+        usd = NOTHING if self._priced is None else self._priced(params)
+        return _Placed(row, self._packer.place(len(params), usd), params, reason, self._source.own, usd=usd)
 
     def _placed_once(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         """Place rows so that no shard asks the same twice."""
@@ -211,14 +225,14 @@ class _Split:
         for row, params, reason in rows:
             same_as = None if params is None or self._packer.is_full else twins.first(params)
             if same_as is not None:
-                yield _Placed(row, self._packer.place(None), None, None, "", same_as)
+                yield _Placed(row, self._packer.place(None), None, None, same_as=same_as)
                 continue
-            placement = self._packer.place(None if params is None else len(params))
-            if placement.opens_shard:
+            placed = self._place(row, params, reason)
+            if placed.placement.opens_shard:
                 twins.clear()
             if params is not None:
-                twins.add(params, placement.index)
-            yield _Placed(row, placement, params, reason, self._source.own)
+                twins.add(params, placed.placement.index)
+            yield placed
 
     def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
         for shard, group in groupby(placed_rows, key=lambda placed: placed.placement.shard):
@@ -230,9 +244,10 @@ class _Split:
             self._write_shard(shard, rows, out_of_time)
 
     def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
-        count = self._count()
+        count, worst = self._count(), NOTHING
         with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for row, placement, params, reason, own, same_as in group:
+            for row, placement, params, reason, own, same_as, usd in group:
+                worst += usd
                 line = None if params is None else request_line(self._packer.custom_id(placement), params)
                 writer.add(row, reason, line, same_as)
                 if params is not None:
@@ -240,7 +255,8 @@ class _Split:
                 if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
                     raise _OutOfTime
         estimate = count.estimate
-        keep_estimate(self._manifest, writer.item(estimate), estimate)
+        item = msgspec.structs.replace(writer.item(estimate), worst_usd=worst)
+        keep_estimate(self._manifest, item, estimate)
 
 
 def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:

@@ -23,8 +23,11 @@ from batchdrop.errors import (
 )
 from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody
 from batchdrop.usecases.account import halting_on_account_trouble, refuse_if_halted
+from batchdrop.usecases.admission import Admission, MustWait
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
+REFUSED_FOR_GOOD = (SubmissionRefused, AccountTrouble)  # the others are tried again soon, and keep their turn
+AT_ONCE = 1  # second
 TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
 
 
@@ -47,12 +50,14 @@ def submit_shard(
     ledger: Ledger,
     api: BatchApi,
     clock: Clock,
-) -> Submitted:
-    """Return the shard's Message Batch of this round, creating it if no attempt has.
+    admission: Admission,
+) -> Submitted | MustWait:
+    """Return the shard's Message Batch of this round, creating it if no attempt has and it is its turn.
 
-    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble or
-    JobCanceled when the job is halted; DeadlinePassed when `deadline` (Unix seconds, 0 for none) is over and nothing
-    was sent; and what BatchApi.create raises when nothing was created.
+    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble, JobCanceled
+    or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
+    `deadline` (Unix seconds, 0 for none) is over and nothing was sent; and what BatchApi.create raises when nothing was
+    created.
     """
     keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, asked_round)
@@ -61,14 +66,19 @@ def submit_shard(
     body = StoredBody(store, keys.requests(shard, asked_round))  # before the intent: no store, no trace
     if known is None or known.state == "armed":
         refuse_if_halted(job_id, ledger)
+        if not _is_late(deadline, clock) and (turn := admission.ask()):
+            return turn
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
     intent = Submission(job_id, shard, asked_round, requests, uuid4().hex, sent_at=now, over_at=over_at)
     standing = ledger.begin(intent)
     if standing.attempt == intent.attempt:
-        _refuse_if_late(deadline, intent, ledger, clock)
+        _refuse_if_late(deadline, intent, ledger, clock, admission)
+        if not admission.stands():  # another attempt was refused since, and has let go of what it held
+            ledger.rearm(intent)
+            return MustWait("budget", AT_ONCE)
         with halting_on_account_trouble(job_id, ledger, clock):
-            return Submitted(_create(body, intent, ledger, api, clock))
+            return Submitted(_create(body, intent, ledger, api, clock, admission))
     if standing.batch_id is None:
         message = (
             f"shard {shard}, round {asked_round}: the answer to the create of {standing.sent_at:%Y-%m-%d %H:%M:%S} UTC "
@@ -78,18 +88,27 @@ def submit_shard(
     return Submitted(standing.batch_id)
 
 
-def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Clock) -> None:
+def _is_late(deadline: int, clock: Clock) -> bool:
+    return bool(deadline) and clock.now().timestamp() >= deadline
+
+
+def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Clock, admission: Admission) -> None:
     """Leave the shard to the live lane. The intent stays, so that an attempt that was given up for dead cannot send."""
-    if deadline and clock.now().timestamp() >= deadline:
+    if _is_late(deadline, clock):
+        admission.leave_queue()
         ledger.end_attempt(intent, clock.now())
         message = f"shard {intent.shard}, round {intent.asked_round}: finish_within is over; the live lane answers it"
         raise DeadlinePassed(message)
 
 
-def _create(body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock) -> str:
+def _create(
+    body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock, admission: Admission
+) -> str:
     try:
         batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))
-    except NOTHING_WAS_CREATED:
+    except NOTHING_WAS_CREATED as refusal:
+        if isinstance(refusal, REFUSED_FOR_GOOD):
+            admission.give_back()  # before another attempt may send, which would find nothing held, and wait
         ledger.rearm(intent)
         raise
     except SubmissionUncertain:

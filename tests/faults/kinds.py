@@ -1,0 +1,93 @@
+"""Kinds of schedules: what else goes wrong, beside what every schedule draws."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.faults.live_schedule import with_live_lane
+from tests.faults.schedule import ROW_AT_MOST_USD, Rates, Schedule, Stray, Trouble
+
+_FUNCTIONS = {
+    "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
+    "close_job": 12,
+}  # fmt: skip
+
+
+def with_zombies(schedule: Schedule) -> Schedule:
+    """Return the schedule with functions that are repeated while they still run, often, and run on for minutes."""
+    rates = Rates(crash=0.01, stall=0.05, lost_contact=0.5, twin=0.3, foreign=0.3)
+    in_three = max(1, -(-len(schedule.rows) // 3))
+    return replace(schedule, rates=rates, split_reserve=898.5, shard_rows=in_three, concurrency=3)
+
+
+def with_strays(schedule: Schedule) -> Schedule:
+    """Return the schedule with few, but long-lived functions that were given up for dead, and a user in a hurry.
+
+    Its job often ends red and is resumed soon, so that what a stray does then meets what the resumed job has done.
+    """
+    rng = random.Random(f"strays of {schedule.seed}")
+    rates = Rates(crash=rng.choice((0, 0, 0.01)), foreign=rng.choice((0, 0.5)))
+    trouble = Trouble(rng.uniform(0, 100), rng.uniform(5, 200), rng.choice((401, 402, 403, 429)))
+    return replace(
+        schedule,
+        rates=rates,
+        batch_seconds=rng.choice((2.0, 2.0, 30.0, 90.0)),
+        max_rounds=rng.choice((1, 1, 2, 3)),
+        trouble=trouble if rng.random() < 0.5 else None,
+        cancel_at=rng.uniform(0, 200) if rng.random() < 0.4 else None,
+        stop_at=rng.uniform(1, 200) if rng.random() < 0.2 else None,
+        stormy_resumes=rng.choice((0, 1, 2, 4)),
+        strays=tuple(_stray(rng) for _ in range(rng.choice((1, 2, 3, 5)))),
+        longest_rest=120.0,
+    )
+
+
+def with_typed_answers(schedule: Schedule) -> Schedule:
+    """Return the schedule with answers that must keep to a schema, and rows whose answers break it, once or always."""
+    rng = random.Random(schedule.seed * 31 + 7)
+    broken = ("[[invalid_json]]", "[[invalid_json_once]]", "[[invalid_json_once]]")
+    rows = tuple(rng.choice(broken) if kind == "" and rng.random() < 0.4 else kind for kind in schedule.rows)
+    return replace(schedule, rows=rows, retries_invalid=True)
+
+
+def with_samples(schedule: Schedule) -> Schedule:
+    """Return the schedule with a sample, and a user who approves it soon, late, or after the wait is over."""
+    rng = random.Random(f"sample of {schedule.seed}")
+    rest = rng.choice((600.0, 600.0, 20_000.0, 900_000.0))
+    return replace(schedule, sample=rng.randint(1, 4), approver_rest=rest)
+
+
+def with_a_cap(schedule: Schedule) -> Schedule:
+    """Return the schedule with a budget that rounds and retries together would pass, and a queue for few requests."""
+    rng = random.Random(f"cap of {schedule.seed}")
+    return replace(
+        schedule,
+        shard_rows=1,  # so that the budget cuts no shard smaller, and the judge knows which row is in which
+        concurrency=rng.randint(1, 4),
+        batch_seconds=min(schedule.batch_seconds, 3600.0),  # one after the other, ten that expire would take weeks
+        raises_max_tokens=rng.random() < 0.6,
+        max_cost_usd=round(rng.uniform(0.5, 4) * ROW_AT_MOST_USD, 8),
+        queue_requests=rng.choice((1, 1, 2, 3, 200_000)),
+        redriven=False,  # the cap is read anew by a resume only
+        stays_canceled=True,
+        stormy_resumes=2,
+    )
+
+
+KINDS: dict[str, Callable[[Schedule], Schedule]] = {
+    "plain": lambda schedule: schedule,
+    "zombies": with_zombies,
+    "strays": with_strays,
+    "typed": with_typed_answers,
+    "sampled": with_samples,
+    "capped": with_a_cap,
+    "live": with_live_lane,
+}
+
+
+def _stray(rng: random.Random) -> Stray:
+    [function] = rng.choices([*_FUNCTIONS], [*_FUNCTIONS.values()])
+    number = rng.choice((0, 0, 0, 1, 1, 2, 3))
+    return Stray(function, number, rng.randint(0, 24), rng.uniform(1, 880), dies=rng.random() < 0.3)
