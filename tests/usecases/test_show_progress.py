@@ -118,4 +118,6 @@ def test_every_end_has_its_report(world: World) -> None:
     """The summary names it, and it is there."""
     summary = world.run()
     assert summary.outputs.report == f"results/r/f/{JOB}/report.html"
-    assert b"5 of 5 rows answered" in world.result("report.html")
+    report = world.result("report.html").decode()
+    assert "5 of 5 rows answered" in report
+    assert "estimated $" in report
