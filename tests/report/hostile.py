@@ -28,6 +28,7 @@ def hostile_job() -> World:
         {
             "model": "claude-<script>alert(1)</script>",
             "system": TEXTS[1],
+            "dedupe": False,
             "prompt": "{{ x }} </pre><script>document.title='owned'</script> " + TEXTS[6],
             "answer": {
                 "<b>label</b>\u202e": {"enum": [text[:200].replace("\x00", "") for text in TEXTS[:7]]},
