@@ -13,7 +13,7 @@ CHECKOV := .tools/checkov/bin/checkov
 AUDIT := .tools/audit/bin/pip-audit
 FN ?= split_upload
 
-.PHONY: help setup demo test faults check lint format lock build validate checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test faults bench check lint format lock build validate checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,7 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
 test: setup ## Run every test; offline once set up.
+	@tools/install_chromium.sh
 	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
 
 faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.
@@ -51,6 +52,11 @@ else
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind live
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 endif
+
+bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.
+	@failed=0; for part in split submit collect cold_start small_job whole_job; do \
+		$(BIN)/python -m benchmarks.$$part $(BENCH) || failed=1; done; \
+	$(BIN)/python -m benchmarks.table > /dev/null; echo "benchmarks/results/table.md"; exit $$failed
 
 check: setup lint validate test ## What CI runs: linters, types, layers, template, tests.
 

@@ -7,6 +7,7 @@ import msgspec
 from batchdrop.domain.cost import is_long_prompt, lane_of
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import Message
+from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.errors import InvariantBroken
 
@@ -14,7 +15,7 @@ from batchdrop.errors import InvariantBroken
 class Tally(msgspec.Struct):
     """How many rows met which fate. `statuses` counts the `_status` column's values.
 
-    `shared` counts the rows that got the answer of another row with the same request.
+    `shared` counts the rows that got the answer of another row with the same request; `statistics` is for the report.
     """
 
     rows: int = 0
@@ -24,11 +25,18 @@ class Tally(msgspec.Struct):
     shared: int = 0
     statuses: dict[str, int] = {}
     tokens: list[Tokens] = []
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
 
     def add(self, outcome: Outcome, *, is_shared: bool = False) -> None:
         """Count one row; the tokens of a shared answer are those of the row that was asked."""
         self.rows += 1
-        setattr(self, outcome.fate, getattr(self, outcome.fate) + 1)
+        match outcome.fate:
+            case "answered":
+                self.answered += 1
+            case "failed":
+                self.failed += 1
+            case "rejected":
+                self.rejected += 1
         self.statuses[outcome.status] = self.statuses.get(outcome.status, 0) + 1
         if is_shared:
             self.shared += outcome.fate == "answered"
@@ -47,6 +55,7 @@ class Tally(msgspec.Struct):
             self.statuses[status] = self.statuses.get(status, 0) + count
         for tokens in other.tokens:
             self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
+        self.statistics.merge(other.statistics)
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""
@@ -60,7 +69,7 @@ class Tally(msgspec.Struct):
 
     def _tokens(self, model: str, long_prompt: bool, lane: Lane) -> Tokens:  # noqa: FBT001 - as Tokens has them
         for tokens in self.tokens:
-            if (tokens.model, tokens.long_prompt, tokens.lane) == (model, long_prompt, lane):
+            if tokens.model == model and tokens.long_prompt == long_prompt and tokens.lane == lane:
                 return tokens
         self.tokens.append(Tokens(model, long_prompt, lane))
         return self.tokens[-1]
