@@ -16,7 +16,15 @@ from typing import Any
 import yaml
 
 from local.code_archive import CodeArchive, content_key
-from local.sam_template import ALARM, FUNCTION, LAYER, STATE_MACHINE, globals_of, read_template, resources_of_type
+from local.sam_template import (
+    FUNCTION,
+    LAYER,
+    STATE_MACHINE,
+    computed_alarms,
+    globals_of,
+    read_template,
+    resources_of_type,
+)
 
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
@@ -69,8 +77,7 @@ class _Packaging:
         return Package(self._template, self._artifacts)
 
     def _leave_out_computed_alarms(self) -> None:
-        computed = [name for name, properties in resources_of_type(self._template, ALARM) if "Metrics" in properties]
-        for name in computed:
+        for name in computed_alarms(self._template):
             del self._template["Resources"][name]
 
     def _stored(self, content: bytes, suffix: str) -> str:

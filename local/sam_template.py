@@ -49,6 +49,11 @@ def template_of_text(text: str) -> dict[str, Any]:
     return loaded
 
 
+def computed_alarms(template: dict[str, Any]) -> list[str]:
+    """Return the alarms that reckon with several metrics; the embedded stack, whose CloudWatch cannot, leaves them out."""
+    return [name for name, properties in resources_of_type(template, ALARM) if "Metrics" in properties]
+
+
 def resources_of_type(template: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Logical id and properties of each resource of this type."""
     for logical_id, resource in template["Resources"].items():

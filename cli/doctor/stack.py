@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.deployment import Deployment
 from cli.doctor.findings import Finding, Level, ok, problem, warning
-from local.sam_template import read_template, template_of_text
+from local.sam_template import computed_alarms, read_template, template_of_text
 
 # Where code lies is told by the deployment itself; the embedded stack has another runtime, and few workers.
 _OF_THE_DEPLOYMENT = {"CodeUri", "ContentUri", "DefinitionUri", "Metadata", "Runtime", "ScalingConfig"}
@@ -40,7 +40,11 @@ def template_drift(deployment: Deployment, project: Path) -> Iterator[Finding]:
     body = deployment.client("cloudformation").get_template(StackName=deployment.stack, TemplateStage="Original")
     deployed = body["TemplateBody"]
     template = template_of_text(deployed) if isinstance(deployed, str) else deployed
-    changed = differences(template, read_template(project / "template.yaml"))
+    checkout = read_template(project / "template.yaml")
+    if deployment.is_embedded:
+        for name in computed_alarms(checkout):
+            del checkout["Resources"][name]
+    changed = differences(template, checkout)
     if not changed:
         yield ok("template", "as in this checkout (code is not compared)")
         return

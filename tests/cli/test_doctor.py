@@ -18,7 +18,7 @@ from cli.doctor.examination import examined
 from cli.doctor.findings import Finding, Level, looked
 from cli.main import app
 from local.claude_api.testing import running_emulator
-from local.sam_template import read_template, template_of_text
+from local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
 from tests.cli.deployed import BUCKET, Deployed
 from tests.project import ROOT
@@ -220,3 +220,13 @@ def test_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".tools" / "uv" / "bin").mkdir(parents=True)
     (tmp_path / ".tools" / "uv" / "bin" / "uv").touch()
     assert next(found for found in machine.machine_checks(tmp_path) if found.what == "uv").level is Level.OK
+
+
+@pytest.mark.parametrize(("endpoint", "level"), [(None, Level.WARNING), ("http://127.0.0.1:9", Level.OK)])
+def test_alarms_that_the_embedded_stack_leaves_out(deployed: Deployed, endpoint: str | None, level: Level) -> None:
+    """On AWS they are missed; on this machine they are not, for its CloudWatch cannot reckon with several metrics."""
+    embedded = read_template(ROOT / "template.yaml")
+    for name in computed_alarms(embedded):
+        del embedded["Resources"][name]
+    there = replace(answering(deployed.found(), get_template={"TemplateBody": embedded}), endpoint_url=endpoint)
+    assert one(stack.template_drift(there, ROOT)).level == level
