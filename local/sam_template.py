@@ -50,7 +50,7 @@ def template_of_text(text: str) -> dict[str, Any]:
 
 
 def computed_alarms(template: dict[str, Any]) -> list[str]:
-    """Return the alarms that reckon with several metrics; the embedded stack, whose CloudWatch cannot, leaves them out."""
+    """Return the alarms that reckon with several metrics: the embedded stack, which cannot, leaves them out."""
     return [name for name, properties in resources_of_type(template, ALARM) if "Metrics" in properties]
 
 
