@@ -13,6 +13,7 @@ _LIKE = (
     (re.compile(r"\d[\d,.]* (?:s|m|min|h|d)\b(?: \d+ (?:s|m|min|h)\b)*"), "<time>"),
     (re.compile(r"\d[\d,.]* rows/(?:s|min|h)"), "<rate>"),
     (re.compile(r"\d[\d,.]*"), "0"),
+    (re.compile(r"(?<= )/\S+"), "<path>"),
     (re.compile(r"━+"), "━"),
     (re.compile(r"\s+"), " "),
 )
