@@ -11,7 +11,7 @@ UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
 FN ?= split_upload
 
-.PHONY: help setup demo test faults check lint format lock build validate invoke deploy destroy clean
+.PHONY: help setup demo test faults bench check lint format lock build validate invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,11 @@ else
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind live
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 endif
+
+bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.
+	@failed=0; for part in split submit collect cold_start small_job whole_job; do \
+		$(BIN)/python -m benchmarks.$$part $(BENCH) || failed=1; done; \
+	$(BIN)/python -m benchmarks.table > /dev/null; echo "benchmarks/results/table.md"; exit $$failed
 
 check: setup lint validate test ## What CI runs: linters, types, layers, template, tests.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,12 @@ class FolderStore:
         if guard is not None:
             guard()
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`, in order."""
+        paths = (path for path in sorted(self._folder.rglob("*")) if path.is_file())
+        names = (path.relative_to(self._folder).as_posix() for path in paths)
+        return (name for name in names if name.startswith(prefix))
+
     def _path(self, key: str) -> Path:
         if not self.exists(key):
             raise ObjectMissing(key)
@@ -74,13 +81,13 @@ class FolderStore:
 class _Parted:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._buffer = bytearray()
+        self._buffer = io.BytesIO()
 
     def write(self, data: bytes, /) -> None:
-        self._buffer += data
-        while len(self._buffer) >= PART:
-            self._file.write(bytes(self._buffer[:PART]))
-            del self._buffer[:PART]
+        self._buffer.write(data)
+        if self._buffer.tell() >= PART:
+            self.flush()
 
     def flush(self) -> None:
-        self._file.write(self._buffer)
+        buffer, self._buffer = self._buffer, io.BytesIO()
+        self._file.write(buffer.getvalue())

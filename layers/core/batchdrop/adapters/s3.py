@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
-PART = 8 * 1024 * 1024  # S3: parts of at least 5 MiB, at most 10,000 of them: objects up to 80 GB
+PART = 8 * 1024 * 1024  # sent when so much is there. S3: at least 5 MiB, at most 10,000 parts: objects up to 80 GB
 REOPENINGS = 5  # of one download; each goes on where the last one broke
 
 _DROPPED = (
@@ -135,22 +136,21 @@ class _PartedUpload:
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self._s3 = client
         self._target: Any = {"Bucket": bucket, "Key": key}
-        self._buffer = bytearray()
+        self._buffer = io.BytesIO()  # its getvalue is no copy: a part is in memory once
         self._upload_id = ""
         self._parts: list[Any] = []
 
     def write(self, data: bytes, /) -> None:
-        self._buffer += data
-        while len(self._buffer) >= PART:
-            self._send(bytes(self._buffer[:PART]))
-            del self._buffer[:PART]
+        self._buffer.write(data)
+        if self._buffer.tell() >= PART:
+            self._send(self._taken())
 
     def complete(self, conditions: dict[str, Any]) -> None:
         if not self._upload_id:
-            self._s3.put_object(**self._target, Body=bytes(self._buffer), **conditions)
+            self._s3.put_object(**self._target, Body=self._taken(), **conditions)
             return
-        if self._buffer:
-            self._send(bytes(self._buffer))
+        if self._buffer.tell():
+            self._send(self._taken())
         parts: Any = {"Parts": self._parts}
         self._s3.complete_multipart_upload(
             **self._target, UploadId=self._upload_id, MultipartUpload=parts, **conditions
@@ -159,6 +159,10 @@ class _PartedUpload:
     def abort(self) -> None:
         if self._upload_id:
             self._s3.abort_multipart_upload(**self._target, UploadId=self._upload_id)
+
+    def _taken(self) -> bytes:
+        buffer, self._buffer = self._buffer, io.BytesIO()
+        return buffer.getvalue()
 
     def _send(self, part: bytes) -> None:
         if not self._upload_id:

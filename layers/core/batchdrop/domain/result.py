@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """Return the answer's text blocks, joined."""
-        return "".join(block.text for block in self.content if block.type == "text")
+        return "".join([block.text for block in self.content if block.type == "text"])
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):

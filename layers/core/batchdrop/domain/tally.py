@@ -28,7 +28,13 @@ class Tally(msgspec.Struct):
     def add(self, outcome: Outcome, *, is_shared: bool = False) -> None:
         """Count one row; the tokens of a shared answer are those of the row that was asked."""
         self.rows += 1
-        setattr(self, outcome.fate, getattr(self, outcome.fate) + 1)
+        match outcome.fate:
+            case "answered":
+                self.answered += 1
+            case "failed":
+                self.failed += 1
+            case "rejected":
+                self.rejected += 1
         self.statuses[outcome.status] = self.statuses.get(outcome.status, 0) + 1
         if is_shared:
             self.shared += outcome.fate == "answered"
@@ -60,7 +66,7 @@ class Tally(msgspec.Struct):
 
     def _tokens(self, model: str, long_prompt: bool, lane: Lane) -> Tokens:  # noqa: FBT001 - as Tokens has them
         for tokens in self.tokens:
-            if (tokens.model, tokens.long_prompt, tokens.lane) == (model, long_prompt, lane):
+            if tokens.model == model and tokens.long_prompt == long_prompt and tokens.lane == lane:
                 return tokens
         self.tokens.append(Tokens(model, long_prompt, lane))
         return self.tokens[-1]

@@ -14,6 +14,7 @@ from batchdrop.domain.last_word import ResultHead, Word
 from batchdrop.errors import ResultsIncomplete
 
 _NOWHERE = -1
+SPOOLED_TOGETHER = 256  # lines, and their ends
 
 
 class AnswerIndex:
@@ -28,7 +29,7 @@ class AnswerIndex:
         self, spool: BinaryIO, *, job_id: str, shard: int, rows: int, breaks: Callable[[bytes], bool] | None = None
     ) -> None:
         self._spool = spool
-        self._whose = (job_id, shard)
+        self._own = custom_id.prefix(job_id, shard)
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
         self._words = bytearray(rows)
@@ -50,11 +51,16 @@ class AnswerIndex:
         """
         self._round += 1
         self.found = self.paid = 0
+        pending: list[bytes] = []  # a write a line would cost as much as reading the line
         for line in lines:
             if line.strip():
                 self._note(line)
-                self._spool.write(line + b"\n")
+                pending += (line, b"\n")
                 self._end += len(line) + 1
+                if len(pending) >= SPOOLED_TOGETHER:
+                    self._spool.write(b"".join(pending))
+                    pending.clear()
+        self._spool.write(b"".join(pending))
         self._spool.flush()
 
     def line(self, index: int) -> bytes | None:
@@ -100,17 +106,18 @@ class AnswerIndex:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             message = f"result line {self.found + self.foreign + self.repeated + 1} is cut or broken: {error}"
             raise ResultsIncomplete(message) from error
-        row = custom_id.parse(head.custom_id)
-        if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._words):
+        index = custom_id.index_after(self._own, head.custom_id)
+        if index is None or index >= len(self._words):
             self.foreign += 1
-        elif self._seen[row.index] == self._round:
+        elif self._seen[index] == self._round:
             self.repeated += 1
-            self._repeat(row.index, len(line), head)
+            self._repeat(index, len(line), head)
         else:
-            self._seen[row.index] = self._round
+            word = head.word
+            self._seen[index] = self._round
             self.found += 1
-            self.paid += head.word >= Word.CUT
-            self._place(row.index, len(line), self._word(head, line))
+            self.paid += word >= Word.CUT
+            self._place(index, len(line), self._checked(word, line))
 
     def _repeat(self, index: int, length: int, head: ResultHead) -> None:
         """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
@@ -120,9 +127,9 @@ class AnswerIndex:
             else:
                 self._replaced.append((self._end, length))
 
-    def _word(self, head: ResultHead, line: bytes) -> Word:
-        is_invalid = head.word == Word.ANSWERED and self._breaks is not None and self._breaks(line)
-        return Word.INVALID if is_invalid else head.word
+    def _checked(self, word: Word, line: bytes) -> Word:
+        is_invalid = self._breaks is not None and word == Word.ANSWERED and self._breaks(line)
+        return Word.INVALID if is_invalid else word
 
     def _place(self, index: int, length: int, word: Word) -> None:
         is_paid, was_paid = word >= Word.CUT, self._words[index] >= Word.CUT

@@ -76,11 +76,15 @@ def asked_rows(
     named = _noting_columns(manifest, rows)
     ahead = LookAhead(ask, room or Room()).answers(named) if recipe is not None and recipe.attached else None
     with closing(ahead or (ask(row) for row in named)) as asked:
-        for row, params, reason in asked:
-            if reason is not None and recipe is not None and recipe.on_bad_row == "stop":
+        for asked_row in asked:
+            row, _, reason = asked_row
+            if reason is None:
+                yield asked_row
+                continue
+            if recipe is not None and recipe.on_bad_row == "stop":
                 message = f"{filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
                 raise UploadRejected(message)
-            yield AskedRow(row, params, None if reason is None else f"{row.place}: {reason}")
+            yield AskedRow(row, None, f"{row.place}: {reason}")
 
 
 def _asked(source: RequestSource, row: Row) -> AskedRow:

@@ -100,15 +100,16 @@ class CsvInput:
     def _rows(self, records: Records, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
         columns, width = self._columns, len(self._columns)
         with closing(blocks):
-            for text, cells, start, error, exact in records:
-                raw = text.rstrip("\r\n")
+            for record in records:
+                raw, exact, cells = record.text.rstrip("\r\n"), record.exact, record.cells
                 if exact is not None:
-                    exact = self._trimmed(exact, text, raw)  # noqa: PLW2901 - the same bytes, without the line end
-                if error or len(cells) != width:
-                    reason = error or f"it has {len(cells)} cells, the header has {width} columns"
-                    yield Row(raw, start, {}, reason, (), None, exact)
+                    exact = self._trimmed(exact, record.text, raw)
+                if len(cells) == width and not record.error:
+                    named = dict(zip(columns, cells, strict=False))  # of one length; to look again takes its time
+                    yield Row(raw, record.start, named, None, (), None, exact)
                 else:
-                    yield Row(raw, start, dict(zip(columns, cells, strict=True)), None, (), None, exact)
+                    reason = record.error or f"it has {len(cells)} cells, the header has {width} columns"
+                    yield Row(raw, record.start, {}, reason, (), None, exact)
 
     def _trimmed(self, exact: bytes, text: str, raw: str) -> bytes:
         return exact[: len(exact) - len(encode(text[len(raw) :], self.encoding))]

@@ -96,15 +96,13 @@ class _CsvPart:
     def add(self, row: StoredRow, outcome: Outcome) -> None:
         """Write the row's own text with the new cells after it; a ragged row is made to fit the header first."""
         values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
-        quoted = self._dialect.quoted
+        quoted, dialect = self._dialect.quoted, self._dialect
         cells = [quoted(write(value)) for write, value in zip(self._texts, values, strict=True)]
         own = self._own(row)
         if isinstance(own, bytes):
-            self._write(
-                own + encode(self._dialect.delimiter.join(["", *cells]) + self._dialect.line_end, self._encoding)
-            )
+            self._write(own + encode(dialect.delimiter.join(["", *cells]) + dialect.line_end, self._encoding))
         else:
-            self._write(encode(self._dialect.delimiter.join([own, *cells]) + self._dialect.line_end, self._encoding))
+            self._write(encode(dialect.delimiter.join([own, *cells]) + dialect.line_end, self._encoding))
 
 
 def text(value: Any) -> str:

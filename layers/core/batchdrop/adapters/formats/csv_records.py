@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+import msgspec
 
 from batchdrop.adapters.formats.encodings import BOM, Encoding
 from batchdrop.adapters.formats.lines import Line, Undecodable
@@ -13,7 +15,7 @@ from batchdrop.domain.row import Cursor
 from batchdrop.errors import UploadRejected
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):  # one a row: a NamedTuple takes three times as long to make
     """A record: its text with its line end, its cells, and where it starts. `error` says why it has no cells.
 
     `exact` holds its bytes where encoding the text would give others.
@@ -86,8 +88,7 @@ class Records:
             lines: list[Line] = []
             trouble = None
             try:
-                for line in chunk:
-                    lines.append(line)  # noqa: PERF402 - those before an error are kept
+                lines.extend(chunk)  # those before an error stay
             except (Undecodable, UploadRejected) as error:
                 trouble = error
             self._pending = self._pending[self._at :] + lines

@@ -36,8 +36,9 @@ class Dialect:
 
     def quoted(self, cell: str) -> str:
         """Return a cell as it stands in a record."""
-        must_quote = any(char in cell for char in (self.delimiter, '"', "\r", "\n"))
-        return '"' + cell.replace('"', '""') + '"' if must_quote else cell
+        if '"' in cell:
+            return '"' + cell.replace('"', '""') + '"'
+        return f'"{cell}"' if self.delimiter in cell or "\n" in cell or "\r" in cell else cell
 
 
 def delimiter_named(named: str) -> str:

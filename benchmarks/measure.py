@@ -1,0 +1,70 @@
+"""What a piece of work takes, in a process of its own: CPU (user and system), wall, and the most memory.
+
+A benchmark's module has CONTENDERS: by name, a function that prepares (imports, clients) and returns the work itself.
+What preparing takes is not measured. The work returns facts, such as how many rows it wrote.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[], dict[str, Any]]
+Contender = Callable[..., Work]
+Figures = dict[str, Any]  # cpu_s, wall_s, peak_rss_mb, grown_mb (peak over what it was before), facts
+
+MEASURES = ("cpu_s", "wall_s", "peak_rss_mb", "grown_mb")
+PROGRAM = "from benchmarks.measure import main; main()"
+
+
+def apart(module: str, contender: str, **arguments: object) -> Figures:
+    """Run one contender in a process of its own; return what its work took."""
+    command = [sys.executable, "-c", PROGRAM, module, contender, json.dumps(arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} {contender}: {done.stderr}")
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def measured(work: Work) -> Figures:
+    """Do the work here; return what it took, and its facts."""
+    before_mb = _kilobytes("VmRSS") / 1024
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the high-water mark starts from what is there now
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    facts = work()
+    cpu_s, wall_s = _cpu_seconds() - cpu, time.perf_counter() - wall
+    peak_mb = _kilobytes("VmHWM") / 1024
+    found = {"cpu_s": cpu_s, "wall_s": wall_s, "peak_rss_mb": peak_mb, "grown_mb": peak_mb - before_mb}
+    return {**{name: round(value, 3) for name, value in found.items()}, "facts": facts}
+
+
+def median(samples: list[Figures]) -> Figures:
+    """Return each measure's median; the facts are the same in all."""
+    middle = {name: statistics.median(one[name] for one in samples) for name in MEASURES}
+    return {**middle, "facts": samples[0]["facts"]}
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _kilobytes(name: str) -> int:
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:")]
+    return int(line.split()[1])
+
+
+def main() -> None:
+    """Measure one contender here, and print its figures as JSON."""
+    module, contender, arguments = sys.argv[1:]
+    work = importlib.import_module(module).CONTENDERS[contender](**json.loads(arguments))
+    print(json.dumps(measured(work)))

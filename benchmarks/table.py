@@ -1,0 +1,89 @@
+"""The table of all benchmarks, in Markdown, from what they wrote into benchmarks/results.
+
+    python -m benchmarks.table [--write README.md]
+
+Writes benchmarks/results/table.md; `--write` also puts it into a page, between the lines `<!-- bench:start -->` and
+`<!-- bench:end -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.findings import RESULTS
+
+TABLE = "table.md"
+ORDER = ("split", "submit", "collect", "whole_job", "small_job", "cold_start")
+START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+MEASURES = {"cpu_s": "CPU s", "wall_s": "wall s", "peak_rss_mb": "peak RSS MB", "grown_mb": "growth MB"}
+Found = dict[str, Any]
+
+
+def table(found: Iterable[Found]) -> str:
+    """Return the Markdown of what benchmarks found: for each a table, what it was made by, and its bars."""
+    return "\n\n".join(_section(one) for one in found) + "\n"
+
+
+def _section(one: Found) -> str:
+    names = [name for name in one["lines"][0] if name not in {"case", "contender"}]
+    heads = ["", "", *(MEASURES.get(name, name) for name in names)]
+    rows = [[line["case"], line["contender"], *(_figure(line[name]) for name in names)] for line in one["lines"]]
+    lines = [f"**{one['title']}**", "", _row(heads), _row(["---", "---", *("---:" for _ in names)]), *map(_row, rows)]
+    made = f"`{one['command']}`, {one['date']}, commit {one['commit']}, {_runs(one['runs'])}, Python {one['python']}."
+    return "\n".join([*lines, "", made, *map(_bar, one["bars"])])
+
+
+def _runs(runs: int) -> str:
+    return "one run" if runs == 1 else f"medians of {runs} runs"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _figure(value: float) -> str:
+    if value == 0:
+        return "0"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"  # noqa: PLR2004 - three digits
+
+
+def _bar(bar: Found) -> str:
+    bound = "at most" if bar["is_most"] else "at least"
+    return f"- {'✓' if bar['holds'] else '✗'} {bar['what']}: {_figure(bar['measured'])} ({bound} {bar['limit']:g})"
+
+
+def put(page: str, written: str) -> str:
+    """Return a page with the table between its markers. Raises ValueError if the page lacks them."""
+    before, start, rest = page.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"the page needs the lines {START} and {END}, in this order")
+    return f"{before}{START}\n{written}{END}{after}"
+
+
+def read(folder: Path) -> list[Found]:
+    """Return what the benchmarks found, in the table's order; what was not run is left out."""
+    paths = [folder / f"{name}.json" for name in ORDER]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def main() -> int:
+    """Write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.table")
+    parser.add_argument("--write", type=Path, help="the page that has the markers")
+    page = parser.parse_args().write
+    written = table(read(RESULTS))
+    (RESULTS / TABLE).write_text(written, encoding="utf-8")
+    if page is not None:
+        page.write_text(put(page.read_text(encoding="utf-8"), written), encoding="utf-8")
+    print(written)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
