@@ -1,8 +1,8 @@
 """What a job on the embedded stack really asked of AWS and of the API: counted, not modelled.
 
-ministack's log has a line for each request that a function makes; what the state machine does by itself (invoke a
-function, send a message) is in its histories. ministack writes fewer history events than AWS does, so events are
-counted by AWS's rule from the states that were entered.
+ministack's log has a line for each request that a function makes; each invocation is in its function's log. ministack
+keeps the history of a job's own execution, but none of the Map's children, and writes fewer events than AWS does: the
+states of the job's execution are counted, those of the children follow from the invocations.
 """
 
 from __future__ import annotations
@@ -15,59 +15,92 @@ from pathlib import Path
 from typing import Any
 
 from local.claude_api.testing import Emulator
+from local.deploy import function_names
 from local.stack import EmbeddedStack
 
 PATIENCE = 1_500.0
 REQUEST = re.compile(r"\b(GET|HEAD|PUT|POST|DELETE) (\S+) -> service=(\w+) ")
+BILLED = re.compile(r"Billed Duration: (\d+) ms")
 ENTERED = "StateEntered"
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One job: states entered (by name, of each execution), requests (by service and method), calls of the API."""
+    """One job. Functions have their template's names.
+
+    `states` are those that the job's own execution entered, `children` the Map's executions, `requests` are by service
+    and method, `sizes` the bytes of the job's objects by kind.
+    """
 
     status: str
     seconds: float
-    top: Counter[str]
-    children: list[Counter[str]]
+    states: Counter[str]
+    children: int
+    invocations: Counter[str]
+    billed_seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
+    peak_rss_mb: dict[str, float]
     requests: Counter[str]
     api_calls: dict[str, int]
-    cpu_seconds: dict[str, float]
     log_bytes: int
-
-    @property
-    def visits(self) -> Counter[str]:
-        """Return how often each state was entered, in all executions."""
-        return sum(self.children, start=Counter(self.top))
+    sizes: dict[str, int]
 
 
 def count(running: EmbeddedStack, recipe: str, name: str, file: Path) -> Counted:
     """Drop a file, wait for its job's end, and count. Nothing else may use the stack meanwhile."""
     emulator, log = Emulator(running.claude_base_url), running.log_dir / "ministack.log"
-    before, read_from, logged = emulator.call_summary()["by_endpoint"], log.stat().st_size, _logged(running)
+    before, read_from, logged = emulator.call_summary()["by_endpoint"], log.stat().st_size, _logs(running)
     cpu = {one.function: one.cpu_seconds for one in running.function_stats()}
-    began = time.monotonic()
-    key = f"inbox/{recipe}/{name}"
+    began, key = time.monotonic(), f"inbox/{recipe}/{name}"
     running.clients.s3().put_object(Bucket=running.bucket, Key=key, Body=file.read_bytes())
     top = _ended(running, key)
     seconds = time.monotonic() - began
     requests = _requests(log, read_from)
     requests["s3 PUT"] -= 1  # the upload itself
     time.sleep(2)  # the supervisor looks five times a second; ministack writes logs a little later
-    children = _children(running, top["executionArn"])
-    after = emulator.call_summary()["by_endpoint"]
+    written = {one: text[len(logged.get(one, "")) :] for one, text in _logs(running).items()}
     return Counted(
         status=top["status"],
         seconds=round(seconds, 1),
-        top=_entered(running, top["executionArn"]),
-        children=[_entered(running, one["executionArn"]) for one in children],
-        requests=requests,
-        api_calls={one: sum(calls.values()) - sum(before.get(one, {}).values()) for one, calls in after.items()},
+        states=_entered(running, top["executionArn"]),
+        children=len(_children(running, top["executionArn"])),
+        invocations=+Counter({one: text.count("START RequestId") for one, text in written.items()}),
+        billed_seconds={one: _billed(text) for one, text in written.items()},
         cpu_seconds={
             one.function: round(one.cpu_seconds - cpu.get(one.function, 0.0), 2) for one in running.function_stats()
         },
-        log_bytes=_logged(running) - logged,
+        peak_rss_mb={one.function: one.peak_rss_mb for one in running.function_stats()},
+        requests=requests,
+        api_calls=_calls(before, emulator.call_summary()["by_endpoint"]),
+        log_bytes=sum(len(text.encode()) for text in written.values()),
+        sizes=_sizes(running, top["name"]),
     )
+
+
+def _calls(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
+    found = {one: sum(calls.values()) - sum(before.get(one, {}).values()) for one, calls in after.items()}
+    return {one: calls for one, calls in found.items() if calls}
+
+
+def _logs(running: EmbeddedStack) -> dict[str, str]:
+    """Return what each function has written so far, by its name in the template."""
+    named = function_names(running.clients, running.options.stack_name)
+    return {named[path.stem]: path.read_text() for path in running.write_function_logs() if path.stem in named}
+
+
+def _billed(text: str) -> float:
+    return sum(map(int, BILLED.findall(text))) / 1_000
+
+
+def _sizes(running: EmbeddedStack, job_id: str) -> dict[str, int]:
+    """Return the bytes of all objects below `jobs/<job_id>/`, by their folder and ending."""
+    pages = running.clients.s3().get_paginator("list_objects_v2")
+    found: Counter[str] = Counter()
+    for page in pages.paginate(Bucket=running.bucket, Prefix=f"jobs/{job_id}/"):
+        for one in page.get("Contents", []):
+            *folder, file = one["Key"].split("/")[2:]
+            found["/".join([*folder[:1], "*." + file.split(".", 1)[-1]])] += one["Size"]
+    return dict(found)
 
 
 def _requests(log: Path, start: int) -> Counter[str]:
@@ -81,10 +114,6 @@ def _requests(log: Path, start: int) -> Counter[str]:
                 is_list = service == "s3" and method == "GET" and path.strip("/").count("/") == 0
                 found[f"{service} {'LIST' if is_list else method}"] += 1
     return found
-
-
-def _logged(running: EmbeddedStack) -> int:
-    return sum(path.stat().st_size for path in running.write_function_logs())
 
 
 def _ended(running: EmbeddedStack, key: str) -> dict[str, Any]:
