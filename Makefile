@@ -9,9 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
+CHECKOV := .tools/checkov/bin/checkov
+AUDIT := .tools/audit/bin/pip-audit
 FN ?= split_upload
 
-.PHONY: help setup demo test faults bench check lint format lock build validate invoke deploy destroy clean
+.PHONY: help setup demo test faults bench check lint format lock build validate checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -74,14 +76,33 @@ $(SAM): $(UV) tools/sam/requirements.lock
 	@$(UV) pip sync --quiet --python .tools/sam/bin/python --require-hashes tools/sam/requirements.lock
 	@touch $@
 
+# checkov pins what it likes, and so does pip-audit.
+$(CHECKOV): $(UV) tools/checkov/requirements.lock
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/checkov
+	@$(UV) pip sync --quiet --python .tools/checkov/bin/python --require-hashes tools/checkov/requirements.lock
+	@touch $@
+
+$(AUDIT): $(UV) tools/audit/requirements.lock
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/audit
+	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes tools/audit/requirements.lock
+	@touch $@
+
 validate: setup $(SAM) ## Lint and build the SAM application.
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	$(MAKE) checkov
 	$(MAKE) build
 	@size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
 		echo "layers, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; test $$size -lt 255000000
 
 build: setup $(SAM) ## sam build
 	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+
+checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; exceptions and reasons are in .checkov.yaml.
+	$(BIN)/python -m tools.findings $(CURDIR)/$(CHECKOV)
+
+audit: setup $(AUDIT) ## Known vulnerabilities of what is installed and shipped; asks PyPI's advisory database.
+	@for lock in layers/core/requirements.txt layers/formats/requirements.txt requirements.lock; do \
+		echo "$$lock"; $(AUDIT) --require-hashes --disable-pip --requirement $$lock; done
 
 invoke: setup ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
 	@test -f events/$(FN).json || { echo "There is no function $(FN): FN is one of $$(ls functions | tr '\n' ' ')"; exit 1; }
@@ -108,8 +129,8 @@ lock: $(UV) ## Resolve the dependencies anew.
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
 	$(UV) pip compile --quiet --group formats --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/formats/requirements.txt
-	$(UV) pip compile --quiet tools/sam/requirements.in --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
-		--output-file tools/sam/requirements.lock
+	@for tool in sam checkov audit; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
+		--python-version 3.11 --no-header --no-annotate --output-file tools/$$tool/requirements.lock; done
 
 clean: ## Remove what make made.
 	rm -rf .venv .tools .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis

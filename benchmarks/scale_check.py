@@ -80,6 +80,7 @@ def job_of(case: Case, counted: Counted) -> ScaleJob:
         row_bytes=round(_size(counted, "shards/", ".rows.jsonl") / case.rows) - 30,
         request_bytes=round(_size(counted, "shards/", "*.requests.json") / case.rows),
         answer_bytes=round(answers / case.rows),
+        output_bytes=round(_size(counted, "parts/", ".csv") / case.rows),
         leftovers=case.errored,
         looks=counted.invocations["PollBatchFunction"],
         slice_seconds=counted.billed_seconds.get("AnswerRequestsFunction", 0.0) / calls,

@@ -29,7 +29,6 @@ CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one afte
 }  # fmt: skip
 STARTED_SECONDS = 2.5  # CPU of a first start (results/cold_start.json); each function has about one a wave
 DAYS_KEPT = 35 + 30  # of job files, and then of their versions (JobFilesDays, OldVersionsDays)
-EVENT_BYTES = 0  # the state machine logs errors only (template.yaml: JobLogs, Level: ERROR)
 MODEL = "claude-haiku-5-5"
 
 
@@ -116,15 +115,15 @@ def _bytes_moved(job: ScaleJob) -> dict[str, float]:
         "SplitUploadFunction": rows * 2 + job.rows * job.request_bytes,
         "SubmitShardFunction": requests * 2,
         "PlanSlicesFunction": requests,
-        "CollectResultsFunction": answers * 2 + rows * 2,
-        "CloseJobFunction": rows * 2,
+        "CollectResultsFunction": answers * 2 + rows + job.rows * job.output_bytes,
+        "CloseJobFunction": job.rows * job.output_bytes * 2,
     }
 
 
 def _kept_bytes(job: ScaleJob) -> float:
     """Return the bytes below jobs/; the live lane's answers lie there twice, as flushes and as one file."""
     answers = job.requests * job.answer_bytes * (2 if job.lane == "live" else 1)
-    return job.requests * job.request_bytes + answers + job.rows * job.row_bytes * 2
+    return job.requests * job.request_bytes + answers + job.rows * (job.row_bytes + job.output_bytes)
 
 
 def _api_usd(job: ScaleJob) -> Decimal:

@@ -17,6 +17,11 @@ from benchmarks.scale_job import ScaleJob
 SPLIT_ROWS_AN_INVOCATION = 15_000_000  # 840 s at about 50 us a row
 PERMITS_A_SECOND = 2.0  # lots that a worker at work draws (usecases/fleet_permits.py: LEAD, LOT_SECONDS)
 SLICE_MESSAGES = 3  # SQS: send, receive, delete
+SLICES_TAKE = 6.0  # answers, one after the other: 1,000 requests in a window of 200, and the ends of it
+LOG_BYTES = {  # of an invocation: Lambda's three lines, a line of ours, a metric's where there is one; as counted
+    "SplitUploadFunction": 700, "SubmitShardFunction": 1_200, "PollBatchFunction": 800, "PlanSlicesFunction": 800,
+    "AnswerRequestsFunction": 1_030, "CollectResultsFunction": 1_200, "CloseJobFunction": 1_800,
+}  # fmt: skip
 READ_UNIT, WRITE_UNIT = 4_096, 1_024  # DynamoDB: bytes of a consistent read, and of a write
 PLACE_BYTES = 90  # of one shard's place in the processing queue's item
 SUBMISSION_BYTES = 400
@@ -128,15 +133,18 @@ def _s3_put(job: ScaleJob) -> int:
     """Return the requests at a put's price; listings are."""
     first, *later = job.requests_by_round
     row, rows = job.row_bytes, job.rows / job.shards
-    part_row = row + job.answer_bytes // 20
     split = _puts(first * job.request_bytes) + _puts(rows * (row + 30))
     answers = sum(_puts(requests * job.answer_bytes) for requests in (first, *later))
     leftovers = sum(_puts(requests * job.request_bytes) for requests in later)
-    joined = _puts(rows * part_row) + 2
-    flushes = sum(math.ceil(requests / FLUSH_LINES) + 1 for requests in job.requests_by_round)
-    live = flushes + sum(job.slices_by_round) + job.rounds_asked if job.lane == "live" else 0
-    whole = _puts(job.rows * part_row) + 3 + 2  # output, failed, summary, closing; shards.json, manifest
+    joined = _puts(rows * job.output_bytes) + 2
+    live = _flushes(job) + sum(job.slices_by_round) + job.rounds_asked if job.lane == "live" else 0
+    whole = _puts(job.rows * job.output_bytes) + 3 + 2  # output, failed, summary, closing; shards.json, manifest
     return job.shards * (split + answers + leftovers + joined + live) + whole
+
+
+def _flushes(job: ScaleJob) -> int:
+    """Return a shard's flushes in the live lane."""
+    return sum(math.ceil(requests / FLUSH_LINES) for requests in job.requests_by_round)
 
 
 def _s3_get(job: ScaleJob) -> int:
@@ -147,9 +155,8 @@ def _s3_get(job: ScaleJob) -> int:
     collected = 2 * rounds + rounds * (rounds - 1) / 2 + (rounds - 1) + 1  # manifest, answers?, earlier, leftovers, rows
     closed = rounds + 1 + 3  # answers?, tally, output, failed
     if job.lane == "live":
-        flushes = sum(math.ceil(requests / FLUSH_LINES) + 1 for requests in job.requests_by_round)
         asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
-        collected += flushes + rounds  # and the round's requests, for those without an answer
+        collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
     return round(split + job.shards * (asked + collected + closed) + 10)
 
 
@@ -161,7 +168,7 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     listed = math.ceil(rounds * SUBMISSION_BYTES / READ_UNIT)
     if job.lane == "live":
         seconds = job.slice_seconds or job.answer_seconds * SLICES_TAKE
-        beats, draws = int(seconds / BEAT_SECONDS), round(seconds * PERMITS_A_SECOND)
+        beats, draws = int(seconds / BEAT_SECONDS), 2 + round(seconds * PERMITS_A_SECOND)
         reads = rounds * 2 + again + rounds + job.slices * (1 + beats) + 4
         writes = job.slices * (2 + beats + draws)
         return reads, writes, reads + writes
@@ -175,9 +182,6 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     return reads + 3 + listed, writes, requests + 4
 
 
-SLICES_TAKE = 6.0  # answers, one after the other: 1,000 requests in a window of 200, and the ends of it
-
-
 def _api(job: ScaleJob) -> Counter[str]:
     rounds = job.shards * job.rounds_asked
     if job.lane == "live":
@@ -186,6 +190,4 @@ def _api(job: ScaleJob) -> Counter[str]:
 
 
 def _log_bytes(invocations: Counter[str]) -> int:
-    """Return what the functions log: Lambda's own three lines, a line of ours, and a metric's where there is one."""
-    own = {"SubmitShardFunction": 700, "CollectResultsFunction": 800, "CloseJobFunction": 2_200, "SplitUploadFunction": 900}
-    return sum(times * (350 + own.get(name, 500)) for name, times in invocations.items())
+    return sum(times * LOG_BYTES[name] for name, times in invocations.items())

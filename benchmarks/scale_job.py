@@ -19,7 +19,7 @@ HOUR = 3_600.0
 class ScaleJob:
     """One job, and the account and stack that it runs on. Bytes and tokens are those of a row, on average.
 
-    `answer_bytes` is a result line's. `leftovers` is the share of a round's requests that the next one asks again.
+    `answer_bytes` is a result line's, `output_bytes` a row's of the output. `leftovers` is the share of a round's requests that the next one asks again.
     `batch_hours` is how long a Message Batch takes from its create to its end; `looks`, if given, is how often all
     Message Batches together were looked at, instead of what follows from it. `answer_seconds` is a live answer's.
     """
@@ -28,7 +28,8 @@ class ScaleJob:
     lane: Literal["batch", "live"] = "batch"
     row_bytes: int = 300
     request_bytes: int = 420
-    answer_bytes: int = 600
+    answer_bytes: int = 660
+    output_bytes: int = 420
     input_tokens: int = 100
     output_tokens: int = 20
     max_tokens: int = 64

@@ -48,7 +48,7 @@ def took(job: ScaleJob) -> Took:
 
 def close_seconds(job: ScaleJob) -> float:
     """Return what close_job takes to copy the parts into the output: in and out."""
-    return job.rows * (job.row_bytes + 40) * 2 / BYTES_A_SECOND
+    return job.rows * job.output_bytes * 2 / BYTES_A_SECOND
 
 
 def rows_of_one_close(job: ScaleJob) -> int:

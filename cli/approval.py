@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +37,8 @@ def approve(deployment: Deployment, job_id: str) -> Approval:
 
     Raises NoSuchJobError if there is nothing to approve.
     """
-    _, status = last_execution(deployment, job_id)
+    record, status = last_execution(deployment, job_id)
+    job_id = record.job_id
     if status == "SUCCEEDED":
         raise NoSuchJobError(f"job {job_id} has succeeded; there is nothing to approve")
     if not deployment.approvals.tokens(job_id):
@@ -56,11 +57,6 @@ def as_text(approval: Approval) -> str:
     if approval.status == RUNNING:
         return f"{said}; nobody waits for that any more, so the job goes on, or is ending: then `batchdrop resume` it"
     return f"{said}. It has ended ({approval.status.lower()}): `batchdrop resume {approval.job}` asks the rest"
-
-
-def as_json(approval: Approval) -> str:
-    """Return it as one JSON object."""
-    return json.dumps(asdict(approval))
 
 
 def decide_on_sample(

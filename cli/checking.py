@@ -27,16 +27,34 @@ from cli.local_file import LocalFile
 from cli.local_files import LocalFiles, named_only
 from cli.recipes import load_prices, load_recipe
 from cli.service import Service
+from cli.shortened import shortened_values
 from cli.token_counting import token_counter
+from cli.voice import Voice
 
-LONGEST_SHOWN = 400  # of a string in a shown request: an attached file is a long one
+
+def check(
+    recipe: Path, file: Path | None, voice: Voice, *, files: Path | None = None, exact: Exact | None = None
+) -> bool:
+    """Check a recipe, and a file if there is one; say what was found. True if all is good. Raises as they do."""
+    if file is None:
+        check_recipe(recipe, voice)
+        return True
+    if not voice.json:
+        return check_file(recipe, file, voice.console, files=files, exact=exact)
+    checked = checked_file(recipe, file, voice.console, files=files, exact=exact)
+    voice.document({"good": checked.is_good, **checked.document()})
+    return checked.is_good
 
 
-def check_recipe(path: Path, console: Console) -> None:
-    """Check a recipe alone, and print what it says. Raises RecipeRejected."""
+def check_recipe(path: Path, voice: Voice) -> None:
+    """Check a recipe alone, and say what it says. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
+    if voice.json:
+        voice.document({"good": True, "model": recipe.model, "new_columns": list(shape.columns.names)})
+        return
+    console = voice.console
     console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
 
@@ -159,16 +177,4 @@ def _print_findings(checked: Checked, console: Console) -> None:
 
 
 def _readable(params: bytes) -> str:
-    return json.dumps(_shortened(json.loads(params)), ensure_ascii=False, indent=2)
-
-
-def _shortened(value: Any) -> Any:
-    match value:
-        case str() if len(value) > LONGEST_SHOWN:
-            return f"{value[:LONGEST_SHOWN]}… ({len(value):,} characters)"
-        case list():
-            return [_shortened(one) for one in value]
-        case dict():
-            return {name: _shortened(one) for name, one in value.items()}
-        case _:
-            return value
+    return json.dumps(shortened_values(json.loads(params)), ensure_ascii=False, indent=2)

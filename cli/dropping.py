@@ -10,15 +10,19 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.answer_shape import schema_file
 from batchdrop.domain.prices import PRICES_KEY
-from batchdrop.domain.recipe import Input
+from batchdrop.domain.recipe import Input, Recipe
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import JobFault
 from cli.local_files import LocalFiles
 from cli.recipes import load_prices, load_recipe, prices_beside
+from cli.transfers import Transfer
+from cli.voice import USAGE_ERROR, CommandError
 
 
-class NotDroppableError(Exception):
+class NotDroppableError(CommandError):
     """The file or the recipe cannot be dropped; the message says what to do."""
+
+    exit_code = USAGE_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Drop:
     recipe: Path | None
     files: Path | None = None
     """A folder of what the rows attach; it is uploaded before them."""
+    kept: Recipe | None = None
+    """The recipe of that name in the bucket, if that one is to be used as it is; nothing is uploaded for it then."""
 
     @property
     def key(self) -> str:
@@ -38,7 +44,7 @@ class Drop:
 
     def check(self) -> None:
         """Raise NotDroppableError for what would surely fail: a missing file, an unknown type, no or a bad recipe."""
-        for path, what in ((self.file, "file"), (self.recipe, "recipe")):
+        for path, what in ((self.file, "file"), (None if self.kept else self.recipe, "recipe")):
             if path is not None and not path.is_file():
                 message = f"there is no {what} {path}"
                 raise NotDroppableError(message)
@@ -46,8 +52,8 @@ class Drop:
             message = f"there is no folder {self.files}"
             raise NotDroppableError(message)
         try:
-            recipe, _ = load_recipe(self.recipe) if self.recipe else (None, None)
-            if self.recipe is not None:
+            recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)
+            if self.recipe is not None and not self.kept:
                 load_prices(self.recipe)
             reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
         except JobFault as error:
@@ -58,16 +64,24 @@ class Drop:
             )
             raise NotDroppableError(message)
 
-    def upload(self, s3: Any, bucket: str) -> None:
-        """Upload files to attach, the recipe with its schema and prices, and last the file: it starts the job."""
-        for key, path in LocalFiles(self.files).keys() if self.files else ():
-            s3.upload_file(str(path), bucket, key)
-        if self.recipe is not None:
-            file = schema_file(load_recipe(self.recipe)[0])
-            if file is not None:
-                s3.upload_file(str(self.recipe.with_name(file)), bucket, f"recipes/{file}")
-            prices = prices_beside(self.recipe)
-            if prices is not None:
-                s3.upload_file(str(prices), bucket, PRICES_KEY)
-            s3.upload_file(str(self.recipe), bucket, f"recipes/{self.recipe.stem}.yaml")
-        s3.upload_file(str(self.file), bucket, self.key)
+    def uploads(self) -> list[tuple[Path, str]]:
+        """Return what goes where: what is attached, the recipe with what lies beside it, and last the file."""
+        attached = LocalFiles(self.files).keys() if self.files else ()
+        return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
+
+    def _recipe_uploads(self) -> list[tuple[Path, str]]:
+        if self.recipe is None or self.kept:
+            return []
+        schema = schema_file(load_recipe(self.recipe)[0])
+        beside = [(self.recipe.with_name(schema), f"recipes/{schema}")] if schema else []
+        prices = prices_beside(self.recipe)
+        beside += [(prices, PRICES_KEY)] if prices else []
+        return [*beside, (self.recipe, f"recipes/{self.recipe.stem}.yaml")]
+
+    def upload(self, s3: Any, bucket: str, transfer: Transfer | None = None) -> None:
+        """Upload all, in that order; large files go in parts, several at a time."""
+        uploads, shown = self.uploads(), transfer or Transfer()
+        shown.expect(sum(path.stat().st_size for path, _ in uploads))
+        for path, key in uploads:
+            shown.name(path.name)
+            s3.upload_file(str(path), bucket, key, Callback=shown.moved)

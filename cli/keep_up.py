@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
-from rich.console import Console
-
 from cli.one_shot import local_parameters
+from cli.running_stacks import noted
 from cli.service import Service
+from cli.voice import Voice
 from local.stack import EmbeddedStack, StackOptions
 
 LOOK_SECONDS = 1.0
 
 
-def keep_up(service: Service, console: Console, *, port: int | None, wait_scale: float) -> bool:
-    """Run the stack until Ctrl-C; True then. Raises StackError if it ends by itself."""
+def keep_up(service: Service, voice: Voice, *, port: int | None, wait_scale: float) -> None:
+    """Run the stack until Ctrl-C, and say first where it is. Raises StackError if it ends by itself."""
+    console = voice.console
     options = StackOptions(
         wait_scale=wait_scale,
         anthropic_base_url=service.base_url,
@@ -23,7 +25,10 @@ def keep_up(service: Service, console: Console, *, port: int | None, wait_scale:
         overrides=local_parameters(wait_scale),
     )
     console.print(service.description, highlight=False, soft_wrap=True)
-    with EmbeddedStack(options) as stack:
+    with EmbeddedStack(options) as stack, noted(stack.endpoint_url):
+        if voice.json:
+            voice.line(_where(stack))
+            sys.stdout.flush()
         console.print(_how_to_drop(stack), highlight=False, soft_wrap=True, markup=False)
         try:
             while True:
@@ -31,7 +36,16 @@ def keep_up(service: Service, console: Console, *, port: int | None, wait_scale:
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             console.print("stopping ...")
-    return True
+
+
+def _where(stack: EmbeddedStack) -> dict[str, str]:
+    return {
+        "endpoint_url": stack.endpoint_url,
+        "claude_base_url": stack.claude_base_url,
+        "region": stack.region,
+        "stack": stack.options.stack_name,
+        "bucket": stack.bucket,
+    }
 
 
 def _how_to_drop(stack: EmbeddedStack) -> str:
@@ -43,8 +57,12 @@ def _how_to_drop(stack: EmbeddedStack) -> str:
 AWS endpoint  {stack.endpoint_url}
 Claude API    {stack.claude_base_url}
 bucket        {stack.bucket}
-drop a file   {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
+drop a file   batchdrop drop examples/reviews.csv --recipe examples/recipes/sentiment.yaml
+              or with any S3 client, as these two lines do:
+              {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
               {aws} cp examples/reviews.csv s3://{stack.bucket}/inbox/sentiment/
-get it back   {aws} cp --recursive s3://{stack.bucket}/results/ out/
-stop a job    batchdrop cancel JOB --endpoint-url {stack.endpoint_url}   (and: batchdrop resume JOB ...)
+get it back   batchdrop fetch JOB
+              {aws} cp --recursive s3://{stack.bucket}/results/ out/
+see jobs      batchdrop ls, watch JOB, show JOB, cancel JOB, resume JOB
+              (with --endpoint-url {stack.endpoint_url} if another `batchdrop up` runs on this machine)
 Ctrl-C stops everything."""

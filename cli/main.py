@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
+
+from cli import commands
+from cli.options import Endpoint, JobId, Json, Region, Stack
+from cli.voice import FAILED as JOB_FAILED
+from cli.voice import USAGE_ERROR, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +22,8 @@ if TYPE_CHECKING:
     from cli.dropping import Drop
     from cli.service import Service
 
+Told = TypeVar("Told")  # what a command has to tell
 PROJECT = Path(__file__).resolve().parent.parent
-JOB_FAILED = 1
-USAGE_ERROR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +58,7 @@ def run(
     wait_scale: WaitScale = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
+    json: Json = False,
 ) -> None:
     """Run one file through the whole application on this machine, and leave its output in a folder.
 
@@ -61,24 +66,25 @@ def run(
     A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
-    from cli.dropping import Drop
-    from cli.service import ServiceUnclearError, service_of
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.dropping import Drop
+        from cli.service import service_of
 
-    try:
-        service = service_of(os.environ)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows, approves=yes)
+        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice, approves=yes)
 
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
     """Run examples/reviews.csv, always against the emulator."""
-    from cli.dropping import Drop
-    from cli.service import Service
+    voice = Voice()
+    with voice.speaking():
+        from cli.dropping import Drop
+        from cli.service import Service
 
-    examples = PROJECT / "examples"
-    _run(Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml"), out, Service(), None, 100)
+        examples = PROJECT / "examples"
+        example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
+        _run(example, out, Service(), None, 100, voice)
 
 
 @app.command()
@@ -89,16 +95,13 @@ def check(
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
+    json: Json = False,
 ) -> None:
     """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
 
     Nothing is asked; with --exact, a sample of the prompts is sent to be counted, which is free.
     Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
     """
-    from batchdrop.errors import BatchdropError
-    from cli.checking import Exact, check_file, check_recipe
-    from cli.service import ServiceUnclearError, service_of
-
     for path in (recipe, file):
         if path is not None and not path.is_file():
             _usage_error(f"there is no file {path}")
@@ -106,17 +109,14 @@ def check(
         _usage_error(f"there is no folder {files}")
     if exact and file is None:
         _usage_error("--exact counts a file's requests; name the file behind the recipe")
-    try:
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.checking import Exact, check
+        from cli.service import service_of
+
         counting = Exact(service_of(os.environ), sample) if exact else None
-        if file is None:
-            check_recipe(recipe, _console())
-        elif not check_file(recipe, file, _console(), files=files, exact=counting):
+        if not check(recipe, file, voice, files=files, exact=counting):
             raise typer.Exit(JOB_FAILED)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    except BatchdropError as fault:
-        typer.echo(f"Error: {fault}", err=True)
-        raise typer.Exit(JOB_FAILED) from fault
 
 
 @app.command()
@@ -125,67 +125,73 @@ def up(
         int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")
     ] = None,
     wait_scale: WaitScale = None,
+    *,
+    json: Json = False,
 ) -> None:
-    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it."""
-    from cli.keep_up import keep_up
-    from cli.service import ServiceUnclearError, service_of
+    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it.
 
-    try:
+    While it runs, `drop`, `watch`, `ls` and the others find it by themselves. With --json, one line says where it is.
+    """
+    voice = Voice(json)
+    with voice.speaking():
+        from cli.keep_up import keep_up
+        from cli.service import service_of
+
         service = service_of(os.environ)
-    except ServiceUnclearError as error:
-        _usage_error(str(error))
-    _guarded(lambda: keep_up(service, _console(), port=port, wait_scale=wait_scale or service.wait_scale))
-
-
-Stack = Annotated[str, typer.Option(help="The CloudFormation stack's name.")]
-Region = Annotated[str | None, typer.Option(help="The AWS region; default: your configuration's.")]
-Endpoint = Annotated[str | None, typer.Option(help="The AWS endpoint that `batchdrop up` printed.")]
+        keep_up(service, voice, port=port, wait_scale=wait_scale or service.wait_scale)
 
 
 @app.command()
-def cancel(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+def cancel(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
     """Cancel a running job: keep what is answered, ask nothing more."""
     from cli import job_control
 
-    _control(job_control.cancel, job, stack, region, endpoint_url)
+    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
 
 
 @app.command()
-def resume(job: str, stack: Stack = "batchdrop", region: Region = None, endpoint_url: Endpoint = None) -> None:
+def resume(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
     """Go on with a job that failed or was canceled: ask only what has no answer yet."""
     from cli import job_control
 
-    _control(job_control.resume, job, stack, region, endpoint_url)
+    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
 
 
 @app.command()
 def approve(
-    job: str,
-    stack: Stack = "batchdrop",
-    region: Region = None,
-    endpoint_url: Endpoint = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
     """Go on with a job that has shown its sample: ask the rest."""
     from cli import approval
 
-    shown = approval.as_json if as_json else approval.as_text
-    _control(lambda deployment, job_id: shown(approval.approve(deployment, job_id)), job, stack, region, endpoint_url)
+    _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, Voice(json))
 
 
 def _control(
-    command: Callable[[Deployment, str], str], job: str, stack: str, region: str | None, endpoint_url: str | None
+    command: Callable[[Deployment, str], Told],
+    in_words: Callable[[Told], str],
+    job: str,
+    stack: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    voice: Voice,
 ) -> None:
-    from cli.deployment import NotDeployedError, find_deployment
-    from cli.job_control import NoSuchJobError
+    with voice.speaking():
+        from cli.deployment import find_deployment
 
-    try:
-        message = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
-    except (NotDeployedError, NoSuchJobError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(JOB_FAILED) from error
-    typer.echo(message)
+        told = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
+        if voice.json:
+            voice.document(told)
+        else:
+            typer.echo(in_words(told))
+
+
+for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):
+    app.command()(deployed)
 
 
 def _run(
@@ -194,30 +200,19 @@ def _run(
     service: Service,
     wait_scale: float | None,
     shard_rows: int | None,
+    voice: Voice,
     *,
     approves: bool = False,
 ) -> None:
-    from cli.dropping import NotDroppableError
     from cli.one_shot import Run, run_once
 
-    try:
-        drop.check()
-    except NotDroppableError as error:
-        _usage_error(str(error))
+    drop.check()
     one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
-    if not _guarded(lambda: run_once(one, _console())):
+    ran = run_once(one, voice.console)
+    if voice.json:
+        voice.document(ran)
+    if not ran.succeeded:
         raise typer.Exit(JOB_FAILED)
-
-
-def _guarded(command: Callable[[], bool]) -> bool:
-    """Run a command that needs the stack; if the stack breaks, say so in one line."""
-    from local.stack import StackError
-
-    try:
-        return command()
-    except StackError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(JOB_FAILED) from error
 
 
 def _console() -> Console:

@@ -13,17 +13,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
-from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
 from cli.approval import decide_on_sample
-from cli.deployment import Deployment
+from cli.deployment import Deployment, find_deployment
 from cli.dropping import Drop
+from cli.fetching import fetch_files
 from cli.job_view import HELD, JobWatcher, Stage, find_execution
-from cli.outputs import fetch_results, show_results
+from cli.jobs import results_prefix
+from cli.outputs import show_results
 from cli.progress import follow
 from cli.service import Service
+from cli.transfers import Transfer
 from local.stack import EmbeddedStack, StackError, StackOptions
 
 START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
@@ -61,8 +61,19 @@ class Run:
         )
 
 
-def run_once(run: Run, console: Console) -> bool:
-    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`. True if it succeeded.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run ended: the job, the folder of its outputs, and its summary, unless it ended without one."""
+
+    job_id: str
+    succeeded: bool
+    folder: Path
+    summary: dict[str, Any] | None
+    error: str
+
+
+def run_once(run: Run, console: Console) -> Ran:
+    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`.
 
     Raises StackError when the stack itself breaks; the message names the logs, which are kept.
     """
@@ -72,49 +83,49 @@ def run_once(run: Run, console: Console) -> bool:
     with console.status("starting the embedded stack (ministack, template.yaml) ..."):
         stack = EmbeddedStack(run.options(log_dir)).start()
     try:
-        job_id, succeeded = _drop_and_follow(stack, run, console)
+        ran = _drop_and_follow(stack, run, console)
     except (KeyboardInterrupt, SystemExit):
         stack.shutdown()
         shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it; nothing broke
         raise
     finally:
         stack.shutdown()
-    shutil.move(log_dir, run.out / job_id / "logs")
-    return succeeded
+    shutil.move(log_dir, ran.folder / "logs")
+    return ran
 
 
-def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> tuple[str, bool]:
+def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
     s3, executions = stack.client("s3"), stack.client("stepfunctions")
     run.drop.upload(s3, stack.bucket)
     console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
     job_id, execution_arn = _await_execution(stack, executions)
-    deployment = _deployment(stack, executions)
+    deployment = find_deployment(stack.options.stack_name, region=None, endpoint_url=stack.endpoint_url)
     watcher = JobWatcher(
         job_id=job_id,
         execution_arn=execution_arn,
         executions=executions,
-        store=S3ObjectStore(s3, stack.bucket),
+        store=deployment.bucket,
         ledger=deployment.ledger,
         approvals=deployment.approvals,
     )
     view = follow(watcher.look, console=console, pause=_pauser(stack), until=HELD)
-    folder = run.out / job_id
+    folder, results = run.out / job_id, results_prefix(run.drop.key, job_id)
     if view.stage is Stage.UNAPPROVED:
-        fetch_results(s3, stack.bucket, job_id, folder)
+        _fetch(deployment, results, folder)
         decide_on_sample(deployment, job_id, folder, console, approves=run.approves)
         view = follow(watcher.look, console=console, pause=_pauser(stack))
-    fetch_results(s3, stack.bucket, job_id, folder)
-    summary = folder / "summary.json"
-    if summary.exists():
-        show_results(folder, _with_functions(summary, stack), console)
+    _fetch(deployment, results, folder)
+    written = folder / "summary.json"
+    summary = _with_functions(written, stack) if written.exists() else None
+    if summary is not None:
+        show_results(folder, summary, console)
     else:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
-    return job_id, view.stage is Stage.SUCCEEDED
+    return Ran(job_id, view.stage is Stage.SUCCEEDED, folder, summary, view.error)
 
 
-def _deployment(stack: EmbeddedStack, executions: Any) -> Deployment:
-    table = stack.clients.resource("dynamodb").Table(stack.ledger_table)
-    return Deployment(executions, DynamoLedger(table), DynamoApprovals(table), stack.state_machine_arn)
+def _fetch(deployment: Deployment, results: str, folder: Path) -> None:
+    fetch_files(deployment.bucket, deployment.s3, deployment.bucket_name, results, folder, Transfer())
 
 
 def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:

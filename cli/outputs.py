@@ -18,28 +18,21 @@ WIDEST, NARROWEST = 48, 4  # a column on the terminal, in characters
 PADDING = 2
 
 
-def fetch_results(s3: Any, bucket: str, job_id: str, folder: Path) -> list[Path]:
-    """Download what a job wrote to `results/` into `folder`; return the files.
-
-    A key's last part becomes a file name, so that no key can lead out of the folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="results/")
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    files = []
-    for key in keys:
-        *_, job, name = key.split("/")
-        if job == job_id:
-            s3.download_file(bucket, key, str(folder / name))
-            files.append(folder / name)
-    return files
-
-
 def show_results(folder: Path, summary: dict[str, Any], console: Console) -> None:
     """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
         console.print(first_rows_table(output, room=console.width))
+    show_end(summary, console)
+    for output in outputs:
+        console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
+    if summary["tally"]["failed"] or summary["tally"]["rejected"]:
+        console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
+
+
+def show_end(summary: dict[str, Any], console: Console) -> None:
+    """Print a job's tally, its cost, and for a failed one why."""
     console.print(_tally_line(summary))
     console.print(_cost_line(summary), soft_wrap=True)
     if summary.get("estimate"):
@@ -47,11 +40,6 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
-    for output in outputs:
-        console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
-    if summary["tally"]["failed"] or summary["tally"]["rejected"]:
-        console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
-    console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
 
 
 def first_rows_table(output: Path, *, room: int) -> Table:

@@ -1,127 +1,122 @@
-"""A job's progress on the terminal: a live table where there is one, a line for each change where there is none."""
+"""A job's progress: a live picture on a terminal, a line for each change in a pipe, JSON lines for programs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
-from rich.table import Table
-from rich.text import Text
 
-from cli.job_view import ENDED, HELD, JobView, ShardView, Stage
+from cli.figures import dollars, duration, rate
+from cli.job_view import ENDED, SHARD_OPEN, JobView, ShardView, Stage
+from cli.pace import Pace, job_pace, shard_pace
+from cli.picture import picture
 
-SHARDS_SHOWN = 12  # more than these are told by their number only
 LOOK_SECONDS = 0.4
-
-_STYLES = {
-    Stage.COLLECTED: "green",
-    Stage.FAILED: "red",
-    Stage.ASKING: "yellow",
-    Stage.SUCCEEDED: "green",
-    Stage.UNAPPROVED: "yellow",
-}
-_JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING)
+Look = Callable[[], JobView]
+Pause = Callable[[float], None]
 
 
 def follow(
-    look: Callable[[], JobView],
+    look: Look,
     *,
     console: Console,
-    pause: Callable[[float], None],
+    pause: Pause,
+    seconds: float = LOOK_SECONDS,
     until: Collection[Stage] = ENDED,
 ) -> JobView:
     """Show a job until it ends, or is at another stage of `until`; return its last view.
 
-    `pause` waits between two looks.
+    `pause` waits `seconds` between two looks.
     """
-    views = _views(look, pause, until)
+    views = _views(look, pause, seconds, until)
     if not console.is_terminal:
         return _print_changes(views, console)
     view = JobView("")
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         for view in views:
-            live.update(_picture(view))
-    console.print(_picture(view))
+            live.update(picture(view, width=console.width, height=console.height))
+    console.print(picture(view, width=console.width))
     return view
 
 
-def _views(look: Callable[[], JobView], pause: Callable[[float], None], until: Collection[Stage]) -> Iterator[JobView]:
+def follow_in_lines(
+    look: Look, write: Callable[[dict[str, object]], None], *, pause: Pause, seconds: float = LOOK_SECONDS
+) -> JobView:
+    """Write one JSON object at each change until the job ends; the last one holds its end. Return the last view."""
+    view, last = JobView(""), ""
+    for view in _views(look, pause, seconds):
+        changed = _line(view, Pace(0, 0))
+        if changed != last:
+            write(as_object(view))
+            last = changed
+    return view
+
+
+def as_object(view: JobView) -> dict[str, object]:
+    """Return a view as programs read it; shards that have ended are told by their number."""
+    pace = job_pace(view)
+    return {
+        "job_id": view.job_id,
+        "stage": view.stage.value,
+        "rows": view.rows,
+        "done": pace.done,
+        "rows_per_second": pace.rate,
+        "seconds_left": pace.seconds_left,
+        "usd": pace.usd,
+        "shards": dict(_counts(view)),
+        "open_shards": [_shard_object(shard, view) for shard in view.shards if shard.stage is Stage.ASKING],
+        "error": view.error,
+    }
+
+
+def _shard_object(shard: ShardView, view: JobView) -> dict[str, object]:
+    pace = shard_pace(shard, view)
+    return {
+        "shard": shard.shard,
+        "stage": shard.stage.value,
+        "rows": shard.rows,
+        "done": pace.done,
+        "round": shard.rounds - 1,
+        "message_batch": shard.batch_id,
+        "rows_per_second": pace.rate,
+        "seconds_left": pace.seconds_left,
+    }
+
+
+def _views(look: Look, pause: Pause, seconds: float, until: Collection[Stage] = ENDED) -> Iterator[JobView]:
     while True:
         view = look()
         yield view
         if view.stage in until:
             return
-        pause(LOOK_SECONDS)
+        pause(seconds)
 
 
 def _print_changes(views: Iterator[JobView], console: Console) -> JobView:
     view, last = JobView(""), ""
     for view in views:
-        line = _line(view)
-        if line != last:
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-            last = line
+        changed = _line(view, Pace(0, 0))
+        if changed != last:
+            console.print(_line(view, job_pace(view)), soft_wrap=True, highlight=False, markup=False)
+            last = changed
     return view
 
 
-def _line(view: JobView) -> str:
-    counts = Counter(shard.stage for shard in view.shards)
-    shards = ", ".join(f"{count} {stage.value}" for stage, count in counts.items())
-    return f"{view.job_id}  {view.stage.value}" + (f"  {view.rows:,} rows, shards: {shards}" if shards else "")
+def _counts(view: JobView) -> Counter[str]:
+    return Counter(shard.stage.value for shard in view.shards)
 
 
-def _picture(view: JobView) -> RenderableType:
-    head = Table.grid(padding=(0, 1))
-    mark = Text("●", style=_STYLES.get(view.stage, "white")) if view.stage in ENDED else Spinner("dots", style="cyan")
-    head.add_row(mark, Text(f"job {view.job_id}", style="bold"), _stages(view.stage))
-    return Group(head, _shards(view)) if view.shards else head
-
-
-def _stages(stage: Stage) -> Text:
-    if stage in HELD:
-        return Text(stage.value, style=_STYLES.get(stage, "red"))
-    now = _JOB_STAGES.index(stage)
-    text = Text()
-    for number, name in enumerate(_JOB_STAGES):
-        style = "green" if number < now else "bold cyan" if number == now else "dim"
-        text.append(name.value, style=style)
-        text.append(" → " if number + 1 < len(_JOB_STAGES) else "", style="dim")
-    return text
-
-
-def _shards(view: JobView) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    for shard in view.shards[:SHARDS_SHOWN]:
-        table.add_row(
-            f"  shard {shard.shard}",
-            f"{shard.rows:,} rows",
-            _bar(shard),
-            _words(shard),
-            Text(shard.batch_id, style="dim"),
-        )
-    rest = len(view.shards) - SHARDS_SHOWN
-    if rest > 0:
-        done = sum(shard.stage == Stage.COLLECTED for shard in view.shards)
-        table.add_row(
-            f"  and {rest:,} more", f"{view.rows:,} rows", "", f"{done:,} of {len(view.shards):,} shards collected", ""
-        )
-    return table
-
-
-def _bar(shard: ShardView) -> ProgressBar:
-    steps = {Stage.WAITING: 0, Stage.ASKING: 1, Stage.COLLECTED: 2, Stage.FAILED: 2}
-    return ProgressBar(total=2, completed=steps[shard.stage], width=16)
-
-
-def _words(shard: ShardView) -> Text:
-    if shard.tally is None:
-        return Text(shard.stage.value, style=_STYLES.get(shard.stage, "dim"))
-    tally = shard.tally
-    counts = [f"{tally.answered:,} answered"]
-    counts += [f"{tally.failed:,} failed"] if tally.failed else []
-    counts += [f"{tally.rejected:,} rejected"] if tally.rejected else []
-    return Text(", ".join(counts), style="green")
+def _line(view: JobView, pace: Pace) -> str:
+    """Return a view in one line. Times and rates, which change by themselves, come from `pace`."""
+    if not view.shards:
+        return f"{view.job_id}  {view.stage.value}"
+    shards = ", ".join(f"{count:,} {stage}" for stage, count in _counts(view).items())
+    done = sum(shard.done for shard in view.shards if shard.stage in SHARD_OPEN)
+    words = [f"{view.job_id}  {view.stage.value}  {view.rows:,} rows, shards: {shards}"]
+    words += [f"{done:,} requests of open ones done"] if done else []
+    words += [f"{dollars(pace.usd)} so far"] if pace.usd else []
+    words += [rate(pace.rate)] if pace.rate else []
+    words += [f"about {duration(pace.seconds_left)} left"] if pace.seconds_left else []
+    return "; ".join(words)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cli.voice import USAGE_ERROR, CommandError
+
 REAL_BASE_URL = "https://api.anthropic.com"
 EMULATED_WAIT_SCALE = 0.02  # the emulator's clock runs as much faster, so both keep step
 
 
-class ServiceUnclearError(Exception):
+class ServiceUnclearError(CommandError):
     """The environment names a service but no key; the message says what to set."""
+
+    exit_code = USAGE_ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from local.child_environment import ACCOUNT, REGION, SECRET_KEY
@@ -26,6 +28,23 @@ _NO_FILES_NO_PROFILE: dict[str, Any] = {
 }
 
 
+_one_at_a_time = Lock()
+
+
+@cache
+def _session() -> Any:
+    """Return the session of all clients; reading the services' models, which it keeps, costs 0.3 s of CPU each."""
+    from boto3.session import Session
+    from botocore.session import Session as BotocoreSession
+
+    return Session(
+        aws_access_key_id=ACCOUNT,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=REGION,
+        botocore_session=BotocoreSession(_NO_FILES_NO_PROFILE),
+    )
+
+
 @dataclass(frozen=True)
 class AwsClients:
     """Makes clients with the stack's endpoint and account; reads no profile, key or proxy of the user's."""
@@ -42,16 +61,8 @@ class AwsClients:
 
     def _made(self, kind: Literal["client", "resource"], service: str) -> Any:
         # Slow to import (0.5 s); the processes start meanwhile.
-        from boto3.session import Session
         from botocore.config import Config
-        from botocore.session import Session as BotocoreSession
 
-        session = Session(
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key=SECRET_KEY,
-            region_name=REGION,
-            botocore_session=BotocoreSession(_NO_FILES_NO_PROFILE),
-        )
         config = Config(
             s3={"addressing_style": "path"},
             proxies={},
@@ -59,8 +70,9 @@ class AwsClients:
             read_timeout=60,
             retries={"total_max_attempts": 3, "mode": "standard"},
         )
-        make: Callable[..., Any] = getattr(session, kind)
-        return make(service, endpoint_url=self.endpoint_url, config=config)
+        with _one_at_a_time:  # threads may share clients, but a session cannot make them in several at once
+            make: Callable[..., Any] = getattr(_session(), kind)
+            return make(service, endpoint_url=self.endpoint_url, config=config)
 
     def s3(self) -> "S3Client":
         """Object storage."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from local.aws_clients import AwsClients
+from local.code_archive import content_key
 from local.package import ARTIFACTS_BUCKET, Package
 
 if TYPE_CHECKING:
@@ -21,13 +22,18 @@ class DeployError(Exception):
 
 
 def deploy(package: Package, clients: AwsClients, *, stack_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Upload the artifacts, create the stack and wait for it. Returns its outputs by name."""
-    _upload(package.artifacts, clients)
+    """Upload the artifacts, create the stack and wait for it. Returns its outputs by name.
+
+    The template goes by the bucket, as `sam deploy` has it: in the call itself it may have 51,200 bytes only.
+    """
+    body = json.dumps(package.template).encode()
+    template_key = content_key(body, ".template.json")
+    _upload({**package.artifacts, template_key: body}, clients)
     cloudformation = clients.cloudformation()
     try:
         cloudformation.create_stack(
             StackName=stack_name,
-            TemplateBody=json.dumps(package.template),
+            TemplateURL=f"{clients.endpoint_url}/{ARTIFACTS_BUCKET}/{template_key}",
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )

@@ -1,8 +1,9 @@
 """Turn the project's template into one that ministack can deploy, and its code into artifacts.
 
-Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, and where
-the code lies. A function's archive holds its own code, the code of the layers it names (ministack gives a custom
-runtime no /opt) and a `bootstrap`.
+Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, where the
+code lies, and that alarms which compute from several metrics are left out (ministack's take one metric each). A
+function's archive holds its own code, the code of the layers it names (ministack gives a custom runtime no /opt) and a
+`bootstrap`.
 """
 
 import copy
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 
 from local.code_archive import CodeArchive, content_key
-from local.sam_template import FUNCTION, LAYER, STATE_MACHINE, globals_of, read_template, resources_of_type
+from local.sam_template import ALARM, FUNCTION, LAYER, STATE_MACHINE, globals_of, read_template, resources_of_type
 
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
@@ -50,6 +51,7 @@ class _Packaging:
         self._artifacts: dict[str, bytes] = {}
 
     def packaged(self) -> Package:
+        self._leave_out_computed_alarms()
         for logical_id, properties in resources_of_type(self._template, FUNCTION):
             properties["CodeUri"] = self._stored(self._function_zip(logical_id), ".zip")
             if "Runtime" in properties:
@@ -65,6 +67,11 @@ class _Packaging:
             if "DefinitionUri" in properties:
                 properties["DefinitionUri"] = self._stored(self._definition(properties), ".json")
         return Package(self._template, self._artifacts)
+
+    def _leave_out_computed_alarms(self) -> None:
+        computed = [name for name, properties in resources_of_type(self._template, ALARM) if "Metrics" in properties]
+        for name in computed:
+            del self._template["Resources"][name]
 
     def _stored(self, content: bytes, suffix: str) -> str:
         key = content_key(content, suffix)

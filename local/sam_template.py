@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+ALARM = "AWS::CloudWatch::Alarm"
 FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
 STATE_MACHINE = "AWS::Serverless::StateMachine"
@@ -38,9 +39,13 @@ _Loader.add_multi_constructor("!", _long_form)
 
 def read_template(path: Path) -> dict[str, Any]:
     """The template at `path`, with intrinsic functions in their long form."""
-    with path.open(encoding="utf-8") as stream:
-        # A subclass of SafeLoader, which S506 cannot know.
-        loaded: dict[str, Any] = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a SafeLoader that also knows !Ref and its like
+    return template_of_text(path.read_text(encoding="utf-8"))
+
+
+def template_of_text(text: str) -> dict[str, Any]:
+    """The same of a template's text, YAML or JSON."""
+    # A subclass of SafeLoader, which S506 cannot know.
+    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that also knows !Ref and its like
     return loaded
 
 

@@ -9,12 +9,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.job_metrics import cost_metrics
+from batchdrop.domain.job_event import job_ended
+from batchdrop.domain.job_figures import Spent, figures
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.summary import fault_of
+from batchdrop.domain.summary import Summary, fault_of
 from batchdrop.errors import JobCanceled, JobFailed, LedgerContended
 from batchdrop.usecases.close_job import close_job
 from batchdrop.usecases.queue_places import QueuePlaces
+from batchdrop.usecases.spent_before import spent_before
+from batchdrop.usecases.tell_job_state import tell_job_state
 
 logger = Logger()
 metrics = Metrics()
@@ -31,6 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | i
 
 def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaContext) -> dict[str, Any]:
     clock = bootstrap.clock(context)
+    before = spent_before(upload, store=bootstrap.object_store())
     summary = close_job(
         upload,
         fault_of(caught["Error"], caught.get("Cause", "")) if caught else None,
@@ -41,10 +45,7 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
     )
     with suppress(LedgerContended):  # what is left of its places is forgotten after a day
         QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests).leave_all(upload.job_id)
-    metrics.add_metric(f"Jobs{summary.status.title()}", MetricUnit.Count, 1)
-    for name, value in cost_metrics(summary).items():
-        metrics.add_metric(name, MetricUnit.NoUnit if name.startswith("Dollars") else MetricUnit.Count, value)
-    logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
+    _note(upload, summary, before)
     first = summary.faults[0] if summary.faults else None
     return {
         "status": summary.status,
@@ -52,6 +53,18 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         "error": first.type if first else "",
         "cause": f"{first.message} ({len(summary.faults)} in all; see {summary.results}summary.json)" if first else "",
     }
+
+
+def _note(upload: UploadRecord, summary: Summary, before: Spent) -> None:
+    """Count the job, and tell of its end; an end that could not be told of stands in the results all the same."""
+    for name, value in figures(summary, before).items():
+        metrics.add_metric(name, MetricUnit.Count, value)
+    logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
+    event = job_ended(upload, summary, stack=bootstrap.configuration().stack)
+    untold = tell_job_state(event, events=bootstrap.job_events())
+    metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
+    if untold:
+        logger.error("job event lost", state=event.state, why=untold)
 
 
 def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
@@ -62,5 +75,6 @@ def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
         bootstrap.ledger().lift(upload.job_id)
         logger.info("job redriven", redrives=redrives)
         return redrives
+    metrics.add_metric("RedEnds", MetricUnit.Count, 1)  # an error of the function that is none: see the alarms
     closed = event["closed"]
     raise (JobCanceled if closed["status"] == "canceled" else JobFailed)(f"{closed['error']}: {closed['cause']}")

@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.errors import RateLimited
 from batchdrop.usecases.collect_results import collect_results
 
 logger = Logger()
@@ -21,16 +22,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState whose Message Batch ended; return the next round's if there are leftovers."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
-    collected = collect_results(
-        state,
-        store=bootstrap.object_store(),
-        ledger=bootstrap.ledger(),
-        api=bootstrap.batch_api,
-        clock=bootstrap.clock(context),
-        formats=bootstrap.formats(),
-        states=bootstrap.shared_states(),
-        live_rows=bootstrap.configuration().live_rows,
-    )
+    try:
+        collected = collect_results(
+            state,
+            store=bootstrap.object_store(),
+            ledger=bootstrap.ledger(),
+            api=bootstrap.batch_api,
+            clock=bootstrap.clock(context),
+            formats=bootstrap.formats(),
+            states=bootstrap.shared_states(),
+            live_rows=bootstrap.configuration().live_rows,
+        )
+    except RateLimited:
+        metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)
+        raise
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
         metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)

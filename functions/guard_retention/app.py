@@ -17,9 +17,10 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule says nothing
     """Log each endangered submission, and count them in the metric that the alarm watches."""
-    endangered = guard_retention(ledger=bootstrap.ledger(), clock=bootstrap.clock(context))
-    metrics.add_metric("EndangeredResults", MetricUnit.Count, len(endangered))
-    for one in endangered:
+    uncollected = guard_retention(ledger=bootstrap.ledger(), clock=bootstrap.clock(context))
+    metrics.add_metric("EndangeredResults", MetricUnit.Count, len(uncollected.endangered))
+    metrics.add_metric("OldestUncollectedDays", MetricUnit.NoUnit, uncollected.oldest_days)
+    for one in uncollected.endangered:
         logger.warning(
             "results not collected",
             job_id=one.submission.job_id,
@@ -27,4 +28,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
             batch_id=one.submission.batch_id,
             days_left=round(one.days_left, 1),
         )
-    return {"endangered": len(endangered)}
+    return {"endangered": len(uncollected.endangered)}

@@ -10,10 +10,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
 from batchdrop.adapters.s3_event import uploads_in
+from batchdrop.domain.job_event import JobEvent, job_split, job_started
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.sharding import ShardLimits
 from batchdrop.usecases.split_upload import split_upload
 from batchdrop.usecases.start_job import start_job
+from batchdrop.usecases.tell_job_state import tell_job_state
 
 logger = Logger()
 metrics = Metrics()
@@ -23,14 +25,17 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take S3's event, or a task of a job's state machine: `{"upload": UploadRecord}`."""
-    return _split(event["upload"], context) if "upload" in event else _start(event)
+    return _split(event["upload"], context) if "upload" in event else _start(event, context)
 
 
-def _start(event: dict[str, Any]) -> dict[str, Any]:
+def _start(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     started = []
+    stack, now = bootstrap.configuration().stack, bootstrap.clock(context).now()
     for upload in uploads_in(event):
         record = start_job(upload, jobs=bootstrap.job_starter())
-        started += [record.job_id] if record else []
+        if record:
+            started.append(record.job_id)
+            _tell(job_started(record, stack=stack, at=now))
         logger.info("upload seen", job_id=upload.job_id, started=record is not None)
     metrics.add_metric("JobsStarted", MetricUnit.Count, len(started))
     return {"jobs_started": started}
@@ -51,4 +56,15 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
     )
     metrics.add_metric("RequestsSplit", MetricUnit.Count, progress.requests if progress.finished else 0)
     logger.info("upload split", finished=progress.finished, rows=progress.rows, shards=progress.shards)
+    if progress.finished:
+        counts = {"requests": progress.requests, "shards": progress.shards}
+        _tell(job_split(upload, stack=settings.stack, at=bootstrap.clock(context).now(), **counts))
     return asdict(progress)
+
+
+def _tell(event: JobEvent) -> None:
+    """Tell of the job's new state; the job goes on if that fails."""
+    untold = tell_job_state(event, events=bootstrap.job_events())
+    metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
+    if untold:
+        logger.error("job event lost", job_id=event.job_id, state=event.state, why=untold)

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchdrop import bootstrap
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.errors import RateLimited
 from batchdrop.ports import Clock
 from batchdrop.usecases.admission import Admission, MustWait
 from batchdrop.usecases.queue_places import QueuePlaces
@@ -27,18 +28,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)
-    submitted = submit_shard(
-        state.job_id,
-        state.shard,
-        state.round,
-        state.requests,
-        deadline=state.deadline,
-        store=bootstrap.object_store(),
-        ledger=bootstrap.ledger(),
-        api=bootstrap.batch_api(),
-        clock=clock,
-        admission=_admission(state, clock),
-    )
+    try:
+        submitted = submit_shard(
+            state.job_id,
+            state.shard,
+            state.round,
+            state.requests,
+            deadline=state.deadline,
+            store=bootstrap.object_store(),
+            ledger=bootstrap.ledger(),
+            api=bootstrap.batch_api(),
+            clock=clock,
+            admission=_admission(state, clock),
+        )
+    except RateLimited:
+        metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)
+        raise
     if isinstance(submitted, MustWait):
         logger.info(
             "shard waits for its turn", waits_for=submitted.waits_for, waits=state.waits, wait=submitted.seconds

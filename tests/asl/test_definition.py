@@ -51,7 +51,7 @@ NEVER_RETRIED = {
 
 RED_END = "End red"
 APPROVAL = "Await approval"
-SCHEDULED = {"guard_retention"}  # no step of a job
+SCHEDULED = {"guard_retention", "watch_jobs"}  # no step of a job
 QUEUED = "answer_requests"  # called by the queue, not by its ARN
 
 

@@ -13,7 +13,7 @@ import psutil
 from tests.local.polling import eventually
 
 BATCHDROP = Path(sys.executable).with_name("batchdrop")
-_USERS_OWN = (
+USERS_OWN = (
     "ANTHROPIC_BASE_URL",
     "ANTHROPIC_API_KEY",
     "BATCHDROP_EXIT_WITH_PARENT",
@@ -85,12 +85,12 @@ def start(words: Sequence[str | Path], folder: Path, **environment: str) -> Comm
     """Start a command in `folder`, which it leaves by its outputs only; its own process group, as in a terminal."""
     command = Path(folder)
     (command / "temp").mkdir()
-    own = {name: value for name, value in os.environ.items() if name not in _USERS_OWN}
+    own = {name: value for name, value in os.environ.items() if name not in USERS_OWN}
     with (command / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             [str(word) for word in words],
             cwd=folder,
-            env=own | {"TMPDIR": str(command / "temp")} | environment,
+            env=own | {"TMPDIR": str(command / "temp"), "XDG_RUNTIME_DIR": str(command / "temp")} | environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

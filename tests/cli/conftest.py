@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
+from tests.aws import REGION
 from tests.cli.commands import Command, start
+from tests.cli.deployed import Deployed
 
 Starts = Callable[..., Command]
 
@@ -24,3 +27,16 @@ def starts(tmp_path: Path) -> Iterator[Starts]:
     yield start_one
     for command in started:
         command.kill_all()
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployed]:
+    """A stack on moto; no `batchdrop up` of this machine is seen."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    for name in ("AWS_PROFILE", "BATCHDROP_STACK", "BATCHDROP_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        yield Deployed()

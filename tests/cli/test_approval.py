@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.usecases.await_approval import await_approval
-from cli.approval import approve, as_json, as_text, cost_words, decide_on_sample
+from cli.approval import approve, as_text, cost_words, decide_on_sample
 from cli.deployment import Deployment
 from cli.job_control import NoSuchJobError, cancel
 from cli.main import app
@@ -57,7 +58,11 @@ class _Executions:
     def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803 - likewise
         if executionArn.rsplit(":", 1)[-1] != JOB:
             raise self.exceptions.ExecutionDoesNotExist
-        return {"status": self.status, "input": msgspec.json.encode(RECORD).decode()}
+        input_ = msgspec.json.encode(RECORD).decode()
+        return {"name": JOB, "executionArn": executionArn, "status": self.status, "startDate": START, "input": input_}
+
+    def list_executions(self, **_asked: Any) -> dict[str, Any]:
+        return {"executions": []}
 
     def send_task_success(self, taskToken: str, output: str) -> None:  # noqa: N803 - likewise
         if self.status != "RUNNING":
@@ -86,7 +91,7 @@ def test_a_job_that_waits_is_approved() -> None:
     assert world.executions.rung == ["token"]
     assert world.approvals.approved(JOB) is not None
     assert as_text(approval).endswith("UTC, and the rest is asked now")
-    assert json.loads(as_json(approval)) == {
+    assert asdict(approval) == {
         "job": JOB,
         "approved_at": approval.approved_at,
         "is_heard": True,
@@ -123,7 +128,7 @@ def test_a_cancel_ends_the_wait() -> None:
     world = World()
     cancel(world.deployment, JOB)
     assert world.ledger.halted(JOB) is not None
-    assert "already" in cancel(world.deployment, JOB)
+    assert "already" in cancel(world.deployment, JOB).message
     assert world.executions.rung == ["token", "token"]
 
 

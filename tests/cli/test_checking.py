@@ -13,6 +13,7 @@ from rich.console import Console
 from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected
 from cli.checking import Exact, check_file, check_recipe, checked_file
 from cli.service import Service
+from cli.voice import Voice
 from local.claude_api.testing import RunningEmulator, running_emulator
 
 RECIPE = "model: claude-haiku-5-5\nmax_tokens: 100\nprompt: 'Review: {{ x }}'\n"
@@ -82,7 +83,7 @@ def test_a_broken_price_table_is_told(recipe: Path) -> None:
     with pytest.raises(PricesRejected, match=r"prices\.yaml: it has no 'source'"):
         _said(recipe)
     with pytest.raises(RecipeRejected, match="kept for your own prices"):
-        check_recipe(prices, Console(file=io.StringIO()))
+        check_recipe(prices, Voice())
 
 
 def test_a_job_above_its_cap_is_no_good(recipe: Path) -> None:

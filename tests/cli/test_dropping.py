@@ -91,7 +91,7 @@ class _Bucket:
     def __init__(self) -> None:
         self.uploads: list[tuple[str, str]] = []
 
-    def upload_file(self, path: str, bucket: str, key: str) -> None:
+    def upload_file(self, path: str, bucket: str, key: str, **_callback: object) -> None:
         self.uploads.append((Path(path).name, key))
 
 

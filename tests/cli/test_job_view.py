@@ -13,7 +13,8 @@ from batchdrop.domain.submission import ShardFailure, Submission
 from batchdrop.domain.tally import Tally
 from batchdrop.usecases.job_files import write_manifest
 from cli.job_view import JobWatcher, Stage, find_execution
-from tests.fakes import FakeLedger, FakeObjectStore
+from tests.cli.fake_bucket import FakeBucket
+from tests.fakes import FakeLedger
 
 JOB = "20261122T120000-0123456789"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.executions, self.ledger = FakeExecutions(), FakeLedger()
-        self.store = FakeObjectStore()
+        self.store = FakeBucket()
         fakes: Any = {"executions": self.executions, "store": self.store, "ledger": self.ledger}
         self.look = JobWatcher(job_id=JOB, execution_arn="arn", **fakes).look
 

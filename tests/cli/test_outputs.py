@@ -10,7 +10,10 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from cli.outputs import ROWS_SHOWN, fetch_results, show_results
+from cli.bucket import JobBucket
+from cli.fetching import fetch_files
+from cli.outputs import ROWS_SHOWN, show_results
+from cli.transfers import Transfer
 
 SUMMARY: dict[str, Any] = {
     "tally": {"rows": 1_234, "answered": 1_230, "failed": 3, "rejected": 1},
@@ -49,8 +52,9 @@ def test_fetched_from_the_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             "results/r/x/job-10/output.csv",
         ):
             s3.put_object(Bucket="bucket", Key=key, Body=key.encode())
-        files = fetch_results(s3, "bucket", "job-1", tmp_path / "new" / "job-1")
-    assert sorted(path.name for path in files) == ["output.csv", "summary.json"]
+        folder = tmp_path / "new" / "job-1"
+        files = fetch_files(JobBucket(s3, "bucket"), s3, "bucket", "results/r/my file/job-1/", folder, Transfer())
+    assert sorted(one.path.name for one in files) == ["output.csv", "summary.json"]
     assert (tmp_path / "new" / "job-1" / "output.csv").read_text() == "results/r/my file/job-1/output.csv"
 
 

@@ -1,16 +1,21 @@
 """A job's progress, told to a terminal and to a pipe, from views made by hand."""
 
 import io
+import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from batchdrop.domain.tally import Tally
 from cli.job_view import JobView, ShardView, Stage
-from cli.progress import SHARDS_SHOWN, _picture, follow
+from cli.picture import picture
+from cli.progress import follow, follow_in_lines
 
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ESCAPE = "\x1b"
 JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED, Stage.FAILED]
 
@@ -41,7 +46,7 @@ def _looks(views: list[JobView]) -> Callable[[], JobView]:
 
 def _followed(views: list[JobView], *, terminal: bool) -> tuple[str, JobView]:
     written = io.StringIO()
-    console = Console(file=written, force_terminal=terminal, width=120, color_system="standard" if terminal else None)
+    console = Console(file=written, force_terminal=terminal, width=140, color_system="standard" if terminal else None)
     last = follow(_looks(views), console=console, pause=lambda _seconds: None)
     return written.getvalue(), last
 
@@ -85,21 +90,12 @@ def test_terminal_keeps_the_last_picture() -> None:
 
 def test_terminal_shows_the_stages() -> None:
     """While a job runs, its stages stand in their order, before its shards."""
-    console = Console(file=io.StringIO(), width=120, record=True)
-    console.print(_picture(VIEWS[3]))
+    console = Console(file=io.StringIO(), width=140, record=True)
+    console.print(picture(VIEWS[3], width=140))
     shown = console.export_text()
     assert "job job-1 starting → splitting → asking → closing" in shown
-    assert re.search(r"shard 0 +1,000 rows .* asking +msgbatch_0\n +shard 1 .* waiting its turn", shown)
-
-
-def test_many_shards_are_told_by_number() -> None:
-    """A job of hundreds of shards does not fill the screen."""
-    view = JobView("job-1", Stage.SUCCEEDED, _shards(*[Stage.COLLECTED] * 300), 300_000)
-    written, _ = _followed([view], terminal=True)
-    assert f"shard {SHARDS_SHOWN - 1}" in written
-    assert f"shard {SHARDS_SHOWN} " not in written
-    assert f"and {300 - SHARDS_SHOWN} more" in written
-    assert "300 of 300 shards collected" in written
+    assert "0 of 2,000 rows" in shown
+    assert re.search(r"shard 0 .*1,000 rows +asking +msgbatch_0 *\n +shard 1 .* waiting its turn", shown)
 
 
 def test_pauses_between_looks() -> None:
@@ -114,8 +110,29 @@ def test_pauses_between_looks() -> None:
 @pytest.mark.parametrize("shard", [Stage.WAITING, Stage.ASKING, Stage.COLLECTED, Stage.FAILED])
 def test_every_stage_can_be_shown(job: Stage, shard: Stage) -> None:
     """No stage of a job with no stage of a shard breaks the picture."""
-    console = Console(file=io.StringIO(), width=120, record=True)
-    console.print(_picture(JobView("job-1", job, _shards(shard), 1_000)))
+    console = Console(file=io.StringIO(), width=140, record=True)
+    console.print(picture(JobView("job-1", job, _shards(shard), 1_000)))
     shown = console.export_text()
     assert job.value in shown
     assert ("997 answered" if shard is Stage.COLLECTED else shard.value) in shown
+
+
+def test_programs_get_an_object_for_each_change() -> None:
+    """One line each; the last one holds the end, open shards stand by themselves."""
+    written: list[dict[str, Any]] = []
+    last = follow_in_lines(_looks(VIEWS), written.append, pause=lambda _seconds: None)
+    assert last is VIEWS[-1]
+    assert [one["stage"] for one in written] == ["starting", "splitting", "asking", "closing", "failed"]
+    assert written[2]["shards"] == {"asking": 1, "waiting its turn": 1}
+    assert [one["message_batch"] for one in written[2]["open_shards"]] == ["msgbatch_0"]
+    assert (written[-1]["rows"], written[-1]["error"]) == (2_000, "SubmissionUncertain")
+    assert json.loads(json.dumps(written, default=str))
+
+
+def test_time_alone_is_no_change() -> None:
+    """A rate that falls while nothing happens fills no log."""
+    views = [JobView("job-1", Stage.ASKING, _shards(Stage.ASKING), 1_000, began_at=NOW) for _ in range(5)]
+    for number, view in enumerate(views):
+        view.at = NOW + timedelta(minutes=number)
+    written, _ = _followed([*views, JobView("job-1", Stage.FAILED, _shards(Stage.FAILED), 1_000)], terminal=False)
+    assert len(written.splitlines()) == 2

@@ -158,8 +158,8 @@ def test_cancel_and_resume(bench: Bench) -> None:
     bench.claude.advance(2_000)
     job_id = bench.started_job(key).rsplit(":", 1)[-1]
     deployment = find_deployment("batchdrop", region=None, endpoint_url=bench.stack.endpoint_url)
-    assert "is being canceled" in job_control.cancel(deployment, job_id)
-    assert "already" in job_control.cancel(deployment, job_id)
+    assert "is being canceled" in job_control.cancel(deployment, job_id).message
+    assert "already" in job_control.cancel(deployment, job_id).message
     eventually(lambda: bench.claude.call_summary()["by_endpoint"].get("batches.cancel"), what="the cancel")
     bench.claude.settings(speed=20_000.0)  # from here on, the clock runs by itself
     job = bench.ended_job(key)

@@ -24,6 +24,7 @@ from batchdrop.ports import (
     BatchApi,
     Clock,
     Formats,
+    JobEvents,
     JobStarter,
     Ledger,
     ObjectStore,
@@ -31,6 +32,7 @@ from batchdrop.ports import (
     TaskTokens,
 )
 from batchdrop.settings import SETTLE_SECONDS, Settings
+from tests.event_fakes import FakeJobEvents
 from tests.faults.api import START, Claude
 from tests.faults.bells import Bells
 from tests.faults.engine import Engine
@@ -141,6 +143,10 @@ class World:
     def task_tokens(self) -> TaskTokens:
         """Return the product's own adapter, on tasks that wait here."""
         return StepFunctionsTaskTokens(self.bells)  # type: ignore[arg-type]  # as much of a client as it uses
+
+    def job_events(self) -> JobEvents:
+        """Return what tells of jobs' changes; nobody listens here."""
+        return FakeJobEvents()
 
     def job_starter(self) -> JobStarter:
         """Return what starts executions."""

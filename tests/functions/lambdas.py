@@ -111,6 +111,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "LIVE_WINDOW": "8",
         "LIVE_SHARE": "1",
         "QUEUE_REQUESTS": "100",
+        "STACK_NAME": "batchdrop",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
 
@@ -144,6 +145,8 @@ def forget() -> None:
         bootstrap.shared_states,
         bootstrap.live_queue,
         bootstrap.approvals,
+        bootstrap.job_events,
+        bootstrap.open_jobs,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

@@ -13,15 +13,16 @@ from tests.project import FUNCTIONS, ROOT
 
 NEVER = {"pandas", "numpy", "pyarrow", "moto", "pytest", "hypothesis", "local", "cli", "starlette", "rich", "typer"}
 BUILD = {
-    "split_upload": "bootstrap.object_store(); bootstrap.job_starter()",
+    "split_upload": "bootstrap.object_store(); bootstrap.job_starter(); bootstrap.job_events()",
     "submit_shard": "bootstrap.object_store(); bootstrap.ledger()",
     "settle_submission": "bootstrap.ledger()",
     "poll_batch": "bootstrap.ledger()",
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
-    "close_job": "bootstrap.object_store(); bootstrap.ledger()",
+    "close_job": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.job_events()",
     "guard_retention": "bootstrap.ledger()",
     "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals()",
     "await_approval": "bootstrap.ledger(); bootstrap.approvals(); bootstrap.task_tokens()",
+    "watch_jobs": "bootstrap.open_jobs()",
     "plan_slices": "bootstrap.object_store(); bootstrap.ledger()",
     "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits()",
 }
@@ -62,9 +63,10 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert "boto3" in built
 
 
-@pytest.mark.parametrize(
-    "function", ["split_upload", "close_job", "guard_retention", "plan_slices", "show_sample", "await_approval"]
-)
+SMALL = ["split_upload", "close_job", "guard_retention", "watch_jobs", "plan_slices", "show_sample", "await_approval"]
+
+
+@pytest.mark.parametrize("function", SMALL)
 def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> None:
     """Not even in the code that it would import later: what never calls the API never builds its client."""
     text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")

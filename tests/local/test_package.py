@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -43,6 +44,20 @@ def test_only_runtime_and_code_paths_change(template: Path) -> None:
     assert original["Globals"]["Function"].pop("Runtime") == "python3.13"
     assert packaged["Globals"]["Function"].pop("Runtime") == LOCAL_RUNTIME
     assert _without_code_paths(packaged) == _without_code_paths(original)
+
+
+def test_alarms_that_compute_are_left_out(template: Path, tmp_path: Path) -> None:
+    """The local CloudFormation knows alarms on one metric only; those stay."""
+    changed = shutil.copytree(template.parent, tmp_path / "project") / template.name
+    kind = "AWS::CloudWatch::Alarm"
+    more = "".join(
+        f"  {name}: {{Type: '{kind}', Properties: {{{field}: []}}}}\n"
+        for name, field in (("Computed", "Metrics"), ("Plain", "Dimensions"))
+    )
+    changed.write_text(changed.read_text().replace("Resources:\n", f"Resources:\n{more}", 1))
+    left = package(changed).template["Resources"]
+    assert "Plain" in left
+    assert left.keys() == read_template(changed)["Resources"].keys() - {"Computed"}
 
 
 def test_same_files_same_bytes(template: Path) -> None:

@@ -27,7 +27,7 @@ def _ledger(*shards: int, days_apart: int = 0) -> FakeLedger:
 def _guard(ledger: FakeLedger, after: timedelta) -> list[Endangered]:
     clock = FakeClock()
     clock.advance(after.total_seconds())
-    return guard_retention(ledger=ledger, clock=clock)
+    return guard_retention(ledger=ledger, clock=clock).endangered
 
 
 @pytest.mark.parametrize(("after", "count"), [(timedelta(0), 0), (timedelta(seconds=1), 1), (timedelta(days=9), 1)])
@@ -55,3 +55,13 @@ def test_there_is_a_week_to_act() -> None:
     """Warned a week before the API drops them, and the ledger remembers for longer than the API."""
     assert timedelta(days=7) <= RESULTS_KEPT - UNCOLLECTED_WARNING
     assert LEDGER_KEPT > RESULTS_KEPT
+
+
+def test_the_oldest_is_told_before_it_is_in_danger() -> None:
+    """In days since it was sent; 0 where all is collected."""
+    clock = FakeClock()
+    clock.advance(timedelta(days=9).total_seconds())
+    found = guard_retention(ledger=_ledger(0, 1, days_apart=3), clock=clock)
+    assert found.oldest_days == pytest.approx(9.0)
+    assert found.endangered == []
+    assert guard_retention(ledger=FakeLedger(), clock=clock).oldest_days == 0.0

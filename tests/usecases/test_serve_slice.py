@@ -61,7 +61,7 @@ def test_a_finished_slice_ends_its_task() -> None:
     desk = Desk()
     assert run(desk.serve()).outcome == "done"
     counts = {"requests": 10, "answered": 10, "errored": 0, "left": 0, "asked": 10, "uncertain": 0, "handed_back": 0}
-    assert desk.tokens.succeeded == {TOKEN: {**counts, "stopped": ""}}
+    assert desk.tokens.succeeded == {TOKEN: {**counts, "stopped": "", "throttled": 0}}
     assert (desk.tokens.failed, desk.queue.sent) == ({}, [])
 
 

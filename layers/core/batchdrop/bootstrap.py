@@ -17,11 +17,13 @@ from batchdrop.ports import (
     BatchApi,
     Clock,
     Formats,
+    JobEvents,
     JobStarter,
     Leases,
     Ledger,
     MessageApi,
     ObjectStore,
+    OpenJobs,
     Permits,
     Queue,
     SharedStates,
@@ -37,18 +39,20 @@ __all__ = [
     "clock",
     "configuration",
     "formats",
+    "job_events",
     "job_starter",
     "leases",
     "ledger",
     "live_queue",
     "message_api",
     "object_store",
+    "open_jobs",
     "permits",
     "shared_states",
     "task_tokens",
 ]
 
-API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long
+API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long, or when the API refuses the old one
 PLACEHOLDER_KEY = "put-your-anthropic-api-key-here"  # what template.yaml creates the secret with
 
 
@@ -142,6 +146,22 @@ def job_starter() -> JobStarter:
     return StepFunctionsJobStarter(_client("stepfunctions"), configuration().state_machine_arn)
 
 
+@cache
+def job_events() -> JobEvents:
+    """Return what tells of jobs' changes."""
+    from batchdrop.adapters.eventbridge import EventBridgeJobEvents
+
+    return EventBridgeJobEvents(_client("events"))
+
+
+@cache
+def open_jobs() -> OpenJobs:
+    """Return the jobs that have not ended."""
+    from batchdrop.adapters.stepfunctions import StepFunctionsOpenJobs
+
+    return StepFunctionsOpenJobs(_client("stepfunctions"), configuration().state_machine_arn)
+
+
 def batch_api() -> BatchApi:
     """Return the Message Batches API, with the key as it stands in Secrets Manager.
 
@@ -170,18 +190,26 @@ def _api_key() -> str:
     return text.strip()
 
 
+def _fresh_api_key() -> str:
+    """Read the key past what is kept of it, and keep what was read."""
+    from aws_lambda_powertools.utilities import parameters
+
+    parameters.clear_caches()  # type: ignore[no-untyped-call] # it has no types
+    return _api_key()
+
+
 @lru_cache(maxsize=1)
 def _batch_api_with(api_key: str) -> BatchApi:
     from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
 
-    return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url)
+    return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)
 def _message_api_with(api_key: str) -> MessageApi:
     from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
 
-    return AiohttpMessageApi(api_key=api_key, base_url=configuration().anthropic_base_url)
+    return AiohttpMessageApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @cache

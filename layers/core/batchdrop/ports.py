@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
 from batchdrop.domain.answer import Column, NewColumns
+from batchdrop.domain.job_event import JobEvent
 from batchdrop.domain.lease import Lease
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.domain.outcome import Outcome
@@ -277,6 +278,24 @@ class JobStarter(Protocol):
 
     def start(self, upload: UploadRecord) -> bool:
         """Start the job; return False when it was started before."""
+
+
+class JobEvents(Protocol):
+    """Whoever listens to what becomes of jobs."""
+
+    def put(self, event: JobEvent) -> None:
+        """Tell of one change. Raises EventNotTaken when it could not be told, after some tries."""
+
+
+class EventNotTaken(Exception):  # an answer of the event bus, not a fault of the program
+    """Nobody was told; the message says why."""
+
+
+class OpenJobs(Protocol):
+    """The jobs that have not ended yet."""
+
+    def started_at(self) -> Iterator[datetime]:
+        """Yield when each open job's execution was started."""
 
 
 class Clock(Protocol):

@@ -19,8 +19,9 @@ class Settings:
     `live_rows` is up to how many requests `lane: auto` means the live lane. `settle_seconds` is how long a Message
     Batch may take to be listed after the attempt to create it has ended. `split_time_reserve` is the seconds of an
     invocation that split_upload keeps for finishing. `live_share` (0 to 1) is how much of the API's rate limits the
-    live lane's workers use all together, `live_window` how many requests one of them has open.
-    `queue_requests` is how many requests all jobs may have in the API's processing queue.
+    live lane's workers use all together, `live_window` how many requests one of them has open. `queue_requests` is how
+    many requests all jobs may have in the API's processing queue, `stack` the CloudFormation stack's name, as events
+    tell it.
     """
 
     bucket: str
@@ -37,6 +38,7 @@ class Settings:
     live_window: int = LIVE_WINDOW
     live_share: float = LIVE_SHARE
     queue_requests: int = QUEUE_REQUESTS
+    stack: str = ""
 
 
 def from_environment() -> Settings:
@@ -56,5 +58,6 @@ def from_environment() -> Settings:
         live_window=int(env.get("LIVE_WINDOW") or LIVE_WINDOW),
         live_share=float(env.get("LIVE_SHARE") or LIVE_SHARE),
         queue_requests=int(env.get("QUEUE_REQUESTS") or QUEUE_REQUESTS),
+        stack=env.get("STACK_NAME", ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -6,7 +6,7 @@ than the function has. What to do about a failure is the state machine's busines
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
@@ -51,7 +51,11 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class AnthropicBatchApi:
-    """BatchApi on the service at `base_url` (None: the SDK's default)."""
+    """BatchApi on the service at `base_url` (None: the SDK's default).
+
+    `fresh_key` reads the key anew. A key that the API no longer takes, and that was replaced meanwhile, is a passing
+    failure (ApiUnavailable): whoever tries again builds this anew, with the new key.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,10 @@ class AnthropicBatchApi:
         api_key: str,
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
+        fresh_key: Callable[[], str] | None = None,
     ) -> None:
+        self._api_key = api_key
+        self._fresh_key = fresh_key or (lambda: api_key)
         options: dict[str, Any] = {} if transport is None else {"transport": transport}
         http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
         self._client = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
@@ -74,13 +81,13 @@ class AnthropicBatchApi:
             "timeout": httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
             "headers": {"Content-Type": "application/json", "Content-Length": str(body.size)},
         }
-        with _create_errors():
+        with self._rotation(), _create_errors():
             answer = self._client.post(PATH, content=body, cast_to=httpx2.Response, options=options)
             return msgspec.json.decode(answer.content, type=MessageBatch)
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost, ApiUnavailable, RateLimited, AccountTrouble."""
-        with _read_errors():
+        with self._rotation(), _read_errors():
             answer = self._client.get(f"{PATH}/{batch_id}", cast_to=httpx2.Response, options={"timeout": _timeout()})
             return msgspec.json.decode(answer.content, type=MessageBatch)
 
@@ -99,14 +106,14 @@ class AnthropicBatchApi:
 
     def cancel(self, batch_id: str) -> None:
         """Ask for a Message Batch to be canceled; one that ended already stays as it is. Raises as `retrieve`."""
-        with _read_errors():
+        with self._rotation(), _read_errors():
             try:
                 self._client.post(f"{PATH}/{batch_id}/cancel", cast_to=httpx2.Response, options={"timeout": _timeout()})
             except (anthropic.BadRequestError, anthropic.ConflictError):
                 return  # it has ended
 
     def _page(self, query: dict[str, str | int]) -> _Page:
-        with _read_errors():
+        with self._rotation(), _read_errors():
             options: Any = {"timeout": _timeout(), "params": query}
             answer = self._client.get(PATH, cast_to=httpx2.Response, options=options)
             return msgspec.json.decode(answer.content, type=_Page)
@@ -115,12 +122,23 @@ class AnthropicBatchApi:
         """Yield the results' bytes. Raises ResultsForeign before the key could leave for another host."""
         url = self._own_url(batch)
         options: Any = {"timeout": _timeout(), "headers": {"Accept": "application/binary"}}
-        with _read_errors():
+        with self._rotation(), _read_errors():
             raw = self._client.get(
                 url, cast_to=object, options=options, stream=True, stream_cls=anthropic.Stream[object]
             )
             with raw:
                 yield from raw.response.iter_bytes(BLOCK)
+
+    @contextmanager
+    def _rotation(self) -> Iterator[None]:
+        """Tell a key that was replaced from one that is wrong. A 401 did nothing, so trying again is safe."""
+        try:
+            yield
+        except AccountTrouble as trouble:
+            if isinstance(trouble.__cause__, anthropic.AuthenticationError) and self._fresh_key() != self._api_key:
+                message = "the API key was replaced since it was read; the next attempt has the new one"
+                raise ApiUnavailable(message) from trouble
+            raise
 
     def _own_url(self, batch: MessageBatch) -> str:
         url = batch.results_url

@@ -8,7 +8,7 @@ aiohttp repeats idempotent methods only, and there are no retries here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import aiohttp
@@ -52,13 +52,22 @@ _BODY = msgspec.json.Decoder(_Body)
 class AiohttpMessageApi:
     """MessageApi on the service at `base_url` (None: Anthropic's own), with at most `connections` open at once.
 
+    `fresh_key` reads the key anew when the API no longer takes the one there is; a new one is used from then on.
     The pool belongs to the event loop that asks first; another loop gets a pool of its own. `connections` 0: no limit.
     """
 
-    def __init__(self, *, api_key: str, base_url: str | None, connections: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        connections: int = 0,
+        fresh_key: Callable[[], str] | None = None,
+    ) -> None:
+        self._api_key = api_key
+        self._fresh_key = fresh_key or (lambda: api_key)
         self._url = URL(f"{(base_url or BASE_URL).rstrip('/')}{PATH}")
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
             "anthropic-version": API_VERSION,
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -71,8 +80,12 @@ class AiohttpMessageApi:
     async def ask(self, params: bytes, *, within: float) -> Reply:
         """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
         limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
+        key = self._api_key
+        own = {"Authorization": f"Bearer {key}"}
         try:
-            async with self._pool().post(self._url, data=params, timeout=limits, allow_redirects=False) as response:
+            async with self._pool().post(
+                self._url, data=params, timeout=limits, headers=own, allow_redirects=False
+            ) as response:
                 body = await response.read()
         except aiohttp.ClientConnectorError as error:  # no byte was sent
             return Passing("api_error", f"cannot connect to the API: {error}")
@@ -82,7 +95,15 @@ class AiohttpMessageApi:
             return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
         if response.status == HTTPStatus.OK:
             return Answer(body, response.headers)
+        if response.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
+            return Passing("api_error", "the API key was replaced since it was read; the next try has the new one")
         return _refusal(response.status, response.headers, body)
+
+    async def _has_newer_key(self, refused: str) -> bool:
+        """Tell whether there is another key than the refused one, now or since another request was refused."""
+        if self._api_key == refused:
+            self._api_key = await asyncio.to_thread(self._fresh_key)
+        return self._api_key != refused
 
     async def close(self) -> None:
         """Close all connections."""

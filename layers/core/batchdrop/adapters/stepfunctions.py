@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,6 +36,20 @@ class StepFunctionsJobStarter:
         except self._client.exceptions.ExecutionAlreadyExists:
             return False
         return True
+
+
+class StepFunctionsOpenJobs:
+    """OpenJobs on a Step Functions state machine; shards are executions of a Map Run, and do not count as jobs."""
+
+    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    def started_at(self) -> Iterator[datetime]:
+        """Yield when each running execution was started."""
+        pages = self._client.get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=self._arn, statusFilter="RUNNING"):
+            yield from (one["startDate"] for one in page["executions"] if not one.get("mapRunArn"))
 
 
 class StepFunctionsTaskTokens:

@@ -9,7 +9,7 @@ import msgspec
 from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.request_count import most_asks
 
-LINE_BYTES = 600  # of a result line around its text: ids, model, usage; the emulator's, and the SDK's fields, have 450
+LINE_BYTES = 800  # of a result line around its text: ids, model, usage; the emulator's have about 560
 # Twice what a token of Latin script has: what JSON escapes (quotes, newlines, \uXXXX) takes two to six bytes a character.
 BYTES_PER_TOKEN = 8
 MOST_TOKENS = 300_000  # no model writes more; a `max_tokens` beyond is refused by the API

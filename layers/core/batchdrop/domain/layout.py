@@ -43,6 +43,16 @@ class JobKeys:
         """Return the key of the note of which closing began last: only that one may write the job's outputs."""
         return self._key("closing.json")
 
+    @property
+    def all_answers(self) -> str:
+        """Return what the keys of all answers start with; a live round's flushes lie in a folder of their own."""
+        return self._key("answers/")
+
+    @property
+    def all_parts(self) -> str:
+        """Return what the keys of all parts start with."""
+        return self._key("parts/")
+
     def requests(self, shard: int, asked_round: int = 0) -> str:
         """Return the key of one shard's create body; that of a later round holds the leftovers only."""
         return self._key(f"shards/{shard:05d}.{f'r{asked_round}.' if asked_round else ''}requests.json")

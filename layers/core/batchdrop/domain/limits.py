@@ -14,6 +14,7 @@ MAX_DECOMPRESSED_BYTES = 20_000_000_000  # ours: to read so far again takes each
 MAX_SPOOLED_BYTES = 3_500_000_000  # ours: formats that are read from their end, on 4 GB of /tmp
 UNSUSPECTED_BYTES = 100_000_000  # ours: what expands to less is no bomb, whatever its ratio
 MAX_EXPANSION = 250  # ours: tables compress to a tenth, rarely to a hundredth; gzip's most is 1,032
+MAX_PARQUET_EXPANSION = 2_000  # ours: rows of a few texts that repeat, told apart by a number, come to some hundreds
 MAX_ZSTD_WINDOW_BYTES = 1 << 27  # zstd's own default: more takes --long on both sides
 XLSX_ROWS = 1_048_576  # Excel: rows of a sheet, the header one of them
 XLSX_COLUMNS = 16_384  # Excel: columns of a sheet

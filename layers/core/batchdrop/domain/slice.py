@@ -50,3 +50,5 @@ class SliceCounts(msgspec.Struct, frozen=True):
     handed_back: int
     stopped: str = ""
     """Why the job asks nothing more: empty, `AccountTrouble` or `JobCanceled`."""
+    throttled: int = 0
+    """Calls of that worker that the API refused with 429 or 529."""

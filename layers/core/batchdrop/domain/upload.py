@@ -9,6 +9,11 @@ from batchdrop.errors import UploadRejected
 
 INBOX = "inbox/"
 COMPRESSIONS = ("gz", "zst", "bz2")  # what may follow a file type: reviews.csv.gz
+MAX_KEY_BYTES = 900  # ours: S3 allows 1,024, and the names of a job's results are longer than the upload's
+FIRST_PRINTED = ord(" ")  # what comes before are control characters: NUL, line ends, escapes
+ODD_CHARACTERS = frozenset(
+    map(chr, (ord("\\"), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029))
+)  # Windows' separator; more of them
 READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
 
 
@@ -68,9 +73,11 @@ def is_in_inbox(key: str) -> bool:
 def parse_inbox_key(key: str) -> InboxKey:
     """Take an inbox key apart.
 
-    Raises UploadRejected for folder names that would lead out of a prefix when copied to a disk.
+    Raises UploadRejected for names that would lead out of a prefix when copied to a disk, a Windows one too, and for
+    those that cannot name results.
     """
     path = key.removeprefix(INBOX)
+    _refuse_odd_names(key)
     *folders, filename = path.split("/")
     name, extension = _without_extension(filename)
     compression = ""
@@ -81,6 +88,18 @@ def parse_inbox_key(key: str) -> InboxKey:
         message = f"{key}: '.', '..' and empty folder names are not allowed; drop it at inbox/<recipe>/<file>"
         raise UploadRejected(message)
     return InboxKey("/".join(folders), name, extension, compression, filename)
+
+
+def _refuse_odd_names(key: str) -> None:
+    if any(ord(char) < FIRST_PRINTED or char in ODD_CHARACTERS for char in key):
+        message = f"{key!r}: control characters and backslashes are not allowed in a key; drop it under another name"
+        raise UploadRejected(message)
+    if len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
+        message = (
+            f"{key[:60]}…: the key has more than {MAX_KEY_BYTES} bytes, too many to name the results after it; "
+            "drop it under a shorter name"
+        )
+        raise UploadRejected(message)
 
 
 def _without_extension(filename: str) -> tuple[str, str]:

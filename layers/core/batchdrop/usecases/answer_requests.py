@@ -215,5 +215,6 @@ def _answered(work: _Work, asker: SliceAsker) -> Answered:
         uncertain=asker.uncertain,
         handed_back=work.lease.turn - 1,
         stopped=asker.stopped if is_halted else "",
+        throttled=asker.throttled,
     )
     return Answered(counts, is_complete=left == 0 or is_halted, is_ours=asker.stopped not in {"lease", "gone"})

@@ -84,7 +84,7 @@ def _closed(
     closing_key = JobKeys(upload.job_id).closing
     began = announce(began, closing_key, store)
     is_last = partial(refuse_if_begun_since, began, closing_key, store)
-    prefix = _results_prefix(upload)
+    prefix = results_prefix(upload)
     manifest = read_manifest(store, upload.job_id)
     halt = ledger.halted(upload.job_id)
     faults = [fault] if fault else []
@@ -107,7 +107,8 @@ def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]
     return [fault_of(one.error, one.cause, one.shard) for one in failures if halt is None or one.error != halt.error]
 
 
-def _results_prefix(upload: UploadRecord) -> str:
+def results_prefix(upload: UploadRecord) -> str:
+    """Return where a job's outputs go, ending in a slash."""
     try:
         return parse_inbox_key(upload.key).results_prefix(upload.job_id)
     except UploadRejected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from batchdrop.domain.limits import RESULTS_KEPT, UNCOLLECTED_WARNING
 from batchdrop.domain.submission import Submission
@@ -17,9 +18,27 @@ class Endangered:
     days_left: float
 
 
-def guard_retention(*, ledger: Ledger, clock: Clock) -> list[Endangered]:
-    """Return the submissions that have waited for UNCOLLECTED_WARNING or longer, the most urgent first."""
+@dataclass(frozen=True, slots=True)
+class Uncollected:
+    """Paid answers that are not in the bucket: the days since the oldest was sent, and those that are in danger."""
+
+    oldest_days: float
+    endangered: list[Endangered]
+
+
+def guard_retention(*, ledger: Ledger, clock: Clock) -> Uncollected:
+    """Return the submissions that have waited for UNCOLLECTED_WARNING or longer, the most urgent first.
+
+    `oldest_days` is of all that are not collected; 0 if there are none.
+    """
     now = clock.now()
-    waiting = ledger.uncollected(now - UNCOLLECTED_WARNING)
-    found = [Endangered(one, (one.sent_at + RESULTS_KEPT - now).total_seconds() / 86_400) for one in waiting]
-    return sorted(found, key=lambda one: one.days_left)
+    oldest, endangered = now, []
+    for one in ledger.uncollected(now):
+        oldest = min(oldest, one.sent_at)
+        if one.sent_at < now - UNCOLLECTED_WARNING:
+            endangered.append(Endangered(one, _days(one.sent_at + RESULTS_KEPT - now)))
+    return Uncollected(_days(now - oldest), sorted(endangered, key=lambda one: one.days_left))
+
+
+def _days(span: timedelta) -> float:
+    return span.total_seconds() / 86_400

@@ -63,7 +63,7 @@ class SliceAsker:
         self.stopped = ""
         self.trouble: AccountTrouble | None = None
         self.hold(held_until)
-        self.asked = self.uncertain = self.answered = self.errored = 0
+        self.asked = self.uncertain = self.throttled = self.answered = self.errored = 0
         self._flushes = flushes
         self._api = api
         self._permits = permits
@@ -139,6 +139,7 @@ class SliceAsker:
                 case Throttled(kind=kind, message=message):
                     permits.refused(charge, reply)
                     refusals += 1
+                    self.throttled += 1
                 case Passing(kind=kind, message=message, is_uncertain=is_uncertain):
                     permits.failed(charge)
                     self.uncertain += is_uncertain

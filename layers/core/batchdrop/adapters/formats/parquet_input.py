@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.parquet_cells import Reader, reader_of
+from batchdrop.adapters.formats.parquet_expansion import Expansion
 from batchdrop.adapters.formats.parquet_file import batches, open_parquet, refusals, refuse_by_its_ends
 from batchdrop.adapters.formats.parquet_sidecar import arrow_sidecar
 from batchdrop.domain.row import Cursor, Row
@@ -57,7 +58,7 @@ class ParquetInput:
         except BaseException:
             stream.close()
             raise
-        return self._rows(_File(file, stream), readers, start.rows)
+        return self._rows(_File(file, stream), readers, start.rows, Expansion(self._filename, source.size))
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None for text that is no JSON object."""
@@ -79,11 +80,17 @@ class ParquetInput:
             message = f"{self._filename}: two columns are named '{name}'; rename one of them and drop the file again"
             raise UploadRejected(message)
 
-    def _rows(self, opened: _File, readers: list[Reader], number: int) -> Generator[Row, None, None]:
+    def _rows(
+        self, opened: _File, readers: list[Reader], number: int, expansion: Expansion
+    ) -> Generator[Row, None, None]:
         with opened, refusals(self._filename):
             for batch in batches(opened.file, number):
-                yield from self._batch_rows(batch, readers, number)
+                size = 0
+                for row in self._batch_rows(batch, readers, number):
+                    size += len(row.raw)
+                    yield row
                 number += batch.num_rows
+                expansion.add(batch.num_rows, size, number=number)
 
     def _batch_rows(self, batch: Any, readers: list[Reader], number: int) -> Iterator[Row]:
         try:

@@ -1,0 +1,64 @@
+"""How figures are written on the terminal: dollars, durations, rates, times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+UNKNOWN = "–"
+CENT = Decimal("0.01")
+
+
+def dollars(amount: Decimal | None) -> str:
+    """Write a sum of money; small sums with so many digits that they are not nothing."""
+    if amount is None:
+        return "price unknown"
+    if amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if amount >= CENT or not amount else f"${amount:.6f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time span by its two largest units."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02d} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def rate(rows_a_second: float | None) -> str:
+    """Write a rate in the unit that gives it figures before the point."""
+    if rows_a_second is None:
+        return UNKNOWN
+    if rows_a_second >= 1:
+        return f"{rows_a_second:,.0f} rows/s"
+    return (
+        f"{rows_a_second * MINUTE:,.0f} rows/min"
+        if rows_a_second * MINUTE >= 1
+        else f"{rows_a_second * HOUR:,.0f} rows/h"
+    )
+
+
+def moment(at: datetime | None) -> str:
+    """Write a time, in UTC."""
+    return UNKNOWN if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(count: int, what: str) -> str:
+    """Write how many there are of something."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def size(bytes_: int) -> str:
+    """Write a file's size."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if bytes_ >= factor:
+            return f"{bytes_ / factor:.1f} {unit}"
+    return f"{bytes_} B"

@@ -1,0 +1,20 @@
+"""Long strings, cut for the terminal: an attached file is one of millions of characters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LONGEST_SHOWN = 400  # characters of a string
+
+
+def shortened_values(value: Any) -> Any:
+    """Return a JSON value with its long strings cut, and told how long they are."""
+    match value:
+        case str() if len(value) > LONGEST_SHOWN:
+            return f"{value[:LONGEST_SHOWN]}… ({len(value):,} characters)"
+        case list():
+            return [shortened_values(one) for one in value]
+        case dict():
+            return {name: shortened_values(one) for name, one in value.items()}
+        case _:
+            return value

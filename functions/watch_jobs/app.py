@@ -1,0 +1,24 @@
+"""watch_jobs: every hour, how many jobs are open, and since when is the oldest one?"""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchdrop import bootstrap
+from batchdrop.usecases.watch_jobs import watch_jobs
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule says nothing
+    """Count the open jobs, and the age in hours of the oldest one, in the metrics that alarm and dashboard show."""
+    seen = watch_jobs(jobs=bootstrap.open_jobs(), clock=bootstrap.clock(context))
+    metrics.add_metric("OpenJobs", MetricUnit.Count, seen.count)
+    metrics.add_metric("OldestJobHours", MetricUnit.NoUnit, seen.oldest_hours)
+    logger.info("jobs watched", open=seen.count, oldest_hours=round(seen.oldest_hours, 1))
+    return {"open": seen.count, "oldest_hours": seen.oldest_hours}

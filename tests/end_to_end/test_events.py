@@ -1,0 +1,54 @@
+"""Events on the embedded stack: a consumer's own rule sees each state of a job, and the hourly watch runs."""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.end_to_end.bench import Bench, csv_of
+from tests.local.polling import eventually
+from tools.job_event_schema import job_event_schema
+
+pytestmark = pytest.mark.stack
+VALID = jsonschema_rs.Draft202012Validator(job_event_schema())
+
+
+class Consumer:
+    """Who listens: a rule that puts what it gets into a queue."""
+
+    def __init__(self, bench: Bench) -> None:
+        events, self._sqs = bench.stack.client("events"), bench.stack.client("sqs")
+        self._url = self._sqs.create_queue(QueueName="consumer")["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pattern = {"source": ["batchdrop"], "detail-type": ["Job state changed"]}
+        events.put_rule(Name="consumer", EventPattern=json.dumps(pattern))
+        events.put_targets(Rule="consumer", Targets=[{"Id": "queue", "Arn": arn}])
+        self.told: list[dict[str, Any]] = []
+
+    def has_heard(self, state: str) -> bool:
+        """Take what has come; tell whether one of that state has."""
+        messages = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
+        self.told += [json.loads(message["Body"])["detail"] for message in messages]
+        return state in {one["state"] for one in self.told}
+
+
+def test_a_job_tells_its_states(bench: Bench) -> None:
+    """Started, split, succeeded: each as the schema says, of the same job, and the results are there by then."""
+    consumer = Consumer(bench)
+    job = bench.run("inbox/ask/told.csv", csv_of(["one", "two"]))
+    eventually(lambda: consumer.has_heard("succeeded"), what="the event of the job's end")
+    for one in consumer.told:
+        VALID.validate(one)
+    assert {one["state"] for one in consumer.told} == {"started", "split", "succeeded"}
+    assert {(one["job_id"], one["stack"]) for one in consumer.told} == {(job.job_id, "batchdrop")}
+    [end] = [one for one in consumer.told if one["state"] == "succeeded"]
+    assert f"{end['results']}summary.json" in bench.keys("results/")
+    assert end["rows"] == {"rows": 2, "answered": 2, "failed": 0, "rejected": 0}
+
+
+def test_the_watch_sees_no_shards(bench: Bench) -> None:
+    """After all jobs have ended, none is open; what the Map started does not count."""
+    bench.run("inbox/ask/watched.csv", csv_of(["one"]))
+    answer = bench.stack.client("lambda").invoke(FunctionName="batchdrop-watch-jobs", Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"open": 0, "oldest_hours": 0.0}
