@@ -7,6 +7,8 @@ answer a function, and how fast bytes come.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -27,7 +29,9 @@ CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one afte
     "SplitUploadFunction": 12, "SubmitShardFunction": 14, "PollBatchFunction": 8, "PlanSlicesFunction": 5,
     "CollectResultsFunction": 14, "CloseJobFunction": 25, "AnswerRequestsFunction": 10,
 }  # fmt: skip
-STARTED_SECONDS = 2.5  # CPU of a first start (results/cold_start.json); each function has about one a wave
+START_SECONDS = 0.5  # CPU of a first start with AWS's clients (results/cold_start.json) …
+SDK_SECONDS = 2.3  # … and of the Anthropic SDK's import, where there is one
+WITH_SDK = {"SubmitShardFunction", "PollBatchFunction", "CollectResultsFunction"}
 DAYS_KEPT = 35 + 30  # of job files, and then of their versions (JobFilesDays, OldVersionsDays)
 MODEL = "claude-haiku-5-5"
 
@@ -92,6 +96,19 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
     return Bill(usd, gb_seconds, seconds, float(_api_usd(job)))
 
 
+def standing_usd() -> dict[str, float]:
+    """Return what a stack costs a month without any job: what its template has of what AWS charges by the month."""
+    resources, price = read_template(HERE.parent / "template.yaml")["Resources"], prices()
+    kinds = Counter(one["Type"] for one in resources.values())
+    body = json.dumps(resources["Dashboard"]["Properties"]["DashboardBody"])
+    metrics = set(re.findall(r'"batchdrop\\*", \\*"(\w+)', body))
+    return {
+        "alarms": kinds["AWS::CloudWatch::Alarm"] * price["alarm_month"],
+        "custom metrics": len(metrics) * price["custom_metric_month"],
+        "secret": price["secret_month"],
+    }
+
+
 def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:
     """Return what each function is billed for: its CPU at its share of one, its waits for calls, its bytes."""
     moved = _bytes_moved(job)
@@ -99,7 +116,8 @@ def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:
     for function, times in counts.invocations.items():
         share = min(1.0, memory_mb(function) / MEMORY_OF_A_CPU)
         rows = job.requests if function in {"CollectResultsFunction", "AnswerRequestsFunction"} else job.rows
-        cpu = rows * cpu_by_row().get(function, 0.0) + STARTED_SECONDS * min(times, job.shard_concurrency)
+        start = START_SECONDS + SDK_SECONDS * (function in WITH_SDK)
+        cpu = rows * cpu_by_row().get(function, 0.0) + start * min(times, job.shards, job.shard_concurrency)
         waits = times * CALLS_OF[function] * CALL_SECONDS
         found[function] = cpu / share + waits + moved.get(function, 0.0) / BYTES_A_SECOND
     if job.slices:

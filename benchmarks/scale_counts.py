@@ -157,7 +157,7 @@ def _s3_get(job: ScaleJob) -> int:
     if job.lane == "live":
         asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
         collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
-    return round(split + job.shards * (asked + collected + closed) + 10)
+    return round(split + job.shards * (asked + collected + closed) + 11)
 
 
 def _ledger(job: ScaleJob) -> tuple[int, int, int]:

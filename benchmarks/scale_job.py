@@ -34,7 +34,7 @@ class ScaleJob:
     output_tokens: int = 20
     max_tokens: int = 64
     rounds: int = 3
-    leftovers: float = 0.001
+    leftovers: float = 0.0005
     batch_hours: float = 1.0
     looks: int | None = None
     answer_seconds: float = 1.2
