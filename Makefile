@@ -42,6 +42,7 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
 test: setup ## Run every test; offline once set up.
+	@tools/install_chromium.sh
 	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
 
 faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.

@@ -42,14 +42,15 @@ def ours(folder: str, url: str) -> Work:
     api = AnthropicBatchApi(api_key=KEY, base_url=url)
     count = api.retrieve("msgbatch_bench").request_counts.total
     state = ShardState(JOB, 0, 1, count, 0, batch_id="msgbatch_bench")
-    store = FolderStore(Path(folder))
+    store, quiet = FolderStore(Path(folder)), QuietLedger()
     (Path(folder) / f"jobs/{JOB}/answers/00000.r0.jsonl").unlink(missing_ok=True)  # of the run before
 
     def work() -> dict[str, Any]:
         done = collect_results(
             state,
             store=store,
-            ledger=QuietLedger(),
+            ledger=quiet,
+            states=quiet,
             api=lambda: api,
             clock=InvocationClock(lambda: 900_000),
             formats=FileFormats(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ Work = Callable[[], dict[str, Any]]
 Contender = Callable[..., Work]
 Figures = dict[str, Any]  # cpu_s, wall_s, peak_rss_mb, grown_mb (peak over what it was before), facts
 
+ROOT = Path(__file__).parent.parent  # its code is measured, also where another copy is installed
 MEASURES = ("cpu_s", "wall_s", "peak_rss_mb", "grown_mb")
 PROGRAM = "from benchmarks.measure import main; main()"
 
@@ -28,7 +30,8 @@ PROGRAM = "from benchmarks.measure import main; main()"
 def apart(module: str, contender: str, **arguments: object) -> Figures:
     """Run one contender in a process of its own; return what its work took."""
     command = [sys.executable, "-c", PROGRAM, module, contender, json.dumps(arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "layers" / "core", ROOT)))}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{module} {contender}: {done.stderr}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""The ledger of a job that nobody halts and that lost no answer."""
+"""The ledger of a job that nobody halts, that lost no answer, and that has no budget."""
 
 from __future__ import annotations
 

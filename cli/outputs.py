@@ -29,6 +29,8 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     if summary["tally"]["failed"] or summary["tally"]["rejected"]:
         console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
+    if (folder / "report.html").exists():
+        console.print(Text(f"report   {folder / 'report.html'}"), soft_wrap=True)
 
 
 def show_end(summary: dict[str, Any], console: Console) -> None:

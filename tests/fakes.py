@@ -146,7 +146,11 @@ class FakeLedger:
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
         """Note that a submission's answers are in the bucket."""
-        self._collected.add((job_id, shard, asked_round))
+        key = (job_id, shard, asked_round)
+        self._collected.add(key)
+        standing = self._submissions.get(key)
+        if standing is not None and standing.collected_at is None:
+            self._submissions[key] = replace(standing, collected_at=at)
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
         """Yield accepted submissions whose answers are not in the bucket."""

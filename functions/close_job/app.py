@@ -42,6 +42,7 @@ def _close(caught: dict[str, str] | None, upload: UploadRecord, context: LambdaC
         ledger=bootstrap.ledger(),
         clock=clock,
         formats=bootstrap.formats(),
+        pages=bootstrap.pages(),
     )
     with suppress(LedgerContended):  # what is left of its places is forgotten after a day
         QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests).leave_all(upload.job_id)

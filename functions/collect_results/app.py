@@ -11,6 +11,7 @@ from batchdrop import bootstrap
 from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.errors import RateLimited
 from batchdrop.usecases.collect_results import collect_results
+from batchdrop.usecases.show_progress import note_progress
 
 logger = Logger()
 metrics = Metrics()
@@ -39,5 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if collected.tally is not None:
         metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
         metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
+        done = state.done(collected.tally, bootstrap.clock(context).now())
+        note_progress(state.job_id, done, board=bootstrap.progress_board())
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
     return as_state(state.collected(leftovers=collected.leftovers, lane=collected.lane, worst_usd=collected.worst_usd))

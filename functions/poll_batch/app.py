@@ -1,6 +1,7 @@
 """poll_batch: one look at a shard's Message Batch."""
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,9 +10,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
+from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.errors import LedgerContended
+from batchdrop.ports import Clock
 from batchdrop.usecases.poll_batch import poll_batch
 from batchdrop.usecases.queue_places import QueuePlaces
+from batchdrop.usecases.show_progress import show_progress
 
 logger = Logger()
 metrics = Metrics()
@@ -24,7 +29,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)
-    places = QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests)
     answer = poll_batch(
         state.job_id,
         state.batch_id,
@@ -35,8 +39,29 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         api=bootstrap.batch_api(),
         clock=clock,
         jitter=random.random,
-        on_end=lambda: places.leave(state.job_id, state.shard, state.round),
     )
+    if answer.ended:
+        with suppress(LedgerContended):  # the place in the processing queue is forgotten after a day
+            _places(clock).leave(state.job_id, state.shard, state.round)
+    if answer.batch is not None:
+        _show(state, answer.batch, clock)
     metrics.add_metric("Polls", MetricUnit.Count, 1)
     logger.info("polled", batch_id=state.batch_id, polls=state.polls, ended=answer.ended, wait=answer.wait_seconds)
     return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))
+
+
+def _places(clock: Clock) -> QueuePlaces:
+    return QueuePlaces(bootstrap.shared_states(), clock, bootstrap.configuration().queue_requests)
+
+
+def _show(state: ShardState, batch: MessageBatch, clock: Clock) -> None:
+    """Let people see how far the shard is."""
+    show_progress(
+        state.job_id,
+        state.progress(batch, clock.now()),
+        board=bootstrap.progress_board(),
+        ledger=bootstrap.ledger(),
+        store=bootstrap.object_store,
+        pages=bootstrap.pages,
+        clock=clock,
+    )

@@ -250,3 +250,13 @@ def test_facts_expire_after_the_results_do() -> None:
     ledger.accept(INTENT, "msgbatch_1")
     ledger.halt("job-a", TROUBLE)
     assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}
+
+
+def test_the_first_collecting_is_remembered(ledger: Ledger) -> None:
+    """A resumed job comes by again; how long the Message Batch took is told by the first time."""
+    ledger.begin(INTENT)
+    ledger.accept(INTENT, "msgbatch_1")
+    for hours in (1, 30):
+        ledger.collected("job-a", INTENT.shard, 0, START + timedelta(hours=hours))
+    [known] = ledger.submissions("job-a")
+    assert known.collected_at == START + timedelta(hours=1)

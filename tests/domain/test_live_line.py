@@ -20,7 +20,7 @@ def test_an_answer_is_read_as_one_of_a_message_batch(text: str, indent: int | No
     """One line, however the API has laid out its JSON; the text is the same to the character."""
     body = msgspec.json.encode(message(text))
     body = msgspec.json.format(body, indent=indent) if indent else body
-    line = succeeded_line("job-00000-000001", body)
+    line = succeeded_line("job-00000-000001", body, 1.25)
     assert line.count(b"\n") == 1
     read = msgspec.json.decode(line, type=ResultLine)
     assert isinstance(read.result, Succeeded)

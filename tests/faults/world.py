@@ -15,8 +15,10 @@ import msgspec
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
 from batchdrop.adapters.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.domain.manifest import UploadRecord
 from batchdrop.ports import (
@@ -28,6 +30,8 @@ from batchdrop.ports import (
     JobStarter,
     Ledger,
     ObjectStore,
+    Pages,
+    ProgressBoard,
     SharedStates,
     TaskTokens,
 )
@@ -155,6 +159,14 @@ class World:
     def formats(self) -> Formats:
         """Return the product's own formats."""
         return FileFormats()
+
+    def pages(self) -> Pages:
+        """Return the product's own pages."""
+        return HtmlPages()
+
+    def progress_board(self) -> ProgressBoard:
+        """Return the product's own board, on the same table."""
+        return DynamoProgressBoard(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
 
     def start(self, upload: UploadRecord) -> bool:
         """Start a job's execution; False if there is one of that name."""

@@ -143,6 +143,7 @@ def forget() -> None:
         bootstrap.leases,
         bootstrap.permits,
         bootstrap.shared_states,
+        bootstrap.progress_board,
         bootstrap.live_queue,
         bootstrap.approvals,
         bootstrap.job_events,

@@ -11,14 +11,27 @@ import pytest
 from tests.functions.lambdas import declared_variables
 from tests.project import FUNCTIONS, ROOT
 
-NEVER = {"pandas", "numpy", "pyarrow", "moto", "pytest", "hypothesis", "local", "cli", "starlette", "rich", "typer"}
+NEVER = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "pygal",
+    "moto",
+    "pytest",
+    "hypothesis",
+    "local",
+    "cli",
+    "starlette",
+    "rich",
+    "typer",
+}
 BUILD = {
     "split_upload": "bootstrap.object_store(); bootstrap.job_starter(); bootstrap.job_events()",
     "submit_shard": "bootstrap.object_store(); bootstrap.ledger()",
     "settle_submission": "bootstrap.ledger()",
-    "poll_batch": "bootstrap.ledger()",
+    "poll_batch": "bootstrap.ledger(); bootstrap.progress_board(); bootstrap.object_store(); bootstrap.pages()",
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
-    "close_job": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.job_events()",
+    "close_job": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.job_events(); bootstrap.pages()",
     "guard_retention": "bootstrap.ledger()",
     "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals()",
     "await_approval": "bootstrap.ledger(); bootstrap.approvals(); bootstrap.task_tokens()",

@@ -38,7 +38,11 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "poll_batch": {
-        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "jobs/*/manifest.json": {"s3:GetObject"},
+        "jobs/*/closing.json": {"s3:GetObject"},
+        "results/*/status.html": {"s3:GetObject", "s3:PutObject"},
+        "bucket": {"s3:ListBucket"},
+        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "plan_slices": {

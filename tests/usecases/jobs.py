@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.domain.lane import deadline_of
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, UploadRecord
@@ -127,14 +127,10 @@ class World:
             is_last=is_last,
         )
 
-    def poll(
-        self, batch_id: str, polls: int = 0, *, deadline: int = 0, on_end: Callable[[], object] = lambda: None
-    ) -> PollAnswer:
+    def poll(self, batch_id: str, polls: int = 0, *, deadline: int = 0) -> PollAnswer:
         """Run poll_batch."""
         parts: dict[str, Any] = {"ledger": self.ledger, "api": self.api, "clock": self.clock}
-        return poll_batch(
-            JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, on_end=on_end, **parts
-        )
+        return poll_batch(JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts)
 
     def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
         """Run collect_results on a Message Batch."""
@@ -180,7 +176,13 @@ class World:
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
         return close_job(
-            self.upload, fault, store=self.store, ledger=self.ledger, clock=self.clock, formats=FileFormats()
+            self.upload,
+            fault,
+            store=self.store,
+            ledger=self.ledger,
+            clock=self.clock,
+            formats=FileFormats(),
+            pages=HtmlPages(),
         )
 
     def run(self, *, looks: int | None = None) -> Summary:

@@ -80,7 +80,8 @@ def test_a_full_queue_is_waited_for() -> None:
     assert len(world.api.created) == 2
     world.api.finish()
     places = QueuePlaces(world.states, world.clock, 2)
-    assert world.poll(first.batch_id, on_end=lambda: places.leave(JOB, 0, 0)).ended
+    assert world.poll(first.batch_id).ended
+    places.leave(JOB, 0, 0)
     assert isinstance(world.submit_round(world.state(2)), Submitted)
     assert _places(world) == ["00001/r00", "00002/r00"]
 

@@ -178,11 +178,9 @@ class Job:
         if self.dice.random() < 0.5:
             self.world.api.ended.add(state.batch_id)
         places = QueuePlaces(self.world.states, self.world.clock, self.world.queue_requests)
-        answer = self.world.poll(
-            state.batch_id,
-            deadline=state.deadline,
-            on_end=lambda: places.leave(JOB, state.shard, state.round),
-        )
+        answer = self.world.poll(state.batch_id, deadline=state.deadline)
+        if answer.ended:
+            places.leave(JOB, state.shard, state.round)
         return state, self._collect if answer.ended else self._poll
 
     def _collect(self, state: ShardState) -> Any:

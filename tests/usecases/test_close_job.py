@@ -95,7 +95,8 @@ def test_a_job_that_never_began_has_a_summary(key: str, prefix: str) -> None:
     assert (summary.status, summary.results) == ("failed", prefix)
     assert summary.faults == [Fault("RecipeRejected", "recipes/r.yaml: there is no such recipe")]
     assert (summary.outputs.output, summary.outputs.failed) == (None, None)
-    assert list(world.store.under("results/")) == [f"{prefix}summary.json"]
+    names = ("report.html", "status.html", "summary.json")
+    assert list(world.store.under("results/")) == [f"{prefix}{name}" for name in names]
 
 
 def test_a_job_stopped_in_the_middle_of_its_split_has_no_output() -> None:

@@ -24,7 +24,9 @@ from batchdrop.ports import (
     MessageApi,
     ObjectStore,
     OpenJobs,
+    Pages,
     Permits,
+    ProgressBoard,
     Queue,
     SharedStates,
     TaskTokens,
@@ -47,7 +49,9 @@ __all__ = [
     "message_api",
     "object_store",
     "open_jobs",
+    "pages",
     "permits",
+    "progress_board",
     "shared_states",
     "task_tokens",
 ]
@@ -120,6 +124,21 @@ def shared_states() -> SharedStates:
     from batchdrop.adapters.dynamodb_states import DynamoSharedStates
 
     return DynamoSharedStates(_ledger_table())
+
+
+@cache
+def progress_board() -> ProgressBoard:
+    """Return where running jobs note how far they have come."""
+    from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
+
+    return DynamoProgressBoard(_ledger_table())
+
+
+def pages() -> Pages:
+    """Return what makes the pages for people. Only the report's charts need the formats layer."""
+    from batchdrop.adapters.pages.html_pages import HtmlPages
+
+    return HtmlPages()
 
 
 @cache

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.job_event import JobEvent
+from batchdrop.domain.job_progress import JobProgress, ShardProgress
 from batchdrop.domain.lease import Lease
-from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.manifest import Manifest, UploadRecord
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.permits import PermitState, Versioned
 from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.reply import Reply
 from batchdrop.domain.result import MessageBatch
 from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.domain.summary import Summary
 from batchdrop.domain.upload import InboxKey
 
 Result = TypeVar("Result")
@@ -233,7 +236,7 @@ class Ledger(Protocol):
         """Return a job's submissions, by shard and round."""
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note that a submission's answers are in the bucket. Changes nothing for one that is not known."""
+        """Note when a submission's answers first came into the bucket. Changes nothing for one that is not known."""
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
         """Yield the accepted submissions of all jobs, sent before a time, whose answers are not in the bucket."""
@@ -271,6 +274,32 @@ class Approvals(Protocol):
 
     def tokens(self, job_id: str) -> list[str]:
         """Return the tokens of all tasks of the job that ever waited; the tasks of most may be gone."""
+
+
+class ProgressBoard(Protocol):
+    """How far a running job has come, for people to see; nothing is decided by it."""
+
+    def note(self, job_id: str, progress: ShardProgress) -> None:
+        """Write how far a shard has come, unless something later is known of it."""
+
+    def noted(self, job_id: str) -> list[ShardProgress]:
+        """Return what was noted, by shard."""
+
+    def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
+        """Tell whether the caller may draw the job's page: nobody has within `every`. Then it counts as drawn."""
+
+
+class Pages(Protocol):
+    """The pages for people, as self-contained HTML: no script, nothing from the network."""
+
+    def report(self, summary: Summary, manifest: Manifest | None, statistics: Statistics) -> bytes:
+        """Return the report of a job that ended."""
+
+    def status(self, manifest: Manifest, progress: JobProgress) -> bytes:
+        """Return the page of a running job."""
+
+    def ended(self, summary: Summary) -> bytes:
+        """Return the page that stands where the running job's stood: it leads to the report."""
 
 
 class JobStarter(Protocol):

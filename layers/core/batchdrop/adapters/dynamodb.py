@@ -92,12 +92,12 @@ class DynamoLedger:
         return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note when a submission's answers came into the bucket; one that is forgotten stays so."""
+        """Note when a submission's answers first came into the bucket; one that is forgotten stays so."""
         try:
             self._table.update_item(
                 Key={"job": job_id, "fact": _fact(shard, asked_round)},
                 UpdateExpression="SET collected_at = :at",
-                ConditionExpression="attribute_exists(fact)",
+                ConditionExpression="attribute_exists(fact) AND attribute_not_exists(collected_at)",
                 ExpressionAttributeValues={":at": at.isoformat()},
             )
         except self._errors.ConditionalCheckFailedException:
@@ -242,4 +242,5 @@ def _submission(item: dict[str, Any]) -> Submission:
         over_at=datetime.fromisoformat(item["over_at"]),
         state=item["state"],
         batch_id=item.get("batch_id"),
+        collected_at=datetime.fromisoformat(item["collected_at"]) if "collected_at" in item else None,
     )

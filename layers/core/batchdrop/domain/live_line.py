@@ -43,11 +43,12 @@ def usage_of(body: bytes) -> Usage | None:
         return None
 
 
-def succeeded_line(custom_id: str, message: bytes) -> bytes:
-    """Return the line of an answer, with its newline; the message stays as it came, but on one line."""
+def succeeded_line(custom_id: str, message: bytes, seconds: float) -> bytes:
+    """Return the line of an answer that took so long, with its newline; the message stays as it came, on one line."""
     if b"\n" in message or b"\r" in message:  # between two tokens of JSON: strings cannot hold them raw
         message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-    return b'{"custom_id":"%b","result":{"type":"succeeded","message":%b}}\n' % (custom_id.encode(), message)
+    told = custom_id.encode(), seconds, message
+    return b'{"custom_id":"%b","seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % told
 
 
 def errored_line(custom_id: str, kind: str, message: str) -> bytes:

@@ -27,6 +27,11 @@ class Usage(msgspec.Struct, frozen=True):
     cache_creation: CacheCreation | None = None
     service_tier: str | None = None
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Return the whole prompt's tokens, cached parts included."""
+        return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
+
 
 class Block(msgspec.Struct, frozen=True):
     """A content block; only text blocks have text."""
@@ -86,10 +91,11 @@ Result = Succeeded | Errored | Canceled | Expired
 
 
 class ResultLine(msgspec.Struct, frozen=True):
-    """One line of the results."""
+    """One line of the results. `seconds` stands in lines of the live lane only: how long the answer took."""
 
     custom_id: str
     result: Result
+    seconds: float | None = None
 
 
 class ResultId(msgspec.Struct, frozen=True):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from batchdrop.domain.job_progress import ShardProgress
 from batchdrop.domain.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.domain.result import MessageBatch
+from batchdrop.domain.tally import Tally
 from batchdrop.domain.tokens import Lane
 
 
@@ -96,6 +100,20 @@ class ShardState(msgspec.Struct, frozen=True):
     def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:
         """Return the state after one more poll."""
         return msgspec.structs.replace(self, polls=self.polls + 1, wait_seconds=wait_seconds, ended=ended)
+
+    def progress(self, batch: MessageBatch, at: datetime) -> ShardProgress:
+        """Return what a look at the round's Message Batch saw."""
+        counts = batch.request_counts
+        return ShardProgress(
+            self.shard, "asked", self.round, "batch", at, counts.total, counts.processing, batch_id=batch.id
+        )
+
+    def done(self, tally: Tally, at: datetime) -> ShardProgress:
+        """Return what is to be told once the shard's part is written."""
+        failed = tally.failed + tally.rejected
+        return ShardProgress(
+            self.shard, "collected", self.round, self.lane, at, self.requests, answered=tally.answered, failed=failed
+        )
 
 
 def as_state(value: ShardState) -> dict[str, Any]:

@@ -19,7 +19,8 @@ class Submission:
     """What is known of the create of one shard in one round.
 
     `attempt` names the attempt that holds the right to send; `sent_at` is when it took it, `over_at` when it has ended
-    for certain (its invocation's deadline, or earlier if it said so itself). `batch_id` is set once `accepted`.
+    for certain (its invocation's deadline, or earlier if it said so itself). `batch_id` is set once `accepted`,
+    `collected_at` once its answers are in the bucket.
     """
 
     job_id: str
@@ -31,6 +32,7 @@ class Submission:
     over_at: datetime
     state: State = "sent"
     batch_id: str | None = None
+    collected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

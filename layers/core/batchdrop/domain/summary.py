@@ -97,15 +97,21 @@ class OutputBlock(msgspec.Struct, frozen=True):
 
     output: str | None
     failed: str | None
+    report: str | None = None
 
 
 class MessageBatchBlock(msgspec.Struct, frozen=True):
-    """One submission: which Message Batch answered which shard. `id` is null where no one knows."""
+    """One submission: which Message Batch answered which shard. `id` is null where no one knows.
+
+    `sent_at` is when it was created, `collected_at` when its answers were in the bucket.
+    """
 
     shard: int
     round: int
     requests: int
     id: str | None
+    sent_at: datetime | None = None
+    collected_at: datetime | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

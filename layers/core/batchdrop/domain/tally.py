@@ -7,6 +7,7 @@ import msgspec
 from batchdrop.domain.cost import is_long_prompt, lane_of
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.result import Message
+from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.errors import InvariantBroken
 
@@ -14,7 +15,7 @@ from batchdrop.errors import InvariantBroken
 class Tally(msgspec.Struct):
     """How many rows met which fate. `statuses` counts the `_status` column's values.
 
-    `shared` counts the rows that got the answer of another row with the same request.
+    `shared` counts the rows that got the answer of another row with the same request; `statistics` is for the report.
     """
 
     rows: int = 0
@@ -24,6 +25,7 @@ class Tally(msgspec.Struct):
     shared: int = 0
     statuses: dict[str, int] = {}
     tokens: list[Tokens] = []
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
 
     def add(self, outcome: Outcome, *, is_shared: bool = False) -> None:
         """Count one row; the tokens of a shared answer are those of the row that was asked."""
@@ -53,6 +55,7 @@ class Tally(msgspec.Struct):
             self.statuses[status] = self.statuses.get(status, 0) + count
         for tokens in other.tokens:
             self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
+        self.statistics.merge(other.statistics)
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""

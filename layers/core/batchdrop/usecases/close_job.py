@@ -30,11 +30,12 @@ from batchdrop.domain.summary import (
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
-from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore, Pages
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
 from batchdrop.usecases.estimating import estimate_block
 from batchdrop.usecases.job_files import JobFormats, answered_rounds, formats_of, read_manifest
+from batchdrop.usecases.job_pages import write_pages
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
 from batchdrop.usecases.live_lines import flushed_lines
@@ -53,6 +54,7 @@ def close_job(
     ledger: Ledger,
     clock: Clock,
     formats: Formats,
+    pages: Pages,
 ) -> Summary:
     """Write the job's outputs and return its summary.
 
@@ -64,7 +66,7 @@ def close_job(
     tries = TRIES
     while True:
         try:
-            return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats)
+            return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats, pages=pages)
         except ObjectChanged:  # by another closing: either that one is the last, or this one, and then from the start
             tries -= 1
             if not tries:
@@ -80,6 +82,7 @@ def _closed(
     ledger: Ledger,
     clock: Clock,
     formats: Formats,
+    pages: Pages,
 ) -> Summary:
     closing_key = JobKeys(upload.job_id).closing
     began = announce(began, closing_key, store)
@@ -97,6 +100,7 @@ def _closed(
         tally = _Stitch(manifest, faults, store, job_formats, began).write(prefix, is_last)
         outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
+    summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
     store.write(f"{prefix}summary.json", _encode(summary), guard=is_last)
     return summary
 
@@ -253,7 +257,9 @@ def _summary(
         ),
         outputs=outputs,
         message_batches=[
-            MessageBatchBlock(sent.shard, sent.asked_round, sent.requests, sent.batch_id)
+            MessageBatchBlock(
+                sent.shard, sent.asked_round, sent.requests, sent.batch_id, sent.sent_at, sent.collected_at
+            )
             for sent in ledger.submissions(upload.job_id)
         ],
         faults=faults,

@@ -9,11 +9,13 @@ from typing import TypeVar
 import msgspec
 
 from batchdrop.domain.answer_shape import AnswerShape
+from batchdrop.domain.counted_columns import counted_columns
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.outcome import Outcome, failed, of_result, rejected
 from batchdrop.domain.result import ResultLine, Succeeded
 from batchdrop.domain.row import StoredRow
+from batchdrop.domain.statistics import RowsCounted
 from batchdrop.domain.tally import Tally
 from batchdrop.ports import ObjectStore, Source
 from batchdrop.usecases.job_files import JobFormats
@@ -43,6 +45,7 @@ def join_shard(
     """
     keys = JobKeys(job_id)
     tally = Tally()
+    counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
     outcome_of = _Outcomes(result_of, unanswered, formats.shape)
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
@@ -57,10 +60,12 @@ def join_shard(
             row = rows.decode(line)
             outcome = outcome_of(index, row)
             tally.add(outcome, is_shared=row.same_as is not None)
+            counted.add(row, outcome, outcome_of.seconds)
             part.add(row, outcome)
             if outcome.fate != "answered":
                 failed_part.add(row, outcome)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
+    counted.end()
     paid_lines = msgspec.json.Decoder(PaidLine)
     for line in paid_before:
         tally.add_paid(_decoded(line, paid_lines).result.message)
@@ -86,9 +91,10 @@ def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
 
 
 class _Outcomes:
-    """Decides each row's outcome from its result line."""
+    """Decides each row's outcome from its result line. `seconds` is how long the last answer took, where it says so."""
 
     def __init__(self, result_of: ResultOf, unanswered: Outcome, shape: AnswerShape) -> None:
+        self.seconds: float | None = None
         self._result_of = result_of
         self._unanswered = unanswered
         self._shape = shape
@@ -101,6 +107,8 @@ class _Outcomes:
         if line is None:
             return self._unanswered
         try:
-            return of_result(_decoded(line, self._decoder).result, self._shape)
+            result_line = _decoded(line, self._decoder)
+            self.seconds = result_line.seconds
+            return of_result(result_line.result, self._shape)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.result import MessageBatch
-from batchdrop.errors import ApiUnavailable, JobCanceled, LedgerContended, MessageBatchLost, RateLimited
+from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
 from batchdrop.ports import BatchApi, Clock, Ledger
 from batchdrop.usecases.account import halting_on_account_trouble
 
@@ -17,10 +16,11 @@ POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its creat
 
 @dataclass(frozen=True, slots=True)
 class PollAnswer:
-    """Whether the Message Batch ended; if not, the seconds to wait."""
+    """Whether the Message Batch ended; if not, the seconds to wait. `batch` is what was seen of it, if anything."""
 
     ended: bool
     wait_seconds: int
+    batch: MessageBatch | None = field(default=None, compare=False)
 
 
 def poll_batch(
@@ -34,12 +34,10 @@ def poll_batch(
     api: BatchApi,
     clock: Clock,
     jitter: Callable[[], float],
-    on_end: Callable[[], object] = lambda: None,
 ) -> PollAnswer:
     """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled or is late.
 
-    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over. `on_end` is called when the Message
-    Batch has ended: its place in the API's processing queue is free.
+    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over.
 
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
@@ -56,11 +54,8 @@ def poll_batch(
         if polls < POLLS_BEFORE_LOST:
             return waiting
         raise
-    if batch.processing_status != "ended":
-        return waiting
-    with suppress(LedgerContended):  # the place is forgotten after a day
-        on_end()
-    return PollAnswer(ended=True, wait_seconds=0)
+    has_ended = batch.processing_status == "ended"
+    return PollAnswer(has_ended, 0 if has_ended else waiting.wait_seconds, batch)
 
 
 def _is_late(deadline: int, clock: Clock) -> bool:

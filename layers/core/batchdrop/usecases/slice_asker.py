@@ -129,12 +129,14 @@ class SliceAsker:
             if self.stopped:
                 permits.failed(charge)
                 return
+            began = self._clock.now()
             reply, usage = await self._sent(params)
             match reply:
                 case Answer():
                     permits.settle(charge, len(params), usage, reply)
                     self.answered += 1
-                    self._flushes.add(succeeded_line(request.custom_id, reply.body))
+                    seconds = (self._clock.now() - began).total_seconds()
+                    self._flushes.add(succeeded_line(request.custom_id, reply.body, max(seconds, 0.0)))
                     return
                 case Throttled(kind=kind, message=message):
                     permits.refused(charge, reply)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from batchdrop.ports import InputFormat, Source, Writer
 
 # What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+CELLS_KEPT = 64  # an error may quote its row: not more than these stay in memory
 _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
 
 
@@ -44,14 +46,15 @@ class CsvOutput:
         self._dialect = dialect
         self._encoding = encoding
         self._own = _own_cells(reader, columns, dialect, encoding)
-        self._texts: list[Callable[[Any], str]] = [
-            harmless if escapes and column.kind == "string" else text for column in new.all
-        ]
+        writes = [harmless if escapes and column.kind == "string" else text for column in new.all]
+        self._cells = [_cell(write, dialect) for write in writes[: len(new.answer)]]
+        # Status and error are mostly the same few words.
+        self._cells += [lru_cache(CELLS_KEPT)(_cell(write, dialect)) for write in writes[len(new.answer) :]]
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Begin a shard's part."""
-        yield _CsvPart(target, self._own, self._new, self._dialect, self._encoding, self._texts)
+        yield _CsvPart(target, self._own, self._new, self._dialect, self._encoding, self._cells)
 
     def assemble(self, parts: Iterable[Source], target: Writer) -> None:
         """Write the header and the parts behind it."""
@@ -84,25 +87,29 @@ class _CsvPart:
         new: NewColumns,
         dialect: Dialect,
         encoding: Encoding,
-        texts: list[Callable[[Any], str]],
+        cells: list[Callable[[Any], str]],
     ) -> None:
         self._write = target.write
         self._own = own
         self._new = new
         self._dialect = dialect
         self._encoding = encoding
-        self._texts = texts
+        self._cells = cells
 
     def add(self, row: StoredRow, outcome: Outcome) -> None:
         """Write the row's own text with the new cells after it; a ragged row is made to fit the header first."""
         values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
-        quoted, dialect = self._dialect.quoted, self._dialect
-        cells = [quoted(write(value)) for write, value in zip(self._texts, values, strict=True)]
+        dialect = self._dialect
+        cells = [cell(value) for cell, value in zip(self._cells, values, strict=True)]
         own = self._own(row)
         if isinstance(own, bytes):
             self._write(own + encode(dialect.delimiter.join(["", *cells]) + dialect.line_end, self._encoding))
         else:
             self._write(encode(dialect.delimiter.join([own, *cells]) + dialect.line_end, self._encoding))
+
+
+def _cell(write: Callable[[Any], str], dialect: Dialect) -> Callable[[Any], str]:
+    return lambda value: dialect.quoted(write(value))
 
 
 def text(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""The pages for people: a job that ended, and one that runs."""

@@ -1,0 +1,99 @@
+"""Charts as SVG inside a page: pygal draws them, the page's style sheet gives them size and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from markupsafe import Markup
+
+from batchdrop.adapters.pages.plain_text import shown
+
+WIDTH, HEIGHT = 440, 240  # in the page's own pixels: a phone shows it unscaled
+BAR_HEIGHT = 26
+LONGEST_LABEL = 22
+SMALL_SCALE = 6
+_UNWANTED = {"script", "style"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart with its words: what it is, what it says in one sentence, and its numbers as a table."""
+
+    title: str
+    says: str
+    heads: tuple[str, str]
+    rows: list[tuple[str, int]]
+    svg: Markup
+
+
+def bars(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, counts: str = "rows") -> Chart:
+    """Return a chart with one line a label: for labels, whose names need room."""
+    import pygal
+
+    height = BAR_HEIGHT * len(rows) + 40
+    chart = pygal.HorizontalBar(**_settings(height), print_values=True, print_values_position="top")
+    chart.x_labels = [shown(label, LONGEST_LABEL) or "(empty)" for label, _ in reversed(rows)]
+    chart.range = (0, max(count for _, count in rows) * 1.15)
+    _whole_scale(chart, rows)
+    chart.add("", [count for _, count in reversed(rows)])
+    return Chart(title, says, (of, counts), list(rows), _inline(chart, title, says))
+
+
+def columns(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, counts: str = "answers") -> Chart:
+    """Return a chart with one column a bin, from left to right; only some of the labels have room under it."""
+    import pygal
+
+    chart = pygal.Bar(**_settings(HEIGHT), x_labels_major_count=5, show_minor_x_labels=False, truncate_label=-1)
+    chart.x_labels = [label for label, _ in rows]
+    _whole_scale(chart, rows)
+    chart.add("", [count for _, count in rows])
+    return Chart(title, says, (of, counts), list(rows), _inline(chart, title, says))
+
+
+def _whole_scale(chart: Any, rows: Sequence[tuple[str, int]]) -> None:
+    """Keep the scale of few rows from halves of a row."""
+    most = max(count for _, count in rows)
+    if most < SMALL_SCALE:
+        chart.y_labels = list(range(most + 1))
+
+
+def _settings(height: int) -> dict[str, object]:
+    from pygal.style import Style
+
+    style = Style(label_font_size=12, major_label_font_size=12, value_font_size=12, font_family="sans-serif")
+    return {
+        "width": WIDTH,
+        "height": height,
+        "style": style,
+        "margin": 8,
+        "spacing": 6,
+        "rounded_bars": 2,
+        "explicit_size": False,
+        "show_legend": False,
+        "include_x_axis": True,
+        "integer_scale": True,
+        "min_scale": 2,
+        "max_scale": 5,
+        "formatter": "{:,.0f}".format,
+        "no_prefix": True,
+        "js": (),
+    }
+
+
+def _inline(chart: object, title: str, says: str) -> Markup:
+    """Draw; leave out the library's script and style, and say in words what is to be seen."""
+    root: ET.Element = chart.render_tree()  # type: ignore[attr-defined] # pygal ships no types
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if not isinstance(child.tag, str) or child.tag.rpartition("}")[2] in _UNWANTED:
+                parent.remove(child)
+    root.attrib.update({"class": "chart", "role": "img", "aria-label": f"{title}. {says}"})
+    root.attrib.pop("id", None)
+    drawn_title = root.find("title")
+    if drawn_title is not None:
+        drawn_title.text = title
+    ET.SubElement(root, "desc").text = says
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text

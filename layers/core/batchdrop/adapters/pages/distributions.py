@@ -1,0 +1,111 @@
+"""Statistics as charts: which ones there are, how they are binned for the eye, and what each says in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from batchdrop.adapters.pages.charts import Chart, bars, columns
+from batchdrop.adapters.pages.figures import compact, share, span, whole
+from batchdrop.adapters.pages.plain_text import shown
+from batchdrop.domain.answer_counts import ColumnCounts
+from batchdrop.domain.histogram import EIGHTHS, Histogram, Spread, edge, floor_of
+from batchdrop.domain.statistics import Statistics
+from batchdrop.domain.summary import MessageBatchBlock
+
+MOST_BARS = 12  # labels drawn; the rest is one bar
+MOST_COLUMNS = 24  # bins drawn: a phone shows no more
+
+
+def answer_charts(statistics: Statistics) -> Iterator[Chart]:
+    """Yield a chart for each answer column that can be counted."""
+    for name, counts in statistics.columns.items():
+        title = shown(name, 60)
+        if counts.kind == "number":
+            yield from _numbers(title, counts)
+        elif not counts.is_free and counts.labels.counts:
+            yield _labels(title, counts)
+
+
+def token_charts(statistics: Statistics) -> Iterator[Chart]:
+    """Yield how long prompts and answers were."""
+    for histogram, title in (
+        (statistics.input_tokens, "Input tokens per row"),
+        (statistics.output_tokens, "Output tokens per row"),
+    ):
+        if histogram.count:
+            yield _histogram(title, histogram, compact, "tokens")
+
+
+def time_charts(statistics: Statistics, sent: list[MessageBatchBlock]) -> Iterator[Chart]:
+    """Yield how long answers of the live lane took, and Message Batches from submission to collected."""
+    if statistics.milliseconds.count:
+        yield _histogram("Live lane: time per answer", statistics.milliseconds, lambda ms: span(ms / 1000), "time")
+    took = Histogram()
+    for one in sent:
+        if one.sent_at and one.collected_at:
+            took.add({round((one.collected_at - one.sent_at).total_seconds()): 1})
+    if took.count > 1:
+        yield _histogram("Message Batches: submitted to collected", took, span, "time", counts="Message Batches")
+
+
+def _labels(title: str, column: ColumnCounts) -> Chart:
+    ranked = sorted(column.labels.counts.items(), key=lambda one: (-one[1], one[0]))
+    rows, rest = ranked[:MOST_BARS], ranked[MOST_BARS:]
+    others = sum(count for _, count in rest) + column.labels.other
+    rows += [("(all others)", others)] if others else []
+    rows += [("(none)", column.labels.missing)] if column.labels.missing else []
+    label, count = ranked[0]
+    says = f"{shown(label, 40) or '(empty)'} is the most frequent: {whole(count)} rows, {share(count, column.answers)}."
+    return bars(title, says, [(shown(one, 80) or "(empty)", times) for one, times in rows], of=title)
+
+
+def _numbers(title: str, column: ColumnCounts) -> Iterator[Chart]:
+    spread = column.number
+    if not spread.count:
+        return
+    if spread.exponent is None:
+        ranked = sorted(((float(value), count) for value, count in spread.values.items()))
+        rows = [(f"{value:.6g}", count) for value, count in ranked]
+        if len(rows) > MOST_COLUMNS:
+            rows = _binned(spread)
+    else:
+        rows = _binned(spread)
+    says = f"From {rows[0][0]} to {rows[-1][0]}, {whole(spread.count)} numbers."
+    yield columns(title, says, rows, of=title, counts="rows")
+
+
+def _binned(spread: Spread) -> list[tuple[str, int]]:
+    """Return at most MOST_COLUMNS bins of equal width, the empty ones between them, too."""
+    wide = Spread()
+    wide.merge(spread)
+    wide.to_bins()
+    assert wide.exponent is not None
+    steps = 0
+    while (max(wide.bins) >> steps) - (min(wide.bins) >> steps) >= MOST_COLUMNS:
+        steps += 1
+    merged: dict[int, int] = {}
+    for place, count in wide.bins.items():
+        merged[place >> steps] = merged.get(place >> steps, 0) + count
+    exponent = wide.exponent + steps
+    return [(f"{edge(place, exponent):.3g}", merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)]
+
+
+def _histogram(
+    title: str, histogram: Histogram, written: Callable[[float], str], of: str, counts: str = "answers"
+) -> Chart:
+    middle, high = histogram.quantile(0.5), histogram.quantile(0.95)
+    says = (
+        f"Half are at most {written(middle)}, 95 % at most {written(high)}, the largest {written(histogram.largest)}."
+    )
+    return columns(title, says, _coarsened(histogram, written), of=of, counts=counts)
+
+
+def _coarsened(histogram: Histogram, written: Callable[[float], str]) -> list[tuple[str, int]]:
+    """Return at most MOST_COLUMNS bins of the same scale, each a power of two of the fine ones."""
+    steps = 0
+    while (max(histogram.bins) >> steps) - (min(histogram.bins) >> steps) >= MOST_COLUMNS and steps < EIGHTHS + 2:
+        steps += 1
+    merged: dict[int, int] = {}
+    for place, count in histogram.bins.items():
+        merged[place >> steps] = merged.get(place >> steps, 0) + count
+    return [(written(floor_of(place << steps)), merged.get(place, 0)) for place in range(min(merged), max(merged) + 1)]

@@ -1,0 +1,59 @@
+"""Pages on Jinja templates that escape everything; each is one file, without a script and without the network."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from batchdrop.adapters.pages import figures
+from batchdrop.adapters.pages.plain_text import shown
+from batchdrop.adapters.pages.status_view import status_view
+from batchdrop.domain.job_progress import JobProgress
+from batchdrop.domain.manifest import Manifest
+from batchdrop.domain.statistics import Statistics
+from batchdrop.domain.summary import Summary
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class HtmlPages:
+    """Pages of HTML, UTF-8."""
+
+    def report(self, summary: Summary, manifest: Manifest | None, statistics: Statistics) -> bytes:
+        """Return the report of a job that ended."""
+        from batchdrop.adapters.pages.report_view import report_view
+
+        return _page("report.html.j2", report_view(summary, manifest, statistics))
+
+    def status(self, manifest: Manifest, progress: JobProgress) -> bytes:
+        """Return the page of a running job; it loads itself again."""
+        return _page("status.html.j2", status_view(manifest, progress))
+
+    def ended(self, summary: Summary) -> bytes:
+        """Return the page that leads to the report."""
+        return _page("ended.html.j2", {"summary": summary})
+
+
+def _page(template: str, view: dict[str, Any]) -> bytes:
+    return _environment().get_template(template).render(view).encode("utf-8", "replace")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Whatever is printed is made fit to be shown first; Markup (the charts) passes as it is.
+        finalize=lambda value: value if hasattr(value, "__html__") else shown(value),
+    )
+    filters: dict[str, Any] = {
+        name: getattr(figures, name) for name in ("whole", "usd", "span", "moment", "share", "compact")
+    }
+    environment.filters.update(filters)
+    return environment

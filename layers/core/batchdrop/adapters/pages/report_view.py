@@ -1,0 +1,117 @@
+"""What a report shows, from summary, manifest and statistics: the values of `report.html.j2`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from batchdrop.adapters.pages.distributions import answer_charts, time_charts, token_charts
+from batchdrop.adapters.pages.figures import moment, span, whole
+from batchdrop.adapters.pages.next_steps import next_steps
+from batchdrop.domain.manifest import Manifest
+from batchdrop.domain.statistics import Statistics
+from batchdrop.domain.summary import Summary
+
+MOST_MESSAGE_BATCHES = 20  # listed; the slowest of them
+MOST_FAULTS = 10
+
+
+class Fated(NamedTuple):
+    """A part of the bar of fates."""
+
+    name: str
+    rows: int
+
+
+def report_view(summary: Summary, manifest: Manifest | None, statistics: Statistics) -> dict[str, Any]:
+    """Return the values of the report's template."""
+    return {
+        "summary": summary,
+        "filename": summary.input.rpartition("/")[2] or summary.input,
+        "headline": _headline(summary),
+        "fates": _fates(summary),
+        "faults": summary.faults[:MOST_FAULTS],
+        "estimate": summary.estimate,
+        "steps": next_steps(summary, manifest),
+        "answer_charts": list(answer_charts(statistics)),
+        "token_charts": list(token_charts(statistics)),
+        "time_charts": list(time_charts(statistics, summary.message_batches)),
+        "kinds": sorted(statistics.failures.kinds.items(), key=lambda one: (-one[1].rows, one[0])),
+        "asked": _asked(summary, manifest),
+        "message_batches": _slowest(summary),
+        "files": _files(summary),
+        "tokens": summary.tokens,
+    }
+
+
+def _headline(summary: Summary) -> str:
+    tally = summary.tally
+    if not summary.outputs.output:
+        return "Nothing was asked"
+    return f"{whole(tally.answered)} of {whole(tally.rows)} rows answered"
+
+
+def _fates(summary: Summary) -> list[Fated]:
+    tally = summary.tally
+    clean = tally.statuses.get("answered", 0)
+    parts = [
+        Fated("answered", clean),
+        Fated("answered, to be looked at", tally.answered - clean),
+        Fated("failed", tally.failed),
+        Fated("rejected", tally.rejected),
+    ]
+    return [part for part in parts if part.rows or part.name == "answered"]
+
+
+def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:
+    """Return what was asked, as term, text, and whether the text is long or code."""
+    times = summary.timings
+    known: list[tuple[str, str, bool]] = [
+        ("Job", summary.job_id, False),
+        ("File", f"{summary.input} ({whole(summary.bytes)} bytes)", False),
+        ("Uploaded", moment(times.uploaded_at), False),
+        ("Finished", f"{moment(times.finished_at)}, {span(times.total_seconds)} after the upload", False),
+        (
+            "Split",
+            f"{whole(summary.shards)} {'shard' if summary.shards == 1 else 'shards'} in {span(times.split_seconds)}",
+            False,
+        ),
+    ]
+    if manifest is None or manifest.recipe is None:
+        return known
+    recipe = manifest.recipe
+    turns = [turn.content if turn.role == "user" else f"[{turn.role}] {turn.content}" for turn in recipe.turns]
+    known += [("Model", recipe.model, False), ("Prompt", "\n\n".join(turns), True)]
+    known += [("System", _text(recipe.system), True)] if recipe.system else []
+    known += [("Answer", _keys(recipe.answer), True)] if recipe.answer else []
+    known += [("max_tokens", whole(recipe.max_tokens), False), ("Lane", recipe.lane, False)]
+    return [one for one in known if one[1]]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(getattr(value, "text", value))
+
+
+def _keys(answer: dict[str, Any]) -> str:
+    return "\n".join(f"{name}: {spec}" for name, spec in answer.items())
+
+
+def _slowest(summary: Summary) -> list[tuple[Any, float | None]]:
+    """Return the slowest Message Batches with their seconds; those that never came stand first."""
+    timed = [(one, _seconds(one.sent_at, one.collected_at)) for one in summary.message_batches]
+    timed.sort(key=lambda one: (one[1] is not None, -(one[1] or 0.0)))
+    return timed[:MOST_MESSAGE_BATCHES]
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
+    return (end - begin).total_seconds() if begin and end else None
+
+
+def _files(summary: Summary) -> list[tuple[str, str]]:
+    outputs = summary.outputs
+    files = []
+    if outputs.output:
+        files.append((outputs.output.rpartition("/")[2], "every row with its answer"))
+    if outputs.failed and (summary.tally.failed or summary.tally.rejected):
+        files.append(("failed.jsonl", "rows without an answer, with the reason; can be dropped back in"))
+    return [*files, ("summary.json", "the numbers of this page, for programs")]

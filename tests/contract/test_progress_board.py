@@ -1,0 +1,68 @@
+"""What every ProgressBoard promises: the fake and DynamoDB alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+from moto import mock_aws
+
+from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
+from batchdrop.domain.job_progress import ShardProgress
+from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.ports import ProgressBoard
+from tests.aws import dynamodb
+from tests.fake_board import FakeProgressBoard
+from tests.fakes import START
+from tests.tables import create_ledger_table
+
+EVERY = timedelta(seconds=20)
+ASKED = ShardProgress(3, "asked", 0, "batch", START, 100, 100, batch_id="msgbatch_1")
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def board(request: pytest.FixtureRequest) -> Iterator[ProgressBoard]:
+    """The fake, then DynamoDB as moto serves it."""
+    if request.param == "fake":
+        yield FakeProgressBoard()
+        return
+    with mock_aws():
+        yield DynamoProgressBoard(create_ledger_table(dynamodb()))
+
+
+def test_what_is_noted_is_told_by_shard(board: ProgressBoard) -> None:
+    """Every field comes back, in the order of shards, of this job only."""
+    first = ShardProgress(1, "collected", 1, "live", START, 7, 0, 5, 2)
+    board.note("job", ASKED)
+    board.note("job", first)
+    board.note("job2", ASKED)
+    assert board.noted("job") == [first, ASKED]
+    assert board.noted("job3") == []
+
+
+def test_what_is_later_stays(board: ProgressBoard) -> None:
+    """A look that was given up for dead does not undo what came after."""
+    done = msgspec.structs.replace(ASKED, stage="collected", answered=100, at=START + timedelta(minutes=1))
+    board.note("job", done)
+    board.note("job", ASKED)
+    assert board.noted("job") == [done]
+
+
+def test_one_turn_each_twenty_seconds(board: ProgressBoard) -> None:
+    """However many shards are polled, the page is drawn once, and again when the time has come."""
+    assert board.take_turn("job", START, EVERY)
+    assert not board.take_turn("job", START + timedelta(seconds=19), EVERY)
+    assert board.take_turn("job2", START, EVERY)
+    assert board.take_turn("job", START + EVERY, EVERY)
+
+
+@mock_aws
+def test_progress_expires_with_the_other_facts() -> None:
+    """DynamoDB drops it 35 days after it was noted."""
+    table = create_ledger_table(dynamodb())
+    board = DynamoProgressBoard(table)
+    board.note("job", ASKED)
+    board.take_turn("job", START, EVERY)
+    assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}

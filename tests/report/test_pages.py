@@ -1,0 +1,149 @@
+"""The pages in a real browser: they render, ask the network for nothing, run nothing, and can be read anywhere."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.report.conftest import Opener
+from tests.report.example import JOBS, status_page
+from tests.report.hostile import TEXTS, hostile_job
+
+KINDS = (*JOBS, "hostile", "status", "ended")
+
+
+@cache
+def _page_of(kind: str) -> bytes:
+    with ThreadPoolExecutor(1) as pool:  # Playwright's loop runs in this thread, and the live lane wants one of its own
+        return pool.submit(_made, kind).result()
+
+
+def _made(kind: str) -> bytes:
+    match kind:
+        case "hostile":
+            return hostile_job().result("report.html")
+        case "status":
+            return status_page()
+        case "ended":
+            return JOBS["live"]().result("status.html")
+        case _:
+            return JOBS[kind]().result("report.html")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_a_page_is_quiet_and_fits(opened: Opener, kind: str, dark: bool, phone: bool) -> None:  # noqa: FBT001 - a test's parameters
+    """No message on the console, no request but for the file itself, no scrolling sideways."""
+    seen = opened(_page_of(kind), dark=dark, phone=phone)
+    assert seen.console == []
+    assert len(seen.requests) == 1
+    assert seen.requests[0].startswith("file:")
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert seen.page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_holds_nothing_that_could_run(opened: Opener, kind: str) -> None:
+    """No script, no handler, no frame, no image, nothing from elsewhere; and a policy that would forbid it."""
+    seen = opened(_page_of(kind))
+    for element in ("script", "iframe", "object", "img", "link", "form", "foreignObject", "svg style", "svg a"):
+        assert seen.page.locator(element).count() == 0, element
+    attributes = seen.page.evaluate(
+        "[...document.querySelectorAll('*')].flatMap(e => [...e.attributes].map(a => a.name + '=' + a.value))"
+    )
+    assert not [one for one in attributes if one.startswith("on")]
+    outside = [one for one in attributes if re.match(r"(href|src|xlink:href|action)=", one)]
+    assert not [one for one in outside if re.search(r"=(\w+:|/)", one)], outside
+    policy = seen.page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+    assert policy is not None
+    assert "default-src 'none'" in policy
+
+
+def test_the_policy_would_stop_a_script(opened: Opener) -> None:
+    """If a text ever came through as markup, the browser would still not run it: these tests can see that, too."""
+    body = _page_of("live").replace(b"</main>", b"<script>document.title='owned'</script></main>")
+    seen = opened(body)
+    assert seen.page.title() != "owned"
+    assert seen.console
+
+
+def test_hostile_text_stays_text(opened: Opener) -> None:
+    """Every text is on the page to be read, as text; nothing of it became an element, a template or a direction."""
+    seen = opened(_page_of("hostile"))
+    seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    text = seen.page.locator("body").inner_text()
+    for hostile in TEXTS[:6]:
+        assert " ".join(hostile.split()) in " ".join(text.split())
+    assert "owned" not in seen.page.title()
+    assert "\u202e" not in seen.page.content()
+    assert "\\u202ereversed" in text
+    assert "null\\u0000byte" in text
+    assert len(seen.page.content()) < 400_000
+    assert seen.page.locator("b", has_text="label").count() == 0
+
+
+@pytest.mark.parametrize("kind", list(JOBS))
+def test_a_report_is_accessible(opened: Opener, kind: str) -> None:
+    """Headings step down one by one, each chart has a name and a table, each table a caption, the page a language."""
+    page = opened(_page_of(kind)).page
+    assert page.locator("html").get_attribute("lang") == "en"
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => +e.tagName[1])")
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+    charts = page.locator("figure svg")
+    for number in range(charts.count()):
+        assert charts.nth(number).get_attribute("role") == "img"
+        assert charts.nth(number).get_attribute("aria-label")
+    assert page.locator("figure").count() == page.locator("figure table caption").count()
+    assert page.locator("table").count() == page.locator("table caption").count()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(opened: Opener, dark: bool) -> None:  # noqa: FBT001 - a test's parameter
+    """WCAG AA: 4.5 to 1 between text and ground, in both themes; and the themes differ."""
+    page = opened(_page_of("succeeded"), dark=dark).page
+    ground = _color(page, "main", "body", "backgroundColor")
+    assert (sum(ground) < 200) == dark
+    for selector in ("h1", ".quiet", ".pill", "a", "dt", "th", ".card h2"):
+        card = _color(page, selector, ".card", "backgroundColor")
+        assert _contrast(_color(page, selector, selector, "color"), card) >= 4.5, selector
+        assert _contrast(_color(page, selector, selector, "color"), ground) >= 4.4, selector
+
+
+def _color(page: Page, _what: str, selector: str, name: str) -> tuple[float, ...]:
+    value: str = page.locator(selector).first.evaluate(f"e => getComputedStyle(e).{name}")
+    return tuple(float(part) for part in re.findall(r"[\d.]+", value)[:3])
+
+
+def _contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: tuple[float, ...]) -> float:
+    parts = [part / 255 for part in color]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_the_first_screen_answers_three_questions(opened: Opener) -> None:
+    """Did it work, what did it cost, what do I do now: all in view on a desk, without scrolling."""
+    page = opened(_page_of("succeeded")).page
+    assert page.locator("h1").inner_text() == "2,954 of 3,000 rows answered"
+    for question in ("Did it work?", "What did it cost?", "What now?"):
+        box = page.get_by_role("heading", name=question).bounding_box()
+        assert box is not None
+        assert box["y"] < 700
+
+
+def test_links_lead_to_the_files_beside_the_page(opened: Opener) -> None:
+    """Relative names: the folder can be moved anywhere."""
+    page = opened(_page_of("succeeded")).page
+    links = [link.get_attribute("href") for link in page.locator("a").all()]
+    assert links == ["output.csv", "failed.jsonl", "summary.json"]
