@@ -94,9 +94,10 @@ $(AUDIT): $(UV) tools/audit/requirements.lock
 validate: setup $(SAM) ## Lint and build the SAM application.
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(MAKE) checkov
-	$(MAKE) build
-	@size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
-		echo "layers, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; test $$size -lt 255000000
+	@for arch in $(sort $(DEPLOYED) $(ARCH)); do $(MAKE) build ARCH=$$arch || exit 1; \
+		size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
+		echo "layers for $$arch, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; \
+		test $$size -lt 255000000 || exit 1; done
 
 # The built template names the processor that its layers are for, so what is deployed from it always fits. SAM's cache
 # does not know of ARCH.

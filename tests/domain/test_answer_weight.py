@@ -55,9 +55,9 @@ def test_any_request_fits_an_empty_shard() -> None:
     assert weigher(None)(b'{"max_tokens":1000000000}' + b" " * 10) < MAX_REQUEST_BYTES
 
 
-@pytest.mark.parametrize("function", ["CollectResultsFunction", "CloseJobFunction"])
+@pytest.mark.parametrize("function", ["CollectResultsFunction", "CloseJobFunction", "ShowSampleFunction"])
 def test_the_disk_holds_what_a_shard_may_weigh(function: str) -> None:
-    """Both keep a shard's result lines in /tmp; 5 % more is left for the lines of rows that failed round after round."""
+    """They keep a shard's result lines in /tmp; 5 % more is left for the lines of rows that failed round after round."""
     size = template()["Resources"][function]["Properties"]["EphemeralStorage"]["Size"]
     assert MAX_ANSWER_BYTES * 1.05 < size * 1024 * 1024
 
