@@ -12,7 +12,9 @@ LEFT, RIGHT, TOP, BOTTOM = 74, 170, 44, 52
 COLOURS = ("#3b82f6", "#e0703c", "#2ba36f", "#a066d3")  # each at least 3 : 1 on white and on GitHub's dark
 DASHES = ("", "7 3", "2 3", "9 3 2 3")  # lines that differ without their colour
 STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#57606a}.t{font-size:14px;font-weight:600}.g{stroke:#8b949e;stroke-opacity:.3}"
+    "text{font:12px system-ui,sans-serif;fill:#57606a}"
+    ".t{font-size:14px;font-weight:600}"
+    ".g{stroke:#8b949e;stroke-opacity:.3}"
     "@media (prefers-color-scheme:dark){text{fill:#c9d1d9}}"
 )
 
@@ -31,13 +33,14 @@ def chart(title: str, lines: Sequence[Line], *, x_name: str, y_name: str) -> str
     ys = [y for line in lines for _, y in line.points]
     across = _Axis(xs, LEFT, WIDTH - RIGHT)
     up = _Axis(ys, HEIGHT - BOTTOM, TOP)
+    told, middle = escape(title), (LEFT + WIDTH - RIGHT) // 2
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}">',
         f"<style>{STYLE}</style>",
-        f'<text class="t" x="{LEFT}" y="22">{escape(title)}</text>',
+        f'<text class="t" x="{LEFT}" y="22">{told}</text>',
         *_grid(across, up),
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x_name)}</text>',
-        f'<text x="16" y="{HEIGHT / 2:.0f}" text-anchor="middle" transform="rotate(-90 16 {HEIGHT / 2:.0f})">{escape(y_name)}</text>',
+        f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x_name)}</text>',
+        f'<text text-anchor="middle" transform="translate(16 {HEIGHT // 2}) rotate(-90)">{escape(y_name)}</text>',
     ]
     labels = _spread([up(line.points[-1][1]) for line in lines])
     for number, (line, label) in enumerate(zip(lines, labels, strict=True)):
@@ -45,7 +48,9 @@ def chart(title: str, lines: Sequence[Line], *, x_name: str, y_name: str) -> str
         colour = COLOURS[number % len(COLOURS)]
         dash = f' stroke-dasharray="{DASHES[number % len(DASHES)]}"' if DASHES[number % len(DASHES)] else ""
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2"{dash}/>')
-        parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{label + 4:.1f}" style="fill:{colour}">{escape(line.name)}</text>')
+        parts.append(
+            f'<text x="{WIDTH - RIGHT + 8}" y="{label + 4:.1f}" style="fill:{colour}">{escape(line.name)}</text>'
+        )
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -1,4 +1,6 @@
-"""From counts to seconds of functions and AWS dollars. Prices are in aws_prices.json, CPU a row in results/scale_check.json.
+"""From counts to seconds of functions and AWS dollars.
+
+Prices are in aws_prices.json, CPU a row in results/scale_check.json.
 
 What cannot be measured on one machine is assumed, and stands here by name: how long S3, DynamoDB and the API take to
 answer a function, and how fast bytes come.
@@ -88,8 +90,7 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
         "Step Functions": counts.transitions * price["states_transition"],
         "S3 requests": counts.s3_put * price["s3_put"] + counts.s3_get * price["s3_get"],
         "S3 storage": _kept_bytes(job) / 1e9 * DAYS_KEPT / 30 * price["s3_gb_month"],
-        "DynamoDB": counts.read_units * price["dynamodb_read_unit"]
-        + counts.write_units * price["dynamodb_write_unit"],
+        "DynamoDB": counts.read_units * price["dynamodb_read_unit"] + counts.write_units * price["dynamodb_write_unit"],
         "SQS": counts.sqs * price["sqs_request"],
         "Logs": counts.log_bytes / 1e9 * price["logs_gb"],
     }

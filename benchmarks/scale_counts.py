@@ -25,6 +25,7 @@ LOG_BYTES = {  # of an invocation: Lambda's three lines, a line of ours, a metri
 READ_UNIT, WRITE_UNIT = 4_096, 1_024  # DynamoDB: bytes of a consistent read, and of a write
 PLACE_BYTES = 90  # of one shard's place in the processing queue's item
 SUBMISSION_BYTES = 400
+PROGRESS_BYTES = 300  # of one shard's progress
 TASK, PLAIN, EXECUTION = 5, 2, 2  # history events of a function's visit, of another state's, of an execution's ends
 MAP_RUN, INLINE_MAP, ITERATION = 6, 4, 2
 TOKEN_TASK = 6  # entered, scheduled, started, submitted, succeeded, exited
@@ -138,7 +139,8 @@ def _s3_put(job: ScaleJob) -> int:
     leftovers = sum(_puts(requests * job.request_bytes) for requests in later)
     joined = _puts(rows * job.output_bytes) + 2
     live = _flushes(job) + sum(job.slices_by_round) + job.rounds_asked if job.lane == "live" else 0
-    whole = _puts(job.rows * job.output_bytes) + 3 + 2  # output, failed, summary, closing; shards.json, manifest
+    # output; failed, summary, closing, two pages; shards.json, manifest; the page while the job runs
+    whole = _puts(job.rows * job.output_bytes) + 5 + 2 + job.drawings
     return job.shards * (split + answers + leftovers + joined + live) + whole
 
 
@@ -152,12 +154,15 @@ def _s3_get(job: ScaleJob) -> int:
     rounds = job.rounds_asked
     split = 5
     asked = 4 * rounds + 3 * job.turns / job.shards  # submit: answers?, size, manifest, body
-    collected = 2 * rounds + rounds * (rounds - 1) / 2 + (rounds - 1) + 1  # manifest, answers?, earlier, leftovers, rows
+    collected = (
+        2 * rounds + rounds * (rounds - 1) / 2 + (rounds - 1) + 1
+    )  # manifest, answers?, earlier, leftovers, rows
     closed = rounds + 1 + 3  # answers?, tally, output, failed
     if job.lane == "live":
         asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
         collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
-    return round(split + job.shards * (asked + collected + closed) + 11)
+    pages = 3 * job.drawings + 4  # manifest, what stands there, closing; at the end two of them
+    return round(split + job.shards * (asked + collected + closed) + 11 + pages)
 
 
 def _ledger(job: ScaleJob) -> tuple[int, int, int]:
@@ -170,7 +175,7 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
         seconds = job.slice_seconds or job.answer_seconds * SLICES_TAKE
         beats, draws = int(seconds / BEAT_SECONDS), 2 + round(seconds * PERMITS_A_SECOND)
         reads = rounds * 2 + again + rounds + job.slices * (1 + beats) + 4
-        writes = job.slices * (2 + beats + draws)
+        writes = job.slices * (2 + beats + draws) + shards
         return reads, writes, reads + writes
     # submit: submission, halt, queue (read, write), intent, both in one transaction (two units each), what stands then
     reads, writes = rounds * 4 + job.turns * 3, rounds * (place + 1 + 4) + job.turns * place
@@ -179,6 +184,10 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     reads, writes, requests = reads + job.all_looks, writes + rounds * place, requests + job.all_looks + rounds
     # collect: submission, collected, the next round's; leftovers ask for a halt
     reads, writes, requests = reads + rounds * 2 + again, writes + rounds, requests + rounds * 3 + again
+    # The running job's page: each look and each shard's end notes how far it is, each look asks whether to draw.
+    noted = math.ceil(shards * PROGRESS_BYTES / READ_UNIT)
+    reads, writes = reads + job.drawings * (noted + 1), writes + 2 * job.all_looks + shards
+    requests += 2 * job.all_looks + shards + 2 * job.drawings
     return reads + 3 + listed, writes, requests + 4
 
 

@@ -10,6 +10,7 @@ from batchdrop.domain.answer_weight import BYTES_PER_TOKEN, LINE_BYTES
 from batchdrop.domain.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES
 from batchdrop.domain.polling import turn_seconds, wait_seconds
 from batchdrop.usecases.plan_slices import SLICE_BYTES, SLICE_REQUESTS
+from batchdrop.usecases.show_progress import EVERY
 
 MIDDLE_JITTER = 0.5
 HOUR = 3_600.0
@@ -19,9 +20,11 @@ HOUR = 3_600.0
 class ScaleJob:
     """One job, and the account and stack that it runs on. Bytes and tokens are those of a row, on average.
 
-    `answer_bytes` is a result line's, `output_bytes` a row's of the output. `leftovers` is the share of a round's requests that the next one asks again.
-    `batch_hours` is how long a Message Batch takes from its create to its end; `looks`, if given, is how often all
-    Message Batches together were looked at, instead of what follows from it. `answer_seconds` is a live answer's.
+    `answer_bytes` is a result line's, `output_bytes` a row's of the output. `leftovers` is the share of a round's
+    requests that the next one asks again. `batch_hours` is how long a Message Batch takes from its create to its end;
+    `looks`, if given, is how often all
+    Message Batches together were looked at, and `open_seconds` how long the job was open, instead of what follows from
+    it. `answer_seconds` is a live answer's.
     """
 
     rows: int
@@ -39,6 +42,7 @@ class ScaleJob:
     looks: int | None = None
     answer_seconds: float = 1.2
     slice_seconds: float | None = None
+    open_seconds: float | None = None
     shard_rows: int = 100_000
     shard_concurrency: int = 40
     queue_requests: int = 200_000
@@ -107,7 +111,15 @@ class ScaleJob:
     @property
     def looks_a_round(self) -> int:
         """Return how often a Message Batch is looked at until it is seen to have ended."""
-        return _times(self.batch_hours * HOUR, lambda number: wait_seconds(number, open_shards=self._polled, jitter=0.5))
+        return _times(
+            self.batch_hours * HOUR, lambda number: wait_seconds(number, open_shards=self._polled, jitter=0.5)
+        )
+
+    @property
+    def drawings(self) -> int:
+        """Return how often the page of the running job is drawn: after a look, and not too often."""
+        seconds = self.batch_hours * HOUR * self.waves if self.open_seconds is None else self.open_seconds
+        return min(self.all_looks, 1 + int(seconds / EVERY.total_seconds()))
 
     @property
     def turns(self) -> int:

@@ -89,7 +89,7 @@ def _live_cpu(live: Counted) -> dict[str, float]:
 
 def carry() -> int:
     """Write the model's tables and charts."""
-    jobs = {lane: [ScaleJob(rows=rows, lane=lane) for rows in SIZES] for lane in ("batch", "live")}  # type: ignore[arg-type]  # of a dict's keys
+    jobs = {lane: [ScaleJob(rows=rows, lane=lane) for rows in SIZES] for lane in ("batch", "live")}
     found = {lane: [(job, counts_of(job), bill_of(job, counts_of(job))) for job in own] for lane, own in jobs.items()}
     text = "\n\n".join([*(f"### {lane} lane\n\n{_table(rows)}" for lane, rows in found.items()), _hours_table(jobs)])
     text = f"{text}\n\n{_parts_table(found)}"
@@ -101,7 +101,8 @@ def carry() -> int:
 
 
 def _table(rows: Iterable[tuple[ScaleJob, Counts, Bill]]) -> str:
-    names = "rows|shards|Lambda GB-s|transitions|largest history|S3 PUT|S3 GET|DynamoDB units|AWS $|AWS $ per million rows|API $"
+    names = "rows|shards|Lambda GB-s|transitions|largest history|S3 PUT|S3 GET|DynamoDB units"
+    names += "|AWS $|AWS $ per million rows|API $"
     lines = [f"| {names.replace('|', ' | ')} |", "|" + "--:|" * (names.count("|") + 1)]
     for job, counts, bill in rows:
         figures = (
@@ -134,12 +135,16 @@ def _parts_table(found: dict[str, list[tuple[ScaleJob, Counts, Bill]]]) -> str:
     lines += [f"| the API | {batch.api_usd:.2f} | {live.api_usd:.2f} |", "", "### A month without a job", ""]
     month = standing_usd()
     told = ", ".join(f"{name} {usd:.2f}" for name, usd in month.items())
-    return "\n".join([*lines, f"{sum(month.values()):.2f} dollars: {told}."])
+    return "\n".join(
+        [*lines, f"{sum(month.values()):.2f} dollars at most: {told}; a metric counts in the hours that have it."]
+    )
 
 
 def _charts(found: dict[str, list[tuple[ScaleJob, Counts, Bill]]], batch: list[ScaleJob]) -> None:
     dollars = [Line(f"AWS, {lane} lane", [(j.rows, bill.total) for j, _, bill in rows]) for lane, rows in found.items()]
-    dollars += [Line(f"API, {lane} lane", [(j.rows, bill.api_usd) for j, _, bill in rows]) for lane, rows in found.items()]
+    dollars += [
+        Line(f"API, {lane} lane", [(j.rows, bill.api_usd) for j, _, bill in rows]) for lane, rows in found.items()
+    ]
     title = "What a job costs: AWS beside the API"
     text = chart(title, dollars, x_name="rows", y_name="dollars")
     (ROOT / "docs" / "scaling-dollars.svg").write_text(text, encoding="utf-8")

@@ -95,7 +95,9 @@ def test_the_check_that_is_committed_holds() -> None:
 
 def test_a_chart_is_xml_with_a_line_for_each() -> None:
     """Names are escaped, labels do not lie on each other."""
-    drawn = ET.fromstring(chart("a < b", [Line("x & y", [(1, 1), (10, 5)]), Line("z", [(1, 2), (10, 5)])], x_name="x", y_name="y"))
+    drawn = ET.fromstring(
+        chart("a < b", [Line("x & y", [(1, 1), (10, 5)]), Line("z", [(1, 2), (10, 5)])], x_name="x", y_name="y")
+    )
     lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
     texts = {one.text: float(one.attrib["y"]) for one in drawn.findall("{http://www.w3.org/2000/svg}text")}
     assert len(lines) == 2

@@ -57,7 +57,7 @@ def test_shards_are_cut_by_bytes_too() -> None:
 
 
 def test_shards_are_cut_by_what_their_answers_may_weigh() -> None:
-    """Two answers of 1,024 tokens, asked once each, fit a disk of 18,000 bytes; if they may be asked again, one does."""
+    """Two answers of 1,024 tokens, asked once each, fit 18,000 bytes of disk; where they may be raised, one does."""
     world = dropped(reviews(5), max_answer_bytes=18_000)
     world.split()
     assert [item.requests for item in world.manifest.shards] == [2, 2, 1]

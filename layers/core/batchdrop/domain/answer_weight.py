@@ -10,7 +10,7 @@ from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.request_count import most_asks
 
 LINE_BYTES = 800  # of a result line around its text: ids, model, usage; the emulator's have about 560
-# Twice what a token of Latin script has: what JSON escapes (quotes, newlines, \uXXXX) takes two to six bytes a character.
+# Twice what a token of Latin script has: what JSON escapes (quotes, newlines, \uXXXX) takes two to six bytes.
 BYTES_PER_TOKEN = 8
 MOST_TOKENS = 300_000  # no model writes more; a `max_tokens` beyond is refused by the API
 
