@@ -22,9 +22,8 @@ class ScaleJob:
 
     `answer_bytes` is a result line's, `output_bytes` a row's of the output. `leftovers` is the share of a round's
     requests that the next one asks again. `batch_hours` is how long a Message Batch takes from its create to its end;
-    `looks`, if given, is how often all
-    Message Batches together were looked at, and `open_seconds` how long the job was open, instead of what follows from
-    it. `answer_seconds` is a live answer's.
+    `looks`, if given, is how often all Message Batches together were looked at, and `open_seconds` how long the job was
+    open, instead of what follows from it. `answer_seconds` is a live answer's.
     """
 
     rows: int
