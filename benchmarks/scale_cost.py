@@ -123,7 +123,8 @@ def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:
         found[function] = cpu / share + waits + moved.get(function, 0.0) / BYTES_A_SECOND
     if job.slices:
         cpu = job.requests * cpu_by_row().get("AnswerRequestsFunction", 0.0)
-        found["AnswerRequestsFunction"] = max(cpu, job.slices * job.answer_seconds * SLICES_TAKE)
+        waits = job.workers * job.requests / job.rate_allowed  # a worker without permits is paid, too
+        found["AnswerRequestsFunction"] = max(cpu, job.slices * job.answer_seconds * SLICES_TAKE, waits)
     return found
 
 

@@ -90,6 +90,21 @@ class ScaleJob:
         return self.shards * sum(self.slices_by_round) if self.lane == "live" else 0
 
     @property
+    def workers(self) -> int:
+        """Return how many workers the live lane has at once; each holds its slice, also while it waits for permits."""
+        return max(1, min(self.live_concurrency, self.slices))
+
+    @property
+    def rate_allowed(self) -> float:
+        """Return the live requests a second that the account's limit leaves."""
+        return self.live_rpm / 60 * self.live_share
+
+    @property
+    def rate_able(self) -> float:
+        """Return the live requests a second that the workers' windows make."""
+        return self.workers * min(self.live_window, self.requests) / self.answer_seconds
+
+    @property
     def open_at_once(self) -> int:
         """Return how many of its Message Batches may be in the processing queue together."""
         places = max(1, self.queue_requests // max(1, round(self.rows / self.shards)))

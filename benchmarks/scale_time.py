@@ -71,9 +71,8 @@ def _batch_bound(job: ScaleJob) -> str:
 
 def _live(job: ScaleJob) -> tuple[float, str]:
     """Return hours and what binds: the account's requests a minute, or how many are open at once."""
-    allowed = job.live_rpm / 60 * job.live_share
-    able = min(job.live_concurrency, max(1, job.slices)) * min(job.live_window, job.requests) / job.answer_seconds
     name = "LiveConcurrency" if job.slices > job.live_concurrency else "an answer's own time"
+    allowed, able = job.rate_allowed, job.rate_able
     rate, bound_by = (allowed, "requests a minute") if allowed < able else (able, name)
     return job.requests / rate / HOUR, bound_by
 
