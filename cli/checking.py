@@ -22,6 +22,7 @@ from batchdrop.usecases.attachments import Attachments
 from batchdrop.usecases.check_upload import Check, check_upload
 from batchdrop.usecases.count_sample import SampleCount, count_sample
 from batchdrop.usecases.estimating import refuse_too_expensive
+from batchdrop.usecases.job_cap import pricer_of
 from cli.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
 from cli.local_file import LocalFile
 from cli.local_files import LocalFiles, named_only
@@ -136,6 +137,7 @@ def checked_file(
     source = LocalFile(file)
     upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own)
+    pricer_of(manifest)  # as the split would: a cap needs a price
     attach = Attachments(LocalFiles(files), "") if files else named_only
     with console.status(f"reading {file.name} ..."):
         sample = exact.sample if exact else 0

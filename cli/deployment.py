@@ -12,9 +12,11 @@ import botocore.exceptions
 
 from batchdrop.adapters.dynamodb import DynamoLedger
 from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
 from batchdrop.adapters.s3 import S3ObjectStore
 from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter, StepFunctionsTaskTokens
 from cli.bucket import JobBucket
+from cli.job_view import ReadProgress, no_progress
 from cli.running_stacks import running_stacks
 from cli.voice import USAGE_ERROR, CommandError
 
@@ -54,6 +56,7 @@ class Deployment:
     stack: str = DEFAULT_STACK
     region: str | None = None
     endpoint_url: str | None = None
+    progress: ReadProgress = no_progress
     described: dict[str, Any] = field(default_factory=dict, repr=False)
     """CloudFormation's own description of the stack."""
 
@@ -143,6 +146,7 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
         executions=client("stepfunctions"),
         ledger=DynamoLedger(table),
         approvals=DynamoApprovals(table),
+        progress=DynamoProgressBoard(table).noted,
         state_machine_arn=outputs["JobStateMachineArn"],
         client=client,
         outputs=outputs,

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from batchdrop.domain.job_progress import ShardProgress
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
 from batchdrop.domain.submission import Halt, ShardFailure, Submission
@@ -71,15 +72,6 @@ class JobView:
     error: str = ""
     began_at: datetime | None = None
     at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShardProgress:
-    """How many of a round's requests have a result, as a function saw it last."""
-
-    shard: int
-    asked_round: int
-    done: int
 
 
 class Facts(Protocol):
@@ -201,8 +193,8 @@ class JobWatcher:
         """What has a result in an open round counts from what the rounds before it left over."""
         for known in self._progress(self._view.job_id):
             shard = self._view.shards[known.shard]
-            if known.asked_round == shard.rounds - 1:
-                shard.done = min(shard.requests, shard.done + known.done)
+            if known.stage == "asked" and known.round == shard.rounds - 1:
+                shard.done = min(shard.requests, shard.done + known.requests - known.processing)
 
     def _note_collected(self) -> None:
         """A shard is collected once the tally of its last round's part is there, which is written last."""

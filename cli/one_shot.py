@@ -107,6 +107,7 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
         store=deployment.bucket,
         ledger=deployment.ledger,
         approvals=deployment.approvals,
+        progress=deployment.progress,
     )
     view = follow(watcher.look, console=console, pause=_pauser(stack), until=HELD)
     folder, results = run.out / job_id, results_prefix(run.drop.key, job_id)

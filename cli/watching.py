@@ -12,7 +12,7 @@ from cli.job_papers import Summary, read_summary
 from cli.job_view import JobView, JobWatcher, Stage
 from cli.jobs import Job
 from cli.outputs import show_end
-from cli.progress import LOOK_SECONDS, Pause, follow, follow_in_lines
+from cli.progress import LOOK_SECONDS, Look, Pause, follow, follow_in_lines
 from cli.voice import FAILED, INTERRUPTED, Voice
 
 FAR_LOOK_SECONDS = 2.0  # on AWS, where a look is a few requests and little happens within a second
@@ -39,17 +39,34 @@ def followed(deployment: Deployment, job: Job, voice: Voice, *, is_silent: bool 
         store=deployment.bucket,
         ledger=deployment.ledger,
         approvals=deployment.approvals,
+        progress=deployment.progress,
     )
     seconds = LOOK_SECONDS if deployment.is_embedded else FAR_LOOK_SECONDS
     pause: Pause = time.sleep
     try:
         if voice.json and not is_silent:
             return follow_in_lines(watcher.look, voice.line, pause=pause, seconds=seconds)
-        return follow(watcher.look, console=voice.console, pause=pause, seconds=seconds)
+        look = _asking_for_approval(watcher.look, deployment.command("approve", job.job_id), voice)
+        return follow(look, console=voice.console, pause=pause, seconds=seconds)
     except KeyboardInterrupt:
         again, stop = deployment.command("watch", job.job_id), deployment.command("cancel", job.job_id)
         typer.echo(f"job {job.job_id} goes on. Follow it again: {again}; stop it: {stop}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _asking_for_approval(look: Look, approve: str, voice: Voice) -> Look:
+    """Return a look that says, once, how a job goes on that waits for somebody to approve its sample."""
+    is_said = False
+
+    def looked() -> JobView:
+        nonlocal is_said
+        view = look()
+        if view.stage is Stage.UNAPPROVED and not is_said:
+            is_said = True
+            voice.console.print(Text(f"the sample is answered; to ask the rest: {approve}"), soft_wrap=True)
+        return view
+
+    return looked
 
 
 def _say_end(deployment: Deployment, job_id: str, view: JobView, summary: Summary | None, voice: Voice) -> None:

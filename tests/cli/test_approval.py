@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -19,7 +20,10 @@ from batchdrop.usecases.await_approval import await_approval
 from cli.approval import approve, as_text, cost_words, decide_on_sample
 from cli.deployment import Deployment
 from cli.job_control import NoSuchJobError, cancel
+from cli.job_view import JobView, Stage
 from cli.main import app
+from cli.voice import Voice
+from cli.watching import _asking_for_approval
 from local.service_processes import free_port
 from tests.approval_fakes import FakeApprovals
 from tests.fakes import START, FakeClock, FakeLedger
@@ -187,3 +191,12 @@ def test_no_such_stack() -> None:
     result = CliRunner().invoke(app, ["approve", "job-1", "--endpoint-url", f"http://127.0.0.1:{free_port()}"])
     assert result.exit_code == 1
     assert "no stack 'batchdrop'" in result.output
+
+
+def test_watching_says_how_to_approve() -> None:
+    """Once, however often one looks; the following goes on."""
+    shown = io.StringIO()
+    voice = cast("Voice", SimpleNamespace(console=Console(file=shown, width=200)))
+    look = _asking_for_approval(lambda: JobView(JOB, stage=Stage.UNAPPROVED), f"batchdrop approve {JOB}", voice)
+    assert [look().stage, look().stage] == [Stage.UNAPPROVED] * 2
+    assert shown.getvalue() == f"the sample is answered; to ask the rest: batchdrop approve {JOB}\n"

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from batchdrop.domain.job_progress import ShardProgress
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.domain.row import Cursor
@@ -43,7 +44,9 @@ class Scene:
     def __init__(self) -> None:
         self.executions, self.ledger = FakeExecutions(), FakeLedger()
         self.store = FakeBucket()
+        self.noted: list[ShardProgress] = []
         fakes: Any = {"executions": self.executions, "store": self.store, "ledger": self.ledger}
+        fakes |= {"progress": lambda _job_id: self.noted}
         self.look = JobWatcher(job_id=JOB, execution_arn="arn", **fakes).look
 
     def split(self, *, shards: int, finished: bool = True, requests: int = 9) -> None:
@@ -115,6 +118,21 @@ def test_stages_of_a_shard(scene: Scene) -> None:
     assert [shard.batch_id for shard in view.shards] == ["msgbatch_0", "msgbatch_1", ""]
     assert view.shards[1].tally == Tally(10, 8, 1, 1)
     assert view.rows == 30
+
+
+def test_an_open_round_counts_what_a_look_at_it_saw(scene: Scene) -> None:
+    """What is said of an earlier round, or of a shard that is collected, says nothing of this one."""
+    scene.split(shards=2)
+    scene.submit(0)
+    scene.submit(1)
+    scene.noted = [
+        ShardProgress(0, "asked", 0, "batch", NOW, requests=9, processing=2),
+        ShardProgress(1, "asked", 1, "batch", NOW, requests=9, processing=1),
+    ]
+    assert [shard.done for shard in scene.look().shards] == [7, 0]
+    scene.noted = [ShardProgress(0, "collected", 0, "batch", NOW, answered=9)]
+    scene.collect(0)
+    assert scene.look().shards[0].stage is Stage.COLLECTED
 
 
 def test_failed_shard(scene: Scene) -> None:
