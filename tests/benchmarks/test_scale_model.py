@@ -99,6 +99,6 @@ def test_a_chart_is_xml_with_a_line_for_each() -> None:
         chart("a < b", [Line("x & y", [(1, 1), (10, 5)]), Line("z", [(1, 2), (10, 5)])], x_name="x", y_name="y")
     )
     lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
-    texts = {one.text: float(one.attrib["y"]) for one in drawn.findall("{http://www.w3.org/2000/svg}text")}
+    texts = {one.text: float(one.get("y", "0")) for one in drawn.findall("{http://www.w3.org/2000/svg}text")}
     assert len(lines) == 2
     assert abs(texts["x & y"] - texts["z"]) >= 15
