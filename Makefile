@@ -12,6 +12,9 @@ SAM := .tools/sam/bin/sam
 CHECKOV := .tools/checkov/bin/checkov
 AUDIT := .tools/audit/bin/pip-audit
 FN ?= split_upload
+# Layers are built for this machine, so that tests can run what was built; `make deploy` builds for the template's.
+DEPLOYED := arm64
+ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 
 .PHONY: help setup demo test faults bench check lint format lock build validate checkov audit invoke deploy destroy clean
 
@@ -91,12 +94,16 @@ $(AUDIT): $(UV) tools/audit/requirements.lock
 validate: setup $(SAM) ## Lint and build the SAM application.
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(MAKE) checkov
-	$(MAKE) build
-	@size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
-		echo "layers, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; test $$size -lt 255000000
+	@for arch in $(sort $(DEPLOYED) $(ARCH)); do $(MAKE) build ARCH=$$arch || exit 1; \
+		size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
+		echo "layers for $$arch, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; \
+		test $$size -lt 255000000 || exit 1; done
 
-build: setup $(SAM) ## sam build
-	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+# The built template names the processor that its layers are for, so what is deployed from it always fits. SAM's cache
+# does not know of ARCH.
+build: setup $(SAM) ## sam build, for this machine's processor: make build ARCH=arm64
+	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) $(SAM) build --cache-dir .aws-sam/cache-$(ARCH)
+	@sed -i.bak 's/^\( *- \)$(DEPLOYED)$$/\1$(ARCH)/' .aws-sam/build/template.yaml && rm .aws-sam/build/template.yaml.bak
 
 checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; exceptions and reasons are in .checkov.yaml.
 	$(BIN)/python -m tools.findings $(CURDIR)/$(CHECKOV)
@@ -115,6 +122,7 @@ invoke: setup ## Run one function with its event under `sam local invoke`: make 
 		--event events/$(FN).json
 
 # The first time it asks, and keeps the answers in deploy.toml; after that it shows what would change, and asks for that only.
+deploy: ARCH := $(DEPLOYED)
 deploy: build ## Deploy to the AWS account of your credentials.
 	@test -f deploy.toml || cp samconfig.toml deploy.toml
 	@SAM_CLI_TELEMETRY=0 $(SAM) deploy --no-progressbar --config-file "$(CURDIR)/deploy.toml" $$(grep -q '^region' deploy.toml || echo --guided)

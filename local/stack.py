@@ -45,6 +45,7 @@ class StackOptions:
     `ministack_port`: None for any free one.
     `log_dir`: kept; None for one that goes with the stack.
     `overrides`: template parameters by name.
+    `logs_requests`: ministack writes a line for each request into its log.
     """
 
     wait_scale: float = 0.02
@@ -56,6 +57,7 @@ class StackOptions:
     overrides: Mapping[str, str] = field(default_factory=dict)
     template: Path = _PROJECT_TEMPLATE
     stack_name: str = "batchdrop"
+    logs_requests: bool = False
 
     def __post_init__(self) -> None:
         if self.wait_scale <= 0:
@@ -172,6 +174,7 @@ class EmbeddedStack:
                 wait_scale=self.options.wait_scale,
                 ministack_port=self.options.ministack_port,
                 claude_arguments=None if own_service else (*speed, *self.options.claude_arguments),
+                logs_requests=self.options.logs_requests,
             )
         )
 

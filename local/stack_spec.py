@@ -10,7 +10,8 @@ class StackSpec:
     """How to start the stack's processes.
 
     `temp_dir` is the stack's own and is removed at the end; `log_dir` is kept unless it lies inside. No
-    `claude_arguments` means no emulator. `ministack_port` None means any free one.
+    `claude_arguments` means no emulator. `ministack_port` None means any free one. `logs_requests`: ministack's log
+    has a line for each request.
     """
 
     temp_dir: Path
@@ -18,6 +19,7 @@ class StackSpec:
     wait_scale: float
     ministack_port: int | None
     claude_arguments: tuple[str, ...] | None
+    logs_requests: bool = False
 
     def to_line(self) -> str:
         """One line of JSON, with its newline."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import filecmp
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -61,7 +62,14 @@ def _is_fresh() -> bool:
     """Tell whether each function's code, and the core layer's, is the sources' to the byte."""
     pairs = [(ROOT / "functions" / function, BUILD / logical_id(function)) for function in FUNCTIONS]
     pairs.append((ROOT / "layers/core/batchdrop", BUILD / "CoreLayer/python/batchdrop"))
-    return (BUILD / "FormatsLayer").is_dir() and all(_is_copy(source, copy) for source, copy in pairs)
+    return _is_native() and all(_is_copy(source, copy) for source, copy in pairs)
+
+
+def _is_native() -> bool:
+    """Tell whether both layers are there, and for this machine: `make deploy` builds them for the template's."""
+    machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    wheels = [("CoreLayer", "msgspec"), ("FormatsLayer", "zstandard")]
+    return all(any((BUILD / layer / "python" / name).glob(f"*-{machine}-linux-gnu.so")) for layer, name in wheels)
 
 
 def _is_copy(source: Path, copy: Path) -> bool:

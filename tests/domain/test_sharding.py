@@ -10,9 +10,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.domain.answer_weight import weigher
 from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
+from batchdrop.domain.limits import MAX_ANSWER_BYTES, MAX_BATCH_REQUESTS
 from batchdrop.domain.manifest import ShardItem
+from batchdrop.domain.recipe import Recipe
 from batchdrop.domain.request import request_line
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sharding import BODY_HEAD, BODY_TAIL, Packer, Placement, ShardLimits
@@ -192,3 +195,32 @@ def test_no_shard_of_several_requests_costs_more_than_it_may(asked: list[Decimal
         own = [usd for placement, usd in placed if placement.shard == shard and usd]
         assert sum(own) <= 2 or len(own) == 1
     assert [placement.opens_shard for placement, _ in placed].count(True) == placed[-1][0].shard + 1
+
+
+weights = st.lists(st.none() | st.integers(0, 100), min_size=1, max_size=60)
+
+
+@given(weights, st.integers(100, 300))
+def test_no_shard_weighs_more_than_its_disk_holds(asked: list[int | None], most: int) -> None:
+    """Nothing is lost or reordered, and no shard ends before the next answer would have gone over."""
+    packer = Packer("job", ShardLimits(max_answer_bytes=most))
+    placed = [(packer.place(None) if own is None else packer.place(10, answer_bytes=own), own or 0) for own in asked]
+    shards = [[own for place, own in placed if place.shard == shard] for shard in range(placed[-1][0].shard + 1)]
+    assert [own for shard in shards for own in shard] == [own or 0 for own in asked]
+    assert all(shard and sum(shard) <= most for shard in shards)
+    for shard, after in pairwise(shards):
+        assert sum(shard) + after[0] > most
+
+
+def test_answers_fill_the_disk_exactly() -> None:
+    """What just fits goes in; a byte more opens the next shard, also behind rows without a request."""
+    packer = Packer("job", ShardLimits(max_answer_bytes=100))
+    placed = [packer.place(10, answer_bytes=own).shard for own in (60, 40, 1, 99, 1)]
+    assert placed == [0, 0, 1, 1, 2]
+
+
+def test_the_usual_recipe_fills_its_shards() -> None:
+    """100,000 answers of the recipe's default `max_tokens`, and of four times as many, are one shard."""
+    for max_tokens in (1_024, 4_096):
+        weight = weigher(Recipe(model="m", prompt="p", max_tokens=max_tokens))(b"")
+        assert weight * MAX_BATCH_REQUESTS <= MAX_ANSWER_BYTES

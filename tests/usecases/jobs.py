@@ -48,6 +48,7 @@ class World:
 
     rows: int = 100_000
     max_bytes: int = 250_000_000
+    max_answer_bytes: int = 4_000_000_000
     live_rows: int = 0
     poll_seconds: float = 0.0
     ends_by_itself: bool = True  # Message Batches end after the first look; else only once they are canceled
@@ -76,7 +77,7 @@ class World:
             store=self.store,
             clock=FakeClock(looks=looks),
             formats=FileFormats(),
-            limits=ShardLimits(max_rows=self.rows, max_bytes=self.max_bytes),
+            limits=ShardLimits(self.rows, self.max_bytes, self.max_answer_bytes),
             time_reserve=60,
             live_rows=self.live_rows,
         )

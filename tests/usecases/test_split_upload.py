@@ -56,6 +56,24 @@ def test_shards_are_cut_by_bytes_too() -> None:
         assert len(world.store.read(KEYS.requests(item.shard))) == item.bytes <= 1_000
 
 
+def test_shards_are_cut_by_what_their_answers_may_weigh() -> None:
+    """Two answers of 1,024 tokens, asked once each, fit 18,000 bytes of disk; where they may be raised, one does."""
+    world = dropped(reviews(5), max_answer_bytes=18_000)
+    world.split()
+    assert [item.requests for item in world.manifest.shards] == [2, 2, 1]
+    again = dropped(reviews(3), recipe=f"{RECIPE}retry: {{max_tokens: x2}}\n", max_answer_bytes=27_000)
+    again.split()
+    assert [item.requests for item in again.manifest.shards] == [1, 1, 1]
+
+
+def test_ready_made_requests_weigh_what_each_may_answer() -> None:
+    """Their `max_tokens` stand in the file; rows that cannot be asked weigh nothing."""
+    lines = [READY.replace(b'"max_tokens":1', b'"max_tokens":%d' % tokens) for tokens in (1_000, 1_000, 100, 2_000)]
+    world = dropped(b"".join([*lines[:1], b"no request\n", *lines[1:]]), key="inbox/f.jsonl", max_answer_bytes=18_500)
+    world.split()
+    assert [(item.rows, item.requests) for item in world.manifest.shards] == [(3, 2), (2, 2)]
+
+
 def test_bad_rows_are_kept_with_their_reason() -> None:
     """A reject has a place in its shard, a reason, and no request."""
     world = dropped(b"x,y\n1,2\n3\n,5\n6,7\n")

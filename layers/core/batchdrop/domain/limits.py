@@ -6,6 +6,7 @@ MAX_BATCH_REQUESTS = 100_000  # Message Batches: at most 100,000 requests
 MAX_BATCH_BYTES = 250_000_000  # Message Batches: at most 256 MB; kept below in case MB is decimal and to leave headroom
 MAX_REQUEST_BYTES = 32_000_000  # Messages: body at most 32 MB
 MAX_CUSTOM_ID_CHARS = 64  # Message Batches: custom_id is ^[a-zA-Z0-9_-]{1,64}$
+MAX_ANSWER_BYTES = 4_000_000_000  # ours: of a shard's answers, all rounds together, on 4,096 MB (4.29e9) of /tmp
 MAX_CELL_CHARS = 10_000_000  # ours: a longer CSV cell is an unclosed quote, not a cell
 MAX_LINE_BYTES = 64_000_000  # ours: twice the largest request; a longer line is not a row
 

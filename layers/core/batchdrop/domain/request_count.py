@@ -111,10 +111,16 @@ class RequestCount:
         part.reread += shared if frame.cached == "shared" else 0.0
 
 
+def most_asks(recipe: Recipe) -> tuple[int, int]:
+    """Return how often the recipe lets a row be paid for: prompts, and answers of its `max_tokens`."""
+    again, doubled = recipe.retry.invalid, recipe.retry.max_tokens is not None
+    each = 2 if doubled else 1  # an answer that was cut is asked again with twice the room
+    return 1 + doubled + again, 1 + 2 * doubled + each * again
+
+
 def _estimate(recipe: Recipe | None) -> Estimate:
     """Return an empty estimate, with how often the recipe lets a row be paid for."""
     if recipe is None:
         return Estimate()
-    again, doubled = recipe.retry.invalid, recipe.retry.max_tokens is not None
-    each = 2 if doubled else 1  # an answer that was cut is asked again with twice the room
-    return Estimate(input_asks=1 + doubled + again, output_asks=1 + 2 * doubled + each * again)
+    prompts, answers = most_asks(recipe)
+    return Estimate(input_asks=prompts, output_asks=answers)

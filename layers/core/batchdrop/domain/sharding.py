@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from batchdrop.domain import custom_id
-from batchdrop.domain.limits import MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
+from batchdrop.domain.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
 from batchdrop.domain.request import request_line
 
 NO_DOLLARS = Decimal(0)
@@ -19,11 +19,13 @@ BODY_TAIL = b"\n]}"
 class ShardLimits:
     """How much one shard may hold: rows (those without a request count too), bytes of the create body, dollars.
 
+    `max_answer_bytes` is what its answers may weigh (`answer_weight`), so that collecting them never fills the disk.
     `max_usd` is what its requests may cost at most, at the standard price; None where they may cost what they do.
     """
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
+    max_answer_bytes: int = MAX_ANSWER_BYTES
     max_usd: Decimal | None = None
     sample: int | None = None
     """How many requests the first shard takes at most, as the recipe's `sample`."""
@@ -49,15 +51,17 @@ class Packer:
         self._limits = limits
         self._open(first_shard)
 
-    def place(self, params_bytes: int | None, usd: Decimal = NO_DOLLARS) -> Placement:
+    def place(self, params_bytes: int | None, usd: Decimal = NO_DOLLARS, answer_bytes: int = 0) -> Placement:
         """Place the next row: `params_bytes` is the size of its `params`, or None for a row without a request.
 
-        A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES; one that may cost more
-        than a shard should (`usd`, at most) is the only one of its shard.
+        A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and what its answers
+        may weigh (`answer_bytes`) below MAX_ANSWER_BYTES; one that may cost more than a shard should (`usd`, at most)
+        is the only one of its shard.
         """
-        if self._rows and not (self._has_room(params_bytes) and self._can_afford(usd)):
+        if self._rows and not (self._has_room(params_bytes, answer_bytes) and self._can_afford(usd)):
             self._open(self._shard + 1)
         self._usd += usd
+        self._answers += answer_bytes
         self._bytes += self._cost(params_bytes)
         self._requests += params_bytes is not None
         placement = Placement(self._shard, self._rows)
@@ -79,11 +83,16 @@ class Packer:
         self._rows = 0
         self._requests = 0
         self._usd = NO_DOLLARS
+        self._answers = 0
         self._bytes = len(BODY_HEAD) + len(BODY_TAIL)
         self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
 
-    def _has_room(self, params_bytes: int | None) -> bool:
-        return not self.is_full and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+    def _has_room(self, params_bytes: int | None, answer_bytes: int) -> bool:
+        return (
+            not self.is_full
+            and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+            and self._answers + answer_bytes <= self._limits.max_answer_bytes
+        )
 
     def _can_afford(self, usd: Decimal) -> bool:
         """Tell whether a request's dollars fit beside others'; a shard without any takes it whatever it costs."""

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from batchdrop.domain.answer_weight import weigher
 from batchdrop.domain.budget import NOTHING
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
@@ -177,6 +178,7 @@ class _Split:
         limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
+        self._weigh = weigher(manifest.recipe)
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
@@ -217,7 +219,8 @@ class _Split:
         if params is None:
             return _Placed(row, self._packer.place(None), None, reason)
         usd = NOTHING if self._priced is None else self._priced(params)
-        return _Placed(row, self._packer.place(len(params), usd), params, reason, self._source.own, usd=usd)
+        placement = self._packer.place(len(params), usd, self._weigh(params))
+        return _Placed(row, placement, params, reason, self._source.own, usd=usd)
 
     def _placed_once(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
         """Place rows so that no shard asks the same twice."""
