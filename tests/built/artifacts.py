@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import filecmp
 import platform
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.project import FUNCTIONS, ROOT, template
 BUILD = ROOT / ".aws-sam" / "build"
 LOCK = ROOT / ".aws-sam.lock"  # two processes of one test run must not build at once
 BUILD_SECONDS = 600
+MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())  # in AWS's words
 
 
 def built() -> Path:
@@ -59,7 +61,10 @@ def _link(source: str, target: str) -> None:
 
 
 def _is_fresh() -> bool:
-    """Tell whether each function's code, and the core layer's, is the sources' to the byte."""
+    """Tell whether each function's code, and the core layer's, is the sources' to the byte, for this machine."""
+    described = BUILD / "template.yaml"
+    if not described.exists() or f"- {MACHINE}\n" not in described.read_text(encoding="utf-8"):
+        return False
     pairs = [(ROOT / "functions" / function, BUILD / logical_id(function)) for function in FUNCTIONS]
     pairs.append((ROOT / "layers/core/batchdrop", BUILD / "CoreLayer/python/batchdrop"))
     return _is_native() and all(_is_copy(source, copy) for source, copy in pairs)
