@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import filecmp
 import platform
-import platform
 import shutil
 import subprocess
 from pathlib import Path
