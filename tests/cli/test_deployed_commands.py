@@ -216,7 +216,7 @@ def test_fetch(tmp_path: Path) -> None:
     """Each file under its name; a second time nothing travels; one that was changed here comes again."""
     told = document("fetch", JOB, "--out", str(tmp_path))
     names = sorted(Path(one["path"]).name for one in told["files"])
-    assert names == ["failed.jsonl", "output.csv", "summary.json"]
+    assert names == ["failed.jsonl", "output.csv", "report.html", "status.html", "summary.json"]
     assert sorted(path.name for path in (tmp_path / JOB).iterdir()) == names
     with (tmp_path / JOB / "output.csv").open(newline="") as output:
         assert len(list(csv.reader(output))) == 6
@@ -225,6 +225,8 @@ def test_fetch(tmp_path: Path) -> None:
     assert {Path(one["path"]).name: one["was_there"] for one in again["files"]} == {
         "failed.jsonl": False,
         "output.csv": True,
+        "report.html": True,
+        "status.html": True,
         "summary.json": True,
     }
     assert (tmp_path / JOB / "failed.jsonl").read_text() != "spoilt"

@@ -38,7 +38,7 @@ def test_run_against_a_service_of_ones_own(starts: Starts, tmp_path_factory: pyt
     assert not (folder / "logs" / "claude_api.log").exists()
 
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("failed.jsonl", "functions.json", "logs", "output.csv", "summary.json")
+        *("failed.jsonl", "functions.json", "logs", "output.csv", "report.html", "status.html", "summary.json")
     ]
     with (folder / "output.csv").open(encoding="utf-8", newline="") as output:
         header, *rows = csv.reader(output)

@@ -105,7 +105,7 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
             for shard in shards
             for kind in ("r0.csv", "r0.failed.jsonl", "r0.tally.json")
         ),
-        *(f"{results}/{name}" for name in ("output.csv", "failed.jsonl", "summary.json")),
+        *(f"{results}/{name}" for name in ("output.csv", "failed.jsonl", "report.html", "status.html", "summary.json")),
     ]
     written = [key for key in shared_bench.keys("") if job in key]
     assert sorted(written) == sorted(expected)

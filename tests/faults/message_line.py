@@ -117,9 +117,11 @@ class _Post:
         *,
         data: bytes,
         timeout: aiohttp.ClientTimeout,
+        headers: Mapping[str, str],
         allow_redirects: bool,
     ) -> None:
         assert not allow_redirects, "a redirect would send the request twice"
+        common = {**common, **headers}
         self._line = line
         self._within = timeout.total
         self._request = httpx2.Request("POST", str(url), headers=common, content=data)
