@@ -11,12 +11,17 @@ class CustomId(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass ta
     index: int
 
     def __str__(self) -> str:
-        return f"{self.job}-{self.shard:05d}-{self.index:06d}"
+        return after(prefix(self.job, self.shard), self.index)
 
 
 def prefix(job: str, shard: int) -> str:
     """Return what every custom_id of one shard starts with."""
     return f"{job}-{shard:05d}-"
+
+
+def after(own: str, index: int) -> str:
+    """Return the custom_id of the row `index` of the shard whose prefix is `own`."""
+    return f"{own}{index:06d}"
 
 
 def parse(text: str) -> CustomId | None:

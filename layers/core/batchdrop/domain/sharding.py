@@ -55,11 +55,14 @@ class Packer:
         A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES; one that may cost more
         than a shard should (`usd`, at most) is the only one of its shard.
         """
-        if self._rows and not (self._has_room(params_bytes) and self._can_afford(usd)):
+        cost = self._cost(params_bytes)
+        if self._rows and not (self._has_room(cost) and self._can_afford(usd)):
             self._open(self._shard + 1)
-        self._usd += usd
-        self._bytes += self._cost(params_bytes)
-        self._requests += params_bytes is not None
+            cost = self._cost(params_bytes)
+        if params_bytes is not None:
+            self._requests += 1
+            self._bytes += cost
+            self._usd += usd
         placement = Placement(self._shard, self._rows)
         self._rows += 1
         return placement
@@ -82,8 +85,8 @@ class Packer:
         self._bytes = len(BODY_HEAD) + len(BODY_TAIL)
         self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
 
-    def _has_room(self, params_bytes: int | None) -> bool:
-        return not self.is_full and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+    def _has_room(self, cost: int) -> bool:
+        return self._bytes + cost <= self._limits.max_bytes and not self.is_full
 
     def _can_afford(self, usd: Decimal) -> bool:
         """Tell whether a request's dollars fit beside others'; a shard without any takes it whatever it costs."""
