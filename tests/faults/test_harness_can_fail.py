@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -83,7 +82,7 @@ class _SpoiltPart:
 
     def add(self, row: StoredRow, outcome: Outcome) -> None:
         if not self._loses:
-            self._part.add(row, replace(outcome, values=("an answer of another row",)))
+            self._part.add(row, msgspec.structs.replace(outcome, values=("an answer of another row",)))
         elif not row.raw.startswith("1,"):
             self._part.add(row, outcome)
 

@@ -23,8 +23,7 @@ _PER_MILLION = Decimal(1_000_000)
 
 def is_long_prompt(usage: Usage) -> bool:
     """Tell whether a request's whole prompt, cached parts included, is over the price step."""
-    cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-    return usage.input_tokens + cached > LONG_PROMPT_TOKENS
+    return usage.prompt_tokens > LONG_PROMPT_TOKENS
 
 
 def lane_of(usage: Usage) -> Lane:

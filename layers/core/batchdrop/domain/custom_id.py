@@ -11,12 +11,17 @@ class CustomId(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass ta
     index: int
 
     def __str__(self) -> str:
-        return f"{self.job}-{self.shard:05d}-{self.index:06d}"
+        return after(prefix(self.job, self.shard), self.index)
 
 
 def prefix(job: str, shard: int) -> str:
     """Return what every custom_id of one shard starts with."""
     return f"{job}-{shard:05d}-"
+
+
+def after(own: str, index: int) -> str:
+    """Return the custom_id of the row `index` of the shard whose prefix is `own`."""
+    return f"{own}{index:06d}"
 
 
 def parse(text: str) -> CustomId | None:
@@ -31,7 +36,8 @@ def parse(text: str) -> CustomId | None:
 def index_after(own: str, text: str) -> int | None:
     """Return the index in a custom_id that starts with `own`, a shard's prefix; None for any other custom_id."""
     index = text[len(own) :]
-    return int(index) if text.startswith(own) and _is_number(index) else None
+    is_own = text.startswith(own) and index.isascii() and index.isdigit()  # without a call: this runs for each result
+    return int(index) if is_own else None
 
 
 def _is_number(text: str) -> bool:

@@ -63,12 +63,13 @@ class ResultHead(msgspec.Struct, frozen=True):
         A result type that nobody knows may be a paid one, so it is not asked again; an unknown error type is unpaid
         (the API bills `succeeded` only), so it is.
         """
-        match self.result.type:
+        result = self.result
+        match result.type:
             case "succeeded":
-                is_cut = self.result.message is not None and self.result.message.stop_reason == "max_tokens"
+                is_cut = result.message is not None and result.message.stop_reason == "max_tokens"
                 return Word.CUT if is_cut else Word.ANSWERED
             case "errored":
-                kind = self.result.error.error.type if self.result.error else ""
+                kind = result.error.error.type if result.error else ""
                 return Word.NEVER if kind in ASK_NEVER else Word.ACCOUNT if kind in ACCOUNT else Word.LEFTOVER
             case "expired" | "canceled":
                 return Word.LEFTOVER

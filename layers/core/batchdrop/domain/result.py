@@ -51,7 +51,10 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """Return the answer's text blocks, joined."""
-        return "".join([block.text for block in self.content if block.type == "text"])
+        blocks = self.content
+        if len(blocks) == 1 and blocks[0].type == "text":  # nearly always
+            return blocks[0].text
+        return "".join([block.text for block in blocks if block.type == "text"])
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):

@@ -58,12 +58,15 @@ class Packer:
         may weigh (`answer_bytes`) below MAX_ANSWER_BYTES; one that may cost more than a shard should (`usd`, at most)
         is the only one of its shard.
         """
-        if self._rows and not (self._has_room(params_bytes, answer_bytes) and self._can_afford(usd)):
+        cost = self._cost(params_bytes)
+        if self._rows and not (self._has_room(cost, answer_bytes) and self._can_afford(usd)):
             self._open(self._shard + 1)
-        self._usd += usd
-        self._answers += answer_bytes
-        self._bytes += self._cost(params_bytes)
-        self._requests += params_bytes is not None
+            cost = self._cost(params_bytes)
+        if params_bytes is not None:
+            self._requests += 1
+            self._bytes += cost
+            self._usd += usd
+            self._answers += answer_bytes
         placement = Placement(self._shard, self._rows)
         self._rows += 1
         return placement
@@ -87,10 +90,10 @@ class Packer:
         self._bytes = len(BODY_HEAD) + len(BODY_TAIL)
         self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
 
-    def _has_room(self, params_bytes: int | None, answer_bytes: int) -> bool:
+    def _has_room(self, cost: int, answer_bytes: int) -> bool:
         return (
             not self.is_full
-            and self._bytes + self._cost(params_bytes) <= self._limits.max_bytes
+            and self._bytes + cost <= self._limits.max_bytes
             and self._answers + answer_bytes <= self._limits.max_answer_bytes
         )
 

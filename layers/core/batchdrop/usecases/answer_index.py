@@ -14,7 +14,7 @@ from batchdrop.domain.last_word import ResultHead, Word
 from batchdrop.errors import ResultsIncomplete
 
 _NOWHERE = -1
-SPOOLED_TOGETHER = 256  # lines, and their ends
+SPOOLED_TOGETHER = 128  # lines; a write a line would cost as much as reading the line
 
 
 class AnswerIndex:
@@ -29,6 +29,7 @@ class AnswerIndex:
         self, spool: BinaryIO, *, job_id: str, shard: int, rows: int, breaks: Callable[[bytes], bool] | None = None
     ) -> None:
         self._spool = spool
+        self._file = spool.fileno()
         self._own = custom_id.prefix(job_id, shard)
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
@@ -51,22 +52,21 @@ class AnswerIndex:
         """
         self._round += 1
         self.found = self.paid = 0
-        pending: list[bytes] = []  # a write a line would cost as much as reading the line
+        pending: list[bytes] = []
         for line in lines:
             if line.strip():
                 self._note(line)
-                pending += (line, b"\n")
+                pending.append(line)
                 self._end += len(line) + 1
                 if len(pending) >= SPOOLED_TOGETHER:
-                    self._spool.write(b"".join(pending))
-                    pending.clear()
-        self._spool.write(b"".join(pending))
+                    self._write(pending)
+        self._write(pending)
         self._spool.flush()
 
     def line(self, index: int) -> bytes | None:
         """Return the last word on the shard's row `index`; None if there is none."""
         offset = self._offsets[index]
-        return None if offset == _NOWHERE else self._read(offset, self._lengths[index])
+        return None if offset == _NOWHERE else os.pread(self._file, self._lengths[index], offset)
 
     def word(self, index: int) -> Word:
         """Return what the last word on a row says."""
@@ -95,10 +95,11 @@ class AnswerIndex:
 
     def replaced_paid(self) -> Iterator[bytes]:
         """Yield the paid lines that a later paid one replaced: they cost money, too."""
-        return (self._read(offset, length) for offset, length in self._replaced)
+        return (os.pread(self._file, length, offset) for offset, length in self._replaced)
 
-    def _read(self, offset: int, length: int) -> bytes:
-        return os.pread(self._spool.fileno(), length, offset)
+    def _write(self, lines: list[bytes]) -> None:
+        self._spool.write(b"\n".join((*lines, b"")))
+        lines.clear()
 
     def _note(self, line: bytes) -> None:
         try:
@@ -117,7 +118,9 @@ class AnswerIndex:
             self._seen[index] = self._round
             self.found += 1
             self.paid += word >= Word.CUT
-            self._place(index, len(line), self._checked(word, line))
+            if self._breaks is not None and word == Word.ANSWERED and self._breaks(line):
+                word = Word.INVALID
+            self._place(index, len(line), word)
 
     def _repeat(self, index: int, length: int, head: ResultHead) -> None:
         """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
@@ -127,17 +130,14 @@ class AnswerIndex:
             else:
                 self._replaced.append((self._end, length))
 
-    def _checked(self, word: Word, line: bytes) -> Word:
-        is_invalid = self._breaks is not None and word == Word.ANSWERED and self._breaks(line)
-        return Word.INVALID if is_invalid else word
-
     def _place(self, index: int, length: int, word: Word) -> None:
-        is_paid, was_paid = word >= Word.CUT, self._words[index] >= Word.CUT
-        if was_paid and not is_paid:
-            self._hopeless[index] |= word == Word.NEVER
-            return
-        if was_paid:
+        if self._words[index] >= Word.CUT:
+            if word < Word.CUT:
+                self._hopeless[index] |= word == Word.NEVER
+                return
             self._replaced.append((self._offsets[index], self._lengths[index]))
-        self._times_cut[index] += word == Word.CUT
-        self._times_invalid[index] += word == Word.INVALID
+        if word == Word.CUT:
+            self._times_cut[index] += 1
+        elif word == Word.INVALID:
+            self._times_invalid[index] += 1
         self._offsets[index], self._lengths[index], self._words[index] = self._end, length, word

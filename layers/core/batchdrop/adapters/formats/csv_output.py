@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import msgspec
 
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.dialect import Dialect
-from batchdrop.adapters.formats.encodings import Encoding, encode
+from batchdrop.adapters.formats.encodings import Encoding, encode, encoder
 from batchdrop.adapters.formats.text_output import assemble
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.outcome import Outcome
@@ -21,7 +21,8 @@ from batchdrop.ports import InputFormat, Source, Writer
 
 # What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-CELLS_KEPT = 64  # an error may quote its row: not more than these stay in memory
+ENDINGS_KEPT = 64  # an error may quote its row: not more than these stay in memory
+PIECES_TOGETHER = 128  # three a row; a write a row would cost as much as making it
 _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
 
 
@@ -47,14 +48,16 @@ class CsvOutput:
         self._encoding = encoding
         self._own = _own_cells(reader, columns, dialect, encoding)
         writes = [harmless if escapes and column.kind == "string" else text for column in new.all]
-        self._cells = [_cell(write, dialect) for write in writes[: len(new.answer)]]
-        # Status and error are mostly the same few words.
-        self._cells += [lru_cache(CELLS_KEPT)(_cell(write, dialect)) for write in writes[len(new.answer) :]]
+        cells = [_cell(write, dialect) for write in writes]
+        self._cells = cells[: len(new.answer)]
+        self._ending = partial(_ending, new, dialect, encoding, cells[len(new.answer) :])
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Begin a shard's part."""
-        yield _CsvPart(target, self._own, self._new, self._dialect, self._encoding, self._cells)
+        part = _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
+        yield part
+        part.flush()
 
     def assemble(self, parts: Iterable[Source], target: Writer) -> None:
         """Write the header and the parts behind it."""
@@ -84,32 +87,56 @@ class _CsvPart:
         self,
         target: Writer,
         own: Callable[[StoredRow], str | bytes],
-        new: NewColumns,
+        cells: list[Callable[[Any], str]],
+        ending: Callable[[str, str, str], bytes],
         dialect: Dialect,
         encoding: Encoding,
-        cells: list[Callable[[Any], str]],
     ) -> None:
-        self._write = target.write
+        self._target = target
         self._own = own
-        self._new = new
-        self._dialect = dialect
-        self._encoding = encoding
         self._cells = cells
+        self._ending = lru_cache(ENDINGS_KEPT)(ending)  # status and error are mostly the same few words
+        self._delimiter = dialect.delimiter
+        self._encode = encoder(encoding)
+        self._pieces: list[bytes] = []
 
     def add(self, row: StoredRow, outcome: Outcome) -> None:
         """Write the row's own text with the new cells after it; a ragged row is made to fit the header first."""
-        values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
-        dialect = self._dialect
+        encode, own = self._encode, self._own(row)
+        values = outcome.values or (None,) * len(self._cells)
         cells = [cell(value) for cell, value in zip(self._cells, values, strict=True)]
-        own = self._own(row)
-        if isinstance(own, bytes):
-            self._write(own + encode(dialect.delimiter.join(["", *cells]) + dialect.line_end, self._encoding))
-        else:
-            self._write(encode(dialect.delimiter.join([own, *cells]) + dialect.line_end, self._encoding))
+        self._pieces += (  # joined as bytes: one wide character would make every copy of a whole text a wide one
+            own if isinstance(own, bytes) else encode(own),
+            encode(self._delimiter.join(["", *cells, ""])),
+            self._ending(outcome.status, outcome.error, outcome.raw),
+        )
+        if len(self._pieces) >= PIECES_TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait for others."""
+        self._target.write(b"".join(self._pieces))
+        self._pieces.clear()
+
+
+def _ending(
+    new: NewColumns,
+    dialect: Dialect,
+    encoding: Encoding,
+    cells: list[Callable[[Any], str]],
+    status: str,
+    error: str,
+    raw: str,
+) -> bytes:
+    """Return a line's end, behind the answer's own cells."""
+    values = new.values((), status, error, raw)[len(new.answer) :]
+    written = [cell(value) for cell, value in zip(cells, values, strict=True)]
+    return encode(dialect.delimiter.join(written) + dialect.line_end, encoding)
 
 
 def _cell(write: Callable[[Any], str], dialect: Dialect) -> Callable[[Any], str]:
-    return lambda value: dialect.quoted(write(value))
+    quoted = dialect.quoted
+    return lambda value: quoted(write(value))
 
 
 def text(value: Any) -> str:
