@@ -99,10 +99,10 @@ validate: setup $(SAM) ## Lint and build the SAM application.
 		echo "layers for $$arch, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; \
 		test $$size -lt 255000000 || exit 1; done
 
-# The built template names the processor that its layers are for, so what is deployed from it always fits. SAM's cache
-# does not know of ARCH.
-build: setup $(SAM) ## sam build, for this machine's processor: make build ARCH=arm64
-	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) $(SAM) build --cache-dir .aws-sam/cache-$(ARCH)
+# The built template names the processor that its layers are for, so what is deployed from it always fits. Without SAM's
+# cache: it does not know of ARCH, and gave one processor's build the layers of an older one.
+build: setup $(SAM) ## sam build, for this machine's processor unless ARCH names another.
+	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) $(SAM) build --no-cached
 	@sed -i.bak 's/^\( *- \)$(DEPLOYED)$$/\1$(ARCH)/' .aws-sam/build/template.yaml && rm .aws-sam/build/template.yaml.bak
 
 checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; exceptions and reasons are in .checkov.yaml.

@@ -14,6 +14,10 @@ TESTS = {
     "make destroy": "tests/deploy/test_deploy.py::test_destroy_can_take_the_data_with_it",
     # Needs Docker. The same built functions, each with its own event, under AWS's runtime interface:
     ".tools/sam/bin/sam local invoke": "tests/built/test_built_functions.py::test_the_built_functions_do_a_whole_job",
+    # Minutes on the embedded stack; its model against the definition and the packer:
+    "python -m benchmarks.scale_model": (
+        "tests/benchmarks/test_scale_model.py::test_a_shard_enters_the_states_that_the_definition_says"
+    ),
     "python -m local.claude_api": (
         "tests/claude_api/test_control.py::test_the_process_says_where_it_listens_and_ends_on_a_signal"
     ),

@@ -109,7 +109,11 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
     ]
     written = [key for key in shared_bench.keys("") if job in key]
     assert sorted(written) == sorted(expected)
-    assert nasty.summary["outputs"] == {"output": f"{results}/output.csv", "failed": f"{results}/failed.jsonl"}
+    assert nasty.summary["outputs"] == {
+        "output": f"{results}/output.csv",
+        "failed": f"{results}/failed.jsonl",
+        "report": f"{results}/report.html",
+    }
 
 
 def test_manifest_is_the_job(nasty: EndedJob, shared_bench: Bench) -> None:

@@ -26,7 +26,7 @@ class Seen:
 Opener = Callable[..., Seen]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: as long as it is open, no other test of the process can run a loop
 def browser() -> Iterator[Browser]:
     """Debian's chromium."""
     path = next(filter(None, map(shutil.which, NAMES)), None)

@@ -58,7 +58,10 @@ def test_a_refused_key_still_ends_its_job_in_its_place(functions: Functions, key
     answer = functions.invoke("close_job", {"upload": upload, "fault": {"Error": "UploadRejected", "Cause": key}})
     assert answer["results"] == f"results/_unnamed/{JOB}/"
     listed = functions.cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    assert {one["Key"] for one in listed} == {f"results/_unnamed/{JOB}/summary.json", f"jobs/{JOB}/closing.json"}
+    assert {one["Key"] for one in listed} == {
+        f"jobs/{JOB}/closing.json",
+        *(f"results/_unnamed/{JOB}/{name}" for name in ("summary.json", "report.html", "status.html")),
+    }
 
 
 @pytest.mark.parametrize(
