@@ -125,7 +125,7 @@ invoke: setup ## Run one function with its event under `sam local invoke`: make 
 deploy: ARCH := $(DEPLOYED)
 deploy: build ## Deploy to the AWS account of your credentials.
 	@test -f deploy.toml || cp samconfig.toml deploy.toml
-	@SAM_CLI_TELEMETRY=0 $(SAM) deploy --no-progressbar --config-file "$(CURDIR)/deploy.toml" $$(grep -q '^region' deploy.toml || echo --guided)
+	@SAM_CLI_TELEMETRY=0 $(SAM) deploy --no-progressbar --no-fail-on-empty-changeset --config-file "$(CURDIR)/deploy.toml" $$(grep -q '^region' deploy.toml || echo --guided)
 	@$(BIN)/python -m tools.after_deploy
 
 destroy: setup ## Take the stack down; the bucket and the ledger stay, but for: make destroy DATA=delete
