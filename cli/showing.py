@@ -19,6 +19,7 @@ from cli.jobs import Job, JobStatus
 from cli.timeline import Event, answers_of, timeline
 
 LEFT = 10  # columns of what stands before a line
+MOST_FAULTS = 5  # shown; summary.json has them all
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -105,11 +106,11 @@ def _print_summary(summary: Summary, console: Console) -> None:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
     _line(console, "cost", _cost(summary))
     _line(console, "took", duration(summary["timings"]["total_seconds"]) + " from upload to outputs")
-    for fault in summary["faults"][:5]:
+    for fault in summary["faults"][:MOST_FAULTS]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         _line(console, "fault", f"{where}{fault['type']}: {fault['message']}", "red")
-    if len(summary["faults"]) > 5:  # noqa: PLR2004 - as many as are shown above
-        _line(console, "", f"and {len(summary['faults']) - 5:,} more faults, in summary.json")
+    if len(summary["faults"]) > MOST_FAULTS:
+        _line(console, "", f"and {len(summary['faults']) - MOST_FAULTS:,} more faults, in summary.json")
 
 
 def _cost(summary: Summary) -> str:

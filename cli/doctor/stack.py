@@ -12,6 +12,7 @@ from local.sam_template import computed_alarms, read_template, template_of_text
 
 # Where code lies is told by the deployment itself; the embedded stack has another runtime, and few workers.
 _OF_THE_DEPLOYMENT = {"CodeUri", "ContentUri", "DefinitionUri", "Metadata", "Runtime", "ScalingConfig"}
+MOST_NAMED = 5  # differences that are named; the others are counted
 
 
 def credentials(deployment: Deployment) -> Iterator[Finding]:
@@ -48,7 +49,8 @@ def template_drift(deployment: Deployment, project: Path) -> Iterator[Finding]:
     if not changed:
         yield ok("template", "as in this checkout (code is not compared)")
         return
-    named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")  # noqa: PLR2004
+    more = len(changed) - MOST_NAMED
+    named = ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     fix = "`make deploy` brings the stack to this checkout; or check out what is deployed"
     yield warning("template", f"the stack differs from this checkout in {named}", fix)
 

@@ -34,7 +34,7 @@ def write_pages(
     told = msgspec.structs.replace(summary, outputs=msgspec.structs.replace(summary.outputs, report=key))
     try:
         report, ended = pages.report(told, manifest, statistics), pages.ended(told)
-    except Exception:
+    except Exception:  # a report must never cost the job its outputs, whatever breaks; the log has it whole
         logger.exception("there is no report of job %s; its outputs are written all the same", summary.job_id)
         return summary
     store.write(key, report, guard=is_last)

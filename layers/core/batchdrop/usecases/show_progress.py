@@ -35,7 +35,7 @@ def show_progress(
         board.note(job_id, progress)
         if board.take_turn(job_id, clock.now(), EVERY):
             _draw(job_id, board=board, ledger=ledger, store=store(), pages=pages(), clock=clock)
-    except Exception:
+    except Exception:  # a page for people must never stop a shard, whatever breaks; the log has it whole
         logger.exception("the page of job %s could not be drawn; the job goes on", job_id)
 
 
@@ -43,7 +43,7 @@ def note_progress(job_id: str, progress: ShardProgress, *, board: ProgressBoard)
     """Note a shard's progress; raises nothing."""
     try:
         board.note(job_id, progress)
-    except Exception:
+    except Exception:  # a page for people must never stop a shard, whatever breaks; the log has it whole
         logger.exception("the progress of job %s could not be noted; the job goes on", job_id)
 
 
