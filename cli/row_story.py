@@ -169,7 +169,8 @@ def _last_word(job_id: str, item: ShardItem, index: int, rounds: list[Round]) ->
         for one in rounds:
             if one.result is not None:
                 words.fill([msgspec.json.encode({"custom_id": custom_id, "result": one.result})])
-        return words.line(index)
+        [line] = words.lines([index])
+        return line
 
 
 def print_story(story: RowStory, console: Console) -> None:

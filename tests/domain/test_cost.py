@@ -103,7 +103,7 @@ def test_the_step_is_above_100k() -> None:
 def test_cache_writes_are_priced_by_how_long_they_stay() -> None:
     """Writes for an hour and for five minutes are told apart; where the API does not say, it is five minutes."""
     told, untold = Tokens("m"), Tokens("m")
-    told.add(Usage(cache_creation_input_tokens=30, cache_creation=CacheCreation(10, 20)))
-    untold.add(Usage(cache_creation_input_tokens=30))
+    told.add([Usage(cache_creation_input_tokens=30, cache_creation=CacheCreation(10, 20))])
+    untold.add([Usage(cache_creation_input_tokens=30)])
     assert (told.cache_write_5m, told.cache_write_1h) == (10, 20)
     assert (untold.cache_write_5m, untold.cache_write_1h) == (30, 0)

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.custom_id import CustomId, parse, prefix
+from batchdrop.domain.custom_id import CustomId, after, indexes_after, parse, prefix
 from batchdrop.domain.limits import MAX_BATCH_REQUESTS, MAX_CUSTOM_ID_CHARS
 from tests.strategies import job_ids
 
@@ -63,3 +63,12 @@ def test_foreign_ids_are_refused() -> None:
         "nobody-asked-0",
     ):
         assert parse(text) is None, text
+
+
+@given(job_ids(), shards, st.lists(st.one_of(indexes, st.text(max_size=20))))
+def test_indexes_of_one_shard_are_read_together(job: str, shard: int, parts: list[int | str]) -> None:
+    """What has the shard's prefix and a number behind it is a row of it; everything else is None."""
+    own = prefix(job, shard)
+    texts = [after(own, part) if isinstance(part, int) else part for part in parts]
+    assert indexes_after(own, texts) == [part if isinstance(part, int) else None for part in parts]
+    assert indexes_after(own, [own, f"{own}x", f"{own}²", f"{own}\u0661", f"{own}-1", f"{own} 1"]) == [None] * 6

@@ -102,15 +102,20 @@ def test_labels_are_counted_and_free_text_is_not(
 
 def _answered(label: object, tokens: int) -> Outcome:
     return Outcome(
-        "answered", "answered", values=(label,), message=Message("m", [], "end_turn", Usage(tokens, 2 * tokens))
+        "answered",
+        "answered",
+        values=(label,),
+        message=Message("m", [], "end_turn", Usage(tokens, 2 * tokens)),
+        seconds=0.5,
     )
 
 
 def _counted(outcomes: list[Outcome]) -> Statistics:
     statistics = Statistics()
     counted = RowsCounted(statistics, {"label": "label"}, cells_of=lambda raw: {"x": raw, "long": "y" * 1000})
-    for number, outcome in enumerate(outcomes, 1):
-        counted.add(StoredRow(number, "raw"), outcome, 0.5)
+    for start in range(0, len(outcomes), 256):
+        some = outcomes[start : start + 256]
+        counted.add([StoredRow(start + place, "raw") for place in range(1, len(some) + 1)], some)
     counted.end()
     return statistics
 

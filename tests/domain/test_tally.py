@@ -28,8 +28,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 def _tally(rows: list[Outcome]) -> Tally:
     tally = Tally()
-    for row in rows:
-        tally.add(row)
+    tally.add(rows)
     return tally
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -80,11 +80,12 @@ class _SpoiltPart:
         self._part = part
         self._loses = loses
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        if not self._loses:
-            self._part.add(row, msgspec.structs.replace(outcome, values=("an answer of another row",)))
-        elif not row.raw.startswith("1,"):
-            self._part.add(row, outcome)
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if not self._loses:
+                self._part.add([row], [msgspec.structs.replace(outcome, values=("an answer of another row",))])
+            elif not row.raw.startswith("1,"):
+                self._part.add([row], [outcome])
 
 
 class _SpoiltOutput(_Wrapped):

@@ -85,7 +85,7 @@ def part_of(writer: OutputFormat, rows: list[Row], outcome_of: Joined, sidecar: 
     target = Target()
     with writer.part(target, sidecar) as part:
         for row in rows:
-            part.add(StoredRow(row.number, row.raw, row.error), outcome_of(row))
+            part.add([StoredRow(row.number, row.raw, row.error)], [outcome_of(row)])
     return Bytes(bytes(target))
 
 

@@ -109,7 +109,7 @@ def _written(output: OutputFormat, rows: list[Row], outcome_of: OutcomeOf) -> by
         written = Collected()
         with output.part(written, None) as part:
             for row in some:
-                part.add(StoredRow(row.number, row.raw, row.error, row.exact), outcome_of(row))
+                part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [outcome_of(row)])
         parts.append(Bytes(written.body))
     whole = Collected()
     output.assemble(parts, whole)

@@ -86,7 +86,7 @@ def test_a_file_of_another_program(name: str, encoding: str | None, cells: Seque
     written = Collected()
     with output.part(written, None) as part:
         for row in rows:
-            part.add(StoredRow(row.number, row.raw, row.error, row.exact), by_number(row))
+            part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [by_number(row)])
     for row in rows:
         text_encoding = encoding_of(getattr(reader, "inner", reader))
         own = row.exact or encode(row.raw.removesuffix("}"), text_encoding)

@@ -66,7 +66,7 @@ def _written(output: object, rows: list[Row]) -> bytes:
     part_file, whole = Collected(), Collected()
     with output.part(part_file, None) as part:  # type: ignore[attr-defined]
         for row in rows:
-            part.add(StoredRow(row.number, row.raw, row.error, row.exact), _outcome(row))
+            part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [_outcome(row)])
     output.assemble([Bytes(part_file.body)], whole)  # type: ignore[attr-defined]
     return whole.body
 

@@ -194,7 +194,7 @@ def _part(output: Any, rows: list[Row]) -> Bytes:
     written = Collected()
     with output.part(written, None) as part:
         for row in rows:
-            part.add(StoredRow(row.number, row.raw, row.error, row.exact), _outcome(row))
+            part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [_outcome(row)])
     return Bytes(written.body)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
@@ -392,8 +392,8 @@ class InputFormat(Protocol):
 class PartWriter(Protocol):
     """One shard's part of the output."""
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        """Write the next row: its own columns, unchanged, then the new ones."""
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Write the next rows, at least one: of each its own columns, unchanged, then the new ones."""
 
 
 class OutputFormat(Protocol):

@@ -1,5 +1,7 @@
 """`custom_id` = `<job>-<shard>-<index>`: it names the row, and it proves that a Message Batch is ours."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -33,11 +35,13 @@ def parse(text: str) -> CustomId | None:
     return CustomId(job, int(shard), int(index))
 
 
-def index_after(own: str, text: str) -> int | None:
-    """Return the index in a custom_id that starts with `own`, a shard's prefix; None for any other custom_id."""
-    index = text[len(own) :]
-    is_own = text.startswith(own) and index.isascii() and index.isdigit()  # without a call: this runs for each result
-    return int(index) if is_own else None
+def indexes_after(own: str, texts: Iterable[str]) -> list[int | None]:
+    """Return the indexes in custom_ids that start with `own`, a shard's prefix; None for any other custom_id."""
+    start = len(own)  # without a call a text: this runs for each result
+    return [
+        int(end) if text.startswith(own) and (end := text[start:]).isascii() and end.isdigit() else None
+        for text in texts
+    ]
 
 
 def _is_number(text: str) -> bool:

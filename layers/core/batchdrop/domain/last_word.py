@@ -22,30 +22,30 @@ class Word(IntEnum):
     ANSWERED = 6  # paid
 
 
-class _Tier(msgspec.Struct, frozen=True):
+class _Tier(msgspec.Struct, frozen=True, gc=False):
     service_tier: str | None = None
 
 
-class _Stop(msgspec.Struct, frozen=True):
+class _Stop(msgspec.Struct, frozen=True, gc=False):
     stop_reason: str | None = None
     usage: _Tier = _Tier()
 
 
-class _Type(msgspec.Struct, frozen=True):
+class _Type(msgspec.Struct, frozen=True, gc=False):
     type: str
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _Error(msgspec.Struct, frozen=True, gc=False):
     error: _Type
 
 
-class _Result(msgspec.Struct, frozen=True):
+class _Result(msgspec.Struct, frozen=True, gc=False):
     type: str
     message: _Stop | None = None
     error: _Error | None = None
 
 
-class ResultHead(msgspec.Struct, frozen=True):
+class ResultHead(msgspec.Struct, frozen=True, gc=False):
     """A result line, read just so far as to know whose it is and what it means."""
 
     custom_id: str

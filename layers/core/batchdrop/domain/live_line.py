@@ -58,8 +58,8 @@ def errored_line(custom_id: str, kind: str, message: str) -> bytes:
 
 
 def canceled_line(custom_id: str) -> bytes:
-    """Return the line, without a newline, of a request whose job was canceled before its turn."""
-    return b'{"custom_id":"%b","result":{"type":"canceled"}}' % custom_id.encode()
+    """Return the line of a request whose job was canceled before its turn, with its newline."""
+    return b'{"custom_id":"%b","result":{"type":"canceled"}}\n' % custom_id.encode()
 
 
 def address_of(line: bytes) -> tuple[str, bool]:

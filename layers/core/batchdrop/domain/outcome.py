@@ -14,13 +14,13 @@ Fate = Literal["answered", "failed", "rejected"]
 COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user must look at
 
 
-class Outcome(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
+class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """One row's last word: what the new columns say, and the message that was paid for.
 
     `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, `invalid` (a paid answer that breaks the
     recipe's types), or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …).
     `values` are those of the answer columns, in order; empty where no answer fills them. `raw` is the text of one that
-    could not.
+    could not. `seconds` is how long the answer took, where that is known.
     """
 
     fate: Fate
@@ -29,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass tak
     raw: str = ""
     error: str = ""
     message: Message | None = None
+    seconds: float | None = None
 
 
 def rejected(reason: str) -> Outcome:
@@ -51,11 +52,14 @@ def over_budget(reason: str) -> Outcome:
     return Outcome("failed", "over_budget", error=reason)
 
 
-def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER) -> Outcome:
-    """Return the outcome that an API result gives its row; `shape` is what the recipe wants answers to be."""
+def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: float | None = None) -> Outcome:
+    """Return the outcome that an API result gives its row.
+
+    `shape` is what the recipe wants answers to be; `seconds` how long the answer took.
+    """
     match result:
         case Succeeded(message=message):
-            return _of_message(message, shape)
+            return _of_message(message, shape, seconds)
         case Errored(error=envelope):
             return failed(f"{envelope.error.type}: {envelope.error.message}")
         case Canceled():
@@ -66,17 +70,17 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER) -> Outcome:
             assert_never(never)
 
 
-def _of_message(message: Message, shape: AnswerShape) -> Outcome:
+def _of_message(message: Message, shape: AnswerShape, seconds: float | None) -> Outcome:
     stop = message.stop_reason or "end_turn"
     text = message.text
     if stop not in COMPLETE_STOPS:
-        kept: dict[str, Any] = {"raw": text} if shape.is_typed else {"values": (text,)}
-        return Outcome("answered", stop, error=_explain(stop), message=message, **kept)
+        values, raw = ((), text) if shape.is_typed else ((text,), "")
+        return Outcome("answered", stop, values, raw, _explain(stop), message, seconds)
     try:
-        return Outcome("answered", "answered", values=shape.read(text), message=message)
+        return Outcome("answered", "answered", shape.read(text), "", "", message, seconds)
     except AnswerInvalid as invalid:
         reason = f"{invalid}; the answer is paid; `retry: {{invalid: 1}}` asks again"
-        return Outcome("answered", "invalid", raw=text, error=reason, message=message)
+        return Outcome("answered", "invalid", (), text, reason, message, seconds)
 
 
 def _explain(stop_reason: str) -> str:

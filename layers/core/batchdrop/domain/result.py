@@ -7,14 +7,14 @@ from typing import Literal
 import msgspec
 
 
-class CacheCreation(msgspec.Struct, frozen=True):
+class CacheCreation(msgspec.Struct, frozen=True, gc=False):
     """Input tokens written to the prompt cache, by how long they stay."""
 
     ephemeral_5m_input_tokens: int = 0
     ephemeral_1h_input_tokens: int = 0
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one answer, as the API counts them. Cached tokens are not in `input_tokens`.
 
     `service_tier` is what they are billed as: `batch` at half the price, `standard` or `priority` in the live lane.
@@ -33,14 +33,14 @@ class Usage(msgspec.Struct, frozen=True):
         return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """A content block; only text blocks have text."""
 
     type: str
     text: str = ""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """What the model answered."""
 
     model: str
@@ -57,43 +57,43 @@ class Message(msgspec.Struct, frozen=True):
         return "".join([block.text for block in blocks if block.type == "text"])
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
+class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
     """The inner error: its type decides the row's fate."""
 
     type: str
     message: str = ""
 
 
-class ErrorEnvelope(msgspec.Struct, frozen=True):
+class ErrorEnvelope(msgspec.Struct, frozen=True, gc=False):
     """Errors come nested twice: `{type: error, error: {type, message}}`."""
 
     error: ErrorDetail
 
 
-class Succeeded(msgspec.Struct, frozen=True, tag_field="type", tag="succeeded"):
+class Succeeded(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="succeeded"):
     """The request was answered, and billed."""
 
     message: Message
 
 
-class Errored(msgspec.Struct, frozen=True, tag_field="type", tag="errored"):
+class Errored(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="errored"):
     """The request failed; not billed."""
 
     error: ErrorEnvelope
 
 
-class Canceled(msgspec.Struct, frozen=True, tag_field="type", tag="canceled"):
+class Canceled(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="canceled"):
     """The Message Batch was canceled before the request's turn; not billed."""
 
 
-class Expired(msgspec.Struct, frozen=True, tag_field="type", tag="expired"):
+class Expired(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="expired"):
     """The Message Batch expired before the request's turn; not billed."""
 
 
 Result = Succeeded | Errored | Canceled | Expired
 
 
-class ResultLine(msgspec.Struct, frozen=True):
+class ResultLine(msgspec.Struct, frozen=True, gc=False):
     """One line of the results. `seconds` stands in lines of the live lane only: how long the answer took."""
 
     custom_id: str
@@ -101,13 +101,13 @@ class ResultLine(msgspec.Struct, frozen=True):
     seconds: float | None = None
 
 
-class ResultId(msgspec.Struct, frozen=True):
+class ResultId(msgspec.Struct, frozen=True, gc=False):
     """The same line, read for its address only: an order of magnitude cheaper."""
 
     custom_id: str
 
 
-class RequestCounts(msgspec.Struct, frozen=True):
+class RequestCounts(msgspec.Struct, frozen=True, gc=False):
     """A Message Batch's own tally. All but `processing` stay 0 until the whole batch ended."""
 
     processing: int = 0
@@ -122,7 +122,7 @@ class RequestCounts(msgspec.Struct, frozen=True):
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
-class MessageBatch(msgspec.Struct, frozen=True):
+class MessageBatch(msgspec.Struct, frozen=True, gc=False):
     """The API's Message Batch object, as far as we use it."""
 
     id: str

@@ -42,7 +42,7 @@ class Row(msgspec.Struct, frozen=True):  # likewise
         return self.where or f"row {self.number} (line {self.start.lines + 1})"
 
 
-class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True):
+class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `shards/NNNNN.rows.jsonl`: `row` counts from 1. `error` is set on a reject: it has no request.
 
     `exact` holds the row's own bytes where writing `raw` in the file's encoding would give others. `same_as` is the

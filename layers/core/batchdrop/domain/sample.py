@@ -69,7 +69,7 @@ class RowCost:
 def cost_in(lane: Lane, message: Message) -> RowCost | None:
     """Return what an answer would have cost in this lane; None where the model's price is not known."""
     tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
-    tokens.add(message.usage)
+    tokens.add([message.usage])
     whole = dollars([tokens])
     tokens.output = 0
     read = dollars([tokens])

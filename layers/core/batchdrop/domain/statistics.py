@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,9 +15,7 @@ from batchdrop.domain.histogram import Histogram
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
 
-# Counted together, in C, which costs a tenth of counting one by one. Answers may be long, and are kept until then.
-VALUES_AT_ONCE = 256
-NUMBERS_AT_ONCE = 8192
+NUMBERS_AT_ONCE = 8192  # counted together, in C, which costs a tenth of counting one by one
 
 CellsOf = Callable[[str], dict[str, Any] | None]
 
@@ -44,7 +42,7 @@ class Statistics(msgspec.Struct):
 
 
 class RowsCounted:
-    """Counts a shard's rows into its statistics: an append or two a row, the counting itself many rows at once.
+    """Counts a shard's rows into its statistics: many rows at once, their numbers still more.
 
     `columns` are those of the answer, in the order of its values; None for one that is not counted.
     """
@@ -56,39 +54,32 @@ class RowsCounted:
         self._inputs: list[int] = []
         self._outputs: list[int] = []
         self._seconds: list[float] = []
-        self._values: list[tuple[Any, ...]] = []
         self._numbers: defaultdict[str, list[float | None]] = defaultdict(list)
 
-    def add(self, row: StoredRow, outcome: Outcome, seconds: float | None = None) -> None:
-        """Take in one row; `seconds` is how long its answer took, where that is known."""
-        message = outcome.message
-        if message is not None:
-            usage = message.usage
-            self._inputs.append(usage.prompt_tokens)
-            self._outputs.append(usage.output_tokens)
-            if seconds is not None:
-                self._seconds.append(seconds)
-            if len(self._inputs) >= NUMBERS_AT_ONCE:
-                self._count_numbers()
-        if outcome.status == "answered":
-            self._values.append(outcome.values)
-            if len(self._values) >= VALUES_AT_ONCE:
-                self._count_values()
-        else:
-            self._sample(row, outcome)
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Take in rows, the next ones of the shard: as many as are to be counted together."""
+        usages = [outcome.message.usage for outcome in outcomes if outcome.message is not None]
+        self._inputs += [usage.prompt_tokens for usage in usages]
+        self._outputs += [usage.output_tokens for usage in usages]
+        self._seconds += [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
+        self._count_values([outcome.values for outcome in outcomes if outcome.status == "answered"])
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome.status != "answered":
+                self._sample(row, outcome)
+        if len(self._inputs) >= NUMBERS_AT_ONCE:
+            self._count_numbers()
 
     def end(self) -> None:
         """Count the last rows, too."""
-        self._count_values()
         self._count_numbers()
 
-    def _count_values(self) -> None:
-        for (name, kind), column in zip(self._columns, zip(*self._values, strict=True), strict=False):
+    def _count_values(self, values: list[tuple[Any, ...]]) -> None:
+        for (name, kind), column in zip(self._columns, zip(*values, strict=True), strict=False):
             if kind == "number":
                 self._numbers[name] += column
             elif kind is not None:
-                self._column(name, kind).add(Counter(_labels(column) if kind == "labels" else column), len(column))
-        self._values.clear()
+                counts = self._column(name, kind)
+                counts.add(Counter(_to_count(column, counts)), len(column))
 
     def _count_numbers(self) -> None:
         for name, numbers in self._numbers.items():
@@ -108,6 +99,13 @@ class RowsCounted:
         kind = self._statistics.failures.count(outcome)
         if wants_sample(kind):
             kind.samples.append(sample_of(row, outcome, self._cells_of(row.raw)))
+
+
+def _to_count(column: Iterable[Any], counts: ColumnCounts) -> Iterable[Any]:
+    """Return the values to be counted: of free text, which takes long to tell apart, only the missing ones."""
+    if counts.is_free:
+        return (value for value in column if value is None)
+    return _labels(column) if counts.kind == "labels" else column
 
 
 def _labels(lists: Iterable[list[Any] | None]) -> Iterable[Any]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
 import msgspec
 
 from batchdrop.domain.cost import is_long_prompt, lane_of
@@ -10,6 +15,8 @@ from batchdrop.domain.result import Message
 from batchdrop.domain.statistics import Statistics
 from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.errors import InvariantBroken
+
+_BILLED_AS = attrgetter("model", "usage.service_tier")
 
 
 class Tally(msgspec.Struct):
@@ -27,25 +34,30 @@ class Tally(msgspec.Struct):
     tokens: list[Tokens] = []
     statistics: Statistics = msgspec.field(default_factory=Statistics)
 
-    def add(self, outcome: Outcome, *, is_shared: bool = False) -> None:
-        """Count one row; the tokens of a shared answer are those of the row that was asked."""
-        self.rows += 1
-        match outcome.fate:
-            case "answered":
-                self.answered += 1
-            case "failed":
-                self.failed += 1
-            case "rejected":
-                self.rejected += 1
-        self.statuses[outcome.status] = self.statuses.get(outcome.status, 0) + 1
-        if is_shared:
-            self.shared += outcome.fate == "answered"
-        elif outcome.message is not None:
-            self.add_paid(outcome.message)
+    def add(self, outcomes: Sequence[Outcome], *, are_shared: bool = False) -> None:
+        """Count rows; the tokens of a shared answer are those of the row that was asked."""
+        fates = Counter([outcome.fate for outcome in outcomes])
+        self.rows += len(outcomes)
+        self.answered += fates["answered"]
+        self.failed += fates["failed"]
+        self.rejected += fates["rejected"]
+        for status, count in Counter([outcome.status for outcome in outcomes]).items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        if are_shared:
+            self.shared += fates["answered"]
+        else:
+            self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
 
-    def add_paid(self, message: Message) -> None:
-        """Count the tokens of an answer, also of one that a later answer replaced."""
-        self._tokens(message.model, is_long_prompt(message.usage), lane_of(message.usage)).add(message.usage)
+    def add_paid(self, messages: Iterable[Message]) -> None:
+        """Count the tokens of answers, also of those that later answers replaced."""
+        for (model, _), some in groupby(messages, key=_BILLED_AS):
+            usages = [message.usage for message in some]
+            lane = lane_of(usages[0])
+            long = [usage for usage in usages if is_long_prompt(usage)]
+            short = [usage for usage in usages if not is_long_prompt(usage)] if long else usages
+            for is_long, counted in ((True, long), (False, short)):
+                if counted:
+                    self._tokens(model, is_long, lane).add(counted)
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -27,17 +28,18 @@ class Tokens(msgspec.Struct):
     cache_write_1h: int = 0
     cache_read: int = 0
 
-    def add(self, usage: Usage) -> None:
-        """Add one answer's usage."""
-        self.answers += 1
-        self.input += usage.input_tokens
-        self.output += usage.output_tokens
-        self.cache_read += usage.cache_read_input_tokens or 0
-        if usage.cache_creation is not None:
-            self.cache_write_5m += usage.cache_creation.ephemeral_5m_input_tokens
-            self.cache_write_1h += usage.cache_creation.ephemeral_1h_input_tokens
-        else:
-            self.cache_write_5m += usage.cache_creation_input_tokens or 0
+    def add(self, usages: Sequence[Usage]) -> None:
+        """Add the usage of answers."""
+        self.answers += len(usages)
+        self.input += sum([usage.input_tokens for usage in usages])
+        self.output += sum([usage.output_tokens for usage in usages])
+        self.cache_read += sum([usage.cache_read_input_tokens or 0 for usage in usages])
+        for usage in usages:
+            if usage.cache_creation is not None:
+                self.cache_write_5m += usage.cache_creation.ephemeral_5m_input_tokens
+                self.cache_write_1h += usage.cache_creation.ephemeral_1h_input_tokens
+            else:
+                self.cache_write_5m += usage.cache_creation_input_tokens or 0
 
     def merge(self, other: Tokens) -> None:
         """Add another tally of the same model and tier."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import BinaryIO
 
 import msgspec
@@ -12,9 +14,10 @@ import msgspec
 from batchdrop.domain import custom_id
 from batchdrop.domain.last_word import ResultHead, Word
 from batchdrop.errors import ResultsIncomplete
+from batchdrop.usecases.stored_lines import line_blocks
 
 _NOWHERE = -1
-SPOOLED_TOGETHER = 128  # lines; a write a line would cost as much as reading the line
+_NEWLINES = re.compile(rb"\n").finditer
 
 
 class AnswerIndex:
@@ -45,28 +48,33 @@ class AnswerIndex:
         self._decoder = msgspec.json.Decoder(ResultHead)
         self.found = self.paid = self.foreign = self.repeated = 0
 
-    def fill(self, lines: Iterable[bytes]) -> None:
+    def fill(self, *sources: Iterable[bytes]) -> None:
         """Take in one round's result lines, and count in `found` the rows that have one, in `paid` the answers.
 
-        Raises ResultsIncomplete for a line cut short; the round is then to be filled in anew, into a new index.
+        Each source yields bytes, cut anywhere; it is asked for them when all before it are taken in. Raises
+        ResultsIncomplete for a line cut short; the round is then to be filled in anew, into a new index.
         """
         self._round += 1
         self.found = self.paid = 0
-        pending: list[bytes] = []
-        for line in lines:
-            if line.strip():
-                self._note(line)
-                pending.append(line)
-                self._end += len(line) + 1
-                if len(pending) >= SPOOLED_TOGETHER:
-                    self._write(pending)
-        self._write(pending)
+        for source in sources:
+            for block in line_blocks(source):
+                self._take(block)
         self._spool.flush()
 
-    def line(self, index: int) -> bytes | None:
-        """Return the last word on the shard's row `index`; None if there is none."""
-        offset = self._offsets[index]
-        return None if offset == _NOWHERE else os.pread(self._file, self._lengths[index], offset)
+    def lines(self, indexes: Iterable[int | None]) -> list[bytes | None]:
+        """Return the last word on each of the shard's rows; None for one that has none, and for None."""
+        file, offsets, lengths, pread = self._file, self._offsets, self._lengths, os.pread
+        return [
+            None if index is None or offsets[index] == _NOWHERE else pread(file, lengths[index], offsets[index])
+            for index in indexes
+        ]
+
+    def fitting(self, indexes: Iterable[int | None], most: int) -> int:
+        """Return for how many of the first rows `lines` reads at most so many bytes together; at least 1."""
+        sizes = [0 if index is None else self._lengths[index] for index in indexes]
+        if sum(sizes) <= most:
+            return len(sizes)
+        return max(1, sum(total <= most for total in accumulate(sizes)))
 
     def word(self, index: int) -> Word:
         """Return what the last word on a row says."""
@@ -97,40 +105,51 @@ class AnswerIndex:
         """Yield the paid lines that a later paid one replaced: they cost money, too."""
         return (os.pread(self._file, length, offset) for offset, length in self._replaced)
 
-    def _write(self, lines: list[bytes]) -> None:
-        self._spool.write(b"\n".join((*lines, b"")))
-        lines.clear()
+    def _take(self, block: bytes) -> None:
+        """Take in lines, many at once: a call a line would cost as much as reading it."""
+        heads = self._heads(block)
+        ends = [found.end() for found in _NEWLINES(block)]
+        if len(heads) < len(ends):
+            self._take(b"".join([line + b"\n" for line in block.split(b"\n") if line.strip()]))
+            return
+        self._spool.write(block)
+        indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
+        rows, seen, asked_round = len(self._words), self._seen, self._round
+        start = 0
+        for index, head, end in zip(indexes, heads, ends, strict=True):
+            if index is None or index >= rows:
+                self.foreign += 1
+            elif seen[index] == asked_round:
+                self.repeated += 1
+                self._repeat(index, self._end + start, end - start - 1, head)
+            else:
+                seen[index] = asked_round
+                self.found += 1
+                word = head.word
+                self.paid += word >= Word.CUT
+                if self._breaks is not None and word == Word.ANSWERED and self._breaks(block[start:end]):
+                    word = Word.INVALID
+                self._place(index, self._end + start, end - start - 1, word)
+            start = end
+        self._end += start
 
-    def _note(self, line: bytes) -> None:
+    def _heads(self, block: bytes) -> list[ResultHead]:
         try:
-            head = self._decoder.decode(line)
+            return self._decoder.decode_lines(block)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            message = f"result line {self.found + self.foreign + self.repeated + 1} is cut or broken: {error}"
+            so_far = self.found + self.foreign + self.repeated
+            message = f"a result line after the first {so_far:,} is cut or broken: {error}"
             raise ResultsIncomplete(message) from error
-        index = custom_id.index_after(self._own, head.custom_id)
-        if index is None or index >= len(self._words):
-            self.foreign += 1
-        elif self._seen[index] == self._round:
-            self.repeated += 1
-            self._repeat(index, len(line), head)
-        else:
-            word = head.word
-            self._seen[index] = self._round
-            self.found += 1
-            self.paid += word >= Word.CUT
-            if self._breaks is not None and word == Word.ANSWERED and self._breaks(line):
-                word = Word.INVALID
-            self._place(index, len(line), word)
 
-    def _repeat(self, index: int, length: int, head: ResultHead) -> None:
+    def _repeat(self, index: int, offset: int, length: int, head: ResultHead) -> None:
         """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
         if head.word >= Word.CUT and head.is_live:
             if self._words[index] < Word.CUT:
-                self._place(index, length, head.word)
+                self._place(index, offset, length, head.word)
             else:
-                self._replaced.append((self._end, length))
+                self._replaced.append((offset, length))
 
-    def _place(self, index: int, length: int, word: Word) -> None:
+    def _place(self, index: int, offset: int, length: int, word: Word) -> None:
         if self._words[index] >= Word.CUT:
             if word < Word.CUT:
                 self._hopeless[index] |= word == Word.NEVER
@@ -140,4 +159,4 @@ class AnswerIndex:
             self._times_cut[index] += 1
         elif word == Word.INVALID:
             self._times_invalid[index] += 1
-        self._offsets[index], self._lengths[index], self._words[index] = self._end, length, word
+        self._offsets[index], self._lengths[index], self._words[index] = offset, length, word

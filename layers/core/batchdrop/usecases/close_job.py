@@ -201,9 +201,8 @@ class _Stitch:
                 item,
                 store=self._store,
                 formats=self._formats,
-                result_of=index.line,
+                results=index,
                 unanswered=self._unanswered(item.shard),
-                paid_before=index.replaced_paid(),
                 part_key=self._part_keys[-1],
             )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import BinaryIO
 
 import msgspec
 
@@ -26,18 +24,15 @@ from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.tokens import Lane
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
-from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore, SharedStates
+from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore, SharedStates, Writer
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.job_budget import JobBudget
 from batchdrop.usecases.job_files import formats_of, read_manifest, shape_of
 from batchdrop.usecases.join_shard import PaidLine, join_shard
 from batchdrop.usecases.leftovers import write_leftovers
-from batchdrop.usecases.live_lines import live_lines
+from batchdrop.usecases.live_lines import flushed_lines, unanswered_lines
 from batchdrop.usecases.round_cost import settle_round
-from batchdrop.usecases.stored_lines import whole_lines
-
-COPY_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +76,19 @@ def collect_results(
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             read_kept(index, store, earlier)
-        start = spool.seek(0, os.SEEK_END)
         if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
             read_kept(index, store, keys[-1])
         else:
-            if state.lane == "live":
-                index.fill(live_lines(state, index, store=store, ledger=ledger))
-            else:
-                with halting_on_account_trouble(job_id, ledger, clock):
-                    _fetch(api(), state, index, ledger, item)
-            _halt_for_refused_rows(job_id, index, ledger, clock)
-            _keep(spool, start, store, keys[-1])
+            with store.writer(keys[-1]) as answers:
+                if state.lane == "live":
+                    _take_flushed(state, index, answers, store=store, ledger=ledger)
+                else:
+                    with halting_on_account_trouble(job_id, ledger, clock):
+                        _fetch(api(), state, index, answers, ledger, item)
+                _halt_for_refused_rows(job_id, index, ledger, clock)  # first: what is kept is not looked at again
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
-        worst = settle_round(state, manifest, spool, start, budget=JobBudget(job_id, states, clock))
+        worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
         leftovers, cut = _to_ask_again(index, manifest)
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
         lane = lane_of_leftovers(
@@ -112,23 +106,34 @@ def collect_results(
 def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
     """Take in a round's answers that are in the bucket. Raises ObjectMissing."""
     with closing(store.stream(key)) as blocks:
-        index.fill(whole_lines(blocks))
+        index.fill(blocks)
 
 
-def _fetch(api: BatchApi, state: ShardState, index: AnswerIndex, ledger: Ledger, item: ShardItem) -> None:
+def _take_flushed(
+    state: ShardState, index: AnswerIndex, answers: Writer, *, store: ObjectStore, ledger: Ledger
+) -> None:
+    """Take in what live workers answered, and then a line for each request that they did not."""
+    flushed = flushed_lines(state.job_id, state.shard, state.round, store=store)
+    unanswered = unanswered_lines(state, index, store=store, ledger=ledger)
+    index.fill(_kept(flushed, answers), _kept(unanswered, answers))
+
+
+def _fetch(
+    api: BatchApi, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
+) -> None:
     """Take in the API's results, if they are complete."""
     standing = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
     with closing(api.results(batch)) as blocks:
-        index.fill(whole_lines(blocks))
+        index.fill(_kept(blocks, answers))
     _check_complete(batch, index, standing.requests if standing else item.requests)
 
 
-def _keep(spool: BinaryIO, start: int, store: ObjectStore, key: str) -> None:
-    spool.seek(start)
-    with store.writer(key) as answers:
-        while block := spool.read(COPY_BLOCK):
-            answers.write(block)
+def _kept(blocks: Iterable[bytes], answers: Writer) -> Iterator[bytes]:
+    """Pass on what comes, and keep it as it came."""
+    for block in blocks:
+        answers.write(block)
+        yield block
 
 
 def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
@@ -200,8 +205,7 @@ def _join(
         item,
         store=store,
         formats=formats_of(manifest, formats),
-        result_of=index.line,
-        paid_before=index.replaced_paid(),
+        results=index,
         unanswered=failed("the API returned no result for this row"),
         part_key=partial(keys.part, item.shard, rounds),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import TypeVar
 
@@ -18,12 +18,15 @@ from batchdrop.domain.row import StoredRow
 from batchdrop.domain.statistics import RowsCounted
 from batchdrop.domain.tally import Tally
 from batchdrop.ports import ObjectStore, Source
+from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.job_files import JobFormats
-from batchdrop.usecases.stored_lines import whole_lines
+from batchdrop.usecases.stored_lines import line_blocks
 from batchdrop.usecases.stored_source import StoredSource
 
 Line = TypeVar("Line")
-ResultOf = Callable[[int], bytes | None]  # the row's index in its shard -> its result line
+
+ROWS_TOGETHER = 256  # joined at once: a call a row, at every step, would cost as much as the step itself
+BYTES_TOGETHER = 2 * 1024 * 1024  # of their results; a single one may have more
 
 
 def join_shard(
@@ -32,21 +35,19 @@ def join_shard(
     *,
     store: ObjectStore,
     formats: JobFormats,
-    result_of: ResultOf,
+    results: AnswerIndex,
     unanswered: Outcome,
-    paid_before: Iterable[bytes],
     part_key: Callable[[str], str],
 ) -> Tally:
     """Write a shard's output and its failed rows; return its tally.
 
-    `unanswered` is the outcome of rows that have no result; `paid_before` are result lines that later ones replaced,
-    whose tokens cost money all the same. `part_key` gives the key of a file by its extension. Raises InvariantBroken if
-    a row is missing.
+    `unanswered` is the outcome of rows that have no result. `part_key` gives the key of a file by its extension. Raises
+    InvariantBroken if a row is missing.
     """
     keys = JobKeys(job_id)
     tally = Tally()
     counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
-    outcome_of = _Outcomes(result_of, unanswered, formats.shape)
+    outcomes_of = _Outcomes(unanswered, formats.shape)
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
@@ -55,25 +56,51 @@ def join_shard(
         store.writer(part_key(formats.failed.extension)) as failed_file,
         formats.failed.part(failed_file, None) as failed_part,
     ):
-        rows = msgspec.json.Decoder(StoredRow)
-        for index, line in enumerate(whole_lines(blocks)):
-            row = rows.decode(line)
-            outcome = outcome_of(index, row)
-            tally.add(outcome, is_shared=row.same_as is not None)
-            counted.add(row, outcome, outcome_of.seconds)
-            part.add(row, outcome)
-            if outcome.fate != "answered":
-                failed_part.add(row, outcome)
+        for rows, wanted in _pieces(blocks, results):
+            outcomes = outcomes_of(rows, results.lines(wanted))
+            _count(rows, outcomes, tally)
+            counted.add(rows, outcomes)
+            part.add(rows, outcomes)
+            failing = [place for place, outcome in enumerate(outcomes) if outcome.fate != "answered"]
+            if failing:
+                failed_part.add([rows[place] for place in failing], [outcomes[place] for place in failing])
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     counted.end()
     paid_lines = msgspec.json.Decoder(PaidLine)
-    for line in paid_before:
-        tally.add_paid(_decoded(line, paid_lines).result.message)
+    for line in results.replaced_paid():
+        tally.add_paid([_decoded(line, paid_lines).result.message])
     return tally
 
 
 def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None:
     return None if formats.reader.sidecar is None else StoredSource(store, key)
+
+
+def _pieces(blocks: Iterable[bytes], results: AnswerIndex) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
+    """Yield rows that are joined together, each with the index of the row whose result it gets; None for a reject."""
+    decoder = msgspec.json.Decoder(StoredRow)
+    first = 0
+    for block in line_blocks(blocks):
+        rows = decoder.decode_lines(block)
+        wanted = [
+            None if row.error is not None else index if row.same_as is None else row.same_as
+            for index, row in enumerate(rows, first)
+        ]
+        first += len(rows)
+        at = 0
+        while at < len(rows):
+            end = at + results.fitting(wanted[at : at + ROWS_TOGETHER], BYTES_TOGETHER)
+            yield rows[at:end], wanted[at:end]
+            at = end
+
+
+def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None:
+    shared = [outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is not None]
+    if not shared:
+        tally.add(outcomes)
+        return
+    tally.add([outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is None])
+    tally.add(shared, are_shared=True)
 
 
 class PaidLine(msgspec.Struct):
@@ -91,24 +118,34 @@ def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
 
 
 class _Outcomes:
-    """Decides each row's outcome from its result line. `seconds` is how long the last answer took, where it says so."""
+    """Decides rows' outcomes from their result lines."""
 
-    def __init__(self, result_of: ResultOf, unanswered: Outcome, shape: AnswerShape) -> None:
-        self.seconds: float | None = None
-        self._result_of = result_of
+    def __init__(self, unanswered: Outcome, shape: AnswerShape) -> None:
         self._unanswered = unanswered
         self._shape = shape
         self._decoder = msgspec.json.Decoder(ResultLine)
 
-    def __call__(self, index: int, row: StoredRow) -> Outcome:
-        if row.error is not None:
-            return rejected(row.error)
-        line = self._result_of(index if row.same_as is None else row.same_as)
-        if line is None:
-            return self._unanswered
+    def __call__(self, rows: list[StoredRow], lines: list[bytes | None]) -> list[Outcome]:
+        found = [line for line in lines if line is not None]
+        outcomes = self._of_lines(found)
+        if len(found) == len(rows):
+            return outcomes
+        left = iter(outcomes)
+        return [
+            next(left) if line is not None else self._unanswered if row.error is None else rejected(row.error)
+            for row, line in zip(rows, lines, strict=True)
+        ]
+
+    def _of_lines(self, lines: list[bytes]) -> list[Outcome]:
+        try:
+            results = self._decoder.decode_lines(b"\n".join(lines))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [self._of_line(line) for line in lines]
+        return [of_result(line.result, self._shape, seconds=line.seconds) for line in results]
+
+    def _of_line(self, line: bytes) -> Outcome:
         try:
             result_line = _decoded(line, self._decoder)
-            self.seconds = result_line.seconds
-            return of_result(result_line.result, self._shape)
         except msgspec.DecodeError as error:
             return failed(f"the API's result cannot be understood: {error}")
+        return of_result(result_line.result, self._shape, seconds=result_line.seconds)

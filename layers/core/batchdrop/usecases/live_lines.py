@@ -1,4 +1,4 @@
-"""A live round's result lines, from its workers' flushes; and a line for each request that has none."""
+"""A live round's results, from its workers' flushes; and a line for each request that has none."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from batchdrop.domain.stored_request import stored_request
 from batchdrop.errors import JobCanceled
 from batchdrop.ports import Ledger, ObjectStore
 from batchdrop.usecases.answer_index import AnswerIndex
-from batchdrop.usecases.stored_lines import whole_lines
+from batchdrop.usecases.stored_lines import line_blocks, whole_lines
 
 UNANSWERED = "unanswered_error"  # ours: the API's own error types stay its own
 
 
-def live_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
-    """Yield the round's lines while `index` takes them in; a request without one gets a line that says why."""
-    keys = JobKeys(state.job_id)
-    yield from flushed_lines(state.job_id, state.shard, state.round, store=store)
+def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
+    """Yield a line for each of the round's requests that has none in `index`: it says why."""
     halt = ledger.halted(state.job_id)
-    with closing(store.stream(keys.requests(state.shard, state.round))) as blocks:
+    with closing(store.stream(JobKeys(state.job_id).requests(state.shard, state.round))) as blocks:
         for line in whole_lines(blocks):
             request = stored_request(line)
             row = custom_id.parse(request.custom_id) if request else None
@@ -33,11 +31,11 @@ def live_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, led
                 yield canceled_line(request.custom_id)
             else:
                 reason = halt.reason if halt else "no worker answered this request in its time"
-                yield errored_line(request.custom_id, UNANSWERED, reason).rstrip()
+                yield errored_line(request.custom_id, UNANSWERED, reason)
 
 
 def flushed_lines(job_id: str, shard: int, asked_round: int, *, store: ObjectStore) -> Iterator[bytes]:
-    """Yield the lines that workers have flushed of a round."""
+    """Yield what workers have flushed of a round: blocks of whole lines."""
     for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, asked_round))):
         with closing(store.stream(key)) as blocks:
-            yield from whole_lines(blocks)
+            yield from line_blocks(blocks)

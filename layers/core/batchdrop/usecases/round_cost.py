@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import closing
 from decimal import Decimal
-from typing import BinaryIO
 
 import msgspec
 
 from batchdrop.domain import custom_id
 from batchdrop.domain.budget import at_lane
 from batchdrop.domain.cost import PriceTable, dollars, is_long_prompt, lane_of
+from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import Manifest, ShardItem
 from batchdrop.domain.prices import effective
 from batchdrop.domain.result import Usage
 from batchdrop.domain.shard_state import ShardState
 from batchdrop.domain.tokens import Lane, Tokens
 from batchdrop.domain.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
+from batchdrop.ports import ObjectStore
 from batchdrop.usecases.job_budget import JobBudget
 from batchdrop.usecases.stored_lines import whole_lines
 
 UNPAID = {"errored", "canceled", "expired"}
-_BLOCK = 1024 * 1024
 
 
 class _Message(msgspec.Struct):
@@ -39,10 +40,8 @@ class _Line(msgspec.Struct):
     result: _Result
 
 
-def settle_round(
-    state: ShardState, manifest: Manifest, spool: BinaryIO, start: int, *, budget: JobBudget
-) -> WorstCase | None:
-    """Settle the round whose result lines stand in `spool` from `start` on; return what prices the next one.
+def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, budget: JobBudget) -> WorstCase | None:
+    """Settle the round, whose answers are in the bucket; return what prices the next one.
 
     None, and nothing is done, where the job has no budget. Settling twice is settling once. Raises LedgerContended.
     """
@@ -53,9 +52,10 @@ def settle_round(
     worst = worst_of_shard(item, recipe, prices=prices) if not state.round else state.worst_usd
     worst = worst or worst_of_leftovers(item, recipe, state.requests, prices=prices)
     each = at_lane(worst, state.lane) / max(state.requests, 1)
-    budget.settle(
-        state.shard, state.round, RoundCost(state.job_id, item, prices=prices).of(_lines(spool, start), each=each)
-    )
+    with closing(store.stream(JobKeys(state.job_id).answers(state.shard, state.round))) as blocks:
+        lines = filter(bytes.strip, whole_lines(blocks))
+        usd = RoundCost(state.job_id, item, prices=prices).of(lines, each=each)
+    budget.settle(state.shard, state.round, usd)
     return WorstCase(recipe.model, prices=prices)
 
 
@@ -90,7 +90,7 @@ class RoundCost:
         if message is None:
             return True
         key = (message.model, is_long_prompt(message.usage), lane_of(message.usage))
-        self._tokens.setdefault(key, Tokens(*key)).add(message.usage)
+        self._tokens.setdefault(key, Tokens(*key)).add([message.usage])
         return False
 
     def _is_new(self, line: _Line) -> bool:
@@ -101,8 +101,3 @@ class RoundCost:
         is_live = line.result.message is not None and lane_of(line.result.message.usage) == "live"
         was_seen, self._seen[row.index] = self._seen[row.index], 1
         return is_live or not was_seen
-
-
-def _lines(spool: BinaryIO, start: int) -> Iterator[bytes]:
-    spool.seek(start)
-    return filter(bytes.strip, whole_lines(iter(lambda: spool.read(_BLOCK), b"")))

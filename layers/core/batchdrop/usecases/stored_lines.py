@@ -1,13 +1,23 @@
-"""Lines of the files that batchdrop wrote itself."""
+"""Lines of the files that batchdrop wrote itself, and of the API's results."""
 
 from collections.abc import Iterable, Iterator
 
 
+def line_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut bytes into blocks of whole lines, each line with its newline; a last line without one gets it."""
+    rest: list[bytes] = []
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*rest, block[:end]))
+            rest = [block[end:]]
+        else:
+            rest.append(block)
+    if any(rest):
+        yield b"".join((*rest, b"\n"))
+
+
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut bytes into lines, without their newlines. A last line without newline is a line too."""
-    rest = b""
-    for block in blocks:
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
+    for block in line_blocks(blocks):
+        yield from block[:-1].split(b"\n")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import chain, repeat
 from typing import Any, Literal
 
 import msgspec
@@ -21,8 +22,9 @@ from batchdrop.ports import InputFormat, Source, Writer
 
 # What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+OwnCells = Callable[[Sequence[StoredRow]], list[str] | list[str | bytes]]
+
 ENDINGS_KEPT = 64  # an error may quote its row: not more than these stay in memory
-PIECES_TOGETHER = 128  # three a row; a write a row would cost as much as making it
 _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
 
 
@@ -47,17 +49,14 @@ class CsvOutput:
         self._dialect = dialect
         self._encoding = encoding
         self._own = _own_cells(reader, columns, dialect, encoding)
-        writes = [harmless if escapes and column.kind == "string" else text for column in new.all]
-        cells = [_cell(write, dialect) for write in writes]
+        cells = [_cell(dialect, escapes=escapes and column.kind == "string") for column in new.all]
         self._cells = cells[: len(new.answer)]
         self._ending = partial(_ending, new, dialect, encoding, cells[len(new.answer) :])
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Begin a shard's part."""
-        part = _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
-        yield part
-        part.flush()
+        yield _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
 
     def assemble(self, parts: Iterable[Source], target: Writer) -> None:
         """Write the header and the parts behind it."""
@@ -86,7 +85,7 @@ class _CsvPart:
     def __init__(
         self,
         target: Writer,
-        own: Callable[[StoredRow], str | bytes],
+        own: OwnCells,
         cells: list[Callable[[Any], str]],
         ending: Callable[[str, str, str], bytes],
         dialect: Dialect,
@@ -96,27 +95,21 @@ class _CsvPart:
         self._own = own
         self._cells = cells
         self._ending = lru_cache(ENDINGS_KEPT)(ending)  # status and error are mostly the same few words
-        self._delimiter = dialect.delimiter
+        self._delimiter = encode(dialect.delimiter, encoding)
         self._encode = encoder(encoding)
-        self._pieces: list[bytes] = []
+        self._blank = (None,) * len(cells)
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        """Write the row's own text with the new cells after it; a ragged row is made to fit the header first."""
-        encode, own = self._encode, self._own(row)
-        values = outcome.values or (None,) * len(self._cells)
-        cells = [cell(value) for cell, value in zip(self._cells, values, strict=True)]
-        self._pieces += (  # joined as bytes: one wide character would make every copy of a whole text a wide one
-            own if isinstance(own, bytes) else encode(own),
-            encode(self._delimiter.join(["", *cells, ""])),
-            self._ending(outcome.status, outcome.error, outcome.raw),
-        )
-        if len(self._pieces) >= PIECES_TOGETHER:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the rows that wait for others."""
-        self._target.write(b"".join(self._pieces))
-        self._pieces.clear()
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Write each row's own text with the new cells after it; a ragged row is made to fit the header first."""
+        encode, delimiter = self._encode, repeat(self._delimiter)
+        pieces: list[Iterable[bytes]] = [[own if isinstance(own, bytes) else encode(own) for own in self._own(rows)]]
+        values = zip(*[outcome.values or self._blank for outcome in outcomes], strict=True)
+        for cell, column in zip(self._cells, values, strict=True):
+            pieces += (delimiter, map(encode, map(cell, column)))
+        endings = [self._ending(outcome.status, outcome.error, outcome.raw) for outcome in outcomes]
+        pieces += (delimiter, endings)
+        # Never joined as text: one wide character would make every copy of a whole text a wide one.
+        self._target.write(b"".join(chain.from_iterable(zip(*pieces, strict=False))))
 
 
 def _ending(
@@ -134,9 +127,17 @@ def _ending(
     return encode(dialect.delimiter.join(written) + dialect.line_end, encoding)
 
 
-def _cell(write: Callable[[Any], str], dialect: Dialect) -> Callable[[Any], str]:
-    quoted = dialect.quoted
-    return lambda value: quoted(write(value))
+def _cell(dialect: Dialect, *, escapes: bool) -> Callable[[Any], str]:
+    """Return what writes a value as a cell; in one call for a text that needs nothing, as nearly all do."""
+    write, quoted, delimiter = harmless if escapes else text, dialect.quoted, dialect.delimiter
+
+    def cell(value: Any) -> str:
+        if type(value) is not str or (escapes and value.startswith(_FORMULA)):
+            return quoted(write(value))
+        is_plain = not ('"' in value or delimiter in value or "\n" in value or "\r" in value)
+        return value if is_plain else quoted(value)
+
+    return cell
 
 
 def text(value: Any) -> str:
@@ -152,15 +153,14 @@ def harmless(value: Any) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
-def _own_cells(
-    reader: InputFormat, columns: list[str], dialect: Dialect, encoding: Encoding
-) -> Callable[[StoredRow], str | bytes]:
-    """Return what gives a row's own cells: unchanged, to the byte, where they are of the same kind already."""
+def _own_cells(reader: InputFormat, columns: list[str], dialect: Dialect, encoding: Encoding) -> OwnCells:
+    """Return what gives rows' own cells: unchanged, to the byte, where they are of the same kind already."""
     if not (isinstance(reader, CsvInput) and reader.dialect == dialect):
-        return lambda row: dialect.record([text(value) for value in _cells(reader, row, columns)])
+        return lambda rows: [dialect.record([text(value) for value in _cells(reader, row, columns)]) for row in rows]
+    fitted = reader.fitted
     if encoding.name == reader.encoding.name:
-        return lambda row: reader.fitted(row.raw) if row.error is not None else row.exact or row.raw
-    return lambda row: reader.fitted(row.raw) if row.error is not None else row.raw
+        return lambda rows: [row.exact or row.raw if row.error is None else fitted(row.raw) for row in rows]
+    return lambda rows: [row.raw if row.error is None else fitted(row.raw) for row in rows]
 
 
 def _cells(reader: InputFormat, row: StoredRow, columns: list[str]) -> list[Any]:

@@ -6,6 +6,7 @@ import codecs
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from batchdrop.errors import RecipeRejected, UploadRejected
@@ -157,8 +158,7 @@ def encoder(encoding: Encoding) -> Callable[[str], bytes]:
     """Return `encode` for one encoding, at its fastest."""
     if not encoding.is_unicode:
         return lambda text: encode(text, encoding)
-    name = encoding.name
-    return lambda text: text.encode(name, "backslashreplace")
+    return partial(str.encode, encoding=encoding.name, errors="backslashreplace")
 
 
 def encode_json(text: str, encoding: Encoding) -> bytes:

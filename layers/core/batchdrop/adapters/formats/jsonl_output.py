@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -100,9 +100,13 @@ class _ObjectsPart:
         self._added = added
         self._separated = separated
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        """Write the row's own fields with the new ones behind them; text that has no fields stands in `_raw`."""
-        self._write(self._separated(row, self._texts.text(row, self._added(outcome))))
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Write each row's own fields with the new ones behind them; text that has no fields stands in `_raw`."""
+        texts = [
+            self._separated(row, self._texts.text(row, self._added(outcome)))
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ]
+        self._write(b"".join(texts))
 
 
 class ObjectTexts:

@@ -97,12 +97,13 @@ class _Part:
         self._rows: list[list[Any]] = []
         self._bytes = 0
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        values = self._fitter.fit(self._own(row.raw), outcome)
-        self._rows.append(values)
-        self._bytes += len(row.raw) + sum(len(value) for value in values if isinstance(value, str))
-        if len(self._rows) >= FLUSH_ROWS or self._bytes >= FLUSH_BYTES:
-            self.flush()
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        for row, outcome in zip(rows, outcomes, strict=True):
+            values = self._fitter.fit(self._own(row.raw), outcome)
+            self._rows.append(values)
+            self._bytes += len(row.raw) + sum(len(value) for value in values if isinstance(value, str))
+            if len(self._rows) >= FLUSH_ROWS or self._bytes >= FLUSH_BYTES:
+                self.flush()
 
     def flush(self) -> None:
         """Hand the gathered rows on as an Arrow table."""

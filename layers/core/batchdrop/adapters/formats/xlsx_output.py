@@ -119,8 +119,8 @@ class _Part:
         self._row_of = row_of
         self._encoder = msgspec.json.Encoder()
 
-    def add(self, row: StoredRow, outcome: Outcome) -> None:
-        self._target.write(self._encoder.encode(self._row_of(row, outcome)) + b"\n")
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        self._target.write(self._encoder.encode_lines(map(self._row_of, rows, outcomes)))
 
 
 def _part_rows(parts: Iterable[Source]) -> Iterator[list[Cell]]:
