@@ -78,7 +78,7 @@ def test_what_was_paid_is_never_replaced_by_what_was_not(rounds: list[list[tuple
     for row in range(ROWS):
         mine = [one for lines in rounds for one in lines if one[0] == row]
         paid = [one for one in mine if one[1] != "expired"]
-        last = (paid or mine or [None])[-1]
+        last = next(reversed(paid or mine), None)
         assert found[row][1] == (None if last is None else _line(*last))
     paid_lines = [_line(*one) for lines in rounds for one in lines if one[1] != "expired"]
     kept = [line for word, line in found if word >= Word.CUT and line is not None]
