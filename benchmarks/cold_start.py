@@ -35,7 +35,9 @@ BUILT = {
     "answer_requests": LIVE,
 }
 BATCHES, MESSAGES = "batchdrop.adapters.anthropic_batches", "batchdrop.adapters.anthropic_messages"
-API = dict.fromkeys(("submit_shard", "settle_submission", "poll_batch", "collect_results"), BATCHES)
+READS = "batchdrop.adapters.message_batches"
+API = dict.fromkeys(("settle_submission", "poll_batch", "collect_results"), READS)
+API["submit_shard"] = BATCHES
 API["answer_requests"] = MESSAGES
 PROGRAM = """
 import importlib, importlib.util, json, sys, time

@@ -33,7 +33,7 @@ CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one afte
 }  # fmt: skip
 START_SECONDS = 0.5  # CPU of a first start with AWS's clients (results/cold_start.json) …
 SDK_SECONDS = 2.3  # … and of the Anthropic SDK's import, where there is one
-WITH_SDK = {"SubmitShardFunction", "PollBatchFunction", "CollectResultsFunction"}
+WITH_SDK = {"SubmitShardFunction"}
 DAYS_KEPT = 35 + 30  # of job files, and then of their versions (JobFilesDays, OldVersionsDays)
 MODEL = "claude-haiku-5-5"
 

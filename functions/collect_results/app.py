@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             state,
             store=bootstrap.object_store(),
             ledger=bootstrap.ledger(),
-            api=bootstrap.batch_api,
+            api=bootstrap.message_batches,
             clock=bootstrap.clock(context),
             formats=bootstrap.formats(),
             states=bootstrap.shared_states(),

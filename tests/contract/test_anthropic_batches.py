@@ -1,4 +1,4 @@
-"""The SDK's adapter alone: every way in which a call can go wrong, and what goes over the wire."""
+"""The API's adapters alone: every way in which a call can go wrong, and what goes over the wire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from batchdrop.adapters import anthropic_batches
+from batchdrop.adapters import message_batches
 from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
 from batchdrop.domain.result import Errored, MessageBatch, RequestCounts, ResultLine
 from batchdrop.errors import (
@@ -126,8 +126,8 @@ def test_a_create_has_a_content_length(api: AnthropicBatchApi, emulator: Running
     assert (call["chunked"], call["bytes_in"]) == (False, body.size)
 
 
-def test_a_create_sends_the_sdks_own_headers() -> None:
-    """Key and version are the SDK's business and are there; the type is JSON."""
+def test_reading_sends_what_the_sdk_sends() -> None:
+    """Key and version are the SDK's business; what goes without it says the same, and a create's type is JSON."""
     sent: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -137,11 +137,14 @@ def test_a_create_sends_the_sdks_own_headers() -> None:
     api = _on(answer)
     with pytest.raises(SubmissionUncertain):
         api.create(create_body(1), timeout=5)
-    [request] = sent
-    assert request.headers["anthropic-version"]
-    assert "sk-test" in {request.headers.get("x-api-key"), request.headers.get("authorization", "").split(" ")[-1]}
-    assert request.headers["content-type"] == "application/json"
-    assert "transfer-encoding" not in request.headers
+    with pytest.raises(RateLimited):
+        api.retrieve("b")
+    create, look = (request.headers for request in sent)
+    assert create["content-type"] == "application/json"
+    assert "transfer-encoding" not in create
+    assert create["authorization"] == look["authorization"] == "Bearer sk-test"
+    assert create["anthropic-version"] == look["anthropic-version"]
+    assert {str(request.url.copy_with(path="/")) for request in sent} == {"https://api.test/"}
 
 
 def _on(answer: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicBatchApi:
@@ -312,7 +315,7 @@ def test_the_list_goes_over_all_pages(
     api: AnthropicBatchApi, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seven Message Batches on pages of three: each once, newest first; a bound stops before the next page is asked."""
-    monkeypatch.setattr(anthropic_batches, "PAGE", 3)
+    monkeypatch.setattr(message_batches, "PAGE", 3)
     created = []
     for _ in range(7):
         created.append(api.create(create_body(1), timeout=5))

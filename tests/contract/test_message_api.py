@@ -231,7 +231,7 @@ def test_an_answer_cut_short_is_lost(kept: int) -> None:
 def test_a_page_of_a_proxy_is_passing() -> None:
     """What has no JSON gets the status's own words."""
     reply, _ = _answered_by(_http(503, b"<html>busy</html>"))
-    assert reply == Passing("api_error", "HTTP 503: HTTP 503: <html>busy</html>")
+    assert reply == Passing("api_error", "HTTP 503: <html>busy</html>")
 
 
 def test_a_body_that_is_no_json_is_passed_on() -> None:

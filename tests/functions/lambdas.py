@@ -138,6 +138,7 @@ def forget() -> None:
         bootstrap.ledger,
         bootstrap.job_starter,
         bootstrap._batch_api_with,
+        bootstrap._message_batches_with,
         bootstrap._message_api_with,
         bootstrap._ledger_table,
         bootstrap.leases,

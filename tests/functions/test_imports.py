@@ -84,7 +84,23 @@ def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> No
     """Not even in the code that it would import later: what never calls the API never builds its client."""
     text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")
     assert "bootstrap." in text
-    assert "batch_api" not in text
+    assert not any(name in text for name in ("batch_api", "message_batches", "message_api"))
+
+
+def test_only_what_is_billed_pays_for_the_sdk() -> None:
+    """Looking at Message Batches, and fetching their results, starts in a fraction of the time that the SDK takes."""
+    program = "import json, sys; import batchdrop.adapters.message_batches; print(json.dumps(sorted(sys.modules)))"
+    environment = {"PYTHONPATH": str(ROOT / "layers" / "core")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert "httpx2" in loaded
+    assert not loaded & {"anthropic", "pydantic", "boto3"}
+    creating = {
+        path.parent.name
+        for path in (ROOT / "functions").glob("*/app.py")
+        if "bootstrap.batch_api" in path.read_text("utf-8")
+    }
+    assert creating == {"submit_shard"}
 
 
 def test_every_function_is_in_these_tests() -> None:

@@ -22,6 +22,7 @@ from batchdrop.ports import (
     Leases,
     Ledger,
     MessageApi,
+    MessageBatches,
     ObjectStore,
     OpenJobs,
     Pages,
@@ -47,6 +48,7 @@ __all__ = [
     "ledger",
     "live_queue",
     "message_api",
+    "message_batches",
     "object_store",
     "open_jobs",
     "pages",
@@ -181,11 +183,16 @@ def open_jobs() -> OpenJobs:
     return StepFunctionsOpenJobs(_client("stepfunctions"), configuration().state_machine_arn)
 
 
-def batch_api() -> BatchApi:
-    """Return the Message Batches API, with the key as it stands in Secrets Manager.
+def message_batches() -> MessageBatches:
+    """Return the Message Batches that there are, with the key as it stands in Secrets Manager.
 
     Raises AccountTrouble while the secret still holds the template's placeholder.
     """
+    return _message_batches_with(_api_key())
+
+
+def batch_api() -> BatchApi:
+    """Return the whole Message Batches API, for what creates some; its SDK takes long to import. Raises likewise."""
     return _batch_api_with(_api_key())
 
 
@@ -215,6 +222,13 @@ def _fresh_api_key() -> str:
 
     parameters.clear_caches()  # type: ignore[no-untyped-call] # it has no types
     return _api_key()
+
+
+@lru_cache(maxsize=1)
+def _message_batches_with(api_key: str) -> MessageBatches:
+    from batchdrop.adapters.message_batches import HttpMessageBatches
+
+    return HttpMessageBatches(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)

@@ -93,15 +93,8 @@ class RequestBody(Protocol):
         """Start from the first byte, each time."""
 
 
-class BatchApi(Protocol):
-    """The Message Batches API."""
-
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-        """Send one create, exactly once; wait at most `timeout` seconds between two signs of life.
-
-        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created,
-        SubmissionUncertain when that cannot be known.
-        """
+class MessageBatches(Protocol):
+    """The Message Batches that there are. No call costs anything."""
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
@@ -117,6 +110,17 @@ class BatchApi(Protocol):
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
+
+
+class BatchApi(MessageBatches, Protocol):
+    """The whole Message Batches API."""
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        """Send one create, exactly once; wait at most `timeout` seconds between two signs of life.
+
+        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created,
+        SubmissionUncertain when that cannot be known.
+        """
 
 
 class MessageApi(Protocol):

@@ -12,41 +12,24 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import aiohttp
-import msgspec
 from yarl import URL
 
+from batchdrop.adapters.anthropic_errors import (
+    API_VERSION,
+    BASE_URL,
+    OVERLOADED,
+    REFUSED,
+    USER_AGENT,
+    api_error,
+    is_account_trouble,
+    told,
+)
 from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
 from batchdrop.errors import AccountTrouble
 
-BASE_URL = "https://api.anthropic.com"  # the SDK's default
 PATH = "/v1/messages"
-API_VERSION = "2026-10-21"  # what the SDK sends
-USER_AGENT = "batchdrop/0.1"
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 15.0  # an idle connection is not used again after so long: the other side may be about to close it
-SPEND_LIMIT = "enforced_spend_limit_reached"
-
-_ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
-_REFUSED = {400, 404, 413, 422}  # the request itself, for good
-_OVERLOADED = 529
-_KIND_OF_STATUS = {408: "timeout_error", 413: "request_too_large", 504: "timeout_error", 529: "overloaded_error"}
-
-
-class _Details(msgspec.Struct):
-    error_code: str | None = None
-
-
-class _Error(msgspec.Struct):
-    type: str = ""
-    message: str = ""
-    details: _Details | None = None
-
-
-class _Body(msgspec.Struct):
-    error: _Error
-
-
-_BODY = msgspec.json.Decoder(_Body)
 
 
 class AiohttpMessageApi:
@@ -128,29 +111,16 @@ class AiohttpMessageApi:
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
-    error = _error(status, body)
-    code = error.details.error_code if error.details else None
-    if status in _ACCOUNT or SPEND_LIMIT in (code or ""):
-        request_id = headers.get("request-id")
-        raise AccountTrouble(f"HTTP {status}: {error.type}: {error.message} (request-id {request_id})")
+    error = api_error(status, body)
+    if is_account_trouble(status, error):
+        raise AccountTrouble(told(status, error, headers.get("request-id")))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(error.type, error.message, _seconds(headers), limits=limits_of(headers))
-    if status == _OVERLOADED:
+    if status == OVERLOADED:
         return Throttled(error.type, error.message, _seconds(headers), is_global=True)
-    if status in _REFUSED:
+    if status in REFUSED:
         return Refused(error.type, error.message)
     return Passing(error.type, f"HTTP {status}: {error.message}")
-
-
-def _error(status: int, body: bytes) -> _Error:
-    """Return the API's own words; where there are none (a proxy's page), words for the status."""
-    try:
-        error = _BODY.decode(body).error
-    except msgspec.DecodeError:
-        error = _Error(message=f"HTTP {status}: {body[:200].decode(errors='replace')}")
-    if not error.type:
-        error.type = _KIND_OF_STATUS.get(status, "invalid_request_error" if status in _REFUSED else "api_error")
-    return error
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

@@ -24,7 +24,7 @@ from batchdrop.domain.submission import Halt
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.tokens import Lane
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
-from batchdrop.ports import BatchApi, Clock, Formats, Ledger, ObjectStore, SharedStates, Writer
+from batchdrop.ports import Clock, Formats, Ledger, MessageBatches, ObjectStore, SharedStates, Writer
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.job_budget import JobBudget
@@ -53,7 +53,7 @@ def collect_results(
     *,
     store: ObjectStore,
     ledger: Ledger,
-    api: Callable[[], BatchApi],
+    api: Callable[[], MessageBatches],
     clock: Clock,
     formats: Formats,
     states: SharedStates,
@@ -119,7 +119,7 @@ def _take_flushed(
 
 
 def _fetch(
-    api: BatchApi, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
+    api: MessageBatches, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
 ) -> None:
     """Take in the API's results, if they are complete."""
     standing = ledger.submission(state.job_id, state.shard, state.round)

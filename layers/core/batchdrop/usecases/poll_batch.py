@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from batchdrop.domain.polling import wait_seconds
 from batchdrop.domain.result import MessageBatch
 from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
-from batchdrop.ports import BatchApi, Clock, Ledger
+from batchdrop.ports import Clock, Ledger, MessageBatches
 from batchdrop.usecases.account import halting_on_account_trouble
 
 POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls take about half an hour
@@ -31,7 +31,7 @@ def poll_batch(
     open_shards: int,
     deadline: int = 0,
     ledger: Ledger,
-    api: BatchApi,
+    api: MessageBatches,
     clock: Clock,
     jitter: Callable[[], float],
 ) -> PollAnswer:
@@ -68,7 +68,9 @@ def _until(deadline: int, clock: Clock, wait: int) -> int:
     return max(1, min(wait, round(left))) if deadline and left > 0 else wait
 
 
-def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchApi, *, is_late: bool) -> None:
+def _cancel_if_asked_to(
+    job_id: str, batch: MessageBatch, ledger: Ledger, api: MessageBatches, *, is_late: bool
+) -> None:
     """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
     if batch.processing_status == "in_progress":
         halt = ledger.halted(job_id)

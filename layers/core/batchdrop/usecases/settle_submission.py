@@ -24,7 +24,7 @@ from batchdrop.errors import (
     ResultsIncomplete,
     SubmissionUnsettled,
 )
-from batchdrop.ports import BatchApi, Clock, Ledger
+from batchdrop.ports import Clock, Ledger, MessageBatches
 from batchdrop.usecases.account import halting_on_account_trouble
 from batchdrop.usecases.stored_lines import whole_lines
 
@@ -62,7 +62,7 @@ def settle_submission(
     asked_round: int,
     *,
     ledger: Ledger,
-    api: BatchApi,
+    api: MessageBatches,
     clock: Clock,
     visible_after: timedelta,
     is_last: bool,
@@ -84,7 +84,7 @@ def settle_submission(
     return settled
 
 
-def _look(standing: Submission, ledger: Ledger, api: BatchApi, clock: Clock, visible_after: timedelta) -> Settled:
+def _look(standing: Submission, ledger: Ledger, api: MessageBatches, clock: Clock, visible_after: timedelta) -> Settled:
     looked_at = clock.now()
     try:
         with halting_on_account_trouble(standing.job_id, ledger, clock):
@@ -114,7 +114,7 @@ class _CannotTell(Exception):  # an answer, not a fault
     """It cannot be told yet whose a Message Batch is; the message says why."""
 
 
-def _candidates(standing: Submission, ledger: Ledger, api: BatchApi) -> tuple[list[MessageBatch], dict[str, str]]:
+def _candidates(standing: Submission, ledger: Ledger, api: MessageBatches) -> tuple[list[MessageBatch], dict[str, str]]:
     """Return those that are ours; and by their ids, why it cannot be told yet whether others are."""
     ours: list[MessageBatch] = []
     undecided: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _candidates(standing: Submission, ledger: Ledger, api: BatchApi) -> tuple[li
     return ours, undecided
 
 
-def _is_ours(batch: MessageBatch, standing: Submission, api: BatchApi) -> bool:
+def _is_ours(batch: MessageBatch, standing: Submission, api: MessageBatches) -> bool:
     """Look for one of our custom_ids in the results. Raises _CannotTell.
 
     Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that
