@@ -73,8 +73,9 @@ def _check(recipe_fields: dict[str, Any], rows: list[Row], lane: Lane) -> None:
     count = RequestCount(frame_of(recipe, shape, source.empty), recipe)
     asked = []
     for row in rows:
-        asked.append(source.params(row))
-        count.add(asked[-1], source.own)
+        params, own = source.request(row)
+        asked.append(params)
+        count.add((params,), (own,))
     estimate, (tokens, spent) = count.estimate, _billed(asked, lane=lane)
     usd = estimate.usd(lane)
     assert usd is not None
