@@ -47,7 +47,7 @@ class ShardWriter:
         """Append rows, and the requests of those that have one."""
         first, self.rows = self.rows, self.rows + len(asked.rows)
         each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)
-        stored = [StoredRow(row.number, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
+        stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
         self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
             for row in asked.rows:

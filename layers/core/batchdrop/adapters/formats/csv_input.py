@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept, read_again
@@ -105,7 +105,7 @@ class CsvInput:
         if any(records.errors) or any(records.exacts) or {*map(len, records.cells)} != {len(self._columns)}:
             return None
         raws = [text.rstrip("\r\n") for text in records.texts]  # as `without_line_end`, without a call
-        named = [dict(zip(self._columns, cells, strict=False)) for cells in records.cells]  # of one length, as seen
+        named = map(dict, map(zip, repeat(self._columns), records.cells))
         return list(map(Row, raws, records.starts, named))
 
     def _row(self, text: str, cells: list[str], start: Cursor, error: str | None, exact: bytes | None) -> Row:
