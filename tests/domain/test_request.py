@@ -329,10 +329,18 @@ def test_plain_rows_are_made_together() -> None:
 
 
 def test_long_prompts_are_made_a_few_at_a_time() -> None:
-    """However long what they share is, requests that are made together take no more than some megabytes."""
+    """However long what they share is, requests that are made together take little memory."""
     assert _requests().together == ROWS_TOGETHER
-    assert _requests(prompt="x" * 50_000 + "{{ x }}").together < 25
+    assert 1 < _requests(prompt="x" * 5_000 + "{{ x }}").together < 14
+    assert 1 < _requests(system="x" * 5_000).together < 14
     assert _requests(system="x" * 5_000_000).together == 1
+
+
+def test_what_no_row_shares_is_made_row_by_row() -> None:
+    """Prompts with logic, files that rows attach, requests that stand in the file."""
+    assert [_requests(prompt="{{ x | upper }}").together, ReadyRequests().together] == [1, 1]
+    attaching = _requests(attach={"column": "x", "as": "document"})
+    assert (attaching.together, attaching.waits, _requests().waits) == (1, True, False)
 
 
 @given(st.integers(0, 99_999), st.lists(st.none() | st.just(b"{}"), max_size=5))

@@ -63,9 +63,8 @@ def test_records_are_the_rows_that_each_alone_would_be(cells: list[list[str]], e
     records = Records._make(
         zip(*[("1,2\n", row, Cursor(n, n, n), None, exact) for n, row in enumerate(cells)], strict=True)
     )
-    alone = [reader._row(*record) for record in zip(*records, strict=True)]
-    is_plain = exact is None and all(len(row) == 2 for row in cells)
-    assert reader._plain_rows(records) == (alone if is_plain else None)
+    alone = [reader._row(Record(*record)) for record in zip(*records, strict=True)]
+    assert reader._rows_of(records) == alone
 
 
 objects = st.dictionaries(st.sampled_from(["a", "b", "answer", *FAILED_ROW]), st.none() | st.integers() | st.text())

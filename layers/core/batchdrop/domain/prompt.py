@@ -22,8 +22,8 @@ class RowUnaskable(Exception):  # a fate of one row, caught where rows are read;
 class Prompt:
     """A compiled prompt. Errors of the template are the recipe's; errors of rendering are the row's.
 
-    `key` is where the recipe has it (`prompt`, `messages[0].content`). `is_constant`: no row changes it. `size` is its
-    template's, in characters.
+    `key` is where the recipe has it (`prompt`, `messages[0].content`). `is_constant`: no row changes it. `is_plain`: it
+    only names columns, so that many rows can be filled in at once. `size` is the template's, in characters.
     """
 
     def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
@@ -42,6 +42,7 @@ class Prompt:
         self.variables = names - set(environment.globals) - {ROW}
         self.is_constant = not names
         self._form = _form(syntax) if names <= self.variables else None
+        self.is_plain = self._form is not None
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the prompt names a column that the file's header does not have."""

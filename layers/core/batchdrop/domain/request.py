@@ -10,13 +10,12 @@ import msgspec
 
 from batchdrop.domain.answer_shape import TEXT_ANSWER, AnswerShape
 from batchdrop.domain.conversation import Conversation, Message
-from batchdrop.domain.gathering import ROWS_TOGETHER
+from batchdrop.domain.gathering import BYTES_TOGETHER, ROWS_TOGETHER
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.recipe import Attach, Recipe, System
 from batchdrop.domain.row import Row
 
-REQUESTS_TOGETHER = 1_000_000  # bytes of prompts and what else is the same for all rows, as often as it stands there
 _TAIL = b"}]}"
 _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the API's usual five minutes
 
@@ -35,7 +34,9 @@ class RequestSource(Protocol):
     """What turns rows into Messages requests."""
 
     together: int
-    """How many rows are asked together at most, so that their requests are few in memory, too."""
+    """How many rows are asked together at most, so that their requests are few in memory, too; 1 for each by itself."""
+    waits: bool
+    """Whether a request waits for the files that its row attaches, so that several should be made at a time."""
 
     @property
     def empty(self) -> bytes | None:
@@ -77,8 +78,14 @@ class RecipeRequests:
         self._attached = recipe.attached
         self._pieces = _pieces(recipe, shape, self._conversation)
         self._prompts = [prompt for _, prompt in self._conversation.own]
+        self.waits = bool(recipe.attached)
+        self.together = 1 if self.waits else self._most_together()
+
+    def _most_together(self) -> int:
+        if not all(prompt.is_plain for prompt in self._prompts):
+            return 1
         shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
-        self.together = max(1, min(ROWS_TOGETHER, REQUESTS_TOGETHER // shared))
+        return max(1, min(ROWS_TOGETHER, BYTES_TOGETHER // shared))
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
@@ -142,7 +149,8 @@ class ReadyRequest(msgspec.Struct):
 class ReadyRequests:
     """Requests that stand in the file itself, passed on to the byte."""
 
-    together = ROWS_TOGETHER
+    together = 1
+    waits = False
     empty = None
 
     def __init__(self) -> None:

@@ -27,6 +27,9 @@ NAMELESS = {
 }  # formats whose rows name their own columns, so that any output but these must collect them
 
 
+FEW = 8  # rows that are asked each by itself at once, where one of them has to be
+
+
 class AskedRows(NamedTuple):
     """Rows that follow each other, each with its request's `params`.
 
@@ -105,29 +108,37 @@ def asked_rows(
     Rows that attach files are made a few at a time, in the room that their files claim; close the generator to end
     that. Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
-    is_attached = manifest.recipe is not None and manifest.recipe.attached
     named = _noting_columns(manifest, blocks)
-    asked = _one_by_one(named, source, room or Room()) if is_attached else _some_by_some(named, source)
+    asked = _one_by_one(named, source, room or Room()) if source.together == 1 else _some_by_some(named, source)
     with closing(asked):
         for some in asked:
             yield _refusing(manifest, some) if any(some.reasons) else some
 
 
-def _one_by_one(blocks: Iterator[list[Row]], source: RequestSource, room: Room) -> Generator[AskedRows, None, None]:
-    rows = chain.from_iterable(blocks)
-    return _together(LookAhead(partial(_asked, source), room).answers(rows))
-
-
 def _some_by_some(blocks: Iterator[list[Row]], source: RequestSource) -> Generator[AskedRows, None, None]:
     for block in blocks:
         for start in range(0, len(block), source.together):
-            rows = block[start : start + source.together]
-            requests = source.requests(rows)
-            if requests is None:
-                yield from _together(_asked(source, row) for row in rows)
-            else:
-                nothing = [None] * len(rows)
-                yield AskedRows(rows, *requests, nothing, nothing)
+            yield from _asked_together(block[start : start + source.together], source)
+
+
+def _asked_together(rows: Sequence[Row], source: RequestSource) -> Generator[AskedRows, None, None]:
+    """Yield rows with their requests; where one of them cannot be asked with others, the halves without it are."""
+    requests = source.requests(rows)
+    if requests is not None:
+        nothing = [None] * len(rows)
+        yield AskedRows(rows, *requests, nothing, nothing)
+    elif len(rows) > FEW:
+        half = len(rows) // 2
+        yield from _asked_together(rows[:half], source)
+        yield from _asked_together(rows[half:], source)
+    else:
+        yield from _together(_asked(source, row) for row in rows)
+
+
+def _one_by_one(blocks: Iterator[list[Row]], source: RequestSource, room: Room) -> Generator[AskedRows, None, None]:
+    rows = chain.from_iterable(blocks)
+    ask = partial(_asked, source)
+    return _together(LookAhead(ask, room).answers(rows) if source.waits else (ask(row) for row in rows))
 
 
 def _asked(source: RequestSource, row: Row) -> _AskedRow:
