@@ -43,8 +43,8 @@ def reckoned(table: Table) -> tuple[Estimate, bytes]:
     count = RequestCount(frame_of(recipe, shape, source.empty), recipe)
     lines = []
     for number, row in enumerate(table.rows(random.Random(7))):
-        params = source.params(row)
-        count.add(params, source.own)
+        params, own = source.request(row)
+        count.add((params,), (own,))
         lines.append(request_line(f"row-{number}", params))
     return count.estimate, BODY_HEAD + BODY_SEPARATOR.join(lines) + BODY_TAIL
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ def ours(folder: str, kind: str) -> Work:
     from batchdrop.usecases.split_upload import split_upload
     from benchmarks.folder_store import FolderStore
 
+    _clear(folder)
     store, key = FolderStore(Path(folder)), f"inbox/r/f.{kind}"
     upload = UploadRecord(JOB, "bucket", key, "etag", store.size(key), datetime.now(UTC))
     clock = InvocationClock(lambda: 900_000)
@@ -69,6 +71,8 @@ def naive(folder: str, kind: str) -> Work:
 
 
 def _naive(folder: str, kind: str, render: Callable[[Row], str]) -> Work:
+    _clear(folder)
+
     def work() -> dict[str, Any]:
         with (Path(folder) / f"inbox/r/f.{kind}").open(encoding="utf-8", newline="") as file:
             rows: Iterator[Row] = csv.DictReader(file) if kind == "csv" else map(json.loads, file)
@@ -101,6 +105,7 @@ def pyarrow(folder: str, kind: str) -> Work:
     import msgspec
     import pyarrow as pa
 
+    _clear(folder)
     pa.set_cpu_count(1)
     path = Path(folder) / f"inbox/r/f.{kind}"
 
@@ -140,6 +145,11 @@ def _arrow_blocks(path: Path) -> Any:
         return arrow_csv.open_csv(path, read, parse, convert)
     parse_json = arrow_json.ParseOptions(explicit_schema=schema)
     return arrow_json.open_json(path, arrow_json.ReadOptions(use_threads=False), parse_json)
+
+
+def _clear(folder: str) -> None:
+    """Remove what a run before this one has written: a job that is split already would not be split again."""
+    shutil.rmtree(Path(folder) / "jobs", ignore_errors=True)
 
 
 def _shard_files(folder: Path, shard: int) -> tuple[Path, Path]:

@@ -25,6 +25,17 @@ def test_everyone_splits_into_the_same_requests(tmp_path: Path, kind: str) -> No
     assert [(rows, shards) for _, rows, shards in found] == [(ROWS, 1)]
 
 
+def test_every_run_does_the_work_again(tmp_path: Path) -> None:
+    """A job that is split already would take no time."""
+    split.lay(tmp_path, "csv", ROWS)
+    split.ours(str(tmp_path), "csv")()
+    before = split.bodies(tmp_path)
+    again = split.ours(str(tmp_path), "csv")
+    assert split.bodies(tmp_path) != before
+    again()
+    assert split.bodies(tmp_path) == before
+
+
 def test_both_submit_one_message_batch(tmp_path: Path) -> None:
     """Each gets an answer, and the two inputs ask the same."""
     submit.lay(tmp_path, ROWS, 500)

@@ -26,7 +26,7 @@ ONCE = LINE_BYTES + 100 * BYTES_PER_TOKEN
 def test_every_answer_that_may_be_paid_for_counts(retry: Retry, asks: int) -> None:
     """The spool keeps the lines of all rounds."""
     weigh = weigher(Recipe(model="m", prompt="p", max_tokens=100, retry=retry))
-    assert weigh(b"whatever") == asks * ONCE
+    assert weigh([b"whatever", None]) == [asks * ONCE, 0]
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_every_answer_that_may_be_paid_for_counts(retry: Retry, asks: int) -> No
 )
 def test_ready_made_requests_have_their_own(params: bytes, tokens: int) -> None:
     """Whatever is in the file: what the API will refuse weighs a short line, or no more than a model can write."""
-    assert weigher(None)(params) == LINE_BYTES + tokens * BYTES_PER_TOKEN
+    assert weigher(None)([params, None]) == [LINE_BYTES + tokens * BYTES_PER_TOKEN, 0]
 
 
 def test_any_request_fits_an_empty_shard() -> None:
     """The heaviest recipe there is, and the heaviest line of a file."""
     most = Recipe(model="m", prompt="p", max_tokens=10**9, retry=Retry(max_tokens="x2", invalid=MAX_INVALID))
-    assert weigher(most)(b"") < MAX_ANSWER_BYTES / 50
-    assert weigher(None)(b'{"max_tokens":1000000000}' + b" " * 10) < MAX_REQUEST_BYTES
+    assert weigher(most)([b""])[0] < MAX_ANSWER_BYTES / 50
+    assert weigher(None)([b'{"max_tokens":1000000000}' + b" " * 10])[0] < MAX_REQUEST_BYTES
 
 
 @pytest.mark.parametrize("function", ["CollectResultsFunction", "CloseJobFunction", "ShowSampleFunction"])

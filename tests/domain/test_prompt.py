@@ -241,7 +241,7 @@ CELLS = st.dictionaries(
 def test_plain_templates_are_joined_as_they_would_be_rendered(parts: list[str], row: dict[str, object]) -> None:
     """The short way of templates that only name columns gives what Jinja gives."""
     prompt = Prompt("<" + "".join(parts), name=NAME)
-    assert prompt._joined(row) == prompt._rendered(row) == prompt.render(row)
+    assert prompt._filled(row) == prompt._rendered(row) == prompt.render(row)
 
 
 @pytest.mark.parametrize(

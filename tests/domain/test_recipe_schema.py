@@ -54,7 +54,7 @@ def test_examples_are_right(path: Path) -> None:
     requests = RecipeRequests(recipe, shape, name=path.name, attach=lambda cell, attach: {"type": attach.kind})
     columns = sorted(set().union(*(prompt.variables for _, prompt in requests._conversation.own)))
     cells = dict.fromkeys([*columns, *(attach.column for attach in recipe.attached)], "x")
-    assert requests.params(Row("", Cursor(), cells))
+    assert requests.request(Row("", Cursor(), cells)).params
 
 
 @pytest.mark.parametrize("fields", PAGE_RECIPES, ids=",".join)

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from batchdrop.domain.answer_shape import answer_shape
 from batchdrop.domain.content_block import content_block
+from batchdrop.domain.custom_id import after, prefix
+from batchdrop.domain.gathering import ROWS_TOGETHER
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.recipe import Attach, Recipe, parse_recipe
-from batchdrop.domain.request import ReadyRequests, RecipeRequests, request_line
+from batchdrop.domain.request import ReadyRequests, RecipeRequests, request_line, request_lines
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.errors import RecipeRejected
 from local.claude_api.params import NEW_VERSION, check_params, read_params
@@ -23,11 +26,11 @@ from tests.strategies import cells
 
 def _recipe_params(cell: str, **fields: object) -> bytes:
     recipe = Recipe(**{"model": "claude-haiku-5-5", "prompt": "{{ x }}.", **fields})  # type: ignore[arg-type]
-    return RecipeRequests(recipe, name="r").params(Row(cell, Cursor(), {"x": cell}))
+    return RecipeRequests(recipe, name="r").request(Row(cell, Cursor(), {"x": cell})).params
 
 
 def _ready_params(line: str) -> bytes:
-    return ReadyRequests().params(Row(line, Cursor(), {}))
+    return ReadyRequests().request(Row(line, Cursor(), {})).params
 
 
 @given(cells(), cells())
@@ -131,7 +134,7 @@ def _requests(**fields: Any) -> RecipeRequests:
 
 def _asked(cells: dict[str, Any], content: tuple[dict[str, Any], ...] = (), **fields: Any) -> dict[str, Any]:
     """Return the params as the API sees them; it must take them."""
-    raw = _requests(**fields).params(Row("", Cursor(), cells, content=content))
+    raw = _requests(**fields).request(Row("", Cursor(), cells, content=content)).params
     check_params(read_params(raw), lane="batch", version=NEW_VERSION, strict_schemas=True)
     params: dict[str, Any] = json.loads(raw)
     return params
@@ -225,9 +228,9 @@ def test_a_row_without_its_file_is_unaskable() -> None:
     requests = _requests(attach={"column": "p", "as": "document"})
     for value in ("", " ", None, 5, ["1.pdf"]):
         with pytest.raises(RowUnaskable, match="column 'p' names no file"):
-            requests.params(Row("", Cursor(), {"x": "c", "p": value}))
+            requests.request(Row("", Cursor(), {"x": "c", "p": value}))
     with pytest.raises(RowUnaskable, match="no PDF"):
-        requests.params(Row("", Cursor(), {"x": "c", "p": "1.doc"}))
+        requests.request(Row("", Cursor(), {"x": "c", "p": "1.doc"}))
 
 
 def test_all_columns_are_looked_for() -> None:
@@ -282,4 +285,66 @@ def test_a_mapping_is_an_example_of_a_text_answer_too() -> None:
 def test_what_the_api_cannot_be_told_is_the_rows_fault() -> None:
     """Half a character that a template makes has no bytes."""
     with pytest.raises(RowUnaskable, match="UnicodeEncodeError"):
-        _requests(prompt="{{ x }}{{ '\\ud800' }}").params(Row("", Cursor(), {"x": "c"}))
+        _requests(prompt="{{ x }}{{ '\\ud800' }}").request(Row("", Cursor(), {"x": "c"}))
+
+
+CONVERSATION = [
+    {"role": "user", "content": "{{ x }}?"},
+    {"role": "assistant", "content": "Yes."},
+    {"role": "user", "content": "{{ y }}"},
+]
+RECIPES: list[dict[str, Any]] = [
+    {},
+    {"prompt": "100 % {{ x }}{{ x }}%s{{ y }}"},
+    {"prompt": "{% if x %}{{ y }}{% endif %}"},
+    {"prompt": None, "messages": CONVERSATION},
+    {"prompt": "constant"},
+    {"attach": {"column": "x", "as": "document"}},
+]
+own_cells = st.dictionaries(st.sampled_from(["x", "y"]), cells() | st.none() | st.integers() | st.just("a.pdf"))
+own_rows = st.builds(
+    Row, st.just(""), st.just(Cursor()), own_cells, content=st.sampled_from([(), (), ({"type": "image"},)])
+)
+
+
+@pytest.mark.parametrize("fields", RECIPES)
+@given(st.lists(own_rows))
+def test_rows_together_become_the_requests_of_each_alone(fields: dict[str, Any], rows: list[Row]) -> None:
+    """To the byte, or not at all: then each is made alone, and says what is wrong with it."""
+    source = _requests(**fields)
+    together = source.requests(rows)
+    if together is None:
+        return
+    alone = [source.request(row) for row in rows]
+    assert list(zip(*together, strict=True)) == alone
+
+
+def test_plain_rows_are_made_together() -> None:
+    """The usual recipe and the usual rows; one odd row sends all of them the long way."""
+    source, plain = _requests(prompt="{{ x }}"), Row("", Cursor(), {"x": "a"})
+    assert source.requests([plain] * 3) == ([source.request(plain).params] * 3, ["a"] * 3)
+    for odd in (Row("", Cursor(), {"x": " "}), Row("", Cursor(), {}), Row("", Cursor(), {"x": "a"}, "bad")):
+        assert source.requests([plain, odd, plain]) is None
+    assert source.requests([plain, Row("", Cursor(), {"x": "a" * MAX_REQUEST_BYTES})]) is None
+
+
+def test_long_prompts_are_made_a_few_at_a_time() -> None:
+    """However long what they share is, requests that are made together take little memory."""
+    assert _requests().together == ROWS_TOGETHER
+    assert 1 < _requests(prompt="x" * 5_000 + "{{ x }}").together < 14
+    assert 1 < _requests(system="x" * 5_000).together < 14
+    assert _requests(system="x" * 5_000_000).together == 1
+
+
+def test_what_no_row_shares_is_made_row_by_row() -> None:
+    """Prompts with logic, files that rows attach, requests that stand in the file."""
+    assert [_requests(prompt="{{ x | upper }}").together, ReadyRequests().together] == [1, 1]
+    attaching = _requests(attach={"column": "x", "as": "document"})
+    assert (attaching.together, attaching.waits, _requests().waits) == (1, True, False)
+
+
+@given(st.integers(0, 99_999), st.lists(st.none() | st.just(b"{}"), max_size=5))
+def test_many_request_lines_are_the_lines_of_each(first: int, asked: list[bytes | None]) -> None:
+    """Each under its own custom_id."""
+    own, numbered = prefix("job", 3), [(index, one) for index, one in enumerate(asked, first) if one is not None]
+    assert request_lines(own, numbered) == [request_line(after(own, index), one) for index, one in numbered]

@@ -11,6 +11,7 @@ from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.outcome import Outcome, rejected
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.ports import InputFormat, OutputFormat
+from tests.formats.reading import rows_in
 
 START = Cursor()
 
@@ -61,7 +62,7 @@ def parquet_output(body: bytes, new: NewColumns, outcome_of: Joined, *, shard_ro
     from batchdrop.adapters.formats.parquet_output import ParquetOutput
 
     reader = ParquetInput("f.parquet")
-    rows = list(reader.rows(Bytes(body), START))
+    rows = list(rows_in(reader, Bytes(body), START))
     shards = [rows[start : start + shard_rows] for start in range(0, len(rows), shard_rows)]
     writer = ParquetOutput(new, header=reader.header)
     kept = [kept_rows(ParquetInput("f.parquet", reader.header), shard) for shard in shards]

@@ -6,6 +6,7 @@ import csv
 import io
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from batchdrop.adapters.formats.choice import FileFormats
@@ -14,7 +15,7 @@ from batchdrop.domain.outcome import Outcome, rejected
 from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
-from batchdrop.ports import InputFormat, OutputFormat
+from batchdrop.ports import InputFormat, OutputFormat, Source
 
 OutcomeOf = Callable[[Row], Outcome]
 NEW = NewColumns()
@@ -74,20 +75,25 @@ def reader_of(name: str, header: str = "", options: Input | None = None, new: Ne
     return FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), options or Input(), new, header)
 
 
+def rows_in(reader: InputFormat, source: Source, start: Cursor) -> Iterator[Row]:
+    """Return the rows that follow `start`, one by one."""
+    return chain.from_iterable(reader.row_blocks(source, start))
+
+
 def read(extension: str, body: bytes, *, pieces: list[bytes] | None = None) -> list[Row]:
     """Return all rows of a file."""
-    return list(reader_of(f"f.{extension}").rows(Bytes(body, pieces=pieces), Cursor()))
+    return list(rows_in(reader_of(f"f.{extension}"), Bytes(body, pieces=pieces), Cursor()))
 
 
 def read_from(name: str, header: str, body: bytes, start: Cursor) -> list[Row]:
     """Return the rows that follow a cursor, as another invocation reads them."""
-    return list(reader_of(name, header).rows(Bytes(body), start))
+    return list(rows_in(reader_of(name, header), Bytes(body), start))
 
 
 def join(extension: str, body: bytes, outcome_of: OutcomeOf = by_number, output: Output | None = None) -> bytes:
     """Return the output of a file: read, joined, with its header."""
     reader = reader_of(f"f.{extension}")
-    rows = list(reader.rows(Bytes(body), Cursor()))
+    rows = list(rows_in(reader, Bytes(body), Cursor()))
     # The output is written by other invocations, which know the header from the manifest.
     again = reader_of(f"f.{extension}", reader.header)
     columns = [Column(name) for name in reader.columns or []]
@@ -98,7 +104,7 @@ def join(extension: str, body: bytes, outcome_of: OutcomeOf = by_number, output:
 def failed_lines(extension: str, body: bytes, outcome_of: OutcomeOf = by_number) -> bytes:
     """Return `failed.jsonl` as if every row had failed."""
     reader = reader_of(f"f.{extension}")
-    rows = list(reader.rows(Bytes(body), Cursor()))
+    rows = list(rows_in(reader, Bytes(body), Cursor()))
     return _written(FileFormats().failed(reader, NEW), rows, outcome_of)
 
 

@@ -14,6 +14,7 @@ from batchdrop.adapters.formats.xlsx_output import XlsxOutput
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.row import Row
 from tests.formats.office import START, Bytes, Joined, assembled, part_of
+from tests.formats.reading import rows_in
 
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 WORKBOOK = (
@@ -72,13 +73,13 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
 
 def read(body: bytes, *, sheet: str | None = None) -> list[Row]:
     """Return all rows of a workbook."""
-    return list(XlsxInput("f.xlsx", sheet=sheet).rows(Bytes(body), START))
+    return list(rows_in(XlsxInput("f.xlsx", sheet=sheet), Bytes(body), START))
 
 
 def xlsx_output(body: bytes, new: NewColumns, outcome_of: Joined, *, shard_rows: int = 10**9, **options: Any) -> bytes:
     """Return the output of an xlsx upload that is cut into shards of so many rows."""
     reader = XlsxInput("f.xlsx")
-    rows = list(reader.rows(Bytes(body), START))
+    rows = list(rows_in(reader, Bytes(body), START))
     writer = XlsxOutput(new, header=reader.header, **options)
     shards = [rows[start : start + shard_rows] for start in range(0, len(rows), shard_rows)]
     return assembled(writer, [part_of(writer, shard, outcome_of) for shard in shards])

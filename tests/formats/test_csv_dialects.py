@@ -11,11 +11,11 @@ from batchdrop.domain.outcome import rejected
 from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor
 from batchdrop.errors import RecipeRejected, UploadRejected
-from tests.formats.reading import Bytes, answered, join, read, reader_of
+from tests.formats.reading import Bytes, answered, join, read, reader_of, rows_in
 
 
 def _cells(body: bytes, options: Input | None = None, name: str = "f.csv") -> list[dict[str, object]]:
-    return [row.cells for row in reader_of(name, options=options).rows(Bytes(body), Cursor())]
+    return [row.cells for row in rows_in(reader_of(name, options=options), Bytes(body), Cursor())]
 
 
 def test_what_excel_says_first_is_understood_and_kept() -> None:

@@ -11,7 +11,7 @@ import pytest
 from batchdrop.domain.limits import MAX_CELL_CHARS, MAX_LINE_BYTES
 from batchdrop.domain.row import Cursor
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import Bytes, failed_lines, join, parsed, read, reader_of
+from tests.formats.reading import Bytes, failed_lines, join, parsed, read, reader_of, rows_in
 
 
 def _refusal(body: bytes) -> str:
@@ -95,7 +95,7 @@ def test_an_endless_line_is_refused() -> None:
     """A file without line ends is not read to its end."""
     pieces = (b"x" * (MAX_LINE_BYTES // 2 + 1) for _ in range(3))
     with pytest.raises(UploadRejected, match="one record a line"):
-        list(reader_of("f.csv").rows(Bytes(b"", pieces=pieces), Cursor()))
+        list(rows_in(reader_of("f.csv"), Bytes(b"", pieces=pieces), Cursor()))
 
 
 @pytest.mark.parametrize(

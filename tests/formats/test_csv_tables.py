@@ -20,6 +20,7 @@ from tests.formats.reading import (
     read,
     read_from,
     reader_of,
+    rows_in,
     table,
 )
 from tests.strategies import cells
@@ -90,7 +91,7 @@ def test_blocks_may_end_anywhere(body: bytes, seed: int) -> None:
 def test_reading_goes_on_at_every_row(body: bytes) -> None:
     """From each row's cursor, with the header from the manifest, the rest is the same to the last field."""
     whole = reader_of("f.csv")
-    rows = list(whole.rows(Bytes(body), Cursor()))
+    rows = list(rows_in(whole, Bytes(body), Cursor()))
     for number, row in enumerate(rows):
         assert read_from("f.csv", whole.header, body, row.start) == rows[number:]
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.encodings import BOM, Encoding, detected, encode, encode_json, encoding_named
-from batchdrop.adapters.formats.lines import Line, Undecodable, split_lines
+from batchdrop.adapters.formats.encodings import (
+    BOM,
+    Encoding,
+    detected,
+    encode,
+    encode_json,
+    encoding_named,
+    look,
+)
+from batchdrop.adapters.formats.lines import Undecodable, split_lines
 from batchdrop.errors import RecipeRejected, UploadRejected
 from tests.formats.reading import cut_everywhere
 
@@ -43,11 +53,24 @@ SAMPLES = {
 }  # fmt: skip
 
 
-def _lines(body: bytes, encoding: str | Encoding | None = None, *, offset: int = 0) -> list[Line]:
-    return list(split_lines([body], offset=offset, filename="f.csv", encoding=encoding))
+class _Line(NamedTuple):
+    offset: int
+    text: str
+    exact: bytes | None
 
 
-def _bytes(lines: list[Line], encoding: Encoding) -> bytes:
+def _split(blocks: Iterable[bytes], encoding: Encoding, *, offset: int = 0) -> Iterator[_Line]:
+    for lines in split_lines(blocks, offset=offset, filename="f.csv", encoding=encoding):
+        yield from map(_Line, *lines)
+
+
+def _lines(body: bytes, named: str | None = None) -> list[_Line]:
+    """Return the lines of a file, of which the recipe says that encoding."""
+    encoding, blocks = look([body], named, filename="f.csv")
+    return list(_split(blocks, encoding))
+
+
+def _bytes(lines: list[_Line], encoding: Encoding) -> bytes:
     return b"".join(encode(line.text, encoding) if line.exact is None else line.exact for line in lines)
 
 
@@ -72,11 +95,11 @@ def test_lines_come_back_to_the_byte(drawn: tuple[str, str], seed: int) -> None:
     encoding = encoding_named(drawn[0])
     text = drawn[1].removeprefix(BOM)
     body = text.encode(encoding.name)
-    lines = list(split_lines(cut_everywhere(body, seed), offset=0, filename="f", encoding=encoding))
+    lines = list(_split(cut_everywhere(body, seed), encoding))
     assert [line.text for line in lines] == re.findall("[^\n]*\n|[^\n]+", text)
     assert _bytes(lines, encoding) == body
     for number, line in enumerate(lines):
-        rest = split_lines([body[line.offset :]], offset=line.offset, filename="f", encoding=encoding)
+        rest = _split([body[line.offset :]], encoding, offset=line.offset)
         assert list(rest) == lines[number:]
 
 

@@ -19,13 +19,13 @@ from batchdrop.domain.row import Cursor, Row
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
 from tests.documents import FOLDER, document, zipped
-from tests.formats.reading import NEW, Bytes
+from tests.formats.reading import NEW, Bytes, rows_in
 
 PNG = document("disc.png")
 
 
 def _rows(name: str, body: bytes, start: Cursor = Cursor()) -> list[Row]:  # noqa: B008 - frozen
-    return list(FilesInput(name).rows(Bytes(body, name), start))
+    return list(rows_in(FilesInput(name), Bytes(body, name), start))
 
 
 def _error(name: str, body: bytes) -> str:
@@ -66,7 +66,7 @@ def test_a_file_too_large_is_not_read() -> None:
         def size(self) -> int:
             return limits.MAX_DOCUMENT_BYTES + 1
 
-    (row,) = FilesInput("a.pdf").rows(Heavy(b""), Cursor())
+    (row,) = rows_in(FilesInput("a.pdf"), Heavy(b""), Cursor())
     assert row.error is not None
     assert "24,000,001 bytes" in row.error
 
@@ -261,7 +261,7 @@ def test_memory_holds_one_member(tmp_path: Path) -> None:
     path.write_bytes(zipped({f"{number}.txt": text for number in range(12)}))
     source = _OnDisk(path)
     tracemalloc.start()
-    count = sum(1 for _ in FilesInput("f.zip").rows(source, Cursor()))
+    count = sum(1 for _ in rows_in(FilesInput("f.zip"), source, Cursor()))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 12

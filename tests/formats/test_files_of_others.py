@@ -16,7 +16,7 @@ from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import NEW, Bytes, Collected, by_number
+from tests.formats.reading import NEW, Bytes, Collected, by_number, rows_in
 
 FILES = Path(__file__).parents[1] / "files"
 
@@ -79,7 +79,7 @@ def test_a_file_of_another_program(name: str, encoding: str | None, cells: Seque
     key, formats = parse_inbox_key(f"inbox/r/{name}"), FileFormats()
     source = Bytes((FILES / name).read_bytes(), name, block=7)
     reader = formats.reader(key, Input(encoding=encoding), NEW)
-    rows = list(reader.rows(source, Cursor()))
+    rows = list(rows_in(reader, source, Cursor()))
     assert [list(row.cells.values()) for row in rows] == cells
     columns = [Column(column) for column in reader.columns or []]
     output = formats.writer(reader, key, Output(compression="none"), NEW, columns)
@@ -110,5 +110,5 @@ def test_without_its_encoding_it_is_told(name: str, told: str) -> None:
     """A file that is not UTF-8, and whose recipe says nothing, is refused with the encoding that it is in."""
     reader = FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), Input(), NEW)
     with pytest.raises(UploadRejected) as caught:
-        list(reader.rows(Bytes((FILES / name).read_bytes(), name), Cursor()))
+        list(rows_in(reader, Bytes((FILES / name).read_bytes(), name), Cursor()))
     assert told in str(caught.value)

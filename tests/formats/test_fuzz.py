@@ -17,7 +17,7 @@ from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import NEW, Bytes, Collected, answered
+from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
 
 PIECES = [
     b'"', b'""', b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\x00", b"a", b"b,c", b"{", b"}", b"[", b"]", b":", b"\\",
@@ -47,12 +47,12 @@ def test_no_file_breaks_a_reader_or_an_output(
     source = Bytes(body, "f", block=block)
     rows: list[Row] = []
     with contextlib.suppress(UploadRejected):
-        rows.extend(reader.rows(source, Cursor()))
+        rows.extend(rows_in(reader, source, Cursor()))
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
     if not rows:
         return
     again = formats.reader(key, options, NEW, reader.header)
-    assert next(iter(again.rows(source, rows[-1].start))) == rows[-1]
+    assert next(iter(rows_in(again, source, rows[-1].start))) == rows[-1]
     output = formats.writer(
         again, key, Output(compression="none"), NEW, [Column(name) for name in reader.columns or []]
     )

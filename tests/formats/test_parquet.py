@@ -16,6 +16,7 @@ from batchdrop.domain.outcome import Outcome, rejected
 from batchdrop.domain.row import Row
 from batchdrop.errors import InvariantBroken, UploadRejected
 from tests.formats.office import START, Bytes, Target, answer, assembled, parquet_output, part_of
+from tests.formats.reading import rows_in
 
 PLAIN = NewColumns()
 
@@ -29,7 +30,7 @@ def parquet(table: Any, **options: Any) -> bytes:
 
 def rows_of(**columns: Any) -> list[Row]:
     """Return the rows of a Parquet file with these columns."""
-    return list(ParquetInput("f.parquet").rows(Bytes(parquet(pa.table(columns))), START))
+    return list(rows_in(ParquetInput("f.parquet"), Bytes(parquet(pa.table(columns))), START))
 
 
 def cell_of(values: Any) -> Any:
@@ -115,7 +116,7 @@ def test_text_that_is_not_utf8_rejects_its_row_only() -> None:
 def test_columns_are_known_before_the_first_row() -> None:
     """Prompts are checked against the columns before a row is taken, and later without the file."""
     reader = ParquetInput("f.parquet")
-    reader.rows(Bytes(parquet(pa.table({"a": [1], "": [2]}))), START)
+    rows_in(reader, Bytes(parquet(pa.table({"a": [1], "": [2]}))), START)
     assert reader.columns == ["a", "column_2"]
     assert ParquetInput("f.parquet", reader.header).columns == ["a", "column_2"]
 
@@ -201,7 +202,7 @@ def test_a_sidecar_that_is_missing_or_short_is_our_defect() -> None:
     """Rows are never filled with nothing."""
     body = parquet(pa.table({"x": [1]}))
     reader = ParquetInput("f.parquet")
-    rows = list(reader.rows(Bytes(body), START))
+    rows = list(rows_in(reader, Bytes(body), START))
     writer = ParquetOutput(PLAIN, header=reader.header)
     with pytest.raises(InvariantBroken, match="missing"):
         part_of(writer, rows, answer("a"))

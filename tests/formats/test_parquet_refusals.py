@@ -14,6 +14,7 @@ import pytest
 from batchdrop.adapters.formats.parquet_input import ParquetInput
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes
+from tests.formats.reading import rows_in
 
 TABLE = pa.table(
     {
@@ -35,7 +36,7 @@ def parquet(**options: Any) -> bytes:
 
 def read(body: bytes) -> int:
     """Return the number of rows."""
-    return sum(1 for _ in ParquetInput("f.parquet").rows(Bytes(body), START))
+    return sum(1 for _ in rows_in(ParquetInput("f.parquet"), Bytes(body), START))
 
 
 WHOLE = parquet(compression="zstd")
@@ -133,4 +134,4 @@ def test_errors_of_the_bucket_are_not_the_files_fault(error: Exception) -> None:
     source = Bytes(WHOLE)
     source.open = lambda: Breaking(WHOLE)  # type: ignore[method-assign]
     with pytest.raises(type(error)):
-        list(ParquetInput("f.parquet").rows(source, START))
+        list(rows_in(ParquetInput("f.parquet"), source, START))

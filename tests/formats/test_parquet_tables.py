@@ -16,6 +16,7 @@ from batchdrop.adapters.formats.parquet_input import ParquetInput
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.row import Cursor
 from tests.formats.office import START, Bytes, answer, parquet_output
+from tests.formats.reading import rows_in
 
 NEW = NewColumns(
     answer=(Column("label_"), Column("score_", "number"), Column("count_", "integer"), Column("ok_", "boolean"))
@@ -154,10 +155,10 @@ def test_any_table_comes_back_with_new_columns(table: Any, group_rows: int, shar
 def test_reading_goes_on_at_every_row(table: Any, group_rows: int) -> None:
     """From each row's cursor the rest is the same."""
     body = parquet(table, row_group_size=group_rows)
-    rows = list(ParquetInput("f.parquet").rows(Bytes(body), START))
+    rows = list(rows_in(ParquetInput("f.parquet"), Bytes(body), START))
     assert [row.number for row in rows] == list(range(1, len(table) + 1))
     for number, row in enumerate(rows):
-        rest = ParquetInput("f.parquet").rows(Bytes(body), row.start)
+        rest = rows_in(ParquetInput("f.parquet"), Bytes(body), row.start)
         assert [(r.raw, r.start, r.where) for r in rest] == [(r.raw, r.start, r.where) for r in rows[number:]]
 
 
@@ -166,7 +167,7 @@ def test_reading_goes_on_at_every_row(table: Any, group_rows: int) -> None:
 def test_cells_are_what_raw_says(table: Any) -> None:
     """A row's JSON gives the same cells back, so that prompts and other formats see one thing."""
     reader = ParquetInput("f.parquet")
-    for row in reader.rows(Bytes(parquet(table)), START):
+    for row in rows_in(reader, Bytes(parquet(table)), START):
         assert row.error is None
         assert reader.cells(row.raw) == row.cells == json.loads(row.raw)
         assert list(row.cells) == reader.columns == table.column_names
@@ -176,11 +177,11 @@ def test_cells_are_what_raw_says(table: Any) -> None:
 def test_resume_at_a_cursor_of_the_manifest(skipped: int) -> None:
     """A cursor needs nothing but its numbers."""
     body = parquet(pa.table({"x": list(range(6))}), row_group_size=2)
-    rows = ParquetInput("f.parquet").rows(Bytes(body), Cursor(skipped, skipped, skipped))
+    rows = rows_in(ParquetInput("f.parquet"), Bytes(body), Cursor(skipped, skipped, skipped))
     assert [row.cells["x"] for row in rows] == list(range(skipped, 6))
 
 
 def test_decimals_are_their_exact_text() -> None:
     """No decimal passes through a float."""
-    [row] = ParquetInput("f").rows(Bytes(parquet(pa.table({"d": [Decimal("1.10")]}))), START)
+    [row] = rows_in(ParquetInput("f"), Bytes(parquet(pa.table({"d": [Decimal("1.10")]}))), START)
     assert row.cells == {"d": "1.10"}

@@ -19,7 +19,7 @@ from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
-from tests.formats.reading import NEW, Bytes, Collected, answered
+from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -175,11 +175,11 @@ def test_the_same_bytes_and_the_new_columns(drop: Dropped) -> None:
     key, formats = parse_inbox_key(f"inbox/r/{drop.name}"), FileFormats()
     source = Bytes(COMPRESS[drop.compression](drop.body), drop.name, block=drop.block)
     reader = formats.reader(key, drop.options, NEW)
-    rows = list(reader.rows(source, Cursor()))
+    rows = list(rows_in(reader, source, Cursor()))
     assert [row.cells for row in rows] == drop.cells
     for row in rows:
         again = formats.reader(key, drop.options, NEW, reader.header)
-        assert list(again.rows(source, row.start)) == rows[row.number - 1 :]
+        assert list(rows_in(again, source, row.start)) == rows[row.number - 1 :]
     again = formats.reader(key, drop.options, NEW, reader.header)
     output = formats.writer(again, key, Output(), NEW, [Column(name) for name in reader.columns or []])
     written = Collected()

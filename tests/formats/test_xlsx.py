@@ -18,6 +18,7 @@ from batchdrop.domain.answer import Column, ColumnKind, NewColumns
 from batchdrop.domain.row import Row
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes, answer, assembled, part_of
+from tests.formats.reading import rows_in
 from tests.formats.sheets import MEMBERS, WORKBOOK, bytes_of, opened, raw_book, read, saved, values, xlsx_output
 
 PLAIN = NewColumns()
@@ -132,7 +133,7 @@ def test_the_header_is_the_first_row_with_a_value() -> None:
     """Blank cells in it get a number; a date or number in it is its text; trailing formatted cells are none."""
     body = saved([[], [None, "b", None, 2026, "", None], [1, 2, 3, 4]])
     reader = XlsxInput("f.xlsx")
-    [row] = reader.rows(Bytes(body), START)
+    [row] = rows_in(reader, Bytes(body), START)
     assert reader.columns == ["column_1", "b", "column_3", "2026"]
     assert row.cells == {"column_1": 1, "b": 2, "column_3": 3, "2026": 4}
     assert values(xlsx_output(body, PLAIN, answer("a")))[0] == [None, "b", None, "2026", "answer", "_status", "_error"]

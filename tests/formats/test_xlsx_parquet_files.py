@@ -14,6 +14,7 @@ from batchdrop.adapters.formats.xlsx_input import XlsxInput
 from batchdrop.domain.answer import NewColumns
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes, answer, parquet_output
+from tests.formats.reading import rows_in
 from tests.formats.sheets import read, xlsx_output
 
 FILES = Path(__file__).parents[1] / "files" / "office"
@@ -96,7 +97,7 @@ PARQUET: list[tuple[str, int, dict[str, Any]]] = [
 def test_parquet_of_other_programs(name: str, count: int, first: dict[str, Any]) -> None:
     """Rows are what the program wrote; the output keeps schema, metadata and values."""
     body = (FILES / name).read_bytes()
-    rows = list(ParquetInput(name).rows(Bytes(body), START))
+    rows = list(rows_in(ParquetInput(name), Bytes(body), START))
     assert (len(rows), rows[0].cells) == (count, first)
     before = pq.ParquetFile(io.BytesIO(body)).read()
     after = pq.ParquetFile(io.BytesIO(parquet_output(body, NEW, answer("a"), shard_rows=2))).read()
@@ -146,7 +147,7 @@ XLSX: list[tuple[str, list[dict[str, Any] | str]]] = [
 def test_workbooks_of_other_programs(name: str, expected: list[dict[str, Any] | str]) -> None:
     """Rows are what a spreadsheet shows, or say where they have a formula that nobody computed; so does the output."""
     body = (FILES / name).read_bytes()
-    rows = list(XlsxInput(name).rows(Bytes(body), START))
+    rows = list(rows_in(XlsxInput(name), Bytes(body), START))
     assert [row.place if row.error else row.cells for row in rows] == expected
     own = [row.cells for row in rows if not row.error]
     again = [row.cells for row in read(xlsx_output(body, NEW, answer("a")))]
@@ -157,4 +158,4 @@ def test_workbooks_of_other_programs(name: str, expected: list[dict[str, Any] | 
 def test_workbooks_that_cannot_be_read(name: str, told: str) -> None:
     """True ones, of the programs that write them."""
     with pytest.raises(UploadRejected, match=told):
-        XlsxInput(name).rows(Bytes((FILES / name).read_bytes()), START)
+        rows_in(XlsxInput(name), Bytes((FILES / name).read_bytes()), START)

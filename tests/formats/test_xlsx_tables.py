@@ -14,6 +14,7 @@ from batchdrop.adapters.formats.xlsx_output import XlsxOutput
 from batchdrop.domain.answer import Column, NewColumns
 from batchdrop.domain.row import Row
 from tests.formats.office import START, Bytes, answer, assembled, part_of
+from tests.formats.reading import rows_in
 from tests.formats.sheets import bytes_of, opened, read, xlsx_output
 from tests.strategies import cells
 
@@ -79,9 +80,9 @@ def test_any_sheet_comes_back_with_new_columns(body: bytes, shard_rows: int) -> 
 def test_reading_goes_on_at_every_row(body: bytes) -> None:
     """From each row's cursor, with the header of the first reading, the rest is the same."""
     reader = XlsxInput("f.xlsx")
-    rows = list(reader.rows(Bytes(body), START))
+    rows = list(rows_in(reader, Bytes(body), START))
     for number, row in enumerate(rows):
-        assert list(XlsxInput("f.xlsx", reader.header).rows(Bytes(body), row.start)) == rows[number:]
+        assert list(rows_in(XlsxInput("f.xlsx", reader.header), Bytes(body), row.start)) == rows[number:]
 
 
 @settings(deadline=None, max_examples=40)
@@ -89,7 +90,7 @@ def test_reading_goes_on_at_every_row(body: bytes) -> None:
 def test_cells_are_what_raw_says(body: bytes) -> None:
     """A row's stored text gives the prompt's cells back, by the header alone."""
     reader = XlsxInput("f.xlsx")
-    rows = list(reader.rows(Bytes(body), START))
+    rows = list(rows_in(reader, Bytes(body), START))
     later = XlsxInput("f.xlsx", reader.header)
     assert [later.cells(row.raw) for row in rows] == [row.cells for row in rows]
 

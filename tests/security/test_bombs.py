@@ -18,14 +18,14 @@ from batchdrop.domain.recipe import Input
 from batchdrop.domain.row import Cursor
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
-from tests.formats.reading import Bytes
+from tests.formats.reading import Bytes, rows_in
 
 MB = 1_000_000
 
 
 def _rows(name: str, body: bytes, start: Cursor = Cursor()) -> Any:  # noqa: B008 - it is frozen
     reader = FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), Input(), NewColumns())
-    return reader.rows(Bytes(body), start)
+    return rows_in(reader, Bytes(body), start)
 
 
 def _constant(rows: int, text: str) -> bytes:

@@ -70,11 +70,14 @@ def _check(recipe_fields: dict[str, Any], rows: list[Row], lane: Lane) -> None:
     recipe = parse_recipe({"model": "claude-haiku-5-5", **recipe_fields}, name="r")
     shape = answer_shape(recipe, name="r")
     source = RecipeRequests(recipe, shape, name="r")
-    count = RequestCount(frame_of(recipe, shape, source.empty), recipe)
-    asked = []
-    for row in rows:
-        asked.append(source.params(row))
-        count.add(asked[-1], source.own)
+    frame = frame_of(recipe, shape, source.empty)
+    count, each = RequestCount(frame, recipe), RequestCount(frame, recipe)
+    requests = [source.request(row) for row in rows]
+    asked, owns = [request.params for request in requests], [request.own for request in requests]
+    count.add(asked, owns)
+    for params, own in requests:
+        each.add((params,), (own,))
+    assert count.estimate == each.estimate
     estimate, (tokens, spent) = count.estimate, _billed(asked, lane=lane)
     usd = estimate.usd(lane)
     assert usd is not None

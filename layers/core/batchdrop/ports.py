@@ -379,10 +379,11 @@ class InputFormat(Protocol):
     def header(self) -> str:
         """Return what a later reading needs to know of the file's beginning; it is kept in the manifest."""
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
-        """Read the rows that follow `start`. Raises UploadRejected where the file itself is broken.
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
+        """Read the rows that follow `start`, some at a time: few enough that memory stays flat (`gathering`).
 
-        `columns` and `header` are known when this returns, before the first row is taken.
+        `columns` and `header` are known when this returns, before the first row is taken. Raises UploadRejected where
+        the file itself is broken, after the rows before that place.
         """
 
     def cells(self, raw: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -22,15 +22,16 @@ class _Asked(msgspec.Struct):
 _ASKED = msgspec.json.Decoder(_Asked)
 
 
-def weigher(recipe: Recipe | None) -> Callable[[bytes], int]:
-    """Return what tells the bytes that a request's answers may take, by its `params`: all that may be paid for.
+def weigher(recipe: Recipe | None) -> Callable[[Sequence[bytes | None]], list[int]]:
+    """Return what tells the bytes that requests' answers may take, by their `params`: all that may be paid for.
 
-    A recipe's requests weigh the same; those that stand ready in the file each have their own `max_tokens`.
+    A row without a request (None) has no answer. A recipe's requests weigh the same; those that stand ready in the
+    file each have their own `max_tokens`.
     """
     if recipe is None:
-        return _own_weight
+        return lambda asked: [0 if params is None else _own_weight(params) for params in asked]
     weight = _weight(recipe.max_tokens, asks=most_asks(recipe)[1])
-    return lambda _params: weight
+    return lambda asked: [0 if params is None else weight for params in asked]
 
 
 def _own_weight(params: bytes) -> int:

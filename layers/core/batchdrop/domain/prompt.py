@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
@@ -22,7 +22,8 @@ class RowUnaskable(Exception):  # a fate of one row, caught where rows are read;
 class Prompt:
     """A compiled prompt. Errors of the template are the recipe's; errors of rendering are the row's.
 
-    `key` is where the recipe has it (`prompt`, `messages[0].content`). `is_constant`: no row changes it.
+    `key` is where the recipe has it (`prompt`, `messages[0].content`). `is_constant`: no row changes it. `is_plain`: it
+    only names columns, so that many rows can be filled in at once. `size` is the template's, in characters.
     """
 
     def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
@@ -34,12 +35,14 @@ class Prompt:
             message = f"{name}: key '{key}', line {error.lineno}: {error.message}"
             raise RecipeRejected(message) from error
         self.key = key
+        self.size = len(source)
         self._name = name
         self._called = "the prompt" if key == "prompt" else f"'{key}'"
         names = frozenset(jinja2.meta.find_undeclared_variables(syntax))
         self.variables = names - set(environment.globals) - {ROW}
         self.is_constant = not names
-        self._segments = _segments(syntax) if names <= self.variables else None
+        self._form = _form(syntax) if names <= self.variables else None
+        self.is_plain = self._form is not None
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the prompt names a column that the file's header does not have."""
@@ -53,7 +56,7 @@ class Prompt:
 
     def render(self, cells: Mapping[str, Any]) -> str:
         """Fill the prompt with one row. Raises RowUnaskable with the reason."""
-        text = self._joined(cells) if self._segments else None
+        text = self._filled(cells)
         if text is None:
             text = self._rendered(cells)
         if not text or text.isspace():
@@ -61,12 +64,24 @@ class Prompt:
             raise RowUnaskable(reason)
         return text
 
-    def _joined(self, cells: Mapping[str, Any]) -> str | None:
-        """Return what the template would render: many times faster, for those that only name columns."""
-        assert self._segments is not None
+    def render_all(self, rows: Iterable[Mapping[str, Any]]) -> list[str] | None:
+        """Fill the prompt with many rows, as `render` does; None where one is to be rendered by itself."""
+        form = self._form
+        if form is None:
+            return None
         try:
-            return "".join([str(cells[text]) if is_name else text for is_name, text in self._segments])
-        except (KeyError, ValueError, RecursionError):  # ValueError: a number of more than 4,300 digits
+            texts = [form % cells for cells in rows]
+        except _UNFIT:
+            return None
+        return None if any(map(str.isspace, texts)) or not all(texts) else texts
+
+    def _filled(self, cells: Mapping[str, Any]) -> str | None:
+        """Return what the template would render: many times faster, for those that only name columns."""
+        if self._form is None:
+            return None
+        try:
+            return self._form % cells
+        except _UNFIT:
             return None  # let the template say what is wrong
 
     def _rendered(self, cells: Mapping[str, Any]) -> str:
@@ -84,18 +99,21 @@ class Prompt:
         return text
 
 
-def _segments(syntax: nodes.Template) -> list[tuple[bool, str]] | None:
-    """Return the template as (is a column's name, text or name); None for one with any logic."""
-    segments = []
+_UNFIT = (KeyError, ValueError, RecursionError)  # ValueError: a number of more than 4,300 digits
+
+
+def _form(syntax: nodes.Template) -> str | None:
+    """Return the template in the form of `%`, which fills it from a mapping in one step; None for any logic."""
+    pieces = []
     for output in syntax.body:
         if not isinstance(output, nodes.Output):
             return None
         for node in output.nodes:
             match node:
                 case nodes.TemplateData(data=text):
-                    segments.append((False, text))
+                    pieces.append(text.replace("%", "%%"))
                 case nodes.Name(name=name):
-                    segments.append((True, name))
+                    pieces.append(f"%({name})s")
                 case _:
                     return None
-    return segments
+    return "".join(pieces)

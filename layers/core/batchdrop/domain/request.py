@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from batchdrop.domain.answer_shape import TEXT_ANSWER, AnswerShape
 from batchdrop.domain.conversation import Conversation, Message
+from batchdrop.domain.gathering import BYTES_TOGETHER, ROWS_TOGETHER
 from batchdrop.domain.limits import MAX_REQUEST_BYTES
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.recipe import Attach, Recipe, System
 from batchdrop.domain.row import Row
 
+_TAIL = b"}]}"
 _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the API's usual five minutes
 
 
-class RequestSource(Protocol):
-    """What turns a row into the `params` of a Messages request."""
+class Request(NamedTuple):
+    """A row's request: its `params` as one line of JSON.
 
+    `own` is what the row said of its own: the part of its messages that was rendered, where it is text.
+    """
+
+    params: bytes
     own: str
-    """What the last row that was made said of its own: the part of its messages that was rendered, where it is text."""
+
+
+class RequestSource(Protocol):
+    """What turns rows into Messages requests."""
+
+    together: int
+    """How many rows are asked together at most, so that their requests are few in memory, too; 1 for each by itself."""
+    waits: bool
+    """Whether a request waits for the files that its row attaches, so that several should be made at a time."""
 
     @property
     def empty(self) -> bytes | None:
         """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
 
-    def params(self, row: Row) -> bytes:
-        """Return `params` as one line of JSON. Raises RowUnaskable with the reason."""
+    def request(self, row: Row) -> Request:
+        """Return a row's request. Raises RowUnaskable with the reason."""
+
+    def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
+        """Return what `request` would for each row, the params and the rows' own words apart, many times faster.
+
+        None where one of the rows has to be asked by itself.
+        """
 
 
 class Attacher(Protocol):
@@ -54,10 +76,16 @@ class RecipeRequests:
         self._encode = msgspec.json.Encoder().encode
         self._attacher = attach
         self._attached = recipe.attached
-        pieces = _pieces(recipe, shape, self._conversation)
-        *before, (self._head, self._last) = zip(pieces, (prompt for _, prompt in self._conversation.own), strict=True)
-        self._before = before
-        self.own = ""
+        self._pieces = _pieces(recipe, shape, self._conversation)
+        self._prompts = [prompt for _, prompt in self._conversation.own]
+        self.waits = bool(recipe.attached)
+        self.together = 1 if self.waits else self._most_together()
+
+    def _most_together(self) -> int:
+        if not all(prompt.is_plain for prompt in self._prompts):
+            return 1
+        shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
+        return max(1, min(ROWS_TOGETHER, BYTES_TOGETHER // shared))
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
@@ -66,23 +94,35 @@ class RecipeRequests:
     @property
     def empty(self) -> bytes:
         """Return the `params` of a row without words."""
-        return b'""'.join((*(piece for piece, _ in self._before), self._head, b"}]}"))
+        return b'""'.join((*self._pieces, _TAIL))
 
-    def params(self, row: Row) -> bytes:
-        """Return `params` with this row's messages. Raises RowUnaskable."""
-        cells, encode = row.cells, self._encode
-        parts: list[bytes] = []
-        text = self._last.render(cells)
-        content = encode(text)
-        if self._before:
-            said = [prompt.render(cells) for _, prompt in self._before]
-            for (piece, _), words in zip(self._before, said, strict=True):
-                parts += (piece, encode(words))
-            text = "\n".join((*said, text))
-        self.own = text
+    def request(self, row: Row) -> Request:
+        """Return a row's request. Raises RowUnaskable."""
+        said = [prompt.render(row.cells) for prompt in self._prompts]
+        contents = list(map(self._encode, said))
         if row.content or self._attached:
-            content = self._with_blocks(row, content)
-        return _within_limit(b"".join((*parts, self._head, content, b"}]}")))
+            contents[-1] = self._with_blocks(row, contents[-1])
+        parts = chain.from_iterable(zip(self._pieces, contents, strict=True))
+        return Request(_within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
+
+    def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
+        """Return many rows' requests; None where one has to be asked by itself."""
+        alone = [row for row in rows if row.error or row.content]
+        if alone or self._attached:
+            return None
+        cells = [row.cells for row in rows]
+        parts: list[Iterable[bytes]] = []
+        said: list[list[str]] = []
+        for piece, prompt in zip(self._pieces, self._prompts, strict=True):
+            texts = prompt.render_all(cells)
+            if texts is None:
+                return None
+            parts += (repeat(piece), map(self._encode, texts))
+            said.append(texts)
+        params = list(map(b"".join, zip(*parts, repeat(_TAIL))))
+        if max(map(len, params), default=0) > MAX_REQUEST_BYTES:
+            return None
+        return params, said[0] if len(said) == 1 else list(map("\n".join, zip(*said, strict=True)))
 
     def _with_blocks(self, row: Row, text: bytes) -> bytes:
         blocks = [*row.content, *(self._block(row, attach) for attach in self._attached)]
@@ -109,14 +149,15 @@ class ReadyRequest(msgspec.Struct):
 class ReadyRequests:
     """Requests that stand in the file itself, passed on to the byte."""
 
-    own = ""  # whoever counts them reads them whole
+    together = 1
+    waits = False
     empty = None
 
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(ReadyRequest)
 
-    def params(self, row: Row) -> bytes:
-        """Return the line's own `params`. Raises RowUnaskable when the line is no request."""
+    def request(self, row: Row) -> Request:
+        """Return the line's own request. Raises RowUnaskable when the line is none."""
         try:
             params = bytes(self._decoder.decode(row.raw).params)
         except msgspec.DecodeError as error:
@@ -125,12 +166,21 @@ class ReadyRequests:
         if not params.startswith(b"{"):
             reason = "'params' is not an object"
             raise RowUnaskable(reason)
-        return _within_limit(params)
+        return Request(_within_limit(params), "")  # whoever counts them reads them whole
+
+    def requests(self, rows: Sequence[Row]) -> None:
+        """Return None: each line is read by itself."""
 
 
 def request_line(custom_id: str, params: bytes) -> bytes:
     """Return one entry of a create body's `requests`."""
     return b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), params)
+
+
+def request_lines(own_ids: str, numbered: Iterable[tuple[int, bytes]]) -> list[bytes]:
+    """Return the entries of many requests, each with its row's index, in the shard whose custom_ids begin so."""
+    form = b'{"custom_id":"%b%%06d","params":%%b}' % own_ids.encode()
+    return [form % one for one in numbered]
 
 
 def _within_limit(params: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ from batchdrop.domain.answer_shape import AnswerShape
 from batchdrop.domain.answer_tokens import TEXT_SHARE, expected_tokens
 from batchdrop.domain.estimate import INPUT_BAND, Estimate, step_of
 from batchdrop.domain.recipe import Recipe
-from batchdrop.domain.request_tokens import ROUNDED_UP, TURN_TOKENS, TextSize, request_size, tokeniser
+from batchdrop.domain.request_tokens import ROUNDED_UP, TURN_TOKENS, TextSize, request_size, tokeniser, wide_in
 
 LEAST_CACHED = 1_024  # tokens: a shorter prefix is not put into the prompt cache
 SMALL_CHARS = 50_000  # no text of so few characters is near the price step of long prompts, whatever its script
@@ -62,17 +63,24 @@ class RequestCount:
         self._most_chars = SMALL_CHARS if frame is not None and frame.is_plain else 0
         self._requests = self._chars = self._wide = 0
 
-    def add(self, params: bytes, own: str) -> None:
-        """Count one request; `own` is what its row said of its own, by which a recipe's plain request is known."""
-        chars = len(own)
-        if chars >= self._most_chars:
+    def add(self, asked: Sequence[bytes], owns: Sequence[str]) -> None:
+        """Count requests; `owns` are what their rows said of their own, by which a recipe's plain ones are known."""
+        if max(map(len, owns), default=0) >= self._most_chars:
+            for params, own in zip(asked, owns, strict=True):
+                self._add_one(params, own)
+        else:
+            self._add_plain(owns)
+
+    def _add_one(self, params: bytes, own: str) -> None:
+        if len(own) >= self._most_chars:
             self._add_read(params)
-            return
-        self._requests += 1
-        self._chars += chars
-        if not own.isascii():
-            wide = (len(own.encode()) - chars) // 2  # as `wide_in`, without a call: this runs for each row
-            self._wide += min(chars, wide)
+        else:
+            self._add_plain((own,))
+
+    def _add_plain(self, owns: Sequence[str]) -> None:
+        self._requests += len(owns)
+        self._chars += sum(map(len, owns))
+        self._wide += sum([wide_in(own) for own in owns if not own.isascii()])
 
     @property
     def estimate(self) -> Estimate:

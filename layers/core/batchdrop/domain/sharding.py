@@ -1,9 +1,11 @@
 """How requests are packed into shards: each fits one Message Batch, to the byte."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-
-import msgspec
+from typing import NamedTuple
 
 from batchdrop.domain import custom_id
 from batchdrop.domain.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
@@ -31,78 +33,88 @@ class ShardLimits:
     """How many requests the first shard takes at most, as the recipe's `sample`."""
 
 
-class Placement(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
-    """Where a row goes: its shard and its index in it, both from 0."""
+class Loads(NamedTuple):
+    """What rows bring to their shard, in order.
 
-    shard: int
-    index: int
+    `params` are their bytes, None for a row without a request; `usd` what each may cost at most; `answers` the bytes
+    that its answers may weigh.
+    """
 
-    @property
-    def opens_shard(self) -> bool:
-        """Tell whether this is its shard's first row."""
-        return self.index == 0
+    params: Sequence[int | None]
+    usd: Sequence[Decimal]
+    answers: Sequence[int]
 
 
 class Packer:
-    """Gives each row its place, in order. Holds counters only, so memory does not grow."""
+    """Fills one shard after the other, in the rows' order. Holds counters only, so memory does not grow."""
 
     def __init__(self, job_id: str, limits: ShardLimits, *, first_shard: int = 0) -> None:
         self._job_id = job_id
         self._limits = limits
         self._open(first_shard)
 
-    def place(self, params_bytes: int | None, usd: Decimal = NO_DOLLARS, answer_bytes: int = 0) -> Placement:
-        """Place the next row: `params_bytes` is the size of its `params`, or None for a row without a request.
+    def open_next(self) -> None:
+        """Begin the next shard."""
+        self._open(self.shard + 1)
 
-        A request always fits an empty shard, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and what its answers
-        may weigh (`answer_bytes`) below MAX_ANSWER_BYTES; one that may cost more than a shard should (`usd`, at most)
-        is the only one of its shard.
+    def take(self, loads: Loads) -> int:
+        """Put the first of these rows into the shard, as many as fit; return how many.
+
+        An empty shard takes any row, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and what its answers may
+        weigh below MAX_ANSWER_BYTES; one that may cost more than a shard should is the only one of its shard.
         """
-        cost = self._cost(params_bytes)
-        if self._rows and not (self._has_room(cost, answer_bytes) and self._can_afford(usd)):
-            self._open(self._shard + 1)
-            cost = self._cost(params_bytes)
-        if params_bytes is not None:
-            self._requests += 1
-            self._bytes += cost
-            self._usd += usd
-            self._answers += answer_bytes
-        placement = Placement(self._shard, self._rows)
-        self._rows += 1
-        return placement
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether the next row opens a shard, whatever it asks."""
-        has_sample = self._shard == 0 and self._requests == self._limits.sample
-        return self._rows >= self._limits.max_rows or has_sample
-
-    def custom_id(self, placement: Placement) -> str:
-        """Return the custom_id of a placed row."""
-        return str(custom_id.CustomId(self._job_id, placement.shard, placement.index))
+        count = len(loads.params)
+        if self._takes_all(loads):
+            return count
+        half = count // 2
+        if not half:
+            return 0
+        taken = self.take(Loads._make(own[:half] for own in loads))
+        return taken if taken < half else half + self.take(Loads._make(own[half:] for own in loads))
 
     def _open(self, shard: int) -> None:
-        self._shard = shard
-        self._rows = 0
-        self._requests = 0
-        self._usd = NO_DOLLARS
-        self._answers = 0
-        self._bytes = len(BODY_HEAD) + len(BODY_TAIL)
-        self._line_overhead = len(request_line(self.custom_id(Placement(shard, 0)), b""))
+        self.shard = shard
+        self._filled = _Filled()
+        first = custom_id.after(custom_id.prefix(self._job_id, shard), 0)
+        self._line_overhead = len(request_line(first, b"")) + len(BODY_SEPARATOR)
 
-    def _has_room(self, cost: int, answer_bytes: int) -> bool:
+    def _takes_all(self, loads: Loads) -> bool:
+        """Put all these rows into the shard if they fit: the limits are on sums, so each of them fits in its turn."""
+        before, sizes = self._filled, [size for size in loads.params if size is not None]
+        after = _Filled(
+            rows=before.rows + len(loads.params),
+            requests=before.requests + len(sizes),
+            bytes=before.bytes + sum(sizes) + len(sizes) * self._line_overhead,
+            usd=before.usd + sum(loads.usd),
+            answers=before.answers + sum(loads.answers),
+        )
+        is_one = len(loads.params) == 1
+        pays_alone = is_one and not (before.usd and loads.usd[0])
+        fits = self._has_room(after, is_last_asked=loads.params[-1] is not None) and (
+            pays_alone or self._limits.max_usd is None or after.usd <= self._limits.max_usd
+        )
+        if fits or (is_one and not before.rows):
+            self._filled = after
+            return True
+        return False
+
+    def _has_room(self, after: _Filled, *, is_last_asked: bool) -> bool:
+        """Tell whether the shard may hold so much; one that has its sample's requests takes no other row."""
+        limits = self._limits
+        is_sampled = self.shard == 0 and limits.sample is not None and after.requests - is_last_asked >= limits.sample
         return (
-            not self.is_full
-            and self._bytes + cost <= self._limits.max_bytes
-            and self._answers + answer_bytes <= self._limits.max_answer_bytes
+            after.rows <= limits.max_rows
+            and after.bytes <= limits.max_bytes
+            and after.answers <= limits.max_answer_bytes
+            and not is_sampled
         )
 
-    def _can_afford(self, usd: Decimal) -> bool:
-        """Tell whether a request's dollars fit beside others'; a shard without any takes it whatever it costs."""
-        return not (usd and self._usd) or self._limits.max_usd is None or self._usd + usd <= self._limits.max_usd
 
-    def _cost(self, params_bytes: int | None) -> int:
-        """Return the bytes that a row adds to its shard's create body."""
-        if params_bytes is None:
-            return 0
-        return params_bytes + self._line_overhead + (len(BODY_SEPARATOR) if self._requests else 0)
+class _Filled(NamedTuple):
+    """What is in a shard. `bytes` are its create body's, as if a separator were before its first request, too."""
+
+    rows: int = 0
+    requests: int = 0
+    bytes: int = len(BODY_HEAD) + len(BODY_TAIL) - len(BODY_SEPARATOR)
+    usd: Decimal = NO_DOLLARS
+    answers: int = 0

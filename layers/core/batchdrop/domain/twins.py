@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from batchdrop.domain.recipe import Recipe
@@ -25,18 +26,17 @@ class Twins:
     def __init__(self) -> None:
         self._rows: dict[bytes, int] = {}
 
-    def first(self, params: bytes) -> int | None:
-        """Return the index of the shard's row that asks the same; None if this would be the first."""
-        return self._rows.get(_digest(params))
+    def same_as(self, asked: Iterable[bytes | None], first: int) -> list[int | None]:
+        """Return for each row the shard's row that asked the same before it; None for one that asks first, or nothing.
 
-    def add(self, params: bytes, index: int) -> None:
-        """Note the first row that asks so."""
-        self._rows[_digest(params)] = index
+        The rows' own indices count from `first`.
+        """
+        return [None if params is None else self._before(params, index) for index, params in enumerate(asked, first)]
 
     def clear(self) -> None:
         """Begin another shard."""
         self._rows.clear()
 
-
-def _digest(params: bytes) -> bytes:
-    return blake2b(params, digest_size=DIGEST_BYTES).digest()
+    def _before(self, params: bytes, index: int) -> int | None:
+        first = self._rows.setdefault(blake2b(params, digest_size=DIGEST_BYTES).digest(), index)
+        return None if first == index else first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 
 from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.even_sample import EvenSample
@@ -17,7 +18,7 @@ from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.ports import Formats, Source
 from batchdrop.usecases.estimating import counting
 from batchdrop.usecases.job_files import formats_of, reader_of, shape_of
-from batchdrop.usecases.rows_to_ask import AskedRow, asked_rows, note_columns, request_source
+from batchdrop.usecases.rows_to_ask import AskedRows, asked_rows, note_columns, request_source
 
 SHOWN = 3
 REASONS_SHOWN = 5
@@ -42,14 +43,14 @@ class Check:
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
 
-    def add(self, row: AskedRow) -> None:
-        """Take in one row."""
-        self.rows += 1
-        if row.params is None:
-            self.rejected += 1
-            self.reasons += [row.reason or ""][: REASONS_SHOWN - len(self.reasons)]
-        else:
-            self.first += [row.params][: SHOWN - len(self.first)]
+    def add(self, asked: AskedRows) -> None:
+        """Take in rows."""
+        reasons = [reason for reason in asked.reasons if reason is not None]
+        self.rows += len(asked.rows)
+        self.rejected += len(reasons)
+        self.reasons += reasons[: REASONS_SHOWN - len(self.reasons)]
+        params = (own for own in asked.params if own is not None)
+        self.first += islice(params, SHOWN - len(self.first))
 
 
 class _Seen:
@@ -59,13 +60,20 @@ class _Seen:
         self._twins = Twins() if is_deduped(recipe) else None
         self._requests = 0
 
-    def is_twin(self, params: bytes) -> bool:
-        """Tell whether the same was asked before, and note it."""
+    def first_asked(self, asked: AskedRows) -> tuple[list[bytes], list[str]]:
+        """Return the requests among these rows that were not asked before, and their rows' own words; note them."""
+        params, owns = [], []
+        for request, own in zip(asked.params, asked.owns, strict=True):
+            if request is not None and not self._is_twin(request):
+                params.append(request)
+                owns.append(own)
+        return params, owns
+
+    def _is_twin(self, params: bytes) -> bool:
         if self._twins is None:
             return False
-        if self._twins.first(params) is not None:
+        if self._twins.same_as((params,), self._requests) != [None]:
             return True
-        self._twins.add(params, self._requests)
         self._requests += 1
         if self._requests % MAX_BATCH_REQUESTS == 0:
             self._twins.clear()
@@ -88,7 +96,7 @@ def check_upload(
     assert manifest.recipe is not None
     reader = reader_of(manifest, formats)
     manifest.format = reader.name
-    with closing(reader.rows(source, Cursor())) as rows:
+    with closing(reader.row_blocks(source, Cursor())) as blocks:
         note_columns(manifest, reader, formats)
         requests = request_source(manifest, reader, attach)
         count, kept = counting(manifest, requests)(), EvenSample(sample)
@@ -98,15 +106,15 @@ def check_upload(
             columns=reader.columns or [],
             new_columns=list(shape_of(manifest).columns.names),
         )
-        with closing(asked_rows(manifest, rows, requests)) as asked:
-            for row in asked:
-                check.add(row)
-                if row.params is not None and seen.is_twin(row.params):
-                    check.twins += 1
-                elif row.params is not None:
-                    count.add(row.params, requests.own)
-                    if sample:
-                        kept.offer(row.params)
+        with closing(asked_rows(manifest, blocks, requests)) as asked:
+            for some in asked:
+                check.add(some)
+                params, owns = seen.first_asked(some)
+                check.twins += sum(own is not None for own in some.params) - len(params)
+                count.add(params, owns)
+                if sample:
+                    for one in params:
+                        kept.offer(one)
     check.sample = kept.requests
     manifest.estimate = check.estimate = count.estimate
     manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-
-import msgspec
+from itertools import chain
+from typing import NamedTuple
 
 from batchdrop.domain.answer import Column
 from batchdrop.domain.columns_seen import ColumnsSeen
+from batchdrop.domain.gathering import gathered
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
@@ -26,12 +27,48 @@ NAMELESS = {
 }  # formats whose rows name their own columns, so that any output but these must collect them
 
 
-class AskedRow(msgspec.Struct, frozen=True):  # one a row: a NamedTuple takes three times as long to make
-    """A row with its request's `params`; None for a reject, and `reason` says where it is and why."""
+FEW = 8  # rows that are asked each by itself at once, where one of them has to be
 
+
+class AskedRows(NamedTuple):
+    """Rows that follow each other, each with its request's `params`.
+
+    They are None for a reject, and `reasons` say where it is and why; and for a row that asks the same as the shard's
+    row that `same_as` has for it. `owns` are what the rows said of their own (`Request.own`).
+    """
+
+    rows: Sequence[Row]
+    params: Sequence[bytes | None]
+    owns: Sequence[str]
+    reasons: Sequence[str | None]
+    same_as: Sequence[int | None]
+
+    @property
+    def requests(self) -> tuple[list[bytes], list[str]]:
+        """Return the params of those that have a request, and these rows' own words."""
+        asked = [(params, own) for params, own in zip(self.params, self.owns, strict=True) if params is not None]
+        return [params for params, _ in asked], [own for _, own in asked]
+
+    def asking_once(self, same_as: Sequence[int | None]) -> AskedRows:
+        """Return the rows, without the requests of those that ask the same as an earlier one."""
+        each = zip(self.params, same_as, strict=True)
+        return self._replace(params=[params if twin is None else None for params, twin in each], same_as=same_as)
+
+    def first(self, count: int) -> AskedRows:
+        """Return the first rows."""
+        return AskedRows._make(own[:count] for own in self)
+
+    def after(self, count: int) -> AskedRows:
+        """Return the rows behind so many."""
+        return AskedRows._make(own[count:] for own in self)
+
+
+class _AskedRow(NamedTuple):
     row: Row
     params: bytes | None
+    own: str
     reason: str | None
+    same_as: int | None = None
 
 
 def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> None:
@@ -64,49 +101,86 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
 
 
 def asked_rows(
-    manifest: Manifest, rows: Iterator[Row], source: RequestSource, room: Room | None = None
-) -> Generator[AskedRow, None, None]:
-    """Yield each row with its request, in order, and keep the columns that rows name in the manifest.
+    manifest: Manifest, blocks: Iterator[list[Row]], source: RequestSource, room: Room | None = None
+) -> Generator[AskedRows, None, None]:
+    """Yield the rows with their requests, in order and some at a time; keep the columns that they name in the manifest.
 
     Rows that attach files are made a few at a time, in the room that their files claim; close the generator to end
     that. Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
-    recipe = manifest.recipe
-    filename = parse_inbox_key(manifest.upload.key).filename
+    named = _noting_columns(manifest, blocks)
+    asked = _one_by_one(named, source, room or Room()) if source.together == 1 else _some_by_some(named, source)
+    with closing(asked):
+        for some in asked:
+            yield _refusing(manifest, some) if any(some.reasons) else some
+
+
+def _some_by_some(blocks: Iterator[list[Row]], source: RequestSource) -> Generator[AskedRows, None, None]:
+    for block in blocks:
+        for start in range(0, len(block), source.together):
+            yield from _asked_together(block[start : start + source.together], source)
+
+
+def _asked_together(rows: Sequence[Row], source: RequestSource) -> Generator[AskedRows, None, None]:
+    """Yield rows with their requests; where one of them cannot be asked with others, the halves without it are."""
+    requests = source.requests(rows)
+    if requests is not None:
+        nothing = [None] * len(rows)
+        yield AskedRows(rows, *requests, nothing, nothing)
+    elif len(rows) > FEW:
+        half = len(rows) // 2
+        yield from _asked_together(rows[:half], source)
+        yield from _asked_together(rows[half:], source)
+    else:
+        yield from _together(_asked(source, row) for row in rows)
+
+
+def _one_by_one(blocks: Iterator[list[Row]], source: RequestSource, room: Room) -> Generator[AskedRows, None, None]:
+    rows = chain.from_iterable(blocks)
     ask = partial(_asked, source)
-    named = _noting_columns(manifest, rows)
-    ahead = LookAhead(ask, room or Room()).answers(named) if recipe is not None and recipe.attached else None
-    with closing(ahead or (ask(row) for row in named)) as asked:
-        for asked_row in asked:
-            reason = asked_row.reason
-            if reason is None:
-                yield asked_row
-                continue
-            row = asked_row.row
-            if recipe is not None and recipe.on_bad_row == "stop":
-                message = f"{filename} {row.place}: {reason}. Mend the row, or set on_bad_row: skip"
-                raise UploadRejected(message)
-            yield AskedRow(row, None, f"{row.place}: {reason}")
+    return _together(LookAhead(ask, room).answers(rows) if source.waits else (ask(row) for row in rows))
 
 
-def _asked(source: RequestSource, row: Row) -> AskedRow:
+def _asked(source: RequestSource, row: Row) -> _AskedRow:
     """Return a row with its request, or with the bare reason why it has none."""
     if row.error is not None:
-        return AskedRow(row, None, row.error)
+        return _AskedRow(row, None, "", row.error)
     try:
-        return AskedRow(row, source.params(row), None)
+        return _AskedRow(row, *source.request(row), None)
     except RowUnaskable as unaskable:
-        return AskedRow(row, None, str(unaskable))
+        return _AskedRow(row, None, "", str(unaskable))
 
 
-def _noting_columns(manifest: Manifest, rows: Iterator[Row]) -> Iterator[Row]:
+def _together(asked: Generator[_AskedRow, None, None]) -> Generator[AskedRows, None, None]:
+    """Gather rows that were asked each by itself."""
+    with closing(gathered(asked, _size)) as found:
+        for some in found:
+            yield AskedRows._make(zip(*some, strict=True))
+
+
+def _size(asked: _AskedRow) -> int:
+    return len(asked.row.raw) + len(asked.params or b"")
+
+
+def _refusing(manifest: Manifest, asked: AskedRows) -> AskedRows:
+    """Return the rows, their reasons with their places. Raises UploadRejected if the recipe says so."""
+    reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(asked.rows, asked.reasons, strict=True)]
+    if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
+        filename = parse_inbox_key(manifest.upload.key).filename
+        message = f"{filename} {next(filter(None, reasons))}. Mend the row, or set on_bad_row: skip"
+        raise UploadRejected(message)
+    return asked._replace(reasons=reasons)
+
+
+def _noting_columns(manifest: Manifest, blocks: Iterator[list[Row]]) -> Iterator[list[Row]]:
     """Collect the columns that rows name, where the output needs to know them all."""
     output = manifest.recipe.output.format if manifest.recipe else None
     if manifest.format not in NAMELESS or output is None or output in NAMELESS:
-        yield from rows
+        yield from blocks
         return
     seen = ColumnsSeen(manifest.columns)
-    for row in rows:
-        if seen.add(row.cells):
+    for block in blocks:
+        changes = [seen.add(row.cells) for row in block]
+        if any(changes):
             manifest.columns = seen.columns
-        yield row
+        yield block

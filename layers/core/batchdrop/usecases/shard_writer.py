@@ -8,14 +8,15 @@ from typing import Self
 
 import msgspec
 
+from batchdrop.domain import custom_id
 from batchdrop.domain.estimate import Estimate
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.manifest import ShardItem
-from batchdrop.domain.row import Row, StoredRow
+from batchdrop.domain.request import request_lines
+from batchdrop.domain.row import StoredRow
 from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 from batchdrop.ports import InputFormat, ObjectStore, Sidecar, Writer
-
-BYTES_TOGETHER = 64 * 1024  # a write a row would cost as much as making it
+from batchdrop.usecases.rows_to_ask import AskedRows
 
 
 class ShardWriter:
@@ -27,13 +28,11 @@ class ShardWriter:
         self._rows_file = self._stack.enter_context(store.writer(keys.rows(shard)))
         self._sidecar = self._open_sidecar(store.writer(keys.sidecar(shard)), reader)
         self._stack.push(self._end)  # what goes wrong there is told to the files, too
-        self._encode = msgspec.json.Encoder().encode
+        self._encoder = msgspec.json.Encoder()
+        self._own_ids = custom_id.prefix(keys.job_id, shard)
         self._shard = shard
         self._bytes = 0
         self._requests = 0
-        self._waiting_requests: list[bytes] = []
-        self._waiting_rows: list[bytes] = []
-        self._waiting = 0  # bytes of both
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -44,20 +43,20 @@ class ShardWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, row: Row, reason: str | None, request_line: bytes | None, same_as: int | None = None) -> None:
-        """Append a row, and its request unless the row is a reject for this reason, or asks the same as another."""
-        stored = self._encode(StoredRow(row.number, row.raw, reason, row.exact, same_as))
-        self._waiting_rows.append(stored)
-        self._waiting += len(stored)
+    def add(self, asked: AskedRows) -> None:
+        """Append rows, and the requests of those that have one."""
+        first, self.rows = self.rows, self.rows + len(asked.rows)
+        each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)
+        stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
+        self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
-            self._sidecar.add(row)
-        self.rows += 1
-        if request_line is not None:
+            for row in asked.rows:
+                self._sidecar.add(row)
+        requests = [(index, params) for index, params in enumerate(asked.params, first) if params is not None]
+        if requests:
             self._add_to_body(BODY_SEPARATOR if self._requests else BODY_HEAD)
-            self._add_to_body(request_line)
-            self._requests += 1
-        if self._waiting >= BYTES_TOGETHER:
-            self._flush()
+            self._add_to_body(BODY_SEPARATOR.join(request_lines(self._own_ids, requests)))
+            self._requests += len(requests)
 
     def item(self, estimate: Estimate) -> ShardItem:
         """Return what the manifest keeps of the shard."""
@@ -79,17 +78,7 @@ class ShardWriter:
     def _end(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._add_to_body(BODY_TAIL if self._requests else BODY_HEAD + BODY_TAIL)
-            self._flush()
 
     def _add_to_body(self, piece: bytes) -> None:
-        self._waiting_requests.append(piece)
-        self._waiting += len(piece)
+        self._requests_file.write(piece)
         self._bytes += len(piece)
-
-    def _flush(self) -> None:
-        """Write the rows and requests that wait for others."""
-        self._requests_file.write(b"".join(self._waiting_requests))
-        self._rows_file.write(b"\n".join((*self._waiting_rows, b"")))
-        self._waiting_requests.clear()
-        self._waiting_rows.clear()
-        self._waiting = 0

@@ -9,13 +9,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import chain, groupby
-from operator import attrgetter
+from itertools import chain
 from typing import Literal
 
 import msgspec
 
-from batchdrop.domain import custom_id
 from batchdrop.domain.answer_weight import weigher
 from batchdrop.domain.budget import NOTHING
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
@@ -23,10 +21,10 @@ from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
 from batchdrop.domain.manifest import Manifest, MapItem, UploadRecord
 from batchdrop.domain.prices import PRICES_KEY
-from batchdrop.domain.request import ReadyRequest, request_line
+from batchdrop.domain.request import ReadyRequest
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
-from batchdrop.domain.sharding import Packer, Placement, ShardLimits
+from batchdrop.domain.sharding import Loads, Packer, ShardLimits
 from batchdrop.domain.twins import Twins, is_deduped
 from batchdrop.domain.upload import InboxKey, parse_inbox_key
 from batchdrop.domain.worst_case import shard_most
@@ -43,7 +41,7 @@ from batchdrop.usecases.job_files import (
     write_manifest,
 )
 from batchdrop.usecases.look_ahead import Room
-from batchdrop.usecases.rows_to_ask import AskedRow, asked_rows, note_columns, request_source
+from batchdrop.usecases.rows_to_ask import AskedRows, asked_rows, note_columns, request_source
 from batchdrop.usecases.shard_writer import ShardWriter
 from batchdrop.usecases.stored_lines import whole_lines
 from batchdrop.usecases.stored_source import UploadSource
@@ -135,9 +133,9 @@ def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat
     """Tell whether the file needs no recipe: its first line is a request already."""
     if reader.name not in READY_MADE_FORMATS:
         return False
-    with closing(reader.rows(UploadSource(store, upload), Cursor())) as rows:
-        first = next(rows, None)
-    return first is not None and all(name in first.cells for name in ReadyRequest.__struct_fields__)
+    with closing(reader.row_blocks(UploadSource(store, upload), Cursor())) as blocks:
+        first = next(blocks, None)
+    return first is not None and all(name in first[0].cells for name in ReadyRequest.__struct_fields__)
 
 
 def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
@@ -147,21 +145,6 @@ def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
         f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
         'a request {"custom_id": …, "params": …}'
     )
-
-
-class _Placed(msgspec.Struct, frozen=True):  # one a row: a NamedTuple takes three times as long to make
-    """A row with its place. `params` is None for a reject, and `reason` says why.
-
-    It is None, too, for a row that asks the same as the shard's row `same_as`.
-    """
-
-    row: Row
-    placement: Placement
-    params: bytes | None
-    reason: str | None
-    own: str = ""
-    same_as: int | None = None
-    usd: Decimal = NOTHING
 
 
 class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
@@ -181,16 +164,18 @@ class _Split:
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
         self._weigh = weigher(manifest.recipe)
+        self._is_deduped = is_deduped(manifest.recipe)
+        self._twins = Twins()
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
         shards_before = len(self._manifest.shards)
         source = UploadSource(self._store, self._manifest.upload)
-        with closing(self._reader.rows(source, self._manifest.cursor or Cursor())) as rows:
+        with closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks:
             note_columns(self._manifest, self._reader, self._formats)
             try:
-                with closing(self._asked(rows)) as asked:
-                    self._write_shards(self._placed(asked), out_of_time)
+                with closing(self._asked(blocks)) as asked:
+                    self._write_shards(asked, out_of_time)
             except _OutOfTime as stopped:
                 if len(self._manifest.shards) == shards_before:
                     message = (
@@ -203,69 +188,53 @@ class _Split:
             raise UploadRejected(message)
         self._manifest.cursor = None
 
-    def _asked(self, rows: Iterator[Row]) -> Generator[AskedRow, None, None]:
+    def _asked(self, blocks: Iterator[list[Row]]) -> Generator[AskedRows, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
-        self._source = request_source(self._manifest, self._reader, attach)
-        self._count = counting(self._manifest, self._source)
-        return asked_rows(self._manifest, rows, self._source, room)
+        source = request_source(self._manifest, self._reader, attach)
+        self._count = counting(self._manifest, source)
+        return asked_rows(self._manifest, blocks, source, room)
 
-    def _placed(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
-        if is_deduped(self._manifest.recipe):
-            yield from self._placed_once(rows)
-            return
-        for asked in rows:
-            yield self._place(asked)
-
-    def _place(self, asked: AskedRow) -> _Placed:
-        params = asked.params
-        if params is None:
-            return _Placed(asked.row, self._packer.place(None), None, asked.reason)
-        usd = NOTHING if self._priced is None else self._priced(params)
-        placement = self._packer.place(len(params), usd, self._weigh(params))
-        return _Placed(asked.row, placement, params, None, self._source.own, None, usd)
-
-    def _placed_once(self, rows: Iterator[AskedRow]) -> Iterator[_Placed]:
-        """Place rows so that no shard asks the same twice."""
-        twins = Twins()
-        for asked in rows:
-            params = asked.params
-            same_as = None if params is None or self._packer.is_full else twins.first(params)
-            if same_as is not None:
-                yield _Placed(asked.row, self._packer.place(None), None, None, same_as=same_as)
-                continue
-            placed = self._place(asked)
-            if placed.placement.opens_shard:
-                twins.clear()
-            if params is not None:
-                twins.add(params, placed.placement.index)
-            yield placed
-
-    def _write_shards(self, placed_rows: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
-        for shard, group in groupby(placed_rows, key=attrgetter("placement.shard")):
-            first = next(group)
-            self._manifest.cursor = first.row.start
+    def _write_shards(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> None:
+        rest = next(blocks, None)
+        while rest is not None:
+            self._manifest.cursor = rest.rows[0].start
             if out_of_time():
                 raise _OutOfTime
-            rows = chain((first,), group)  # noqa: B031 - the group is used up once: `next` above took only its first
-            self._write_shard(shard, rows, out_of_time)
+            rest = self._write_shard(chain((rest,), blocks), out_of_time)
+            self._packer.open_next()
 
-    def _write_shard(self, shard: int, group: Iterator[_Placed], out_of_time: Callable[[], bool]) -> None:
-        count, worst = self._count(), NOTHING
-        own_ids = custom_id.prefix(self._manifest.upload.job_id, shard)
-        with ShardWriter(self._store, self._keys, shard, self._reader) as writer:
-            for placed in group:
-                params, line = placed.params, None
-                if params is not None:
-                    worst += placed.usd
-                    line = request_line(custom_id.after(own_ids, placed.placement.index), params)
-                    count.add(params, placed.own)
-                writer.add(placed.row, placed.reason, line, placed.same_as)
-                if writer.rows % ROWS_BETWEEN_TIME_CHECKS == 0 and out_of_time():
-                    raise _OutOfTime
+    def _write_shard(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> AskedRows | None:
+        """Write one shard of the first rows, as many as it holds; return those left of the last ones, if any are."""
+        count, worst, looked_at, rest = self._count(), NOTHING, 0, None
+        self._twins.clear()
+        with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
+            for asked in blocks:
+                taken, usd = self._pack(asked, writer.rows)
+                writer.add(taken)
+                count.add(*taken.requests)
+                worst += usd
+                if len(taken.rows) < len(asked.rows):
+                    rest = asked.after(len(taken.rows))
+                    break
+                if writer.rows - looked_at >= ROWS_BETWEEN_TIME_CHECKS:
+                    looked_at = writer.rows
+                    if out_of_time():
+                        raise _OutOfTime
         estimate = count.estimate
         item = msgspec.structs.replace(writer.item(estimate), worst_usd=worst)
         keep_estimate(self._manifest, item, estimate)
+        return rest
+
+    def _pack(self, asked: AskedRows, index: int) -> tuple[AskedRows, Decimal]:
+        """Take the first of these rows into the shard, from `index` on; return them, and what they cost at most."""
+        if self._is_deduped:
+            asked = asked.asking_once(self._twins.same_as(asked.params, index))
+        sizes = [None if params is None else len(params) for params in asked.params]
+        priced = self._priced
+        usd = [NOTHING if params is None or priced is None else priced(params) for params in asked.params]
+        taken = self._packer.take(Loads(sizes, usd, self._weigh(asked.params)))
+        return asked.first(taken), sum(usd[:taken], NOTHING)
 
 
 def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:

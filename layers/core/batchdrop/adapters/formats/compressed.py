@@ -37,9 +37,9 @@ class CompressedInput:
         """Return what keeps a shard's exact values, where the format inside needs it."""
         return self.inner.sidecar
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows that follow `start`."""
-        return self.inner.rows(decompressed(source, self.kind), start)
+        return self.inner.row_blocks(decompressed(source, self.kind), start)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells."""

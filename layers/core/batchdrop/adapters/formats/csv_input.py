@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 from batchdrop.adapters.formats.beginning import Beginning, TextFile, kept, read_again
-from batchdrop.adapters.formats.csv_records import Record, Records
+from batchdrop.adapters.formats.csv_records import Record, RecordReader, Records
 from batchdrop.adapters.formats.dialect import Dialect, declared_delimiter, found_delimiter
 from batchdrop.adapters.formats.encodings import BOM, Encoding, encode
-from batchdrop.adapters.formats.lines import Line, Undecodable, split_chunks, without_line_end
+from batchdrop.adapters.formats.lines import Lines, Undecodable, split_lines, without_line_end
 from batchdrop.domain.answer import RAW
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
-
-Chunks = Iterator[Iterable[Line]]
 
 
 class CsvInput:
@@ -73,18 +71,18 @@ class CsvInput:
             return encode(beginning.declared, encoding) + beginning.exact
         return encode(beginning.declared + without_line_end(beginning.text), encoding)
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the header, if `start` is before it, and return the rows after it.
 
         Raises UploadRejected for a file that is not in its encoding, has no usable header, or never closes a quote.
         """
         blocks = self._file.blocks(source, start)
-        chunks: Chunks = split_chunks(blocks, start.offset, self._filename, self.encoding)
+        lines = split_lines(blocks, offset=start.offset, filename=self._filename, encoding=self.encoding)
         if self._beginning is None:
-            records = self._begin(chunks, start)
+            reader = self._begin(lines, start)
         else:
-            records = self._records(chunks, start, self._beginning.delimiter)
-        return self._rows(records, blocks)
+            reader = self._reader(lines, start, self._beginning.delimiter)
+        return self._rows(reader, blocks)
 
     def cells(self, raw: str) -> dict[str, Any]:
         """Return a stored row's cells; of a row that does not fit the header, as many as it has, and its text."""
@@ -97,55 +95,73 @@ class CsvInput:
         cells = self.dialect.cells(raw)[: len(self._columns)]
         return self.dialect.record(cells + [""] * (len(self._columns) - len(cells)))
 
-    def _rows(self, records: Records, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
-        columns, width = self._columns, len(self._columns)
+    def _rows(self, reader: RecordReader, blocks: Generator[bytes, None, None]) -> Generator[list[Row], None, None]:
         with closing(blocks):
-            for record in records:
-                raw, exact, cells = record.text.rstrip("\r\n"), record.exact, record.cells
-                if exact is not None:
-                    exact = self._trimmed(exact, record.text, raw)
-                if len(cells) == width and not record.error:
-                    named = dict(zip(columns, cells, strict=False))  # of one length; to look again takes its time
-                    yield Row(raw, record.start, named, None, (), None, exact)
-                else:
-                    reason = record.error or f"it has {len(cells)} cells, the header has {width} columns"
-                    yield Row(raw, record.start, {}, reason, (), None, exact)
+            for records in reader:
+                yield self._rows_of(records)
+
+    def _rows_of(self, records: Records) -> list[Row]:
+        """Return the rows that `_row` gives, many times faster."""
+        raws = [text.rstrip("\r\n") for text in records.texts]  # as `without_line_end`, without a call
+        named = map(dict, map(zip, repeat(self._columns), records.cells))
+        rows = list(map(Row, raws, records.starts, named))
+        for odd in self._odd(records):
+            rows[odd] = self._row(Record._make(own[odd] for own in records))
+        return rows
+
+    def _odd(self, records: Records) -> list[int]:
+        """Return which records have an error, other cells than the header has columns, or bytes of their own."""
+        width = len(self._columns)
+        if not any(records.errors) and not any(records.exacts) and {*map(len, records.cells)} == {width}:
+            return []
+        each = enumerate(zip(records.cells, records.errors, records.exacts, strict=True))
+        return [at for at, (cells, error, exact) in each if error or exact is not None or len(cells) != width]
+
+    def _row(self, record: Record) -> Row:
+        text, cells, start, error, exact = record
+        raw, width = without_line_end(text), len(self._columns)
+        if exact is not None:
+            exact = self._trimmed(exact, text, raw)
+        if len(cells) != width and not error:
+            error = f"it has {len(cells)} cells, the header has {width} columns"
+        return Row(raw, start, {} if error else dict(zip(self._columns, cells, strict=True)), error, exact=exact)
 
     def _trimmed(self, exact: bytes, text: str, raw: str) -> bytes:
         return exact[: len(exact) - len(encode(text[len(raw) :], self.encoding))]
 
-    def _records(self, chunks: Chunks, start: Cursor, delimiter: str) -> Records:
-        return Records(chunks, start, filename=self._filename, delimiter=delimiter, encoding=self.encoding)
+    def _reader(self, lines: Iterator[Lines], start: Cursor, delimiter: str) -> RecordReader:
+        return RecordReader(lines, start, filename=self._filename, delimiter=delimiter, encoding=self.encoding)
 
-    def _begin(self, chunks: Chunks, start: Cursor) -> Records:
-        """Read what stands before the first row, and return the records after it."""
-        lines, chunks = self._first_lines(chunks)
-        first = lines[-1].text.removeprefix(BOM) if lines else ""
+    def _begin(self, lines: Iterator[Lines], start: Cursor) -> RecordReader:
+        """Read what stands before the first row, and return what reads the records after it."""
+        taken, at = self._first_lines(lines)
+        first = taken[-1].texts[at].removeprefix(BOM) if taken else ""
         declared = declared_delimiter(first)
         if declared is None:
             delimiter = self._named_delimiter or found_delimiter(first)
-            records = self._records(_before(lines, chunks), start, delimiter)
-            self._beginning = self._read(records.header(), delimiter, "")
+            reader = self._reader(chain(taken, lines), start, delimiter)
+            self._beginning = self._read(reader.header(), delimiter, "")
         else:
-            records = self._records(chunks, Cursor(start.offset, 0, len(lines)), declared)
-            self._beginning = self._read(records.header(), declared, first)
+            read = sum(len(some.texts) for some in taken[:-1]) + at + 1
+            reader = self._reader(chain(taken[-1].after(at + 1), lines), Cursor(start.offset, 0, read), declared)
+            self._beginning = self._read(reader.header(), declared, first)
         self._columns = self._parse_header(self._beginning)
-        return records
+        return reader
 
-    def _first_lines(self, chunks: Chunks) -> tuple[list[Line], Chunks]:
-        """Return the lines up to the first that is not empty, and what follows them."""
-        lines: list[Line] = []
+    def _first_lines(self, lines: Iterator[Lines]) -> tuple[list[Lines], int]:
+        """Return the lines that were read to find one that is not empty, and its place in the last of them."""
+        taken: list[Lines] = []
         try:
-            for chunk in chunks:
-                left = iter(chunk)
-                for line in left:
-                    lines.append(line)
-                    if without_line_end(line.text.removeprefix(BOM)):
-                        return lines, _before(left, chunks)
+            for some in lines:
+                taken.append(some)
+                for at, text in enumerate(some.texts):
+                    if without_line_end(text.removeprefix(BOM)):
+                        return taken, at
         except Undecodable as problem:
-            message = f"{self._filename} header (line {len(lines) + 1}): {problem}"
+            line = sum(len(some.texts) for some in taken) + 1
+            message = f"{self._filename} header (line {line}): {problem}"
             raise UploadRejected(message) from problem
-        return lines, chunks
+        return taken, 0
 
     def _read(self, header: Record | None, delimiter: str, declared: str) -> Beginning:
         if header is None:
@@ -165,7 +181,3 @@ class CsvInput:
                 message = f"{self._filename}: two columns are named '{column}' in the header; rename one of them"
                 raise UploadRejected(message)
         return columns
-
-
-def _before(lines: Iterable[Line], chunks: Chunks) -> Chunks:
-    return chain((lines,), chunks)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
-from typing import NoReturn
-
-import msgspec
+from typing import NamedTuple, NoReturn
 
 from batchdrop.adapters.formats.encodings import BOM, Encoding
-from batchdrop.adapters.formats.lines import Line, Undecodable
+from batchdrop.adapters.formats.lines import Lines, Undecodable
+from batchdrop.domain.gathering import gathered
 from batchdrop.domain.row import Cursor
 from batchdrop.errors import UploadRejected
 
+_EMPTY_LINE = "\n"
 
-class Record(msgspec.Struct, frozen=True):  # one a row: a NamedTuple takes three times as long to make
+
+class Record(NamedTuple):
     """A record: its text with its line end, its cells, and where it starts. `error` says why it has no cells.
 
     `exact` holds its bytes where encoding the text would give others.
@@ -28,35 +29,85 @@ class Record(msgspec.Struct, frozen=True):  # one a row: a NamedTuple takes thre
     exact: bytes | None
 
 
-class Records:
+class Records(NamedTuple):
+    """Records that follow each other."""
+
+    texts: list[str]
+    cells: list[list[str]]
+    starts: list[Cursor]
+    errors: list[str | None]
+    exacts: list[bytes | None]
+
+
+class RecordReader:
     """Runs the csv module over lines. Empty lines are no records, and are counted as lines."""
 
     def __init__(
-        self, chunks: Iterator[Iterable[Line]], start: Cursor, *, filename: str, delimiter: str, encoding: Encoding
+        self, lines: Iterator[Lines], start: Cursor, *, filename: str, delimiter: str, encoding: Encoding
     ) -> None:
         self._filename = filename
         self._encoding = encoding
-        self._chunks = chunks
-        self._pending: list[Line] = []  # those that are not part of a record yet
+        self._lines = lines
+        self._delimiter = delimiter
+        self._pending = Lines([], [], [])  # those that are not part of a record yet
         self._at = 0
         self._exhausted = False
-        self._reader = csv.reader(chain.from_iterable(self._texts()), delimiter=delimiter)
+        self._spanned = False
+        self._begun: Generator[Record, None, None] | None = None
         self._line_count = start.lines
         self._rows = start.rows
 
     def header(self) -> Record | None:
         """Take the first record for the header; None if the file has none."""
-        record = next(iter(self), None)
+        self._begun = self._one_by_one()
+        record = next(self._begun, None)
         if record is not None and record.error:
             message = f"{self._filename}: the header cannot be read: {record.error}"
             raise UploadRejected(message)
         self._rows = 0
         return record
 
-    def __iter__(self) -> Generator[Record, None, None]:
+    def __iter__(self) -> Generator[Records, None, None]:
         """Yield the records that are left. Raises UploadRejected where the file ends within quotes."""
-        reader = self._reader
-        seen = reader.line_num
+        if self._begun is not None:
+            yield from _together(self._begun)
+        while (lines := self._next_lines()) is not None:
+            records = self._line_by_line(lines)
+            if records is None:
+                yield from _together(self._one_by_one(lines))
+            else:
+                yield records
+
+    def _next_lines(self) -> Lines | None:
+        try:
+            return next(self._lines, None)
+        except Undecodable as problem:
+            self._refuse(problem)
+
+    def _line_by_line(self, lines: Lines) -> Records | None:
+        """Return the records of lines that are one each, several times as fast; None where some are not."""
+        texts = _without_mark(lines)
+        try:  # an empty line behind them becomes part of the last record where that has an open quote
+            cells = list(csv.reader(chain(texts, (_EMPTY_LINE,)), delimiter=self._delimiter))
+        except csv.Error:
+            return None
+        count = len(texts)
+        if len(cells) != count + 1 or cells.pop() or not all(cells):
+            return None
+        rows, line_count = self._rows, self._line_count
+        self._rows += count
+        self._line_count += count
+        starts = map(Cursor, lines.offsets, range(rows, self._rows), range(line_count, self._line_count))
+        return Records(lines.texts, cells, list(starts), [None] * count, lines.exacts)
+
+    def _one_by_one(self, *lines: Lines) -> Generator[Record, None, None]:
+        """Yield the records of these lines and of those behind them, until lines end with a record again.
+
+        It goes on while it meets records of several lines: where there is one, there are more.
+        """
+        self._pending, self._at = Lines([], [], []), 0
+        reader = csv.reader(chain.from_iterable(self._texts(lines)), delimiter=self._delimiter)
+        seen = 0
         while True:
             error = None
             try:
@@ -66,48 +117,47 @@ class Records:
             except csv.Error as problem:
                 cells, error = [], self._explain(problem)
             except Undecodable as problem:
-                message = f"{self._filename} {self._place()}: {problem}"
-                raise UploadRejected(message) from problem
+                self._refuse(problem)
             if self._exhausted:  # the reader asked for another line in the middle of a record
                 self._refuse_unclosed()
             count, seen = reader.line_num - seen, reader.line_num
-            first = self._pending[self._at]
-            text, exact = (first.text, first.exact) if count == 1 else self._joined(count)
-            self._at += count
+            start = Cursor(self._pending.offsets[self._at], self._rows, self._line_count)
+            text, exact = self._taken(count)
             if cells or error:  # else an empty line
-                start = Cursor(first.offset, self._rows, self._line_count)
                 self._rows += 1
-                self._line_count += count
                 yield Record(text, cells, start, error, exact)
-            else:
-                self._line_count += count
 
-    def _texts(self) -> Iterator[list[str]]:
-        """Yield the lines' texts, those of a block together; what is wrong with one comes after those before it."""
-        for chunk in self._chunks:
-            lines: list[Line] = []
-            trouble = None
-            try:
-                lines.extend(chunk)  # those before an error stay
-            except (Undecodable, UploadRejected) as error:
-                trouble = error
-            self._pending = self._pending[self._at :] + lines
-            self._at = 0
-            texts = [line.text for line in lines]
-            if lines and lines[0].offset == 0:
-                texts[0] = texts[0].removeprefix(BOM)
+    def _texts(self, first: Iterable[Lines]) -> Iterator[list[str]]:
+        for lines in chain(first, self._lines):
+            texts = _without_mark(lines)
+            self._put_behind(lines)
             yield texts
-            if trouble is not None:
-                raise trouble
+            if self._at == len(self._pending.texts) and not self._spanned:
+                return
+            self._spanned = False
         self._exhausted = True
 
-    def _joined(self, count: int) -> tuple[str, bytes | None]:
-        lines = self._pending[self._at : self._at + count]
+    def _put_behind(self, lines: Lines) -> None:
+        """Keep the lines that are not taken yet, and these behind them."""
+        pending, at = self._pending, self._at
+        del pending.offsets[:at], pending.texts[:at], pending.exacts[:at]
+        pending.offsets.extend(lines.offsets)
+        pending.texts.extend(lines.texts)
+        pending.exacts.extend(lines.exacts)
+        self._at = 0
+
+    def _taken(self, count: int) -> tuple[str, bytes | None]:
+        """Take so many lines for a record; return its text, and its bytes where encoding that would give others."""
+        begin, self._at = self._at, self._at + count
+        texts, exacts = self._pending.texts[begin : self._at], self._pending.exacts[begin : self._at]
+        self._line_count += count
+        self._spanned = self._spanned or count > 1
         exact = None
-        if any(line.exact is not None for line in lines):
+        if any(exacts):
             name = self._encoding.name
-            exact = b"".join(line.text.encode(name) if line.exact is None else line.exact for line in lines)
-        return "".join(line.text for line in lines), exact
+            each = zip(texts, exacts, strict=True)
+            exact = b"".join(text.encode(name) if exact is None else exact for text, exact in each)
+        return "".join(texts), exact
 
     def _explain(self, problem: csv.Error) -> str:
         if "field larger than field limit" in str(problem):
@@ -123,5 +173,21 @@ class Records:
         )
         raise UploadRejected(message)
 
+    def _refuse(self, problem: Undecodable) -> NoReturn:
+        message = f"{self._filename} {self._place()}: {problem}"
+        raise UploadRejected(message) from problem
+
     def _place(self) -> str:
         return f"row {self._rows + 1} (line {self._line_count + 1})"
+
+
+def _without_mark(lines: Lines) -> list[str]:
+    """Return the texts of lines; the file's byte order mark is no part of its first cell."""
+    if lines.offsets[0]:
+        return lines.texts
+    return [lines.texts[0].removeprefix(BOM), *lines.texts[1:]]
+
+
+def _together(records: Generator[Record, None, None]) -> Iterator[Records]:
+    for some in gathered(records, lambda record: len(record.text)):
+        yield Records._make(map(list, zip(*some, strict=True)))

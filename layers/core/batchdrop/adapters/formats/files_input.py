@@ -35,19 +35,20 @@ class FilesInput:
         self._filename = filename
         self.columns = list(FileCells.__struct_fields__)
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
-        """Read one row a file; the cursor's offset counts an archive's members.
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
+        """Read one row a file, each alone, for it brings its content; the cursor's offset counts an archive's members.
 
         Raises UploadRejected for an archive that is broken.
         """
         if not self._filename.lower().endswith(".zip"):
             if start == Cursor():
-                yield self._single(source)
+                yield [self._single(source)]
             return
         if not is_zip(source):
             message = f"{self._filename}: it is named .zip, and is no ZIP archive; zip the files again and drop that"
             raise UploadRejected(message)
-        yield from self._members(source, start)
+        for row in self._members(source, start):
+            yield [row]
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None if it is no such row."""

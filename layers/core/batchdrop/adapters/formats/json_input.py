@@ -11,7 +11,8 @@ from batchdrop.adapters.formats.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.encodings import UTF_8, Encoding
 from batchdrop.adapters.formats.json_elements import Element, elements
 from batchdrop.adapters.formats.jsonl_input import ObjectRows
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.gathering import gathered
+from batchdrop.domain.row import Cursor, Row, raw_size
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 
@@ -33,10 +34,11 @@ class JsonInput(InTextFile):
         self._file = TextFile(filename, encoding, header)
         self._objects = ObjectRows(reserved, what="element")
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read one row an element. Raises UploadRejected where the file is not one array, or not in its encoding."""
         blocks = self._utf8_blocks(source, start)
-        return self._rows(elements(_without_mark(blocks, start), start, filename=self._filename), blocks)
+        found = elements(_without_mark(blocks, start), start, filename=self._filename)
+        return gathered(self._rows(found, blocks), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's fields; None if it is no object."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
+from contextlib import closing
+from itertools import repeat
 from typing import Any
 
 import msgspec
 
 from batchdrop.adapters.formats.beginning import InTextFile, TextFile
-from batchdrop.adapters.formats.row_lines import RowLine, row_lines
+from batchdrop.adapters.formats.row_lines import RowLines, row_lines
 from batchdrop.domain.answer import ERROR, RAW, STATUS
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.ports import Source
@@ -28,7 +30,7 @@ class JsonlInput(InTextFile):
         self._file = TextFile(filename, encoding, header)
         self._objects = ObjectRows(reserved, what="line")
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read one row a line; blank lines are none. Raises UploadRejected where the file is not in its encoding."""
         return self._rows(row_lines(self._file, source, start, trimmed=str.strip))
 
@@ -36,9 +38,10 @@ class JsonlInput(InTextFile):
         """Return a stored row's fields; None if it is no object."""
         return self._objects.cells(raw)
 
-    def _rows(self, lines: Generator[RowLine, None, None]) -> Generator[Row, None, None]:
-        for raw, start, exact in lines:
-            yield self._objects.row(raw, start, exact)
+    def _rows(self, found: Generator[RowLines, None, None]) -> Generator[list[Row], None, None]:
+        with closing(found):
+            for lines in found:
+                yield self._objects.rows(lines)
 
 
 class ObjectRows:
@@ -47,7 +50,18 @@ class ObjectRows:
     def __init__(self, reserved: Collection[str], *, what: str) -> None:
         self._decoder = msgspec.json.Decoder(dict[str, Any])
         self._reserved = frozenset(reserved).difference(FAILED_ROW)
+        self._looked_for = self._reserved.union(FAILED_ROW)
         self._what = what
+
+    def rows(self, lines: RowLines) -> list[Row]:
+        """Return the rows of objects' texts."""
+        try:
+            cells = list(map(self._decoder.decode, lines.raws))
+        except (msgspec.DecodeError, RecursionError):
+            return list(map(self.row, *lines))
+        if not all(map(self._looked_for.isdisjoint, cells)):
+            return list(map(self.row, *lines))
+        return list(map(Row, lines.raws, lines.starts, cells, repeat(None), repeat(()), repeat(None), lines.exacts))
 
     def row(self, raw: str, start: Cursor, exact: bytes | None = None) -> Row:
         """Return the row of an object's text; text that is no usable object is a row with an error."""

@@ -14,7 +14,8 @@ from batchdrop.adapters.formats.parquet_cells import Reader, reader_of
 from batchdrop.adapters.formats.parquet_expansion import Expansion
 from batchdrop.adapters.formats.parquet_file import batches, open_parquet, refusals, refuse_by_its_ends
 from batchdrop.adapters.formats.parquet_sidecar import arrow_sidecar
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.gathering import gathered
+from batchdrop.domain.row import Cursor, Row, raw_size
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Sidecar, Source, Writer
 
@@ -40,7 +41,7 @@ class ParquetInput:
             self._names = _column_names(schema_of(self.header))
         return self._names
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the file or its row groups.
 
         Raises UploadRejected for a file that is no Parquet, is encrypted or broken, or has no usable columns.
@@ -58,7 +59,8 @@ class ParquetInput:
         except BaseException:
             stream.close()
             raise
-        return self._rows(_File(file, stream), readers, start.rows, Expansion(self._filename, source.size))
+        expansion = Expansion(self._filename, source.size)
+        return gathered(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None for text that is no JSON object."""

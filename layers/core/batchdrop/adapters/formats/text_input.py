@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 from batchdrop.adapters.formats.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.lines import without_line_end
-from batchdrop.adapters.formats.row_lines import RowLine, row_lines
+from batchdrop.adapters.formats.row_lines import RowLines, row_lines
 from batchdrop.domain.row import Cursor, Row
 from batchdrop.ports import Source
 
@@ -23,7 +24,7 @@ class TextInput(InTextFile):
     def __init__(self, filename: str, header: str = "", *, encoding: str | None = None) -> None:
         self._file = TextFile(filename, encoding, header)
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read one row a line. Raises UploadRejected where the file is not in its encoding."""
         return _rows(row_lines(self._file, source, start, trimmed=_trimmed))
 
@@ -32,9 +33,10 @@ class TextInput(InTextFile):
         return {COLUMN: raw}
 
 
-def _rows(lines: Generator[RowLine, None, None]) -> Generator[Row, None, None]:
-    for raw, start, exact in lines:
-        yield Row(raw, start, {COLUMN: raw}, None, (), None, exact)
+def _rows(found: Generator[RowLines, None, None]) -> Generator[list[Row], None, None]:
+    with closing(found):
+        for lines in found:
+            yield [Row(raw, start, {COLUMN: raw}, exact=exact) for raw, start, exact in zip(*lines, strict=True)]
 
 
 def _trimmed(line: str) -> str:

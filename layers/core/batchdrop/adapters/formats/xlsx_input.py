@@ -15,7 +15,8 @@ from batchdrop.adapters.formats.xlsx_cells import UNCOMPUTED, Cell, is_empty, na
 from batchdrop.adapters.formats.xlsx_package import Package
 from batchdrop.adapters.formats.xlsx_sheet import SheetRow, column_letters, sheet_rows
 from batchdrop.adapters.formats.xlsx_strings import SharedStrings
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.domain.gathering import gathered
+from batchdrop.domain.row import Cursor, Row, raw_size
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 
@@ -60,7 +61,7 @@ class XlsxInput:
         """Return the header's columns; a blank one is `column_3`, counted from 1."""
         return self._header.columns if self._header else None
 
-    def rows(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the sheet or its texts.
 
         Raises UploadRejected for a file that is no workbook or is locked, broken or unsafe, and for an empty sheet.
@@ -71,7 +72,7 @@ class XlsxInput:
             sheet, found = self._open_sheet(package, stack)
             if self._header is None:
                 self._header = self._find_header(sheet, found)
-            return self._rows(found, start, self._header, stack.pop_all())
+            return gathered(self._rows(found, start, self._header, stack.pop_all()), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells as prompts see them; None for text that is no JSON array."""
