@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from batchdrop.adapters.s3 import PART
+from batchdrop.adapters.s3_multipart import PART
 from batchdrop.usecases.answer_flushes import FLUSH_LINES
 from batchdrop.usecases.answer_requests import BEAT_SECONDS
 from benchmarks.scale_job import ScaleJob

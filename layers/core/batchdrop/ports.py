@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
@@ -74,6 +75,13 @@ class ObjectStore(Protocol):
 
     def writer(self, key: str, *, guard: Guard | None = None) -> AbstractContextManager[Writer]:
         """Write a large object piece by piece in flat memory; nothing appears if the context ends by an error."""
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Write an object that is its strips behind each other: bytes, and other objects whole, by their keys.
+
+        Large objects are copied within the bucket. Raises ObjectMissing for one that is not there, ObjectChanged if one
+        is replaced meanwhile, and what `write` raises; nothing appears then.
+        """
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object at that key."""
@@ -396,6 +404,18 @@ class PartWriter(Protocol):
         """Write the next row: its own columns, unchanged, then the new ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An output that is the shards' parts as they are, one behind the other: what stands before them, and after."""
+
+    before: bytes = b""
+    after: bytes = b""
+
+
+Assemble = Callable[[Iterable[Source], Writer], None]
+"""Writes the whole output from the parts of all shards, in order; memory does not grow with them."""
+
+
 class OutputFormat(Protocol):
     """One output format: how rows and outcomes become the shards' parts, and these the output."""
 
@@ -405,8 +425,9 @@ class OutputFormat(Protocol):
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
         """Begin a shard's part. `sidecar` holds the rows' exact values, where the input's format kept any."""
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the whole output from the parts of all shards, in order; memory does not grow with them."""
+    @property
+    def whole(self) -> Frame | Assemble:
+        """Return how the parts of all shards make the output: as they are, or written anew."""
 
 
 class Formats(Protocol):
