@@ -79,8 +79,9 @@ class ObjectStore(Protocol):
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
         """Write an object that is its strips behind each other: bytes, and other objects whole, by their keys.
 
-        Large objects are copied within the bucket. Raises ObjectMissing for one that is not there, ObjectChanged if one
-        is replaced meanwhile, and what `write` raises; nothing appears then.
+        Large objects are copied within the bucket. The keys should begin alike, for what begins so is listed. Raises
+        ObjectMissing for one that is not there, ObjectChanged for one that is replaced meanwhile, and what `write`
+        raises; nothing appears then.
         """
 
     def exists(self, key: str) -> bool:

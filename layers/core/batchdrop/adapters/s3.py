@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
-CALLS_AT_ONCE = 8  # looks at strips, and copies of them; boto3 keeps ten connections
+COPIES_AT_ONCE = 8  # S3 makes them side by side, and boto3 keeps ten connections
 REOPENINGS = 5  # of one download; each goes on where the last one broke
 
 _DROPPED = (
@@ -30,8 +31,6 @@ _DROPPED = (
 
 
 Upload = TypeVar("Upload", MultipartUpload, PartedWriter)
-Argument = TypeVar("Argument")
-Result = TypeVar("Result")
 
 
 class S3ObjectStore:
@@ -92,9 +91,7 @@ class S3ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, in order, page by page."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        for page in pages:
-            yield from (found["Key"] for found in page.get("Contents", []))
+        return (found.key for found in self._listed(prefix))
 
     @contextmanager
     def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
@@ -104,7 +101,7 @@ class S3ObjectStore:
 
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
         """Send what is small or at hand, let S3 copy the rest. An object that is small as a whole is one put."""
-        found = _side_by_side(self._looked_at, strips)
+        found = self._looked_at(list(strips))
         pieces = pieces_of([Strip(_size(strip), isinstance(strip, Stored)) for strip in found])
         gathered = {number: piece for number, piece in enumerate(pieces, start=1) if not piece.is_copied}
         copied = {number: piece for number, piece in enumerate(pieces, start=1) if piece.is_copied}
@@ -114,14 +111,22 @@ class S3ObjectStore:
         with self._appearing(MultipartUpload(self._s3, self._bucket, key), key, guard) as upload:
             for number, piece in gathered.items():
                 upload.send(number, self._gathered(piece, found))
-            _side_by_side(lambda number: _copy(upload, number, copied[number], found), copied)
+            with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:  # an error begins no more, and waits for those that run
+                list(pool.map(lambda number: _copy(upload, number, copied[number], found), copied))
 
-    def _looked_at(self, strip: bytes | str) -> bytes | Stored:
-        if isinstance(strip, bytes):
-            return strip
-        with _missing_as_answer(strip):
-            seen = self._s3.head_object(Bucket=self._bucket, Key=strip)
-        return Stored(strip, seen["ContentLength"], seen["ETag"])
+    def _looked_at(self, strips: list[bytes | str]) -> list[bytes | Stored]:
+        """Return the strips with their sizes and ETags. Listed, a thousand of them take one request."""
+        keys = {strip for strip in strips if isinstance(strip, str)}
+        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 - of keys, which are no paths
+        stored = {one.key: one for one in self._listed(prefix) if one.key in keys} if keys else {}
+        if missing := keys - stored.keys():
+            raise ObjectMissing(min(missing))
+        return [strip if isinstance(strip, bytes) else stored[strip] for strip in strips]
+
+    def _listed(self, prefix: str) -> Iterator[Stored]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            yield from (Stored(found["Key"], found["Size"], found["ETag"]) for found in page.get("Contents", []))
 
     def _gathered(self, piece: Piece, strips: list[bytes | Stored]) -> bytes:
         return b"".join(self._bytes_of(strips[number], start, end) for number, start, end in piece.spans)
@@ -167,12 +172,6 @@ class S3ObjectStore:
             return  # the connection dropped after the last byte
         with body:
             yield from iter(lambda: body.read(BLOCK), b"")
-
-
-def _side_by_side(call: Callable[[Argument], Result], arguments: Iterable[Argument]) -> list[Result]:
-    """Return what the calls return; after an error no more are begun, and those that run are waited for."""
-    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        return list(pool.map(call, arguments))
 
 
 def _copy(upload: MultipartUpload, number: int, piece: Piece, strips: list[bytes | Stored]) -> None:
