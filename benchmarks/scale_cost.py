@@ -21,6 +21,7 @@ from batchdrop.domain.cost import dollars
 from batchdrop.domain.tokens import Tokens
 from benchmarks.scale_counts import SLICES_TAKE, Counts
 from benchmarks.scale_job import ScaleJob
+from benchmarks.scale_stitch import stitched
 from local.sam_template import read_template
 
 HERE = Path(__file__).parent
@@ -136,7 +137,7 @@ def _bytes_moved(job: ScaleJob) -> dict[str, float]:
         "SubmitShardFunction": requests * 2,
         "PlanSlicesFunction": requests,
         "CollectResultsFunction": answers * 2 + rows + job.rows * job.output_bytes,
-        "CloseJobFunction": job.rows * job.output_bytes * 2,
+        "CloseJobFunction": stitched(job).bytes_waited_for,
     }
 
 

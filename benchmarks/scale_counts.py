@@ -13,6 +13,7 @@ from batchdrop.adapters.s3_multipart import PART
 from batchdrop.usecases.answer_flushes import FLUSH_LINES
 from batchdrop.usecases.answer_requests import BEAT_SECONDS
 from benchmarks.scale_job import ScaleJob
+from benchmarks.scale_stitch import stitched
 
 SPLIT_ROWS_AN_INVOCATION = 15_000_000  # 840 s at about 50 us a row
 PERMITS_A_SECOND = 2.0  # lots that a worker at work draws (usecases/fleet_permits.py: LEAD, LOT_SECONDS)
@@ -139,8 +140,8 @@ def _s3_put(job: ScaleJob) -> int:
     leftovers = sum(_puts(requests * job.request_bytes) for requests in later)
     joined = _puts(rows * job.output_bytes) + 2
     live = _flushes(job) + sum(job.slices_by_round) + job.rounds_asked if job.lane == "live" else 0
-    # output; failed, summary, closing, two pages; shards.json, manifest; the page while the job runs
-    whole = _puts(job.rows * job.output_bytes) + 5 + 2 + job.drawings
+    # output and failed; summary, closing, two pages; shards.json, manifest; the page while the job runs
+    whole = stitched(job).puts + 4 + 2 + job.drawings
     return job.shards * (split + answers + leftovers + joined + live) + whole
 
 
@@ -157,12 +158,12 @@ def _s3_get(job: ScaleJob) -> int:
     collected = (
         2 * rounds + rounds * (rounds - 1) / 2 + (rounds - 1) + 1
     )  # manifest, answers?, earlier, leftovers, rows
-    closed = rounds + 1 + 3  # answers?, tally, output, failed
+    closed = rounds + 1 + 1  # answers?, tally
     if job.lane == "live":
         asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
         collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
     pages = 3 * job.drawings + 4  # manifest, what stands there, closing; at the end two of them
-    return round(split + job.shards * (asked + collected + closed) + 11 + pages)
+    return round(split + job.shards * (asked + collected + closed) + stitched(job).gets + 11 + pages)
 
 
 def _ledger(job: ScaleJob) -> tuple[int, int, int]:
