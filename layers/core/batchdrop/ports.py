@@ -157,10 +157,10 @@ class Leases(Protocol):
         Returns the lease as it stands now; only if its `attempt` is the caller's own may it ask.
         """
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
-        """Move a lease on; False if another attempt has it now."""
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+        """Move a lease on; False if another attempt has it now. `done` requests of the slice have their result line."""
 
-    def release(self, lease: Lease, now: datetime) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
         """Let go of a lease, so that the next attempt need not wait. Changes nothing if another one has it."""
 
 
@@ -292,10 +292,17 @@ class ProgressBoard(Protocol):
         """Write how far a shard has come, unless something later is known of it."""
 
     def noted(self, job_id: str) -> list[ShardProgress]:
-        """Return what was noted, by shard."""
+        """Return what was noted, by shard; of a live round, less what the leases of its slices say is done since."""
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
         """Tell whether the caller may draw the job's page: nobody has within `every`. Then it counts as drawn."""
+
+
+class PageDrawer(Protocol):
+    """Somebody else who draws the pages of running jobs."""
+
+    def ask(self, job_id: str, at: datetime) -> None:
+        """Have a job's page drawn soon, or not at all; at that time the job was running."""
 
 
 class Pages(Protocol):
