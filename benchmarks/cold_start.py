@@ -22,7 +22,7 @@ from benchmarks.findings import begin, scratch
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 0.5
-LIVE = ("object_store", "ledger", "leases", "permits")
+LIVE = ("object_store", "ledger", "leases", "permits", "progress_board")
 BUILT = {
     "split_upload": ("object_store", "job_starter"),
     "submit_shard": ("object_store", "ledger"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from batchdrop.adapters.s3 import BLOCK, PART
+from batchdrop.adapters.s3 import BLOCK
+from batchdrop.adapters.s3_multipart import PART
 from batchdrop.ports import Guard, ObjectMissing, Writer
 
 
@@ -65,6 +66,13 @@ class FolderStore:
             parted.flush()
         if guard is not None:
             guard()
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Write strips behind each other."""
+        with self.writer(key, guard=guard) as writer:
+            for strip in strips:
+                for block in [strip] if isinstance(strip, bytes) else self.stream(strip):
+                    writer.write(block)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, in order."""

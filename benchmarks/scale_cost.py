@@ -19,8 +19,9 @@ from typing import Any
 
 from batchdrop.domain.cost import dollars
 from batchdrop.domain.tokens import Tokens
-from benchmarks.scale_counts import SLICES_TAKE, Counts
-from benchmarks.scale_job import ScaleJob
+from benchmarks.scale_counts import Counts
+from benchmarks.scale_job import SLICES_TAKE, ScaleJob
+from benchmarks.scale_stitch import stitched
 from local.sam_template import read_template
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ BYTES_A_SECOND = 50_000_000.0  # assumed: one stream between S3, or the API, and
 CALL_SECONDS = 0.03  # assumed: S3's first byte; DynamoDB is faster
 CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one after the other
     "SplitUploadFunction": 12, "SubmitShardFunction": 14, "PollBatchFunction": 8, "PlanSlicesFunction": 5,
-    "CollectResultsFunction": 14, "CloseJobFunction": 25, "AnswerRequestsFunction": 10,
+    "CollectResultsFunction": 14, "CloseJobFunction": 25, "AnswerRequestsFunction": 10, "ShowProgressFunction": 6,
 }  # fmt: skip
 START_SECONDS = 0.5  # CPU of a first start with AWS's clients (results/cold_start.json) …
 SDK_SECONDS = 2.3  # … and of the Anthropic SDK's import, where there is one
@@ -136,7 +137,7 @@ def _bytes_moved(job: ScaleJob) -> dict[str, float]:
         "SubmitShardFunction": requests * 2,
         "PlanSlicesFunction": requests,
         "CollectResultsFunction": answers * 2 + rows + job.rows * job.output_bytes,
-        "CloseJobFunction": job.rows * job.output_bytes * 2,
+        "CloseJobFunction": stitched(job).bytes_waited_for,
     }
 
 

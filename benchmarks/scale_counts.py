@@ -9,18 +9,18 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from batchdrop.adapters.s3 import PART
+from batchdrop.adapters.s3_multipart import PART
 from batchdrop.usecases.answer_flushes import FLUSH_LINES
-from batchdrop.usecases.answer_requests import BEAT_SECONDS
 from benchmarks.scale_job import ScaleJob
+from benchmarks.scale_stitch import stitched
 
 SPLIT_ROWS_AN_INVOCATION = 15_000_000  # 840 s at about 50 us a row
 PERMITS_A_SECOND = 2.0  # lots that a worker at work draws (usecases/fleet_permits.py: LEAD, LOT_SECONDS)
 SLICE_MESSAGES = 3  # SQS: send, receive, delete
-SLICES_TAKE = 6.0  # answers, one after the other: 1,000 requests in a window of 200, and the ends of it
 LOG_BYTES = {  # of an invocation: Lambda's three lines, a line of ours, a metric's where there is one; as counted
     "SplitUploadFunction": 700, "SubmitShardFunction": 1_200, "PollBatchFunction": 800, "PlanSlicesFunction": 800,
-    "AnswerRequestsFunction": 1_030, "CollectResultsFunction": 1_200, "CloseJobFunction": 1_800,
+    "AnswerRequestsFunction": 1_030, "ShowProgressFunction": 600,
+    "CollectResultsFunction": 1_200, "CloseJobFunction": 1_800,
 }  # fmt: skip
 READ_UNIT, WRITE_UNIT = 4_096, 1_024  # DynamoDB: bytes of a consistent read, and of a write
 PLACE_BYTES = 90  # of one shard's place in the processing queue's item
@@ -121,7 +121,8 @@ def _invocations(job: ScaleJob) -> Counter[str]:
     rounds, splits = job.shards * job.rounds_asked, math.ceil(job.rows / SPLIT_ROWS_AN_INVOCATION)
     found = Counter({"SplitUploadFunction": splits + 1, "CollectResultsFunction": rounds, "CloseJobFunction": 1})
     if job.lane == "live":
-        return found + Counter({"PlanSlicesFunction": rounds, "AnswerRequestsFunction": job.slices})
+        found += Counter({"PlanSlicesFunction": rounds, "AnswerRequestsFunction": job.slices})
+        return found + Counter({"ShowProgressFunction": job.drawings})
     return found + Counter({"SubmitShardFunction": rounds + job.turns, "PollBatchFunction": job.all_looks})
 
 
@@ -139,8 +140,8 @@ def _s3_put(job: ScaleJob) -> int:
     leftovers = sum(_puts(requests * job.request_bytes) for requests in later)
     joined = _puts(rows * job.output_bytes) + 2
     live = _flushes(job) + sum(job.slices_by_round) + job.rounds_asked if job.lane == "live" else 0
-    # output; failed, summary, closing, two pages; shards.json, manifest; the page while the job runs
-    whole = _puts(job.rows * job.output_bytes) + 5 + 2 + job.drawings
+    # output and failed; summary, closing, two pages; shards.json, manifest; the page while the job runs
+    whole = stitched(job).puts + 4 + 2 + job.drawings
     return job.shards * (split + answers + leftovers + joined + live) + whole
 
 
@@ -157,12 +158,12 @@ def _s3_get(job: ScaleJob) -> int:
     collected = (
         2 * rounds + rounds * (rounds - 1) / 2 + (rounds - 1) + 1
     )  # manifest, answers?, earlier, leftovers, rows
-    closed = rounds + 1 + 3  # answers?, tally, output, failed
+    closed = rounds + 1 + 1  # answers?, tally
     if job.lane == "live":
         asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
         collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
     pages = 3 * job.drawings + 4  # manifest, what stands there, closing; at the end two of them
-    return round(split + job.shards * (asked + collected + closed) + 11 + pages)
+    return round(split + job.shards * (asked + collected + closed) + stitched(job).gets + 11 + pages)
 
 
 def _ledger(job: ScaleJob) -> tuple[int, int, int]:
@@ -172,10 +173,10 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     place = math.ceil(min(shards, job.shard_concurrency) * PLACE_BYTES / WRITE_UNIT)
     listed = math.ceil(rounds * SUBMISSION_BYTES / READ_UNIT)
     if job.lane == "live":
-        seconds = job.slice_seconds or job.answer_seconds * SLICES_TAKE
-        beats, draws = int(seconds / BEAT_SECONDS), 2 + round(seconds * PERMITS_A_SECOND)
-        reads = rounds * 2 + again + rounds + job.slices * (1 + beats) + 4
-        writes = job.slices * (2 + beats + draws) + shards
+        draws = 2 + round(job.seconds_a_slice * PERMITS_A_SECOND)
+        reads = rounds * 2 + again + rounds + job.slices * (1 + job.beats) + 4 + 3 * job.drawings
+        # A beat renews the lease, and asks if it is time for the page; a round's begin is noted, and a shard's end.
+        writes = job.slices * (2 + 2 * job.beats + draws) + rounds + shards
         return reads, writes, reads + writes
     # submit: submission, halt, queue (read, write), intent, both in one transaction (two units each), what stands then
     reads, writes = rounds * 4 + job.turns * 3, rounds * (place + 1 + 4) + job.turns * place

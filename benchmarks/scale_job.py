@@ -9,11 +9,13 @@ from typing import Literal
 from batchdrop.domain.answer_weight import BYTES_PER_TOKEN, LINE_BYTES
 from batchdrop.domain.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES
 from batchdrop.domain.polling import turn_seconds, wait_seconds
+from batchdrop.usecases.answer_requests import BEAT_SECONDS
+from batchdrop.usecases.ask_for_page import EVERY
 from batchdrop.usecases.plan_slices import SLICE_BYTES, SLICE_REQUESTS
-from batchdrop.usecases.show_progress import EVERY
 
 MIDDLE_JITTER = 0.5
 HOUR = 3_600.0
+SLICES_TAKE = 6.0  # answers, one after the other: 1,000 requests in a window of 200, and the ends of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +133,22 @@ class ScaleJob:
 
     @property
     def drawings(self) -> int:
-        """Return how often the page of the running job is drawn: after a look, and not too often."""
-        seconds = self.batch_hours * HOUR * self.waves if self.open_seconds is None else self.open_seconds
-        return min(self.all_looks, 1 + int(seconds / EVERY.total_seconds()))
+        """Return how often the page of the running job is drawn: after a look or a worker's beat, and not too often."""
+        if self.lane == "live":
+            seconds, news = self.requests / min(self.rate_allowed, self.rate_able), self.slices * self.beats
+        else:
+            seconds, news = self.batch_hours * HOUR * self.waves, self.all_looks
+        return min(news, 1 + int((self.open_seconds or seconds) / EVERY.total_seconds()))
+
+    @property
+    def beats(self) -> int:
+        """Return how often a worker renews a slice's lease."""
+        return int(self.seconds_a_slice / BEAT_SECONDS)
+
+    @property
+    def seconds_a_slice(self) -> float:
+        """Return how long a slice takes."""
+        return self.slice_seconds or self.answer_seconds * SLICES_TAKE
 
     @property
     def turns(self) -> int:

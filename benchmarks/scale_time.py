@@ -8,8 +8,7 @@ from typing import NamedTuple
 from batchdrop.domain.polling import MOST_WAITS
 from benchmarks.scale_cost import BYTES_A_SECOND, cpu_by_row
 from benchmarks.scale_job import HOUR, ScaleJob
-
-CLOSE_SECONDS = 840  # of close_job, which cannot go on in another invocation
+from benchmarks.scale_stitch import stitched
 
 
 class Tier(NamedTuple):
@@ -47,13 +46,8 @@ def took(job: ScaleJob) -> Took:
 
 
 def close_seconds(job: ScaleJob) -> float:
-    """Return what close_job takes to copy the parts into the output: in and out."""
-    return job.rows * job.output_bytes * 2 / BYTES_A_SECOND
-
-
-def rows_of_one_close(job: ScaleJob) -> int:
-    """Return how many rows one close can put together before its time is over."""
-    return int(CLOSE_SECONDS / (close_seconds(job) / job.rows))
+    """Return what close_job takes to stitch the output."""
+    return stitched(job).bytes_waited_for / BYTES_A_SECOND
 
 
 def _later_rounds(job: ScaleJob) -> float:

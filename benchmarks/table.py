@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.findings import RESULTS
 
 TABLE = "table.md"
-ORDER = ("split", "submit", "collect", "whole_job", "small_job", "cold_start")
+ORDER = ("split", "submit", "collect", "stitch", "whole_job", "small_job", "cold_start")
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 MEASURES = {"cpu_s": "CPU s", "wall_s": "wall s", "peak_rss_mb": "peak RSS MB", "grown_mb": "growth MB"}
 Found = dict[str, Any]

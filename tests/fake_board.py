@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from batchdrop.domain.job_progress import ShardProgress
+from batchdrop.domain.slice import names_of_round
+from tests.live_fakes import FakeLeases
 
 
 class FakeProgressBoard:
-    """Progress in dictionaries. `broken` is raised by every call while it is set."""
+    """Progress in dictionaries. `broken` is raised by every call while it is set; `leases` are the live lane's."""
 
-    def __init__(self) -> None:
+    def __init__(self, leases: FakeLeases | None = None) -> None:
+        self._leases = leases or FakeLeases()
         self.broken: Exception | None = None
         self._noted: dict[tuple[str, int], ShardProgress] = {}
         self._drawn: dict[str, datetime] = {}
@@ -25,7 +28,11 @@ class FakeProgressBoard:
     def noted(self, job_id: str) -> list[ShardProgress]:
         """Return what was noted, by shard."""
         self._break()
-        return [progress for key, progress in sorted(self._noted.items()) if key[0] == job_id]
+        noted = [progress for key, progress in sorted(self._noted.items()) if key[0] == job_id]
+        return [one.less(self._done(job_id, one)) if one.is_live else one for one in noted]
+
+    def _done(self, job_id: str, progress: ShardProgress) -> int:
+        return self._leases.done(job_id, names_of_round(progress.shard, progress.round))
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
         """Tell whether nobody had the turn within `every`."""

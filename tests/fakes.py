@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -83,6 +83,18 @@ class FakeObjectStore:
         pieces = _Pieces()
         yield pieces
         self.write(key, b"".join(pieces.written), guard=guard)
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Write strips behind each other. Raises ObjectMissing, ObjectChanged."""
+        bodies = [strip if isinstance(strip, bytes) else self._unchanged(strip) for strip in strips]
+        self.write(key, b"".join(bodies), guard=guard)
+
+    def _unchanged(self, key: str) -> bytes:
+        seen = self.read(key)
+        self.on_read(key)
+        if self.read(key) != seen:
+            raise ObjectChanged(key)
+        return seen
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, in order."""

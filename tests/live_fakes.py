@@ -77,6 +77,7 @@ class FakeLeases:
 
     def __init__(self) -> None:
         self._leases: dict[tuple[str, str], Lease] = {}
+        self._done: dict[tuple[str, str], int] = {}
 
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
         """Take the lease if it is free; return what stands then."""
@@ -86,17 +87,22 @@ class FakeLeases:
             self._leases[job_id, slice_name] = Lease(job_id, slice_name, attempt, until, turn)
         return self._leases[job_id, slice_name]
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
         """Move a lease on; False if another attempt has it."""
         standing = self._leases.get((lease.job_id, lease.slice_name))
         if standing is None or standing.attempt != lease.attempt:
             return False
         self._leases[lease.job_id, lease.slice_name] = replace(standing, until=until)
+        self._done[lease.job_id, lease.slice_name] = done
         return True
 
-    def release(self, lease: Lease, now: datetime) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
         """Let a lease run out now."""
-        self.renew(lease, now)
+        self.renew(lease, now, done=done)
+
+    def done(self, job_id: str, beginning: str) -> int:
+        """Return how many requests have their result line, of the slices whose names begin so."""
+        return sum(done for (job, name), done in self._done.items() if job == job_id and name.startswith(beginning))
 
 
 class FakePermits:

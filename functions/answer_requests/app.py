@@ -1,5 +1,6 @@
 """answer_requests: messages of the live lane's queue, each a slice of a shard, become answers in the bucket."""
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -11,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
 from batchdrop.domain.slice import SliceCounts
+from batchdrop.usecases.ask_for_page import ask_for_page
 from batchdrop.usecases.serve_slice import LiveParts, Served, serve_slice
 
 logger = Logger()
@@ -36,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def _parts(context: LambdaContext) -> LiveParts:
-    settings = bootstrap.configuration()
+    settings, clock = bootstrap.configuration(), bootstrap.clock(context)
     return LiveParts(
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
@@ -44,10 +46,11 @@ def _parts(context: LambdaContext) -> LiveParts:
         permits=bootstrap.permits(),
         tokens=bootstrap.task_tokens(),
         queue=bootstrap.live_queue(),
-        clock=bootstrap.clock(context),
+        clock=clock,
         api=bootstrap.message_api,
         window=settings.live_window,
         share=settings.live_share,
+        show=partial(ask_for_page, board=bootstrap.progress_board(), drawer=bootstrap.page_drawer, clock=clock),
     )
 
 

@@ -15,6 +15,7 @@ from batchdrop.ports import Clock
 from batchdrop.usecases.admission import Admission, MustWait
 from batchdrop.usecases.plan_slices import plan_slices
 from batchdrop.usecases.queue_places import QueuePlaces
+from batchdrop.usecases.show_progress import note_progress
 
 logger = Logger()
 metrics = Metrics()
@@ -38,7 +39,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if isinstance(plans, MustWait):
         logger.info("round waits for its turn", waits_for=plans.waits_for, waits=state.waits, wait=plans.seconds)
         return as_state(state.waiting(plans.waits_for, wait_seconds=plans.seconds))
-    metrics.add_metric("RequestsSliced", MetricUnit.Count, sum(plan.requests for plan in plans))
+    requests = sum(plan.requests for plan in plans)
+    if plans:
+        begun = state.begins_live(requests, clock.now())
+        note_progress(state.job_id, begun, board=bootstrap.progress_board())
+    metrics.add_metric("RequestsSliced", MetricUnit.Count, requests)
     logger.info("round sliced", slices=len(plans))
     return as_state(state.sliced([asdict(plan) for plan in plans]))
 

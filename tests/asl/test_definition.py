@@ -51,7 +51,7 @@ NEVER_RETRIED = {
 
 RED_END = "End red"
 APPROVAL = "Await approval"
-SCHEDULED = {"guard_retention", "watch_jobs"}  # no step of a job
+BESIDE = {"guard_retention", "watch_jobs", "show_progress"}  # no step of a job: scheduled, or called by a worker
 QUEUED = "answer_requests"  # called by the queue, not by its ARN
 
 
@@ -253,14 +253,14 @@ def test_failures_end_red() -> None:
 def test_names_are_one() -> None:
     """State, resource, substitution, folder, use case and event are called by the same words."""
     state_names = [name.rpartition(" / ")[2] for name, _ in TASKS]
-    assert {*FUNCTIONS} > SCHEDULED
+    assert {*FUNCTIONS} > BESIDE
     substitutions = template()["Resources"]["JobStateMachine"]["Properties"]["DefinitionSubstitutions"]
     for function in FUNCTIONS:
         words = function.replace("_", " ").capitalize()
         resource = words.title().replace(" ", "") + "Function"
         assert template()["Resources"][resource]["Properties"]["CodeUri"] == f"functions/{function}"
-        assert (words in state_names) == (function not in SCHEDULED)
-        is_called = function not in {*SCHEDULED, QUEUED}
+        assert (words in state_names) == (function not in BESIDE)
+        is_called = function not in {*BESIDE, QUEUED}
         assert (f"${{{resource}Arn}}" in TEXT) == is_called
         wanted = None if not is_called else {"Fn::GetAtt": [resource, "Arn"]}
         assert substitutions.get(f"{resource}Arn") == wanted

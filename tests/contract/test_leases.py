@@ -51,20 +51,20 @@ def test_a_lease_runs_out(leases: Leases) -> None:
     first = _take(leases, "a")
     second = _take(leases, "b", START + MINUTE)
     assert (second.attempt, second.turn) == ("b", 2)
-    assert not leases.renew(first, START + 5 * MINUTE)
+    assert not leases.renew(first, START + 5 * MINUTE, done=5)
     assert _take(leases, "c", START + MINUTE).attempt == "b"
 
 
 def test_a_renewed_lease_goes_on(leases: Leases) -> None:
     """Its end is moved, its turn is the same."""
     first = _take(leases, "a")
-    assert leases.renew(first, START + 3 * MINUTE)
+    assert leases.renew(first, START + 3 * MINUTE, done=5)
     assert _take(leases, "b", START + 2 * MINUTE) == Lease("job", NAME, "a", START + 3 * MINUTE, 1)
 
 
 def test_a_released_lease_is_free(leases: Leases) -> None:
     """The next attempt need not wait, and counts as the next turn."""
-    leases.release(_take(leases, "a"), START)
+    leases.release(_take(leases, "a"), START, done=5)
     assert _take(leases, "b") == Lease("job", NAME, "b", START + MINUTE, 2)
 
 
@@ -72,7 +72,7 @@ def test_a_lost_lease_is_not_released(leases: Leases) -> None:
     """A worker that comes late does not open the door behind another one."""
     first = _take(leases, "a")
     second = _take(leases, "b", START + MINUTE)
-    leases.release(first, START + MINUTE)
+    leases.release(first, START + MINUTE, done=5)
     assert _take(leases, "c", START + MINUTE) == second
 
 
@@ -87,7 +87,7 @@ def test_slices_and_jobs_are_apart(leases: Leases) -> None:
     _take(leases, "a")
     assert _take(leases, "b", name="00003#r0#00008").attempt == "b"
     assert leases.take("job2", NAME, "c", now=START, until=START + MINUTE).attempt == "c"
-    assert not leases.renew(Lease("job3", NAME, "a", START, 1), START)
+    assert not leases.renew(Lease("job3", NAME, "a", START, 1), START, done=5)
 
 
 @mock_aws

@@ -11,7 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from batchdrop.adapters.s3 import PART, S3ObjectStore
+from batchdrop.adapters.s3 import S3ObjectStore
+from batchdrop.adapters.s3_multipart import PART
+from batchdrop.domain.limits import MIN_PIECE_BYTES
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, ObjectStore
 from tests.aws import client
 from tests.fakes import FakeObjectStore
@@ -209,6 +211,95 @@ def test_a_failed_writer_aborts_its_upload() -> None:
     assert "Uploads" not in client("s3").list_multipart_uploads(Bucket="bucket")
 
 
+STITCHED = [
+    pytest.param([], id="nothing"),
+    pytest.param([b"", "a"], id="an empty object"),
+    pytest.param([b"head\n", "b", "a", "b", b"end"], id="small ones"),
+    pytest.param(["large"], id="a large one alone"),
+    pytest.param([b"head\n", "large", "large"], id="a head before large ones"),
+    pytest.param(["large", "b", "large", b"]"], id="a small one between, and an end"),
+    pytest.param([b"x" * (MIN_PIECE_BYTES - 1), "b", "b", "large", "least"], id="around the least"),
+    pytest.param([bytes(2 * MIN_PIECE_BYTES), KEY], id="much at hand"),
+]
+
+
+@pytest.mark.parametrize("strips", STITCHED)
+def test_strips_are_stitched(bucket: Bucket, strips: list[bytes | str]) -> None:
+    """Bytes and objects of any sizes, also one of them twice, stand behind each other; what was there is replaced."""
+    bodies = {"a": b"", "b": b"small", "large": bytes(range(251)) * 30_000, "least": b"y" * MIN_PIECE_BYTES}
+    for key, body in bodies.items():
+        bucket.store.write(key, body)
+    bodies[KEY] = b"0123456789"
+    bucket.store.write("out", b"before")
+    bucket.store.stitch("out", iter(strips))
+    assert bucket.store.read("out") == b"".join(one if isinstance(one, bytes) else bodies[one] for one in strips)
+
+
+@pytest.mark.parametrize("large", [b"", bytes(3 * MIN_PIECE_BYTES)])
+def test_a_strip_that_is_missing(bucket: Bucket, large: bytes) -> None:
+    """Nothing appears, and the answer says which one it is."""
+    bucket.store.write("large", large)
+    with pytest.raises(ObjectMissing, match="nowhere"):
+        bucket.store.stitch("out", ["large", "nowhere"])
+    assert not bucket.store.exists("out")
+
+
+@pytest.mark.parametrize("size", [10, 2 * MIN_PIECE_BYTES])
+def test_a_strip_that_is_replaced_meanwhile(size: int) -> None:
+    """What is copied, or read, is what was looked at; else nothing appears. The fake, and S3 as it is asked."""
+    fake = FakeObjectStore()
+    fake.write("part", bytes(size))
+    fake.on_read = lambda key: fake.write(key, b"replaced")
+    with pytest.raises(ObjectChanged, match="part"):
+        fake.stitch("out", ["part"])
+    assert not fake.exists("out")
+    with mock_aws():
+        s3 = client("s3")
+        s3.create_bucket(Bucket="bucket")
+        store = S3ObjectStore(s3, "bucket")
+        store.write("part", bytes(size))
+
+        def replace(params: Any, **_: Any) -> None:
+            s3.put_object(Bucket="bucket", Key="part", Body=bytes(size - 1))
+            if params.get("CopySourceIfMatch"):  # at which moto does not look
+                refused = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}
+                raise ClientError(refused, "UploadPartCopy")  # type: ignore[arg-type]  # as much as is looked at
+
+        reading = "GetObject" if size < MIN_PIECE_BYTES else "UploadPartCopy"
+        with (
+            _listening(s3, f"provide-client-params.s3.{reading}", replace),
+            pytest.raises(ObjectChanged, match="part"),
+        ):
+            store.stitch("out", ["part"])
+        assert not store.exists("out")
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")
+
+
+@mock_aws
+def test_large_strips_are_copied_by_s3() -> None:
+    """What is sent is the piece that the header begins, and the end; each copy names the object that was looked at."""
+    store, s3 = _s3().store, client("s3")
+    part = bytes(range(251)) * 60_000
+    store.write(KEY, part)
+    etag = s3.head_object(Bucket="bucket", Key=KEY)["ETag"]
+    asked: list[tuple[str, Any]] = []
+    with _listening(
+        s3, "provide-client-params.s3.*", lambda params, model, **_: asked.append((model.name, {**params}))
+    ):
+        S3ObjectStore(s3, "bucket").stitch("out", [b"[", KEY, KEY, b"]"])
+    sent = [params["Body"] for name, params in asked if name == "UploadPart"]
+    copied = [params for name, params in asked if name == "UploadPartCopy"]
+    head = MIN_PIECE_BYTES - 1
+    assert sent == [b"[" + part[:head], b"]"]
+    assert {(one["PartNumber"], one.get("CopySourceRange")) for one in copied} == {
+        (2, f"bytes={head}-{len(part) - 1}"),
+        (3, None),
+    }
+    assert [one["CopySourceIfMatch"] for one in copied] == [etag, etag]
+    assert [params["Range"] for name, params in asked if name == "GetObject"] == [f"bytes=0-{head - 1}"]
+    assert store.read("out") == b"[" + part + part + b"]"
+
+
 def _write_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
     store.write(key, data, guard=guard)
 
@@ -218,7 +309,16 @@ def _stream_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> 
         writer.write(data)
 
 
-GUARDED = pytest.mark.parametrize("write", [_write_guarded, _stream_guarded])
+def _stitch_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
+    store.stitch(key, [data], guard=guard)
+
+
+def _stitch_guarded_of_copies(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
+    store.write("part", bytes(MIN_PIECE_BYTES))
+    store.stitch(key, ["part", data], guard=guard)
+
+
+GUARDED = pytest.mark.parametrize("write", [_write_guarded, _stream_guarded, _stitch_guarded])
 GuardedWrite = Callable[[ObjectStore, str, bytes, Guard], None]
 
 
@@ -267,7 +367,8 @@ def _listening(s3: Any, event: str, listener: Callable[..., None]) -> Iterator[N
         s3.meta.events.unregister(event, listener)
 
 
-def test_a_guarded_write_in_parts_has_its_condition() -> None:
+@pytest.mark.parametrize("write", [_stream_guarded, _stitch_guarded_of_copies])
+def test_a_guarded_write_in_parts_has_its_condition(write: GuardedWrite) -> None:
     """Moto does not look at If-Match when an upload is completed, so here is what S3 is asked."""
     asked: list[Any] = []
     with mock_aws():
@@ -278,9 +379,9 @@ def test_a_guarded_write_in_parts_has_its_condition() -> None:
             s3, "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
         ):
             for _ in range(2):
-                _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
+                write(store, "large", bytes(PART + 1), lambda: None)
             etag = s3.head_object(Bucket="bucket", Key="large")["ETag"]
-            _stream_guarded(store, "large", bytes(PART + 1), lambda: None)
+            write(store, "large", bytes(PART + 1), lambda: None)
     assert [(one.get("IfNoneMatch"), one.get("IfMatch")) for one in asked] == [("*", None), (None, etag), (None, etag)]
 
 

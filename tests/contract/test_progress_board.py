@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 import pytest
 from moto import mock_aws
 
+from batchdrop.adapters.dynamodb_live import DynamoLeases
 from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
 from batchdrop.domain.job_progress import ShardProgress
 from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.ports import ProgressBoard
+from batchdrop.domain.slice import names_of_round
+from batchdrop.ports import Leases, ProgressBoard
 from tests.aws import dynamodb
 from tests.fake_board import FakeProgressBoard
 from tests.fakes import START
+from tests.live_fakes import FakeLeases
 from tests.tables import create_ledger_table
 
 EVERY = timedelta(seconds=20)
 ASKED = ShardProgress(3, "asked", 0, "batch", START, 100, 100, batch_id="msgbatch_1")
 
 
+@dataclass
+class Ledger:
+    """A board, and the leases beside it."""
+
+    board: ProgressBoard
+    leases: Leases
+
+
 @pytest.fixture(params=["fake", "dynamodb"])
-def board(request: pytest.FixtureRequest) -> Iterator[ProgressBoard]:
-    """The fake, then DynamoDB as moto serves it."""
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The fakes, then DynamoDB as moto serves it."""
     if request.param == "fake":
-        yield FakeProgressBoard()
+        leases = FakeLeases()
+        yield Ledger(FakeProgressBoard(leases), leases)
         return
     with mock_aws():
-        yield DynamoProgressBoard(create_ledger_table(dynamodb()))
+        table = create_ledger_table(dynamodb())
+        yield Ledger(DynamoProgressBoard(table), DynamoLeases(table))
+
+
+@pytest.fixture
+def board(ledger: Ledger) -> ProgressBoard:
+    """The board alone."""
+    return ledger.board
+
+
+def test_a_live_round_is_as_far_as_its_leases_say(ledger: Ledger) -> None:
+    """Slices of this round of this shard count, as they were last renewed or let go; nothing of another lane's does."""
+    live = msgspec.structs.replace(ASKED, lane="live", round=1, batch_id="")
+    ledger.board.note("job", live)
+    ledger.board.note("job", msgspec.structs.replace(ASKED, shard=4))
+    for shard, asked_round, number in [(3, 1, 0), (3, 1, 1), (3, 0, 0), (3, 2, 0), (4, 0, 0)]:
+        name = f"{names_of_round(shard, asked_round)}{number:05d}"
+        lease = ledger.leases.take("job", name, "a", now=START, until=START + EVERY)
+        ledger.leases.renew(lease, START + EVERY, done=10)
+        if number:
+            ledger.leases.release(lease, START, done=25)
+    assert [one.processing for one in ledger.board.noted("job")] == [100 - 10 - 25, 100]
 
 
 def test_what_is_noted_is_told_by_shard(board: ProgressBoard) -> None:

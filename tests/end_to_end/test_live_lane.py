@@ -77,6 +77,19 @@ def _has_a_worker(live: Bench, job_id: str) -> bool:
     return any(str(fact["fact"]).startswith("lease#") for fact in facts)
 
 
+def test_a_live_job_shows_its_progress(live: Bench) -> None:
+    """A worker that is busy for long has the page drawn, by a function of its own; the end's page replaces it."""
+    live.claude.settings(latency_seconds=25.0)
+    live.drop("inbox/live/watched.csv", csv_of(["one", "two"]))
+    job_id = live.started_job("inbox/live/watched.csv").rsplit(":", 1)[-1]
+    page = f"results/live/watched/{job_id}/status.html"
+    eventually(lambda: page in live.keys(page), seconds=60, what="the page of the running job")
+    assert b"0 of 2 rows answered" in live.read(page)
+    job = live.ended_job("inbox/live/watched.csv")
+    assert job.status == "SUCCEEDED"
+    assert b"report.html" in job.files["status.html"]
+
+
 def test_a_canceled_live_job_keeps_its_answers(live: Bench) -> None:
     """Slow answers, and a cancel in the middle: the rest is marked."""
     live.claude.settings(latency_seconds=5.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
+from batchdrop.adapters.s3_multipart import Stored
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 from tests.faults.storm import WRITE_IN_FLIGHT, Storm
 
@@ -79,6 +80,20 @@ class MemoryStore:
         pieces = _Pieces(self._storm, _short(key))
         yield pieces
         self.write(key, b"".join(pieces.written), guard=guard)
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Look at all strips, then copy one by one. Raises ObjectMissing, ObjectChanged."""
+        seen = [strip if isinstance(strip, bytes) else self._look_at(strip) for strip in strips]
+        pieces = _Pieces(self._storm, _short(key))
+        for strip in seen:
+            pieces.write(
+                strip if isinstance(strip, bytes) else self.read_range(strip.key, 0, strip.size, etag=strip.etag)
+            )
+        self.write(key, b"".join(pieces.written), guard=guard)
+
+    def _look_at(self, key: str) -> Stored:
+        body = self._storm.call(f"look at {_short(key)}", lambda: self._get(key))
+        return Stored(key, len(body), etag_of(body))
 
     def _listed(self, prefix: str) -> list[str]:
         return sorted(key for key in self.objects if key.startswith(prefix))

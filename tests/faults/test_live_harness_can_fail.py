@@ -58,10 +58,10 @@ class _FreeForAll(_Wrapped):
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
         return Lease(job_id, slice_name, attempt, until, 1)
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
         return True
 
-    def release(self, lease: Lease, now: datetime) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
         """Nobody cares."""
 
 

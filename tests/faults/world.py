@@ -30,6 +30,7 @@ from batchdrop.ports import (
     JobStarter,
     Ledger,
     ObjectStore,
+    PageDrawer,
     Pages,
     ProgressBoard,
     SharedStates,
@@ -168,6 +169,10 @@ class World:
         """Return the product's own board, on the same table."""
         return DynamoProgressBoard(self.table)  # type: ignore[arg-type]  # as much of a Table as it uses
 
+    def page_drawer(self) -> PageDrawer:
+        """Return who draws pages for the live lane's workers: nobody, which is allowed."""
+        return _Nobody()
+
     def start(self, upload: UploadRecord) -> bool:
         """Start a job's execution; False if there is one of that name."""
         given = json.loads(msgspec.json.encode(upload))
@@ -297,6 +302,13 @@ class WorldClock:
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
         return self._invocation.deadline - self._scheduler.now
+
+
+class _Nobody:
+    """A PageDrawer that never comes."""
+
+    def ask(self, job_id: str, at: datetime) -> None:
+        """Do nothing."""
 
 
 def _shown(payload: Any) -> str:

@@ -12,6 +12,7 @@ from batchdrop.domain.outcome import Outcome, rejected
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.ports import InputFormat, OutputFormat
 from tests.formats.reading import rows_in
+from tests.formats.whole import whole_of
 
 START = Cursor()
 
@@ -92,6 +93,4 @@ def part_of(writer: OutputFormat, rows: list[Row], outcome_of: Joined, sidecar: 
 
 def assembled(writer: OutputFormat, parts: list[Bytes]) -> bytes:
     """Return the output of these parts."""
-    target = Target()
-    writer.assemble(parts, target)
-    return bytes(target)
+    return whole_of(writer, [part.body for part in parts])

@@ -16,6 +16,7 @@ from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.ports import InputFormat, OutputFormat, Source
+from tests.formats.whole import whole_of
 
 OutcomeOf = Callable[[Row], Outcome]
 NEW = NewColumns()
@@ -116,10 +117,8 @@ def _written(output: OutputFormat, rows: list[Row], outcome_of: OutcomeOf) -> by
         with output.part(written, None) as part:
             for row in some:
                 part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [outcome_of(row)])
-        parts.append(Bytes(written.body))
-    whole = Collected()
-    output.assemble(parts, whole)
-    return whole.body
+        parts.append(written.body)
+    return whole_of(output, parts)
 
 
 def parsed(output: bytes) -> list[list[str]]:

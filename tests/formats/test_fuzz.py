@@ -17,7 +17,9 @@ from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import UploadRejected
+from batchdrop.ports import OutputFormat
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
+from tests.formats.whole import whole_of
 
 PIECES = [
     b'"', b'""', b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\x00", b"a", b"b,c", b"{", b"}", b"[", b"]", b":", b"\\",
@@ -62,13 +64,12 @@ def test_no_file_breaks_a_reader_or_an_output(
         _check(written, "jsonl" if written is not text else extension, len(rows))
 
 
-def _written(output: object, rows: list[Row]) -> bytes:
-    part_file, whole = Collected(), Collected()
-    with output.part(part_file, None) as part:  # type: ignore[attr-defined]
+def _written(output: OutputFormat, rows: list[Row]) -> bytes:
+    part_file = Collected()
+    with output.part(part_file, None) as part:
         for row in rows:
             part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [_outcome(row)])
-    output.assemble([Bytes(part_file.body)], whole)  # type: ignore[attr-defined]
-    return whole.body
+    return whole_of(output, [part_file.body])
 
 
 def _check(written: str, extension: str, rows: int) -> None:

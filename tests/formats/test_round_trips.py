@@ -20,6 +20,7 @@ from batchdrop.domain.recipe import Input, Output
 from batchdrop.domain.row import Cursor, Row, StoredRow
 from batchdrop.domain.upload import parse_inbox_key
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
+from tests.formats.whole import whole_of
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -182,20 +183,19 @@ def test_the_same_bytes_and_the_new_columns(drop: Dropped) -> None:
         assert list(rows_in(again, source, row.start)) == rows[row.number - 1 :]
     again = formats.reader(key, drop.options, NEW, reader.header)
     output = formats.writer(again, key, Output(), NEW, [Column(name) for name in reader.columns or []])
-    written = Collected()
-    output.assemble([_part(output, rows[:1]), _part(output, rows[1:])], written)
+    written = whole_of(output, [_part(output, rows[:1]), _part(output, rows[1:])])
     assert output.extension == ".".join(
         filter(None, ("csv" if drop.extension == "txt" else drop.extension, drop.compression))
     )
-    assert _decompressed(written.body, drop) == drop.output
+    assert _decompressed(written, drop) == drop.output
 
 
-def _part(output: Any, rows: list[Row]) -> Bytes:
+def _part(output: Any, rows: list[Row]) -> bytes:
     written = Collected()
     with output.part(written, None) as part:
         for row in rows:
             part.add([StoredRow(row.number, row.raw, row.error, row.exact)], [_outcome(row)])
-    return Bytes(written.body)
+    return written.body
 
 
 def _decompressed(body: bytes, drop: Dropped) -> bytes:

@@ -303,7 +303,7 @@ def test_an_error_leaves_no_whole_file() -> None:
             target.extend(data)
 
     with pytest.raises(ValueError, match="JSON"):
-        writer.assemble([Bytes(b"no json\n")], Into())
+        writer.whole([Bytes(b"no json\n")], Into())
     assert not zipfile.is_zipfile(io.BytesIO(bytes(target)))
 
 

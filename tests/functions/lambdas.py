@@ -112,6 +112,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "LIVE_SHARE": "1",
         "QUEUE_REQUESTS": "100",
         "STACK_NAME": "batchdrop",
+        "SHOW_PROGRESS_FUNCTION": "batchdrop-show-progress",
         "SETTLE_SECONDS": "0",  # the functions live by the real clock, the emulator by its own
     }
 
@@ -149,6 +150,7 @@ def forget() -> None:
         bootstrap.approvals,
         bootstrap.job_events,
         bootstrap.open_jobs,
+        bootstrap.page_drawer,
     ):
         built.cache_clear()
     parameters.clear_caches()  # type: ignore[no-untyped-call]

@@ -13,8 +13,10 @@ import pytest
 
 from batchdrop import bootstrap
 from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.dynamodb_live import DynamoLeases
+from batchdrop.domain.slice import names_of_round
 from batchdrop.domain.submission import Halt, Submission
-from batchdrop.domain.upload import Upload
+from batchdrop.domain.upload import Upload, parse_inbox_key
 from batchdrop.errors import AccountTrouble, JobCanceled, JobFailed, JobFault, SubmissionUncertain
 from tests.aws import client
 from tests.fakes import START
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # an e
 DAY = 86_400.0
 JOB: str = UPLOAD["job_id"]
 KEY: str = UPLOAD["key"]
+PAGE = f"{parse_inbox_key(KEY).results_prefix(JOB)}status.html"
 SECRET_PROMPT = "MARMALADE"
 SECRET_CELL = "PORCUPINE"
 RECIPE = (
@@ -221,6 +224,30 @@ def test_plan_slices_waits_for_its_turn(functions: Functions) -> None:
     assert (state["waits_for"], state["slices"]) == ("budget", [])
 
 
+def test_show_progress_tells_how_far_live_slices_are(functions: Functions) -> None:
+    """A round that was begun, and what the lease of its slice says is done; the page is drawn anew each time."""
+    _split(functions, RECIPE + "\nlane: live\n")
+    [first, *_] = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
+    functions.invoke("plan_slices", {**STATE, **first})
+    functions.invoke("show_progress", event("show_progress"))
+    assert b"0 of 4 rows answered" in functions.cloud.get(PAGE)
+    leases, now = DynamoLeases(functions.cloud.table), datetime.now(UTC)
+    lease = leases.take(JOB, f"{names_of_round(0, 0)}00000", "attempt", now=now, until=now)
+    leases.renew(lease, now, done=1)
+    functions.invoke("show_progress", event("show_progress"))
+    assert b"1 of 4 rows answered" in functions.cloud.get(PAGE)
+
+
+def test_show_progress_leaves_the_end_alone(functions: Functions) -> None:
+    """An event that comes when the job was closed, after somebody had asked for the page, is no error."""
+    _split(functions)
+    functions.invoke("close_job", event("close_job"))
+    ended = functions.cloud.get(PAGE)
+    functions.invoke("show_progress", event("show_progress"))
+    assert functions.log[-1]["message"] == "a newer page stands"
+    assert functions.cloud.get(PAGE) == ended
+
+
 def test_poll_batch_waits_for_an_unknown_message_batch(functions: Functions) -> None:
     """The event's own Message Batch is not known yet: wait, and count the look."""
     given = event("poll_batch")
@@ -295,6 +322,7 @@ def test_every_log_line_names_its_job(functions: Functions) -> None:
     _whole_job(functions)
     functions.invoke("settle_submission", event("settle_submission"))
     functions.invoke("plan_slices", {**json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))[0], **STATE})
+    functions.invoke("show_progress", event("show_progress"))
     # These have files of their own.
     quiet = {"guard_retention", "answer_requests", "show_sample", "await_approval", "watch_jobs"}
     assert {line["function_name"] for line in functions.log} == {*FUNCTIONS} - quiet
@@ -303,7 +331,7 @@ def test_every_log_line_names_its_job(functions: Functions) -> None:
         assert line["level"] in {"DEBUG", "INFO", "WARNING"}
         assert line["function_request_id"]
         assert JOB in {line.get("job_id"), *line.get("jobs_started", [])}
-        assert ("shard" in line) == (line["function_name"] not in {"split_upload", "close_job"})
+        assert ("shard" in line) == (line["function_name"] not in {"split_upload", "close_job", "show_progress"})
 
 
 def _lose_create(functions: Functions) -> dict[str, Any]:

@@ -36,8 +36,10 @@ BUILD = {
     "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals()",
     "await_approval": "bootstrap.ledger(); bootstrap.approvals(); bootstrap.task_tokens()",
     "watch_jobs": "bootstrap.open_jobs()",
-    "plan_slices": "bootstrap.object_store(); bootstrap.ledger()",
-    "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits()",
+    "plan_slices": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.progress_board()",
+    "answer_requests": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.leases(); bootstrap.permits(); "
+    "bootstrap.progress_board(); bootstrap.page_drawer()",
+    "show_progress": "bootstrap.progress_board(); bootstrap.object_store(); bootstrap.ledger(); bootstrap.pages()",
 }
 PROGRAM = """
 import importlib.util, json, sys
@@ -76,7 +78,22 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert "boto3" in built
 
 
-SMALL = ["split_upload", "close_job", "guard_retention", "watch_jobs", "plan_slices", "show_sample", "await_approval"]
+def test_a_worker_has_no_templates() -> None:
+    """Pages are drawn by another function: the live lane's starts do not pay for them."""
+    _, built = _imported("answer_requests")
+    assert not built & {"jinja2", "markupsafe", "yaml"}
+
+
+SMALL = [
+    "split_upload",
+    "close_job",
+    "guard_retention",
+    "watch_jobs",
+    "plan_slices",
+    "show_sample",
+    "await_approval",
+    "show_progress",
+]
 
 
 @pytest.mark.parametrize("function", SMALL)

@@ -56,7 +56,15 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
         "SliceQueue": {"sqs:SendMessage"},
+        "ShowProgressFunction": {"lambda:InvokeFunction"},
         "state machine": {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"},
+    },
+    "show_progress": {
+        "jobs/*/manifest.json": {"s3:GetObject"},
+        "jobs/*/closing.json": {"s3:GetObject"},
+        "results/*/status.html": {"s3:GetObject", "s3:PutObject"},
+        "bucket": {"s3:ListBucket"},
+        "LedgerTable": {"dynamodb:Query"},
     },
     "collect_results": {
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
@@ -189,6 +197,7 @@ def test_the_job_may_do_what_its_states_do() -> None:
     called = {f"{RESOURCE_OF[name]}Function" for name in FUNCTIONS} - {
         "AnswerRequestsFunction",
         "GuardRetentionFunction",
+        "ShowProgressFunction",
         "WatchJobsFunction",
     }
     assert allowed == {

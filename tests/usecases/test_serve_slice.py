@@ -31,6 +31,7 @@ class Desk:
     tokens: FakeTaskTokens = field(default_factory=FakeTaskTokens)
     queue: FakeQueue = field(default_factory=FakeQueue)
     api: Callable[[], MessageApi] | None = None
+    shown: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def body(self) -> str:
@@ -51,6 +52,7 @@ class Desk:
             api=self.api or (lambda: world.api),
             window=window,
             share=1.0,
+            show=lambda job_id: self.shown.append((job_id, world.leases.done(JOB, ""))),
             waiting=WAITING,
         )
         return await serve_slice(self.body, parts)
@@ -110,6 +112,19 @@ def test_a_task_is_told_that_its_slice_is_alive() -> None:
     desk = Desk(SliceWorld(rows=200))
     run(desk.serve())
     assert 3 <= len(desk.tokens.beats) <= 200 / 4 / BEAT_SECONDS + 2
+
+
+def test_who_watches_is_told_of_news() -> None:
+    """Every few seconds, when the lease says how far the slice is; a slice that is done before has no news."""
+    desk = Desk(SliceWorld(rows=200))
+    run(desk.serve())
+    told = [done for job_id, done in desk.shown if job_id == JOB]
+    assert len(told) == len(desk.tokens.beats) - 1 >= 2
+    assert 0 < told[0] < told[1] < 200
+    assert desk.world.leases.done(JOB, desk.world.piece.name) == 200
+    small = Desk()
+    run(small.serve())
+    assert small.shown == []
 
 
 class _Ending(FakeTaskTokens):

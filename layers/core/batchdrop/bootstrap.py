@@ -25,6 +25,7 @@ from batchdrop.ports import (
     MessageBatches,
     ObjectStore,
     OpenJobs,
+    PageDrawer,
     Pages,
     Permits,
     ProgressBoard,
@@ -51,6 +52,7 @@ __all__ = [
     "message_batches",
     "object_store",
     "open_jobs",
+    "page_drawer",
     "pages",
     "permits",
     "progress_board",
@@ -134,6 +136,14 @@ def progress_board() -> ProgressBoard:
     from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
 
     return DynamoProgressBoard(_ledger_table())
+
+
+@cache
+def page_drawer() -> PageDrawer:
+    """Return who draws running jobs' pages for those that cannot."""
+    from batchdrop.adapters.lambda_pages import LambdaPageDrawer
+
+    return LambdaPageDrawer(_client("lambda"), configuration().show_progress_function)
 
 
 def pages() -> Pages:

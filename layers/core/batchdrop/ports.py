@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
@@ -74,6 +75,14 @@ class ObjectStore(Protocol):
 
     def writer(self, key: str, *, guard: Guard | None = None) -> AbstractContextManager[Writer]:
         """Write a large object piece by piece in flat memory; nothing appears if the context ends by an error."""
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Write an object that is its strips behind each other: bytes, and other objects whole, by their keys.
+
+        Large objects are copied within the bucket. The keys should begin alike, for what begins so is listed. Raises
+        ObjectMissing for one that is not there, ObjectChanged for one that is replaced meanwhile, and what `write`
+        raises; nothing appears then.
+        """
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object at that key."""
@@ -152,10 +161,10 @@ class Leases(Protocol):
         Returns the lease as it stands now; only if its `attempt` is the caller's own may it ask.
         """
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
-        """Move a lease on; False if another attempt has it now."""
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+        """Move a lease on; False if another attempt has it now. `done` requests of the slice have their result line."""
 
-    def release(self, lease: Lease, now: datetime) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
         """Let go of a lease, so that the next attempt need not wait. Changes nothing if another one has it."""
 
 
@@ -287,10 +296,17 @@ class ProgressBoard(Protocol):
         """Write how far a shard has come, unless something later is known of it."""
 
     def noted(self, job_id: str) -> list[ShardProgress]:
-        """Return what was noted, by shard."""
+        """Return what was noted, by shard; of a live round, less what the leases of its slices say is done since."""
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
         """Tell whether the caller may draw the job's page: nobody has within `every`. Then it counts as drawn."""
+
+
+class PageDrawer(Protocol):
+    """Somebody else who draws the pages of running jobs."""
+
+    def ask(self, job_id: str, at: datetime) -> None:
+        """Have a job's page drawn soon, or not at all; at that time the job was running."""
 
 
 class Pages(Protocol):
@@ -401,6 +417,18 @@ class PartWriter(Protocol):
         """Write the next rows, at least one: of each its own columns, unchanged, then the new ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An output that is the shards' parts as they are, one behind the other: what stands before them, and after."""
+
+    before: bytes = b""
+    after: bytes = b""
+
+
+Assemble = Callable[[Iterable[Source], Writer], None]
+"""Writes the whole output from the parts of all shards, in order; memory does not grow with them."""
+
+
 class OutputFormat(Protocol):
     """One output format: how rows and outcomes become the shards' parts, and these the output."""
 
@@ -410,8 +438,9 @@ class OutputFormat(Protocol):
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
         """Begin a shard's part. `sidecar` holds the rows' exact values, where the input's format kept any."""
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the whole output from the parts of all shards, in order; memory does not grow with them."""
+    @property
+    def whole(self) -> Frame | Assemble:
+        """Return how the parts of all shards make the output: as they are, or written anew."""
 
 
 class Formats(Protocol):

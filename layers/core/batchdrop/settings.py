@@ -21,7 +21,7 @@ class Settings:
     invocation that split_upload keeps for finishing. `live_share` (0 to 1) is how much of the API's rate limits the
     live lane's workers use all together, `live_window` how many requests one of them has open. `queue_requests` is how
     many requests all jobs may have in the API's processing queue, `stack` the CloudFormation stack's name, as events
-    tell it.
+    tell it, `show_progress_function` the function that draws running jobs' pages.
     """
 
     bucket: str
@@ -39,6 +39,7 @@ class Settings:
     live_share: float = LIVE_SHARE
     queue_requests: int = QUEUE_REQUESTS
     stack: str = ""
+    show_progress_function: str = ""
 
 
 def from_environment() -> Settings:
@@ -59,5 +60,6 @@ def from_environment() -> Settings:
         live_share=float(env.get("LIVE_SHARE") or LIVE_SHARE),
         queue_requests=int(env.get("QUEUE_REQUESTS") or QUEUE_REQUESTS),
         stack=env.get("STACK_NAME", ""),
+        show_progress_function=env.get("SHOW_PROGRESS_FUNCTION", ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -1,7 +1,9 @@
 """The live lane's part of the ledger: leases of slices, and the fleet's permits.
 
-`lease#<slice>` of a job is a slice's lease. Under `permits#<model>`, `permits` is what the workers of all jobs share:
-its state as one JSON text, and a version that every write compares. Items expire as the ledger's others do.
+`lease#<slice>` of a job is a slice's lease; its `done` is how many requests of the slice had their result line when it
+was last moved, for people to see (adapters/dynamodb_progress.py). Under `permits#<model>`, `permits` is what the
+workers of all jobs share: its state as one JSON text, and a version that every write compares. Items expire as the
+ledger's others do.
 """
 
 from __future__ import annotations
@@ -52,26 +54,23 @@ class DynamoLeases:
         until = datetime.fromisoformat(taken["until"])
         return Lease(job_id, slice_name, taken["attempt"], until, int(taken["turn"]))
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
-        """Move a lease on; False if another attempt has it now."""
-        return self._move(lease, until)
-
-    def release(self, lease: Lease, now: datetime) -> None:
-        """Let a lease run out now."""
-        self._move(lease, now)
-
-    def _move(self, lease: Lease, until: datetime) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+        """Move a lease on, and note how far its slice is; False if another attempt has it now."""
         try:
             self._table.update_item(
                 Key={"job": lease.job_id, "fact": LEASE + lease.slice_name},
-                UpdateExpression="SET #until = :until",
+                UpdateExpression="SET #until = :until, done = :done",
                 ConditionExpression=Attr("attempt").eq(lease.attempt),
                 ExpressionAttributeNames={"#until": "until"},
-                ExpressionAttributeValues={":until": until.isoformat()},
+                ExpressionAttributeValues={":until": until.isoformat(), ":done": done},
             )
         except self._errors.ConditionalCheckFailedException:
             return False
         return True
+
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+        """Let a lease run out now."""
+        self.renew(lease, now, done=done)
 
 
 class DynamoPermits:

@@ -2,19 +2,24 @@
 
 `progress#00003` of a job is how far shard 3 has come: `shard`, `stage` (`asked` or `collected`), `round` (from 0),
 `lane`, `at` (ISO 8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected
-shard, `batch_id`. `status_page` is when `status.html` was drawn last: `at`. Items expire as the ledger's others do.
+shard, `batch_id`. A live round is noted once, when it begins; the leases of its slices (adapters/dynamodb_live.py) say
+how far it has come since, for they are written anyway. `status_page` is when `status.html` was drawn last: `at`. Items
+expire as the ledger's others do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from boto3.dynamodb.conditions import Attr, Key
 
+from batchdrop.adapters.dynamodb_live import LEASE
 from batchdrop.domain.job_progress import ShardProgress
 from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.domain.slice import names_of_round
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -43,14 +48,21 @@ class DynamoProgressBoard:
 
     def noted(self, job_id: str) -> list[ShardProgress]:
         """Return the shards' facts, in order."""
-        condition = Key("job").eq(job_id) & Key("fact").begins_with(PROGRESS)
+        found = [msgspec.convert(_plain(item), ShardProgress) for item in self._facts(job_id, PROGRESS)]
+        return [one.less(self._done(job_id, one)) if one.is_live else one for one in found]
+
+    def _done(self, job_id: str, progress: ShardProgress) -> int:
+        leases = self._facts(job_id, LEASE + names_of_round(progress.shard, progress.round))
+        return sum(int(lease.get("done", 0)) for lease in leases)
+
+    def _facts(self, job_id: str, beginning: str) -> Iterator[dict[str, Any]]:
+        condition = Key("job").eq(job_id) & Key("fact").begins_with(beginning)
         query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
-        found: list[ShardProgress] = []
         while True:
             page = self._table.query(**query)
-            found += [msgspec.convert(_plain(item), ShardProgress) for item in page["Items"]]
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
-                return found
+                return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.exceptions
 
+from batchdrop.adapters.s3_multipart import MultipartUpload, PartedWriter, Stored
+from batchdrop.domain.stitching import Piece, Strip, pieces_of
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
-PART = 8 * 1024 * 1024  # sent when so much is there. S3: at least 5 MiB, at most 10,000 parts: objects up to 80 GB
+COPIES_AT_ONCE = 8  # S3 makes them side by side, and boto3 keeps ten connections
 REOPENINGS = 5  # of one download; each goes on where the last one broke
 
 _DROPPED = (
@@ -25,6 +28,9 @@ _DROPPED = (
     botocore.exceptions.IncompleteReadError,
     botocore.exceptions.ResponseStreamingError,
 )
+
+
+Upload = TypeVar("Upload", MultipartUpload, PartedWriter)
 
 
 class S3ObjectStore:
@@ -85,14 +91,52 @@ class S3ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, in order, page by page."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        for page in pages:
-            yield from (found["Key"] for found in page.get("Contents", []))
+        return (found.key for found in self._listed(prefix))
 
     @contextmanager
     def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
         """Write in parts; an error in the context, or ObjectChanged at its end, leaves nothing behind."""
-        upload = _PartedUpload(self._s3, self._bucket, key)
+        with self._appearing(PartedWriter(self._s3, self._bucket, key), key, guard) as upload:
+            yield upload
+
+    def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
+        """Send what is small or at hand, let S3 copy the rest. An object that is small as a whole is one put."""
+        found = self._looked_at(list(strips))
+        pieces = pieces_of([Strip(_size(strip), isinstance(strip, Stored)) for strip in found])
+        gathered = {number: piece for number, piece in enumerate(pieces, start=1) if not piece.is_copied}
+        copied = {number: piece for number, piece in enumerate(pieces, start=1) if piece.is_copied}
+        if len(gathered) <= 1 and not copied:
+            self.write(key, b"".join(self._gathered(piece, found) for piece in pieces), guard=guard)
+            return
+        with self._appearing(MultipartUpload(self._s3, self._bucket, key), key, guard) as upload:
+            for number, piece in gathered.items():
+                upload.send(number, self._gathered(piece, found))
+            with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:  # an error begins no more, and waits for those that run
+                list(pool.map(lambda number: _copy(upload, number, copied[number], found), copied))
+
+    def _looked_at(self, strips: list[bytes | str]) -> list[bytes | Stored]:
+        """Return the strips with their sizes and ETags. Listed, a thousand of them take one request."""
+        keys = {strip for strip in strips if isinstance(strip, str)}
+        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 - of keys, which are no paths
+        stored = {one.key: one for one in self._listed(prefix) if one.key in keys} if keys else {}
+        if missing := keys - stored.keys():
+            raise ObjectMissing(min(missing))
+        return [strip if isinstance(strip, bytes) else stored[strip] for strip in strips]
+
+    def _listed(self, prefix: str) -> Iterator[Stored]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        for page in pages:
+            yield from (Stored(found["Key"], found["Size"], found["ETag"]) for found in page.get("Contents", []))
+
+    def _gathered(self, piece: Piece, strips: list[bytes | Stored]) -> bytes:
+        return b"".join(self._bytes_of(strips[number], start, end) for number, start, end in piece.spans)
+
+    def _bytes_of(self, strip: bytes | Stored, start: int, end: int) -> bytes:
+        return strip[start:end] if isinstance(strip, bytes) else self.read_range(strip.key, start, end, etag=strip.etag)
+
+    @contextmanager
+    def _appearing(self, upload: Upload, key: str, guard: Guard | None) -> Iterator[Upload]:
+        """Complete an upload at the end, if the guard allows it; abort it at any error."""
         try:
             yield upload
             conditions = self._conditions(key, guard)
@@ -130,46 +174,16 @@ class S3ObjectStore:
             yield from iter(lambda: body.read(BLOCK), b"")
 
 
-class _PartedUpload:
-    """Collects bytes and sends them as parts; an object smaller than a part is one put."""
+def _copy(upload: MultipartUpload, number: int, piece: Piece, strips: list[bytes | Stored]) -> None:
+    [(strip, start, end)] = piece.spans
+    source = strips[strip]
+    assert isinstance(source, Stored)  # only stored strips are copied
+    with _missing_as_answer(source.key):
+        upload.copy(number, source, start, end)
 
-    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
-        self._s3 = client
-        self._target: Any = {"Bucket": bucket, "Key": key}
-        self._buffer = io.BytesIO()  # its getvalue is no copy: a part is in memory once
-        self._upload_id = ""
-        self._parts: list[Any] = []
 
-    def write(self, data: bytes, /) -> None:
-        self._buffer.write(data)
-        if self._buffer.tell() >= PART:
-            self._send(self._taken())
-
-    def complete(self, conditions: dict[str, Any]) -> None:
-        if not self._upload_id:
-            self._s3.put_object(**self._target, Body=self._taken(), **conditions)
-            return
-        if self._buffer.tell():
-            self._send(self._taken())
-        parts: Any = {"Parts": self._parts}
-        self._s3.complete_multipart_upload(
-            **self._target, UploadId=self._upload_id, MultipartUpload=parts, **conditions
-        )
-
-    def abort(self) -> None:
-        if self._upload_id:
-            self._s3.abort_multipart_upload(**self._target, UploadId=self._upload_id)
-
-    def _taken(self) -> bytes:
-        buffer, self._buffer = self._buffer, io.BytesIO()
-        return buffer.getvalue()
-
-    def _send(self, part: bytes) -> None:
-        if not self._upload_id:
-            self._upload_id = self._s3.create_multipart_upload(**self._target)["UploadId"]
-        number = len(self._parts) + 1
-        sent = self._s3.upload_part(**self._target, UploadId=self._upload_id, PartNumber=number, Body=part)
-        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+def _size(strip: bytes | Stored) -> int:
+    return len(strip) if isinstance(strip, bytes) else strip.size
 
 
 class _PastEnd(Exception):  # an answer of the store: `start` is the object's end

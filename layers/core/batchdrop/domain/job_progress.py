@@ -30,6 +30,15 @@ class ShardProgress(msgspec.Struct, frozen=True):
     failed: int = 0
     batch_id: str = ""
 
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the shard's requests are with the Messages API."""
+        return self.stage == "asked" and self.lane == "live"
+
+    def less(self, done: int) -> ShardProgress:
+        """Return what is left when so many requests are done."""
+        return msgspec.structs.replace(self, processing=max(0, self.processing - done))
+
 
 class JobProgress(msgspec.Struct, frozen=True):
     """A running job at a time. `rows` and `shards` are all; `failed_shards` those whose execution ended by an error."""

@@ -36,6 +36,10 @@ LEDGER_KEPT = timedelta(
     days=35
 )  # ours: longer than RESULTS_KEPT, so that whoever looks late still finds what there was
 
+MIN_PIECE_BYTES = 5 * 1024**2  # S3: of a multipart upload's parts, but for the last
+MAX_PIECES = 10_000  # S3: parts of a multipart upload
+MAX_COPY_BYTES = 1024**3  # ours: smaller copies go side by side, and end before a connection is given up. S3: 5 GiB
+
 QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests in the processing queue, of all Message Batches
 QUEUE_PLACE_KEPT = timedelta(hours=26)  # ours: by then a Message Batch has expired (24 h), or was never created
 

@@ -108,6 +108,10 @@ class ShardState(msgspec.Struct, frozen=True):
             self.shard, "asked", self.round, "batch", at, counts.total, counts.processing, batch_id=batch.id
         )
 
+    def begins_live(self, requests: int, at: datetime) -> ShardProgress:
+        """Return what is known of a live round that begins: all its requests are still to be answered."""
+        return ShardProgress(self.shard, "asked", self.round, "live", at, requests, requests)
+
     def done(self, tally: Tally, at: datetime) -> ShardProgress:
         """Return what is to be told once the shard's part is written."""
         failed = tally.failed + tally.rejected

@@ -5,6 +5,11 @@ from __future__ import annotations
 import msgspec
 
 
+def names_of_round(shard: int, asked_round: int) -> str:
+    """Return what the names of all slices of a shard's round begin with."""
+    return f"{shard:05d}#r{asked_round}#"
+
+
 class Slice(msgspec.Struct, frozen=True):
     """Bytes `start` to `end` (exclusive) of one round's create body: whole lines, `requests` of them.
 
@@ -22,7 +27,7 @@ class Slice(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """Return what tells this slice from all others of its job."""
-        return f"{self.shard:05d}#r{self.round}#{self.slice:05d}"
+        return f"{names_of_round(self.shard, self.round)}{self.slice:05d}"
 
 
 class SliceTask(msgspec.Struct, frozen=True):

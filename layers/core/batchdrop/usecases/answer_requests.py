@@ -86,7 +86,8 @@ async def answer_requests(
     """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
 
     Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
-    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone.
+    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone;
+    by then the ledger knows how far the slice is.
     Raises SliceBusy while another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for
     an invocation that is over before it began, and what the store raises.
     """
@@ -123,7 +124,7 @@ async def answer_requests(
             await flushes.close()
         finally:
             if asker.stopped != "lease":
-                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN)
+                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN, done=_done(work, asker))
     return _answered(work, asker)
 
 
@@ -180,12 +181,16 @@ async def _watch(work: _Work, asker: SliceAsker) -> None:
 
 async def _beat(work: _Work, asker: SliceAsker) -> None:
     until = work.clock.now() + timedelta(seconds=LEASE_SECONDS)
-    if not await work.waiting.offload(work.leases.renew, work.lease, until):
+    if not await work.waiting.offload(work.leases.renew, work.lease, until, done=_done(work, asker)):
         asker.stop("lease")
         return
     asker.hold(until)
     await _check_halt(work, asker)
     await _check_task(work, asker)
+
+
+def _done(work: _Work, asker: SliceAsker) -> int:
+    return len(work.known) + asker.answered + asker.errored
 
 
 async def _check_task(work: _Work, asker: SliceAsker) -> None:

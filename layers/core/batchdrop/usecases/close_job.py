@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -30,7 +30,17 @@ from batchdrop.domain.summary import (
 from batchdrop.domain.tally import Tally
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
-from batchdrop.ports import Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore, Pages
+from batchdrop.ports import (
+    Clock,
+    Formats,
+    Guard,
+    Ledger,
+    ObjectChanged,
+    ObjectMissing,
+    ObjectStore,
+    OutputFormat,
+    Pages,
+)
 from batchdrop.usecases.answer_index import AnswerIndex
 from batchdrop.usecases.collect_results import read_kept
 from batchdrop.usecases.estimating import estimate_block
@@ -39,7 +49,7 @@ from batchdrop.usecases.job_pages import write_pages
 from batchdrop.usecases.join_shard import join_shard
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
 from batchdrop.usecases.live_lines import flushed_lines
-from batchdrop.usecases.stored_source import StoredSource
+from batchdrop.usecases.write_output import write_output
 
 TRIES = 3  # of one closing that others come between
 CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # by its user, who said so or said nothing
@@ -144,14 +154,13 @@ class _Stitch:
         `is_last` raises if the files, which appear at the end, must not appear; ObjectChanged says that it is outdated.
         """
         total = self._tally()
-        output, failed = self._formats.output, self._formats.failed
-        with (
-            self._store.writer(f"{prefix}output.{output.extension}", guard=is_last) as output_file,
-            self._store.writer(f"{prefix}failed.jsonl", guard=is_last) as failed_file,
-        ):
-            output.assemble(self._parts(output.extension), output_file)
-            failed.assemble(self._parts(failed.extension), failed_file)
+        self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
+        self._write(self._formats.output, f"{prefix}output.{self._formats.output.extension}", is_last)
         return total
+
+    def _write(self, output: OutputFormat, key: str, is_last: Guard) -> None:
+        parts = [part_key(output.extension) for part_key in self._part_keys]
+        write_output(output, key, parts, store=self._store, guard=is_last)
 
     def _tally(self) -> Tally:
         """Make sure that every shard has its part, and count."""
@@ -162,9 +171,6 @@ class _Stitch:
             total.merge(tally)
         total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
         return total
-
-    def _parts(self, extension: str) -> Iterator[StoredSource]:
-        return (StoredSource(self._store, key(extension)) for key in self._part_keys)
 
     def _part(self, item: ShardItem) -> Tally:
         """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""

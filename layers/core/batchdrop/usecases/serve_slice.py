@@ -31,7 +31,10 @@ Outcome = Literal["done", "handed back", "failed", "gone"]
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """All that the live lane needs of the world. `api` is built for each slice, for it may find no key."""
+    """All that the live lane needs of the world. `api` is built for each slice, for it may find no key.
+
+    `show` is told, now and then, which job there is news of; it raises nothing.
+    """
 
     store: ObjectStore
     ledger: Ledger
@@ -43,6 +46,7 @@ class LiveParts:
     api: Callable[[], MessageApi]
     window: int
     share: float
+    show: Callable[[str], None] = lambda _job_id: None
     waiting: Waiting = field(default_factory=Waiting)
 
 
@@ -81,6 +85,21 @@ async def serve_slice(body: str, parts: LiveParts) -> Served:
     return await _tell(parts, Served("done", answered.counts), task.task_token)
 
 
+class _Beats:
+    """What a worker does at each beat: tell the task that it lives and, from the second on, of news of its job."""
+
+    def __init__(self, task: SliceTask, parts: LiveParts) -> None:
+        self._task = task
+        self._parts = parts
+        self._is_first = True
+
+    def __call__(self) -> None:
+        self._parts.tokens.heartbeat(self._task.task_token)
+        if not self._is_first:
+            self._parts.show(self._task.slice.job_id)
+        self._is_first = False
+
+
 async def _answer(task: SliceTask, parts: LiveParts) -> Answered:
     with halting_on_account_trouble(task.slice.job_id, parts.ledger, parts.clock):
         api = parts.api()
@@ -103,7 +122,7 @@ async def _answer(task: SliceTask, parts: LiveParts) -> Answered:
             permits=permits,
             clock=parts.clock,
             window=parts.window,
-            beat=lambda: parts.tokens.heartbeat(task.task_token),
+            beat=_Beats(task, parts),
             waiting=waiting,
         )
     finally:

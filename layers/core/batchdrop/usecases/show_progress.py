@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 
 from batchdrop.domain.job_progress import JobProgress, ShardProgress
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.upload import parse_inbox_key
 from batchdrop.ports import Clock, Ledger, ObjectStore, Pages, ProgressBoard
+from batchdrop.usecases.ask_for_page import EVERY
 from batchdrop.usecases.job_files import read_manifest
 from batchdrop.usecases.job_pages import STATUS
 from batchdrop.usecases.last_closing import refuse_if_begun_since
-
-EVERY = timedelta(seconds=20)  # at most so often is the page drawn, however many shards are polled
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +32,9 @@ def show_progress(
     """Note a shard's progress; draw `status.html` if it is time. Whatever fails here is logged, and raises nothing."""
     try:
         board.note(job_id, progress)
-        if board.take_turn(job_id, clock.now(), EVERY):
-            _draw(job_id, board=board, ledger=ledger, store=store(), pages=pages(), clock=clock)
+        now = clock.now()
+        if board.take_turn(job_id, now, EVERY):
+            draw_page(job_id, now, board=board, ledger=ledger, store=store(), pages=pages())
     except Exception:  # a page for people must never stop a shard, whatever breaks; the log has it whole
         logger.exception("the page of job %s could not be drawn; the job goes on", job_id)
 
@@ -47,19 +47,23 @@ def note_progress(job_id: str, progress: ShardProgress, *, board: ProgressBoard)
         logger.exception("the progress of job %s could not be noted; the job goes on", job_id)
 
 
-def _draw(job_id: str, *, board: ProgressBoard, ledger: Ledger, store: ObjectStore, pages: Pages, clock: Clock) -> None:
-    """Write the page, unless the job was closed since this look began: then the end's page stands there."""
-    began = clock.now()
+def draw_page(
+    job_id: str, at: datetime, *, board: ProgressBoard, ledger: Ledger, store: ObjectStore, pages: Pages
+) -> None:
+    """Write the page of a job that was running `at` that time.
+
+    Raises JobClosedSince or ObjectChanged if it was closed since: then the end's page stands there, and stays.
+    """
     manifest = read_manifest(store, job_id)
     if manifest is None:
         return
     progress = JobProgress(
-        at=began,
+        at=at,
         rows=manifest.rows,
         shards=len(manifest.shards),
         noted=board.noted(job_id),
         failed_shards=[failure.shard for failure in ledger.shard_failures(job_id)],
     )
     key = parse_inbox_key(manifest.upload.key).results_prefix(job_id) + STATUS
-    is_open = partial(refuse_if_begun_since, began, JobKeys(job_id).closing, store)
+    is_open = partial(refuse_if_begun_since, at, JobKeys(job_id).closing, store)
     store.write(key, pages.status(manifest, progress), guard=is_open)

@@ -38,7 +38,7 @@ from batchdrop.ports import Approvals, Clock, Formats, Guard, Ledger, ObjectChan
 from batchdrop.usecases.job_files import answered_rounds, formats_of, read_manifest
 from batchdrop.usecases.last_closing import announce, refuse_if_begun_since
 from batchdrop.usecases.stored_lines import whole_lines
-from batchdrop.usecases.stored_source import StoredSource
+from batchdrop.usecases.write_output import write_output
 
 TRIES = 3  # of one showing that others come between
 
@@ -210,9 +210,8 @@ class _Showing:
     def _write_rows(self, prefix: str, is_last: Guard) -> str:
         store, output = self._parts.store, formats_of(self._manifest, self._parts.formats).output
         key = f"{prefix}sample.{output.extension}"
-        part = StoredSource(store, self._keys.part(SAMPLE_SHARD, self._rounds, output.extension))
-        with store.writer(key, guard=is_last) as file:
-            output.assemble([part], file)
+        part = self._keys.part(SAMPLE_SHARD, self._rounds, output.extension)
+        write_output(output, key, [part], store=store, guard=is_last)
         return key
 
     def _report(self, tally: Tally, shown: Shown, output: str, began: datetime) -> SampleReport:

@@ -17,7 +17,7 @@ from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput, J
 from batchdrop.adapters.formats.parquet_input import ParquetInput
 from batchdrop.adapters.formats.parquet_output import ParquetOutput
 from batchdrop.adapters.formats.text_input import TextInput
-from batchdrop.adapters.formats.text_output import Framed, encoding_of
+from batchdrop.adapters.formats.text_output import Assembled, Framed, encoding_of
 from batchdrop.adapters.formats.xlsx_input import XlsxInput
 from batchdrop.adapters.formats.xlsx_output import XlsxOutput
 from batchdrop.domain.answer import Column, NewColumns
@@ -103,7 +103,7 @@ def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumn
 
 def _table_writer(
     reader: InputFormat, filename: str, options: Output, new: NewColumns, columns: list[Column]
-) -> OutputFormat:
+) -> Assembled:
     name = options.format or reader.name
     # A file's own header carries more than its columns: a schema, a sheet's name and its dates' beginning.
     others: dict[str, Any] = {"columns": columns, "cells": reader.cells}

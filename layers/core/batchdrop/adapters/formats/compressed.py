@@ -6,12 +6,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from batchdrop.adapters.formats.compression import compressing, decompressed
+from batchdrop.adapters.formats.compression import compressed, compressing, decompressed
 from batchdrop.adapters.formats.decoders import Kind
-from batchdrop.adapters.formats.parts import copy
-from batchdrop.adapters.formats.text_output import Framed
+from batchdrop.adapters.formats.text_output import Assembled, Framed
 from batchdrop.domain.row import Cursor, Row
-from batchdrop.ports import InputFormat, OutputFormat, PartWriter, Sidecar, Source, Writer
+from batchdrop.ports import Assemble, Frame, InputFormat, PartWriter, Sidecar, Source, Writer
 
 
 class CompressedInput:
@@ -57,25 +56,23 @@ class CompressedOutput:
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[PartWriter]:
         """Begin a shard's part."""
-        with compressing(target, self._kind) as compressed, self._inner.part(compressed, sidecar) as part:
+        with compressing(target, self._kind) as member, self._inner.part(member, sidecar) as part:
             yield part
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the parts, which are compressed already, behind each other."""
-        self._write(self._inner.before, target)
-        copy(parts, target)
-        self._write(self._inner.after, target)
+    @property
+    def whole(self) -> Frame:
+        """Return the frame, compressed as the parts are."""
+        inner = self._inner.whole
+        return Frame(self._compressed(inner.before), self._compressed(inner.after))
 
-    def _write(self, framing: bytes, target: Writer) -> None:
-        if framing:
-            with compressing(target, self._kind) as compressed:
-                compressed.write(framing)
+    def _compressed(self, framing: bytes) -> bytes:
+        return compressed(framing, self._kind) if framing else b""
 
 
 class CompressedWhole:
     """Writes an output compressed that is more than its parts behind each other; the parts stay as they are."""
 
-    def __init__(self, inner: OutputFormat, kind: Kind) -> None:
+    def __init__(self, inner: Assembled, kind: Kind) -> None:
         self.extension = f"{inner.extension}.{kind}"
         self._inner = inner
         self._kind: Kind = kind
@@ -84,7 +81,11 @@ class CompressedWhole:
         """Begin a shard's part."""
         return self._inner.part(target, sidecar)
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the output, compressed."""
-        with compressing(target, self._kind) as compressed:
-            self._inner.assemble(parts, compressed)
+    @property
+    def whole(self) -> Assemble:
+        """Return what writes the output, compressed."""
+        return self._assemble
+
+    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+        with compressing(target, self._kind) as whole:
+            self._inner.whole(parts, whole)

@@ -53,6 +53,12 @@ def compressing(target: Writer, kind: Kind) -> Generator[Writer, None, None]:
     target.write(compressor.flush())
 
 
+def compressed(data: bytes, kind: Kind) -> bytes:
+    """Return bytes as one whole member (frame, stream)."""
+    compressor = _compressor(kind)
+    return compressor.compress(data) + compressor.flush()
+
+
 class _Compressor(Protocol):
     """What zlib, bz2 and zstandard have in common."""
 

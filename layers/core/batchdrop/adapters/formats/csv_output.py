@@ -14,11 +14,10 @@ import msgspec
 from batchdrop.adapters.formats.csv_input import CsvInput
 from batchdrop.adapters.formats.dialect import Dialect
 from batchdrop.adapters.formats.encodings import Encoding, encode, encoder
-from batchdrop.adapters.formats.text_output import assemble
 from batchdrop.domain.answer import NewColumns
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
-from batchdrop.ports import InputFormat, Source, Writer
+from batchdrop.ports import Frame, InputFormat, Source, Writer
 
 # What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -58,21 +57,12 @@ class CsvOutput:
         """Begin a shard's part."""
         yield _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the header and the parts behind it."""
-        assemble(self, parts, target)
-
     @property
-    def before(self) -> bytes:
-        """Return the header, with the byte order mark if the encoding has one."""
+    def whole(self) -> Frame:
+        """Return the header, with the byte order mark if the encoding has one, before the parts."""
         names = self._dialect.record(list(self._new.names))
         rest = f"{self._dialect.delimiter}{names}{self._dialect.line_end}"
-        return self._encoding.mark + self._own_header() + encode(rest, self._encoding)
-
-    @property
-    def after(self) -> bytes:
-        """Return nothing."""
-        return b""
+        return Frame(self._encoding.mark + self._own_header() + encode(rest, self._encoding))
 
     def _own_header(self) -> bytes:
         reader = self._reader

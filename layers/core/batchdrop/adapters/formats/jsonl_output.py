@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from batchdrop.adapters.formats.encodings import UTF_8, Encoding, encode_json
-from batchdrop.adapters.formats.text_output import assemble, encoding_of, for_json
+from batchdrop.adapters.formats.text_output import encoding_of, for_json
 from batchdrop.domain.answer import ERROR, RAW, STATUS, NewColumns
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
-from batchdrop.ports import InputFormat, Source, Writer
+from batchdrop.ports import Frame, InputFormat, Source, Writer
 
 _texts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LINE_ENDS = str.maketrans("\r\n", "  ")  # between an element's tokens; within strings they are escaped
@@ -31,24 +31,15 @@ class JsonlOutput:
         self._encoding = for_json(encoding)
 
     @property
-    def before(self) -> bytes:
-        """Return the byte order mark of an encoding that has one."""
-        return self._encoding.mark
-
-    @property
-    def after(self) -> bytes:
-        """Return nothing."""
-        return b""
+    def whole(self) -> Frame:
+        """Return the byte order mark of an encoding that has one, before the parts."""
+        return Frame(self._encoding.mark)
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_ObjectsPart]:  # noqa: ARG002 - the port's
         """Begin a shard's part."""
         texts = ObjectTexts(self._reader, self._encoding, one_line=self.one_line)
         yield _ObjectsPart(target, texts, self._added, self._separated)
-
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the parts behind each other."""
-        assemble(self, parts, target)
 
     def _added(self, outcome: Outcome) -> dict[str, Any]:
         values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
@@ -65,14 +56,10 @@ class JsonOutput(JsonlOutput):
     one_line = False
 
     @property
-    def before(self) -> bytes:
-        """Return the array's beginning."""
-        return self._encoding.mark + encode_json("[\n", self._encoding)
-
-    @property
-    def after(self) -> bytes:
-        """Return the array's end."""
-        return encode_json("\n]\n", self._encoding)
+    def whole(self) -> Frame:
+        """Return the array's beginning and its end."""
+        begin, end = encode_json("[\n", self._encoding), encode_json("\n]\n", self._encoding)
+        return Frame(self._encoding.mark + begin, end)
 
     def _separated(self, row: StoredRow, text: bytes) -> bytes:
         return text if row.row == 1 else encode_json(",\n", self._encoding) + text

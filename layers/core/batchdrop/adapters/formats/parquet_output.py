@@ -15,7 +15,7 @@ from batchdrop.domain.answer import Column, ColumnKind, NewColumns
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
 from batchdrop.errors import InvariantBroken, UploadRejected
-from batchdrop.ports import PartWriter, Source, Writer
+from batchdrop.ports import Assemble, PartWriter, Source, Writer
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024  # as Arrow; what a writer must hold before it can write a row group
 ROW_GROUP_ROWS = 131_072
@@ -58,8 +58,12 @@ class ParquetOutput:
             raise InvariantBroken(message)
         return self._part(target, None if self._cells else sidecar)
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the output, row group by row group; a part is held one batch at a time."""
+    @property
+    def whole(self) -> Assemble:
+        """Return what writes the output, row group by row group; a part is held one batch at a time."""
+        return self._assemble
+
+    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
         with _row_groups(target, self.schema) as groups:
             for part in parts:
                 for table in _tables(part):

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
 from batchdrop.adapters.formats.encodings import UTF_8, Encoding
-from batchdrop.adapters.formats.parts import copy
-from batchdrop.ports import InputFormat, OutputFormat, Source, Writer
+from batchdrop.ports import Assemble, Frame, InputFormat, OutputFormat
 
 
 class Framed(OutputFormat, Protocol):
-    """An output that is its parts behind each other, with something before and after them."""
+    """An output that is its parts behind each other."""
 
     @property
-    def before(self) -> bytes:
-        """Return what the output begins with."""
+    def whole(self) -> Frame:
+        """Return what stands around the parts."""
+
+
+class Assembled(OutputFormat, Protocol):
+    """An output that is written anew from its parts."""
 
     @property
-    def after(self) -> bytes:
-        """Return what the output ends with."""
-
-
-def assemble(output: Framed, parts: Iterable[Source], target: Writer) -> None:
-    """Write a framed output."""
-    target.write(output.before)
-    copy(parts, target)
-    target.write(output.after)
+    def whole(self) -> Assemble:
+        """Return what writes it."""
 
 
 def encoding_of(reader: InputFormat) -> Encoding:

@@ -18,7 +18,7 @@ from batchdrop.domain.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
 from batchdrop.domain.outcome import Outcome
 from batchdrop.domain.row import StoredRow
 from batchdrop.errors import UploadRejected
-from batchdrop.ports import PartWriter, Source, Writer
+from batchdrop.ports import Assemble, PartWriter, Source, Writer
 
 SHEET = "output"  # where the upload has no sheets to take the name from
 LONG_TEXTS = "long texts"
@@ -66,8 +66,12 @@ class XlsxOutput:
         """Begin a shard's part; the sidecar is not needed."""
         return self._part(target)
 
-    def assemble(self, parts: Iterable[Source], target: Writer) -> None:
-        """Write the workbook, row by row; memory does not grow with it."""
+    @property
+    def whole(self) -> Assemble:
+        """Return what writes the workbook, row by row; memory does not grow with it."""
+        return self._assemble
+
+    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
         sink = Sink(target)
         epoch_1904 = self._sheet.epoch_1904 if self._sheet else False
         workbook = Workbook(sink, epoch_1904=epoch_1904, escape_formulas=self._escape_formulas)

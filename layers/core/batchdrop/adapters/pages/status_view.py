@@ -25,7 +25,7 @@ def status_view(manifest: Manifest, progress: JobProgress) -> dict[str, Any]:
         "shards": progress.shards,
         "states": [
             ("waiting", progress.waiting),
-            ("in a Message Batch", len(progress.asked)),
+            ("being asked", len(progress.asked)),
             ("collected", len(progress.collected)),
             ("failed", len(progress.failed_shards)),
         ],

@@ -1,0 +1,24 @@
+"""The function that draws the pages of running jobs, called without waiting for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+
+class LambdaPageDrawer:
+    """PageDrawer on a function that takes `{"job_id", "at"}`."""
+
+    def __init__(self, client: LambdaClient, function: str) -> None:
+        self._client = client
+        self._function = function
+
+    def ask(self, job_id: str, at: datetime) -> None:
+        """Put an event for the function into Lambda's own queue."""
+        event = msgspec.json.encode({"job_id": job_id, "at": at})
+        self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=event)
