@@ -112,14 +112,8 @@ audit: setup $(AUDIT) ## Known vulnerabilities of what is installed and shipped;
 	@for lock in layers/core/requirements.txt layers/formats/requirements.txt requirements.lock; do \
 		echo "$$lock"; $(AUDIT) --require-hashes --disable-pip --requirement $$lock; done
 
-invoke: setup ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
-	@test -f events/$(FN).json || { echo "There is no function $(FN): FN is one of $$(ls functions | tr '\n' ' ')"; exit 1; }
-	@docker info >/dev/null 2>&1 || { \
-		echo "make invoke needs a running Docker engine: 'sam local invoke' runs the function in AWS's own image."; \
-		echo "None answers here. Without Docker, 'make test' runs every function with its event (tests/functions)."; exit 1; }
-	@$(MAKE) build
-	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
-		--event events/$(FN).json
+invoke: setup $(SAM) ## Run one built function with its event, against a running `batchdrop up`: make invoke FN=split_upload
+	@exec $(BIN)/python -m tools.invoke $(FN) $(if $(EVENT),--event $(EVENT)) $(if $(ENDPOINT),--endpoint-url $(ENDPOINT)) $(if $(UNDER),--under $(UNDER))
 
 # The first time it asks, and keeps the answers in deploy.toml; after that it shows what would change, and asks for that only.
 deploy: ARCH := $(DEPLOYED)
