@@ -118,8 +118,8 @@ checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; except
 	$(BIN)/python -m tools.findings $(CURDIR)/$(CHECKOV)
 
 audit: setup $(AUDIT) ## Known vulnerabilities of what is installed and shipped; asks PyPI's advisory database.
-	@for lock in layers/core/requirements.txt layers/formats/requirements.txt requirements.lock; do \
-		echo "$$lock"; $(AUDIT) --require-hashes --disable-pip --requirement $$lock; done
+	@failed=0; for lock in layers/*/requirements.txt requirements.lock tools/*/requirements.lock; do \
+		echo "$$lock"; $(AUDIT) --strict --require-hashes --disable-pip --requirement $$lock || failed=1; done; exit $$failed
 
 invoke: setup $(SAM) ## Run one built function with its event, against a running `batchdrop up`: make invoke FN=split_upload
 	@exec $(BIN)/python -m tools.invoke $(FN) $(if $(EVENT),--event $(EVENT)) $(if $(ENDPOINT),--endpoint-url $(ENDPOINT)) $(if $(UNDER),--under $(UNDER))
