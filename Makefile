@@ -16,7 +16,7 @@ FN ?= split_upload
 DEPLOYED := arm64
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 
-.PHONY: help setup demo test faults bench check lint format lock build validate checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test faults bench check static browser lint format lock build validate checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,9 +41,8 @@ $(UV): tools/uv/requirements.lock
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
 	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
-test: setup ## Run every test; offline once set up.
-	@tools/install_chromium.sh
-	@exec $(BIN)/python -m pytest -n 2 --dist worksteal
+test: setup browser ## Run every test; offline once set up.
+	@exec $(BIN)/python -m pytest -n 4
 
 faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.
 ifdef SEED
@@ -53,6 +52,8 @@ else
 	@$(BIN)/python -m tests.faults --schedules 1000 --processes 2 --kind strays
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind typed
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind live
+	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind sampled --first 9000
+	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind capped --first 8000
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 endif
 
@@ -61,7 +62,15 @@ bench: setup ## Measure everything, each figure beside its alternative: benchmar
 		$(BIN)/python -m benchmarks.$$part $(BENCH) || failed=1; done; \
 	$(BIN)/python -m benchmarks.table > /dev/null; echo "benchmarks/results/table.md"; exit $$failed
 
-check: setup lint validate test ## What CI runs: linters, types, layers, template, tests.
+# What is quick to fail comes first; side by side, for each of them leaves a core idle now and then.
+check: setup ## What CI runs: linters, types, layers, template, tests.
+	@$(MAKE) static -j 3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+	@$(MAKE) test
+
+static: lint validate browser
+
+browser:
+	@tools/install_chromium.sh
 
 lint: setup
 	$(BIN)/ruff check .
@@ -109,17 +118,11 @@ checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; except
 	$(BIN)/python -m tools.findings $(CURDIR)/$(CHECKOV)
 
 audit: setup $(AUDIT) ## Known vulnerabilities of what is installed and shipped; asks PyPI's advisory database.
-	@for lock in layers/core/requirements.txt layers/formats/requirements.txt requirements.lock; do \
-		echo "$$lock"; $(AUDIT) --require-hashes --disable-pip --requirement $$lock; done
+	@failed=0; for lock in layers/*/requirements.txt requirements.lock tools/*/requirements.lock; do \
+		echo "$$lock"; $(AUDIT) --strict --require-hashes --disable-pip --requirement $$lock || failed=1; done; exit $$failed
 
-invoke: setup ## Run one function with its event under `sam local invoke`: make invoke FN=split_upload
-	@test -f events/$(FN).json || { echo "There is no function $(FN): FN is one of $$(ls functions | tr '\n' ' ')"; exit 1; }
-	@docker info >/dev/null 2>&1 || { \
-		echo "make invoke needs a running Docker engine: 'sam local invoke' runs the function in AWS's own image."; \
-		echo "None answers here. Without Docker, 'make test' runs every function with its event (tests/functions)."; exit 1; }
-	@$(MAKE) build
-	SAM_CLI_TELEMETRY=0 $(SAM) local invoke "$$($(BIN)/python -c 'print("".join(w.title() for w in "$(FN)".split("_")) + "Function")')" \
-		--event events/$(FN).json
+invoke: setup $(SAM) ## Run one built function with its event, against a running `batchdrop up`: make invoke FN=split_upload
+	@exec $(BIN)/python -m tools.invoke $(FN) $(if $(EVENT),--event $(EVENT)) $(if $(ENDPOINT),--endpoint-url $(ENDPOINT)) $(if $(UNDER),--under $(UNDER))
 
 # The first time it asks, and keeps the answers in deploy.toml; after that it shows what would change, and asks for that only.
 deploy: ARCH := $(DEPLOYED)

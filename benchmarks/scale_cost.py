@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -101,11 +100,13 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
 def standing_usd() -> dict[str, float]:
     """Return what a stack costs a month without any job: what its template has of what AWS charges by the month."""
     resources, price = read_template(HERE.parent / "template.yaml")["Resources"], prices()
-    kinds = Counter(one["Type"] for one in resources.values())
+    alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    # An alarm costs as much as it watches metrics: one, or those under its expression.
+    watched = sum(max(1, sum("MetricStat" in part for part in alarm.get("Metrics", []))) for alarm in alarms)
     body = json.dumps(resources["Dashboard"]["Properties"]["DashboardBody"])
     metrics = set(re.findall(r'"batchdrop\\*", \\*"(\w+)', body))
     return {
-        "alarms": kinds["AWS::CloudWatch::Alarm"] * price["alarm_month"],
+        "alarms": watched * price["alarm_metric_month"],
         "custom metrics": len(metrics) * price["custom_metric_month"],
         "secret": price["secret_month"],
     }

@@ -8,6 +8,7 @@ import shlex
 import sys
 import zipfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 _LEASH_FILE = Path(__file__).with_name("leash.py")
@@ -31,9 +32,9 @@ class CodeArchive:
                 self._add_file(path, name.as_posix())
 
     def _add_file(self, path: Path, name: str) -> None:
-        self.files[name] = path.read_bytes()
+        self.files[name] = content = path.read_bytes()
         if path.suffix == ".py":
-            self.files[importlib.util.cache_from_source(name)] = _compiled(path, name)
+            self.files[importlib.util.cache_from_source(name)] = _compiled(content, name)
 
     def add_bootstrap(self) -> None:
         """Add the `bootstrap` that runs the handler in AWS's own runtime client, in this very Python.
@@ -67,9 +68,9 @@ def _is_left_out(name: Path) -> bool:
     return hidden or name.suffix == ".pyc" or name.as_posix() in _NOT_CODE
 
 
-def _compiled(path: Path, name: str) -> bytes:
+@cache  # every function's archive holds the same layers
+def _compiled(source: bytes, name: str) -> bytes:
     """The module's bytecode, valid without a look at the source, as the real layer ships it (PEP 552)."""
-    source = path.read_bytes()
     code = compile(source, name, "exec", dont_inherit=True)
     unchecked_hash = (0b01).to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + marshal.dumps(code)

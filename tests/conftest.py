@@ -1,7 +1,29 @@
 """Settings of all tests."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.scheduling import StacksFirst, in_order
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # No deadline: the examples share two cores with other tests.
 settings.register_profile("batchdrop", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 settings.load_profile("batchdrop")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first."""
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StacksFirst:
+    """Spread the tests over workers by what they share; units keep the order of the tests."""
+    config.option.loadscopereorder = False
+    return StacksFirst(config, log)

@@ -11,6 +11,8 @@ from batchdrop.domain.job_event import MAX_MESSAGE_CHARS, VERSION, JobEvent
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "job-event.schema.json"
 
+DOLLARS = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]}  # Decimals go out as numbers
+
 
 def job_event_schema() -> dict[str, Any]:
     """Return the JSON Schema of an event's detail."""
@@ -19,7 +21,9 @@ def job_event_schema() -> dict[str, Any]:
     members["version"] = {"const": VERSION}
     members["at"] = {"type": "string", "format": "date-time"}
     members["said"] = {"type": "string", "pattern": r"^[^\"\\\\<>\u0000-\u001f]*$", "maxLength": MAX_MESSAGE_CHARS}
-    members["usd"] = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}], "default": None}
+    members["usd"] = {**DOLLARS, "default": None}
+    sample = schema["$defs"]["ShownSample"]["properties"]
+    sample.update({name: DOLLARS for name in sample if name.endswith("_usd")})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "batchdrop: Job state changed",

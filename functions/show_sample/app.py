@@ -8,8 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
+from batchdrop.domain.job_event import job_awaits_approval
 from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.sample import SampleReport
 from batchdrop.usecases.show_sample import ShowingParts, show_sample
+from batchdrop.usecases.tell_job_state import tell_job_state
 
 logger = Logger()
 metrics = Metrics()
@@ -35,5 +38,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     shown = show_sample(upload, parts, time_is_over=split.pop("lapsed", None) is not None)
     metrics.add_metric("SamplesShown", MetricUnit.Count, 1)
     logger.info("sample shown", rest=shown.rest, reason=shown.reason)
+    if shown.rest == "wait" and shown.report:
+        _tell(upload, shown.report)
     goes_on = {"asks": "shards", "deadline": shown.deadline} if shown.rest == "ask" else {}
     return {**split, **goes_on, "rest": shown.rest}
+
+
+def _tell(upload: UploadRecord, report: SampleReport) -> None:
+    """Tell that the job waits for its approval; it waits all the same if that fails."""
+    event = job_awaits_approval(upload, report, stack=bootstrap.configuration().stack)
+    untold = tell_job_state(event, events=bootstrap.job_events())
+    metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
+    if untold:
+        logger.error("job event lost", state=event.state, why=untold)

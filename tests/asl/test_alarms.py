@@ -45,8 +45,9 @@ SIMPLE: dict[str, tuple[Any, ...]] = {
 }
 CALLED = (
     "SplitUpload", "SubmitShard", "SettleSubmission", "PollBatch",
-    "PlanSlices", "AnswerRequests", "CollectResults", "CloseJob",
+    "PlanSlices", "AnswerRequests", "CollectResults", "CloseJob", "ShowSample", "AwaitApproval",
 )  # fmt: skip
+BY_THE_CLOCK = {"guard_retention", "watch_jobs"}
 
 
 def _own(metric: str) -> tuple[str, str, Any]:
@@ -121,6 +122,12 @@ def test_an_alarm_computes_from_its_metrics(name: str) -> None:
     assert len(metrics) <= 10  # CloudWatch: at most ten metrics in an alarm's expression
     assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (periods, threshold)
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+def test_every_function_of_a_job_is_watched_for_throttles() -> None:
+    """All but those that run by the clock, which run again."""
+    named = {"".join(word.title() for word in name.split("_")) for name in set(FUNCTIONS) - BY_THE_CLOCK}
+    assert set(CALLED) == named
 
 
 @pytest.mark.parametrize("alarm", ALARMS)

@@ -14,9 +14,9 @@ from moto.server import ThreadedMotoServer
 
 from local.claude_api.testing import RunningEmulator, running_emulator
 from tests.aws import REGION
-from tests.built.artifacts import built
-from tests.built.runtime import BuiltFunction, running
 from tests.functions.lambdas import Cloud, cloud, declared_variables, environment
+from tools.invoke.artifacts import built
+from tools.invoke.runtime import BuiltFunction, running
 
 KEYS: dict[str, Any] = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 Run = Callable[..., BuiltFunction]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from local.claude_api.testing import RunningEmulator
-from tests.built.artifacts import BUILD
 from tests.built.conftest import Run
-from tests.built.runtime import own_mounts
 from tests.functions.lambdas import STATE, UPLOAD, Cloud
 from tests.project import FUNCTIONS, event
+from tools.invoke.artifacts import BUILD
+from tools.invoke.runtime import own_mounts
 
 pytestmark = [
     pytest.mark.timeout(900),  # `make build` may come first

@@ -215,8 +215,17 @@ def _http(status: int, body: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     """Neither a prompt nor the key goes to another address."""
-    reply, calls = _answered_by(_http(status, b"", b"location: /elsewhere"))
-    assert (type(reply), calls) == (Passing, 1)
+
+    async def asked() -> tuple[Reply, int]:
+        async with _recorder() as (elsewhere, seen):
+            async with _recorder(_http(status, b"", b"location: %s/v1/messages" % elsewhere.encode())) as (url, _):
+                api = AiohttpMessageApi(api_key="k", base_url=url)
+                reply = await api.ask(PARAMS % b"hi", within=5)
+                await api.close()
+            return reply, len(seen)
+
+    reply, calls_elsewhere = asyncio.run(asked())
+    assert (type(reply), calls_elsewhere) == (Passing, 0)
 
 
 @pytest.mark.parametrize("kept", [0, 20, 60])

@@ -18,8 +18,8 @@ import yaml
 
 from local.sam_template import read_template, resources_of_type
 from local.service_processes import free_port
-from tests.built.artifacts import BUILD, built
 from tests.project import ROOT, template
+from tools.invoke.artifacts import BUILD, built
 
 pytestmark = [
     pytest.mark.stack,

@@ -12,8 +12,6 @@ from tests.project import ROOT
 TESTS = {
     "make deploy": "tests/deploy/test_deploy.py::test_deploy_asks_once_and_destroy_keeps_the_data",
     "make destroy": "tests/deploy/test_deploy.py::test_destroy_can_take_the_data_with_it",
-    # Needs Docker. The same built functions, each with its own event, under AWS's runtime interface:
-    ".tools/sam/bin/sam local invoke": "tests/built/test_built_functions.py::test_the_built_functions_do_a_whole_job",
     # Minutes on the embedded stack; its model against the definition and the packer:
     "python -m benchmarks.scale_model": (
         "tests/benchmarks/test_scale_model.py::test_a_shard_enters_the_states_that_the_definition_says"

@@ -97,12 +97,11 @@ class Walk:
             case ("make", "demo"):
                 make = ("make", "-f", ROOT / "Makefile", "-o", "setup", f"BIN={BATCHDROP.parent}", "demo")
                 return self._once(_as_run(make, simple), exit_code, keeps=True)
+            case ("make", "invoke", *rest):
+                return self._once(("make", "-C", ROOT, "-o", "setup", "invoke", *rest), exit_code, keeps=False)
             case ("aws", *rest):
                 assert not simple.behind, simple
                 aws_cli.run(aws_cli.parse(rest), AwsClients(self.endpoint), self.folder)
-                return ""
-            case ("echo", text) if simple.behind[:1] == (">",):
-                (self.folder / simple.behind[1]).write_text(f"{text}\n", encoding="utf-8")
                 return ""
             case words:
                 check_run_elsewhere(words)

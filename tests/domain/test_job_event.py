@@ -14,8 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.job_event import MAX_MESSAGE_CHARS, JobEvent, encoded, job_ended, job_split, job_started
+from batchdrop.domain.job_event import (
+    MAX_MESSAGE_CHARS,
+    JobEvent,
+    encoded,
+    job_awaits_approval,
+    job_ended,
+    job_split,
+    job_started,
+)
 from batchdrop.domain.manifest import UploadRecord
+from batchdrop.domain.sample import Projection, RestBlock, SampleReport
 from batchdrop.domain.summary import CostBlock, Fault, OutputBlock, Summary, TallyBlock, TimingBlock
 from tests.fakes import START
 from tests.project import ROOT, template
@@ -51,6 +60,22 @@ def _ended(upload: UploadRecord = UPLOAD, **changes: Any) -> JobEvent:
     return job_ended(upload, _summary(**changes), stack="batchdrop")
 
 
+def _awaiting(upload: UploadRecord = UPLOAD, **changes: Any) -> JobEvent:
+    fields: dict[str, Any] = {
+        "job_id": upload.job_id,
+        "shown_at": START,
+        "model": "claude-haiku-5-5",
+        "output": "results/r/f/job/sample.csv",
+        "tally": TallyBlock(3, 2, 0, 1, 0, {}),
+        "tokens": [],
+        "spent_usd": Decimal("0.0021"),
+        "projected": Projection(Decimal("0.0391"), Decimal("0.0428"), Decimal("0.0466")),
+        "continue_under_usd": None,
+        "rest": RestBlock(951, 950, "batch", "wait", "it waits"),
+    }
+    return job_awaits_approval(upload, SampleReport(**{**fields, **changes}), stack="batchdrop")
+
+
 @dataclass
 class Told:
     """Each kind of event."""
@@ -59,6 +84,8 @@ class Told:
     split: JobEvent = field(
         default_factory=lambda: job_split(UPLOAD, stack="batchdrop", at=START, requests=2_000, shards=1)
     )
+    awaiting_approval: JobEvent = field(default_factory=_awaiting)
+    awaiting_of_unknown_price: JobEvent = field(default_factory=lambda: _awaiting(spent_usd=None, projected=None))
     succeeded: JobEvent = field(default_factory=_ended)
     failed: JobEvent = field(
         default_factory=lambda: _ended(status="failed", faults=[Fault("AccountTrouble", "HTTP 401: no", None)])
@@ -96,7 +123,7 @@ def test_every_state_is_in_the_schema() -> None:
     """And nothing but the states."""
     states = job_event_schema()["$defs"]["JobEvent"]["properties"]["state"]["enum"]
     assert {event.state for event in EVENTS.values()} == set(states)
-    assert set(re.findall(r"`(started|split|succeeded|failed|canceled)`", PAGE)) == set(states)
+    assert set(re.findall(r"`(started|split|awaiting_approval|succeeded|failed|canceled)`", PAGE)) == set(states)
 
 
 def test_events_of_a_job_can_be_told_apart() -> None:
@@ -114,6 +141,25 @@ def test_said_tells_all_of_it() -> None:
         "Results: s3://bucket/results/r/f/job/ AccountTrouble: HTTP 401: no"
     )
     assert "at an unknown price" in EVENTS["unpriced"].said
+
+
+def test_what_waits_for_approval_says_what_to_do() -> None:
+    """The command first, then what the sample came to, what the whole would cost, and where to look."""
+    assert EVENTS["awaiting_approval"].said == (
+        "inbox/r/f.csv waits for `batchdrop approve 20261122T120000-0123456789`: its sample has 2 rows answered, "
+        "0 failed, 1 rejected, for $0.0021; the whole job will cost $0.0391 to $0.0466. "
+        "Sample: s3://bucket/results/r/f/job/sample.csv"
+    )
+    assert "at an unknown price; what the whole job will cost is not known" in EVENTS["awaiting_of_unknown_price"].said
+    long = UploadRecord("20261122T120000-0123456789", "bucket", f"inbox/r/{'x' * 890}", "etag", 12, START)
+    assert "`batchdrop approve 20261122T120000-0123456789`" in _awaiting(long).said
+
+
+def test_each_state_that_somebody_must_know_is_mailed() -> None:
+    """A job that ended, and one that nobody helps on but its owner."""
+    pattern = template()["Resources"]["NotifyRule"]["Properties"]["EventPattern"]
+    assert pattern["source"] == ["batchdrop"]
+    assert set(pattern["detail"]["state"]) == {event.state for event in EVENTS.values()} - {"started", "split"}
 
 
 HOSTILE = [
@@ -141,12 +187,13 @@ def _mail(said: str) -> str:
 def test_a_hostile_name_stays_text(name: str) -> None:
     """The detail is whole JSON and keeps to the schema, and no mail gets another line by it."""
     hostile = UploadRecord("20261122T120000-0123456789", "bucket", f"inbox/r/{name}", "etag", 12, START)
-    event = _ended(hostile, status="failed", faults=[Fault("UploadRejected", name, None)])
-    detail = json.loads(encoded(event))
-    VALID.validate(detail)
-    assert detail["upload"] == hostile.key
-    assert len(detail["said"]) <= MAX_MESSAGE_CHARS
-    assert len(_mail(detail["said"]).splitlines()) == len(_mail("x").splitlines())
+    failed = _ended(hostile, status="failed", faults=[Fault("UploadRejected", name, None)])
+    for event in (failed, _awaiting(hostile)):
+        detail = json.loads(encoded(event))
+        VALID.validate(detail)
+        assert detail["upload"] == hostile.key
+        assert len(detail["said"]) <= MAX_MESSAGE_CHARS
+        assert len(_mail(detail["said"]).splitlines()) == len(_mail("x").splitlines())
 
 
 @given(st.text())
@@ -160,8 +207,10 @@ def test_no_text_breaks_out_of_the_mail(text: str) -> None:
 def test_the_page_shows_an_event() -> None:
     """docs/events.md: its example keeps to the schema, its rule to what is told."""
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
-    [example, rule] = blocks
+    [example, waiting, rule] = blocks
     VALID.validate(example)
+    VALID.validate(waiting)
+    assert waiting.keys() == json.loads(encoded(EVENTS["awaiting_approval"])).keys()
     assert rule["source"] == ["batchdrop"]
     assert rule["detail-type"] == ["Job state changed"]
     assert rule["detail"].keys() <= example.keys()

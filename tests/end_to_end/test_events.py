@@ -6,7 +6,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from cli import approval
+from cli.deployment import find_deployment
 from tests.end_to_end.bench import Bench, csv_of
+from tests.end_to_end.conftest import ASK
 from tests.local.polling import eventually
 from tools.job_event_schema import job_event_schema
 
@@ -17,13 +20,13 @@ VALID = jsonschema_rs.Draft202012Validator(job_event_schema())
 class Consumer:
     """Who listens: a rule that puts what it gets into a queue."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, name: str) -> None:
         events, self._sqs = bench.stack.client("events"), bench.stack.client("sqs")
-        self._url = self._sqs.create_queue(QueueName="consumer")["QueueUrl"]
+        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         pattern = {"source": ["batchdrop"], "detail-type": ["Job state changed"]}
-        events.put_rule(Name="consumer", EventPattern=json.dumps(pattern))
-        events.put_targets(Rule="consumer", Targets=[{"Id": "queue", "Arn": arn}])
+        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
         self.told: list[dict[str, Any]] = []
 
     def has_heard(self, state: str) -> bool:
@@ -35,7 +38,7 @@ class Consumer:
 
 def test_a_job_tells_its_states(bench: Bench) -> None:
     """Started, split, succeeded: each as the schema says, of the same job, and the results are there by then."""
-    consumer = Consumer(bench)
+    consumer = Consumer(bench, "ends")
     job = bench.run("inbox/ask/told.csv", csv_of(["one", "two"]))
     eventually(lambda: consumer.has_heard("succeeded"), what="the event of the job's end")
     for one in consumer.told:
@@ -45,6 +48,25 @@ def test_a_job_tells_its_states(bench: Bench) -> None:
     [end] = [one for one in consumer.told if one["state"] == "succeeded"]
     assert f"{end['results']}summary.json" in bench.keys("results/")
     assert end["rows"] == {"rows": 2, "answered": 2, "failed": 0, "rejected": 0}
+
+
+def test_a_job_tells_that_it_waits(bench: Bench) -> None:
+    """The sample is there by then, nobody needs to look for it; what `said` asks for makes the job go on."""
+    consumer = Consumer(bench, "waits")
+    bench.recipe("told", f"{ASK}sample: 2\n")
+    bench.drop("inbox/told/waits.csv", csv_of(["one", "two", "three"]))
+    eventually(lambda: consumer.has_heard("awaiting_approval"), seconds=120, what="the event of a job that waits")
+    [waits] = [one for one in consumer.told if one["state"] == "awaiting_approval"]
+    VALID.validate(waits)
+    assert f"{waits['results']}sample.csv" in bench.keys("results/")
+    assert waits["sample"]["rows"] == {"rows": 2, "answered": 2, "failed": 0, "rejected": 0}
+    assert waits["sample"]["requests"] == 1
+    deployment = find_deployment("batchdrop", region=None, endpoint_url=bench.stack.endpoint_url)
+    assert f"`batchdrop approve {waits['job_id']}`" in waits["said"]
+    eventually(lambda: deployment.approvals.tokens(waits["job_id"]), what="a task that waits for an approval")
+    approval.approve(deployment, waits["job_id"])
+    eventually(lambda: consumer.has_heard("succeeded"), seconds=120, what="the event of the job's end")
+    assert {one["job_id"] for one in consumer.told} == {waits["job_id"]}
 
 
 def test_the_watch_sees_no_shards(bench: Bench) -> None:

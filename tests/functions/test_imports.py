@@ -33,7 +33,7 @@ BUILD = {
     "collect_results": "bootstrap.object_store(); bootstrap.ledger()",
     "close_job": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.job_events(); bootstrap.pages()",
     "guard_retention": "bootstrap.ledger()",
-    "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals()",
+    "show_sample": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.approvals(); bootstrap.job_events()",
     "await_approval": "bootstrap.ledger(); bootstrap.approvals(); bootstrap.task_tokens()",
     "watch_jobs": "bootstrap.open_jobs()",
     "plan_slices": "bootstrap.object_store(); bootstrap.ledger(); bootstrap.progress_board()",

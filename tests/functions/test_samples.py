@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 
 from batchdrop import bootstrap
 from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from tests.event_fakes import FakeJobEvents
 from tests.fakes import START
 from tests.functions.lambdas import STATE, UPLOAD, Functions
 from tests.live_fakes import FakeTaskTokens
@@ -27,6 +29,14 @@ def tokens(monkeypatch: pytest.MonkeyPatch) -> FakeTaskTokens:
     """Step Functions' other end, which moto does not have."""
     fake = FakeTaskTokens()
     monkeypatch.setattr(bootstrap, "task_tokens", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> FakeJobEvents:
+    """Who listens to the job's states."""
+    fake = FakeJobEvents()
+    monkeypatch.setattr(bootstrap, "job_events", cache(lambda: fake))  # all of bootstrap is cached, and cleared
     return fake
 
 
@@ -59,6 +69,42 @@ def test_show_sample_shows_and_waits(functions: Functions) -> None:
     report = json.loads(functions.cloud.get(f"{RESULTS}sample.json"))
     assert (report["tally"]["answered"], report["rest"]["requests"], report["rest"]["becomes"]) == (2, 3, "wait")
     assert len(functions.cloud.emulator.bill()) == 2
+
+
+def test_who_waits_for_approval_is_told_of(functions: Functions, told: FakeJobEvents) -> None:
+    """Once a look finds that the job waits: with the stack's name, the sample's cost and that of the whole."""
+    task = _sampled(functions)
+    told.told.clear()
+    functions.invoke("show_sample", task)
+    [one] = told.told
+    assert (one.state, one.stack, one.job_id, one.results) == ("awaiting_approval", "batchdrop", JOB, RESULTS)
+    assert one.sample is not None
+    assert (one.sample.rows.answered, one.sample.requests) == (2, 3)
+    report = json.loads(functions.cloud.get(f"{RESULTS}sample.json"))
+    assert float(one.sample.spent_usd or 0) == report["spent_usd"] > 0
+    assert float(one.sample.high_usd or 0) == report["projected"]["high_usd"] > 0
+
+
+@pytest.mark.parametrize("lapsed", [False, True])
+def test_who_does_not_wait_is_not_told_of(functions: Functions, told: FakeJobEvents, *, lapsed: bool) -> None:
+    """Neither once it is approved, nor when the wait is over: its end will be told."""
+    task = _sampled(functions)
+    told.told.clear()
+    if lapsed:
+        task["split"]["lapsed"] = {"Error": "States.Timeout", "Cause": ""}
+    else:
+        DynamoApprovals(functions.cloud.table).approve(JOB, START)
+    functions.invoke("show_sample", task)
+    assert told.told == []
+
+
+def test_a_job_waits_though_nobody_can_be_told(functions: Functions, told: FakeJobEvents) -> None:
+    """The news is lost, and counted and logged as lost; the sample is shown, and the job waits."""
+    task = _sampled(functions)
+    told.refusal = "no bus"
+    assert functions.invoke("show_sample", task)["rest"] == "wait"
+    [lost] = [line for line in functions.log if line["message"] == "job event lost"]
+    assert (lost["state"], lost["why"], lost["job_id"]) == ("awaiting_approval", "no bus", JOB)
 
 
 def test_show_sample_goes_on_once_it_is_approved(functions: Functions) -> None:

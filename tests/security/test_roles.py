@@ -77,6 +77,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "results/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
         "LedgerTable": {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"},
+        "event bus": {"events:PutEvents"},
     },
     "await_approval": {
         "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem"},

@@ -9,14 +9,15 @@ from typing import Literal
 import msgspec
 
 from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.summary import Summary
+from batchdrop.domain.sample import SampleReport
+from batchdrop.domain.summary import Summary, TallyBlock
 
 SOURCE = "batchdrop"
 DETAIL_TYPE = "Job state changed"
 VERSION = 1  # of the detail's shape; new members may come without a new version
 MAX_MESSAGE_CHARS = 1_000  # ours: an entry of EventBridge may have 256 KB, and a person reads the first line
 
-State = Literal["started", "split", "succeeded", "failed", "canceled"]
+State = Literal["started", "split", "awaiting_approval", "succeeded", "failed", "canceled"]
 
 
 class RowCounts(msgspec.Struct, frozen=True):
@@ -35,12 +36,27 @@ class FirstFault(msgspec.Struct, frozen=True):
     message: str
 
 
+class ShownSample(msgspec.Struct, frozen=True):
+    """A sample that waits for its approval. `spent_usd` is paid for its own `rows`.
+
+    The rest has so many `requests`; with them the whole job is projected to cost `low_usd` to `high_usd`. Dollars are
+    None where they are not known.
+    """
+
+    rows: RowCounts
+    spent_usd: Decimal | None
+    requests: int
+    low_usd: Decimal | None
+    high_usd: Decimal | None
+
+
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change. `at` orders the events of a job: the same state of the same execution may be told more than once.
 
-    `requests` and `shards` are known from `split` on; `results` (a prefix of keys), `rows`, `usd` (None where a price
-    is not known) and `fault` at the job's end. `stack` is the CloudFormation stack's name. `said` is all of it in
-    words, on one line, without quotes, backslashes and angle brackets, so that it stays one line in any template.
+    `requests` and `shards` are told by `split`, `sample` by `awaiting_approval`; `shards`, `rows`, `usd` (None where a
+    price is not known) and `fault` by the job's end, and `results` (a prefix of keys) by both. `stack` is the
+    CloudFormation stack's name. `said` is all of it in words, on one line, without quotes, backslashes and angle
+    brackets, so that it stays one line in any template.
     """
 
     version: int
@@ -55,6 +71,7 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     requests: int | None = None
     shards: int | None = None
     results: str | None = None
+    sample: ShownSample | None = None
     rows: RowCounts | None = None
     usd: Decimal | None = None
     fault: FirstFault | None = None
@@ -71,14 +88,30 @@ def job_split(upload: UploadRecord, *, stack: str, at: datetime, requests: int, 
     return msgspec.structs.replace(_event(upload, "split", stack, at, said), requests=requests, shards=shards)
 
 
+def job_awaits_approval(upload: UploadRecord, report: SampleReport, *, stack: str) -> JobEvent:
+    """Return the event of a sample that is shown and waits for its approval; its time is that of the showing."""
+    projected = report.projected
+    sample = ShownSample(
+        rows=_row_counts(report.tally),
+        spent_usd=report.spent_usd,
+        requests=report.rest.requests,
+        low_usd=projected.low_usd if projected else None,
+        high_usd=projected.high_usd if projected else None,
+    )
+    return msgspec.structs.replace(
+        _event(upload, "awaiting_approval", stack, report.shown_at, _question(upload, sample, report.output)),
+        results=report.output.rpartition("/")[0] + "/",
+        sample=sample,
+    )
+
+
 def job_ended(upload: UploadRecord, summary: Summary, *, stack: str) -> JobEvent:
     """Return the event of a job that is closed; its time is that of the summary."""
-    tally = summary.tally
     return msgspec.structs.replace(
         _event(upload, summary.status, stack, summary.timings.finished_at, _ending(upload, summary)),
         shards=summary.shards,
         results=summary.results,
-        rows=RowCounts(tally.rows, tally.answered, tally.failed, tally.rejected),
+        rows=_row_counts(summary.tally),
         usd=summary.cost.usd,
         fault=_first_fault(summary),
     )
@@ -103,14 +136,34 @@ def _event(upload: UploadRecord, state: State, stack: str, at: datetime, said: s
     )
 
 
+def _row_counts(tally: TallyBlock) -> RowCounts:
+    return RowCounts(tally.rows, tally.answered, tally.failed, tally.rejected)
+
+
+def _question(upload: UploadRecord, sample: ShownSample, output: str) -> str:
+    """What to do stands first, so that no long name has it cut off."""
+    to_do = f"waits for `batchdrop approve {upload.job_id}`"
+    told = f"its sample has {_count(sample.rows)}, {_price(sample.spent_usd)}"
+    whole = "what the whole job will cost is not known"
+    if sample.low_usd is not None:
+        whole = f"the whole job will cost ${sample.low_usd:,.4f} to ${sample.high_usd:,.4f}"
+    return f"{upload.key} {to_do}: {told}; {whole}. Sample: s3://{upload.bucket}/{output}"
+
+
 def _ending(upload: UploadRecord, summary: Summary) -> str:
-    tally = summary.tally
-    rows = f"{tally.answered:,} rows answered, {tally.failed:,} failed, {tally.rejected:,} rejected"
-    usd = "at an unknown price" if summary.cost.usd is None else f"for ${summary.cost.usd:,.4f}"
+    rows, usd = _count(_row_counts(summary.tally)), _price(summary.cost.usd)
     fault = _first_fault(summary)
     why = f" {fault.type}: {fault.message}" if fault else ""
     results = f"s3://{upload.bucket}/{summary.results}"
     return f"{upload.key} {summary.status}: {rows}, {usd}. Results: {results}{why}"
+
+
+def _count(rows: RowCounts) -> str:
+    return f"{rows.answered:,} rows answered, {rows.failed:,} failed, {rows.rejected:,} rejected"
+
+
+def _price(usd: Decimal | None) -> str:
+    return "at an unknown price" if usd is None else f"for ${usd:,.4f}"
 
 
 def _plain(said: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -47,13 +47,15 @@ TRIES = 3  # of one showing that others come between
 class Shown:
     """What becomes of the rows behind the sample, and why. `deadline` (Unix seconds, 0 for none) is theirs.
 
-    `wait`: until they are approved. `leave`: the job is halted, and is to be closed.
+    `wait`: until they are approved. `leave`: the job is halted, and is to be closed. `report` is what was written to
+    `sample.json`; None if nothing was.
     """
 
     rest: Rest
     reason: str
     deadline: int = 0
     projection: Projection | None = None
+    report: SampleReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,15 @@ def show_sample(upload: UploadRecord, parts: ShowingParts, *, time_is_over: bool
     began, tries = parts.clock.now(), TRIES
     while True:
         try:
-            showing.write(tally, shown, began)
+            report = showing.write(tally, shown, began)
             break
         except ObjectChanged:  # by another showing: either that one is the last, or this one, and then from the start
             tries -= 1
             if not tries:
                 raise
-    return showing.halted(JobNotApproved.__name__, shown.reason) if shown.rest == "leave" else shown
+    if shown.rest == "leave":
+        return showing.halted(JobNotApproved.__name__, shown.reason)
+    return replace(shown, report=report)
 
 
 class _Paid(msgspec.Struct):
@@ -196,8 +200,8 @@ class _Showing:
                     except (msgspec.DecodeError, UnicodeDecodeError):  # no answer, or one that nobody can read
                         continue
 
-    def write(self, tally: Tally, shown: Shown, began: datetime) -> None:
-        """Write the two files, unless a later showing has begun: what it saw is newer."""
+    def write(self, tally: Tally, shown: Shown, began: datetime) -> SampleReport:
+        """Write the two files and return the second, unless a later showing has begun: what it saw is newer."""
         store = self._parts.store
         began = announce(began, self._keys.showing, store)
         is_last = partial(refuse_if_begun_since, began, self._keys.showing, store)
@@ -206,6 +210,7 @@ class _Showing:
         report = self._report(tally, shown, output, began)
         body = msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(report), indent=2)
         store.write(f"{prefix}sample.json", body, guard=is_last)
+        return report
 
     def _write_rows(self, prefix: str, is_last: Guard) -> str:
         store, output = self._parts.store, formats_of(self._manifest, self._parts.formats).output

@@ -9,24 +9,30 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.project import FUNCTIONS, ROOT, template
+from local.sam_template import read_template
 
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
 BUILD = ROOT / ".aws-sam" / "build"
-LOCK = ROOT / ".aws-sam.lock"  # two processes of one test run must not build at once
+LOCK = ROOT / ".aws-sam.lock"  # two processes must not build at once
 BUILD_SECONDS = 600
 MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())  # in AWS's words
 
 
+class BuildError(Exception):
+    """`make build` failed, or left something out; the message is what it said."""
+
+
 def built() -> Path:
-    """Return the folder that `make build` fills; it is of the sources as they are now."""
+    """Return the folder that `make build` fills; it is of the sources as they are now. Raises BuildError."""
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_fresh():
             done = subprocess.run(
                 ["make", "build"], cwd=ROOT, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
             )
-            assert done.returncode == 0, f"make build failed:\n{done.stdout[-2_000:]}{done.stderr[-4_000:]}"
-            assert _is_fresh(), "make build left something out"
+            if done.returncode or not _is_fresh():
+                raise BuildError(f"make build failed:\n{done.stdout[-2_000:]}{done.stderr[-4_000:]}")
     return BUILD
 
 
@@ -37,9 +43,9 @@ def logical_id(function: str) -> str:
 
 def layers_of(function: str) -> list[str]:
     """Return the logical ids of the layers that the template gives a function, in order."""
-    resource = template()["Resources"][logical_id(function)]["Properties"]
-    named = [*template()["Globals"]["Function"]["Layers"], *resource.get("Layers", [])]
-    return [layer["Ref"] for layer in named]
+    described = read_template(ROOT / "template.yaml")
+    own = described["Resources"][logical_id(function)]["Properties"].get("Layers", [])
+    return [layer["Ref"] for layer in [*described["Globals"]["Function"]["Layers"], *own]]
 
 
 def layered(function: str, folder: Path) -> Path:

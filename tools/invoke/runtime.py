@@ -24,8 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.built.artifacts import BUILD, layered, logical_id
-from tests.project import ROOT
+from tools.invoke.artifacts import BUILD, ROOT, layered, logical_id
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 120.0
@@ -36,12 +35,16 @@ MOUNT = (
 )
 
 
+class NotRunningError(Exception):
+    """The runtime interface did not start; the message is what it wrote."""
+
+
 @cache
 def own_mounts() -> list[str] | None:
     """Return the command that gives a process mounts of its own; None where the machine forbids it."""
     for command in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
         if shutil.which(command[0]) and not _python().startswith("/opt/"):
-            done = subprocess.run([*command, "mount", "--bind", "/tmp", "/opt"], capture_output=True, check=False)
+            done = subprocess.run([*command, "mount", "--bind", "/var", "/opt"], capture_output=True, check=False)
             if done.returncode == 0:
                 return command
     return None
@@ -139,13 +142,13 @@ def _free_port() -> int:
 
 
 def _await(port: int, process: subprocess.Popen[bytes], log_file: Path) -> None:
-    """Wait until the port is open. Raises AssertionError if the process ends first, or too much time passes."""
+    """Wait until the port is open. Raises NotRunningError if the process ends first, or too much time passes."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        assert process.poll() is None, log_file.read_text(encoding="utf-8", errors="replace")
+        if process.poll() is not None:
+            raise NotRunningError(log_file.read_text(encoding="utf-8", errors="replace"))
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    message = f"the runtime interface did not open its port within {START_SECONDS:g} s"
-    raise AssertionError(message)
+    raise NotRunningError(f"the runtime interface did not open its port within {START_SECONDS:g} s")

@@ -1,0 +1,1 @@
+"""`make invoke`: one built function with its event, against a running `batchdrop up`."""

@@ -1,0 +1,80 @@
+"""The embedded stack that a function is invoked against: where it is, and what it gives its functions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.exceptions
+
+from cli.running_stacks import running_stacks
+from local.aws_clients import AwsClients
+from local.child_environment import ACCOUNT, REGION, SECRET_KEY
+
+STACK = "batchdrop"
+
+
+class NoStackError(Exception):
+    """There is no stack to invoke against; the message says how to get one."""
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack on this machine, whose Claude API is the emulator."""
+
+    endpoint_url: str
+
+    @property
+    def clients(self) -> AwsClients:
+        """Make clients of its services."""
+        return AwsClients(self.endpoint_url)
+
+    def environment(self, function: str) -> dict[str, str]:
+        """Return what the stack gives a function, and where the function finds the stack.
+
+        Raises NoStackError: also where the function would ask the real API, which bills what is asked.
+        """
+        try:
+            described = self.clients.functions().get_function_configuration(FunctionName=deployed_name(function))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise NoStackError(f"no batchdrop runs at {self.endpoint_url}: {error}") from error
+        declared = described["Environment"]["Variables"]
+        asked = declared["ANTHROPIC_BASE_URL"]
+        if urlsplit(asked).hostname != "127.0.0.1":
+            raise NoStackError(
+                f"the stack at {self.endpoint_url} asks {asked}, which bills what it is asked. make invoke runs "
+                "against the emulator only: unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, and `batchdrop up` again"
+            )
+        keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}
+        return {**declared, **keys, "AWS_ENDPOINT_URL": self.endpoint_url}
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Return what the stack's own function answers; an error is Lambda's JSON of it."""
+        body = json.dumps(event).encode()
+        answer = self.clients.functions().invoke(FunctionName=deployed_name(function), Payload=body)
+        return json.loads(answer["Payload"].read())
+
+    @property
+    def bucket(self) -> str:
+        """Return the stack's bucket."""
+        found = self.clients.cloudformation().describe_stacks(StackName=STACK)["Stacks"][0]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        return outputs["BucketName"]
+
+
+def deployed_name(function: str) -> str:
+    """Return a function's name on the stack: `poll_batch` is `batchdrop-poll-batch`."""
+    return f"{STACK}-{function.replace('_', '-')}"
+
+
+def find_stack(endpoint_url: str | None) -> RunningStack:
+    """Return the stack at this address, or the one `batchdrop up` that runs here. Raises NoStackError."""
+    found = [endpoint_url] if endpoint_url else [one.endpoint_url for one in running_stacks()]
+    if not found:
+        message = "no stack runs here: start `.venv/bin/batchdrop up` in another terminal"
+        raise NoStackError(message)
+    if len(found) > 1:
+        raise NoStackError(f"{len(found)} stacks run here: say which, by ENDPOINT={' or ENDPOINT='.join(found)}")
+    return RunningStack(found[0])

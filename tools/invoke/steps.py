@@ -1,0 +1,180 @@
+"""A job that no execution runs: each of its steps is one invocation, and its answer is the event of the next.
+
+So each function has an event whose job, shard and Message Batch are really there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+
+ROOT = Path(__file__).parents[2]
+EVENTS = ROOT / "events"
+RECIPE_KEY = "recipes/invoke.yaml"
+FILE_KEY = "inbox/invoke/reviews.csv"
+# With a sample, so that there is one to show; it goes on by itself, so that nothing is left waiting on the stack.
+SAMPLE = "lane: batch\nsample: {rows: 4, lane: batch, continue_under_usd: 1}\n"
+ROWS = 8
+MOST_LOOKS = 600
+
+Event = dict[str, Any]
+Invoke = Callable[[str, Event], Any]
+
+
+class StepError(Exception):
+    """A step before the function that is to be invoked went wrong; the message says which, and what it answered."""
+
+
+@dataclass
+class JobSteps:
+    """The steps of one job.
+
+    `invoke` runs a function of the stack, `new_token` gives the token of a task that waits for it, `pause` waits
+    between two looks at a Message Batch.
+    """
+
+    invoke: Invoke
+    s3: Any
+    bucket: str
+    new_token: Callable[[], str]
+    pause: Callable[[], None]
+    _states: dict[tuple[str, int], Event] = field(default_factory=dict)
+
+    def event(self, function: str) -> Event:
+        """Return `events/<function>.json`, filled in; the steps that come before it are run. Raises StepError."""
+        given = json.loads((EVENTS / f"{function}.json").read_text(encoding="utf-8"))
+        fill: dict[str, Callable[[Event], Event]] = {
+            "split_upload": self._fresh_upload,
+            "submit_shard": lambda given: given | self._state(0),
+            "settle_submission": lambda given: given | self._state(0),
+            "poll_batch": lambda given: given | self._step("submit_shard", 0),
+            "collect_results": lambda given: given | self._step("poll_batch", 0),
+            "plan_slices": lambda given: given | self._state(0) | {"lane": given["lane"]},
+            "answer_requests": self._slice,
+            "show_sample": self._sampled,
+            "await_approval": lambda _given: {"upload": self._split_upload["upload"], "task_token": self.new_token()},
+            "close_job": self._collected,
+        }
+        return fill[function](given) if function in fill else given
+
+    @cached_property
+    def _upload(self) -> Event:
+        """Return the job's record of a file that lies in the bucket; it is put there unless it does already."""
+        recipe = (ROOT / "examples/recipes/sentiment.yaml").read_text(encoding="utf-8") + SAMPLE
+        file = _first_rows(ROOT / "examples/reviews.csv")
+        self.s3.put_object(Bucket=self.bucket, Key=RECIPE_KEY, Body=recipe.encode())
+        if not self._is_there(len(file)):  # the stack asks what is dropped, as it always does
+            self.s3.put_object(Bucket=self.bucket, Key=FILE_KEY, Body=file)
+        found = self.s3.head_object(Bucket=self.bucket, Key=FILE_KEY)
+        now = datetime.now(UTC)
+        return {
+            "job_id": f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(5)}",
+            "bucket": self.bucket,
+            "key": FILE_KEY,
+            "etag": found["ETag"].strip('"'),
+            "size": found["ContentLength"],
+            "uploaded_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+    def _is_there(self, size: int) -> bool:
+        try:
+            return bool(self.s3.head_object(Bucket=self.bucket, Key=FILE_KEY)["ContentLength"] == size)
+        except botocore.exceptions.ClientError:
+            return False
+
+    def _fresh_upload(self, given: Event) -> Event:
+        """Return S3's event of another write of the file: what S3 told of itself has started its job."""
+        [record] = given["Records"]
+        record["eventTime"] = self._upload["uploaded_at"]
+        record["s3"]["bucket"] |= {"name": self.bucket, "arn": f"arn:aws:s3:::{self.bucket}"}
+        described = {"key": FILE_KEY, "size": self._upload["size"], "eTag": self._upload["etag"]}
+        record["s3"]["object"] = {**described, "sequencer": secrets.token_hex(9).upper()}
+        return given
+
+    @cached_property
+    def _split_upload(self) -> Event:
+        """Return the job's upload and its finished split."""
+        task = {"upload": self._upload}
+        split = self._answer("split_upload", task)
+        while not split["finished"]:
+            split = self._answer("split_upload", task)
+        return {**task, "split": split}
+
+    @cached_property
+    def _items(self) -> list[Event]:
+        """Return the Map's items."""
+        key = f"jobs/{self._split_upload['upload']['job_id']}/shards.json"
+        items: list[Event] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        return items
+
+    def _state(self, shard: int) -> Event:
+        """Return a shard's state as the Map begins it."""
+        done = self._split_upload
+        split = done["split"]
+        return {"job_id": done["upload"]["job_id"], "expires_at": split["expires_at"], **self._items[shard]}
+
+    def _step(self, function: str, shard: int) -> Event:
+        """Return the state that a step of a shard's first round leaves, run once."""
+        run: dict[str, Callable[[], Event]] = {
+            "submit_shard": lambda: self._answer("submit_shard", self._state(shard)),
+            "poll_batch": lambda: self._polled(self._step("submit_shard", shard)),
+            "collect_results": lambda: self._answer("collect_results", self._step("poll_batch", shard)),
+        }
+        if (function, shard) not in self._states:
+            self._states[function, shard] = run[function]()
+        return self._states[function, shard]
+
+    def _polled(self, state: Event) -> Event:
+        for _ in range(MOST_LOOKS):
+            state = self._answer("poll_batch", state)
+            if state["ended"]:
+                return state
+            self.pause()
+        raise StepError(f"Message Batch {state['batch_id']} did not end within {MOST_LOOKS} looks")
+
+    def _slice(self, given: Event) -> Event:
+        """Return the queue's message of a slice, with the token of a task that waits for its answers."""
+        state = self._state(0) | {"lane": "live"}
+        [first, *_] = self._answer("plan_slices", state)["slices"]
+        [record] = given["Records"]
+        asked = {"job_id": state["job_id"], "shard": 0, "round": 0, **first}
+        record["body"] = json.dumps({"task_token": self.new_token(), "slice": asked})
+        return given
+
+    def _sampled(self, given: Event) -> Event:
+        """Return what comes after the sample's shard is answered."""
+        self._step("collect_results", 0)
+        done = self._split_upload
+        return given | done | {"split": given["split"] | done["split"]}
+
+    def _collected(self, given: Event) -> Event:
+        """Return what comes after all shards are answered."""
+        for item in self._items:
+            self._step("collect_results", item["shard"])
+        return given | {"upload": self._split_upload["upload"]}
+
+    def _answer(self, function: str, event: Event) -> Event:
+        answer = self.invoke(function, event)
+        if not isinstance(answer, dict) or "errorType" in answer:
+            raise StepError(f"{function}, which comes before, answered {json.dumps(answer)[:1_000]}")
+        return answer
+
+
+def _first_rows(path: Path) -> bytes:
+    """Return a CSV file's header and its first rows."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(islice(csv.reader(file), 1 + ROWS))
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
