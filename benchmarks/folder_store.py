@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from batchdrop.adapters.s3 import BLOCK
-from batchdrop.adapters.s3_multipart import PART
+from batchdrop.adapters.s3_multipart import PartBuffer
 from batchdrop.ports import Guard, ObjectMissing, Writer
 
 
@@ -61,9 +60,9 @@ class FolderStore:
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            parted = _Parted(file)
-            yield parted
-            parted.flush()
+            parts = PartBuffer(lambda part: _put(file, part))
+            yield parts
+            _put(file, parts.rest())
         if guard is not None:
             guard()
 
@@ -86,16 +85,5 @@ class FolderStore:
         return self._folder / key
 
 
-class _Parted:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._buffer = io.BytesIO()
-
-    def write(self, data: bytes, /) -> None:
-        self._buffer.write(data)
-        if self._buffer.tell() >= PART:
-            self.flush()
-
-    def flush(self) -> None:
-        buffer, self._buffer = self._buffer, io.BytesIO()
-        self._file.write(buffer.getvalue())
+def _put(file: BinaryIO, part: bytearray) -> None:
+    file.write(part)

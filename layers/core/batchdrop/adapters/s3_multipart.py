@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class MultipartUpload:
         self._upload: Any = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
         self._etags: dict[int, str] = {}
 
-    def send(self, number: int, body: bytes) -> None:
-        """Send a part; they are numbered from 1."""
+    def send(self, number: int, body: Any) -> None:
+        """Send a part, bytes or a bytearray (which boto3 takes, but its types do not tell); numbered from 1."""
         sent = self._s3.upload_part(**self._upload, PartNumber=number, Body=body)
         self._etags[number] = sent["ETag"]
 
@@ -57,29 +57,55 @@ class MultipartUpload:
         self._s3.abort_multipart_upload(**self._upload)
 
 
+class PartBuffer:
+    """Cuts bytes into parts of PART bytes. One buffer serves one part after the other, and grows no larger than one.
+
+    A new buffer for each part would cost more than filling it: its memory comes page by page.
+    """
+
+    def __init__(self, send: Callable[[bytearray], None]) -> None:
+        self._send = send  # it has done with the part when it returns
+        self._buffer = bytearray()
+        self._filled = 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes, and send each part that is full."""
+        left = memoryview(data)
+        while left:
+            taken = left[: PART - self._filled]
+            end = self._filled + len(taken)
+            self._buffer[self._filled : end] = taken  # the buffer grows with its first part
+            self._filled = end
+            left = left[len(taken) :]
+            if self._filled == PART:
+                self._send(self._buffer)
+                self._filled = 0
+
+    def rest(self) -> bytearray:
+        """Return what is not sent yet; nothing can be written any more."""
+        del self._buffer[self._filled :]
+        return self._buffer
+
+
 class PartedWriter:
     """Collects bytes and sends them as parts; an object smaller than a part is one put."""
 
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self._s3 = client
         self._target: Any = {"Bucket": bucket, "Key": key}
-        self._buffer = io.BytesIO()  # its getvalue is no copy: a part is in memory once
+        self._buffer = PartBuffer(self._send)
         self._upload: MultipartUpload | None = None
         self._sent = 0
-
-    def write(self, data: bytes, /) -> None:
-        """Append bytes."""
-        self._buffer.write(data)
-        if self._buffer.tell() >= PART:
-            self._send()
+        self.write = self._buffer.write
 
     def complete(self, conditions: dict[str, Any]) -> None:
         """Let the object appear."""
+        rest: Any = self._buffer.rest()
         if self._upload is None:
-            self._s3.put_object(**self._target, Body=self._taken(), **conditions)
+            self._s3.put_object(**self._target, Body=rest, **conditions)
             return
-        if self._buffer.tell():
-            self._send()
+        if rest:
+            self._send(rest)
         self._upload.complete(conditions)
 
     def abort(self) -> None:
@@ -87,12 +113,8 @@ class PartedWriter:
         if self._upload is not None:
             self._upload.abort()
 
-    def _taken(self) -> bytes:
-        buffer, self._buffer = self._buffer, io.BytesIO()
-        return buffer.getvalue()
-
-    def _send(self) -> None:
+    def _send(self, part: bytearray) -> None:
         if self._upload is None:
             self._upload = MultipartUpload(self._s3, self._target["Bucket"], self._target["Key"])
         self._sent += 1
-        self._upload.send(self._sent, self._taken())
+        self._upload.send(self._sent, part)

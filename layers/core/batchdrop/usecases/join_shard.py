@@ -25,7 +25,7 @@ from batchdrop.usecases.stored_source import StoredSource
 
 Line = TypeVar("Line")
 
-ROWS_TOGETHER = 256  # joined at once: a call a row, at every step, would cost as much as the step itself
+ROWS_TOGETHER = 128  # joined at once: a call a row, at every step, would cost as much as the step itself
 BYTES_TOGETHER = 2 * 1024 * 1024  # of their results; a single one may have more
 
 
