@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from batchdrop.adapters.s3 import BLOCK
 from batchdrop.adapters.s3_multipart import PartBuffer
@@ -60,9 +59,9 @@ class FolderStore:
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            parts = PartBuffer(lambda part: _put(file, part))
+            parts = PartBuffer(file.write)
             yield parts
-            _put(file, parts.rest())
+            file.write(parts.rest())
         if guard is not None:
             guard()
 
@@ -83,7 +82,3 @@ class FolderStore:
         if not self.exists(key):
             raise ObjectMissing(key)
         return self._folder / key
-
-
-def _put(file: BinaryIO, part: bytearray) -> None:
-    file.write(part)

@@ -58,13 +58,14 @@ class MultipartUpload:
 
 
 class PartBuffer:
-    """Cuts bytes into parts of PART bytes. One buffer serves one part after the other, and grows no larger than one.
+    """Cuts bytes into parts of `size` bytes. One buffer serves one part after the other, and grows no larger than one.
 
     A new buffer for each part would cost more than filling it: its memory comes page by page.
     """
 
-    def __init__(self, send: Callable[[bytearray], None]) -> None:
+    def __init__(self, send: Callable[[bytearray], object], *, size: int = PART) -> None:
         self._send = send  # it has done with the part when it returns
+        self._size = size
         self._buffer = bytearray()
         self._filled = 0
 
@@ -72,12 +73,12 @@ class PartBuffer:
         """Append bytes, and send each part that is full."""
         left = memoryview(data)
         while left:
-            taken = left[: PART - self._filled]
+            taken = left[: self._size - self._filled]
             end = self._filled + len(taken)
             self._buffer[self._filled : end] = taken  # the buffer grows with its first part
             self._filled = end
             left = left[len(taken) :]
-            if self._filled == PART:
+            if self._filled == self._size:
                 self._send(self._buffer)
                 self._filled = 0
 
