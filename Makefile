@@ -16,7 +16,7 @@ FN ?= split_upload
 DEPLOYED := arm64
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 
-.PHONY: help setup demo test faults bench check static browser lint format lock build validate checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -100,9 +100,12 @@ $(AUDIT): $(UV) tools/audit/requirements.lock
 	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes tools/audit/requirements.lock
 	@touch $@
 
-validate: setup $(SAM) ## Lint and build the SAM application.
+validate: template checkov layers ## Lint and build the SAM application.
+
+template: setup $(SAM)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
-	$(MAKE) checkov
+
+layers: setup $(SAM)
 	@for arch in $(sort $(DEPLOYED) $(ARCH)); do $(MAKE) build ARCH=$$arch || exit 1; \
 		size=$$(du -sb .aws-sam/build/CoreLayer .aws-sam/build/FormatsLayer | awk '{sum += $$1} END {print sum}'); \
 		echo "layers for $$arch, unzipped: $$size bytes (AWS: 262,144,000 at most, the function's own code included)"; \

@@ -10,7 +10,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -38,7 +38,7 @@ class StepError(Exception):
 
 @dataclass
 class JobSteps:
-    """The steps of one job.
+    """The steps of one job, which is good for one event: steps that are run again find what is done already.
 
     `invoke` runs a function of the stack, `new_token` gives the token of a task that waits for it, `pause` waits
     between two looks at a Message Batch.
@@ -49,7 +49,6 @@ class JobSteps:
     bucket: str
     new_token: Callable[[], str]
     pause: Callable[[], None]
-    _states: dict[tuple[str, int], Event] = field(default_factory=dict)
 
     def event(self, function: str) -> Event:
         """Return `events/<function>.json`, filled in; the steps that come before it are run. Raises StepError."""
@@ -58,8 +57,8 @@ class JobSteps:
             "split_upload": self._fresh_upload,
             "submit_shard": lambda given: given | self._state(0),
             "settle_submission": lambda given: given | self._state(0),
-            "poll_batch": lambda given: given | self._step("submit_shard", 0),
-            "collect_results": lambda given: given | self._step("poll_batch", 0),
+            "poll_batch": lambda given: given | self._submitted(0),
+            "collect_results": lambda given: given | self._polled(0),
             "plan_slices": lambda given: given | self._state(0) | {"lane": given["lane"]},
             "answer_requests": self._slice,
             "show_sample": self._sampled,
@@ -125,24 +124,21 @@ class JobSteps:
         split = done["split"]
         return {"job_id": done["upload"]["job_id"], "expires_at": split["expires_at"], **self._items[shard]}
 
-    def _step(self, function: str, shard: int) -> Event:
-        """Return the state that a step of a shard's first round leaves, run once."""
-        run: dict[str, Callable[[], Event]] = {
-            "submit_shard": lambda: self._answer("submit_shard", self._state(shard)),
-            "poll_batch": lambda: self._polled(self._step("submit_shard", shard)),
-            "collect_results": lambda: self._answer("collect_results", self._step("poll_batch", shard)),
-        }
-        if (function, shard) not in self._states:
-            self._states[function, shard] = run[function]()
-        return self._states[function, shard]
+    def _submitted(self, shard: int) -> Event:
+        return self._answer("submit_shard", self._state(shard))
 
-    def _polled(self, state: Event) -> Event:
+    def _polled(self, shard: int) -> Event:
+        """Return a shard's state once its Message Batch has ended."""
+        state = self._submitted(shard)
         for _ in range(MOST_LOOKS):
             state = self._answer("poll_batch", state)
             if state["ended"]:
                 return state
             self.pause()
         raise StepError(f"Message Batch {state['batch_id']} did not end within {MOST_LOOKS} looks")
+
+    def _collect(self, shard: int) -> None:
+        self._answer("collect_results", self._polled(shard))
 
     def _slice(self, given: Event) -> Event:
         """Return the queue's message of a slice, with the token of a task that waits for its answers."""
@@ -155,14 +151,14 @@ class JobSteps:
 
     def _sampled(self, given: Event) -> Event:
         """Return what comes after the sample's shard is answered."""
-        self._step("collect_results", 0)
+        self._collect(0)
         done = self._split_upload
         return given | done | {"split": given["split"] | done["split"]}
 
     def _collected(self, given: Event) -> Event:
         """Return what comes after all shards are answered."""
         for item in self._items:
-            self._step("collect_results", item["shard"])
+            self._collect(item["shard"])
         return given | {"upload": self._split_upload["upload"]}
 
     def _answer(self, function: str, event: Event) -> Event:
