@@ -2,8 +2,8 @@
 
     python -m benchmarks.table [--write README.md]
 
-Writes benchmarks/results/table.md; `--write` also puts it into a page, between the lines `<!-- bench:start -->` and
-`<!-- bench:end -->`.
+Writes benchmarks/results/table.md, with every figure and bar; `--write` also puts the comparisons into a page, between
+the lines `<!-- bench:start -->` and `<!-- bench:end -->`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,33 @@ from benchmarks.findings import RESULTS
 TABLE = "table.md"
 ORDER = ("split", "submit", "collect", "stitch", "whole_job", "small_job", "cold_start")
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+COMPARED = ("split", "submit", "collect", "stitch", "whole_job")
 MEASURES = {"cpu_s": "CPU s", "wall_s": "wall s", "peak_rss_mb": "peak RSS MB", "grown_mb": "growth MB"}
+COMMON = ("cpu_s", "wall_s", "peak_rss_mb")
 Found = dict[str, Any]
 
 
 def table(found: Iterable[Found]) -> str:
     """Return the Markdown of what benchmarks found: for each a table, what it was made by, and its bars."""
     return "\n\n".join(_section(one) for one in found) + "\n"
+
+
+def comparisons(found: Iterable[Found]) -> str:
+    """Return one Markdown table of what was measured beside its alternatives, and below it what it was made by."""
+    compared = [one for one in found if one["name"] in COMPARED]
+    rows = [_row(["", "", *(MEASURES[name] for name in COMMON)]), _row(["---", "---", *("---:" for _ in COMMON)])]
+    made = []
+    for one in compared:
+        case = None
+        for line in one["lines"]:
+            told = f"**{line['case']}**" if line["case"] != case else ""
+            rows.append(_row([told, line["contender"], *(_figure(line[name]) for name in COMMON)]))
+            case = line["case"]
+        made.append(f"`{one['command']}` ({one['date']}, commit {one['commit']}, {_runs(one['runs'])})")
+    return (
+        "\n".join([*rows, "", ", ".join(made) + f"; Python {compared[0]['python']} on {compared[0]['cpus']} cores."])
+        + "\n"
+    )
 
 
 def _section(one: Found) -> str:
@@ -77,10 +97,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table")
     parser.add_argument("--write", type=Path, help="the page that has the markers")
     page = parser.parse_args().write
-    written = table(read(RESULTS))
+    found = read(RESULTS)
+    written = table(found)
     (RESULTS / TABLE).write_text(written, encoding="utf-8")
     if page is not None:
-        page.write_text(put(page.read_text(encoding="utf-8"), written), encoding="utf-8")
+        page.write_text(put(page.read_text(encoding="utf-8"), comparisons(found)), encoding="utf-8")
     print(written)
     return 0
 
