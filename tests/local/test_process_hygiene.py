@@ -1,5 +1,6 @@
 """However a stack's owner ends, and whenever, nothing of the stack is left: no process, no directory."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -92,7 +93,8 @@ def _start(command: list[str], tmp_path: Path, template: Path, environment: dict
 
 def _clean_up(owned: Owned) -> None:
     for process in owned.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            process.kill()
     owned.command.wait()
 
 
