@@ -14,8 +14,11 @@ logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, str], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's signature
-    """Draw the page of a job, `{"job_id", "at"}`; it was running `at` that time, when somebody asked for it."""
+def handler(event: dict[str, str], context: LambdaContext) -> dict[str, bool]:  # noqa: ARG001 - Lambda's signature
+    """Draw the page of a job, `{"job_id", "at"}`; it was running `at` that time, when somebody asked for it.
+
+    Return `{"is_drawn"}`: not where a newer page stands already.
+    """
     job_id = event["job_id"]
     logger.append_keys(job_id=job_id)
     try:
@@ -29,5 +32,6 @@ def handler(event: dict[str, str], context: LambdaContext) -> None:  # noqa: ARG
         )
     except (JobClosedSince, ObjectChanged):
         logger.info("a newer page stands")
-    else:
-        logger.info("page drawn")
+        return {"is_drawn": False}
+    logger.info("page drawn")
+    return {"is_drawn": True}

@@ -37,6 +37,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "collect_results": {**SHARD, "ended": True, "leftovers": 0},
     "plan_slices": {**SHARD, "lane": "live"},
     "answer_requests": {"batchItemFailures": []},
+    "show_progress": {"is_drawn": True},
     "show_sample": {"rest": "ask", "asks": "shards", "rows": 8},
     "await_approval": {"is_woken": False},
     "close_job": {"status": "succeeded", "error": ""},

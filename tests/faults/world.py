@@ -29,6 +29,7 @@ from batchdrop.ports import (
     JobEvents,
     JobStarter,
     Ledger,
+    MessageBatches,
     ObjectStore,
     PageDrawer,
     Pages,
@@ -140,6 +141,10 @@ class World:
     def batch_api(self) -> BatchApi:
         """Return the product's own adapter, on the emulator."""
         return self.claude.api
+
+    def message_batches(self) -> MessageBatches:
+        """Return the same: what it creates with, it looks with."""
+        return self.batch_api()
 
     def approvals(self) -> Approvals:
         """Return the product's own approvals, on the same table."""

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.domain import request
 from batchdrop.domain.estimate import INPUT_BAND
 from batchdrop.domain.request_tokens import request_size
 from batchdrop.errors import PricesRejected, RecipeRejected, TooExpensive
@@ -88,10 +87,9 @@ def test_each_shard_has_its_own(world_of_shards: World) -> None:
 def test_an_interrupted_split_counts_nothing_twice(world_of_shards: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is called again: the shard that it dropped in its middle is counted when it is written."""
     monkeypatch.setattr(split_upload, "ROWS_BETWEEN_TIME_CHECKS", 1)
-    monkeypatch.setattr(request, "ROWS_TOGETHER", 1)
     again = dropped(reviews(10), recipe=RECIPE, rows=3)
     invocations = 1
-    while not again.split(looks=6).finished:
+    while not again.split(looks=3).finished:
         invocations += 1
     assert invocations > 2
     assert again.manifest.estimate == world_of_shards.manifest.estimate

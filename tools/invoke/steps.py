@@ -64,7 +64,7 @@ class JobSteps:
             "show_sample": self._sampled,
             "await_approval": lambda _given: {"upload": self._split_upload["upload"], "task_token": self.new_token()},
             "close_job": self._collected,
-            "show_progress": lambda given: given | {"job_id": self._step("submit_shard", 0)["job_id"]},
+            "show_progress": lambda given: given | {"job_id": self._submitted(0)["job_id"]},
         }
         return fill[function](given) if function in fill else given
 

@@ -15,8 +15,10 @@ BYTES_TOGETHER = 64 * 1024  # what a processor keeps at hand; rows of a megabyte
 T = TypeVar("T")
 
 
-def gathered(items: Generator[T, None, None], size: Callable[[T], int]) -> Generator[list[T], None, None]:
-    """Yield items in lists, by their bytes; a list is longer than BYTES_TOGETHER by no more than its last item.
+def gathered(
+    items: Generator[T, None, None], size: Callable[[T], int], *, most: int = ROWS_TOGETHER
+) -> Generator[list[T], None, None]:
+    """Yield items in lists of at most `most`; a list is longer than BYTES_TOGETHER by no more than its last item.
 
     What `items` raises is raised after the items before it. It is closed with this one.
     """
@@ -27,7 +29,7 @@ def gathered(items: Generator[T, None, None], size: Callable[[T], int]) -> Gener
             for item in items:
                 some.append(item)
                 total += size(item)
-                if total >= BYTES_TOGETHER or len(some) >= ROWS_TOGETHER:
+                if total >= BYTES_TOGETHER or len(some) >= most:
                     yield some
                     some, total = [], 0
         except Exception:

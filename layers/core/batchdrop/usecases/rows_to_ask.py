@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from batchdrop.domain.answer import Column
 from batchdrop.domain.columns_seen import ColumnsSeen
-from batchdrop.domain.gathering import gathered
+from batchdrop.domain.gathering import ROWS_TOGETHER, gathered
 from batchdrop.domain.manifest import Manifest
 from batchdrop.domain.prompt import RowUnaskable
 from batchdrop.domain.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
@@ -101,24 +101,36 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
 
 
 def asked_rows(
-    manifest: Manifest, blocks: Iterator[list[Row]], source: RequestSource, room: Room | None = None
+    manifest: Manifest,
+    blocks: Iterator[list[Row]],
+    source: RequestSource,
+    room: Room | None = None,
+    *,
+    most: int = ROWS_TOGETHER,
 ) -> Generator[AskedRows, None, None]:
     """Yield the rows with their requests, in order and some at a time; keep the columns that they name in the manifest.
 
-    Rows that attach files are made a few at a time, in the room that their files claim; close the generator to end
-    that. Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
+    `most` is how many come at a time at most: a caller that has to stop in time can stop only between them. Rows that
+    attach files are made a few at a time, in the room that their files claim; close the generator to end that. Raises
+    UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
     named = _noting_columns(manifest, blocks)
-    asked = _one_by_one(named, source, room or Room()) if source.together == 1 else _some_by_some(named, source)
+    together = min(most, source.together)
+    if together == 1:
+        asked = _one_by_one(named, source, room or Room(), most)
+    else:
+        asked = _some_by_some(named, source, together)
     with closing(asked):
         for some in asked:
             yield _refusing(manifest, some) if any(some.reasons) else some
 
 
-def _some_by_some(blocks: Iterator[list[Row]], source: RequestSource) -> Generator[AskedRows, None, None]:
+def _some_by_some(
+    blocks: Iterator[list[Row]], source: RequestSource, together: int
+) -> Generator[AskedRows, None, None]:
     for block in blocks:
-        for start in range(0, len(block), source.together):
-            yield from _asked_together(block[start : start + source.together], source)
+        for start in range(0, len(block), together):
+            yield from _asked_together(block[start : start + together], source)
 
 
 def _asked_together(rows: Sequence[Row], source: RequestSource) -> Generator[AskedRows, None, None]:
@@ -132,13 +144,15 @@ def _asked_together(rows: Sequence[Row], source: RequestSource) -> Generator[Ask
         yield from _asked_together(rows[:half], source)
         yield from _asked_together(rows[half:], source)
     else:
-        yield from _together(_asked(source, row) for row in rows)
+        yield from _together((_asked(source, row) for row in rows), len(rows))
 
 
-def _one_by_one(blocks: Iterator[list[Row]], source: RequestSource, room: Room) -> Generator[AskedRows, None, None]:
+def _one_by_one(
+    blocks: Iterator[list[Row]], source: RequestSource, room: Room, most: int
+) -> Generator[AskedRows, None, None]:
     rows = chain.from_iterable(blocks)
     ask = partial(_asked, source)
-    return _together(LookAhead(ask, room).answers(rows) if source.waits else (ask(row) for row in rows))
+    return _together(LookAhead(ask, room).answers(rows) if source.waits else (ask(row) for row in rows), most)
 
 
 def _asked(source: RequestSource, row: Row) -> _AskedRow:
@@ -151,9 +165,9 @@ def _asked(source: RequestSource, row: Row) -> _AskedRow:
         return _AskedRow(row, None, "", str(unaskable))
 
 
-def _together(asked: Generator[_AskedRow, None, None]) -> Generator[AskedRows, None, None]:
+def _together(asked: Generator[_AskedRow, None, None], most: int) -> Generator[AskedRows, None, None]:
     """Gather rows that were asked each by itself."""
-    with closing(gathered(asked, _size)) as found:
+    with closing(gathered(asked, _size, most=most)) as found:
         for some in found:
             yield AskedRows._make(zip(*some, strict=True))
 

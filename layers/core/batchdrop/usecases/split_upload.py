@@ -16,6 +16,7 @@ import msgspec
 
 from batchdrop.domain.answer_weight import weigher
 from batchdrop.domain.budget import NOTHING
+from batchdrop.domain.gathering import ROWS_TOGETHER
 from batchdrop.domain.lane import LIVE_ROWS, deadline_of, lane_of_job
 from batchdrop.domain.layout import JobKeys
 from batchdrop.domain.limits import LEDGER_KEPT
@@ -160,6 +161,8 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
+        # At once. Where a row takes long, a shard of few must not wait for more rows than its own.
+        self._most_rows = min(ROWS_TOGETHER, limits.max_rows)
         limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
@@ -193,7 +196,7 @@ class _Split:
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
         source = request_source(self._manifest, self._reader, attach)
         self._count = counting(self._manifest, source)
-        return asked_rows(self._manifest, blocks, source, room)
+        return asked_rows(self._manifest, blocks, source, room, most=self._most_rows)
 
     def _write_shards(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> None:
         rest = next(blocks, None)
