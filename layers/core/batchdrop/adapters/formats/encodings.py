@@ -6,8 +6,8 @@ import codecs
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
+from operator import methodcaller
 
 from batchdrop.errors import RecipeRejected, UploadRejected
 
@@ -158,7 +158,7 @@ def encoder(encoding: Encoding) -> Callable[[str], bytes]:
     """Return `encode` for one encoding, at its fastest."""
     if not encoding.is_unicode:
         return lambda text: encode(text, encoding)
-    return partial(str.encode, encoding=encoding.name, errors="backslashreplace")
+    return methodcaller("encode", encoding.name, "backslashreplace")
 
 
 def encode_json(text: str, encoding: Encoding) -> bytes:
