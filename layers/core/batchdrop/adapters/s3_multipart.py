@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 PART = 8 * 1024 * 1024  # sent when so much is there. S3: at least 5 MiB, at most 10,000 parts: objects up to 80 GB
 
+SMALL = 256 * 1024  # what is larger gets a whole part's buffer at once: growing step by step would hold two of them
+
 
 class Stored(NamedTuple):
     """An object as it was when it was looked at."""
@@ -75,7 +77,10 @@ class PartBuffer:
         while left:
             taken = left[: self._size - self._filled]
             end = self._filled + len(taken)
-            self._buffer[self._filled : end] = taken  # the buffer grows with its first part
+            if end > max(len(self._buffer), SMALL):
+                self._buffer, small = bytearray(self._size), self._buffer
+                self._buffer[: len(small)] = small
+            self._buffer[self._filled : end] = taken
             self._filled = end
             left = left[len(taken) :]
             if self._filled == self._size:
