@@ -113,5 +113,10 @@ def scratch() -> Iterator[Path]:
 
 
 def _commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip() or "unknown"
+    """Return the commit that is measured; `-dirty` if it is changed, but for what benchmarks found."""
+    changed = _git("status", "--porcelain", "--", ":/", ":(exclude,top)benchmarks/results")
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], check=False, capture_output=True, text=True).stdout.strip()
