@@ -9,7 +9,7 @@ def line_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         end = block.rfind(b"\n") + 1
         if end:
-            yield b"".join((*rest, block[:end]))
+            yield b"".join((*rest, memoryview(block)[:end]))
             rest = [block[end:]]
         else:
             rest.append(block)
