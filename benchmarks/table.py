@@ -37,9 +37,10 @@ def comparisons(found: Iterable[Found]) -> str:
     rows = [_row(["", "", *(MEASURES[name] for name in COMMON)]), _row(["---", "---", *("---:" for _ in COMMON)])]
     made = []
     for one in compared:
+        rows.append(_row([f"**{one['title']}**", "", *("" for _ in COMMON)]))
         case = None
         for line in one["lines"]:
-            told = f"**{line['case']}**" if line["case"] != case else ""
+            told = line["case"] if line["case"] != case else ""
             rows.append(_row([told, line["contender"], *(_figure(line[name]) for name in COMMON)]))
             case = line["case"]
         made.append(f"`{one['command']}` ({one['date']}, commit {one['commit']}, {_runs(one['runs'])})")

@@ -40,13 +40,14 @@ def test_a_table_has_each_line_each_bar_and_how_it_was_made() -> None:
 
 
 def test_comparisons_stand_in_one_table() -> None:
-    """Each case is named once, each contender beside its alternatives; what compares nothing is left out."""
+    """Each title and case is named once, each contender beside its alternatives; what compares nothing is left out."""
     lines = [{**line, "wall_s": 1.5} for line in FOUND["lines"]]
     split = {**FOUND, "name": "split", "cpus": 2, "lines": lines}
     assert comparisons([split, {"name": "cold_start"}]).splitlines() == [
         "|  |  | CPU s | wall s | peak RSS MB |",
         "| --- | --- | ---: | ---: | ---: |",
-        "| **csv** | ours | 12.3 | 1.50 | 101 |",
+        "| **Splitting** |  |  |  |  |",
+        "| csv | ours | 12.3 | 1.50 | 101 |",
         "|  | theirs | 0.50 | 1.50 | 1,234 |",
         "",
         "`python -m benchmarks.split` (2026-11-22, commit abc1234, medians of 3 runs); Python 3.13.0 on 2 cores.",
