@@ -13,6 +13,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
+from batchdrop.adapters.formats.dialect import found_delimiter
+from batchdrop.adapters.formats.encodings import UTF_8
+from batchdrop.adapters.formats.guesses import likely_encodings
+
+LOOKED_AT = 64 * 1024  # bytes that the encoding is looked for in
+
 Rows = tuple[list[str], list[list[str]]]  # columns, and the cells of some rows
 
 
@@ -33,7 +39,9 @@ def first_rows(output: Path, count: int) -> Rows:
                 return _of_objects(json.loads(line) for line in itertools.islice(_elements(lines), count))
         case _:
             with _text(output, compression) as file:
-                return _of_table(csv.reader(file, delimiter="\t" if name == "tsv" else ","), count)
+                header = file.readline()
+                delimiter = "\t" if name == "tsv" else found_delimiter(header)
+                return _of_table(csv.reader(itertools.chain((header,), file), delimiter=delimiter), count)
 
 
 def _elements(lines: Iterable[str]) -> Iterator[str]:
@@ -77,9 +85,18 @@ def _opened(output: Path, compression: str) -> Any:
 
 
 def _encoding(output: Path, compression: str) -> str:
+    """Return the output's encoding, the input's own: by its mark, else UTF-8 if it can be, else the likeliest."""
     with _opened(output, compression) as file:
-        start = file.read(2)
-    return "utf-16" if start in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+        start = file.read(LOOKED_AT)
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    lines = start.splitlines(keepends=True)
+    sample = b"".join(line for line in (lines[:-1] or lines) if not line.isascii())
+    try:
+        sample.decode()
+    except UnicodeDecodeError:
+        return next(iter(likely_encodings(sample, UTF_8)), "utf-8")
+    return "utf-8-sig"
 
 
 def _parquet(output: Path) -> Iterator[dict[str, Any]]:

@@ -67,6 +67,15 @@ def test_first_rows_are_shown(tmp_path: Path) -> None:
     assert f"{ROWS_SHOWN:03d}" not in shown
 
 
+def test_first_rows_are_shown_in_the_files_own_encoding(tmp_path: Path) -> None:
+    """An output is as the input was: a German Excel's has semicolons, and no UTF-8."""
+    rows = "".join(f"{row};Größe {row}, sehr schön für mich;gut;answered;\n" for row in range(20))
+    (tmp_path / "output.csv").write_text("id;text;answer;_status;_error\n" + rows, encoding="cp1252")
+    shown = _shown(tmp_path, width=140)
+    assert "Größe 1, sehr schön für mich" in shown
+    assert "1;Größe" not in shown
+
+
 def test_answers_fit_on_a_small_terminal(tmp_path: Path) -> None:
     """On 80 columns the long input cells give way, not the answer and its status."""
     _csv(tmp_path, 2)
