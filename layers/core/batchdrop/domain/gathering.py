@@ -32,7 +32,7 @@ def gathered(
                 if total >= BYTES_TOGETHER or len(some) >= most:
                     yield some
                     some, total = [], 0
-        except Exception:
+        except Exception:  # raised again, behind the items before it
             if some:
                 yield some
             raise
