@@ -87,14 +87,11 @@ def test_what_was_paid_is_never_replaced_by_what_was_not(rounds: list[list[tuple
 
 def test_a_source_sees_what_came_before_it() -> None:
     """What stands for a missing line is asked for when all lines before it are known."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the test
-    index = AnswerIndex(spool, job_id=JOB, shard=SHARD, rows=2)
-
-    def missing() -> Iterator[bytes]:
-        yield from (_line(row, "expired", "") for row in range(2) if not index.has_line(row))
-
-    index.fill([_line(0, "end_turn", "yes")], missing())
-    assert [index.word(row) for row in range(2)] == [Word.ANSWERED, Word.LEFTOVER]
+    with tempfile.TemporaryFile() as spool:
+        index = AnswerIndex(spool, job_id=JOB, shard=SHARD, rows=2)
+        missing = (_line(row, "expired", "") for row in range(2) if not index.has_line(row))
+        index.fill([_line(0, "end_turn", "yes")], missing)
+        assert [index.word(row) for row in range(2)] == [Word.ANSWERED, Word.LEFTOVER]
 
 
 def test_a_broken_line_says_where_it_stands() -> None:
