@@ -35,7 +35,7 @@ $(UV): tools/uv/requirements.lock
 	@test -x $(BIN)/python || $(UV) venv --quiet --python 3.13 .venv 2>/dev/null || $(UV) venv --quiet --python '>=3.11' .venv
 	@$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q layers/core/batchdrop cli local
+	@$(BIN)/python -m compileall -q layers/core/batchdrop
 	@touch $@
 
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.

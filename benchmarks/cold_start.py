@@ -34,8 +34,8 @@ BUILT = {
     "plan_slices": ("object_store", "ledger"),
     "answer_requests": LIVE,
 }
-BATCHES, MESSAGES = "batchdrop.adapters.anthropic_batches", "batchdrop.adapters.anthropic_messages"
-READS = "batchdrop.adapters.message_batches"
+BATCHES, MESSAGES = "batchdrop.adapters.claude.create_batch", "batchdrop.adapters.claude.messages"
+READS = "batchdrop.adapters.claude.read_batches"
 API = dict.fromkeys(("settle_submission", "poll_batch", "collect_results"), READS)
 API["submit_shard"] = BATCHES
 API["answer_requests"] = MESSAGES

@@ -31,11 +31,11 @@ OUTPUT = "output.csv"
 
 def ours(folder: str, url: str) -> Work:
     """Return the real use case of a job that is split, on a bucket in a folder."""
-    from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-    from batchdrop.adapters.clock import InvocationClock
+    from batchdrop.adapters.aws.clock import InvocationClock
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
     from batchdrop.adapters.formats.choice import FileFormats
-    from batchdrop.domain.shard_state import ShardState
-    from batchdrop.usecases.collect_results import collect_results
+    from batchdrop.finish.collect_results import collect_results
+    from batchdrop.job.shard_state import ShardState
     from benchmarks.folder_store import FolderStore
     from benchmarks.quiet_ledger import QuietLedger
 

@@ -22,14 +22,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from batchdrop.domain.answer_shape import answer_shape
-from batchdrop.domain.estimate import INPUT_BAND, Estimate
-from batchdrop.domain.recipe import parse_recipe
-from batchdrop.domain.request import RecipeRequests, request_line
-from batchdrop.domain.request_count import RequestCount, frame_of
-from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.answers.shape import answer_shape
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.money.estimate import INPUT_BAND, Estimate
+from batchdrop.money.request_count import RequestCount, frame_of
+from batchdrop.recipe.recipe import parse_recipe
+from batchdrop.requests.request import RecipeRequests, request_line
+from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 from benchmarks.estimate_tables import TABLES, Table
-from local.claude_api.testing import RunningEmulator, running_emulator
 
 RESULTS = Path("benchmarks/results/estimate_error.json")
 HEADERS = {"x-api-key": "sk-bench", "anthropic-version": "2026-10-21", "content-type": "application/json"}

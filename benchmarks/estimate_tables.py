@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchdrop.domain.content_block import content_block
-from batchdrop.domain.row import Cursor, Row
+from batchdrop.requests.content_block import content_block
+from batchdrop.requests.row import Cursor, Row
 
 CODE = Path("layers/core/batchdrop")
 ENGLISH = (

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchdrop.adapters.s3 import BLOCK
-from batchdrop.adapters.s3_multipart import PartBuffer
+from batchdrop.adapters.aws.s3 import BLOCK
+from batchdrop.adapters.aws.s3_multipart import PartBuffer
 from batchdrop.ports import Guard, ObjectMissing, Writer
 
 

@@ -119,7 +119,7 @@ class _Counted:
     """The adapter, with a count of its answers."""
 
     def __init__(self, url: str, watch: Stopwatch) -> None:
-        from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
+        from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self._watch = watch
@@ -148,8 +148,8 @@ class _WatchClock:
 
 async def ours(url: str, window: int, watch: Stopwatch) -> None:
     """The product: its use case, window, permits, flushes and adapter; bucket and ledger in memory."""
-    from batchdrop.usecases.answer_requests import answer_requests
-    from batchdrop.usecases.fleet_permits import FleetPermits
+    from batchdrop.live_lane.answer_requests import answer_requests
+    from batchdrop.live_lane.fleet_permits import FleetPermits
 
     store = MemoryStore()
     piece = store.lay(_requests(), int(MOST_A_SECOND * (watch.seconds + 5)))

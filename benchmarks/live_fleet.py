@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchdrop.usecases.slice_asker import OPENING_RESERVE
+from batchdrop.live_lane.slice_asker import OPENING_RESERVE
+from batchdrop.local.claude_api.testing import Emulator
 from benchmarks.live_memory import MemoryLeases, MemoryLedger, MemoryStore
 from benchmarks.permit_server import PermitServer, RemotePermits
-from local.claude_api.testing import Emulator
 
 RESULTS = Path("benchmarks/results/live_fleet.json")
 RPM = 2400.0  # 40 requests a second
@@ -38,7 +38,7 @@ class _TimesApi:
     """The adapter; keeps when answers came."""
 
     def __init__(self, url: str) -> None:
-        from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
+        from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self.times: list[float] = []
@@ -73,8 +73,8 @@ def _line(name: str, number: int) -> bytes:
 
 async def work(options: argparse.Namespace) -> None:
     """Be one worker; print how many answers came between `since` and `until`."""
-    from batchdrop.usecases.answer_requests import answer_requests
-    from batchdrop.usecases.fleet_permits import FleetPermits
+    from batchdrop.live_lane.answer_requests import answer_requests
+    from batchdrop.live_lane.fleet_permits import FleetPermits
 
     store, clock, api = MemoryStore(), _UntilClock(options.until), _TimesApi(options.url)
     lines = (_line(options.name, number) for number in itertools.count())
@@ -93,7 +93,15 @@ async def work(options: argparse.Namespace) -> None:
 def fleet(workers: int, *, steady: float) -> dict[str, Any]:
     """Run a fleet; return its figures over `steady` seconds."""
     server = PermitServer()
-    command = [sys.executable, "-m", "local.claude_api", "--messages-rpm", str(RPM), "--latency-seconds", "0.5"]
+    command = [
+        sys.executable,
+        "-m",
+        "batchdrop.local.claude_api",
+        "--messages-rpm",
+        str(RPM),
+        "--latency-seconds",
+        "0.5",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as emulator:
         try:
             assert emulator.stdout is not None

@@ -29,7 +29,7 @@ CHUNKS = (5, 50)
 SERVERS = {
     "fast": [sys.executable, "-m", "benchmarks.fast_server", "--seconds", "{0}", "--sigma", "{1}"],
     "emulator": [
-        sys.executable, "-m", "local.claude_api", "--latency-seconds", "{0}", "--latency-sigma", "{1}",
+        sys.executable, "-m", "batchdrop.local.claude_api", "--latency-seconds", "{0}", "--latency-sigma", "{1}",
         "--messages-rpm", "100000000",
     ],
 }  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Generator, Iterator
 from datetime import datetime
 from typing import Any
 
-from batchdrop.domain.lease import Lease
-from batchdrop.domain.permits import PermitState, Versioned
-from batchdrop.domain.slice import Slice
+from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.permits import PermitState, Versioned
+from batchdrop.live_lane.slice import Slice
 
 JOB = "bench"
 

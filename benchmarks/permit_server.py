@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.permits import PermitState, Versioned
+from batchdrop.live_lane.permits import PermitState, Versioned
 
 
 class PermitServer:

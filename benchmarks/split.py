@@ -37,11 +37,11 @@ Row = dict[str, Any]
 
 def ours(folder: str, kind: str) -> Work:
     """Return the real use case, on a bucket in a folder."""
-    from batchdrop.adapters.clock import InvocationClock
+    from batchdrop.adapters.aws.clock import InvocationClock
     from batchdrop.adapters.formats.choice import FileFormats
-    from batchdrop.domain.manifest import UploadRecord
-    from batchdrop.domain.sharding import ShardLimits
-    from batchdrop.usecases.split_upload import split_upload
+    from batchdrop.job.manifest import UploadRecord
+    from batchdrop.requests.sharding import ShardLimits
+    from batchdrop.split.split_upload import split_upload
     from benchmarks.folder_store import FolderStore
 
     _clear(folder)

@@ -90,11 +90,11 @@ def write_xlsx(path: Path) -> None:
 
 def split(folder: Path, kind: str) -> None:
     """Split one file, as a function does; print peak RSS in MB, rows and CPU seconds as JSON."""
-    from batchdrop.adapters.clock import InvocationClock
+    from batchdrop.adapters.aws.clock import InvocationClock
     from batchdrop.adapters.formats.choice import FileFormats
-    from batchdrop.domain.manifest import UploadRecord
-    from batchdrop.domain.sharding import ShardLimits
-    from batchdrop.usecases.split_upload import split_upload
+    from batchdrop.job.manifest import UploadRecord
+    from batchdrop.requests.sharding import ShardLimits
+    from batchdrop.split.split_upload import split_upload
 
     store = FolderStore(folder)
     key = f"inbox/r/f.{kind}"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.claude_api.testing import Emulator
-from local.deploy import function_names
-from local.stack import EmbeddedStack
+from batchdrop.local.claude_api.testing import Emulator
+from batchdrop.local.deploy import function_names
+from batchdrop.local.stack import EmbeddedStack
 
 PATIENCE = 1_500.0
 REQUEST = re.compile(r"\b(GET|HEAD|PUT|POST|DELETE) (\S+) -> service=(\w+) ")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 LOOK = 0.2  # seconds between two looks
 PATIENCE = 1_200.0

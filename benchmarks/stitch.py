@@ -72,7 +72,7 @@ def _client(url: str) -> Any:
 
 def _store(url: str) -> tuple[ObjectStore, Callable[[], float]]:
     """Return the bucket, and what tells the MB of bodies that came and went since."""
-    from batchdrop.adapters.s3 import S3ObjectStore
+    from batchdrop.adapters.aws.s3 import S3ObjectStore
 
     client, count = _client(url), 0
     store = S3ObjectStore(client, BUCKET)

@@ -23,8 +23,8 @@ KEY = "sk-bench"
 
 def ours(folder: str, url: str) -> Work:
     """Return the real adapter, and the body that submit_shard gives it."""
-    from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-    from batchdrop.usecases.submit_shard import StoredBody
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+    from batchdrop.batch_lane.submit_shard import StoredBody
     from benchmarks.folder_store import FolderStore
 
     api, store = AnthropicBatchApi(api_key=KEY, base_url=url), FolderStore(Path(folder))
@@ -68,8 +68,8 @@ CONTENDERS: dict[str, Contender] = {"ours": ours, "sdk": sdk}
 
 def lay(folder: Path, requests: int, size: int) -> None:
     """Write prompts, and a create body of them with `size` bytes a request."""
-    from batchdrop.domain.request import request_line
-    from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+    from batchdrop.requests.request import request_line
+    from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 
     params = b'{"model":"claude-haiku-5-5","max_tokens":64,"messages":[{"role":"user","content":"%b"}]}'
     prompt = b"word " * ((size - len(request_line("row-000000", params)) - len(BODY_SEPARATOR)) // 5)

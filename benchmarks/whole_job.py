@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from batchdrop.local.stack import EmbeddedStack
 from benchmarks.collect import rewrite
 from benchmarks.findings import begin, scratch
 from benchmarks.measure import Contender, Figures, Work, apart
 from benchmarks.reviews import PROMPT, RECIPE, write_reviews
 from benchmarks.split import JOB
 from benchmarks.stack_jobs import run, stack
-from local.stack import EmbeddedStack
 
 MODULE = "benchmarks.whole_job"
 WAIT_SCALE = 0.02

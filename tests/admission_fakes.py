@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from batchdrop.domain.shard_state import ShardState
+from batchdrop.admission.admission import Admission
+from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.errors import LedgerContended
+from batchdrop.job.shard_state import ShardState
 from batchdrop.ports import Changed, Clock, Ledger, ObjectStore, Result, SharedStates
-from batchdrop.usecases.admission import Admission
-from batchdrop.usecases.queue_places import QueuePlaces
 
 
 class FakeSharedStates:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from batchdrop.domain.request import request_line
-from batchdrop.domain.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.requests.request import request_line
+from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 
 PARAMS = b'{"model":"claude-haiku-5-5","max_tokens":16,"messages":[{"role":"user","content":"%b"}]}'
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import Lock
 
-from batchdrop.domain.request_tokens import request_size
 from batchdrop.errors import AccountTrouble, CountRefused, RateLimited
+from batchdrop.money.prompt_tokens import request_size
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from batchdrop.domain.job_event import JobEvent
+from batchdrop.job.job_event import JobEvent
 from batchdrop.ports import EventNotTaken
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from local.expand_template import expand_template
-from local.resolve_template import resolve_template
+from batchdrop.local.expand_template import expand_template
+from batchdrop.local.resolve_template import resolve_template
 from tests.project import ROOT
 from tools.findings import EVERYTHING
 

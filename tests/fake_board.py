@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from batchdrop.domain.job_progress import ShardProgress
-from batchdrop.domain.slice import names_of_round
+from batchdrop.job.job_progress import ShardProgress
+from batchdrop.live_lane.slice import names_of_round
 from tests.live_fakes import FakeLeases
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.result import MessageBatch, RequestCounts
-from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.answers.result import MessageBatch, RequestCounts
 from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.submission import Halt, ShardFailure, Submission
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, RequestBody, Writer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.lease import Lease
-from batchdrop.domain.permits import PermitState, Versioned
-from batchdrop.domain.reply import Answer, Reply
+from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.permits import PermitState, Versioned
+from batchdrop.live_lane.reply import Answer, Reply
 from batchdrop.ports import TaskGone
 from tests.fakes import message
 

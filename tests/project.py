@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from local.sam_template import read_template
+from batchdrop.local.sam_template import read_template
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))

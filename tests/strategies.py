@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from batchdrop.domain.upload import Upload
+from batchdrop.job.upload import Upload
 
 # Text that breaks naive code, one piece each.
 NASTY = [

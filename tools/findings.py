@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from local.expand_template import expand_template
-from local.resolve_template import resolve_template
+from batchdrop.local.expand_template import expand_template
+from batchdrop.local.resolve_template import resolve_template
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / ".checkov.yaml"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.job_event import MAX_MESSAGE_CHARS, VERSION, JobEvent
+from batchdrop.job.job_event import MAX_MESSAGE_CHARS, VERSION, JobEvent
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "job-event.schema.json"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.answer_fields import SCALARS
-from batchdrop.domain.recipe import FORBIDDEN_PARAMS, Recipe
+from batchdrop.answers.fields import SCALARS
+from batchdrop.recipe.recipe import FORBIDDEN_PARAMS, Recipe
 
 PATH = Path(__file__).parents[1] / "docs" / "recipe.schema.json"
 

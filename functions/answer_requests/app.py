@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.slice import SliceCounts
-from batchdrop.usecases.ask_for_page import ask_for_page
-from batchdrop.usecases.serve_slice import LiveParts, Served, serve_slice
+from batchdrop.finish.request_page import ask_for_page
+from batchdrop.live_lane.serve_slice import LiveParts, Served, serve_slice
+from batchdrop.live_lane.slice import SliceCounts
 
 logger = Logger()
 metrics = Metrics()

@@ -8,8 +8,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.usecases.await_approval import await_approval
+from batchdrop.job.await_approval import await_approval
+from batchdrop.job.manifest import UploadRecord
 
 logger = Logger()
 metrics = Metrics()

@@ -9,15 +9,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.job_event import job_ended
-from batchdrop.domain.job_figures import Spent, figures
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.summary import Summary, fault_of
+from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.errors import JobCanceled, JobFailed, LedgerContended
-from batchdrop.usecases.close_job import close_job
-from batchdrop.usecases.queue_places import QueuePlaces
-from batchdrop.usecases.spent_before import spent_before
-from batchdrop.usecases.tell_job_state import tell_job_state
+from batchdrop.finish.close_job import close_job
+from batchdrop.finish.spent_before import spent_before
+from batchdrop.job.job_event import job_ended
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.tell_job_state import tell_job_state
+from batchdrop.report.job_figures import Spent, figures
+from batchdrop.report.summary import Summary, fault_of
 
 logger = Logger()
 metrics = Metrics()

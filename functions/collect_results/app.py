@@ -8,10 +8,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.shard_state import ShardState, as_state
 from batchdrop.errors import RateLimited
-from batchdrop.usecases.collect_results import collect_results
-from batchdrop.usecases.show_progress import note_progress
+from batchdrop.finish.collect_results import collect_results
+from batchdrop.finish.show_progress import note_progress
+from batchdrop.job.shard_state import ShardState, as_state
 
 logger = Logger()
 metrics = Metrics()

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.usecases.guard_retention import guard_retention
+from batchdrop.job.guard_retention import guard_retention
 
 logger = Logger()
 metrics = Metrics()

@@ -10,12 +10,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.batch_queue import QueuePlaces
+from batchdrop.finish.show_progress import note_progress
+from batchdrop.job.shard_state import ShardState, as_state
+from batchdrop.live_lane.plan_slices import plan_slices
 from batchdrop.ports import Clock
-from batchdrop.usecases.admission import Admission, MustWait
-from batchdrop.usecases.plan_slices import plan_slices
-from batchdrop.usecases.queue_places import QueuePlaces
-from batchdrop.usecases.show_progress import note_progress
 
 logger = Logger()
 metrics = Metrics()

@@ -10,13 +10,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.result import MessageBatch
-from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.admission.batch_queue import QueuePlaces
+from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.poll_batch import poll_batch
 from batchdrop.errors import LedgerContended
+from batchdrop.finish.show_progress import show_progress
+from batchdrop.job.shard_state import ShardState, as_state
 from batchdrop.ports import Clock
-from batchdrop.usecases.poll_batch import poll_batch
-from batchdrop.usecases.queue_places import QueuePlaces
-from batchdrop.usecases.show_progress import show_progress
 
 logger = Logger()
 metrics = Metrics()

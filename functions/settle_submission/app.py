@@ -9,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.shard_state import ShardState, as_state
-from batchdrop.usecases.settle_submission import settle_submission
+from batchdrop.batch_lane.settle_submission import settle_submission
+from batchdrop.job.shard_state import ShardState, as_state
 
 logger = Logger()
 metrics = Metrics()

@@ -7,8 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
 from batchdrop.errors import JobClosedSince
+from batchdrop.finish.show_progress import draw_page
 from batchdrop.ports import ObjectChanged
-from batchdrop.usecases.show_progress import draw_page
 
 logger = Logger()
 

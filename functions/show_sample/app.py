@@ -8,11 +8,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.job_event import job_awaits_approval
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.sample import SampleReport
-from batchdrop.usecases.show_sample import ShowingParts, show_sample
-from batchdrop.usecases.tell_job_state import tell_job_state
+from batchdrop.finish.show_sample import ShowingParts, show_sample
+from batchdrop.job.job_event import job_awaits_approval
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.sample import SampleReport
+from batchdrop.job.tell_job_state import tell_job_state
 
 logger = Logger()
 metrics = Metrics()

@@ -9,13 +9,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.adapters.s3_event import uploads_in
-from batchdrop.domain.job_event import JobEvent, job_split, job_started
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.sharding import ShardLimits
-from batchdrop.usecases.split_upload import split_upload
-from batchdrop.usecases.start_job import start_job
-from batchdrop.usecases.tell_job_state import tell_job_state
+from batchdrop.adapters.aws.s3_event import uploads_in
+from batchdrop.job.job_event import JobEvent, job_split, job_started
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.start_job import start_job
+from batchdrop.job.tell_job_state import tell_job_state
+from batchdrop.requests.sharding import ShardLimits
+from batchdrop.split.split_upload import split_upload
 
 logger = Logger()
 metrics = Metrics()

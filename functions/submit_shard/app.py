@@ -9,13 +9,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.domain.polling import wait_seconds
-from batchdrop.domain.shard_state import ShardState, as_state
+from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.batch_queue import QueuePlaces
+from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import RateLimited
+from batchdrop.job.polling import wait_seconds
+from batchdrop.job.shard_state import ShardState, as_state
 from batchdrop.ports import Clock
-from batchdrop.usecases.admission import Admission, MustWait
-from batchdrop.usecases.queue_places import QueuePlaces
-from batchdrop.usecases.submit_shard import submit_shard
 
 logger = Logger()
 metrics = Metrics()

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.usecases.watch_jobs import watch_jobs
+from batchdrop.job.watch_jobs import watch_jobs
 
 logger = Logger()
 metrics = Metrics()

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.domain.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
-from batchdrop.domain.polling import (
+from batchdrop.batch_lane.poll_batch import poll_batch
+from batchdrop.errors import ApiUnavailable
+from batchdrop.job.polling import (
     JITTER,
     LONGEST_WAIT,
     MOST_LOOKS,
@@ -19,10 +20,9 @@ from batchdrop.domain.polling import (
     turn_seconds,
     wait_seconds,
 )
-from batchdrop.domain.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
-from batchdrop.domain.shard_state import ShardState, as_state
-from batchdrop.errors import ApiUnavailable
-from batchdrop.usecases.poll_batch import poll_batch
+from batchdrop.job.shard_state import ShardState, as_state
+from batchdrop.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
+from batchdrop.recipe.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.bodies import create_body
 from tests.fakes import FakeBatchApi, FakeClock, FakeLedger

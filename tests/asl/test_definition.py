@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchdrop import errors
-from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.limits import LEDGER_KEPT
 from tests.asl.walker import all_states, levels, targets
 from tests.project import FUNCTIONS, ROOT, definition, template
 
@@ -264,7 +264,7 @@ def test_names_are_one() -> None:
         assert (f"${{{resource}Arn}}" in TEXT) == is_called
         wanted = None if not is_called else {"Fn::GetAtt": [resource, "Arn"]}
         assert substitutions.get(f"{resource}Arn") == wanted
-        assert (ROOT / "layers" / "core" / "batchdrop" / "usecases" / f"{function}.py").is_file()
+        assert len([*(ROOT / "layers" / "core" / "batchdrop").glob(f"*/{function}.py")]) == 1
         assert (ROOT / "events" / f"{function}.json").is_file()
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.domain.polling import MOST_LOOKS_IN_ALL
-from batchdrop.domain.recipe import DEFAULT_ROUNDS
-from batchdrop.domain.submission import ShardFailure
-from local.claude_api.testing import running_emulator
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.job.polling import MOST_LOOKS_IN_ALL
+from batchdrop.job.submission import ShardFailure
+from batchdrop.local.claude_api.testing import running_emulator
+from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.aws import client
 from tests.functions.lambdas import BUCKET, STATE, UPLOAD, Cloud, Context, cloud, forget, load, set_environment

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from batchdrop.domain.limits import MAX_ANSWER_BYTES
-from benchmarks.scale_chart import Line, chart
-from benchmarks.scale_cost import bill_of, standing_usd
-from benchmarks.scale_counts import TASKS, counts_of, events_of, states_of_job, states_of_shards
-from benchmarks.scale_job import ScaleJob
-from benchmarks.scale_model import BAR
-from benchmarks.scale_time import TIERS, at_tier, took
+from batchdrop.limits import MAX_ANSWER_BYTES
+from benchmarks.scale.chart import Line, chart
+from benchmarks.scale.cost import bill_of, standing_usd
+from benchmarks.scale.counts import TASKS, counts_of, events_of, states_of_job, states_of_shards
+from benchmarks.scale.job import ScaleJob
+from benchmarks.scale.model import BAR
+from benchmarks.scale.time import TIERS, at_tier, took
 from tests.asl.test_a_day import CHILD, SlowService, _item
 from tests.asl.walker import Walk, Walker, all_states
 from tests.project import ROOT, definition

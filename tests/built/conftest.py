@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.aws import REGION
 from tests.functions.lambdas import Cloud, cloud, declared_variables, environment
 from tools.invoke.artifacts import built

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.built.conftest import Run
 from tests.functions.lambdas import STATE, UPLOAD, Cloud
 from tests.project import FUNCTIONS, event

@@ -8,7 +8,7 @@ from anthropic import Anthropic
 from anthropic.types.messages import MessageBatch
 from anthropic.types.messages.batch_create_params import Request
 
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 
 MODEL = "claude-haiku-5-5"
 HEADERS = {"x-api-key": "sk-test", "anthropic-version": "2026-10-21"}

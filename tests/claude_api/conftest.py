@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from anthropic import Anthropic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.claude_api.alternatives import alternatives_in
-from local.claude_api.sentiment import sentiment
-from local.claude_api.testing import RunningEmulator
-from local.claude_api.tokens import count_tokens, cut_to_tokens
+from batchdrop.local.claude_api.alternatives import alternatives_in
+from batchdrop.local.claude_api.sentiment import sentiment
+from batchdrop.local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
 from tests.claude_api.asks import MODEL, finished, params, requests, result
 
 

@@ -9,7 +9,7 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types.messages import MessageBatch
 
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import HEADERS, fates, finished, requests
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.message_types import CacheCreation, Usage
-from local.claude_api.prices import MODELS, TABLE, picodollars, usd
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.message_types import CacheCreation, Usage
+from batchdrop.local.claude_api.prices import MODELS, TABLE, picodollars, usd
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import MODEL, params, requests
 
 

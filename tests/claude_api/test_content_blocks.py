@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.content import MAX_IMAGE_BYTES
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.content import MAX_IMAGE_BYTES
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import error_of, params, post, result
 from tests.documents import FOLDER, document
 

@@ -1,7 +1,6 @@
 """The judge's endpoints, the clock, and the emulator as a process."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,8 +12,8 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.clock import EmulatedClock, rfc3339
-from local.claude_api.testing import Emulator, RunningEmulator, running_emulator
+from batchdrop.local.claude_api.clock import EmulatedClock, rfc3339
+from batchdrop.local.claude_api.testing import Emulator, RunningEmulator, running_emulator
 from tests.claude_api.asks import finished, params, requests
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +120,16 @@ def test_it_says_what_it_is(emulator: RunningEmulator) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path, number: int) -> None:
     """One line on stdout, a clean exit, and no files left behind."""
-    command = [sys.executable, "-m", "local.claude_api", "--speed", "0", "--batch-seconds", "7", "--state-dir"]
+    command = [
+        sys.executable,
+        "-m",
+        "batchdrop.local.claude_api",
+        "--speed",
+        "0",
+        "--batch-seconds",
+        "7",
+        "--state-dir",
+    ]
     with subprocess.Popen([*command, tmp_path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -138,7 +146,7 @@ def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path, 
 
 def test_wrong_flags_are_told(tmp_path: Path) -> None:
     """Exit code 2 and the reason, not a traceback."""
-    command = [sys.executable, "-m", "local.claude_api", "--errored-rate", "5"]
+    command = [sys.executable, "-m", "batchdrop.local.claude_api", "--errored-rate", "5"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.returncode == 2
     assert "errored_rate" in ended.stderr
@@ -148,9 +156,10 @@ def test_wrong_flags_are_told(tmp_path: Path) -> None:
 def test_the_emulator_imports_nothing_of_the_product() -> None:
     """It is the judge: neither the product, nor the command line, nor the SDK is loaded with it."""
     code = (
-        "import sys, local.claude_api.__main__, local.claude_api.testing\n"
-        "print([name for name in sys.modules if name.split('.')[0] in ('batchdrop', 'cli', 'anthropic', 'boto3')])"
+        "import sys, batchdrop.local.claude_api.__main__, batchdrop.local.claude_api.testing\n"
+        "own = ('batchdrop', 'batchdrop.local')\n"
+        "seen = [name for name in sys.modules if name.split('.')[0] in ('batchdrop', 'anthropic', 'boto3')]\n"
+        "print([name for name in seen if name not in own and not name.startswith('batchdrop.local.claude_api')])"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import MODEL, params
 
 ASKED: Any = [{"role": "user", "content": "How are you today?"}]

@@ -9,11 +9,11 @@ import httpx2
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
 
-from local.claude_api.app import create_app
-from local.claude_api.faults import ENDPOINTS, Fault
-from local.claude_api.settings import Settings
-from local.claude_api.state import EmulatorState
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.app import create_app
+from batchdrop.local.claude_api.faults import ENDPOINTS, Fault
+from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import finished, one, params, requests
 
 

@@ -6,9 +6,9 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.clock import EmulatedClock
-from local.claude_api.limits import Bucket
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.clock import EmulatedClock
+from batchdrop.local.claude_api.limits import Bucket
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import params, requests
 
 GROUPS = ("requests", "tokens", "input-tokens", "output-tokens")

@@ -10,10 +10,10 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from anthropic.types import Message
 
-from local.claude_api.app import create_app
-from local.claude_api.settings import Settings
-from local.claude_api.state import EmulatorState
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.app import create_app
+from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import MODEL, error_of, finished, one, params, post, requests, result
 
 

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from anthropic import Anthropic
 
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import finished, requests
 
 

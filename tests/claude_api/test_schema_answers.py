@@ -10,13 +10,13 @@ from anthropic import Anthropic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.claude_api.asking import Asker, read_request
-from local.claude_api.dice import Dice
-from local.claude_api.errors import ApiError
-from local.claude_api.fates import ANSWERED
-from local.claude_api.schema_answers import instance_of
-from local.claude_api.schema_rules import schema_fault
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.asking import Asker, read_request
+from batchdrop.local.claude_api.dice import Dice
+from batchdrop.local.claude_api.errors import ApiError
+from batchdrop.local.claude_api.fates import ANSWERED
+from batchdrop.local.claude_api.schema_answers import instance_of
+from batchdrop.local.claude_api.schema_rules import schema_fault
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import params, result
 
 NAMES = st.text(alphabet="abcdef", min_size=1, max_size=4)

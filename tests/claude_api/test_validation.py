@@ -9,8 +9,8 @@ from anthropic import Anthropic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.claude_api.batch_body import index_body
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.batch_body import index_body
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import MODEL, error_of, finished, params, post, requests, result
 
 

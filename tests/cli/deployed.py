@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 from moto.stepfunctions.models import stepfunctions_backends
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.submission import ShardFailure
-from cli.deployment import Deployment, find_deployment
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.cli.deployment import Deployment, find_deployment
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.submission import ShardFailure
 from tests.aws import REGION, client, dynamodb
 from tests.fakes import START, FakeBatchApi
+from tests.jobs import JOB, World
 from tests.project import template
 from tests.tables import create_ledger_table
-from tests.usecases.jobs import JOB, World
 
 ACCOUNT = "123456789012"
 BUCKET = f"batchdrop-{ACCOUNT}-{REGION}"

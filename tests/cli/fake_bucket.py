@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cli.bucket import Stored
+from batchdrop.cli.bucket import Stored
 from tests.fakes import FakeObjectStore
 
 WRITTEN_AT = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)

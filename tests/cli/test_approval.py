@@ -14,17 +14,17 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.usecases.await_approval import await_approval
-from cli.approval import approve, as_text, cost_words, decide_on_sample
-from cli.deployment import Deployment
-from cli.job_control import NoSuchJobError, cancel
-from cli.job_view import JobView, Stage
-from cli.main import app
-from cli.voice import Voice
-from cli.watching import _asking_for_approval
-from local.service_processes import free_port
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
+from batchdrop.cli.console import Voice
+from batchdrop.cli.deployment import Deployment
+from batchdrop.cli.job.job_control import NoSuchJobError, cancel
+from batchdrop.cli.job.job_view import JobView, Stage
+from batchdrop.cli.job.watching import _asking_for_approval
+from batchdrop.cli.main import app
+from batchdrop.cli.run.approval import approve, as_text, cost_words, decide_on_sample
+from batchdrop.job.await_approval import await_approval
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.local.service_processes import free_port
 from tests.approval_fakes import FakeApprovals
 from tests.fakes import START, FakeClock, FakeLedger
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from batchdrop.cli.check.checking import Exact, check_file, check_recipe, checked_file
+from batchdrop.cli.console import Voice
+from batchdrop.cli.run.service import Service
 from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected
-from cli.checking import Exact, check_file, check_recipe, checked_file
-from cli.service import Service
-from cli.voice import Voice
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 
 RECIPE = "model: claude-haiku-5-5\nmax_tokens: 100\nprompt: 'Review: {{ x }}'\n"
 OWN = (

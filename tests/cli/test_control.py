@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from local.service_processes import free_port
+from batchdrop.cli.main import app
+from batchdrop.local.service_processes import free_port
 
 
 @pytest.mark.parametrize("command", ["cancel", "resume"])

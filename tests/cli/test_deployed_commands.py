@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.submission import Halt
-from batchdrop.usecases.job_files import write_manifest
-from cli.main import app
-from cli.sending import Dropping, NotStartedError, await_job, drop
-from cli.voice import Voice
+from batchdrop.cli.console import Voice
+from batchdrop.cli.main import app
+from batchdrop.cli.run.sending import Dropping, NotStartedError, await_job, drop
+from batchdrop.job.job_files import write_manifest
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.submission import Halt
 from tests.aws import client
 from tests.cli.deployed import BUCKET, Deployed, upload_of
 from tests.fakes import START, FakeBatchApi, errored, succeeded
-from tests.usecases.jobs import JOB, World
+from tests.jobs import JOB, World
 
 ROWS = b"x,y\ngood,1\nbad,2\nshort\nworse,4\ncut,5\n"
 RECIPE = "model: claude-haiku-5-5\nprompt: 'ask {{ x }} {{ y }}'\nlane: batch\n"

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from batchdrop.bootstrap import PLACEHOLDER_KEY
-from cli.deployment import Deployment, NotDeployedError
-from cli.doctor import machine, service, services, stack
-from cli.doctor.examination import examined
-from cli.doctor.findings import Finding, Level, looked
-from cli.main import app
-from local.claude_api.testing import running_emulator
-from local.sam_template import computed_alarms, read_template, template_of_text
+from batchdrop.cli.deployment import Deployment, NotDeployedError
+from batchdrop.cli.doctor import machine, service, services, stack
+from batchdrop.cli.doctor.examination import examined
+from batchdrop.cli.doctor.findings import Finding, Level, looked
+from batchdrop.cli.main import app
+from batchdrop.local.claude_api.testing import running_emulator
+from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
 from tests.cli.deployed import BUCKET, Deployed
 from tests.project import ROOT

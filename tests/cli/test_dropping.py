@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.dropping import Drop, NotDroppableError
+from batchdrop.cli.run.dropping import Drop, NotDroppableError
 
 
 @pytest.fixture

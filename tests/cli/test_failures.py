@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli import failures
-from cli.failures import MOST_KINDS, MOST_SAMPLES, failures_in, kind_of
+from batchdrop.cli.job import failures
+from batchdrop.cli.job.failures import MOST_KINDS, MOST_SAMPLES, failures_in, kind_of
 
 
 def lines(*rows: dict[str, object]) -> Iterator[bytes]:

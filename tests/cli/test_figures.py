@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cli.figures import counted, dollars, duration, moment, rate, size
+from batchdrop.cli.job.figures import counted, dollars, duration, moment, rate, size
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.domain.job_progress import ShardProgress
-from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.domain.row import Cursor
-from batchdrop.domain.submission import ShardFailure, Submission
-from batchdrop.domain.tally import Tally
-from batchdrop.usecases.job_files import write_manifest
-from cli.job_view import JobWatcher, Stage, find_execution
+from batchdrop.cli.job.job_view import JobWatcher, Stage, find_execution
+from batchdrop.job.job_files import write_manifest
+from batchdrop.job.job_progress import ShardProgress
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.job.submission import ShardFailure, Submission
+from batchdrop.report.tally import Tally
+from batchdrop.requests.row import Cursor
 from tests.cli.fake_bucket import FakeBucket
 from tests.fakes import FakeLedger
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from cli.jobs import JobStatus, NoSuchJobError, executions, find_job, job_id_of, newest_executions, results_prefix
+from batchdrop.cli.job.jobs import (
+    JobStatus,
+    NoSuchJobError,
+    executions,
+    find_job,
+    job_id_of,
+    newest_executions,
+    results_prefix,
+)
 from tests.cli.deployed import MACHINE, Deployed, upload_of
 from tests.fakes import START
 

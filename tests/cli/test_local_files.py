@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from batchdrop.domain.recipe import Attach
+from batchdrop.cli.check.checking import check_file
+from batchdrop.cli.check.local_files import LocalFiles, named_only
 from batchdrop.ports import ObjectMissing
-from cli.checking import check_file
-from cli.local_files import LocalFiles, named_only
+from batchdrop.recipe.recipe import Attach
 from tests.documents import document
 
 RECIPE = "model: claude-haiku-5-5\nprompt: What is {{ id }}?\nattach: {column: scan, as: image}\n"

@@ -33,7 +33,7 @@ def _batchdrop(command: Command) -> psutil.Process:
 
 MOMENTS: dict[str, Callable[[Command], object]] = {
     "at once": lambda command: command.processes("bin/batchdrop", "demo"),
-    "starting": lambda command: command.processes("leash.py", "ministack"),
+    "starting": lambda command: command.processes("parent_watchdog.py", "ministack"),
     "deploying": lambda command: "bucket created" in _log(command, "ministack.log"),
     "splitting": lambda command: "dropped reviews.csv" in command.output,
     "asking": lambda command: "asking" in command.output,

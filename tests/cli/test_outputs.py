@@ -10,10 +10,10 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
-from cli.bucket import JobBucket
-from cli.fetching import fetch_files
-from cli.outputs import ROWS_SHOWN, show_results
-from cli.transfers import Transfer
+from batchdrop.cli.bucket import JobBucket
+from batchdrop.cli.run.fetching import fetch_files
+from batchdrop.cli.run.outputs import ROWS_SHOWN, show_results
+from batchdrop.cli.run.transfers import Transfer
 
 SUMMARY: dict[str, Any] = {
     "tally": {"rows": 1_234, "answered": 1_230, "failed": 3, "rejected": 1},

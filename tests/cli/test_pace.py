@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from batchdrop.domain.tally import Tally
-from batchdrop.domain.tokens import Tokens
-from cli.job_view import JobView, ShardView, Stage
-from cli.pace import job_pace, rows_done, shard_pace
+from batchdrop.answers.tokens import Tokens
+from batchdrop.cli.job.job_view import JobView, ShardView, Stage
+from batchdrop.cli.job.pace import job_pace, rows_done, shard_pace
+from batchdrop.report.tally import Tally
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 USD = Tokens("claude-haiku-5-5", answers=1, input=1_000_000)  # 5 cents in a Message Batch

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from batchdrop.domain.tally import Tally
-from cli.job_view import JobView, ShardView, Stage
-from cli.picture import SHARDS_SHOWN, picture
+from batchdrop.cli.job.job_view import JobView, ShardView, Stage
+from batchdrop.cli.job.picture import SHARDS_SHOWN, picture
+from batchdrop.report.tally import Tally
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 JOB = "20261122T120000-0123456789"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from batchdrop.domain.tally import Tally
-from cli.job_view import JobView, ShardView, Stage
-from cli.picture import picture
-from cli.progress import follow, follow_in_lines
+from batchdrop.cli.job.job_view import JobView, ShardView, Stage
+from batchdrop.cli.job.picture import picture
+from batchdrop.cli.job.progress import follow, follow_in_lines
+from batchdrop.report.tally import Tally
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ESCAPE = "\x1b"

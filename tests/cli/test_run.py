@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from local.claude_api.testing import running_emulator
+from batchdrop.local.claude_api.testing import running_emulator
 from tests.cli.commands import BATCHDROP, write_example
 from tests.cli.conftest import Starts
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.deployment import WhichStackError, find_deployment
-from cli.running_stacks import RunningStack, noted, notes_folder, running_stacks
+from batchdrop.cli.deployment import WhichStackError, find_deployment
+from batchdrop.cli.run.running_stacks import RunningStack, noted, notes_folder, running_stacks
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.service import EMULATED_WAIT_SCALE, REAL_BASE_URL, ServiceUnclearError, service_of
+from batchdrop.cli.run.service import EMULATED_WAIT_SCALE, REAL_BASE_URL, ServiceUnclearError, service_of
 
 URL, KEY = "https://claude.example", "sk-ant-mine"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws_clients import AwsClients
-from local.claude_api.testing import Emulator
+from batchdrop.local.aws_clients import AwsClients
+from batchdrop.local.claude_api.testing import Emulator
 from tests.cli.commands import BATCHDROP, Command, start
 from tests.local.polling import eventually
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
-from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.submission import Halt
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
+from batchdrop.job.submission import Halt
+from batchdrop.limits import LEDGER_KEPT
 from batchdrop.ports import Approvals
 from tests.approval_fakes import FakeApprovals
 from tests.aws import dynamodb

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-from batchdrop.domain.result import Canceled, RequestCounts, ResultLine
+from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.answers.result import Canceled, RequestCounts, ResultLine
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -21,8 +21,8 @@ from batchdrop.errors import (
     SubmissionRefused,
     SubmissionUncertain,
 )
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from batchdrop.ports import BatchApi
-from local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import Body, create_body
 from tests.fakes import FakeBatchApi
 

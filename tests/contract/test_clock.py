@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from batchdrop.adapters.clock import InvocationClock
+from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.ports import Clock
 from tests.fakes import FakeClock
 

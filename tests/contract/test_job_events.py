@@ -13,10 +13,10 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from batchdrop.adapters.eventbridge import TRIES, EventBridgeJobEvents
-from batchdrop.adapters.stepfunctions import StepFunctionsOpenJobs
-from batchdrop.domain.job_event import JobEvent, encoded, job_split
-from batchdrop.domain.manifest import UploadRecord
+from batchdrop.adapters.aws.eventbridge import TRIES, EventBridgeJobEvents
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsOpenJobs
+from batchdrop.job.job_event import JobEvent, encoded, job_split
+from batchdrop.job.manifest import UploadRecord
 from batchdrop.ports import EventNotTaken, JobEvents, OpenJobs
 from tests.aws import client
 from tests.event_fakes import FakeJobEvents, FakeOpenJobs

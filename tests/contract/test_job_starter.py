@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
-from batchdrop.domain.manifest import UploadRecord
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsJobStarter
+from batchdrop.job.manifest import UploadRecord
 from batchdrop.ports import JobStarter
 from tests.aws import client
 from tests.fakes import START, FakeJobStarter

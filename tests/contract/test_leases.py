@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb_live import DynamoLeases
-from batchdrop.domain.lease import Lease
-from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
+from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.lease import Lease
 from batchdrop.ports import Leases
 from tests.aws import dynamodb
 from tests.fakes import START

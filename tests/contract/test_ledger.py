@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.submission import Halt, ShardFailure, Submission
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.job.submission import Halt, ShardFailure, Submission
+from batchdrop.limits import LEDGER_KEPT
 from batchdrop.ports import Ledger
 from tests.aws import dynamodb
 from tests.fakes import START, FakeLedger

@@ -12,11 +12,11 @@ import anthropic
 import msgspec
 import pytest
 
-from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
-from batchdrop.domain.live_line import usage_of
-from batchdrop.domain.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
+from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from batchdrop.errors import AccountTrouble
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
+from batchdrop.live_lane.result_line import usage_of
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import PARAMS
 from tests.live_fakes import FakeMessageApi, prompt_of
 from tests.virtual_time import run

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from batchdrop.adapters.s3 import S3ObjectStore
-from batchdrop.adapters.s3_multipart import PART
-from batchdrop.domain.limits import MIN_PIECE_BYTES
+from batchdrop.adapters.aws.s3 import S3ObjectStore
+from batchdrop.adapters.aws.s3_multipart import PART
+from batchdrop.limits import MIN_PIECE_BYTES
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, ObjectStore
 from tests.aws import client
 from tests.fakes import FakeObjectStore

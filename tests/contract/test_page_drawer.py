@@ -5,7 +5,7 @@ from datetime import datetime
 
 from botocore.stub import ANY, Stubber
 
-from batchdrop.adapters.lambda_pages import LambdaPageDrawer
+from batchdrop.adapters.aws.lambda_pages import LambdaPageDrawer
 from tests.aws import client
 from tests.project import event
 

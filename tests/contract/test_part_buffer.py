@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.s3_multipart import SMALL, PartBuffer
+from batchdrop.adapters.aws.s3_multipart import SMALL, PartBuffer
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 17))

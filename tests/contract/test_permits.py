@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb_live import DynamoPermits
-from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.permits import UNSEEN, Bucket, PermitState, Versioned
+from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
+from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.permits import UNSEEN, Bucket, PermitState, Versioned
 from batchdrop.ports import Permits
 from tests.aws import dynamodb
 from tests.fakes import START

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb_live import DynamoLeases
-from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
-from batchdrop.domain.job_progress import ShardProgress
-from batchdrop.domain.limits import LEDGER_KEPT
-from batchdrop.domain.slice import names_of_round
+from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
+from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
+from batchdrop.job.job_progress import ShardProgress
+from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.slice import names_of_round
 from batchdrop.ports import Leases, ProgressBoard
 from tests.aws import dynamodb
 from tests.fake_board import FakeProgressBoard

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from batchdrop.adapters.s3 import REOPENINGS, S3ObjectStore
+from batchdrop.adapters.aws.s3 import REOPENINGS, S3ObjectStore
 from batchdrop.ports import ObjectChanged
 
 BODY = bytes(range(256)) * 16

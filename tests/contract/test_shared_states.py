@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from batchdrop.adapters.dynamodb_states import TRIES, DynamoSharedStates
-from batchdrop.domain.limits import LEDGER_KEPT
+from batchdrop.adapters.aws.dynamodb_states import TRIES, DynamoSharedStates
 from batchdrop.errors import LedgerContended
+from batchdrop.limits import LEDGER_KEPT
 from batchdrop.ports import Changed, SharedStates
 from tests.admission_fakes import FakeSharedStates
 from tests.aws import dynamodb

@@ -10,8 +10,8 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from batchdrop.adapters.sqs import SqsQueue
-from batchdrop.adapters.stepfunctions import MAX_CAUSE, StepFunctionsTaskTokens
+from batchdrop.adapters.aws.sqs import SqsQueue
+from batchdrop.adapters.aws.stepfunctions import MAX_CAUSE, StepFunctionsTaskTokens
 from batchdrop.ports import TaskGone, TaskTokens
 from tests.aws import client
 from tests.live_fakes import FakeQueue, FakeTaskTokens

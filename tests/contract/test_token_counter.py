@@ -11,10 +11,10 @@ import httpx2
 import msgspec
 import pytest
 
-from batchdrop.adapters.anthropic_tokens import AnthropicTokenCounter
+from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from batchdrop.ports import TokenCounter
-from local.claude_api.testing import RunningEmulator, running_emulator
 from tests.counting_fakes import FakeTokenCounter
 
 Counters = Callable[..., TokenCounter]

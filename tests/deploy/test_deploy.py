@@ -16,8 +16,8 @@ import boto3
 import pytest
 import yaml
 
-from local.sam_template import read_template, resources_of_type
-from local.service_processes import free_port
+from batchdrop.local.sam_template import read_template, resources_of_type
+from batchdrop.local.service_processes import free_port
 from tests.project import ROOT, template
 from tools.invoke.artifacts import BUILD, built
 

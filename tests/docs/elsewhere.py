@@ -13,10 +13,10 @@ TESTS = {
     "make deploy": "tests/deploy/test_deploy.py::test_deploy_asks_once_and_destroy_keeps_the_data",
     "make destroy": "tests/deploy/test_deploy.py::test_destroy_can_take_the_data_with_it",
     # Minutes on the embedded stack; its model against the definition and the packer:
-    "python -m benchmarks.scale_model": (
+    "python -m benchmarks.scale.model": (
         "tests/benchmarks/test_scale_model.py::test_a_shard_enters_the_states_that_the_definition_says"
     ),
-    "python -m local.claude_api": (
+    "python -m batchdrop.local.claude_api": (
         "tests/claude_api/test_control.py::test_the_process_says_where_it_listens_and_ends_on_a_signal"
     ),
 }

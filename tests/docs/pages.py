@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.project import ROOT
 
 PAGES = (
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "local/claude_api/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "layers/core/batchdrop/local/claude_api/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 _BLOCK = re.compile(r"^```(?P<kind>\w*)[ ]?(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from cli.main import app
+from batchdrop.cli.main import app
 from tests.docs import aws_cli
 from tests.docs.pages import PAGES, code_spans, page_name, read_page
 from tests.docs.shell import simple_commands

@@ -11,7 +11,7 @@ import pytest
 from tests.docs.pages import PAGES, code_spans, page_name, read_page
 from tests.project import ROOT, template
 
-SOURCES = ("template.yaml", "statemachines", "functions", "layers/core/batchdrop", "cli", "local", "tools", "Makefile")
+SOURCES = ("template.yaml", "statemachines", "functions", "layers/core/batchdrop", "tools", "Makefile")
 # Names of AWS, of the API, of CloudFormation and of packages that no source of ours has to spell.
 OTHERS = {
     "StopExecution",

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from batchdrop.domain.answer_shape import answer_shape, schema_file
-from batchdrop.domain.prices import parse_prices
-from batchdrop.domain.recipe import parse_recipe
-from batchdrop.domain.request import RecipeRequests
+from batchdrop.answers.shape import answer_shape, schema_file
+from batchdrop.money.prices import parse_prices
+from batchdrop.recipe.recipe import parse_recipe
+from batchdrop.requests.request import RecipeRequests
 from tests.docs.pages import PAGES, Block, blocks, page_name, read_page
-from tests.domain.recipe_page import whole
+from tests.recipe.recipe_page import whole
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 BLOCKS = [

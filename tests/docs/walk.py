@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.aws_clients import AwsClients
+from batchdrop.local.aws_clients import AwsClients
 from tests.cli.commands import BATCHDROP
 from tests.cli.terminal import in_terminal
 from tests.docs import aws_cli

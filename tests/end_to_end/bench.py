@@ -8,10 +8,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from cli import job_control
-from cli.deployment import find_deployment
-from local.claude_api.testing import Emulator
-from local.stack import EmbeddedStack
+from batchdrop.cli.deployment import find_deployment
+from batchdrop.cli.job import job_control
+from batchdrop.local.claude_api.testing import Emulator
+from batchdrop.local.stack import EmbeddedStack
 from tests.local.polling import eventually
 
 JOB_SECONDS = 150.0  # a job takes about two; the first one, whose functions still start, about twelve

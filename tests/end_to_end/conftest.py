@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 from tests.end_to_end.bench import Bench
 
 WAIT_SCALE = 1 / 20_000  # a wait of five minutes takes 15 ms; the emulator's clock runs as much faster

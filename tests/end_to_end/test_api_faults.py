@@ -6,9 +6,9 @@ import anthropic
 import pytest
 from typer.testing import CliRunner
 
-from cli import job_control
-from cli.deployment import find_deployment
-from cli.main import app
+from batchdrop.cli.deployment import find_deployment
+from batchdrop.cli.job import job_control
+from batchdrop.cli.main import app
 from tests.end_to_end.bench import Bench, EndedJob, csv_of
 from tests.local.polling import eventually
 

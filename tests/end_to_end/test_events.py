@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from cli import approval
-from cli.deployment import find_deployment
+from batchdrop.cli.deployment import find_deployment
+from batchdrop.cli.run import approval
 from tests.end_to_end.bench import Bench, csv_of
 from tests.end_to_end.conftest import ASK
 from tests.local.polling import eventually

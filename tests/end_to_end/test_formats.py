@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 from tests.end_to_end.bench import Bench, EndedJob
 from tests.end_to_end.conftest import WAIT_SCALE
 from tests.formats.tables import UPLOADS, Table, csv_file, plain, rows_of, table

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from boto3.dynamodb.conditions import Key
 
-from cli import job_control
-from cli.deployment import find_deployment
+from batchdrop.cli.deployment import find_deployment
+from batchdrop.cli.job import job_control
 from tests.end_to_end.bench import Bench, EndedJob, csv_of
 from tests.local.polling import eventually
 

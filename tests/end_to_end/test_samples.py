@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli import approval, job_control
-from cli.deployment import Deployment, find_deployment
+from batchdrop.cli.deployment import Deployment, find_deployment
+from batchdrop.cli.job import job_control
+from batchdrop.cli.run import approval
 from tests.end_to_end.bench import Bench, EndedJob, csv_of
 from tests.end_to_end.conftest import ASK
 from tests.local.polling import eventually

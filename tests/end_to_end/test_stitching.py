@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batchdrop.adapters.s3 import S3ObjectStore
-from batchdrop.domain.limits import MIN_PIECE_BYTES
-from batchdrop.domain.stitching import Strip, pieces_of
+from batchdrop.adapters.aws.s3 import S3ObjectStore
+from batchdrop.adapters.aws.s3_stitching import Strip, pieces_of
+from batchdrop.limits import MIN_PIECE_BYTES
 from batchdrop.ports import ObjectChanged
 from tests.end_to_end.bench import Bench
 from tests.end_to_end.conftest import SHARD_ROWS

@@ -10,14 +10,14 @@ from typing import Any
 import httpx2
 import msgspec
 
-from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-from local.claude_api.app import create_app
-from local.claude_api.batch_body import index_body
-from local.claude_api.batches import Batch
-from local.claude_api.clock import EmulatedClock
-from local.claude_api.faults import Fault
-from local.claude_api.settings import Settings
-from local.claude_api.state import EmulatorState, body_path
+from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.local.claude_api.app import create_app
+from batchdrop.local.claude_api.batch_body import index_body
+from batchdrop.local.claude_api.batches import Batch
+from batchdrop.local.claude_api.clock import EmulatedClock
+from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.state import EmulatorState, body_path
 from tests.faults.scheduler import Scheduler
 from tests.faults.storm import CREATE_IN_FLIGHT, Storm
 from tests.faults.transport import BASE_URL, EmulatorTransport, body_of

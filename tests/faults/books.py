@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from local.claude_api.batch_body import ID_WIDTH
-from local.claude_api.batches import Batch
-from local.claude_api.results import IDS_FILE
-from local.claude_api.state import EmulatorState
-from local.claude_api.testing import Emulator
+from batchdrop.local.claude_api.batch_body import ID_WIDTH
+from batchdrop.local.claude_api.batches import Batch
+from batchdrop.local.claude_api.results import IDS_FILE
+from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.testing import Emulator
 
 HEADERS = {"x-api-key": "sk-judge", "anthropic-version": "2026-10-21"}
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
+from batchdrop.local.sam_template import FUNCTION, globals_of, read_template, resources_of_type
 from batchdrop.settings import Settings
-from local.sam_template import FUNCTION, globals_of, read_template, resources_of_type
 from tests.faults.asl import ROOT
 
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))

@@ -15,12 +15,12 @@ from uuid import UUID
 
 from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 
-from batchdrop.adapters.dynamodb_live import DynamoLeases, DynamoPermits
-from batchdrop.adapters.sqs import SqsQueue
-from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
+from batchdrop.adapters.aws.dynamodb_live import DynamoLeases, DynamoPermits
+from batchdrop.adapters.aws.sqs import SqsQueue
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
+from batchdrop.live_lane import answer_flushes, answer_requests, plan_slices
 from batchdrop.ports import Leases, MessageApi, Permits, Queue, TaskTokens
 from batchdrop.settings import Settings
-from batchdrop.usecases import answer_flushes, answer_requests, plan_slices
 from tests.faults.actor_loop import ActorLoop
 from tests.faults.api import Claude
 from tests.faults.execution import TaskError

@@ -16,7 +16,7 @@ import aiohttp
 import httpx2
 import msgspec
 
-from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
+from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from tests.faults.actor_loop import ActorLoop
 from tests.faults.api import Claude
 from tests.faults.live_journal import DELIVERED, Call, Journal

@@ -10,11 +10,11 @@ from functools import cache
 
 import msgspec
 
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.domain.submission import Halt
-from batchdrop.usecases.approve_job import approve_job
-from batchdrop.usecases.await_approval import wake_waiting
-from batchdrop.usecases.resume_job import resume_job
+from batchdrop.job.approve_job import approve_job
+from batchdrop.job.await_approval import wake_waiting
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.resume_job import resume_job
+from batchdrop.job.submission import Halt
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
 from tests.faults.execution import Execution

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local.sam_template import read_template
+from batchdrop.local.sam_template import read_template
 from tests.faults.asl import ROOT
 from tests.faults.execution import TaskError
 from tests.faults.scheduler import Scheduler, Signal

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
-from batchdrop.domain.manifest import UploadRecord
-from batchdrop.usecases.resume_job import resume_job
-from local.claude_api.testing import Emulator
-from local.stack import EmbeddedStack
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsJobStarter
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.resume_job import resume_job
+from batchdrop.local.claude_api.testing import Emulator
+from batchdrop.local.stack import EmbeddedStack
 from tests.faults.books import HttpBooks
 from tests.faults.judge import Ending, Judge, Verdict
 from tests.faults.schedule import Schedule

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from batchdrop.adapters.s3_multipart import Stored
+from batchdrop.adapters.aws.s3_multipart import Stored
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 from tests.faults.storm import WRITE_IN_FLIGHT, Storm
 

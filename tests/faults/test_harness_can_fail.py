@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.adapters.dynamodb import DynamoLedger
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.outcome import Outcome
-from batchdrop.domain.result import MessageBatch
-from batchdrop.domain.row import StoredRow
+from batchdrop.admission.admission import Admission
+from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import SubmissionUncertain
 from batchdrop.ports import BatchApi, Formats, Ledger, OutputFormat, PartWriter, RequestBody, Source, Writer
-from batchdrop.usecases.admission import Admission
+from batchdrop.requests.row import StoredRow
 from tests.faults.run import Report, run
 from tests.faults.schedule import CREATE, Rates, plain
 from tests.faults.table import MemoryTable

@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 import pytest
 
-from batchdrop.domain.lease import Lease
-from batchdrop.domain.reply import Reply
+from batchdrop.finish.close_job import _Stitch
+from batchdrop.live_lane import answer_flushes, answer_requests
+from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.reply import Reply
 from batchdrop.ports import Leases, MessageApi, TaskTokens
-from batchdrop.usecases import answer_flushes, answer_requests
-from batchdrop.usecases.close_job import _Stitch
 from tests.faults.api import Claude
 from tests.faults.live_schedule import HALTED, SMALL, WORKER
 from tests.faults.live_world import JournalStore, LiveWorld, UncollectedWorld
@@ -113,7 +113,7 @@ class _NoClosing(UncollectedWorld):
         with (
             super().sizes(),
             patch.object(_Stitch, "_has_flushes", lambda *_args: False),
-            patch("batchdrop.usecases.close_job.flushed_lines", lambda *_args, **_options: no_lines),
+            patch("batchdrop.finish.close_job.flushed_lines", lambda *_args, **_options: no_lines),
         ):
             yield
 

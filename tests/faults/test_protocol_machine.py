@@ -21,15 +21,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.domain.custom_id import CustomId
-from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.result import MessageBatch, RequestCounts
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.answers.custom_id import CustomId
+from batchdrop.answers.result import MessageBatch, RequestCounts
+from batchdrop.batch_lane.settle_submission import settle_submission
+from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
+from batchdrop.job.layout import JobKeys
 from batchdrop.ports import BatchApi, Ledger, ObjectStore, RequestBody
 from batchdrop.settings import SETTLE_SECONDS
-from batchdrop.usecases.settle_submission import settle_submission
-from batchdrop.usecases.submit_shard import submit_shard
 from tests.admission_fakes import OpenDoor
 from tests.faults.steps import AnswerLost, Attempt, How
 from tests.faults.table import MemoryTable

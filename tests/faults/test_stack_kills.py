@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 from tests.faults.schedule import plain
 from tests.faults.stack_kills import SETTLE_SECONDS, SHARD_ROWS, SUBMIT_SECONDS, TARGETS, Wave, table
 

@@ -9,11 +9,11 @@ import httpx2
 import msgspec
 import pytest
 
-from local.claude_api.app import create_app
-from local.claude_api.faults import Fault
-from local.claude_api.settings import Settings
-from local.claude_api.state import EmulatorState
-from local.claude_api.testing import running_emulator
+from batchdrop.local.claude_api.app import create_app
+from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.testing import running_emulator
 from tests.faults.transport import BASE_URL, EmulatorTransport
 
 PATH = "/v1/messages/batches"

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp, Message
 
-from local.claude_api.connection import CLOSE
+from batchdrop.local.claude_api.connection import CLOSE
 
 BASE_URL = "http://claude.test"
 NO_ANSWER = "Server disconnected without sending a response."

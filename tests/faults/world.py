@@ -13,14 +13,14 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
-from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
-from batchdrop.adapters.dynamodb_states import DynamoSharedStates
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
+from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
+from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.pages.html_pages import HtmlPages
-from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
-from batchdrop.domain.manifest import UploadRecord
+from batchdrop.job.manifest import UploadRecord
 from batchdrop.ports import (
     Approvals,
     BatchApi,

@@ -6,11 +6,11 @@ import io
 from collections.abc import Callable, Generator
 from typing import Any, BinaryIO, Protocol
 
-from batchdrop.adapters.formats.parquet_input import ParquetInput
-from batchdrop.domain.answer import NewColumns
-from batchdrop.domain.outcome import Outcome, rejected
-from batchdrop.domain.row import Cursor, Row, StoredRow
+from batchdrop.adapters.formats.parquet.input import ParquetInput
+from batchdrop.answers.columns import NewColumns
+from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.ports import InputFormat, OutputFormat
+from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.reading import rows_in
 from tests.formats.whole import whole_of
 
@@ -60,7 +60,7 @@ def answer(*values: Any) -> Callable[[Row], Outcome]:
 
 def parquet_output(body: bytes, new: NewColumns, outcome_of: Joined, *, shard_rows: int = 10**9) -> bytes:
     """Return the Parquet output of a Parquet upload that is cut into shards of so many rows."""
-    from batchdrop.adapters.formats.parquet_output import ParquetOutput
+    from batchdrop.adapters.formats.parquet.output import ParquetOutput
 
     reader = ParquetInput("f.parquet")
     rows = list(rows_in(reader, Bytes(body), START))

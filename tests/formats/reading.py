@@ -10,12 +10,12 @@ from itertools import chain
 from typing import BinaryIO
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.outcome import Outcome, rejected
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.row import Cursor, Row, StoredRow
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.answers.outcome import Outcome, rejected
+from batchdrop.job.upload import parse_inbox_key
 from batchdrop.ports import InputFormat, OutputFormat, Source
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.whole import whole_of
 
 OutcomeOf = Callable[[Row], Outcome]

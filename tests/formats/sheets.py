@@ -9,10 +9,10 @@ from typing import Any
 
 import openpyxl
 
-from batchdrop.adapters.formats.xlsx_input import XlsxInput
-from batchdrop.adapters.formats.xlsx_output import XlsxOutput
-from batchdrop.domain.answer import NewColumns
-from batchdrop.domain.row import Row
+from batchdrop.adapters.formats.xlsx.input import XlsxInput
+from batchdrop.adapters.formats.xlsx.output import XlsxOutput
+from batchdrop.answers.columns import NewColumns
+from batchdrop.requests.row import Row
 from tests.formats.office import START, Bytes, Joined, assembled, part_of
 from tests.formats.reading import rows_in
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchdrop.domain.answer import NewColumns
+from batchdrop.answers.columns import NewColumns
 from batchdrop.errors import UploadRejected
 from tests.formats.reading import reader_of
 

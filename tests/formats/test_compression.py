@@ -15,8 +15,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.compression import Bounds, compressing, decompressed
-from batchdrop.adapters.formats.decoders import BLOCK, Kind
+from batchdrop.adapters.formats.compression.compression import Bounds, compressing, decompressed
+from batchdrop.adapters.formats.compression.decoders import BLOCK, Kind
 from batchdrop.errors import UploadRejected
 from tests.formats.reading import Bytes, Collected
 

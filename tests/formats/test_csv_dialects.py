@@ -7,10 +7,10 @@ import io
 
 import pytest
 
-from batchdrop.domain.outcome import rejected
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.row import Cursor
+from batchdrop.answers.outcome import rejected
 from batchdrop.errors import RecipeRejected, UploadRejected
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.requests.row import Cursor
 from tests.formats.reading import Bytes, answered, join, read, reader_of, rows_in
 
 

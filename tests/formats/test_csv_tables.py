@@ -7,9 +7,9 @@ import csv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.outcome import Outcome, failed, rejected
-from batchdrop.domain.recipe import Output
-from batchdrop.domain.row import Cursor
+from batchdrop.answers.outcome import Outcome, failed, rejected
+from batchdrop.recipe.recipe import Output
+from batchdrop.requests.row import Cursor
 from tests.formats.reading import (
     Bytes,
     answered,

@@ -11,16 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.encodings import (
-    BOM,
-    Encoding,
-    detected,
-    encode,
-    encode_json,
-    encoding_named,
-    look,
-)
-from batchdrop.adapters.formats.lines import Undecodable, split_lines
+from batchdrop.adapters.formats.text.encodings import BOM, Encoding, detected, encode, encode_json, encoding_named, look
+from batchdrop.adapters.formats.text.lines import Undecodable, split_lines
 from batchdrop.errors import RecipeRejected, UploadRejected
 from tests.formats.reading import cut_everywhere
 

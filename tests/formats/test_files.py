@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from batchdrop import limits
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.adapters.formats.files_input import FilesInput
-from batchdrop.domain import limits
-from batchdrop.domain.answer import Column
-from batchdrop.domain.recipe import Output
-from batchdrop.domain.row import Cursor, Row
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.adapters.formats.files.files_input import FilesInput
+from batchdrop.answers.columns import Column
 from batchdrop.errors import UploadRejected
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.recipe.recipe import Output
+from batchdrop.requests.row import Cursor, Row
 from tests.documents import FOLDER, document, zipped
 from tests.formats.reading import NEW, Bytes, rows_in
 
@@ -193,7 +193,7 @@ def test_a_bomb_among_honest_files_is_a_reject() -> None:
 
 def test_a_directory_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive's directory is read at once, so there is a limit to it."""
-    monkeypatch.setattr("batchdrop.adapters.formats.zip_members.MAX_ZIP_DIRECTORY_BYTES", 20_000)
+    monkeypatch.setattr("batchdrop.adapters.formats.files.zip_members.MAX_ZIP_DIRECTORY_BYTES", 20_000)
     with pytest.raises(UploadRejected, match="too many files for one archive; make several"):
         _rows("f.zip", zipped({f"file number {number}.txt": b"x" for number in range(1_000)}))
 

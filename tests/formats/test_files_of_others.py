@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.adapters.formats.encodings import encode
-from batchdrop.adapters.formats.text_output import encoding_of
-from batchdrop.domain.answer import Column
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.row import Cursor, StoredRow
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.adapters.formats.text.encodings import encode
+from batchdrop.adapters.formats.text.text_output import encoding_of
+from batchdrop.answers.columns import Column
 from batchdrop.errors import UploadRejected
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.requests.row import Cursor, StoredRow
 from tests.formats.reading import NEW, Bytes, Collected, by_number, rows_in
 
 FILES = Path(__file__).parents[1] / "files"

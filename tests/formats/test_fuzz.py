@@ -11,13 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer import Column
-from batchdrop.domain.outcome import Outcome, rejected
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.row import Cursor, Row, StoredRow
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.answers.columns import Column
+from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.errors import UploadRejected
+from batchdrop.job.upload import parse_inbox_key
 from batchdrop.ports import OutputFormat
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
 from tests.formats.whole import whole_of
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.json_elements import elements
-from batchdrop.domain.limits import MAX_LINE_BYTES
-from batchdrop.domain.recipe import Output
-from batchdrop.domain.row import Cursor
+from batchdrop.adapters.formats.json.json_elements import elements
 from batchdrop.errors import UploadRejected
+from batchdrop.limits import MAX_LINE_BYTES
+from batchdrop.recipe.recipe import Output
+from batchdrop.requests.row import Cursor
 from tests.formats.reading import cut_everywhere, failed_lines, join, read
 
 values = st.recursive(

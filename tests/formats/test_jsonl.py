@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.domain.outcome import failed, rejected
-from batchdrop.domain.row import Row
+from batchdrop.answers.outcome import failed, rejected
 from batchdrop.errors import UploadRejected
+from batchdrop.requests.row import Row
 from tests.formats.reading import answered, cut_everywhere, failed_lines, join, read, read_from
 from tests.strategies import cells
 

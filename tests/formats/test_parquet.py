@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchdrop.adapters.formats.parquet_input import ParquetInput
-from batchdrop.adapters.formats.parquet_output import ParquetOutput
-from batchdrop.domain.answer import Column, ColumnKind, NewColumns
-from batchdrop.domain.outcome import Outcome, rejected
-from batchdrop.domain.row import Row
+from batchdrop.adapters.formats.parquet.input import ParquetInput
+from batchdrop.adapters.formats.parquet.output import ParquetOutput
+from batchdrop.answers.columns import Column, ColumnKind, NewColumns
+from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.errors import InvariantBroken, UploadRejected
+from batchdrop.requests.row import Row
 from tests.formats.office import START, Bytes, Target, answer, assembled, parquet_output, part_of
 from tests.formats.reading import rows_in
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchdrop.adapters.formats.parquet_input import ParquetInput
+from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes
 from tests.formats.reading import rows_in

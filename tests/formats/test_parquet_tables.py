@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.parquet_input import ParquetInput
-from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.row import Cursor
+from batchdrop.adapters.formats.parquet.input import ParquetInput
+from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.requests.row import Cursor
 from tests.formats.office import START, Bytes, answer, parquet_output
 from tests.formats.reading import rows_in
 

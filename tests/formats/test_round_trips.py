@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer import Column
-from batchdrop.domain.outcome import Outcome
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.row import Cursor, Row, StoredRow
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.answers.columns import Column
+from batchdrop.answers.outcome import Outcome
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
 from tests.formats.whole import whole_of
 
@@ -201,6 +201,6 @@ def _part(output: Any, rows: list[Row]) -> bytes:
 def _decompressed(body: bytes, drop: Dropped) -> bytes:
     if not drop.compression:
         return body
-    from batchdrop.adapters.formats.compression import decompressed
+    from batchdrop.adapters.formats.compression.compression import decompressed
 
     return b"".join(decompressed(Bytes(body), drop.compression).blocks())  # type: ignore[arg-type] # drawn from the kinds

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.csv_input import CsvInput
-from batchdrop.adapters.formats.csv_records import Record, RecordReader, Records
-from batchdrop.adapters.formats.encodings import encoding_named
-from batchdrop.adapters.formats.jsonl_input import FAILED_ROW, ObjectRows
-from batchdrop.adapters.formats.lines import Lines, split_lines
-from batchdrop.adapters.formats.row_lines import RowLines
-from batchdrop.domain.gathering import BYTES_TOGETHER, ROWS_TOGETHER, gathered
-from batchdrop.domain.row import Cursor
+from batchdrop.adapters.formats.csv.input import CsvInput
+from batchdrop.adapters.formats.csv.records import Record, RecordReader, Records
+from batchdrop.adapters.formats.json.jsonl_input import FAILED_ROW, ObjectRows
+from batchdrop.adapters.formats.json.row_lines import RowLines
+from batchdrop.adapters.formats.text.encodings import encoding_named
+from batchdrop.adapters.formats.text.lines import Lines, split_lines
 from batchdrop.errors import UploadRejected
+from batchdrop.requests.chunking import BYTES_TOGETHER, ROWS_TOGETHER, gathered
+from batchdrop.requests.row import Cursor
 from tests.formats.reading import Bytes, cut_everywhere, reader_of
 
 PIECES = ['"', '""', ",", "\n", "\n", "\n", "\r", "\r\n", "a", "b,c\n", '"x\ny"', "é", "\\", " ", "\x00", "表", "d,"]

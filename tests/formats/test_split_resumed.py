@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from tests.formats.tables import UPLOADS, rows_of
-from tests.usecases.jobs import JOB, KEYS, World, dropped
+from tests.jobs import JOB, KEYS, World, dropped
 
 ROWS = rows_of(40)  # quoted newlines, quotes and several alphabets among them
 SHARD_ROWS = 7

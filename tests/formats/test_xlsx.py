@@ -10,13 +10,13 @@ from typing import Any
 import openpyxl
 import pytest
 
-from batchdrop.adapters.formats import xlsx_workbook
-from batchdrop.adapters.formats.xlsx_formats import serial_text, time_kind
-from batchdrop.adapters.formats.xlsx_input import XlsxInput
-from batchdrop.adapters.formats.xlsx_output import XlsxOutput
-from batchdrop.domain.answer import Column, ColumnKind, NewColumns
-from batchdrop.domain.row import Row
+from batchdrop.adapters.formats.xlsx import workbook
+from batchdrop.adapters.formats.xlsx.formats import serial_text, time_kind
+from batchdrop.adapters.formats.xlsx.input import XlsxInput
+from batchdrop.adapters.formats.xlsx.output import XlsxOutput
+from batchdrop.answers.columns import Column, ColumnKind, NewColumns
 from batchdrop.errors import UploadRejected
+from batchdrop.requests.row import Row
 from tests.formats.office import START, Bytes, answer, assembled, part_of
 from tests.formats.reading import rows_in
 from tests.formats.sheets import MEMBERS, WORKBOOK, bytes_of, opened, raw_book, read, saved, values, xlsx_output
@@ -238,7 +238,7 @@ def test_a_long_text_is_cut_and_kept(text: str) -> None:
 @pytest.mark.parametrize("limit", ["XLSX_ROWS", "SHEET_BYTES"])
 def test_a_full_sheet_goes_on_in_the_next(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has the header; none has more rows than Excel shows."""
-    monkeypatch.setattr(xlsx_workbook, limit, 4 if limit == "XLSX_ROWS" else 0)
+    monkeypatch.setattr(workbook, limit, 4 if limit == "XLSX_ROWS" else 0)
     out = opened(xlsx_output(saved([["x"], *([n] for n in range(1, 6))]), PLAIN, answer("a"), shard_rows=2))
     sheets = [[row[0] for row in sheet.iter_rows(values_only=True)] for sheet in out]
     assert out.sheetnames[:2] == ["S", "S (2)"]
@@ -288,7 +288,7 @@ def test_sheet_names_are_ones_that_excel_takes(name: str) -> None:
     """At most 31 characters, none of the forbidden, none twice."""
     taken: list[str] = []
     for _ in range(12):
-        taken.append(xlsx_workbook.sheet_name(name, taken))
+        taken.append(workbook.sheet_name(name, taken))
     assert len({other.casefold() for other in taken}) == 12
     assert all(0 < len(other) <= 31 and not set(other) & set("[]:*?/\\") for other in taken)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from batchdrop.adapters.formats.parquet_input import ParquetInput
-from batchdrop.adapters.formats.xlsx_input import XlsxInput
-from batchdrop.domain.answer import NewColumns
+from batchdrop.adapters.formats.parquet.input import ParquetInput
+from batchdrop.adapters.formats.xlsx.input import XlsxInput
+from batchdrop.answers.columns import NewColumns
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes, answer, parquet_output
 from tests.formats.reading import rows_in

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from batchdrop.adapters.formats import xlsx_package, xlsx_xml
+from batchdrop.adapters.formats.xlsx import package, xml
 from batchdrop.errors import UploadRejected
 from tests.formats.sheets import MEMBERS, raw_book, read, saved, zipped
 
@@ -85,21 +85,21 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
 
 def test_a_workbook_that_is_merely_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its ratio."""
-    monkeypatch.setattr(xlsx_package, "MAX_XLSX_BYTES", 1_000)
+    monkeypatch.setattr(package, "MAX_XLSX_BYTES", 1_000)
     with pytest.raises(UploadRejected, match="more than is safe"):
         read(WHOLE)
 
 
 def test_a_zip_of_countless_members_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before its table of contents is read into memory."""
-    monkeypatch.setattr(xlsx_package, "MAX_XLSX_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr(package, "MAX_XLSX_DIRECTORY_BYTES", 100)
     with pytest.raises(UploadRejected, match="too many files"):
         read(WHOLE)
 
 
 def test_an_endless_tag_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expat would keep it whole."""
-    monkeypatch.setattr(xlsx_xml, "MAX_XLSX_TOKEN_BYTES", 200_000)
+    monkeypatch.setattr(xml, "MAX_XLSX_TOKEN_BYTES", 200_000)
     with pytest.raises(UploadRejected, match="a tag of more than 200,000 bytes"):
         read(raw_book(f'<row r="{"1" * 400_000}">'))
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.xlsx_input import XlsxInput
-from batchdrop.adapters.formats.xlsx_output import XlsxOutput
-from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.row import Row
+from batchdrop.adapters.formats.xlsx.input import XlsxInput
+from batchdrop.adapters.formats.xlsx.output import XlsxOutput
+from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.requests.row import Row
 from tests.formats.office import START, Bytes, answer, assembled, part_of
 from tests.formats.reading import rows_in
 from tests.formats.sheets import bytes_of, opened, read, xlsx_output

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from batchdrop.finish.write_output import write_output
 from batchdrop.ports import OutputFormat
-from batchdrop.usecases.write_output import write_output
 from tests.fakes import FakeObjectStore
 
 

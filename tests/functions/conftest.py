@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.functions.lambdas import Functions, cloud, forget
 
 

@@ -14,7 +14,7 @@ import pytest
 from aws_lambda_powertools.utilities import parameters
 
 from batchdrop import bootstrap
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.aws import REGION, client, dynamodb
 from tests.project import ROOT, event, template
 from tests.tables import create_ledger_table

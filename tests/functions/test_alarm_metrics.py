@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.errors import JobFailed, RateLimited
-from local.claude_api.testing import RunningEmulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.asl.dashboard import shown
 from tests.aws import client
 from tests.expanded import everything, of_type

@@ -12,10 +12,10 @@ import pytest
 from moto import mock_aws
 
 from batchdrop import bootstrap
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.domain.layout import JobKeys
-from batchdrop.domain.submission import Halt
-from local.claude_api.testing import RunningEmulator
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.submission import Halt
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.aws import client
 from tests.bodies import create_body
 from tests.fakes import START

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from batchdrop import bootstrap
-from batchdrop.adapters.dynamodb import DynamoLedger
-from batchdrop.adapters.dynamodb_live import DynamoLeases
-from batchdrop.domain.slice import names_of_round
-from batchdrop.domain.submission import Halt, Submission
-from batchdrop.domain.upload import Upload, parse_inbox_key
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 from batchdrop.errors import AccountTrouble, JobCanceled, JobFailed, JobFault, SubmissionUncertain
+from batchdrop.job.submission import Halt, Submission
+from batchdrop.job.upload import Upload, parse_inbox_key
+from batchdrop.live_lane.slice import names_of_round
 from tests.aws import client
 from tests.fakes import START
 from tests.functions.lambdas import API_KEY, BUCKET, SECRET, STATE, UPLOAD, Functions, forget

@@ -106,7 +106,7 @@ def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> No
 
 def test_only_what_is_billed_pays_for_the_sdk() -> None:
     """Looking at Message Batches, and fetching their results, starts in a fraction of the time that the SDK takes."""
-    program = "import json, sys; import batchdrop.adapters.message_batches; print(json.dumps(sorted(sys.modules)))"
+    program = "import json, sys; import batchdrop.adapters.claude.read_batches; print(json.dumps(sorted(sys.modules)))"
     environment = {"PYTHONPATH": str(ROOT / "layers" / "core")}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in json.loads(done.stdout)}

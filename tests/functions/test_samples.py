@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchdrop import bootstrap
-from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
 from tests.event_fakes import FakeJobEvents
 from tests.fakes import START
 from tests.functions.lambdas import STATE, UPLOAD, Functions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 FIXTURE_TEMPLATE = Path(__file__).parent / "fixture_project" / "template.yaml"
 USERS_OWN = {

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from local.exit_with_parent import exit_with_parent_if_asked
-from local.stack import EmbeddedStack, StackOptions
+from batchdrop.local.exit_with_parent import exit_with_parent_if_asked
+from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 
 def main() -> None:

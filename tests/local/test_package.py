@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local.package import LOCAL_RUNTIME, Package, PackageError, package
-from local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
+from batchdrop.local.package import LOCAL_RUNTIME, Package, PackageError, package
+from batchdrop.local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
 
 CODE_PATHS = {FUNCTION: "CodeUri", LAYER: "ContentUri", STATE_MACHINE: "DefinitionUri"}
 

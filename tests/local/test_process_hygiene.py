@@ -62,8 +62,8 @@ def _functions_at_work(owned: Owned) -> bool:
 
 
 MOMENTS: dict[str, Callable[[Owned], object]] = {
-    "supervisor started": lambda owned: owned.running("local.supervise"),
-    "ministack started": lambda owned: owned.running("leash.py", "ministack"),
+    "supervisor started": lambda owned: owned.running("batchdrop.local.supervise"),
+    "ministack started": lambda owned: owned.running("parent_watchdog.py", "ministack"),
     "deploying": lambda owned: "bucket created" in owned.log("ministack.log"),
     "functions starting": lambda owned: owned.running("awslambdaric"),
     "functions at work": _functions_at_work,
@@ -126,7 +126,7 @@ def test_owner_told_to_end(owned: Owned, moment: str, number: signal.Signals) ->
 def test_whole_stack_runs_in_the_supervisors_session(owned: Owned) -> None:
     """Functions in the middle of an invocation are in the session that the supervisor ends."""
     eventually(lambda: _functions_at_work(owned), what="functions at work")
-    (supervisor,) = owned.running("local.supervise")
+    (supervisor,) = owned.running("batchdrop.local.supervise")
     others = [one for one in owned.processes() if one.pid not in (owned.command.pid, supervisor.pid)]
     assert len(owned.running("awslambdaric")) >= 3
     assert {os.getsid(one.pid) for one in others} == {supervisor.pid}
@@ -136,7 +136,7 @@ def test_whole_stack_runs_in_the_supervisors_session(owned: Owned) -> None:
 def test_supervisor_killed(owned: Owned, moment: str) -> None:
     """SIGKILL of the supervisor, the one who would clean up, ends the others through their leashes."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
-    (supervisor,) = owned.running("local.supervise")
+    (supervisor,) = owned.running("batchdrop.local.supervise")
     supervisor.kill()
     assert owned.command.wait(60) != 0
     _nothing_is_left(owned)
@@ -145,13 +145,15 @@ def test_supervisor_killed(owned: Owned, moment: str) -> None:
 def test_owner_and_supervisor_killed_at_once(owned: Owned) -> None:
     """With both gone nobody is left to clean up but the processes themselves; they do, directory included."""
     eventually(lambda: _functions_at_work(owned), what="functions at work")
-    for process in [*owned.running("local.supervise"), psutil.Process(owned.command.pid)]:
+    for process in [*owned.running("batchdrop.local.supervise"), psutil.Process(owned.command.pid)]:
         process.kill()
     owned.command.wait()
     _nothing_is_left(owned)
 
 
-@pytest.mark.parametrize("words", [("leash.py", "ministack"), ("leash.py", "local.claude_api")])
+@pytest.mark.parametrize(
+    "words", [("parent_watchdog.py", "ministack"), ("parent_watchdog.py", "batchdrop.local.claude_api")]
+)
 def test_service_killed(owned: Owned, words: tuple[str, ...]) -> None:
     """When one of the services dies, the stack ends and its owner learns of it."""
     eventually(lambda: _functions_at_work(owned), what="functions at work")

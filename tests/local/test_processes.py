@@ -7,19 +7,20 @@ from pathlib import Path
 
 import psutil
 
-from local.child_environment import base_environment, ministack_environment
-from local.function_stats import FunctionSampler, read_stats, write_stats
-from local.stack_spec import StackReport, StackSpec
+from batchdrop.local import parent_watchdog
+from batchdrop.local.child_environment import base_environment, ministack_environment
+from batchdrop.local.function_stats import FunctionSampler, read_stats, write_stats
+from batchdrop.local.stack_spec import StackReport, StackSpec
 from tests.local.polling import eventually
 
-LEASH_FILE = Path(__file__).parents[2] / "local" / "leash.py"
+WATCHDOG_FILE = Path(parent_watchdog.__file__)
 SLEEPER = "import sys, time\nprint(*sys.argv[1:], flush=True)\ntime.sleep(600)\n"
 
 
 def _leashed(tmp_path: Path) -> "subprocess.Popen[str]":
     (tmp_path / "sleeper.py").write_text(SLEEPER)
     environment = {"BATCHDROP_LEASH": str(tmp_path / "leash"), "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-P", str(LEASH_FILE), "sleeper", "one", "two"]
+    command = [sys.executable, "-P", str(WATCHDOG_FILE), "sleeper", "one", "two"]
     return subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
 
 

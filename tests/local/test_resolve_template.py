@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.resolve_template import resolve_template
+from batchdrop.local.resolve_template import resolve_template
 
 TEMPLATE: dict[str, Any] = {
     "Parameters": {"Key": {"Default": ""}, "Days": {"Default": 0}},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.stack import EmbeddedStack, StackError, StackOptions
+from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
 from tests.local.conftest import USERS_OWN
 from tests.local.polling import eventually
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.expand_template import expand_template
-from local.sam_template import read_template
+from batchdrop.local.expand_template import expand_template
+from batchdrop.local.sam_template import read_template
 
 
 def test_short_forms_become_long_ones(tmp_path: Path) -> None:

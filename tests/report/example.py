@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.pages.html_pages import HtmlPages
-from batchdrop.domain.job_progress import JobProgress, ShardProgress
-from batchdrop.domain.submission import Halt
-from batchdrop.domain.summary import Fault
 from batchdrop.errors import NothingToAsk
+from batchdrop.job.job_progress import JobProgress, ShardProgress
+from batchdrop.job.submission import Halt
+from batchdrop.report.summary import Fault
 from tests.fakes import START, FakeBatchApi, errored, succeeded
-from tests.usecases.jobs import JOB, World
+from tests.jobs import JOB, World
 
 RECIPE = """
 model: claude-haiku-5-5

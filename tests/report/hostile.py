@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.fakes import FakeBatchApi, errored, succeeded
-from tests.usecases.jobs import World
+from tests.jobs import World
 
 TEXTS = (
     "<script>document.title='owned'</script>",

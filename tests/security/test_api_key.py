@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from batchdrop import bootstrap
-from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
-from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
-from batchdrop.domain.reply import Answer, Passing
+from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsForeign
-from local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.live_lane.reply import Answer, Passing
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.aws import client
 from tests.bodies import PARAMS, create_body
 from tests.expanded import everything, expanded_template, plain
@@ -179,7 +179,9 @@ def test_the_template_takes_no_key() -> None:
 def test_only_bootstrap_reads_the_secret() -> None:
     """One place to look at."""
     layer = ROOT / "layers" / "core" / "batchdrop"
-    readers = {str(path.relative_to(layer)) for path in layer.rglob("*.py") if "get_secret" in path.read_text("utf-8")}
+    shipped = {path: path.relative_to(layer) for path in layer.rglob("*.py")}
+    shipped = {path: name for path, name in shipped.items() if name.parts[0] not in {"cli", "local"}}
+    readers = {str(name) for path, name in shipped.items() if "get_secret" in path.read_text("utf-8")}
     assert readers == {"bootstrap.py"}
     for name in FUNCTIONS:
         assert "secret" not in (ROOT / "functions" / name / "app.py").read_text("utf-8").lower()
@@ -284,7 +286,7 @@ def test_the_live_lane_tells_a_wrong_key(service: RunningEmulator) -> None:
 
 
 def test_the_key_goes_to_the_apis_own_host_only(service: RunningEmulator) -> None:
-    """Results that are offered elsewhere are not fetched: tests/contract/test_anthropic_batches.py has all the ways."""
+    """Results that are offered elsewhere are not fetched: tests/contract/test_create_batch.py has all the ways."""
     service.reset()
     api = AnthropicBatchApi(api_key=KEY, base_url=service.base_url)
     batch = api.create(create_body(1), timeout=5)

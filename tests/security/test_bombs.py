@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batchdrop.adapters.formats import parquet_expansion
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.domain.answer import NewColumns
-from batchdrop.domain.recipe import Input
-from batchdrop.domain.row import Cursor
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.adapters.formats.parquet import expansion
+from batchdrop.answers.columns import NewColumns
 from batchdrop.errors import UploadRejected
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.recipe.recipe import Input
+from batchdrop.requests.row import Cursor
 from tests.formats.reading import Bytes, rows_in
 
 MB = 1_000_000
@@ -71,7 +71,7 @@ def test_honest_repetition_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is below 100 MB is never refused; above, only what expands to two thousand times the file."""
     body = _constant(20_000, "y" * 1_000)
     assert sum(1 for _ in _rows("f.parquet", body)) == 20_000
-    monkeypatch.setattr(parquet_expansion, "UNSUSPECTED_BYTES", 1_000)
+    monkeypatch.setattr(expansion, "UNSUSPECTED_BYTES", 1_000)
     out = io.BytesIO()
     table = pa.table({"id": pa.array(range(5_000)), "x": pa.array(["y" * 500] * 5_000).dictionary_encode()})
     pq.write_table(table, out)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.s3_event import uploads_in
-from batchdrop.domain.upload import MAX_KEY_BYTES, parse_inbox_key
+from batchdrop.adapters.aws.s3_event import uploads_in
 from batchdrop.errors import JobFault, UploadRejected
+from batchdrop.job.upload import MAX_KEY_BYTES, parse_inbox_key
 from tests.functions.lambdas import BUCKET, UPLOAD, Functions
 from tests.project import event
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local.sam_template import read_template
+from batchdrop.local.sam_template import read_template
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))

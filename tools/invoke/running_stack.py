@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import botocore.exceptions
 
-from cli.running_stacks import running_stacks
-from local.aws_clients import AwsClients
-from local.child_environment import ACCOUNT, REGION, SECRET_KEY
+from batchdrop.cli.run.running_stacks import running_stacks
+from batchdrop.local.aws_clients import AwsClients
+from batchdrop.local.child_environment import ACCOUNT, REGION, SECRET_KEY
 
 STACK = "batchdrop"
 

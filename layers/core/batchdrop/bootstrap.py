@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from batchdrop import settings
-from batchdrop.adapters.clock import InvocationClock
+from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.errors import AccountTrouble
 from batchdrop.ports import (
     Approvals,
@@ -85,7 +85,7 @@ def formats() -> Formats:
 @cache
 def object_store() -> ObjectStore:
     """Return the bucket."""
-    from batchdrop.adapters.s3 import S3ObjectStore
+    from batchdrop.adapters.aws.s3 import S3ObjectStore
 
     return S3ObjectStore(_client("s3"), configuration().bucket)
 
@@ -93,7 +93,7 @@ def object_store() -> ObjectStore:
 @cache
 def ledger() -> Ledger:
     """Return the ledger."""
-    from batchdrop.adapters.dynamodb import DynamoLedger
+    from batchdrop.adapters.aws.dynamodb import DynamoLedger
 
     return DynamoLedger(_ledger_table())
 
@@ -101,7 +101,7 @@ def ledger() -> Ledger:
 @cache
 def approvals() -> Approvals:
     """Return what is known of samples' approvals."""
-    from batchdrop.adapters.dynamodb_approvals import DynamoApprovals
+    from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
 
     return DynamoApprovals(_ledger_table())
 
@@ -109,7 +109,7 @@ def approvals() -> Approvals:
 @cache
 def leases() -> Leases:
     """Return the leases of the live lane's slices."""
-    from batchdrop.adapters.dynamodb_live import DynamoLeases
+    from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 
     return DynamoLeases(_ledger_table())
 
@@ -117,7 +117,7 @@ def leases() -> Leases:
 @cache
 def permits() -> Permits:
     """Return what the live lane's workers share of the API's rate limits."""
-    from batchdrop.adapters.dynamodb_live import DynamoPermits
+    from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
 
     return DynamoPermits(_ledger_table())
 
@@ -125,7 +125,7 @@ def permits() -> Permits:
 @cache
 def shared_states() -> SharedStates:
     """Return what the shards share of the processing queue and of their job's budget."""
-    from batchdrop.adapters.dynamodb_states import DynamoSharedStates
+    from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
 
     return DynamoSharedStates(_ledger_table())
 
@@ -133,7 +133,7 @@ def shared_states() -> SharedStates:
 @cache
 def progress_board() -> ProgressBoard:
     """Return where running jobs note how far they have come."""
-    from batchdrop.adapters.dynamodb_progress import DynamoProgressBoard
+    from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
 
     return DynamoProgressBoard(_ledger_table())
 
@@ -141,7 +141,7 @@ def progress_board() -> ProgressBoard:
 @cache
 def page_drawer() -> PageDrawer:
     """Return who draws running jobs' pages for those that cannot."""
-    from batchdrop.adapters.lambda_pages import LambdaPageDrawer
+    from batchdrop.adapters.aws.lambda_pages import LambdaPageDrawer
 
     return LambdaPageDrawer(_client("lambda"), configuration().show_progress_function)
 
@@ -156,7 +156,7 @@ def pages() -> Pages:
 @cache
 def live_queue() -> Queue:
     """Return the live lane's queue."""
-    from batchdrop.adapters.sqs import SqsQueue
+    from batchdrop.adapters.aws.sqs import SqsQueue
 
     return SqsQueue(_client("sqs"), configuration().live_queue_url)
 
@@ -164,7 +164,7 @@ def live_queue() -> Queue:
 @cache
 def task_tokens() -> TaskTokens:
     """Return what tells waiting tasks how they ended."""
-    from batchdrop.adapters.stepfunctions import StepFunctionsTaskTokens
+    from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 
     return StepFunctionsTaskTokens(_client("stepfunctions"))
 
@@ -172,7 +172,7 @@ def task_tokens() -> TaskTokens:
 @cache
 def job_starter() -> JobStarter:
     """Return what starts executions."""
-    from batchdrop.adapters.stepfunctions import StepFunctionsJobStarter
+    from batchdrop.adapters.aws.stepfunctions import StepFunctionsJobStarter
 
     return StepFunctionsJobStarter(_client("stepfunctions"), configuration().state_machine_arn)
 
@@ -180,7 +180,7 @@ def job_starter() -> JobStarter:
 @cache
 def job_events() -> JobEvents:
     """Return what tells of jobs' changes."""
-    from batchdrop.adapters.eventbridge import EventBridgeJobEvents
+    from batchdrop.adapters.aws.eventbridge import EventBridgeJobEvents
 
     return EventBridgeJobEvents(_client("events"))
 
@@ -188,7 +188,7 @@ def job_events() -> JobEvents:
 @cache
 def open_jobs() -> OpenJobs:
     """Return the jobs that have not ended."""
-    from batchdrop.adapters.stepfunctions import StepFunctionsOpenJobs
+    from batchdrop.adapters.aws.stepfunctions import StepFunctionsOpenJobs
 
     return StepFunctionsOpenJobs(_client("stepfunctions"), configuration().state_machine_arn)
 
@@ -236,21 +236,21 @@ def _fresh_api_key() -> str:
 
 @lru_cache(maxsize=1)
 def _message_batches_with(api_key: str) -> MessageBatches:
-    from batchdrop.adapters.message_batches import HttpMessageBatches
+    from batchdrop.adapters.claude.read_batches import HttpMessageBatches
 
     return HttpMessageBatches(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)
 def _batch_api_with(api_key: str) -> BatchApi:
-    from batchdrop.adapters.anthropic_batches import AnthropicBatchApi
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
 
     return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)
 def _message_api_with(api_key: str) -> MessageApi:
-    from batchdrop.adapters.anthropic_messages import AiohttpMessageApi
+    from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
     return AiohttpMessageApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
-from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.job_event import JobEvent
-from batchdrop.domain.job_progress import JobProgress, ShardProgress
-from batchdrop.domain.lease import Lease
-from batchdrop.domain.manifest import Manifest, UploadRecord
-from batchdrop.domain.outcome import Outcome
-from batchdrop.domain.permits import PermitState, Versioned
-from batchdrop.domain.recipe import Input, Output
-from batchdrop.domain.reply import Reply
-from batchdrop.domain.result import MessageBatch
-from batchdrop.domain.row import Cursor, Row, StoredRow
-from batchdrop.domain.statistics import Statistics
-from batchdrop.domain.submission import Halt, ShardFailure, Submission
-from batchdrop.domain.summary import Summary
-from batchdrop.domain.upload import InboxKey
+from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.result import MessageBatch
+from batchdrop.job.job_event import JobEvent
+from batchdrop.job.job_progress import JobProgress, ShardProgress
+from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.submission import Halt, ShardFailure, Submission
+from batchdrop.job.upload import InboxKey
+from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.permits import PermitState, Versioned
+from batchdrop.live_lane.reply import Reply
+from batchdrop.recipe.recipe import Input, Output
+from batchdrop.report.statistics import Statistics
+from batchdrop.report.summary import Summary
+from batchdrop.requests.row import Cursor, Row, StoredRow
 
 Result = TypeVar("Result")
 

@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from batchdrop.domain.lane import LIVE_ROWS
-from batchdrop.domain.limits import MAX_BATCH_REQUESTS, QUEUE_REQUESTS
+from batchdrop.job.lane import LIVE_ROWS
+from batchdrop.limits import MAX_BATCH_REQUESTS, QUEUE_REQUESTS
 
 SETTLE_SECONDS = 300.0  # Message Batches: what is created is listed after one or two minutes; taken twice over
 LIVE_WINDOW = 200  # open requests of one worker: at 1.2 s an answer some 160 a second, for a twentieth of a vCPU's time

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from batchdrop.adapters.formats.compressed import CompressedInput, CompressedOutput, CompressedWhole
-from batchdrop.adapters.formats.csv_input import CsvInput
-from batchdrop.adapters.formats.csv_output import CsvOutput
-from batchdrop.adapters.formats.decoders import Kind
-from batchdrop.adapters.formats.dialect import TAB, Dialect, delimiter_named
-from batchdrop.adapters.formats.encodings import Encoding, encoding_named
-from batchdrop.adapters.formats.files_input import FilesInput
-from batchdrop.adapters.formats.json_input import JsonInput
-from batchdrop.adapters.formats.jsonl_input import JsonlInput
-from batchdrop.adapters.formats.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
-from batchdrop.adapters.formats.parquet_input import ParquetInput
-from batchdrop.adapters.formats.parquet_output import ParquetOutput
-from batchdrop.adapters.formats.text_input import TextInput
-from batchdrop.adapters.formats.text_output import Assembled, Framed, encoding_of
-from batchdrop.adapters.formats.xlsx_input import XlsxInput
-from batchdrop.adapters.formats.xlsx_output import XlsxOutput
-from batchdrop.domain.answer import Column, NewColumns
-from batchdrop.domain.recipe import FormatName, Input, Output
-from batchdrop.domain.upload import InboxKey
+from batchdrop.adapters.formats.compression.compressed import (
+    CompressedInput,
+    CompressedOutput,
+    CompressedWhole,
+)
+from batchdrop.adapters.formats.compression.decoders import Kind
+from batchdrop.adapters.formats.csv.dialect import TAB, Dialect, delimiter_named
+from batchdrop.adapters.formats.csv.input import CsvInput
+from batchdrop.adapters.formats.csv.output import CsvOutput
+from batchdrop.adapters.formats.files.files_input import FilesInput
+from batchdrop.adapters.formats.json.json_input import JsonInput
+from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
+from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
+from batchdrop.adapters.formats.parquet.input import ParquetInput
+from batchdrop.adapters.formats.parquet.output import ParquetOutput
+from batchdrop.adapters.formats.text.encodings import Encoding, encoding_named
+from batchdrop.adapters.formats.text.text_input import TextInput
+from batchdrop.adapters.formats.text.text_output import Assembled, Framed, encoding_of
+from batchdrop.adapters.formats.xlsx.input import XlsxInput
+from batchdrop.adapters.formats.xlsx.output import XlsxOutput
+from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.errors import UploadRejected
+from batchdrop.job.upload import InboxKey
 from batchdrop.ports import InputFormat, OutputFormat
+from batchdrop.recipe.recipe import FormatName, Input, Output
 
 _BY_EXTENSION: dict[str, FormatName] = {
     "csv": "csv",

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.domain.answer import Column, ColumnKind, NewColumns
-from batchdrop.domain.outcome import Outcome
+from batchdrop.answers.columns import Column, ColumnKind, NewColumns
+from batchdrop.answers.outcome import Outcome
 
 INT64 = range(-(2**63), 2**63)
 NOTE_CHARS = 1_000  # of a value that did not fit, in the error column

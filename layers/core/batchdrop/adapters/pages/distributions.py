@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from batchdrop.adapters.pages.charts import Chart, bars, columns
 from batchdrop.adapters.pages.figures import compact, share, span, whole
 from batchdrop.adapters.pages.plain_text import shown
-from batchdrop.domain.answer_counts import ColumnCounts
-from batchdrop.domain.histogram import EIGHTHS, Histogram, Spread, edge, floor_of
-from batchdrop.domain.statistics import Statistics
-from batchdrop.domain.summary import MessageBatchBlock
+from batchdrop.report.answer_counts import ColumnCounts
+from batchdrop.report.histogram import EIGHTHS, Histogram, Spread, edge, floor_of
+from batchdrop.report.statistics import Statistics
+from batchdrop.report.summary import MessageBatchBlock
 
 MOST_BARS = 12  # labels drawn; the rest is one bar
 MOST_COLUMNS = 24  # bins drawn: a phone shows no more

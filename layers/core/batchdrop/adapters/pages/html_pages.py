@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from batchdrop.adapters.pages import figures
 from batchdrop.adapters.pages.plain_text import shown
 from batchdrop.adapters.pages.status_view import status_view
-from batchdrop.domain.job_progress import JobProgress
-from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.statistics import Statistics
-from batchdrop.domain.summary import Summary
+from batchdrop.job.job_progress import JobProgress
+from batchdrop.job.manifest import Manifest
+from batchdrop.report.statistics import Statistics
+from batchdrop.report.summary import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 

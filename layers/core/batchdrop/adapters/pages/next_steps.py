@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.summary import Summary
+from batchdrop.job.manifest import Manifest
+from batchdrop.report.summary import Summary
 
 FLAGS = {  # by `_status`: what it means, and what to do
     "max_tokens": "cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",

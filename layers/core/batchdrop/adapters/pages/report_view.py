@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from batchdrop.adapters.pages.distributions import answer_charts, time_charts, token_charts
 from batchdrop.adapters.pages.figures import moment, span, whole
 from batchdrop.adapters.pages.next_steps import next_steps
-from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.statistics import Statistics
-from batchdrop.domain.summary import Summary
+from batchdrop.job.manifest import Manifest
+from batchdrop.report.statistics import Statistics
+from batchdrop.report.summary import Summary
 
 MOST_MESSAGE_BATCHES = 20  # listed; the slowest of them
 MOST_FAULTS = 10

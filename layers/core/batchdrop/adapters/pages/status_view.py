@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchdrop.domain.job_progress import JobProgress
-from batchdrop.domain.manifest import Manifest
-from batchdrop.domain.upload import parse_inbox_key
+from batchdrop.job.job_progress import JobProgress
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.upload import parse_inbox_key
 
 
 def status_view(manifest: Manifest, progress: JobProgress) -> dict[str, Any]:

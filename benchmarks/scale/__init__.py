@@ -1,0 +1,1 @@
+"""The scale model: what a job of any size asks of AWS."""

@@ -1,0 +1,75 @@
+"""How long a job takes at each usage tier, and which limit it meets first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from batchdrop.job.polling import MOST_WAITS
+from benchmarks.scale.cost import BYTES_A_SECOND, cpu_by_row
+from benchmarks.scale.job import HOUR, ScaleJob
+from benchmarks.scale.stitch import stitched
+
+
+class Tier(NamedTuple):
+    """A usage tier of the Message Batches API: calls a minute, requests in the processing queue."""
+
+    name: str
+    rpm: int
+    queue: int
+
+
+TIERS = (Tier("Start", 1_000, 200_000), Tier("Build", 2_000, 300_000), Tier("Scale", 4_000, 500_000))
+
+
+@dataclass(frozen=True)
+class Took:
+    """A job's hours at a tier, and what they are bound by."""
+
+    hours: float
+    bound_by: str
+
+
+def at_tier(job: ScaleJob, tier: Tier) -> ScaleJob:
+    """Return the job on a stack whose QueueRequests is the tier's."""
+    return replace(job, queue_requests=tier.queue)
+
+
+def took(job: ScaleJob) -> Took:
+    """Return how long a job takes from its upload to its output."""
+    ends = _split_hours(job) + close_seconds(job) / HOUR
+    if job.lane == "live":
+        hours, bound_by = _live(job)
+    else:
+        hours, bound_by = job.batch_hours * job.waves * (1 + _later_rounds(job)), _batch_bound(job)
+    return Took(ends + hours, bound_by)
+
+
+def close_seconds(job: ScaleJob) -> float:
+    """Return what close_job takes to stitch the output."""
+    return stitched(job).bytes_waited_for / BYTES_A_SECOND
+
+
+def _later_rounds(job: ScaleJob) -> float:
+    """Return what later rounds add to a wave: few requests, but a Message Batch's time all the same."""
+    return (job.rounds_asked - 1) / job.waves  # they overlap with the next wave's first round
+
+
+def _batch_bound(job: ScaleJob) -> str:
+    if job.waves == 1:
+        return "a Message Batch's own time"
+    if job.open_at_once == job.shard_concurrency:
+        return "ShardConcurrency"
+    return "processing queue" if job.most_turns < MOST_WAITS else "processing queue; shards wait longer than 15 days"
+
+
+def _live(job: ScaleJob) -> tuple[float, str]:
+    """Return hours and what binds: the account's requests a minute, or how many are open at once."""
+    name = "LiveConcurrency" if job.slices > job.live_concurrency else "an answer's own time"
+    allowed, able = job.rate_allowed, job.rate_able
+    rate, bound_by = (allowed, "requests a minute") if allowed < able else (able, name)
+    return job.requests / rate / HOUR, bound_by
+
+
+def _split_hours(job: ScaleJob) -> float:
+    return job.rows * cpu_by_row().get("SplitUploadFunction", 0.0) / HOUR

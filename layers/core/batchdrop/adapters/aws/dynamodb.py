@@ -1,0 +1,246 @@
+"""The ledger: one DynamoDB table, written with conditions.
+
+Key `job` + `fact`. For a job: `submission#00003#r0` is the submission of shard 3, round 0; `failure#3` that shard's
+failure, written by the state machine itself; `halt` why the job asks nothing more. For a Message Batch, under
+`batch#<id>`: `claim`, which submission it is. Items expire 35 days after they were first written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+
+from batchdrop.errors import JobCanceled
+from batchdrop.job.submission import Halt, ShardFailure, Submission
+from batchdrop.limits import LEDGER_KEPT
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+SUBMISSION = "submission#"
+FAILURE = "failure#"
+HALT = "halt"
+CANCELED = JobCanceled.__name__
+
+
+class DynamoLedger:
+    """Ledger on a DynamoDB table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._errors = table.meta.client.exceptions
+
+    def begin(self, intent: Submission) -> Submission:
+        """Write the intent if there is none or an armed one; return what stands then."""
+        try:
+            self._table.put_item(
+                Item=_item(intent), ConditionExpression=Attr("fact").not_exists() | Attr("state").eq("armed")
+            )
+        except self._errors.ConditionalCheckFailedException:
+            return self._standing(intent)
+        return intent
+
+    def end_attempt(self, submission: Submission, at: datetime) -> None:
+        """Move `over_at` of a sent attempt to `at`."""
+        self._update_if_current(submission, "SET over_at = :at", {":at": at.isoformat()})
+
+    def accept(self, submission: Submission, batch_id: str) -> Submission:
+        """Write the Message Batch's id and its claim in one transaction; return what stands then."""
+        claim = {
+            "job": _batch_key(batch_id),
+            "fact": "claim",
+            "by": _where(submission),
+            "expires_at": _expires_at(submission.sent_at),
+        }
+        update: Any = {
+            "Key": _key(submission),
+            "UpdateExpression": "SET #state = :accepted, batch_id = :id",
+            "ConditionExpression": "attempt = :attempt AND #state = :sent",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":accepted": "accepted",
+                ":id": batch_id,
+                ":attempt": submission.attempt,
+                ":sent": "sent",
+            },
+        }
+        put: Any = {"Item": claim, "ConditionExpression": "attribute_not_exists(fact)"}
+        name = {"TableName": self._table.name}
+        both: Any = [{"Update": {**name, **update}}, {"Put": {**name, **put}}]
+        try:
+            self._table.meta.client.transact_write_items(TransactItems=both)
+        except self._errors.TransactionCanceledException as refusal:
+            if not _is_by_condition(refusal):
+                raise
+        return self._standing(submission)
+
+    def rearm(self, submission: Submission) -> None:
+        """Make a sent attempt armed."""
+        self._update_if_current(submission, "SET #state = :armed", {":armed": "armed"})
+
+    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+        """Return one submission."""
+        key = {"job": job_id, "fact": _fact(shard, asked_round)}
+        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else _submission(item)
+
+    def submissions(self, job_id: str) -> list[Submission]:
+        """Return a job's submissions, by shard and round."""
+        return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
+
+    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+        """Note when a submission's answers first came into the bucket; one that is forgotten stays so."""
+        try:
+            self._table.update_item(
+                Key={"job": job_id, "fact": _fact(shard, asked_round)},
+                UpdateExpression="SET collected_at = :at",
+                ConditionExpression="attribute_exists(fact) AND attribute_not_exists(collected_at)",
+                ExpressionAttributeValues={":at": at.isoformat()},
+            )
+        except self._errors.ConditionalCheckFailedException:
+            return
+
+    def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
+        """Scan for accepted submissions without answers; the table holds 35 days of them at most."""
+        condition = (
+            Attr("state").eq("accepted")
+            & Attr("collected_at").not_exists()
+            & Attr("sent_at").lt(sent_before.isoformat())
+        )
+        scan: dict[str, Any] = {"FilterExpression": condition}
+        while True:
+            page = self._table.scan(**scan)
+            yield from map(_submission, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def is_claimed(self, batch_id: str) -> bool:
+        """Tell whether a Message Batch is some submission's already."""
+        key = {"job": _batch_key(batch_id), "fact": "claim"}
+        return "Item" in self._table.get_item(Key=key, ConsistentRead=True)
+
+    def shard_failures(self, job_id: str) -> list[ShardFailure]:
+        """Return a job's failed shards, by number."""
+        failures = [
+            ShardFailure(int(item["fact"].removeprefix(FAILURE)), item["error"], item["cause"])
+            for item in self._facts(job_id, FAILURE)
+        ]
+        return sorted(failures, key=lambda failure: failure.shard)
+
+    def halt(self, job_id: str, halt: Halt) -> None:
+        """Write why the job asks nothing more, unless a reason is there; the user's own word replaces any other."""
+        free: ConditionBase = Attr("fact").not_exists()
+        if halt.error == CANCELED:
+            free |= Attr("error").ne(CANCELED)
+        item: Any = {
+            "job": job_id,
+            "fact": HALT,
+            "error": halt.error,
+            "reason": halt.reason,
+            "at": halt.at.isoformat(),
+            "expires_at": _expires_at(halt.at),
+        }
+        try:
+            self._table.put_item(Item=item, ConditionExpression=free)
+        except self._errors.ConditionalCheckFailedException:
+            return
+
+    def halted(self, job_id: str) -> Halt | None:
+        """Return why the job asks nothing more."""
+        item: Any = self._table.get_item(Key={"job": job_id, "fact": HALT}, ConsistentRead=True).get("Item")
+        return None if item is None else Halt(item["error"], item["reason"], datetime.fromisoformat(item["at"]))
+
+    def lift(self, job_id: str) -> None:
+        """Delete the job's halt and its shards' failures."""
+        self._table.delete_item(Key={"job": job_id, "fact": HALT})
+        for item in self._facts(job_id, FAILURE):
+            self._table.delete_item(Key={"job": job_id, "fact": item["fact"]})
+
+    def _update_if_current(self, submission: Submission, update: str, values: dict[str, Any]) -> None:
+        try:
+            self._table.update_item(
+                Key=_key(submission),
+                UpdateExpression=update,
+                ConditionExpression="attempt = :attempt AND #state = :sent",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":attempt": submission.attempt, ":sent": "sent", **values},
+            )
+        except self._errors.ConditionalCheckFailedException:
+            return  # another attempt, or an answer, has come between
+
+    def _standing(self, submission: Submission) -> Submission:
+        standing = self.submission(submission.job_id, submission.shard, submission.asked_round)
+        if standing is None:
+            message = f"the ledger lost the submission of {_where(submission)}"
+            raise LookupError(message)
+        return standing
+
+    def _facts(self, job_id: str, kind: str) -> list[dict[str, Any]]:
+        condition = Key("job").eq(job_id) & Key("fact").begins_with(kind)
+        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
+        items: list[dict[str, Any]] = []
+        while True:
+            page = self._table.query(**query)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return items
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _fact(shard: int, asked_round: int) -> str:
+    return f"{SUBMISSION}{shard:05d}#r{asked_round}"
+
+
+def _key(submission: Submission) -> dict[str, Any]:
+    return {"job": submission.job_id, "fact": _fact(submission.shard, submission.asked_round)}
+
+
+def _batch_key(batch_id: str) -> str:
+    return f"batch#{batch_id}"
+
+
+def _where(submission: Submission) -> str:
+    return f"{submission.job_id} shard {submission.shard} round {submission.asked_round}"
+
+
+def _expires_at(written_at: datetime) -> int:
+    return int((written_at + LEDGER_KEPT).timestamp())
+
+
+def _is_by_condition(refusal: Any) -> bool:
+    """Tell a condition that did not hold from a conflict or a throttle, which may be tried again."""
+    codes = {reason.get("Code") for reason in refusal.response.get("CancellationReasons", [])}
+    return codes <= {"ConditionalCheckFailed", "None"}
+
+
+def _item(submission: Submission) -> dict[str, Any]:
+    return {
+        **_key(submission),
+        "shard": submission.shard,
+        "round": submission.asked_round,
+        "requests": submission.requests,
+        "attempt": submission.attempt,
+        "sent_at": submission.sent_at.isoformat(),
+        "over_at": submission.over_at.isoformat(),
+        "state": submission.state,
+        "expires_at": _expires_at(submission.sent_at),
+    }
+
+
+def _submission(item: dict[str, Any]) -> Submission:
+    return Submission(
+        job_id=item["job"],
+        shard=int(item["shard"]),
+        asked_round=int(item["round"]),
+        requests=int(item["requests"]),
+        attempt=item["attempt"],
+        sent_at=datetime.fromisoformat(item["sent_at"]),
+        over_at=datetime.fromisoformat(item["over_at"]),
+        state=item["state"],
+        batch_id=item.get("batch_id"),
+        collected_at=datetime.fromisoformat(item["collected_at"]) if "collected_at" in item else None,
+    )

@@ -1,0 +1,88 @@
+"""The ledger's facts of a running job's progress, for people to see; nothing is decided by them.
+
+`progress#00003` of a job is how far shard 3 has come: `shard`, `stage` (`asked` or `collected`), `round` (from 0),
+`lane`, `at` (ISO 8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected
+shard, `batch_id`. A live round is noted once, when it begins; the leases of its slices (adapters/dynamodb_live.py) say
+how far it has come since, for they are written anyway. `status_page` is when `status.html` was drawn last: `at`. Items
+expire as the ledger's others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from boto3.dynamodb.conditions import Attr, Key
+
+from batchdrop.adapters.aws.dynamodb_live import LEASE
+from batchdrop.job.job_progress import ShardProgress
+from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.slice import names_of_round
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+PROGRESS = "progress#"
+STATUS_PAGE = "status_page"
+
+
+class DynamoProgressBoard:
+    """ProgressBoard on the ledger's table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._errors = table.meta.client.exceptions
+
+    def note(self, job_id: str, progress: ShardProgress) -> None:
+        """Write the shard's fact, unless a later one stands there."""
+        item: dict[str, Any] = {
+            **msgspec.to_builtins(progress),
+            "job": job_id,
+            "fact": f"{PROGRESS}{progress.shard:05d}",
+            "at": progress.at.isoformat(),
+            "expires_at": _expires_at(progress.at),
+        }
+        self._put(item, Attr("fact").not_exists() | Attr("at").lte(item["at"]))
+
+    def noted(self, job_id: str) -> list[ShardProgress]:
+        """Return the shards' facts, in order."""
+        found = [msgspec.convert(_plain(item), ShardProgress) for item in self._facts(job_id, PROGRESS)]
+        return [one.less(self._done(job_id, one)) if one.is_live else one for one in found]
+
+    def _done(self, job_id: str, progress: ShardProgress) -> int:
+        leases = self._facts(job_id, LEASE + names_of_round(progress.shard, progress.round))
+        return sum(int(lease.get("done", 0)) for lease in leases)
+
+    def _facts(self, job_id: str, beginning: str) -> Iterator[dict[str, Any]]:
+        condition = Key("job").eq(job_id) & Key("fact").begins_with(beginning)
+        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
+        while True:
+            page = self._table.query(**query)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
+        """Move the time of the last drawing on, if it is old enough."""
+        item = {"job": job_id, "fact": STATUS_PAGE, "at": now.isoformat(), "expires_at": _expires_at(now)}
+        return self._put(item, Attr("fact").not_exists() | Attr("at").lte((now - every).isoformat()))
+
+    def _put(self, item: dict[str, Any], condition: Any) -> bool:
+        try:
+            self._table.put_item(Item=item, ConditionExpression=condition)
+        except self._errors.ConditionalCheckFailedException:
+            return False
+        return True
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item with whole numbers where DynamoDB gives decimals."""
+    numbers = {name: int(item[name]) for name in ("shard", "round", "requests", "processing", "answered", "failed")}
+    return {**item, **numbers}
+
+
+def _expires_at(at: datetime) -> int:
+    return int((at + LEDGER_KEPT).timestamp())

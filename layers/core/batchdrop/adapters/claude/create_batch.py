@@ -1,0 +1,70 @@
+"""Message Batches are created through the official SDK: its headers, auth and errors; the body as a raw stream.
+
+`max_retries=0`: a create must never be sent twice, and the SDK would obey a `retry-after` longer than the function has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anthropic
+import httpx2
+import msgspec
+
+from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED
+from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpMessageBatches, told_of
+from batchdrop.answers.result import MessageBatch
+from batchdrop.errors import ApiUnavailable, SubmissionRefused, SubmissionUncertain
+from batchdrop.ports import RequestBody
+
+# Nobody knows what the answer was: it did not come, or it cannot be read.
+_LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)
+
+
+class AnthropicBatchApi(HttpMessageBatches):
+    """BatchApi on the service at `base_url` (None: Anthropic's own)."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        transport: httpx2.BaseTransport | None = None,
+        fresh_key: Callable[[], str] | None = None,
+    ) -> None:
+        super().__init__(api_key=api_key, base_url=base_url, transport=transport, fresh_key=fresh_key)
+        options: dict[str, Any] = {} if transport is None else {"transport": transport}
+        http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
+        self._sdk = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
+
+    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        """Send one create with a Content-Length, once.
+
+        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created;
+        SubmissionUncertain for all else: a 5xx or a lost answer may hide a Message Batch that will be billed.
+        """
+        options: Any = {
+            "timeout": httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
+            "headers": {"Content-Type": "application/json", "Content-Length": str(body.size)},
+        }
+        with self._create_errors():
+            answer = self._sdk.post(PATH, content=body, cast_to=httpx2.Response, options=options)
+            return msgspec.json.decode(answer.content, type=MessageBatch)
+
+    @contextmanager
+    def _create_errors(self) -> Iterator[None]:
+        """Sort a create's failures by the one question that counts: was something created?"""
+        try:
+            yield
+        except anthropic.APIStatusError as error:
+            known = None if error.status_code == OVERLOADED else self._known(error.response)
+            kind = SubmissionRefused if error.status_code in REFUSED else SubmissionUncertain
+            raise known or kind(told_of(error.response)) from error
+        except _LOST as error:
+            if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout)):
+                message = f"cannot connect to the API: {error.__cause__}"
+                raise ApiUnavailable(message) from error  # no byte was sent, so nothing was created
+            message = f"the create was sent and its answer was lost: {type(error).__name__}: {error}"
+            raise SubmissionUncertain(message) from error

@@ -1,0 +1,135 @@
+"""The Messages API over aiohttp: one warm pool of connections, raw JSON in and out.
+
+The official SDK spends eleven times the CPU on a request; its contract is kept, and a contract test holds both to the
+same outcomes: the key as bearer, the API's version, the base URL, no redirects. Every POST is sent exactly once:
+aiohttp repeats idempotent methods only, and there are no retries here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from batchdrop.adapters.claude.errors import (
+    API_VERSION,
+    BASE_URL,
+    OVERLOADED,
+    REFUSED,
+    USER_AGENT,
+    api_error,
+    is_account_trouble,
+    told,
+)
+from batchdrop.errors import AccountTrouble
+from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
+
+PATH = "/v1/messages"
+CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 15.0  # an idle connection is not used again after so long: the other side may be about to close it
+
+
+class AiohttpMessageApi:
+    """MessageApi on the service at `base_url` (None: Anthropic's own), with at most `connections` open at once.
+
+    `fresh_key` reads the key anew when the API no longer takes the one there is; a new one is used from then on.
+    The pool belongs to the event loop that asks first; another loop gets a pool of its own. `connections` 0: no limit.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        connections: int = 0,
+        fresh_key: Callable[[], str] | None = None,
+    ) -> None:
+        self._api_key = api_key
+        self._fresh_key = fresh_key or (lambda: api_key)
+        self._url = URL(f"{(base_url or BASE_URL).rstrip('/')}{PATH}")
+        self._headers = {
+            "anthropic-version": API_VERSION,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def ask(self, params: bytes, *, within: float) -> Reply:
+        """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
+        limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
+        key = self._api_key
+        own = {"Authorization": f"Bearer {key}"}
+        try:
+            async with self._pool().post(
+                self._url, data=params, timeout=limits, headers=own, allow_redirects=False
+            ) as response:
+                body = await response.read()
+        except aiohttp.ClientConnectorError as error:  # no byte was sent
+            return Passing("api_error", f"cannot connect to the API: {error}")
+        except TimeoutError:
+            return Passing("timeout_error", f"no whole answer within {within:.0f} s", is_uncertain=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
+        if response.status == HTTPStatus.OK:
+            return Answer(body, response.headers)
+        if response.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
+            return Passing("api_error", "the API key was replaced since it was read; the next try has the new one")
+        return _refusal(response.status, response.headers, body)
+
+    async def _has_newer_key(self, refused: str) -> bool:
+        """Tell whether there is another key than the refused one, now or since another request was refused."""
+        if self._api_key == refused:
+            self._api_key = await asyncio.to_thread(self._fresh_key)
+        return self._api_key != refused
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _pool(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=(
+                    "Accept-Encoding",
+                ),  # an answer is a few KB: unpacking would cost more than it saves
+                auto_decompress=False,
+            )
+        return self._session
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    error = api_error(status, body)
+    if is_account_trouble(status, error):
+        raise AccountTrouble(told(status, error, headers.get("request-id")))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(error.type, error.message, _seconds(headers), limits=limits_of(headers))
+    if status == OVERLOADED:
+        return Throttled(error.type, error.message, _seconds(headers), is_global=True)
+    if status in REFUSED:
+        return Refused(error.type, error.message)
+    return Passing(error.type, f"HTTP {status}: {error.message}")
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that was asked for, as the SDK reads it; None for none, or for a date."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None

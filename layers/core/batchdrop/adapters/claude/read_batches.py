@@ -1,0 +1,180 @@
+"""Message Batches that there are: a look, the list, a cancel, and the results as a raw stream. Nothing here is billed.
+
+The official SDK takes 1.4 s of CPU and 60 MB to import, which every start of a function would pay: it sends what is
+billed (`anthropic_batches`). Its contract is kept here, the key as bearer, the API's version and the base URL, and the
+same tests hold both. There are no retries: what to do about a failure is the state machine's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+
+from batchdrop.adapters.claude.errors import (
+    API_VERSION,
+    BASE_URL,
+    OVERLOADED,
+    USER_AGENT,
+    api_error,
+    is_account_trouble,
+    told,
+)
+from batchdrop.answers.result import MessageBatch
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    BatchdropError,
+    MessageBatchLost,
+    RateLimited,
+    ResultsForeign,
+    ResultsIncomplete,
+)
+
+PATH = "/v1/messages/batches"
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0  # for an answer, and between two blocks of results
+BLOCK = 256 * 1024
+PAGE = 100  # Message Batches a page of the list; at most 1,000
+
+_HAS_ENDED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}  # what a cancel that comes too late is told
+_Answer = TypeVar("_Answer")
+
+
+def told_of(response: httpx2.Response) -> str:
+    """Return what people read of a refusal."""
+    status = response.status_code
+    return told(status, api_error(status, response.content), response.headers.get("request-id"))
+
+
+class _Page(msgspec.Struct, frozen=True):
+    data: list[MessageBatch]
+    has_more: bool
+    last_id: str | None = None
+
+
+class HttpMessageBatches:
+    """MessageBatches on the service at `base_url` (None: Anthropic's own).
+
+    `fresh_key` reads the key anew. A key that the API no longer takes, and that was replaced meanwhile, is a passing
+    failure (ApiUnavailable): whoever tries again builds this anew, with the new key.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        transport: httpx2.BaseTransport | None = None,
+        fresh_key: Callable[[], str] | None = None,
+    ) -> None:
+        self._api_key = api_key
+        self._fresh_key = fresh_key or (lambda: api_key)
+        self._http = httpx2.Client(
+            base_url=base_url or BASE_URL,
+            headers={
+                "Authorization": f"Bearer {api_key}",
+                "anthropic-version": API_VERSION,
+                "User-Agent": USER_AGENT,
+            },
+            timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        """Return a Message Batch. Raises MessageBatchLost, ApiUnavailable, RateLimited, AccountTrouble."""
+        return self._read(f"{PATH}/{batch_id}", MessageBatch)
+
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        """Yield the Message Batches created at or after `since`, newest first. Raises as `retrieve`."""
+        query: dict[str, Any] = {"limit": PAGE}
+        while True:
+            page = self._read(PATH, _Page, query)
+            for batch in page.data:
+                if datetime.fromisoformat(batch.created_at) < since:
+                    return
+                yield batch
+            if not page.has_more or page.last_id is None:
+                return
+            query["after_id"] = page.last_id
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask for a Message Batch to be canceled; one that ended already stays as it is. Raises as `retrieve`."""
+        with _lost_as_unavailable():
+            response = self._http.post(f"{PATH}/{batch_id}/cancel")
+        if response.status_code not in _HAS_ENDED:
+            self._check(response)
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        """Yield the results' bytes. Raises ResultsForeign before the key could leave for another host."""
+        url = self._own_url(batch)
+        with (
+            _lost_as_unavailable(),
+            self._http.stream("GET", url, headers={"Accept": "application/binary"}) as response,
+        ):
+            if not response.is_success:
+                response.read()
+            self._check(response)
+            yield from response.iter_bytes(BLOCK)
+
+    def _read(self, path: str, kind: type[_Answer], query: dict[str, Any] | None = None) -> _Answer:
+        with _lost_as_unavailable():
+            response = self._http.get(path, params=query)
+            self._check(response)
+            return msgspec.json.decode(response.content, type=kind)
+
+    def _check(self, response: httpx2.Response) -> None:
+        if not response.is_success:
+            lost = response.status_code == HTTPStatus.NOT_FOUND
+            raise self._known(response) or (MessageBatchLost if lost else ApiUnavailable)(told_of(response))
+
+    def _known(self, response: httpx2.Response) -> BatchdropError | None:
+        """Return what a refusal means whatever was asked for; None for one that means different things.
+
+        A 401 did nothing, so trying again with a newer key is safe.
+        """
+        status = response.status_code
+        if is_account_trouble(status, api_error(status, response.content)):
+            if status == HTTPStatus.UNAUTHORIZED and self._fresh_key() != self._api_key:
+                return ApiUnavailable("the API key was replaced since it was read; the next attempt has the new one")
+            return AccountTrouble(told_of(response))
+        if status in {HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED}:
+            return RateLimited(told_of(response))
+        return None
+
+    def _own_url(self, batch: MessageBatch) -> str:
+        url = batch.results_url
+        if not url:
+            message = f"{batch.id}: {batch.processing_status}, but without results_url; its results may be archived"
+            raise ResultsIncomplete(message)
+        theirs, ours = _origin(url), _origin(str(self._http.base_url))
+        if theirs != ours:
+            message = f"{batch.id}: results_url points to {theirs}, not to the API's own host {ours}"
+            raise ResultsForeign(message)
+        return url
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port; for what is no URL, something that is nobody's."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url[:80]!r}, which is no URL"
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+@contextmanager
+def _lost_as_unavailable() -> Iterator[None]:
+    """An answer that did not come, or that cannot be read, changed nothing: it may be asked for again."""
+    try:
+        yield
+    except (httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{type(error).__name__}: {error}"
+        raise ApiUnavailable(message) from error

@@ -1,0 +1,170 @@
+"""gzip, Zstandard and bzip2: a compressed upload is read as what it holds, and an output is written likewise."""
+
+from __future__ import annotations
+
+import bz2
+import tempfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, NoReturn, Protocol, cast
+
+from batchdrop.adapters.formats.compression.decoders import (
+    BlockFile,
+    Corrupt,
+    Kind,
+    WindowTooLarge,
+    decoded,
+)
+from batchdrop.errors import UploadRejected
+from batchdrop.limits import MAX_DECOMPRESSED_BYTES, MAX_EXPANSION, MAX_SPOOLED_BYTES, UNSUSPECTED_BYTES
+from batchdrop.ports import Source, Writer
+
+TITLES: dict[Kind, str] = {"gz": "gzip", "zst": "Zstandard", "bz2": "bzip2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a compressed file may expand to: as a stream, on disk, and before its ratio counts."""
+
+    streamed: int = MAX_DECOMPRESSED_BYTES
+    spooled: int = MAX_SPOOLED_BYTES
+    unsuspected: int = UNSUSPECTED_BYTES
+
+
+def decompressed(source: Source, kind: Kind, *, bounds: Bounds = Bounds()) -> Source:
+    """Return a source whose bytes are those that `source` holds compressed, under the same name.
+
+    All members (frames, streams) of the file are read, in flat memory whatever they expand to. Reading raises
+    UploadRejected for a file that is truncated, damaged or followed by something else, and for one that expands beyond
+    the bounds or, past `bounds.unsuspected` bytes, to more than MAX_EXPANSION times its compressed bytes.
+    """
+    return _Decompressed(source, kind, bounds)
+
+
+@contextmanager
+def compressing(target: Writer, kind: Kind) -> Generator[Writer, None, None]:
+    """Compress what is written into `target`, as one whole member (frame, stream), so that parts can be concatenated.
+
+    The same bytes compress to the same bytes: no time, no name. After an error nothing more is written.
+    """
+    compressor = _compressor(kind)
+    yield _CompressingWriter(compressor, target)
+    target.write(compressor.flush())
+
+
+def compressed(data: bytes, kind: Kind) -> bytes:
+    """Return bytes as one whole member (frame, stream)."""
+    compressor = _compressor(kind)
+    return compressor.compress(data) + compressor.flush()
+
+
+class _Compressor(Protocol):
+    """What zlib, bz2 and zstandard have in common."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def _compressor(kind: Kind) -> _Compressor:
+    match kind:
+        case "gz":
+            return zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)  # 16: with gzip's header, its mtime 0
+        case "bz2":
+            return bz2.BZ2Compressor()
+        case "zst":
+            import zstandard
+
+            return cast("_Compressor", zstandard.ZstdCompressor(write_checksum=True).compressobj())
+
+
+class _CompressingWriter:
+    def __init__(self, compressor: _Compressor, target: Writer) -> None:
+        self._compressor = compressor
+        self._target = target
+
+    def write(self, data: bytes, /) -> None:
+        if compressed := self._compressor.compress(data):
+            self._target.write(compressed)
+
+
+class _Decompressed:
+    """The source within a compressed one."""
+
+    def __init__(self, source: Source, kind: Kind, bounds: Bounds) -> None:
+        self.name = source.name
+        self._source = source
+        self._kind: Kind = kind
+        self._bounds = bounds
+        self._size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the decompressed bytes. No format says them reliably, so the first time takes a whole pass."""
+        if self._size is None:
+            with closing(self.blocks()) as blocks:
+                self._size = sum(map(len, blocks))
+        return self._size
+
+    def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
+        """Yield the bytes from offset `start`: everything before is decompressed again, and dropped."""
+        end = 0
+        for block in self._read(self._bounds.streamed):
+            end += len(block)
+            if end > start:
+                yield block[max(0, start - end + len(block)) :]
+        self._size = end
+
+    def open(self) -> BinaryIO:
+        """Spool the bytes to a temporary file, which goes away when it is closed."""
+        with ExitStack() as until_spooled:
+            spool = until_spooled.enter_context(tempfile.TemporaryFile(prefix="decompressed-"))
+            for block in self._read(self._bounds.spooled):
+                spool.write(block)
+            until_spooled.pop_all()
+        self._size = spool.tell()
+        spool.seek(0)
+        return cast("BinaryIO", spool)
+
+    def _read(self, most: int) -> Iterator[bytes]:
+        expanded = 0
+        with closing(self._source.blocks()) as blocks:
+            file = BlockFile(blocks)
+            for block in self._checked(file):
+                expanded += len(block)
+                self._check_expansion(expanded, file.position, most)
+                yield block
+        if not file.position:
+            self._refuse(f"it is empty, and a {TITLES[self._kind]} file never is")
+
+    def _checked(self, file: BlockFile) -> Iterator[bytes]:
+        """Yield decompressed blocks; say what is wrong with a broken file in its owner's words."""
+        title = TITLES[self._kind]
+        try:
+            yield from decoded(file, self._kind)
+        except EOFError:
+            self._refuse(
+                f"it ends too early, after {file.position:,} bytes: its {title} data goes on, so it was cut off"
+            )
+        except Corrupt as error:
+            self._refuse(f"it is not {title}, or damaged, somewhere before byte {file.position:,} ({error})")
+        except WindowTooLarge:
+            self._refuse(
+                f"to decompress it from byte {file.position:,} on takes too much memory (zstd --long)",
+                "Compress it again without --long",
+            )
+
+    def _check_expansion(self, expanded: int, read: int, most: int) -> None:
+        if expanded > most:
+            self._refuse(f"its {read:,} bytes expand to more than {most:,}", "Cut it into smaller files")
+        if expanded > self._bounds.unsuspected and expanded > MAX_EXPANSION * read:
+            self._refuse(
+                f"its first {read:,} bytes expand to {expanded:,}, more than {MAX_EXPANSION} times as many",
+                "If that is right, drop it uncompressed",
+            )
+
+    def _refuse(self, problem: str, remedy: str = "Compress the file anew and drop it again") -> NoReturn:
+        message = f"{self.name}: {problem}. {remedy}"
+        raise UploadRejected(message)

@@ -1,0 +1,158 @@
+"""CSV and TSV out: each row's own text where the input was of the same kind, then the new cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from itertools import chain, repeat
+from typing import Any, Literal
+
+import msgspec
+
+from batchdrop.adapters.formats.csv.dialect import Dialect
+from batchdrop.adapters.formats.csv.input import CsvInput
+from batchdrop.adapters.formats.text.encodings import Encoding, encode, encoder
+from batchdrop.answers.columns import NewColumns
+from batchdrop.answers.outcome import Outcome
+from batchdrop.ports import Frame, InputFormat, Source, Writer
+from batchdrop.requests.row import StoredRow
+
+# What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+OwnCells = Callable[[Sequence[StoredRow]], list[str] | list[str | bytes]]
+
+ENDINGS_KEPT = 64  # an error may quote its row: not more than these stay in memory
+_NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
+
+
+class CsvOutput:
+    """Writes delimited values. `columns` are the input's own; `escapes`: new texts are no formulas."""
+
+    def __init__(
+        self,
+        reader: InputFormat,
+        columns: list[str],
+        new: NewColumns,
+        dialect: Dialect,
+        *,
+        extension: Literal["csv", "tsv"] = "csv",
+        encoding: Encoding,
+        escapes: bool,
+    ) -> None:
+        self.extension: str = extension
+        self._reader = reader
+        self._columns = columns
+        self._new = new
+        self._dialect = dialect
+        self._encoding = encoding
+        self._own = _own_cells(reader, columns, dialect, encoding)
+        cells = [_cell(dialect, escapes=escapes and column.kind == "string") for column in new.all]
+        self._cells = cells[: len(new.answer)]
+        self._ending = partial(_ending, new, dialect, encoding, cells[len(new.answer) :])
+
+    @contextmanager
+    def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
+        """Begin a shard's part."""
+        yield _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
+
+    @property
+    def whole(self) -> Frame:
+        """Return the header, with the byte order mark if the encoding has one, before the parts."""
+        names = self._dialect.record(list(self._new.names))
+        rest = f"{self._dialect.delimiter}{names}{self._dialect.line_end}"
+        return Frame(self._encoding.mark + self._own_header() + encode(rest, self._encoding))
+
+    def _own_header(self) -> bytes:
+        reader = self._reader
+        if isinstance(reader, CsvInput) and reader.dialect == self._dialect:
+            return reader.own_header_in(self._encoding)
+        return encode(self._dialect.record(self._columns), self._encoding)
+
+
+class _CsvPart:
+    def __init__(
+        self,
+        target: Writer,
+        own: OwnCells,
+        cells: list[Callable[[Any], str]],
+        ending: Callable[[str, str, str], bytes],
+        dialect: Dialect,
+        encoding: Encoding,
+    ) -> None:
+        self._target = target
+        self._own = own
+        self._cells = cells
+        self._ending = lru_cache(ENDINGS_KEPT)(ending)  # status and error are mostly the same few words
+        self._delimiter = encode(dialect.delimiter, encoding)
+        self._encode = encoder(encoding)
+        self._blank = (None,) * len(cells)
+
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Write each row's own text with the new cells after it; a ragged row is made to fit the header first."""
+        encode, delimiter = self._encode, repeat(self._delimiter)
+        pieces: list[Iterable[bytes]] = [[own if isinstance(own, bytes) else encode(own) for own in self._own(rows)]]
+        values = zip(*[outcome.values or self._blank for outcome in outcomes], strict=True)
+        for cell, column in zip(self._cells, values, strict=True):
+            pieces += (delimiter, map(encode, map(cell, column)))
+        endings = [self._ending(outcome.status, outcome.error, outcome.raw) for outcome in outcomes]
+        pieces += (delimiter, endings)
+        # Never joined as text: one wide character would make every copy of a whole text a wide one.
+        self._target.write(b"".join(chain.from_iterable(zip(*pieces, strict=False))))
+
+
+def _ending(
+    new: NewColumns,
+    dialect: Dialect,
+    encoding: Encoding,
+    cells: list[Callable[[Any], str]],
+    status: str,
+    error: str,
+    raw: str,
+) -> bytes:
+    """Return a line's end, behind the answer's own cells."""
+    values = new.values((), status, error, raw)[len(new.answer) :]
+    written = [cell(value) for cell, value in zip(cells, values, strict=True)]
+    return encode(dialect.delimiter.join(written) + dialect.line_end, encoding)
+
+
+def _cell(dialect: Dialect, *, escapes: bool) -> Callable[[Any], str]:
+    """Return what writes a value as a cell; in one call for a text that needs nothing, as nearly all do."""
+    write, quoted, delimiter = harmless if escapes else text, dialect.quoted, dialect.delimiter
+
+    def cell(value: Any) -> str:
+        if type(value) is not str or (escapes and value.startswith(_FORMULA)):
+            return quoted(write(value))
+        is_plain = not ('"' in value or delimiter in value or "\n" in value or "\r" in value)
+        return value if is_plain else quoted(value)
+
+    return cell
+
+
+def text(value: Any) -> str:
+    """Return a value as a cell's text: nothing for None, JSON for what is no text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def harmless(value: Any) -> str:
+    """Return a text so that no spreadsheet runs it as a formula: an apostrophe before it, unless it is a number."""
+    cell = text(value)
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
+
+
+def _own_cells(reader: InputFormat, columns: list[str], dialect: Dialect, encoding: Encoding) -> OwnCells:
+    """Return what gives rows' own cells: unchanged, to the byte, where they are of the same kind already."""
+    if not (isinstance(reader, CsvInput) and reader.dialect == dialect):
+        return lambda rows: [dialect.record([text(value) for value in _cells(reader, row, columns)]) for row in rows]
+    fitted = reader.fitted
+    if encoding.name == reader.encoding.name:
+        return lambda rows: [row.exact or row.raw if row.error is None else fitted(row.raw) for row in rows]
+    return lambda rows: [row.raw if row.error is None else fitted(row.raw) for row in rows]
+
+
+def _cells(reader: InputFormat, row: StoredRow, columns: list[str]) -> list[Any]:
+    cells = reader.cells(row.raw) or {}
+    return [cells.get(column) for column in columns]

@@ -1,0 +1,193 @@
+"""Delimited records over lines: the csv module's cells, with the text and the place that each record came from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple, NoReturn
+
+from batchdrop.adapters.formats.text.encodings import BOM, Encoding
+from batchdrop.adapters.formats.text.lines import Lines, Undecodable
+from batchdrop.errors import UploadRejected
+from batchdrop.requests.chunking import gathered
+from batchdrop.requests.row import Cursor
+
+_EMPTY_LINE = "\n"
+
+
+class Record(NamedTuple):
+    """A record: its text with its line end, its cells, and where it starts. `error` says why it has no cells.
+
+    `exact` holds its bytes where encoding the text would give others.
+    """
+
+    text: str
+    cells: list[str]
+    start: Cursor
+    error: str | None
+    exact: bytes | None
+
+
+class Records(NamedTuple):
+    """Records that follow each other."""
+
+    texts: list[str]
+    cells: list[list[str]]
+    starts: list[Cursor]
+    errors: list[str | None]
+    exacts: list[bytes | None]
+
+
+class RecordReader:
+    """Runs the csv module over lines. Empty lines are no records, and are counted as lines."""
+
+    def __init__(
+        self, lines: Iterator[Lines], start: Cursor, *, filename: str, delimiter: str, encoding: Encoding
+    ) -> None:
+        self._filename = filename
+        self._encoding = encoding
+        self._lines = lines
+        self._delimiter = delimiter
+        self._pending = Lines([], [], [])  # those that are not part of a record yet
+        self._at = 0
+        self._exhausted = False
+        self._spanned = False
+        self._begun: Generator[Record, None, None] | None = None
+        self._line_count = start.lines
+        self._rows = start.rows
+
+    def header(self) -> Record | None:
+        """Take the first record for the header; None if the file has none."""
+        self._begun = self._one_by_one()
+        record = next(self._begun, None)
+        if record is not None and record.error:
+            message = f"{self._filename}: the header cannot be read: {record.error}"
+            raise UploadRejected(message)
+        self._rows = 0
+        return record
+
+    def __iter__(self) -> Generator[Records, None, None]:
+        """Yield the records that are left. Raises UploadRejected where the file ends within quotes."""
+        if self._begun is not None:
+            yield from _together(self._begun)
+        while (lines := self._next_lines()) is not None:
+            records = self._line_by_line(lines)
+            if records is None:
+                yield from _together(self._one_by_one(lines))
+            else:
+                yield records
+
+    def _next_lines(self) -> Lines | None:
+        try:
+            return next(self._lines, None)
+        except Undecodable as problem:
+            self._refuse(problem)
+
+    def _line_by_line(self, lines: Lines) -> Records | None:
+        """Return the records of lines that are one each, several times as fast; None where some are not."""
+        texts = _without_mark(lines)
+        try:  # an empty line behind them becomes part of the last record where that has an open quote
+            cells = list(csv.reader(chain(texts, (_EMPTY_LINE,)), delimiter=self._delimiter))
+        except csv.Error:
+            return None
+        count = len(texts)
+        if len(cells) != count + 1 or cells.pop() or not all(cells):
+            return None
+        rows, line_count = self._rows, self._line_count
+        self._rows += count
+        self._line_count += count
+        starts = map(Cursor, lines.offsets, range(rows, self._rows), range(line_count, self._line_count))
+        return Records(lines.texts, cells, list(starts), [None] * count, lines.exacts)
+
+    def _one_by_one(self, *lines: Lines) -> Generator[Record, None, None]:
+        """Yield the records of these lines and of those behind them, until lines end with a record again.
+
+        It goes on while it meets records of several lines: where there is one, there are more.
+        """
+        self._pending, self._at = Lines([], [], []), 0
+        reader = csv.reader(chain.from_iterable(self._texts(lines)), delimiter=self._delimiter)
+        seen = 0
+        while True:
+            error = None
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as problem:
+                cells, error = [], self._explain(problem)
+            except Undecodable as problem:
+                self._refuse(problem)
+            if self._exhausted:  # the reader asked for another line in the middle of a record
+                self._refuse_unclosed()
+            count, seen = reader.line_num - seen, reader.line_num
+            start = Cursor(self._pending.offsets[self._at], self._rows, self._line_count)
+            text, exact = self._taken(count)
+            if cells or error:  # else an empty line
+                self._rows += 1
+                yield Record(text, cells, start, error, exact)
+
+    def _texts(self, first: Iterable[Lines]) -> Iterator[list[str]]:
+        for lines in chain(first, self._lines):
+            texts = _without_mark(lines)
+            self._put_behind(lines)
+            yield texts
+            if self._at == len(self._pending.texts) and not self._spanned:
+                return
+            self._spanned = False
+        self._exhausted = True
+
+    def _put_behind(self, lines: Lines) -> None:
+        """Keep the lines that are not taken yet, and these behind them."""
+        pending, at = self._pending, self._at
+        del pending.offsets[:at], pending.texts[:at], pending.exacts[:at]
+        pending.offsets.extend(lines.offsets)
+        pending.texts.extend(lines.texts)
+        pending.exacts.extend(lines.exacts)
+        self._at = 0
+
+    def _taken(self, count: int) -> tuple[str, bytes | None]:
+        """Take so many lines for a record; return its text, and its bytes where encoding that would give others."""
+        begin, self._at = self._at, self._at + count
+        texts, exacts = self._pending.texts[begin : self._at], self._pending.exacts[begin : self._at]
+        self._line_count += count
+        self._spanned = self._spanned or count > 1
+        exact = None
+        if any(exacts):
+            name = self._encoding.name
+            each = zip(texts, exacts, strict=True)
+            exact = b"".join(text.encode(name) if exact is None else exact for text, exact in each)
+        return "".join(texts), exact
+
+    def _explain(self, problem: csv.Error) -> str:
+        if "field larger than field limit" in str(problem):
+            self._refuse_unclosed()
+        if "new-line character" in str(problem):
+            return "it has a carriage return outside quotes; save the file with line ends of one kind"
+        return f"it is not CSV: {problem}"
+
+    def _refuse_unclosed(self) -> NoReturn:
+        message = (
+            f"{self._filename} {self._place()}: a quoted cell opens in this row and never closes. "
+            "Close the quote, or double a quote that is part of the text, and drop the file again"
+        )
+        raise UploadRejected(message)
+
+    def _refuse(self, problem: Undecodable) -> NoReturn:
+        message = f"{self._filename} {self._place()}: {problem}"
+        raise UploadRejected(message) from problem
+
+    def _place(self) -> str:
+        return f"row {self._rows + 1} (line {self._line_count + 1})"
+
+
+def _without_mark(lines: Lines) -> list[str]:
+    """Return the texts of lines; the file's byte order mark is no part of its first cell."""
+    if lines.offsets[0]:
+        return lines.texts
+    return [lines.texts[0].removeprefix(BOM), *lines.texts[1:]]
+
+
+def _together(records: Generator[Record, None, None]) -> Iterator[Records]:
+    for some in gathered(records, lambda record: len(record.text)):
+        yield Records._make(map(list, zip(*some, strict=True)))

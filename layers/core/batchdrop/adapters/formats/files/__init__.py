@@ -1,0 +1,1 @@
+"""Dropped files that are rows themselves, and zips."""

@@ -1,0 +1,156 @@
+"""A ZIP archive's files, read one at a time in bounded memory. Their names are shown, never used as paths."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, NamedTuple, Self, cast
+
+from batchdrop.errors import UploadRejected
+from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_ZIP_DIRECTORY_BYTES, MAX_ZIP_RATIO, ZIP_RATIO_FROM_BYTES
+from batchdrop.ports import Source
+
+_ENCRYPTED = 0x1  # flag bits of a member
+_UTF8_NAME = 0x800
+_UNREADABLE = (
+    zipfile.BadZipFile,  # its CRC, its header, or overlapping members
+    NotImplementedError,  # a way of packing that Python does not know
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,  # bz2's broken stream
+    ValueError,
+    struct.error,
+)
+
+
+class MemberBroken(Exception):  # a fate of one row, caught where rows are made
+    """This member cannot be read; the message is the reason that the user reads."""
+
+
+class Member(NamedTuple):
+    """A file in an archive. `size` is what the archive declares."""
+
+    name: str
+    size: int
+    info: zipfile.ZipInfo
+
+
+def is_zip(source: Source) -> bool:
+    """Tell whether a source begins as a ZIP archive does, the empty one included."""
+    with source.open() as file:
+        return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
+
+
+class ZipMembers:
+    """A context with an open archive. Raises UploadRejected for one that is broken or built to explode."""
+
+    def __init__(self, source: Source, filename: str) -> None:
+        self._filename = filename
+        self._file = _Bounded(source)
+        try:
+            self._archive = zipfile.ZipFile(cast("IO[bytes]", self._file))
+        except _TooMuchAtOnce as much:
+            message = f"{filename}: its directory has {much} bytes, too many files for one archive; make several of it"
+            raise UploadRejected(message) from much
+        except _UNREADABLE as problem:
+            message = f"{filename}: the ZIP archive is cut or damaged ({problem}); zip the files again and drop that"
+            raise UploadRejected(message) from problem
+        self._refuse_bomb(source.size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._archive.close()
+        self._file.close()
+
+    def files(self, start: int = 0) -> Iterator[tuple[int, Member]]:
+        """Yield the files from member `start` on, with their places in the archive, but folders and system files."""
+        infos = self._archive.infolist()
+        for index in range(start, len(infos)):
+            info = infos[index]
+            name = _name(info)
+            if not info.is_dir() and not _is_system_file(name):
+                yield index, Member(name, info.file_size, info)
+
+    def read(self, member: Member) -> bytes:
+        """Unpack a file that declares no more than MAX_DOCUMENT_BYTES. Raises MemberBroken with the reason."""
+        info = member.info
+        if info.flag_bits & _ENCRYPTED:
+            reason = "it is encrypted in the archive; zip it without a password"
+            raise MemberBroken(reason)
+        if _explodes(info.file_size, info.compress_size):
+            reason = f"it would unpack to more than {MAX_ZIP_RATIO} times its size, as no document does; leave it out"
+            raise MemberBroken(reason)
+        try:
+            with self._archive.open(info) as file:
+                body = file.read(MAX_DOCUMENT_BYTES + 1)
+        except _TooMuchAtOnce as much:
+            reason = f"its name takes {much} bytes; zip the files again"
+            raise MemberBroken(reason) from much
+        except _UNREADABLE as problem:
+            reason = f"it cannot be unpacked ({problem}); zip the files again"
+            raise MemberBroken(reason) from problem
+        if len(body) != info.file_size:
+            reason = (
+                f"it unpacks to other than the {info.file_size:,} bytes that the archive tells; zip the files again"
+            )
+            raise MemberBroken(reason)
+        return body
+
+    def _refuse_bomb(self, packed: int) -> None:
+        unpacked = sum(info.file_size for info in self._archive.infolist())
+        if _explodes(unpacked, packed):
+            message = (
+                f"{self._filename}: its {packed:,} bytes would unpack to {unpacked:,}, more than {MAX_ZIP_RATIO} times "
+                "as much, as a bomb does; zip only documents and images"
+            )
+            raise UploadRejected(message)
+
+
+class _TooMuchAtOnce(Exception):
+    pass
+
+
+class _Bounded:
+    """A source as zipfile reads it, but for reads that no honest archive asks for: those would fill the memory."""
+
+    def __init__(self, source: Source) -> None:
+        self._file = source.open()
+        self._size = source.size
+        self.seek = self._file.seek
+        self.tell = self._file.tell
+        self.seekable = self._file.seekable
+        self.close = self._file.close
+
+    def read(self, size: int = -1) -> bytes:
+        asked = max(0, self._size - self.tell()) if size < 0 else size
+        if asked > MAX_ZIP_DIRECTORY_BYTES:
+            raise _TooMuchAtOnce(f"{asked:,}")
+        return self._file.read(asked)
+
+
+def _explodes(unpacked: int, packed: int) -> bool:
+    return unpacked > ZIP_RATIO_FROM_BYTES and unpacked > packed * MAX_ZIP_RATIO
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return the name as its owner sees it: macOS writes UTF-8 and does not say so, which zipfile takes for CP437."""
+    if info.flag_bits & _UTF8_NAME:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
+
+
+def _is_system_file(name: str) -> bool:
+    parts = name.split("/")
+    return parts[0] == "__MACOSX" or any(part.startswith(".") and part not in {".", ".."} for part in parts)

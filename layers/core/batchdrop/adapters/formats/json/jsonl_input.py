@@ -1,0 +1,94 @@
+"""JSON Lines in: one object a line. A row's own text is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator
+from contextlib import closing
+from itertools import repeat
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.formats.json.row_lines import RowLines, row_lines
+from batchdrop.adapters.formats.text.beginning import InTextFile, TextFile
+from batchdrop.answers.columns import ERROR, RAW, STATUS
+from batchdrop.ports import Source
+from batchdrop.requests.row import Cursor, Row
+
+FAILED_ROW = (STATUS, ERROR, RAW)  # a failed.jsonl that is dropped in again brings them
+
+
+class JsonlInput(InTextFile):
+    """Reads lines of JSON objects. `reserved` are the names of the output's new columns."""
+
+    name = "jsonl"
+    columns: list[str] | None = None
+
+    def __init__(
+        self, filename: str, reserved: Collection[str], header: str = "", *, encoding: str | None = None
+    ) -> None:
+        self._file = TextFile(filename, encoding, header)
+        self._objects = ObjectRows(reserved, what="line")
+
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
+        """Read one row a line; blank lines are none. Raises UploadRejected where the file is not in its encoding."""
+        return self._rows(row_lines(self._file, source, start, trimmed=str.strip))
+
+    def cells(self, raw: str) -> dict[str, Any] | None:
+        """Return a stored row's fields; None if it is no object."""
+        return self._objects.cells(raw)
+
+    def _rows(self, found: Generator[RowLines, None, None]) -> Generator[list[Row], None, None]:
+        with closing(found):
+            for lines in found:
+                yield self._objects.rows(lines)
+
+
+class ObjectRows:
+    """Makes rows of the text of JSON objects; `what` a row is called in messages: a line, an element."""
+
+    def __init__(self, reserved: Collection[str], *, what: str) -> None:
+        self._decoder = msgspec.json.Decoder(dict[str, Any])
+        self._reserved = frozenset(reserved).difference(FAILED_ROW)
+        self._looked_for = self._reserved.union(FAILED_ROW)
+        self._what = what
+
+    def rows(self, lines: RowLines) -> list[Row]:
+        """Return the rows of objects' texts."""
+        try:
+            cells = list(map(self._decoder.decode, lines.raws))
+        except (msgspec.DecodeError, RecursionError):
+            return list(map(self.row, *lines))
+        if not all(map(self._looked_for.isdisjoint, cells)):
+            return list(map(self.row, *lines))
+        return list(map(Row, lines.raws, lines.starts, cells, repeat(None), repeat(()), repeat(None), lines.exacts))
+
+    def row(self, raw: str, start: Cursor, exact: bytes | None = None) -> Row:
+        """Return the row of an object's text; text that is no usable object is a row with an error."""
+        cells: dict[str, Any] = {}
+        error = None
+        try:
+            cells = self._decoder.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as problem:
+            error = self._explain(problem)
+        for name in FAILED_ROW:
+            cells.pop(name, None)
+        if taken := self._reserved.intersection(cells):
+            fix = "rename it, or set `output: {prefix: …}` in the recipe"
+            error = f"it has a field '{min(taken)}', which is where the output goes; {fix}"
+        return Row(raw, start, {} if error else cells, error, (), None, exact)
+
+    def cells(self, raw: str) -> dict[str, Any] | None:
+        """Return the fields of an object's text; None if it is none."""
+        try:
+            cells = self._decoder.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        for name in FAILED_ROW:
+            cells.pop(name, None)
+        return cells
+
+    def _explain(self, problem: Exception) -> str:
+        if "Expected `object`" in str(problem):
+            return f"the {self._what} is not a JSON object"
+        return f"the {self._what} is not JSON: {problem}"

@@ -1,0 +1,138 @@
+"""JSON Lines out, and JSON: each row's own text where the input was JSON, then the new fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encode_json
+from batchdrop.adapters.formats.text.text_output import encoding_of, for_json
+from batchdrop.answers.columns import ERROR, RAW, STATUS, NewColumns
+from batchdrop.answers.outcome import Outcome
+from batchdrop.ports import Frame, InputFormat, Source, Writer
+from batchdrop.requests.row import StoredRow
+
+_texts = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LINE_ENDS = str.maketrans("\r\n", "  ")  # between an element's tokens; within strings they are escaped
+
+
+class JsonlOutput:
+    """Writes lines of JSON objects."""
+
+    extension = "jsonl"
+    one_line = True
+
+    def __init__(self, reader: InputFormat, new: NewColumns, encoding: Encoding = UTF_8) -> None:
+        self._reader = reader
+        self._new = new
+        self._encoding = for_json(encoding)
+
+    @property
+    def whole(self) -> Frame:
+        """Return the byte order mark of an encoding that has one, before the parts."""
+        return Frame(self._encoding.mark)
+
+    @contextmanager
+    def part(self, target: Writer, sidecar: Source | None) -> Iterator[_ObjectsPart]:  # noqa: ARG002 - the port's
+        """Begin a shard's part."""
+        texts = ObjectTexts(self._reader, self._encoding, one_line=self.one_line)
+        yield _ObjectsPart(target, texts, self._added, self._separated)
+
+    def _added(self, outcome: Outcome) -> dict[str, Any]:
+        values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
+        return dict(zip(self._new.names, values, strict=True))
+
+    def _separated(self, row: StoredRow, text: bytes) -> bytes:  # noqa: ARG002 - JSON's needs it
+        return text + self._encoding.newline
+
+
+class JsonOutput(JsonlOutput):
+    """Writes one array of objects. The parts hold the commas between them, so that they can stand behind each other."""
+
+    extension = "json"
+    one_line = False
+
+    @property
+    def whole(self) -> Frame:
+        """Return the array's beginning and its end."""
+        begin, end = encode_json("[\n", self._encoding), encode_json("\n]\n", self._encoding)
+        return Frame(self._encoding.mark + begin, end)
+
+    def _separated(self, row: StoredRow, text: bytes) -> bytes:
+        return text if row.row == 1 else encode_json(",\n", self._encoding) + text
+
+
+class FailedOutput(JsonlOutput):
+    """Writes `failed.jsonl`: a row's own fields with the reason behind them, so that it can be dropped in again."""
+
+    extension = "failed.jsonl"
+
+    def _added(self, outcome: Outcome) -> dict[str, Any]:
+        return {STATUS: outcome.status, ERROR: outcome.error}
+
+
+class _ObjectsPart:
+    def __init__(
+        self,
+        target: Writer,
+        texts: ObjectTexts,
+        added: Callable[[Outcome], dict[str, Any]],
+        separated: Callable[[StoredRow, bytes], bytes],
+    ) -> None:
+        self._write = target.write
+        self._texts = texts
+        self._added = added
+        self._separated = separated
+
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        """Write each row's own fields with the new ones behind them; text that has no fields stands in `_raw`."""
+        texts = [
+            self._separated(row, self._texts.text(row, self._added(outcome)))
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ]
+        self._write(b"".join(texts))
+
+
+class ObjectTexts:
+    """Makes rows of any input the text of objects; JSON values stay as they were, to the byte.
+
+    `one_line`: what stands on several lines between an element's tokens is written on one.
+    """
+
+    def __init__(self, reader: InputFormat, encoding: Encoding, *, one_line: bool) -> None:
+        self._reader = reader
+        self._encoding = encoding
+        self._is_json = reader.name in {"jsonl", "json"}
+        self._spreads = reader.name == "json" and one_line
+        self._keeps_bytes = self._is_json and encoding_of(reader).name == encoding.name
+
+    def text(self, row: StoredRow, added: dict[str, Any]) -> bytes:
+        """Return a row as an object, with fields added."""
+        own = self._own_text(row.raw, added.keys()) if self._is_json else self._own_cells(row.raw)
+        behind = msgspec.json.encode(added)[1:]
+        if row.exact is not None and self._keeps_bytes and own is row.raw:
+            return row.exact.removesuffix(encode_json("}", self._encoding)) + self._encoded(b"," + behind)
+        if isinstance(own, str):
+            own = (own.translate(_LINE_ENDS) if self._spreads else own).encode()
+        return self._encoded((own[:-1] + b"," if own != b"{}" else b"{") + behind)
+
+    def _encoded(self, text: bytes) -> bytes:
+        return text if self._encoding.name == UTF_8.name else encode_json(text.decode(), self._encoding)
+
+    def _own_cells(self, raw: str) -> bytes:
+        cells = self._reader.cells(raw)
+        return msgspec.json.encode({RAW: raw} if cells is None else cells)
+
+    def _own_text(self, raw: str, replaced: Collection[str]) -> bytes | str:
+        """Return an object's own text. Where a field must go, the others' values stay to the byte."""
+        try:
+            fields = _texts.decode(raw)
+        except (msgspec.DecodeError, RecursionError):
+            return msgspec.json.encode({RAW: raw})
+        if fields and fields.keys().isdisjoint(replaced):
+            return raw
+        kept = {name: value for name, value in fields.items() if name not in replaced}
+        return msgspec.json.encode(kept).decode().translate(_LINE_ENDS).encode()

@@ -1,0 +1,157 @@
+"""Parquet in: row groups streamed batch by batch; the exact values of a shard's rows are kept in a sidecar."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
+from batchdrop.adapters.formats.parquet.expansion import Expansion
+from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
+from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
+from batchdrop.errors import UploadRejected
+from batchdrop.ports import Sidecar, Source, Writer
+from batchdrop.requests.chunking import gathered
+from batchdrop.requests.row import Cursor, Row, raw_size
+
+
+class ParquetInput:
+    """Reads Parquet. `header` is the Arrow schema, serialised and base64, where an earlier reading found it.
+
+    Each row's `raw` is the JSON object of its cells; its `origin` is (record batch, index). A cursor's numbers are all
+    three the count of rows before it.
+    """
+
+    name = "parquet"
+
+    def __init__(self, filename: str, header: str = "") -> None:
+        self._filename = filename
+        self.header = header
+        self._names: list[str] | None = None
+
+    @property
+    def columns(self) -> list[str] | None:
+        """Return the schema's columns; one without a name is `column_3`, counted from 1."""
+        if self._names is None and self.header:
+            self._names = _column_names(schema_of(self.header))
+        return self._names
+
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
+        """Read the rows after `start`, in memory that does not grow with the file or its row groups.
+
+        Raises UploadRejected for a file that is no Parquet, is encrypted or broken, or has no usable columns.
+        """
+        stream = source.open()
+        try:
+            refuse_by_its_ends(stream, self._filename)
+            with refusals(self._filename):
+                file = open_parquet(stream)
+                schema = file.schema_arrow
+                self._names = _column_names(schema)
+                readers = [reader_of(field.type) for field in schema]
+            self._check_names(self._names)
+            self.header = base64.b64encode(schema.serialize()).decode()
+        except BaseException:
+            stream.close()
+            raise
+        expansion = Expansion(self._filename, source.size)
+        return gathered(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
+
+    def cells(self, raw: str) -> dict[str, Any] | None:
+        """Return a stored row's cells; None for text that is no JSON object."""
+        try:
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            return None
+
+    def sidecar(self, target: Writer) -> AbstractContextManager[Sidecar]:
+        """Return what keeps a shard's rows in `target`: an Arrow IPC stream, compressed with zstd."""
+        return arrow_sidecar(target, schema_of(self.header))
+
+    def _check_names(self, names: list[str]) -> None:
+        if not names:
+            message = f"{self._filename}: the Parquet file has no columns; write it with at least one and drop it again"
+            raise UploadRejected(message)
+        name, count = Counter(names).most_common(1)[0]
+        if count > 1:
+            message = f"{self._filename}: two columns are named '{name}'; rename one of them and drop the file again"
+            raise UploadRejected(message)
+
+    def _rows(
+        self, opened: _File, readers: list[Reader], number: int, expansion: Expansion
+    ) -> Generator[Row, None, None]:
+        with opened, refusals(self._filename):
+            for batch in batches(opened.file, number):
+                size = 0
+                for row in self._batch_rows(batch, readers, number):
+                    size += len(row.raw)
+                    yield row
+                number += batch.num_rows
+                expansion.add(batch.num_rows, size, number=number)
+
+    def _batch_rows(self, batch: Any, readers: list[Reader], number: int) -> Iterator[Row]:
+        try:
+            columns = [read(column) for read, column in zip(readers, batch.columns, strict=True)]
+        except _UNREADABLE:
+            for index in range(batch.num_rows):
+                yield self._single_row(batch, index, readers, number + index)
+            return
+        names = self._names or []
+        for index, values in enumerate(zip(*columns, strict=True)):
+            yield _row(dict(zip(names, values, strict=True)), number + index, (batch, index))
+
+    def _single_row(self, batch: Any, index: int, readers: list[Reader], number: int) -> Row:
+        """Read one row of a batch that holds a bad value: its own, or another's."""
+        cells: dict[str, Any] = {}
+        bad: list[str] = []
+        for name, read, column in zip(self._names or [], readers, batch.columns, strict=True):
+            try:
+                [cells[name]] = read(column.slice(index, 1))
+            except _UNREADABLE:
+                cells[name] = None
+                bad.append(name)
+        return _row(cells, number, (batch, index), bad)
+
+
+_UNREADABLE = (ValueError, OverflowError, IndexError)
+"""What readers raise for a value that cannot be a cell: text that is not UTF-8, an index outside its dictionary."""
+
+
+class _File:
+    """An open Parquet file; closed with the rows that are read from it."""
+
+    def __init__(self, file: Any, stream: Any) -> None:
+        self.file = file
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self._stream.close()
+
+
+def schema_of(header: str) -> Any:
+    """Return the Arrow schema that a header holds."""
+    import pyarrow as pa
+
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(header)))
+
+
+def _column_names(schema: Any) -> list[str]:
+    return [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
+
+
+def _row(cells: dict[str, Any], number: int, origin: tuple[Any, int], bad: list[str] | None = None) -> Row:
+    raw = msgspec.json.encode(cells).decode()
+    start = Cursor(number, number, number)
+    if bad:
+        where = f"row {number + 1} column '{bad[0]}'"
+        return Row(raw, start, error="its text is not UTF-8; write it as UTF-8", origin=origin, where=where)
+    return Row(raw, start, cells, origin=origin, where=f"row {number + 1}")

@@ -1,0 +1,207 @@
+"""Parquet out: the rows' own columns as they were, typed new columns behind them, one file from all parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from batchdrop.adapters.formats.open_file import Sink
+from batchdrop.adapters.formats.parquet.file import batches, open_parquet
+from batchdrop.adapters.formats.parquet.input import schema_of
+from batchdrop.adapters.formats.parquet.sidecar import SidecarRows
+from batchdrop.adapters.formats.typed_values import RowFitter
+from batchdrop.answers.columns import Column, ColumnKind, NewColumns
+from batchdrop.answers.outcome import Outcome
+from batchdrop.errors import InvariantBroken, UploadRejected
+from batchdrop.ports import Assemble, PartWriter, Source, Writer
+from batchdrop.requests.row import StoredRow
+
+ROW_GROUP_BYTES = 32 * 1024 * 1024  # as Arrow; what a writer must hold before it can write a row group
+ROW_GROUP_ROWS = 131_072
+FLUSH_BYTES = 4 * 1024 * 1024  # of Python values, before they become Arrow
+FLUSH_ROWS = 1_024
+
+Cells = Callable[[str], dict[str, Any] | None]
+
+
+class ParquetOutput:
+    """Writes Parquet: of a Parquet upload by its `header`, of any other by its `columns` and their `cells`.
+
+    By the header, the upload's schema is kept whole (order, types, nullability, metadata) and the values are the
+    sidecar's. Otherwise each column has the type of its kind, and `cells` takes a row's `raw` apart; a row it cannot
+    take apart has only nulls of its own. A column of lists and objects (`json`) is a string of JSON: an Arrow list or
+    struct needs one type for all rows before the first answer is there, and answers differ.
+    Raises UploadRejected if a new column has the name of one of the upload's.
+    """
+
+    extension = "parquet"
+
+    def __init__(
+        self,
+        new: NewColumns,
+        *,
+        header: str = "",
+        columns: Sequence[Column] = (),
+        cells: Cells | None = None,
+        filename: str = "the file",
+    ) -> None:
+        self._new = new
+        self._own = () if header else tuple(columns)
+        self._cells = cells
+        self.schema = _extended(schema_of(header) if header else _schema(self._own), new, filename)
+
+    def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
+        """Begin a shard's part, itself a Parquet file. `sidecar` must be there for an upload that is Parquet."""
+        if self._cells is None and sidecar is None:
+            message = "the sidecar of a Parquet shard is missing"
+            raise InvariantBroken(message)
+        return self._part(target, None if self._cells else sidecar)
+
+    @property
+    def whole(self) -> Assemble:
+        """Return what writes the output, row group by row group; a part is held one batch at a time."""
+        return self._assemble
+
+    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+        with _row_groups(target, self.schema) as groups:
+            for part in parts:
+                for table in _tables(part):
+                    groups.add(table)
+
+    @contextmanager
+    def _part(self, target: Writer, sidecar: Source | None) -> Iterator[PartWriter]:
+        kept = SidecarRows(sidecar) if sidecar else None
+        try:
+            with _row_groups(target, self.schema) as groups:
+                part = _Part(groups, RowFitter(self._own, self._new), kept, self._own_values)
+                yield part
+                part.flush()
+        finally:
+            if kept:
+                kept.close()
+
+    def _own_values(self, raw: str) -> list[Any]:
+        if self._cells is None:
+            return []
+        cells = self._cells(raw) or {}
+        return [cells.get(column.name) for column in self._own]
+
+
+class _Part:
+    """Gathers rows until they are worth a flush. Their own columns come from `kept`, else from the stored text."""
+
+    def __init__(
+        self, groups: _RowGroups, fitter: RowFitter, kept: SidecarRows | None, own: Callable[[str], list[Any]]
+    ) -> None:
+        self._groups = groups
+        self._fitter = fitter
+        self._kept = kept
+        self._own = own
+        self._rows: list[list[Any]] = []
+        self._bytes = 0
+
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        for row, outcome in zip(rows, outcomes, strict=True):
+            values = self._fitter.fit(self._own(row.raw), outcome)
+            self._rows.append(values)
+            self._bytes += len(row.raw) + sum(len(value) for value in values if isinstance(value, str))
+            if len(self._rows) >= FLUSH_ROWS or self._bytes >= FLUSH_BYTES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand the gathered rows on as an Arrow table."""
+        import pyarrow as pa
+
+        if not self._rows:
+            return
+        schema = self._groups.schema
+        kept = self._kept.take(len(self._rows)).columns if self._kept else []
+        added = zip(list(schema)[len(kept) :], zip(*self._rows, strict=True), strict=True)
+        columns = [*kept, *(pa.array(values, type=field.type) for field, values in added)]
+        self._groups.add(pa.Table.from_arrays(columns, schema=schema))
+        self._rows, self._bytes = [], 0
+
+
+@contextmanager
+def _row_groups(target: Writer, schema: Any) -> Iterator[_RowGroups]:
+    import pyarrow.parquet as pq
+
+    sink = Sink(target)
+    writer = pq.ParquetWriter(sink, schema, compression="zstd")
+    groups = _RowGroups(writer, schema)
+    try:
+        yield groups
+        groups.flush()
+        writer.close()
+    except BaseException:
+        sink.abandon()
+        raise
+
+
+class _RowGroups:
+    """Gathers tables until they make a row group of a sensible size."""
+
+    def __init__(self, writer: Any, schema: Any) -> None:
+        self.schema = schema
+        self._writer = writer
+        self._tables: list[Any] = []
+        self._rows = 0
+        self._bytes = 0
+
+    def add(self, table: Any) -> None:
+        self._tables.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
+        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            self._writer.write_table(pa.concat_tables(self._tables), row_group_size=self._rows)
+        self._tables, self._rows, self._bytes = [], 0, 0
+
+
+def _tables(part: Source) -> Iterator[Any]:
+    """Yield a part's rows in order, a batch a table."""
+    import pyarrow as pa
+
+    with part.open() as stream, open_parquet(stream) as file:
+        for batch in batches(file):
+            yield pa.Table.from_batches([batch])
+
+
+def _extended(schema: Any, new: NewColumns, filename: str) -> Any:
+    import pyarrow as pa
+
+    for column in new.all:
+        if column.name in schema.names:
+            message = (
+                f"{filename}: the file has a column '{column.name}', which is where the output goes; rename it, "
+                "or set output.column or output.prefix in the recipe"
+            )
+            raise UploadRejected(message)
+    fields = [pa.field(column.name, _arrow_type(column.kind)) for column in new.all]
+    return pa.schema([*schema, *fields], metadata=schema.metadata)
+
+
+def _schema(columns: Iterable[Column]) -> Any:
+    import pyarrow as pa
+
+    return pa.schema([pa.field(column.name, _arrow_type(column.kind)) for column in columns])
+
+
+def _arrow_type(kind: ColumnKind) -> Any:
+    import pyarrow as pa
+
+    match kind:
+        case "string" | "json":
+            return pa.string()
+        case "number":
+            return pa.float64()
+        case "integer":
+            return pa.int64()
+        case "boolean":
+            return pa.bool_()

@@ -1,0 +1,1 @@
+"""Encodings, lines and plain text."""

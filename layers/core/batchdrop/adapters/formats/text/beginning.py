@@ -1,0 +1,87 @@
+"""What a text file's beginning says about the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+
+import msgspec
+
+from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encoding_named, look
+from batchdrop.ports import Source
+from batchdrop.requests.row import Cursor
+
+
+class Beginning(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file's encoding and, for delimited files, its header; kept as JSON in the manifest.
+
+    `declared` is the line `sep=;` before the header, `text` the header itself, both with their line ends, and the first
+    of them with the byte order mark; `exact` are their bytes where encoding them would give others.
+    """
+
+    encoding: str = UTF_8.name
+    marked: bool = False
+    delimiter: str = ","
+    declared: str = ""
+    text: str = ""
+    exact: bytes | None = None
+
+
+def kept(beginning: Beginning) -> str:
+    """Return a beginning as the manifest keeps it."""
+    return msgspec.json.encode(beginning).decode()
+
+
+def read_again(header: str) -> Beginning | None:
+    """Return what `kept` gave; None for a file that has not been looked at."""
+    return msgspec.json.decode(header, type=Beginning) if header else None
+
+
+class TextFile:
+    """A text file whose encoding is looked up once, by the first reading. `named` is the recipe's."""
+
+    def __init__(self, filename: str, named: str | None, header: str) -> None:
+        self.filename = filename
+        self.named = named
+        beginning = read_again(header)
+        self._encoding = None if beginning is None else _encoding_of(beginning)
+
+    @property
+    def encoding(self) -> Encoding:
+        """Return the encoding; before the file was looked at, what the recipe says."""
+        return self._encoding or (encoding_named(self.named) if self.named else UTF_8)
+
+    def blocks(self, source: Source, start: Cursor) -> Generator[bytes, None, None]:
+        """Return the file's blocks from `start`. Its encoding is known when this returns."""
+        blocks = source.blocks(start.offset)
+        if start.offset or self._encoding is not None:
+            return blocks
+        self._encoding, again = look(blocks, self.named, filename=self.filename)
+        return _closing_with(again, blocks)
+
+
+class InTextFile:
+    """What formats of text without a header line of their own have in common: all they keep is the encoding."""
+
+    _file: TextFile
+    sidecar = None  # a row's text is exact
+
+    @property
+    def header(self) -> str:
+        """Return the file's encoding, as the manifest keeps it."""
+        return kept(Beginning(self.encoding.name, self.encoding.marked))
+
+    @property
+    def encoding(self) -> Encoding:
+        """Return the file's encoding."""
+        return self._file.encoding
+
+
+def _encoding_of(beginning: Beginning) -> Encoding:
+    newline = "\n".encode(beginning.encoding)
+    return Encoding(beginning.encoding, newline, marked=beginning.marked)
+
+
+def _closing_with(again: Iterator[bytes], blocks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(blocks):
+        yield from again

@@ -1,0 +1,181 @@
+"""Excel workbooks in: one sheet's rows, with their types and number formats."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
+from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, is_empty, natural
+from batchdrop.adapters.formats.xlsx.package import Package
+from batchdrop.adapters.formats.xlsx.sheet import SheetRow, column_letters, sheet_rows
+from batchdrop.adapters.formats.xlsx.strings import SharedStrings
+from batchdrop.errors import UploadRejected
+from batchdrop.ports import Source
+from batchdrop.requests.chunking import gathered
+from batchdrop.requests.row import Cursor, Row, raw_size
+
+
+class SheetHeader(msgspec.Struct, frozen=True):
+    """What a later reading needs to know: which sheet, its header (`titles` as they stand), and how its dates count."""
+
+    sheet: str
+    titles: list[str]
+    row: int
+    epoch_1904: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns' names; a blank one is `column_3`, counted from 1."""
+        return [title.strip() or f"column_{number}" for number, title in enumerate(self.titles, start=1)]
+
+
+class XlsxInput:
+    """Reads the first visible sheet, or the one that the recipe names; its first row that is not empty is the header.
+
+    Rows without any value are no rows. Each row's `raw` is a JSON array of its cells (`xlsx_cells`). A cursor's
+    `offset` and `lines` are the sheet's rows before it, the header counted; reading on reads the sheet from its start.
+    A formula is its stored value; a row whose formula has none is rejected.
+    """
+
+    name = "xlsx"
+    sidecar = None  # `raw` is exact
+
+    def __init__(self, filename: str, header: str = "", *, sheet: str | None = None) -> None:
+        self._filename = filename
+        self._wanted = sheet
+        self._header = msgspec.json.decode(header, type=SheetHeader) if header else None
+
+    @property
+    def header(self) -> str:
+        """Return the SheetHeader as JSON; empty before it is known."""
+        return msgspec.json.encode(self._header).decode() if self._header else ""
+
+    @property
+    def columns(self) -> list[str] | None:
+        """Return the header's columns; a blank one is `column_3`, counted from 1."""
+        return self._header.columns if self._header else None
+
+    def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
+        """Read the rows after `start`, in memory that does not grow with the sheet or its texts.
+
+        Raises UploadRejected for a file that is no workbook or is locked, broken or unsafe, and for an empty sheet.
+        """
+        with ExitStack() as stack:
+            package = Package(stack.enter_context(source.open()), self._filename)
+            stack.callback(package.close)
+            sheet, found = self._open_sheet(package, stack)
+            if self._header is None:
+                self._header = self._find_header(sheet, found)
+            return gathered(self._rows(found, start, self._header, stack.pop_all()), raw_size)
+
+    def cells(self, raw: str) -> dict[str, Any] | None:
+        """Return a stored row's cells as prompts see them; None for text that is no JSON array."""
+        assert self._header
+        cells = decoded(raw)
+        if cells is None:
+            return None
+        return _named(cells, self._header.columns, epoch_1904=self._header.epoch_1904)
+
+    def _open_sheet(self, package: Package, stack: ExitStack) -> tuple[SheetHeader, Iterator[SheetRow]]:
+        book = read_book(package, self._filename)
+        name = self._header.sheet if self._header else book.sheet(self._wanted, self._filename)
+        formats = read_formats(package, book.styles)
+        with package.refusals():
+            strings = stack.enter_context(contextlib.closing(_strings(package, book.strings)))
+            stream = stack.enter_context(package.open(book.sheets[name]))
+        found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
+        return SheetHeader(name, [], 0, book.epoch_1904), found
+
+    def _refusing(self, package: Package, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
+        with package.refusals():
+            yield from rows
+
+    def _find_header(self, sheet: SheetHeader, found: Iterator[SheetRow]) -> SheetHeader:
+        for number, by_column in found:
+            cells = _trimmed(by_column)
+            if cells:
+                titles = [_title(cell, epoch_1904=sheet.epoch_1904) for cell in cells]
+                header = SheetHeader(sheet.sheet, titles, number, sheet.epoch_1904)
+                self._check_columns(header.columns, sheet.sheet, number)
+                return header
+        message = (
+            f"{self._filename}: the sheet '{sheet.sheet}' is empty; its first row names the columns. "
+            "To read another sheet, set input.sheet in the recipe"
+        )
+        raise UploadRejected(message)
+
+    def _check_columns(self, columns: list[str], sheet: str, row: int) -> None:
+        name, count = Counter(columns).most_common(1)[0]
+        if count > 1:
+            message = (
+                f"{self._filename} sheet '{sheet}' row {row}: two columns are named '{name}' in the header; "
+                "rename one of them"
+            )
+            raise UploadRejected(message)
+
+    def _rows(
+        self, found: Iterator[SheetRow], start: Cursor, header: SheetHeader, opened: ExitStack
+    ) -> Generator[Row, None, None]:
+        with opened:
+            count = start.rows
+            columns = header.columns
+            for number, by_column in found:
+                if number <= max(start.offset, header.row):
+                    continue
+                cells = _trimmed(by_column)
+                if cells:
+                    yield _row(cells, Cursor(number - 1, count, number - 1), header, columns)
+                    count += 1
+
+
+def decoded(raw: str) -> list[Cell] | None:
+    """Return the cells that a row's `raw` holds; None for text that is no JSON array."""
+    try:
+        return msgspec.json.decode(raw, type=list[Any])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _row(cells: list[Cell], start: Cursor, header: SheetHeader, columns: list[str]) -> Row:
+    raw = msgspec.json.encode(cells).decode()
+    where = f"sheet '{header.sheet}' row {start.lines + 1}"
+    if UNCOMPUTED in cells:
+        index = cells.index(UNCOMPUTED)
+        column = columns[index] if index < len(columns) else column_letters(index)
+        error = "the formula has no stored value; open the file in a spreadsheet program and save it"
+        return Row(raw, start, error=error, where=f"{where} column '{column}'")
+    if len(cells) > len(columns):
+        error = f"the header has no name for this column; name it in row {header.row}, or empty the cell"
+        return Row(raw, start, error=error, where=f"{where} column '{column_letters(len(cells) - 1)}'")
+    return Row(raw, start, _named(cells, columns, epoch_1904=header.epoch_1904), where=where)
+
+
+def _named(cells: list[Cell], columns: list[str], *, epoch_1904: bool) -> dict[str, Any]:
+    beyond = [f"column_{number}" for number in range(len(columns) + 1, len(cells) + 1)]
+    padded = [*cells, *[None] * (len(columns) - len(cells))]
+    values = (natural(cell, epoch_1904=epoch_1904) for cell in padded)
+    return dict(zip([*columns, *beyond], values, strict=True))
+
+
+def _strings(package: Package, path: str) -> SharedStrings:
+    if not path or not package.has(path):
+        return SharedStrings(None)
+    with package.open(path) as stream:
+        return SharedStrings(stream)
+
+
+def _trimmed(by_column: dict[int, Cell]) -> list[Cell]:
+    """Return a row's cells without the empty ones at its end."""
+    filled = [column for column, cell in by_column.items() if not is_empty(cell)]
+    return [by_column.get(column) for column in range(max(filled, default=-1) + 1)]
+
+
+def _title(cell: Cell, *, epoch_1904: bool) -> str:
+    value = natural(cell, epoch_1904=epoch_1904)
+    return "" if value is None else str(value)

@@ -1,0 +1,181 @@
+"""Excel workbooks out: the rows' own cells with their types and formats, typed new columns behind them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import msgspec
+
+from batchdrop.adapters.formats.open_file import Sink
+from batchdrop.adapters.formats.xlsx.cells import Cell, cell_of
+from batchdrop.adapters.formats.xlsx.input import SheetHeader, decoded
+from batchdrop.adapters.formats.xlsx.workbook import Workbook
+from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.answers.outcome import Outcome
+from batchdrop.errors import UploadRejected
+from batchdrop.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
+from batchdrop.ports import Assemble, PartWriter, Source, Writer
+from batchdrop.requests.row import StoredRow
+
+SHEET = "output"  # where the upload has no sheets to take the name from
+LONG_TEXTS = "long texts"
+CUT = f"… [cut here; the whole text is on the sheet '{LONG_TEXTS}']"
+
+_PIECE = XLSX_CELL_CHARS // 2  # characters of a long text a cell; a character is at most two to Excel
+_LONG_HEADER = ("sheet", "row", "column", "piece", "text")
+
+Cells = Callable[[str], dict[str, Any] | None]
+
+
+class XlsxOutput:
+    """Writes a workbook: of an xlsx upload by its `header`, of any other by its `columns` and their `cells`.
+
+    The parts are JSON lines of cells; the workbook is made from them at the end. It has one sheet, named as the
+    upload's, with a bold frozen header; what does not fit into Excel's 1,048,576 rows goes on in `output (2)`, with the
+    header again. Other sheets, formulas, colours and widths of the upload are not in it.
+    A cell holds at most 32,767 characters: a longer text is cut with a mark, its row's error column says so, and the
+    whole text stands in pieces on the sheet `long texts`. Raises UploadRejected for more than 16,384 columns, or if a
+    new column has the name of one of the upload's.
+    """
+
+    extension = "xlsx"
+
+    def __init__(
+        self,
+        new: NewColumns,
+        *,
+        header: str = "",
+        columns: Sequence[Column] = (),
+        cells: Cells | None = None,
+        escape_formulas: bool = True,
+        filename: str = "the file",
+    ) -> None:
+        self._new = new
+        self._sheet = msgspec.json.decode(header, type=SheetHeader) if header else None
+        self._own = tuple(map(Column, self._sheet.columns)) if self._sheet else tuple(columns)
+        self._cells = cells
+        self._escape_formulas = escape_formulas
+        self._names = [column.name for column in (*self._own, *new.all)]
+        self._titles = [*self._sheet.titles, *new.names] if self._sheet else self._names
+        _check(self._names, len(self._own), filename)
+
+    def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:  # noqa: ARG002 - the port's
+        """Begin a shard's part; the sidecar is not needed."""
+        return self._part(target)
+
+    @property
+    def whole(self) -> Assemble:
+        """Return what writes the workbook, row by row; memory does not grow with it."""
+        return self._assemble
+
+    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+        sink = Sink(target)
+        epoch_1904 = self._sheet.epoch_1904 if self._sheet else False
+        workbook = Workbook(sink, epoch_1904=epoch_1904, escape_formulas=self._escape_formulas)
+        try:
+            with tempfile.TemporaryFile("w+b") as long_texts:
+                workbook.begin_sheet(self._sheet.sheet if self._sheet else SHEET, self._titles)
+                for cells in _part_rows(parts):
+                    self._write(workbook, cells, long_texts)
+                _write_long_texts(workbook, long_texts)
+            workbook.close()
+        except BaseException:
+            sink.abandon()
+            raise
+
+    @contextmanager
+    def _part(self, target: Writer) -> Iterator[PartWriter]:
+        yield _Part(target, self._row)
+
+    def _row(self, row: StoredRow, outcome: Outcome) -> list[Cell]:
+        values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
+        new = [cell_of(value, column.kind) for value, column in zip(values, self._new.all, strict=True)]
+        cells = [*self._own_cells(row.raw), *new]
+        long = [name for name, cell in zip(self._names, cells, strict=True) if _is_long(cell)]
+        if long:
+            place = self._names.index(self._new.error)
+            notes = [f"column '{name}' is cut; the whole text is on the sheet '{LONG_TEXTS}'" for name in long]
+            cells[place] = "; ".join([*([cells[place]] if cells[place] else []), *notes])
+        return cells
+
+    def _own_cells(self, raw: str) -> list[Cell]:
+        if self._cells is None:
+            cells = (decoded(raw) or [])[: len(self._own)]
+            return [*cells, *[None] * (len(self._own) - len(cells))]
+        named = self._cells(raw) or {}
+        return [cell_of(named.get(column.name), column.kind) for column in self._own]
+
+    def _write(self, workbook: Workbook, cells: list[Cell], long_texts: Any) -> None:
+        long = {name: cell for name, cell in zip(self._names, cells, strict=True) if _is_long(cell)}
+        sheet, number = workbook.add([_cut(cell) for cell in cells] if long else cells)
+        for name, cell in long.items():
+            long_texts.write(msgspec.json.encode((sheet, number, name, _text_in(cell))) + b"\n")
+
+
+class _Part:
+    """JSON lines of cells."""
+
+    def __init__(self, target: Writer, row_of: Callable[[StoredRow, Outcome], list[Cell]]) -> None:
+        self._target = target
+        self._row_of = row_of
+        self._encoder = msgspec.json.Encoder()
+
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        self._target.write(self._encoder.encode_lines(map(self._row_of, rows, outcomes)))
+
+
+def _part_rows(parts: Iterable[Source]) -> Iterator[list[Cell]]:
+    decoder = msgspec.json.Decoder(list[Any])
+    for part in parts:
+        with part.open() as stream:
+            for line in stream:
+                yield decoder.decode(line)
+
+
+def _write_long_texts(workbook: Workbook, long_texts: Any) -> None:
+    if not long_texts.tell():
+        return
+    long_texts.seek(0)
+    workbook.begin_sheet(LONG_TEXTS, _LONG_HEADER)
+    for line in long_texts:
+        sheet, number, column, text = msgspec.json.decode(line, type=tuple[str, int, str, str])
+        for piece, start in enumerate(range(0, len(text), _PIECE), start=1):
+            workbook.add([sheet, number, column, piece, text[start : start + _PIECE]])
+
+
+def _text_in(cell: Cell) -> str:
+    text = cell.get("v") if isinstance(cell, dict) else cell
+    return text if isinstance(text, str) else ""
+
+
+def _is_long(cell: Cell) -> bool:
+    text = _text_in(cell)
+    return len(text) > _PIECE and len(text.encode("utf-16-le")) // 2 > XLSX_CELL_CHARS
+
+
+def _cut(cell: Cell) -> Cell:
+    if not _is_long(cell):
+        return cell
+    units = 2 * (XLSX_CELL_CHARS - len(CUT))
+    text = _text_in(cell).encode("utf-16-le")[:units].decode("utf-16-le", "ignore") + CUT
+    return {**cell, "v": text} if isinstance(cell, dict) else text
+
+
+def _check(names: list[str], own: int, filename: str) -> None:
+    taken = set(names[:own])
+    for name in names[own:]:
+        if name in taken:
+            message = (
+                f"{filename}: the file has a column '{name}', which is where the output goes; rename it, "
+                "or set output.column or output.prefix in the recipe"
+            )
+            raise UploadRejected(message)
+    if len(names) > XLSX_COLUMNS:
+        message = (
+            f"{filename}: an .xlsx sheet has at most {XLSX_COLUMNS:,} columns, the output {len(names):,}. "
+            "Set output.format: csv in the recipe"
+        )
+        raise UploadRejected(message)

@@ -1,0 +1,129 @@
+"""The zip around a workbook: is it one at all, is it safe to unpack, and what is in it."""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse_all
+from batchdrop.errors import UploadRejected
+from batchdrop.limits import MAX_XLSX_BYTES, MAX_XLSX_DIRECTORY_BYTES, MAX_XLSX_RATIO, XLSX_SMALL_BYTES
+
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of .xls, and of encrypted .xlsx
+_END_RECORD = b"PK\x05\x06"
+_END_RECORD_BYTES = 22
+_COMMENT_BYTES = 65_535
+_SAVE_AS = "Save it as an Excel workbook (.xlsx) and drop it again"
+
+
+class Package:
+    """An open workbook file. Raises UploadRejected for what is none, is locked, or would unpack to too much."""
+
+    def __init__(self, stream: BinaryIO, filename: str) -> None:
+        self._filename = filename
+        with self.refusals():
+            self._refuse_by_its_head(stream)
+            self._refuse_large_directory(stream)
+            self._zip = zipfile.ZipFile(stream)
+            self._refuse_bombs(stream.seek(0, 2))
+            self._refuse_odd_members()
+            self._members = {_normal(info.filename): info for info in self._zip.infolist()}
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open a member. Raises UploadRejected if it is missing."""
+        if (info := self._members.get(_normal(path))) is None:
+            message = f"{self._filename}: the workbook is broken (it has no {path}). {_SAVE_AS}"
+            raise UploadRejected(message)
+        with self.refusals():
+            return self._zip.open(info)
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is such a member."""
+        return _normal(path) in self._members
+
+    def related(self, path: str) -> dict[str, tuple[str, str]]:
+        """Return a member's relations by id: the type's last word (`worksheet`), and the target's path."""
+        folder, name = posixpath.split(path)
+        relations: dict[str, tuple[str, str]] = {}
+
+        def start(tag: str, attributes: Attributes) -> None:
+            if tag == "Relationship":
+                target = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", "")))
+                kind = attributes.get("Type", "").rpartition("/")[2]
+                relations[attributes.get("Id", "")] = (kind, target)
+
+        relations_path = posixpath.join(folder, "_rels", f"{name}.rels")
+        if self.has(relations_path):
+            with self.refusals(), self.open(relations_path) as stream:
+                parse_all(stream, start=start)
+        return relations
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Turn what zip and XML readers say of a broken file into UploadRejected."""
+        try:
+            yield
+        except (BadXml, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
+            message = f"{self._filename}: the workbook is broken ({error}). {_SAVE_AS}"
+            raise UploadRejected(message) from error
+
+    def close(self) -> None:
+        """Close the zip."""
+        self._zip.close()
+
+    def _refuse_by_its_head(self, stream: BinaryIO) -> None:
+        head = stream.read(512)
+        stream.seek(0)
+        if head.startswith(_OLE):
+            message = f"{self._filename}: {_ole_reason(stream, head)}"
+            raise UploadRejected(message)
+        if not head.startswith(b"PK"):
+            message = f"{self._filename}: this is not an Excel workbook. {_SAVE_AS}"
+            raise UploadRejected(message)
+
+    def _refuse_large_directory(self, stream: BinaryIO) -> None:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _COMMENT_BYTES - _END_RECORD_BYTES))
+        tail = stream.read()
+        stream.seek(0)
+        place = tail.rfind(_END_RECORD)
+        if place >= 0 and int.from_bytes(tail[place + 12 : place + 16], "little") > MAX_XLSX_DIRECTORY_BYTES:
+            message = f"{self._filename}: the workbook holds too many files. {_SAVE_AS}"
+            raise UploadRejected(message)
+
+    def _refuse_bombs(self, size: int) -> None:
+        members = self._zip.infolist()
+        expanded = sum(info.file_size for info in members)
+        packed = min(size, sum(info.compress_size for info in members))
+        if expanded > MAX_XLSX_BYTES or (expanded > XLSX_SMALL_BYTES and expanded > MAX_XLSX_RATIO * packed):
+            message = (
+                f"{self._filename}: the workbook unpacks from {size:,} to {expanded:,} bytes, more than is safe. "
+                "Save the sheet as .csv and drop that"
+            )
+            raise UploadRejected(message)
+        if any(info.flag_bits & 1 for info in members):
+            message = f"{self._filename}: the file is locked with a password. Save it without one and drop it again"
+            raise UploadRejected(message)
+
+    def _refuse_odd_members(self) -> None:
+        for info in self._zip.infolist():
+            if info.header_offset < 0 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                message = f"the zip's entry of {info.filename} is damaged"
+                raise zipfile.BadZipFile(message)
+
+
+def _normal(path: str) -> str:
+    return path.replace("\\", "/").lstrip("/").lower()
+
+
+def _ole_reason(stream: BinaryIO, head: bytes) -> str:
+    """Tell a locked .xlsx from an old .xls by the names in the container's directory."""
+    shift = min(int.from_bytes(head[30:32], "little"), 12)
+    stream.seek((int.from_bytes(head[48:52], "little") + 1) << shift)
+    if "EncryptedPackage".encode("utf-16-le") in stream.read(4096):
+        return "the workbook is locked with a password. Save it without one and drop it again"
+    return f"this is an old Excel file (.xls), whatever its name says. {_SAVE_AS}"

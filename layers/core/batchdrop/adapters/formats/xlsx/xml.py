@@ -1,0 +1,102 @@
+"""The XML inside a workbook, read as a stream: names without namespaces, no DTD, nothing that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import IO
+from xml.parsers import expat
+
+from batchdrop.limits import MAX_XLSX_DEPTH, MAX_XLSX_TOKEN_BYTES
+
+Attributes = dict[str, str]
+
+_BLOCK = 64 * 1024
+_KNOWN_NAMES = 1_000
+
+
+class BadXml(Exception):  # the package's reader catches it and raises UploadRejected
+    """XML that no spreadsheet program writes; the message says what is wrong with it."""
+
+
+def parse(
+    stream: IO[bytes],
+    *,
+    start: Callable[[str, Attributes], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Call `start`, `end` and `text` for what the stream holds; yields after each block, so that others can take turns.
+
+    A document type is refused: workbooks have none, and entities can only do harm. Raises BadXml.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    depth = _Depth(start, end)
+    parser.StartElementHandler = depth.start
+    parser.EndElementHandler = depth.end
+    if text:
+        parser.CharacterDataHandler = text
+    fed = 0
+    try:
+        while block := stream.read(_BLOCK):
+            parser.Parse(block, False)  # noqa: FBT003 - expat takes it by place
+            fed += len(block)
+            if fed - parser.CurrentByteIndex > MAX_XLSX_TOKEN_BYTES:
+                message = f"it has a tag of more than {MAX_XLSX_TOKEN_BYTES:,} bytes"
+                raise BadXml(message)
+            yield
+        parser.Parse(b"", True)  # noqa: FBT003 - likewise
+    except (expat.ExpatError, LookupError, UnicodeError) as error:  # the latter two: an encoding that nobody knows
+        message = f"its XML is broken: {error}"
+        raise BadXml(message) from error
+    yield
+
+
+def parse_all(
+    stream: IO[bytes],
+    *,
+    start: Callable[[str, Attributes], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+) -> None:
+    """Parse to the end."""
+    for _ in parse(stream, start=start, end=end, text=text):
+        pass
+
+
+class _Depth:
+    """Passes elements on by their local names, and counts how deep they are."""
+
+    def __init__(self, start: Callable[[str, Attributes], None], end: Callable[[str], None] | None) -> None:
+        self._start = start
+        self._end = end
+        self._depth = 0
+        self._tags = _LocalNames()
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        self._depth += 1
+        if self._depth > MAX_XLSX_DEPTH:
+            message = f"its XML is nested more than {MAX_XLSX_DEPTH} deep"
+            raise BadXml(message)
+        self._start(self._tags[name], attributes)
+
+    def end(self, name: str) -> None:
+        self._depth -= 1
+        if self._end:
+            self._end(self._tags[name])
+
+
+class _LocalNames(dict[str, str]):
+    """Names without their namespaces; each is cut once."""
+
+    def __missing__(self, name: str) -> str:
+        local = name.rpartition(" ")[2]
+        if len(self) < _KNOWN_NAMES:
+            self[name] = local
+        return local
+
+
+def _refuse_doctype(*_: object) -> None:
+    message = "it declares a document type (DTD), which no spreadsheet program writes"
+    raise BadXml(message)

@@ -1,0 +1,154 @@
+"""Admission: before a round of a shard is sent, it holds what it may cost, and takes its place in the API's queue.
+
+Both are idempotent, and belong to (job, shard, round): a repeated or resumed function finds what the last one took.
+What a round holds is let go of only by whoever may send it, and who may send looks whether it still holds: so no
+attempt that was given up for dead sends what is not held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from batchdrop.admission.batch_queue import QueuePlaces
+from batchdrop.admission.budget import BudgetState, at_lane, rounded_up, shown
+from batchdrop.admission.budget_ledger import JobBudget
+from batchdrop.admission.worst_case import worst_of_leftovers, worst_of_shard
+from batchdrop.errors import BudgetReached, InvariantBroken, LedgerContended
+from batchdrop.job.job_files import read_manifest
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.polling import MOST_WAITS, turn_seconds
+from batchdrop.job.shard_state import ShardState
+from batchdrop.job.submission import Halt
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.money.prices import effective
+from batchdrop.ports import Clock, Ledger, ObjectStore
+
+Turn = Literal["queue", "budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class MustWait:
+    """It is not the round's turn yet: `waits_for` says what it waits for, `seconds` when to come back."""
+
+    waits_for: Turn
+    seconds: int
+
+
+class Admission:
+    """The admission of the round that a ShardState is about."""
+
+    def __init__(
+        self,
+        state: ShardState,
+        *,
+        store: ObjectStore,
+        ledger: Ledger,
+        places: QueuePlaces,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._ledger = ledger
+        self._places = places
+        self._clock = clock
+        self._jitter = jitter
+        self._budget = JobBudget(state.job_id, places.states, clock)
+
+    def ask(self) -> MustWait | None:
+        """Return None if the round may be sent; else what it waits for.
+
+        Raises BudgetReached when it might pass the cap and nothing is under way that may turn out cheaper.
+        """
+        seconds = self._wait_seconds()
+        try:
+            if not self._is_covered():
+                return MustWait("budget", seconds)
+            if self._state.lane == "batch" and not self._has_place(seconds):
+                return MustWait("queue", seconds)
+        except LedgerContended:
+            return MustWait("queue", seconds)
+        return None
+
+    def stands(self) -> bool:
+        """Tell whether the round still holds what it may cost; asked by who alone may send it."""
+        return self._cap is None or self._budget.state().covers(self._state.shard, self._state.round)
+
+    def give_back(self) -> None:
+        """Let go of hold and place: the API has refused the round for good. Asked by who alone may send it."""
+        with suppress(LedgerContended):  # then the place is forgotten after a day, and the hold counts until a resume
+            self.leave_queue()
+            if self._cap is not None:
+                self._budget.release(self._state.shard, self._state.round)
+
+    def leave_queue(self) -> None:
+        """Leave the place, and keep the hold: the live lane asks the round."""
+        with suppress(LedgerContended):  # it is forgotten after a day
+            self._places.leave(self._state.job_id, self._state.shard, self._state.round)
+
+    def _has_place(self, seconds: int) -> bool:
+        """Take the place; who has waited for weeks asks the API itself, which says 429 if its queue is full."""
+        state = self._state
+        is_admitted = self._places.take(
+            state.job_id, state.shard, state.round, requests=state.requests, wait_seconds=seconds
+        )
+        return is_admitted or state.waits >= MOST_WAITS
+
+    def _is_covered(self) -> bool:
+        """Hold the round's worst case; False if it has to wait. Raises BudgetReached."""
+        if self._cap is None or self._budget.hold(self._state.shard, self._state.round, self._worst, cap=self._cap):
+            return True
+        standing, now = self._budget.state(), self._clock.now()
+        failed = [failure.shard for failure in self._ledger.shard_failures(self._state.job_id)]
+        is_under_way = standing.under_way(beside=self._state.shard, failed=failed, now=int(now.timestamp()))
+        if is_under_way and self._state.waits < MOST_WAITS:
+            return False
+        reason = self._reason(standing, self._cap)
+        self._ledger.halt(self._state.job_id, Halt(BudgetReached.__name__, reason, now))
+        raise BudgetReached(reason)
+
+    def _reason(self, standing: BudgetState, cap: Decimal) -> str:
+        state = self._state
+        held = f", {shown(standing.held)} is held for rounds whose outcome is not known" if standing.held else ""
+        key = parse_inbox_key(self._manifest.upload.key).recipe_key
+        return (
+            f"max_cost_usd is {shown(cap)}: {shown(standing.spent)} is spent{held}, and what is asked next "
+            f"(shard {state.shard}, round {state.round}: {state.requests:,} requests) may cost up to "
+            f"{shown(self._worst)} more. Raise max_cost_usd in {key} to "
+            f"{shown(rounded_up(standing.spent + standing.held + self._worst))} or more, then "
+            f"`batchdrop resume {state.job_id}`: only what has no answer is asked"
+        )
+
+    def _wait_seconds(self) -> int:
+        """Return when to come back; a job that is late meanwhile goes on at once."""
+        wait = turn_seconds(self._state.waits, jitter=self._jitter())
+        left = self._state.deadline - self._clock.now().timestamp()
+        return max(1, min(wait, round(left))) if self._state.deadline and left > 0 else wait
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        manifest = read_manifest(self._store, self._state.job_id)
+        if manifest is None:
+            message = f"job {self._state.job_id} has no manifest"
+            raise InvariantBroken(message)
+        return manifest
+
+    @property
+    def _cap(self) -> Decimal | None:
+        return None if self._manifest.recipe is None else self._manifest.recipe.cap
+
+    @cached_property
+    def _worst(self) -> Decimal:
+        """Return what the round may cost at most, in its lane."""
+        state, recipe = self._state, self._manifest.recipe
+        assert recipe is not None, "only a recipe has a cap"
+        item, prices = self._manifest.shards[state.shard], effective(self._manifest.prices)
+        if state.round == 0:
+            return at_lane(worst_of_shard(item, recipe, prices=prices), state.lane)
+        worst = state.worst_usd or worst_of_leftovers(item, recipe, state.requests, prices=prices)
+        return at_lane(worst, state.lane)

@@ -1,0 +1,1 @@
+"""What came back: answers, and what became of each row."""

@@ -1,0 +1,47 @@
+"""Tokens of answers that cost the same: what usage adds up to, and what prices apply to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from batchdrop.answers.result import Usage
+
+Lane = Literal["batch", "live"]
+
+
+class Tokens(msgspec.Struct):
+    """Tokens of all answers of one model at one price.
+
+    `long_prompt`: over the model's price step. `lane`: the batch lane costs half.
+    """
+
+    model: str
+    long_prompt: bool = False
+    lane: Lane = "batch"
+    answers: int = 0
+    input: int = 0
+    output: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+
+    def add(self, usages: Sequence[Usage]) -> None:
+        """Add the usage of answers."""
+        self.answers += len(usages)
+        self.input += sum([usage.input_tokens for usage in usages])
+        self.output += sum([usage.output_tokens for usage in usages])
+        self.cache_read += sum([usage.cache_read_input_tokens or 0 for usage in usages])
+        for usage in usages:
+            if usage.cache_creation is not None:
+                self.cache_write_5m += usage.cache_creation.ephemeral_5m_input_tokens
+                self.cache_write_1h += usage.cache_creation.ephemeral_1h_input_tokens
+            else:
+                self.cache_write_5m += usage.cache_creation_input_tokens or 0
+
+    def merge(self, other: Tokens) -> None:
+        """Add another tally of the same model and tier."""
+        for name in ("answers", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -1,0 +1,1 @@
+"""`batchdrop check`: what a recipe and a file would do."""

@@ -1,0 +1,182 @@
+"""`batchdrop check`: what a recipe and a file would become, and what they would cost, without asking anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.answers.shape import answer_shape
+from batchdrop.cli.check.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
+from batchdrop.cli.check.local_file import LocalFile
+from batchdrop.cli.check.local_files import LocalFiles, named_only
+from batchdrop.cli.check.recipes import load_prices, load_recipe
+from batchdrop.cli.check.shortened import shortened_values
+from batchdrop.cli.check.token_counting import token_counter
+from batchdrop.cli.console import Voice
+from batchdrop.cli.run.service import Service
+from batchdrop.errors import TooExpensive
+from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.money.prices import PriceTable, effective
+from batchdrop.requests.request import RecipeRequests
+from batchdrop.split.attachments import Attachments
+from batchdrop.split.cap import pricer_of
+from batchdrop.split.check_upload import Check, check_upload
+from batchdrop.split.count_sample import SampleCount, count_sample
+from batchdrop.split.job_estimate import refuse_too_expensive
+
+
+def check(
+    recipe: Path, file: Path | None, voice: Voice, *, files: Path | None = None, exact: Exact | None = None
+) -> bool:
+    """Check a recipe, and a file if there is one; say what was found. True if all is good. Raises as they do."""
+    if file is None:
+        check_recipe(recipe, voice)
+        return True
+    if not voice.json:
+        return check_file(recipe, file, voice.console, files=files, exact=exact)
+    checked = checked_file(recipe, file, voice.console, files=files, exact=exact)
+    voice.document({"good": checked.is_good, **checked.document()})
+    return checked.is_good
+
+
+def check_recipe(path: Path, voice: Voice) -> None:
+    """Check a recipe alone, and say what it says. Raises RecipeRejected."""
+    recipe, schema = load_recipe(path)
+    shape = answer_shape(recipe, schema, name=path.name)
+    RecipeRequests(recipe, shape, name=path.name, attach=named_only)
+    if voice.json:
+        voice.document({"good": True, "model": recipe.model, "new_columns": list(shape.columns.names)})
+        return
+    console = voice.console
+    console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
+    console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Have a sample of the requests counted, `sample` of them at most, by what `service` names."""
+
+    service: Service
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A checked file. `counted` is what a sample showed, and already in the estimate; `prices` are those that hold."""
+
+    check: Check
+    manifest: Manifest
+    prices: PriceTable
+    counted: SampleCount | None = None
+    counted_by: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether nothing is rejected, and the job's cost stays below its cap as far as can be told."""
+        return not self.check.rejected and not self.too_expensive
+
+    @property
+    def too_expensive(self) -> str:
+        """Return why the job would be refused for its cost; empty if it would not be."""
+        try:
+            refuse_too_expensive(self.manifest)
+        except TooExpensive as refusal:
+            return str(refusal)
+        return ""
+
+    def document(self) -> dict[str, Any]:
+        """Return what was found, for a program."""
+        assert self.manifest.recipe is not None
+        estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
+        return {
+            "rows": self.check.rows,
+            "requests": self.check.estimate.requests,
+            "rejected": self.check.rejected,
+            "twins": self.check.twins,
+            "reasons": self.check.reasons,
+            "output": f"output.{self.check.output}",
+            "new_columns": self.check.new_columns,
+            "estimate": estimate_document(*estimate),
+            "too_expensive": self.too_expensive or None,
+        }
+
+
+def check_file(
+    recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+) -> bool:
+    """Check a file with its recipe: print the first requests, the rejects and the cost. True if all is good.
+
+    Raises as `checked_file`.
+    """
+    checked = checked_file(recipe_path, file, console, files=files, exact=exact)
+    for number, params in enumerate(checked.check.first, 1):
+        console.print(Text(f"request {number}", style="bold"))
+        console.print(Syntax(_readable(params), "json", background_color="default", word_wrap=True))
+    _print_findings(checked, console)
+    return checked.is_good
+
+
+def checked_file(
+    recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+) -> Checked:
+    """Read a file as the job would, and have a sample counted if `exact` says so; `console` shows what goes on.
+
+    `files` is the folder that stands for the bucket's `files/`; without it, attached files are named, not read.
+    Raises JobFault as the job itself would, and what keeps a sample from being counted.
+    """
+    recipe, schema = load_recipe(recipe_path)
+    own = load_prices(recipe_path)
+    source = LocalFile(file)
+    upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own)
+    pricer_of(manifest)  # as the split would: a cap needs a price
+    attach = Attachments(LocalFiles(files), "") if files else named_only
+    with console.status(f"reading {file.name} ..."):
+        sample = exact.sample if exact else 0
+        check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
+    checked = Checked(check, manifest, effective(own))
+    if exact is None or not check.sample:
+        return checked
+    with console.status(f"counting the tokens of {len(check.sample)} requests ..."):
+        return _counted(checked, exact.service)
+
+
+def _counted(checked: Checked, service: Service) -> Checked:
+    """Return the check with its estimate scaled by what the service counts."""
+    with token_counter(service) as counter:
+        counted = count_sample(checked.check.sample, counter)
+    estimate = checked.check.estimate.scaled(counted.ratio, counted.band)
+    checked.check.estimate = checked.manifest.estimate = estimate
+    return replace(checked, counted=counted, counted_by=service.counter)
+
+
+def _print_findings(checked: Checked, console: Console) -> None:
+    check, recipe = checked.check, checked.manifest.recipe
+    assert recipe is not None
+    counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
+    if check.twins:
+        counts += f", {check.twins:,} share another row's answer"
+    console.print(Text(counts, style="bold"))
+    for reason in check.reasons:
+        console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
+    console.print(Text(f"output       output.{check.output}"))
+    console.print(Text(f"new columns  {', '.join(check.new_columns)}"), soft_wrap=True)
+    console.print(Text(f"tokens       {tokens_line(check.estimate, checked.counted)}"), soft_wrap=True)
+    if checked.counted is not None:
+        console.print(Text(f"counted by   {checked.counted_by}"), soft_wrap=True)
+    console.print(lanes_table(check.estimate, recipe, checked.manifest.lane, checked.prices))
+    console.print(Text(prices_line(checked.prices), style="dim"), soft_wrap=True)
+    if checked.too_expensive:
+        console.print(Text(checked.too_expensive, style="red"), soft_wrap=True)
+
+
+def _readable(params: bytes) -> str:
+    return json.dumps(shortened_values(json.loads(params)), ensure_ascii=False, indent=2)

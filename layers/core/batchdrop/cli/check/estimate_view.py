@@ -1,0 +1,66 @@
+"""An estimate on the terminal: tokens, dollars in both lanes, the band, and whose prices they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from batchdrop.answers.tokens import Lane
+from batchdrop.money.cost import PriceTable, shown_usd
+from batchdrop.money.estimate import LANES, Estimate
+from batchdrop.recipe.recipe import Recipe
+from batchdrop.split.count_sample import SampleCount
+from batchdrop.split.job_estimate import estimated_usd
+
+SPEEDS = {"batch": "minutes to 24 h", "live": "seconds"}
+
+
+def tokens_line(estimate: Estimate, counted: SampleCount | None) -> str:
+    """Return how many tokens go in and come out, and how that is known."""
+    output = estimate.output_tokens
+    how = "estimated" if counted is None else f"counted on {counted.requests:,} of {estimate.requests:,} requests"
+    return (
+        f"{estimate.input_tokens:,} tokens in ({how}, ± {estimate.band:.0%}); out {output.low:,} to {output.high:,}, "
+        f"expected {output.expected:,}"
+    )
+
+
+def lanes_table(estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable) -> Table:
+    """Return the dollars of both lanes; the job's own is marked."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("lane", "low", "expected", "high", ""):
+        table.add_column(name, justify="left" if name in {"lane", ""} else "right")
+    for one in LANES:
+        usd = estimated_usd(estimate, recipe, one, prices)
+        sums = [shown_usd(sum_) for sum_ in (usd.low, usd.expected, usd.high)] if usd else [shown_usd(None), "", ""]
+        notes = [SPEEDS[one], *(["this job's lane"] if one == lane else [])]
+        table.add_row(one, *sums, Text(", ".join(notes), style="bold" if one == lane else "dim"))
+    return table
+
+
+def prices_line(prices: PriceTable) -> str:
+    """Return of which day the prices are, and where they are from."""
+    return f"prices of {prices.dates} ({prices.sources})"
+
+
+def estimate_document(
+    estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable, counted: SampleCount | None
+) -> dict[str, Any]:
+    """Return the same for a program: what `--json` prints; dollars are null where a price is not known."""
+    output = estimate.output_tokens
+    lanes: dict[str, Any] = {}
+    for one in LANES:
+        usd = estimated_usd(estimate, recipe, one, prices)
+        lanes[one] = None if usd is None else {"low": usd.low, "expected": usd.expected, "high": usd.high}
+    return {
+        "requests": estimate.requests,
+        "input_tokens": estimate.input_tokens,
+        "band": estimate.band,
+        "counted": None if counted is None else counted.requests,
+        "output_tokens": {"low": output.low, "expected": output.expected, "high": output.high},
+        "lane": lane,
+        "usd": lanes,
+        "prices": {"date": prices.dates, "source": prices.sources},
+    }

@@ -1,0 +1,27 @@
+"""The console script: signals first, then the imports, which take a second."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import NoReturn
+
+
+def main() -> None:
+    """Run a command. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT names it, as `make demo` does."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)  # while modules are imported, Ctrl-C is no error to show a traceback of
+    from batchdrop.cli.main import app
+    from batchdrop.local.exit_with_parent import exit_with_parent_if_asked
+
+    exit_with_parent_if_asked()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    app()
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

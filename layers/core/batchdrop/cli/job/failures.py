@@ -1,0 +1,111 @@
+"""Why rows of a job have no answer: counted by kind from its `failed.jsonl`, with a few rows of each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from batchdrop.answers.columns import ERROR, STATUS
+from batchdrop.job.stored_lines import whole_lines
+
+MOST_ROWS = 100_000  # that are read: a minute of a slow line at most; what comes later is said not to be counted
+MOST_BYTES = 100_000_000
+MOST_KINDS = 20  # that are told apart; what comes later counts as OTHER
+MOST_SAMPLES = 3  # rows of one kind
+OTHER = "other reasons"
+LONGEST_KIND, LONGEST_CELL = 100, 200  # characters
+
+_ERROR_TYPE = re.compile(r"[A-Za-z]\w*(?=: |$)")
+_PLACE = re.compile(r"(sheet '.*' )?row (\d+)( \(line \d+\))?: ")
+_PARTICULAR = re.compile(r"\d[\d.,]*|'[^']*'|\"[^\"]*\"")
+
+
+class FailedRow(msgspec.Struct, frozen=True):
+    """One row, cut short: its cells, and the reason. `row` counts from 1; None where the reason does not name it."""
+
+    row: int | None
+    reason: str
+    cells: dict[str, str]
+
+
+class FailureKind(msgspec.Struct):
+    """Rows that failed alike."""
+
+    kind: str
+    status: str
+    rows: int = 0
+    samples: list[FailedRow] = []
+
+
+class Failures(msgspec.Struct):
+    """All kinds, the most frequent first. `is_whole` is False if the file was longer than what was read."""
+
+    kinds: list[FailureKind] = []
+    rows: int = 0
+    is_whole: bool = True
+
+
+def failures_in(blocks: Iterable[bytes]) -> Failures:
+    """Count the rows of a `failed.jsonl` as it is read; memory holds the kinds only."""
+    kinds: dict[str, FailureKind] = {}
+    found, read = Failures(), 0
+    for line in whole_lines(blocks):
+        if found.rows >= MOST_ROWS or read >= MOST_BYTES:
+            found.is_whole = False
+            break
+        read += len(line)
+        if line.strip():
+            found.rows += 1
+            _count(kinds, _fields(line))
+    found.kinds = sorted(kinds.values(), key=lambda kind: -kind.rows)
+    return found
+
+
+def kind_of(status: str, reason: str) -> str:
+    """Return what a row's failure is called: an error's type, or what is common to such reasons."""
+    if status == "canceled":
+        return status
+    reason = _PLACE.sub("", reason, count=1)
+    typed = _ERROR_TYPE.match(reason) if status == "failed" else None
+    return typed[0] if typed else shortened(_PARTICULAR.sub("…", reason), LONGEST_KIND)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the text on one line, cut to so many characters."""
+    line = " ".join(text[: most * 4].split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return {ERROR: "the line cannot be read"}
+    return fields if isinstance(fields, dict) else {ERROR: "the line is no object"}
+
+
+def _count(kinds: dict[str, FailureKind], fields: dict[str, Any]) -> None:
+    status, reason = str(fields.pop(STATUS, "failed")), str(fields.pop(ERROR, ""))
+    name = kind_of(status, reason)
+    if name not in kinds and len(kinds) >= MOST_KINDS:
+        name = OTHER
+    kind = kinds.setdefault(name, FailureKind(name, status))
+    kind.rows += 1
+    if len(kind.samples) < MOST_SAMPLES:
+        kind.samples.append(_sample(reason, fields))
+
+
+def _sample(reason: str, fields: dict[str, Any]) -> FailedRow:
+    place = _PLACE.match(reason)
+    cells = {str(name): shortened(_text(cell), LONGEST_CELL) for name, cell in fields.items()}
+    return FailedRow(int(place[2]) if place else None, shortened(reason, LONGEST_CELL * 2), cells)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell
+    return "" if cell is None else json.dumps(cell, ensure_ascii=False)

@@ -1,0 +1,115 @@
+"""The first rows of an output of any format, as text."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any
+
+from batchdrop.adapters.formats.csv.dialect import found_delimiter
+from batchdrop.adapters.formats.text.encodings import UTF_8
+from batchdrop.adapters.formats.text.guesses import likely_encodings
+
+LOOKED_AT = 64 * 1024  # bytes that the encoding is looked for in
+
+Rows = tuple[list[str], list[list[str]]]  # columns, and the cells of some rows
+
+
+def first_rows(output: Path, count: int) -> Rows:
+    """Return the columns and the first `count` rows of an output that batchdrop wrote."""
+    name, _, compression = output.name.partition(".")[2].partition(".")
+    match name:
+        case "parquet":
+            return _of_objects(itertools.islice(_parquet(output), count))
+        case "xlsx":
+            return _of_table(_xlsx(output), count)
+        case "jsonl":
+            with _text(output, compression) as file:
+                return _of_objects(json.loads(line) for line in itertools.islice(file, count))
+        case "json":
+            with _text(output, compression) as file:
+                lines = (line.rstrip().removesuffix(",") for line in file)
+                return _of_objects(json.loads(line) for line in itertools.islice(_elements(lines), count))
+        case _:
+            with _text(output, compression) as file:
+                header = file.readline()
+                delimiter = "\t" if name == "tsv" else found_delimiter(header)
+                return _of_table(csv.reader(itertools.chain((header,), file), delimiter=delimiter), count)
+
+
+def _elements(lines: Iterable[str]) -> Iterator[str]:
+    return (line for line in lines if line not in {"[", "]", ""})
+
+
+def _of_table(rows: Iterable[Iterable[Any]], count: int) -> Rows:
+    records = [[_shown(cell) for cell in row] for row in itertools.islice(rows, count + 1)]
+    return (records[0], records[1:]) if records else ([], [])
+
+
+def _of_objects(objects: Iterable[dict[str, Any]]) -> Rows:
+    rows = list(objects)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return columns, [[_shown(row.get(name)) for name in columns] for row in rows]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(value)
+
+
+def _text(output: Path, compression: str) -> AbstractContextManager[IO[str]]:
+    file = _opened(output, compression)
+    return io.TextIOWrapper(file, encoding=_encoding(output, compression), errors="replace", newline="")
+
+
+def _opened(output: Path, compression: str) -> Any:
+    match compression:
+        case "gz":
+            return gzip.open(output)
+        case "bz2":
+            return bz2.open(output)
+        case "zst":
+            import zstandard
+
+            return zstandard.open(output, "rb")
+        case _:
+            return output.open("rb")
+
+
+def _encoding(output: Path, compression: str) -> str:
+    """Return the output's encoding, the input's own: by its mark, else UTF-8 if it can be, else the likeliest."""
+    with _opened(output, compression) as file:
+        start = file.read(LOOKED_AT)
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    lines = start.splitlines(keepends=True)
+    sample = b"".join(line for line in (lines[:-1] or lines) if not line.isascii())
+    try:
+        sample.decode()
+    except UnicodeDecodeError:
+        return next(iter(likely_encodings(sample, UTF_8)), "utf-8")
+    return "utf-8-sig"
+
+
+def _parquet(output: Path) -> Iterator[dict[str, Any]]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(output) as file:
+        for batch in file.iter_batches(batch_size=64):
+            yield from batch.to_pylist()
+
+
+def _xlsx(output: Path) -> Iterator[tuple[Any, ...]]:
+    import openpyxl
+
+    workbook = openpyxl.load_workbook(output, read_only=True)
+    yield from workbook.worksheets[0].iter_rows(values_only=True)
+    workbook.close()

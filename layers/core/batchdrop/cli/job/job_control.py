@@ -1,0 +1,72 @@
+"""Cancel and resume jobs of a deployed application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchdrop.cli.deployment import Deployment
+from batchdrop.cli.job.jobs import JobStatus, NoSuchJobError, find_job
+from batchdrop.errors import JobCanceled
+from batchdrop.job.await_approval import wake_waiting
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.resume_job import resume_job
+from batchdrop.job.submission import Halt
+
+__all__ = ["NoSuchJobError", "Told", "cancel", "in_words", "last_execution", "resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a command to a job: words for the user, and the same for programs."""
+
+    job_id: str
+    state: str
+    message: str
+    execution: str = ""
+
+
+def in_words(told: Told) -> str:
+    """Return what to tell the user."""
+    return told.message
+
+
+def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, str]:
+    """Return the input and the status of the job's newest execution. Raises NoSuchJobError."""
+    job = find_job(deployment, job_id)
+    return job.record, job.newest.status
+
+
+def cancel(deployment: Deployment, job_id: str) -> Told:
+    """Have a running job ask nothing more. A second cancel changes nothing. Raises NoSuchJobError."""
+    job = find_job(deployment, job_id)
+    job_id = job.job_id
+    if job.status is not JobStatus.RUNNING:
+        ended = f"job {job_id} has ended already ({job.status.value}); there is nothing to cancel"
+        return Told(job_id, job.status.value, ended)
+    halt = deployment.ledger.halted(job_id)
+    if halt is not None and halt.error == JobCanceled.__name__:
+        wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)  # if the first cancel did not
+        return Told(job_id, "canceling", f"job {job_id} was canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC already")
+    now = datetime.now(UTC)
+    reason = f"the job was canceled by its user at {now:%Y-%m-%d %H:%M:%S} UTC"
+    deployment.ledger.halt(job_id, Halt(JobCanceled.__name__, reason, now))
+    wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)
+    message = (
+        f"job {job_id} is being canceled: its open Message Batches are canceled at their next poll (within 6 minutes), "
+        "what they had answered is collected, and the output is written with the rest marked 'canceled'"
+    )
+    return Told(job_id, "canceling", message)
+
+
+def resume(deployment: Deployment, job_id: str) -> Told:
+    """Go on with a job that ended red. Raises NoSuchJobError if there is none to go on with."""
+    job = find_job(deployment, job_id)
+    job_id = job.job_id
+    if job.status is JobStatus.RUNNING:
+        raise NoSuchJobError(f"job {job_id} is running; wait for its end, or cancel it")
+    if job.status is JobStatus.SUCCEEDED:
+        raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl in again to ask those rows anew")
+    resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs)
+    message = f"job {job_id} goes on as execution {resumed.execution_name}: only what has no answer is asked"
+    return Told(job_id, "running", message, resumed.execution_name)

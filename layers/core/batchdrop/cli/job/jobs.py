@@ -1,0 +1,216 @@
+"""Jobs of a deployment, found by their executions: one job has one execution, and one more each time it is resumed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from batchdrop.cli.console import CommandError
+from batchdrop.cli.deployment import Deployment
+from batchdrop.errors import UploadRejected
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.upload import parse_inbox_key
+
+_NAME = re.compile(r"(?P<job>\d{8}T\d{6}-(?P<digest>[0-9a-f]{10}))(?:-r(?P<resumes>\d+))?")
+NAMED_IN_ERRORS = 3  # jobs that an error message names
+
+
+class NoSuchJobError(CommandError):
+    """There is no such job, or it cannot do what is asked; the message says why."""
+
+
+class JobStatus(Enum):
+    """How a job stands, as commands show it. `stopped`: its execution was ended from outside, so nobody closed it."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    STOPPED = "stopped"
+
+
+_STATUSES = {
+    "RUNNING": JobStatus.RUNNING,
+    "PENDING_REDRIVE": JobStatus.RUNNING,
+    "SUCCEEDED": JobStatus.SUCCEEDED,
+    "FAILED": JobStatus.FAILED,
+    "ABORTED": JobStatus.STOPPED,
+    "TIMED_OUT": JobStatus.STOPPED,
+}
+
+
+def job_status(execution: str, error: str = "") -> JobStatus:
+    """Return how a job stands whose newest execution has that status, and that error if it failed."""
+    return JobStatus.CANCELED if error == "JobCanceled" else _STATUSES.get(execution, JobStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of a job, as Step Functions lists it."""
+
+    name: str
+    arn: str
+    status: str
+    started_at: datetime
+    stopped_at: datetime | None = None
+
+    @property
+    def job_id(self) -> str:
+        """Return the job's id: the name without what a resume adds."""
+        return job_id_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that was found: what was uploaded, and its executions, oldest first."""
+
+    record: UploadRecord
+    executions: list[Execution]
+    error: str = ""
+    cause: str = ""
+
+    @property
+    def job_id(self) -> str:
+        """Return the job's id."""
+        return self.record.job_id
+
+    @property
+    def newest(self) -> Execution:
+        """Return the execution that tells how the job stands."""
+        return self.executions[-1]
+
+    @property
+    def status(self) -> JobStatus:
+        """Return how the job stands."""
+        return job_status(self.newest.status, self.error)
+
+    @property
+    def results(self) -> str:
+        """Return the prefix of the job's outputs."""
+        return results_prefix(self.record.key, self.job_id)
+
+
+def job_id_of(execution_name: str) -> str:
+    """Return the job that an execution of that name belongs to."""
+    named = _NAME.fullmatch(execution_name)
+    return named["job"] if named else execution_name
+
+
+def results_prefix(key: str, job_id: str) -> str:
+    """Return where the outputs of an upload's job lie."""
+    try:
+        return parse_inbox_key(key).results_prefix(job_id)
+    except UploadRejected:
+        from batchdrop.finish.close_job import UNSAFE_KEY_RESULTS  # half of what `ls` would import
+
+        return f"{UNSAFE_KEY_RESULTS}{job_id}/"
+
+
+def executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:
+    """Yield all executions of jobs, newest first, a thousand a call; those of shards are left out."""
+    asked: dict[str, Any] = {"stateMachineArn": deployment.state_machine_arn, "maxResults": 1000}
+    if status:
+        asked["statusFilter"] = status
+    while True:
+        page = deployment.executions.list_executions(**asked)
+        for one in page["executions"]:
+            if not one.get("mapRunArn"):
+                yield Execution(one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
+        if not page.get("nextToken"):
+            return
+        asked["nextToken"] = page["nextToken"]
+
+
+def newest_executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:
+    """Yield each job's newest execution, newest job first."""
+    seen: set[str] = set()
+    for one in executions(deployment, status=status):
+        if one.job_id not in seen:
+            seen.add(one.job_id)
+            yield one
+
+
+def find_job(deployment: Deployment, wanted: str) -> Job:
+    """Return the job of that id, or the only one whose id, or whose id's last part, begins so.
+
+    Raises NoSuchJobError, which names the nearest jobs.
+    """
+    job_id = job_id_of(wanted)
+    return _described_job(deployment, job_id) or _described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
+
+
+def _gone(job_id: str) -> Job:
+    raise NoSuchJobError(f"Step Functions lists job {job_id}, but cannot describe it; try again")
+
+
+def _meant(deployment: Deployment, wanted: str) -> str:
+    known = [one.job_id for one in newest_executions(deployment)]
+    meant = [job_id for job_id in known if wanted and (job_id.startswith(wanted) or _digest(job_id).startswith(wanted))]
+    match meant:
+        case [one]:
+            return one
+        case []:
+            raise NoSuchJobError(_unknown(deployment, wanted, known))
+        case several:
+            raise NoSuchJobError(f"'{wanted}' may be {_some(several)}; write more of it")
+
+
+def _digest(job_id: str) -> str:
+    named = _NAME.fullmatch(job_id)
+    return named["digest"] if named else ""
+
+
+def _unknown(deployment: Deployment, wanted: str, known: list[str]) -> str:
+    there_is_none = f"there is no job {wanted} in {deployment.name}"
+    if not known:
+        return f"{there_is_none}, and no other; `{deployment.command('drop')}` starts one"
+    near = get_close_matches(wanted, known, n=NAMED_IN_ERRORS)
+    if near:
+        return f"{there_is_none}; did you mean {_some(near)}?"
+    return f"{there_is_none}; the newest are {_some(known[:NAMED_IN_ERRORS])} (`{deployment.command('ls')}` lists them)"
+
+
+def _some(job_ids: list[str]) -> str:
+    shown = job_ids[:NAMED_IN_ERRORS]
+    more = len(job_ids) - len(shown)
+    return ", ".join(shown) + (f" or {more:,} others" if more else "")
+
+
+def _described_job(deployment: Deployment, job_id: str) -> Job | None:
+    """Describe a job's first execution, and each that a resume added, until there is no newer one."""
+    found = _described(deployment, job_id)
+    if found is None:
+        return None
+    record = msgspec.json.decode(found["input"], type=UploadRecord)
+    all_found = [found]
+    while newer := _described(
+        deployment, msgspec.structs.replace(record, resumes=record.resumes + len(all_found)).execution_name
+    ):
+        all_found.append(newer)
+    last = all_found[-1]
+    return Job(
+        msgspec.json.decode(last["input"], type=UploadRecord),
+        [
+            Execution(one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
+            for one in all_found
+        ],
+        last.get("error", ""),
+        last.get("cause", ""),
+    )
+
+
+def _described(deployment: Deployment, name: str) -> dict[str, Any] | None:
+    asked: Any = deployment.executions
+    unknown = (asked.exceptions.ExecutionDoesNotExist, asked.exceptions.InvalidArn)
+    try:
+        found: dict[str, Any] = asked.describe_execution(executionArn=deployment.execution_arn(name))
+    except unknown:
+        return None
+    return found

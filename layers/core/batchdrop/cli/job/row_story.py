@@ -1,0 +1,208 @@
+"""`batchdrop show JOB --row N`: one row's way - its cells, its request, each round's result, what became of it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.answers.custom_id import CustomId
+from batchdrop.answers.outcome import of_result
+from batchdrop.answers.result import ResultLine
+from batchdrop.cli.check.shortened import shortened_values
+from batchdrop.cli.job.jobs import NoSuchJobError
+from batchdrop.errors import JobCanceled
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.job.job_files import read_manifest, reader_of, shape_of
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.stored_lines import whole_lines
+from batchdrop.ports import ObjectMissing, ObjectStore
+from batchdrop.requests.row import StoredRow
+from batchdrop.requests.stored_request import stored_request
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One round in which the row was asked: the request's params, and the API's result, as they are."""
+
+    round: int
+    request: Any
+    result: Any
+
+
+class RowStory(msgspec.Struct, frozen=True):
+    """All that is known of a row. `row` counts from 1; `same_as` is the row whose request, and answer, it shares.
+
+    `status` is what its `_status` says; None while it has no outcome.
+    """
+
+    job_id: str
+    row: int
+    shard: int
+    custom_id: str
+    cells: dict[str, Any]
+    rounds: list[Round]
+    same_as: int | None = None
+    status: str | None = None
+    answer: Any = None
+    error: str = ""
+
+
+def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dict[str, Any]] = ()) -> RowStory:
+    """Read a row's way. `faults` are those of the job's summary. Raises NoSuchJobError if the job has no such row."""
+    manifest = read_manifest(store, job_id)
+    if manifest is None:
+        raise NoSuchJobError(f"job {job_id} has split no rows: `batchdrop show {job_id}` tells why")
+    item, index, first = _place(manifest, row)
+    stored = _stored_row(store, job_id, item, index)
+    asked = index if stored.same_as is None else stored.same_as
+    custom_id = str(CustomId(job_id, item.shard, asked))
+    rounds = [] if stored.error else list(_rounds(store, job_id, item.shard, custom_id))
+    cells = reader_of(manifest, FileFormats()).cells(stored.raw)
+    return RowStory(
+        job_id=job_id,
+        row=row,
+        shard=item.shard,
+        custom_id=custom_id,
+        cells={"_raw": stored.raw} if cells is None else cells,
+        rounds=rounds,
+        same_as=None if stored.same_as is None else first + stored.same_as,
+        **(_outcome(manifest, item, asked, stored, rounds) or _fate_of_shard(item.shard, faults)),
+    )
+
+
+def _place(manifest: Manifest, row: int) -> tuple[ShardItem, int, int]:
+    """Return the row's shard, its index there, and the number of the shard's first row."""
+    first = 1
+    for item in manifest.shards:
+        if first <= row < first + item.rows:
+            return item, row - first, first
+        first += item.rows
+    so_far = "" if manifest.cursor is None else " so far"
+    raise NoSuchJobError(f"job {manifest.upload.job_id} has {manifest.rows:,} rows{so_far}; there is no row {row:,}")
+
+
+def _stored_row(store: ObjectStore, job_id: str, item: ShardItem, index: int) -> StoredRow:
+    for number, line in enumerate(_lines(store, JobKeys(job_id).rows(item.shard))):
+        if number == index:
+            return msgspec.json.decode(line, type=StoredRow)
+    raise NoSuchJobError(f"job {job_id} shard {item.shard} is not in the bucket any more")
+
+
+def _rounds(store: ObjectStore, job_id: str, shard: int, custom_id: str) -> Iterator[Round]:
+    """Yield the rounds that asked the row, until there is neither request nor result of a later one."""
+    keys, number = JobKeys(job_id), 0
+    while store.exists(keys.requests(shard, number)) or store.exists(keys.answers(shard, number)):
+        request = _request(store, keys.requests(shard, number), custom_id)
+        result = _result(store, keys.answers(shard, number), custom_id)
+        if request is not None or result is not None:
+            yield Round(number, request, result)
+        number += 1
+
+
+def _request(store: ObjectStore, key: str, custom_id: str) -> Any:
+    wanted = custom_id.encode()
+    for line in _lines(store, key):
+        request = stored_request(line) if wanted in line else None
+        if request and request.custom_id == custom_id:
+            return json.loads(bytes(request.params))
+    return None
+
+
+def _result(store: ObjectStore, key: str, custom_id: str) -> Any:
+    wanted = custom_id.encode()
+    for line in _lines(store, key):
+        if wanted in line:
+            found = json.loads(line.decode(errors="replace"))
+            if found["custom_id"] == custom_id:
+                return found["result"]
+    return None
+
+
+def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
+    try:
+        with closing(store.stream(key)) as blocks:
+            yield from whole_lines(blocks)
+    except ObjectMissing:
+        return
+
+
+def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]) -> dict[str, Any]:
+    """Return status, answer and error, as the join makes them of the row's last word."""
+    if stored.error is not None:
+        return {"status": "rejected", "error": stored.error}
+    line = _last_word(manifest.upload.job_id, item, index, rounds)
+    if line is None:
+        return {}
+    shape = shape_of(manifest)
+    try:
+        outcome = of_result(msgspec.json.decode(line, type=ResultLine).result, shape)
+    except msgspec.DecodeError as error:
+        return {"status": "failed", "error": f"the API's result cannot be understood: {error}"}
+    names = [column.name for column in shape.columns.answer]
+    answer = dict(zip(names, outcome.values, strict=False)) or outcome.raw or None
+    return {"status": outcome.status, "answer": answer, "error": outcome.error}
+
+
+def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a row without any result shares with its shard, or with the whole job."""
+    for fault in sorted(faults, key=lambda fault: fault["shard"] is None):
+        if fault["shard"] in {shard, None}:
+            is_canceled = fault["type"] == JobCanceled.__name__
+            return {"status": "canceled" if is_canceled else "failed", "error": f"{fault['type']}: {fault['message']}"}
+    return {}
+
+
+def _last_word(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
+    """Return the result line that counts: the newest, but a paid one before an unpaid."""
+    custom_id = str(CustomId(job_id, item.shard, index))
+    with tempfile.TemporaryFile(prefix="row-") as spool:
+        words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
+        for one in rounds:
+            if one.result is not None:
+                words.fill([msgspec.json.encode({"custom_id": custom_id, "result": one.result})])
+        [line] = words.lines([index])
+        return line
+
+
+def print_story(story: RowStory, console: Console) -> None:
+    """Print a row's way; long texts are cut short."""
+    console.print(Text.assemble((f"row {story.row:,}", "bold"), f"  of job {story.job_id}, shard {story.shard}"))
+    for name, cell in story.cells.items():
+        console.print(Text.assemble((f"  {name}", "cyan"), f"  {_shown(cell)}"), soft_wrap=True)
+    if story.same_as is not None:
+        console.print(Text(f"asks the same as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
+    for one in story.rounds:
+        title = f"round {one.round + 1}"
+        _print_json(console, f"{title}: request {story.custom_id}", one.request)
+        _print_json(console, f"{title}: result", one.result)
+    console.print(Text.assemble(("outcome  ", "bold"), _outcome_words(story)), soft_wrap=True)
+
+
+def _print_json(console: Console, title: str, value: Any) -> None:
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    if value is None:
+        console.print(Text("  (not there: not collected yet, or cleared away)", style="dim"))
+        return
+    text = json.dumps(shortened_values(value), ensure_ascii=False, indent=2)
+    console.print(Syntax(text, "json", background_color="default", word_wrap=True))
+
+
+def _shown(cell: Any) -> str:
+    text = shortened_values(cell)
+    return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str)
+
+
+def _outcome_words(story: RowStory) -> str:
+    if story.status is None:
+        return "none yet" if story.rounds else "not asked yet"
+    answer = "" if story.answer is None else f": {json.dumps(story.answer, ensure_ascii=False, default=str)}"
+    return f"{story.status}{answer}" + (f" ({story.error})" if story.error else "")

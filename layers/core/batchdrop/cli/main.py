@@ -1,0 +1,226 @@
+"""`batchdrop`: run a file through the application, or keep the application running, on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from batchdrop.cli import commands
+from batchdrop.cli.console import FAILED as JOB_FAILED
+from batchdrop.cli.console import USAGE_ERROR, Voice
+from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from batchdrop.cli.deployment import Deployment
+    from batchdrop.cli.run.dropping import Drop
+    from batchdrop.cli.run.service import Service
+
+Told = TypeVar("Told")  # what a command has to tell
+PROJECT = Path(__file__).resolve().parents[4]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Drop a file into a bucket; get it back with Claude's answer to each row.",
+)
+
+WaitScale = Annotated[
+    float | None,
+    typer.Option(min=0.0001, max=1.0, help="Shorten every wait to this part. Default: 0.02 with the emulator, else 1."),
+]
+
+
+Files = Annotated[Path | None, typer.Option(help="A folder of the files that the rows attach: `files/` in the bucket.")]
+
+
+@app.command()
+def run(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image."
+        ),
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option(help="How to ask about each row; not needed for ready requests.")
+    ] = None,
+    files: Files = None,
+    out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
+    shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
+    wait_scale: WaitScale = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
+    json: Json = False,
+) -> None:
+    """Run one file through the whole application on this machine, and leave its output in a folder.
+
+    Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
+    Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
+    """
+    voice = Voice(json)
+    with voice.speaking():
+        from batchdrop.cli.run.dropping import Drop
+        from batchdrop.cli.run.service import service_of
+
+        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice, approves=yes)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
+    """Run examples/reviews.csv, always against the emulator."""
+    voice = Voice()
+    with voice.speaking():
+        from batchdrop.cli.run.dropping import Drop
+        from batchdrop.cli.run.service import Service
+
+        examples = PROJECT / "examples"
+        example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
+        _run(example, out, Service(), None, 100, voice)
+
+
+@app.command()
+def check(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
+    file: Annotated[Path | None, typer.Argument(help="A file to be asked about with it.")] = None,
+    files: Files = None,
+    *,
+    exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
+    sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
+    json: Json = False,
+) -> None:
+    """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
+
+    Nothing is asked; with --exact, a sample of the prompts is sent to be counted, which is free.
+    Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
+    """
+    for path in (recipe, file):
+        if path is not None and not path.is_file():
+            _usage_error(f"there is no file {path}")
+    if files is not None and not files.is_dir():
+        _usage_error(f"there is no folder {files}")
+    if exact and file is None:
+        _usage_error("--exact counts a file's requests; name the file behind the recipe")
+    voice = Voice(json)
+    with voice.speaking():
+        from batchdrop.cli.check.checking import Exact, check
+        from batchdrop.cli.run.service import service_of
+
+        counting = Exact(service_of(os.environ), sample) if exact else None
+        if not check(recipe, file, voice, files=files, exact=counting):
+            raise typer.Exit(JOB_FAILED)
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")
+    ] = None,
+    wait_scale: WaitScale = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it.
+
+    While it runs, `drop`, `watch`, `ls` and the others find it by themselves. With --json, one line says where it is.
+    """
+    voice = Voice(json)
+    with voice.speaking():
+        from batchdrop.cli.run.keep_up import keep_up
+        from batchdrop.cli.run.service import service_of
+
+        service = service_of(os.environ)
+        keep_up(service, voice, port=port, wait_scale=wait_scale or service.wait_scale)
+
+
+@app.command()
+def cancel(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
+    """Cancel a running job: keep what is answered, ask nothing more."""
+    from batchdrop.cli.job import job_control
+
+    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
+
+
+@app.command()
+def resume(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
+    """Go on with a job that failed or was canceled: ask only what has no answer yet."""
+    from batchdrop.cli.job import job_control
+
+    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
+
+
+@app.command()
+def approve(
+    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+) -> None:
+    """Go on with a job that has shown its sample: ask the rest."""
+    from batchdrop.cli.run import approval
+
+    _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, Voice(json))
+
+
+def _control(
+    command: Callable[[Deployment, str], Told],
+    in_words: Callable[[Told], str],
+    job: str,
+    stack: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    voice: Voice,
+) -> None:
+    with voice.speaking():
+        from batchdrop.cli.deployment import find_deployment
+
+        told = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
+        if voice.json:
+            voice.document(told)
+        else:
+            typer.echo(in_words(told))
+
+
+for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):
+    app.command()(deployed)
+
+
+def _run(
+    drop: Drop,
+    out: Path,
+    service: Service,
+    wait_scale: float | None,
+    shard_rows: int | None,
+    voice: Voice,
+    *,
+    approves: bool = False,
+) -> None:
+    from batchdrop.cli.run.one_shot import Run, run_once
+
+    drop.check()
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
+    ran = run_once(one, voice.console)
+    if voice.json:
+        voice.document(ran)
+    if not ran.succeeded:
+        raise typer.Exit(JOB_FAILED)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _usage_error(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(USAGE_ERROR)

@@ -1,0 +1,87 @@
+"""Drop a file: check what can be checked here, upload the recipe, then the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.answers.columns import NewColumns
+from batchdrop.answers.shape import schema_file
+from batchdrop.cli.check.local_files import LocalFiles
+from batchdrop.cli.check.recipes import load_prices, load_recipe, prices_beside
+from batchdrop.cli.console import USAGE_ERROR, CommandError
+from batchdrop.cli.run.transfers import Transfer
+from batchdrop.errors import JobFault
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.money.prices import PRICES_KEY
+from batchdrop.recipe.recipe import Input, Recipe
+
+
+class NotDroppableError(CommandError):
+    """The file or the recipe cannot be dropped; the message says what to do."""
+
+    exit_code = USAGE_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A file on its way into the inbox, under the name of its recipe (None for ready-made requests)."""
+
+    file: Path
+    recipe: Path | None
+    files: Path | None = None
+    """A folder of what the rows attach; it is uploaded before them."""
+    kept: Recipe | None = None
+    """The recipe of that name in the bucket, if that one is to be used as it is; nothing is uploaded for it then."""
+
+    @property
+    def key(self) -> str:
+        """Return the key that the file gets."""
+        folder = f"{self.recipe.stem}/" if self.recipe else ""
+        return f"inbox/{folder}{self.file.name}"
+
+    def check(self) -> None:
+        """Raise NotDroppableError for what would surely fail: a missing file, an unknown type, no or a bad recipe."""
+        for path, what in ((self.file, "file"), (None if self.kept else self.recipe, "recipe")):
+            if path is not None and not path.is_file():
+                message = f"there is no {what} {path}"
+                raise NotDroppableError(message)
+        if self.files is not None and not self.files.is_dir():
+            message = f"there is no folder {self.files}"
+            raise NotDroppableError(message)
+        try:
+            recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)
+            if self.recipe is not None and not self.kept:
+                load_prices(self.recipe)
+            reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
+        except JobFault as error:
+            raise NotDroppableError(str(error)) from error
+        if self.recipe is None and reader.name != "jsonl":
+            message = (
+                f"{self.file.name} needs a recipe: --recipe RECIPE.yaml (only .jsonl files can hold ready requests)"
+            )
+            raise NotDroppableError(message)
+
+    def uploads(self) -> list[tuple[Path, str]]:
+        """Return what goes where: what is attached, the recipe with what lies beside it, and last the file."""
+        attached = LocalFiles(self.files).keys() if self.files else ()
+        return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
+
+    def _recipe_uploads(self) -> list[tuple[Path, str]]:
+        if self.recipe is None or self.kept:
+            return []
+        schema = schema_file(load_recipe(self.recipe)[0])
+        beside = [(self.recipe.with_name(schema), f"recipes/{schema}")] if schema else []
+        prices = prices_beside(self.recipe)
+        beside += [(prices, PRICES_KEY)] if prices else []
+        return [*beside, (self.recipe, f"recipes/{self.recipe.stem}.yaml")]
+
+    def upload(self, s3: Any, bucket: str, transfer: Transfer | None = None) -> None:
+        """Upload all, in that order; large files go in parts, several at a time."""
+        uploads, shown = self.uploads(), transfer or Transfer()
+        shown.expect(sum(path.stat().st_size for path, _ in uploads))
+        for path, key in uploads:
+            shown.name(path.name)
+            s3.upload_file(str(path), bucket, key, Callback=shown.moved)

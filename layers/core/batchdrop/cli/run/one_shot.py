@@ -1,0 +1,164 @@
+"""One job from file to output on an embedded stack of its own: `batchdrop run` and `batchdrop demo`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from batchdrop.cli.deployment import Deployment, find_deployment
+from batchdrop.cli.job.job_view import HELD, JobWatcher, Stage, find_execution
+from batchdrop.cli.job.jobs import results_prefix
+from batchdrop.cli.job.progress import follow
+from batchdrop.cli.run.approval import decide_on_sample
+from batchdrop.cli.run.dropping import Drop
+from batchdrop.cli.run.fetching import fetch_files
+from batchdrop.cli.run.outputs import show_results
+from batchdrop.cli.run.service import Service
+from batchdrop.cli.run.transfers import Transfer
+from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
+from batchdrop.settings import SETTLE_SECONDS
+
+START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
+LOCAL_SHARDS = "2"  # open at once: each needs Lambda processes of its own, and a laptop has few cores
+
+
+def local_parameters(wait_scale: float) -> dict[str, str]:
+    """Return the template parameters of a stack on this machine. Settling goes by the clock, so it is scaled here."""
+    return {"ShardConcurrency": LOCAL_SHARDS, "SettleSeconds": f"{SETTLE_SECONDS * wait_scale:g}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to run, where to put the outcome, and against which service."""
+
+    drop: Drop
+    out: Path
+    service: Service
+    wait_scale: float
+    shard_rows: int | None = None
+    approves: bool = False
+    """Whether a sample is approved without asking."""
+
+    def options(self, log_dir: Path) -> StackOptions:
+        """Return the stack for this run."""
+        overrides = local_parameters(self.wait_scale)
+        if self.shard_rows is not None:
+            overrides["ShardRows"] = str(self.shard_rows)
+        return StackOptions(
+            wait_scale=self.wait_scale,
+            anthropic_base_url=self.service.base_url,
+            anthropic_api_key=self.service.api_key,
+            log_dir=log_dir,
+            overrides=overrides,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run ended: the job, the folder of its outputs, and its summary, unless it ended without one."""
+
+    job_id: str
+    succeeded: bool
+    folder: Path
+    summary: dict[str, Any] | None
+    error: str
+
+
+def run_once(run: Run, console: Console) -> Ran:
+    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`.
+
+    Raises StackError when the stack itself breaks; the message names the logs, which are kept.
+    """
+    run.out.mkdir(parents=True, exist_ok=True)
+    log_dir = Path(tempfile.mkdtemp(prefix=".logs-", dir=run.out))
+    console.print(run.service.description, highlight=False, soft_wrap=True)
+    with console.status("starting the embedded stack (ministack, template.yaml) ..."):
+        stack = EmbeddedStack(run.options(log_dir)).start()
+    try:
+        ran = _drop_and_follow(stack, run, console)
+    except (KeyboardInterrupt, SystemExit):
+        stack.shutdown()
+        shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it; nothing broke
+        raise
+    finally:
+        stack.shutdown()
+    shutil.move(log_dir, ran.folder / "logs")
+    return ran
+
+
+def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
+    s3, executions = stack.client("s3"), stack.client("stepfunctions")
+    run.drop.upload(s3, stack.bucket)
+    console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
+    job_id, execution_arn = _await_execution(stack, executions)
+    deployment = find_deployment(stack.options.stack_name, region=None, endpoint_url=stack.endpoint_url)
+    watcher = JobWatcher(
+        job_id=job_id,
+        execution_arn=execution_arn,
+        executions=executions,
+        store=deployment.bucket,
+        ledger=deployment.ledger,
+        approvals=deployment.approvals,
+        progress=deployment.progress,
+    )
+    view = follow(watcher.look, console=console, pause=_pauser(stack), until=HELD)
+    folder, results = run.out / job_id, results_prefix(run.drop.key, job_id)
+    if view.stage is Stage.UNAPPROVED:
+        _fetch(deployment, results, folder)
+        decide_on_sample(deployment, job_id, folder, console, approves=run.approves)
+        view = follow(watcher.look, console=console, pause=_pauser(stack))
+    _fetch(deployment, results, folder)
+    written = folder / "summary.json"
+    summary = _with_functions(written, stack) if written.exists() else None
+    if summary is not None:
+        show_results(folder, summary, console)
+    else:
+        console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
+    return Ran(job_id, view.stage is Stage.SUCCEEDED, folder, summary, view.error)
+
+
+def _fetch(deployment: Deployment, results: str, folder: Path) -> None:
+    fetch_files(deployment.bucket, deployment.s3, deployment.bucket_name, results, folder, Transfer())
+
+
+def _await_execution(stack: EmbeddedStack, executions: Any) -> tuple[str, str]:
+    deadline = time.monotonic() + START_SECONDS
+    pause = _pauser(stack)
+    while (found := find_execution(executions, stack.state_machine_arn)) is None:
+        if time.monotonic() > deadline:
+            message = f"the upload started no job within {START_SECONDS:.0f} s; see the logs in {stack.log_dir}"
+            raise StackError(message)
+        pause(0.1)
+    return found
+
+
+def _pauser(stack: EmbeddedStack) -> Any:
+    def pause(seconds: float) -> None:
+        stack.check_alive()
+        time.sleep(seconds)
+
+    return pause
+
+
+def _with_functions(summary: Path, stack: EmbeddedStack) -> dict[str, Any]:
+    """Write the functions' peak memory and CPU beside the summary; return the summary."""
+    stats = [
+        {
+            "function": one.function,
+            "peak_rss_mb": one.peak_rss_mb,
+            "cpu_seconds": one.cpu_seconds,
+            "processes": one.processes,
+        }
+        for one in stack.function_stats()
+    ]
+    summary.with_name("functions.json").write_text(json.dumps(stats, indent=2) + "\n", encoding="utf-8")
+    content: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
+    return content

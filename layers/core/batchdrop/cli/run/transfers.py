@@ -1,0 +1,51 @@
+"""A bar while files travel, where there is a terminal to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from batchdrop.cli.console import Voice
+
+
+class Transfer:
+    """Some files on their way; boto3 calls `moved` from threads of its own, with the bytes since the last call."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None) if progress else None
+
+    def expect(self, total: int) -> None:
+        """Tell how many bytes there are in all."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, total=total)
+
+    def name(self, name: str) -> None:
+        """Tell which file is next."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, description=name)
+
+    def moved(self, count: int) -> None:
+        """Note bytes that have travelled."""
+        if self._progress and self._task is not None:
+            self._progress.advance(self._task, count)
+
+
+@contextmanager
+def transferring(voice: Voice) -> Iterator[Transfer]:
+    """Show a bar as long as the context lasts; none in a pipe."""
+    console = voice.console
+    if not console.is_terminal or console.quiet:
+        yield Transfer()
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Transfer(progress)

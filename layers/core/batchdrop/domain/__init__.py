@@ -1,1 +1,0 @@
-"""Pure rules: no I/O, no AWS, no SDK. Everything here can be tested with plain values."""

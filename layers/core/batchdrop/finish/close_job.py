@@ -1,0 +1,281 @@
+"""Close a job: stitch the shards' parts into the output, account for every row, and tell how it went."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+import msgspec
+
+from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
+from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.collect_results import read_kept
+from batchdrop.finish.job_pages import write_pages
+from batchdrop.finish.join_shard import join_shard
+from batchdrop.finish.live_answers import flushed_lines
+from batchdrop.finish.write_output import write_output
+from batchdrop.job.job_files import JobFormats, answered_rounds, formats_of, read_manifest
+from batchdrop.job.latest_writer import announce, refuse_if_begun_since
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.job.submission import Halt
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.money.cost import dollars
+from batchdrop.money.prices import effective
+from batchdrop.ports import (
+    Clock,
+    Formats,
+    Guard,
+    Ledger,
+    ObjectChanged,
+    ObjectMissing,
+    ObjectStore,
+    OutputFormat,
+    Pages,
+)
+from batchdrop.report.summary import (
+    CostBlock,
+    Fault,
+    MessageBatchBlock,
+    OutputBlock,
+    Summary,
+    TimingBlock,
+    fault_of,
+    lane_blocks,
+    tally_block,
+)
+from batchdrop.report.tally import Tally
+from batchdrop.split.job_estimate import estimate_block
+
+TRIES = 3  # of one closing that others come between
+CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # by its user, who said so or said nothing
+UNSAFE_KEY_RESULTS = "results/_unnamed/"  # where the summary goes when the upload's key cannot name a folder
+
+
+def close_job(
+    upload: UploadRecord,
+    fault: Fault | None,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    clock: Clock,
+    formats: Formats,
+    pages: Pages,
+) -> Summary:
+    """Write the job's outputs and return its summary.
+
+    `fault` is why the job stopped before its shards were asked; then there is only the summary, or, when the whole
+    file was split, the output with every row's reason. Raises InvariantBroken rather than write a short output, and
+    JobClosedSince when a closing that began later is under way, or was.
+    """
+    began = clock.now()
+    tries = TRIES
+    while True:
+        try:
+            return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats, pages=pages)
+        except ObjectChanged:  # by another closing: either that one is the last, or this one, and then from the start
+            tries -= 1
+            if not tries:
+                raise
+
+
+def _closed(
+    upload: UploadRecord,
+    fault: Fault | None,
+    began: datetime,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    clock: Clock,
+    formats: Formats,
+    pages: Pages,
+) -> Summary:
+    closing_key = JobKeys(upload.job_id).closing
+    began = announce(began, closing_key, store)
+    is_last = partial(refuse_if_begun_since, began, closing_key, store)
+    prefix = results_prefix(upload)
+    manifest = read_manifest(store, upload.job_id)
+    halt = ledger.halted(upload.job_id)
+    faults = [fault] if fault else []
+    faults += [Fault(halt.error, halt.reason)] if halt else []
+    tally = Tally()
+    outputs = OutputBlock(None, None)
+    if manifest is not None and manifest.cursor is None:
+        faults += _shard_faults(upload.job_id, halt, ledger)
+        job_formats = formats_of(manifest, formats)
+        tally = _Stitch(manifest, faults, store, job_formats, began).write(prefix, is_last)
+        outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
+    summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
+    summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
+    store.write(f"{prefix}summary.json", _encode(summary), guard=is_last)
+    return summary
+
+
+def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]:
+    """Return the faults of single shards; those that only obeyed the halt say nothing new."""
+    failures = ledger.shard_failures(job_id)
+    return [fault_of(one.error, one.cause, one.shard) for one in failures if halt is None or one.error != halt.error]
+
+
+def results_prefix(upload: UploadRecord) -> str:
+    """Return where a job's outputs go, ending in a slash."""
+    try:
+        return parse_inbox_key(upload.key).results_prefix(upload.job_id)
+    except UploadRejected:
+        return f"{UNSAFE_KEY_RESULTS}{upload.job_id}/"
+
+
+class _Stitch:
+    """Puts the parts of all shards together; a shard without a part is joined now, and says why.
+
+    What is joined now is only for now, and lies under a name of its own: a resumed job's part, made from all rounds,
+    must not be written over by a closing that was given up for dead.
+    """
+
+    def __init__(
+        self, manifest: Manifest, faults: list[Fault], store: ObjectStore, formats: JobFormats, began: datetime
+    ) -> None:
+        self._manifest = manifest
+        self._keys = JobKeys(manifest.upload.job_id)
+        self._all_faults = faults
+        self._faults = {fault.shard: fault for fault in reversed(faults)}
+        self._store = store
+        self._formats = formats
+        self._began = began
+        self._part_keys: list[Callable[[str], str]] = []
+
+    def write(self, prefix: str, is_last: Guard) -> Tally:
+        """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
+
+        `is_last` raises if the files, which appear at the end, must not appear; ObjectChanged says that it is outdated.
+        """
+        total = self._tally()
+        self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
+        self._write(self._formats.output, f"{prefix}output.{self._formats.output.extension}", is_last)
+        return total
+
+    def _write(self, output: OutputFormat, key: str, is_last: Guard) -> None:
+        parts = [part_key(output.extension) for part_key in self._part_keys]
+        write_output(output, key, parts, store=self._store, guard=is_last)
+
+    def _tally(self) -> Tally:
+        """Make sure that every shard has its part, and count."""
+        total = Tally()
+        for item in self._manifest.shards:
+            tally = self._part(item)
+            tally.check(rows=item.rows, where=f"shard {item.shard}")
+            total.merge(tally)
+        total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
+        return total
+
+    def _part(self, item: ShardItem) -> Tally:
+        """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
+        rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
+        if self._has_flushes(item.shard, rounds):
+            return self._joined(item, rounds)
+        try:
+            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
+        except ObjectMissing:
+            return self._joined(item, rounds)
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds))
+        return tally
+
+    def _has_flushes(self, shard: int, asked_round: int) -> bool:
+        """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
+        if not self._all_faults:
+            return False
+        return any(self._store.keys(self._keys.live_answers(shard, asked_round)))
+
+    def _joined(self, item: ShardItem, rounds: int) -> Tally:
+        """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
+        job_id = self._manifest.upload.job_id
+        if item.requests and self._fault(item.shard) is None:
+            reason = "the shard has no output and no recorded failure; its own execution tells why. Resume the job"
+            self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
+        self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+        with tempfile.TemporaryFile(prefix="answers-") as spool:
+            index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
+            for asked_round in range(rounds):
+                read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
+            index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
+            return join_shard(
+                job_id,
+                item,
+                store=self._store,
+                formats=self._formats,
+                results=index,
+                unanswered=self._unanswered(item.shard),
+                part_key=self._part_keys[-1],
+            )
+
+    def _fault(self, shard: int) -> Fault | None:
+        return self._faults.get(shard) or self._faults.get(None)
+
+    def _unanswered(self, shard: int) -> Outcome:
+        fault = self._fault(shard)
+        if fault is None:
+            return failed("the job ended before this shard was asked")
+        if fault.type in CALLED_OFF:
+            return canceled(fault.message)
+        if fault.type == BudgetReached.__name__:
+            return over_budget(fault.message)
+        return failed(f"{fault.type}: {fault.message}")
+
+
+def _summary(
+    upload: UploadRecord,
+    prefix: str,
+    manifest: Manifest | None,
+    tally: Tally,
+    faults: list[Fault],
+    outputs: OutputBlock,
+    ledger: Ledger,
+    began: datetime,
+    now: datetime,
+) -> Summary:
+    prices = effective(manifest.prices if manifest else None)
+    usd = dollars(tally.tokens, prices)
+    return Summary(
+        job_id=upload.job_id,
+        status=_status(faults),
+        input=upload.key,
+        bytes=upload.size,
+        results=prefix,
+        model=manifest.recipe.model if manifest and manifest.recipe else None,
+        shards=len(manifest.shards) if manifest else 0,
+        tally=tally_block(tally),
+        tokens=tally.tokens,
+        lanes=lane_blocks(tally.tokens, prices),
+        cost=CostBlock(usd, prices.dates, prices.sources),
+        estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
+        timings=TimingBlock(
+            uploaded_at=upload.uploaded_at,
+            split_ended_at=manifest.split_ended_at if manifest else None,
+            closed_from=began,
+            finished_at=now,
+            split_seconds=round(manifest.split_seconds, 3) if manifest else 0.0,
+            total_seconds=round((now - upload.uploaded_at).total_seconds(), 3),
+        ),
+        outputs=outputs,
+        message_batches=[
+            MessageBatchBlock(
+                sent.shard, sent.asked_round, sent.requests, sent.batch_id, sent.sent_at, sent.collected_at
+            )
+            for sent in ledger.submissions(upload.job_id)
+        ],
+        faults=faults,
+    )
+
+
+def _status(faults: list[Fault]) -> Literal["succeeded", "failed", "canceled"]:
+    if not faults:
+        return "succeeded"
+    return "canceled" if faults[0].type in CALLED_OFF else "failed"
+
+
+def _encode(summary: Summary) -> bytes:
+    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2)

@@ -1,0 +1,213 @@
+"""Collect a shard's results: fetch them raw, count them, keep them; then ask the leftovers again, or join."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+import msgspec
+
+from batchdrop.admission.budget import NOTHING
+from batchdrop.admission.budget_ledger import JobBudget
+from batchdrop.answers.outcome import COMPLETE_STOPS, failed
+from batchdrop.answers.result import MessageBatch
+from batchdrop.answers.tokens import Lane
+from batchdrop.answers.verdict import Word
+from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.join_shard import PaidLine, join_shard
+from batchdrop.finish.leftovers import write_leftovers
+from batchdrop.finish.live_answers import flushed_lines, unanswered_lines
+from batchdrop.finish.round_cost import settle_round
+from batchdrop.job.halting import halting_on_account_trouble
+from batchdrop.job.job_files import formats_of, read_manifest, shape_of
+from batchdrop.job.lane import LIVE_ROWS, lane_of_leftovers
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.shard_state import ShardState
+from batchdrop.job.submission import Halt
+from batchdrop.ports import Clock, Formats, Ledger, MessageBatches, ObjectStore, SharedStates, Writer
+from batchdrop.recipe.recipe import DEFAULT_ROUNDS
+from batchdrop.report.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally.
+
+    `lane` is the next round's, and so is `worst_usd`, what it may cost at most where the job has a budget.
+    """
+
+    leftovers: int
+    tally: Tally | None
+    lane: Lane
+    worst_usd: Decimal = NOTHING
+
+
+def collect_results(
+    state: ShardState,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    api: Callable[[], MessageBatches],
+    clock: Clock,
+    formats: Formats,
+    states: SharedStates,
+    live_rows: int = LIVE_ROWS,
+) -> Collected:
+    """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
+
+    A shard has the recipe's `max_rounds`, and as many again for each of the job's resumes; a job that is late has one
+    more, in the live lane. Raises ResultsIncomplete when the API gave fewer results than it counted; nothing is written
+    then.
+    """
+    job_id, shard = state.job_id, state.shard
+    manifest = read_manifest(store, job_id)
+    if manifest is None:
+        message = f"job {job_id} has no manifest"
+        raise InvariantBroken(message)
+    item = manifest.shards[shard]
+    with tempfile.TemporaryFile(prefix="answers-") as spool:
+        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
+        keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
+        for earlier in keys[:-1]:
+            read_kept(index, store, earlier)
+        if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
+            read_kept(index, store, keys[-1])
+        else:
+            with store.writer(keys[-1]) as answers:
+                if state.lane == "live":
+                    _take_flushed(state, index, answers, store=store, ledger=ledger)
+                else:
+                    with halting_on_account_trouble(job_id, ledger, clock):
+                        _fetch(api(), state, index, answers, ledger, item)
+                _halt_for_refused_rows(job_id, index, ledger, clock)  # first: what is kept is not looked at again
+        if state.lane == "batch":
+            ledger.collected(job_id, shard, state.round, clock.now())
+        worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
+        leftovers, cut = _to_ask_again(index, manifest)
+        is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
+        lane = lane_of_leftovers(
+            manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
+        )
+        if ledger.submission(job_id, shard, state.round + 1) is not None:
+            lane = "batch"  # an earlier execution has sent that round: late or not, it must be found, not asked live
+        goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
+        if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
+            write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
+            return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
+        return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
+
+
+def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
+    """Take in a round's answers that are in the bucket. Raises ObjectMissing."""
+    with closing(store.stream(key)) as blocks:
+        index.fill(blocks)
+
+
+def _take_flushed(
+    state: ShardState, index: AnswerIndex, answers: Writer, *, store: ObjectStore, ledger: Ledger
+) -> None:
+    """Take in what live workers answered, and then a line for each request that they did not."""
+    flushed = flushed_lines(state.job_id, state.shard, state.round, store=store)
+    unanswered = unanswered_lines(state, index, store=store, ledger=ledger)
+    index.fill(_kept(flushed, answers), _kept(unanswered, answers))
+
+
+def _fetch(
+    api: MessageBatches, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
+) -> None:
+    """Take in the API's results, if they are complete."""
+    standing = ledger.submission(state.job_id, state.shard, state.round)
+    batch = api.retrieve(state.batch_id)
+    with closing(api.results(batch)) as blocks:
+        index.fill(_kept(blocks, answers))
+    _check_complete(batch, index, standing.requests if standing else item.requests)
+
+
+def _kept(blocks: Iterable[bytes], answers: Writer) -> Iterator[bytes]:
+    """Pass on what comes, and keep it as it came."""
+    for block in blocks:
+        answers.write(block)
+        yield block
+
+
+def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
+    """A stream cut at a clean close looks complete, and a spoilt line looks unpaid: only counting tells."""
+    counts = batch.request_counts
+    if not index.found == expected == counts.total or index.paid != counts.succeeded:
+        message = (
+            f"{batch.id}: {index.found} of {expected} results came, {index.paid} of them answers (the Message Batch "
+            f"counts {counts.total} and {counts.succeeded}; {index.repeated} repeated, {index.foreign} of others)"
+        )
+        raise ResultsIncomplete(message)
+
+
+def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
+    """Rows that failed for the account's sake stop the job from asking more; what runs already goes on."""
+    if refused := index.rows_with(Word.ACCOUNT):
+        reason = (
+            f"{len(refused):,} rows came back with a billing, authentication or permission error. "
+            "Mend the account or the key, then resume the job: only what has no answer is asked"
+        )
+        ledger.halt(job_id, Halt(AccountTrouble.__name__, reason, clock.now()))
+
+
+def _rounds(manifest: Manifest, resumes: int) -> int:
+    return (manifest.recipe.max_rounds if manifest.recipe else DEFAULT_ROUNDS) * (1 + resumes)
+
+
+def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
+    """Return the rows to ask as they were, and those to ask with a raised limit."""
+    unpaid = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
+    if manifest.recipe is None:
+        return unpaid, set()
+    retry = manifest.recipe.retry
+    raises = retry.max_tokens == "x2"
+    invalid = index.invalid(retry.invalid)
+    raised = index.cut() | {row for row in invalid if index.was_cut(row)} if raises else set()
+    return (unpaid | invalid) - raised, raised
+
+
+def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
+    """Return what tells an answer that breaks the recipe's `answer`; None if such answers are not asked again."""
+    if manifest.recipe is None or not manifest.recipe.retry.invalid:
+        return None
+    shape = shape_of(manifest)
+    lines = msgspec.json.Decoder(PaidLine)
+
+    def breaks(line: bytes) -> bool:
+        message = lines.decode(line).result.message
+        # A refusal, or an answer that was cut, breaks every schema; asking again is what other keys are for.
+        return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
+
+    return breaks
+
+
+def _join(
+    job_id: str,
+    item: ShardItem,
+    manifest: Manifest,
+    index: AnswerIndex,
+    store: ObjectStore,
+    formats: Formats,
+    *,
+    rounds: int,
+) -> Tally:
+    """Write the shard's part, and last its tally, which proves the part."""
+    keys = JobKeys(job_id)
+    tally = join_shard(
+        job_id,
+        item,
+        store=store,
+        formats=formats_of(manifest, formats),
+        results=index,
+        unanswered=failed("the API returned no result for this row"),
+        part_key=partial(keys.part, item.shard, rounds),
+    )
+    store.write(keys.part_tally(item.shard, rounds), msgspec.json.encode(tally))
+    return tally

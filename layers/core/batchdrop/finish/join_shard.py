@@ -1,0 +1,151 @@
+"""Join a shard: each input row, in order, with its outcome. Memory does not grow with the shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import TypeVar
+
+import msgspec
+
+from batchdrop.answers.outcome import Outcome, failed, of_result, rejected
+from batchdrop.answers.result import ResultLine, Succeeded
+from batchdrop.answers.shape import AnswerShape
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.job.job_files import JobFormats
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import ShardItem
+from batchdrop.job.stored_lines import line_blocks
+from batchdrop.job.stored_source import StoredSource
+from batchdrop.ports import ObjectStore, Source
+from batchdrop.report.countable_columns import counted_columns
+from batchdrop.report.statistics import RowsCounted
+from batchdrop.report.tally import Tally
+from batchdrop.requests.row import StoredRow
+
+Line = TypeVar("Line")
+
+ROWS_TOGETHER = 128  # joined at once: a call a row, at every step, would cost as much as the step itself
+BYTES_TOGETHER = 2 * 1024 * 1024  # of their results; a single one may have more
+
+
+def join_shard(
+    job_id: str,
+    item: ShardItem,
+    *,
+    store: ObjectStore,
+    formats: JobFormats,
+    results: AnswerIndex,
+    unanswered: Outcome,
+    part_key: Callable[[str], str],
+) -> Tally:
+    """Write a shard's output and its failed rows; return its tally.
+
+    `unanswered` is the outcome of rows that have no result. `part_key` gives the key of a file by its extension. Raises
+    InvariantBroken if a row is missing.
+    """
+    keys = JobKeys(job_id)
+    tally = Tally()
+    counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
+    outcomes_of = _Outcomes(unanswered, formats.shape)
+    sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
+    with (
+        closing(store.stream(keys.rows(item.shard))) as blocks,
+        store.writer(part_key(formats.output.extension)) as part_file,
+        formats.output.part(part_file, sidecar) as part,
+        store.writer(part_key(formats.failed.extension)) as failed_file,
+        formats.failed.part(failed_file, None) as failed_part,
+    ):
+        for rows, wanted in _pieces(blocks, results):
+            outcomes = outcomes_of(rows, results.lines(wanted))
+            _count(rows, outcomes, tally)
+            counted.add(rows, outcomes)
+            part.add(rows, outcomes)
+            failing = [place for place, outcome in enumerate(outcomes) if outcome.fate != "answered"]
+            if failing:
+                failed_part.add([rows[place] for place in failing], [outcomes[place] for place in failing])
+        tally.check(rows=item.rows, where=f"shard {item.shard}")
+    counted.end()
+    paid_lines = msgspec.json.Decoder(PaidLine)
+    for line in results.replaced_paid():
+        tally.add_paid([_decoded(line, paid_lines).result.message])
+    return tally
+
+
+def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None:
+    return None if formats.reader.sidecar is None else StoredSource(store, key)
+
+
+def _pieces(blocks: Iterable[bytes], results: AnswerIndex) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
+    """Yield rows that are joined together, each with the index of the row whose result it gets; None for a reject."""
+    decoder = msgspec.json.Decoder(StoredRow)
+    first = 0
+    for block in line_blocks(blocks):
+        rows = decoder.decode_lines(block)
+        wanted = [
+            None if row.error is not None else index if row.same_as is None else row.same_as
+            for index, row in enumerate(rows, first)
+        ]
+        first += len(rows)
+        at = 0
+        while at < len(rows):
+            end = at + results.fitting(wanted[at : at + ROWS_TOGETHER], BYTES_TOGETHER)
+            yield rows[at:end], wanted[at:end]
+            at = end
+
+
+def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None:
+    shared = [outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is not None]
+    if not shared:
+        tally.add(outcomes)
+        return
+    tally.add([outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is None])
+    tally.add(shared, are_shared=True)
+
+
+class PaidLine(msgspec.Struct):
+    """A result line of which it is known that it is an answer."""
+
+    result: Succeeded
+
+
+def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
+    """Decode a result line; bytes that are no UTF-8 become U+FFFD, for the answer around them was paid."""
+    try:
+        return lines.decode(line)
+    except UnicodeDecodeError:
+        return lines.decode(line.decode(errors="replace"))
+
+
+class _Outcomes:
+    """Decides rows' outcomes from their result lines."""
+
+    def __init__(self, unanswered: Outcome, shape: AnswerShape) -> None:
+        self._unanswered = unanswered
+        self._shape = shape
+        self._decoder = msgspec.json.Decoder(ResultLine)
+
+    def __call__(self, rows: list[StoredRow], lines: list[bytes | None]) -> list[Outcome]:
+        found = [line for line in lines if line is not None]
+        outcomes = self._of_lines(found)
+        if len(found) == len(rows):
+            return outcomes
+        left = iter(outcomes)
+        return [
+            next(left) if line is not None else self._unanswered if row.error is None else rejected(row.error)
+            for row, line in zip(rows, lines, strict=True)
+        ]
+
+    def _of_lines(self, lines: list[bytes]) -> list[Outcome]:
+        try:
+            results = self._decoder.decode_lines(b"\n".join(lines))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [self._of_line(line) for line in lines]
+        return [of_result(line.result, self._shape, seconds=line.seconds) for line in results]
+
+    def _of_line(self, line: bytes) -> Outcome:
+        try:
+            result_line = _decoded(line, self._decoder)
+        except msgspec.DecodeError as error:
+            return failed(f"the API's result cannot be understood: {error}")
+        return of_result(result_line.result, self._shape, seconds=result_line.seconds)

@@ -1,0 +1,41 @@
+"""A live round's results, from its workers' flushes; and a line for each request that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from batchdrop.answers import custom_id
+from batchdrop.errors import JobCanceled
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.shard_state import ShardState
+from batchdrop.job.stored_lines import line_blocks, whole_lines
+from batchdrop.live_lane.result_line import canceled_line, errored_line
+from batchdrop.ports import Ledger, ObjectStore
+from batchdrop.requests.stored_request import stored_request
+
+UNANSWERED = "unanswered_error"  # ours: the API's own error types stay its own
+
+
+def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
+    """Yield a line for each of the round's requests that has none in `index`: it says why."""
+    halt = ledger.halted(state.job_id)
+    with closing(store.stream(JobKeys(state.job_id).requests(state.shard, state.round))) as blocks:
+        for line in whole_lines(blocks):
+            request = stored_request(line)
+            row = custom_id.parse(request.custom_id) if request else None
+            if request is None or row is None or index.has_line(row.index):
+                continue
+            if halt is not None and halt.error == JobCanceled.__name__:
+                yield canceled_line(request.custom_id)
+            else:
+                reason = halt.reason if halt else "no worker answered this request in its time"
+                yield errored_line(request.custom_id, UNANSWERED, reason)
+
+
+def flushed_lines(job_id: str, shard: int, asked_round: int, *, store: ObjectStore) -> Iterator[bytes]:
+    """Yield what workers have flushed of a round: blocks of whole lines."""
+    for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, asked_round))):
+        with closing(store.stream(key)) as blocks:
+            yield from line_blocks(blocks)

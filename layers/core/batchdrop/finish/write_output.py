@@ -1,0 +1,18 @@
+"""Write an output from the shards' parts: they are stitched inside the bucket where that makes the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchdrop.job.stored_source import StoredSource
+from batchdrop.ports import Frame, Guard, ObjectStore, OutputFormat
+
+
+def write_output(output: OutputFormat, key: str, part_keys: Sequence[str], *, store: ObjectStore, guard: Guard) -> None:
+    """Write `key` from these parts, in their order. Raises ObjectMissing, ObjectChanged, and what the guard raises."""
+    match output.whole:
+        case Frame(before, after):
+            store.stitch(key, [before, *part_keys, after], guard=guard)
+        case assemble:
+            with store.writer(key, guard=guard) as file:
+                assemble((StoredSource(store, part) for part in part_keys), file)

@@ -1,0 +1,1 @@
+"""A job: its upload, its files, its state."""

@@ -1,0 +1,44 @@
+"""Guard what was paid for: the API drops results 29 days after their Message Batch was created."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from batchdrop.job.submission import Submission
+from batchdrop.limits import RESULTS_KEPT, UNCOLLECTED_WARNING
+from batchdrop.ports import Clock, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Endangered:
+    """A submission whose answers are not in the bucket yet, and the days until the API drops them."""
+
+    submission: Submission
+    days_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uncollected:
+    """Paid answers that are not in the bucket: the days since the oldest was sent, and those that are in danger."""
+
+    oldest_days: float
+    endangered: list[Endangered]
+
+
+def guard_retention(*, ledger: Ledger, clock: Clock) -> Uncollected:
+    """Return the submissions that have waited for UNCOLLECTED_WARNING or longer, the most urgent first.
+
+    `oldest_days` is of all that are not collected; 0 if there are none.
+    """
+    now = clock.now()
+    oldest, endangered = now, []
+    for one in ledger.uncollected(now):
+        oldest = min(oldest, one.sent_at)
+        if one.sent_at < now - UNCOLLECTED_WARNING:
+            endangered.append(Endangered(one, _days(one.sent_at + RESULTS_KEPT - now)))
+    return Uncollected(_days(now - oldest), sorted(endangered, key=lambda one: one.days_left))
+
+
+def _days(span: timedelta) -> float:
+    return span.total_seconds() / 86_400

@@ -1,0 +1,117 @@
+"""The small documents of a job: how they are read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import msgspec
+import yaml
+
+from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape, answer_shape, schema_file
+from batchdrop.errors import RecipeRejected
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.upload import parse_inbox_key
+from batchdrop.ports import Formats, InputFormat, ObjectMissing, ObjectStore, OutputFormat
+from batchdrop.recipe.recipe import Input, Output, Recipe, parse_recipe
+
+
+def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
+    """Return a job's manifest, or how far its split has come; None if the split has saved nothing yet."""
+    keys = JobKeys(job_id)
+    for key in (keys.manifest, keys.split):
+        try:
+            return msgspec.json.decode(store.read(key), type=Manifest)
+        except ObjectMissing:
+            continue
+    return None
+
+
+def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
+    """Write a job's manifest.
+
+    A split that goes on has a key of its own: an attempt that was given up for dead, and is not, cannot put its old
+    place over the finished manifest.
+    """
+    keys = JobKeys(manifest.upload.job_id)
+    body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    store.write(keys.manifest if manifest.cursor is None else keys.split, body)
+
+
+def answered_rounds(store: ObjectStore, job_id: str, shard: int) -> int:
+    """Return how many rounds of a shard have their answers in the bucket."""
+    return next(number for number in count() if not store.exists(JobKeys(job_id).answers(shard, number)))
+
+
+def read_schema(store: ObjectStore, recipe: Recipe, *, recipe_key: str) -> Any:
+    """Return what the schema file holds that the recipe's `answer` names; None if it names none.
+
+    The file lies beside the recipe. Raises RecipeRejected if it is missing or no JSON.
+    """
+    file = schema_file(recipe)
+    if file is None:
+        return None
+    if file.startswith("/") or ".." in file.split("/"):
+        message = (
+            f"{recipe_key}: key 'answer.schema': '{file}' leads out of the recipes' folder; put it beside the recipe"
+        )
+        raise RecipeRejected(message)
+    key = f"{recipe_key.rpartition('/')[0]}/{file}"
+    try:
+        return msgspec.json.decode(store.read(key))
+    except ObjectMissing as error:
+        message = f"{recipe_key}: key 'answer.schema': there is no {key}; upload it, then drop the file again"
+        raise RecipeRejected(message) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        message = f"{key}: it is not JSON: {error}"
+        raise RecipeRejected(message) from error
+
+
+def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
+    """Return the recipe at `key`; None if there is none. Raises RecipeRejected if it is broken."""
+    try:
+        body = store.read(key)
+    except ObjectMissing:
+        return None
+    try:
+        fields = yaml.safe_load(body)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
+        message = f"{key}: it is not YAML: {' '.join(str(error).split())}"
+        raise RecipeRejected(message) from error
+    return parse_recipe(fields, name=key)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFormats:
+    """How a job's file is read, its answers, and how its output and its `failed.jsonl` are written."""
+
+    reader: InputFormat
+    output: OutputFormat
+    failed: OutputFormat
+    shape: AnswerShape
+
+
+def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
+    """Return what reads a job's file, with the header that its split found."""
+    options = manifest.recipe.input if manifest.recipe else Input()
+    new = shape_of(manifest).columns
+    return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header)
+
+
+def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
+    """Return a job's formats. Raises UploadRejected for an output that cannot be."""
+    reader, shape = reader_of(manifest, formats), shape_of(manifest)
+    options = manifest.recipe.output if manifest.recipe else Output()
+    key = parse_inbox_key(manifest.upload.key)
+    output = formats.writer(reader, key, options, shape.columns, manifest.columns)
+    return JobFormats(reader, output, formats.failed(reader, shape.columns), shape)
+
+
+def shape_of(manifest: Manifest) -> AnswerShape:
+    """Return what a job's answers are read as. Raises RecipeRejected for a recipe whose `answer` cannot be."""
+    if manifest.recipe is None:
+        return TEXT_ANSWER
+    name = parse_inbox_key(manifest.upload.key).recipe_key
+    return answer_shape(manifest.recipe, manifest.schema, name=name)

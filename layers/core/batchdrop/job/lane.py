@@ -1,0 +1,36 @@
+"""Which lane answers: Message Batches at half the price, or Messages within seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from batchdrop.answers.tokens import Lane
+from batchdrop.recipe.duration import duration_named
+from batchdrop.recipe.recipe import Recipe
+
+LIVE_ROWS = 200  # ours: so few answers cost less in the live lane than anybody's waiting for a Message Batch
+
+
+def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int) -> Lane:
+    """Return the lane of a job's first round; `live_rows` is the stack's own limit for `lane: auto`."""
+    if recipe is None or recipe.lane == "batch":
+        return "batch"
+    most = live_rows if recipe.live_rows is None else recipe.live_rows
+    return "live" if recipe.lane == "live" or requests <= most else "batch"
+
+
+def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool) -> Lane:
+    """Return the lane that asks what a round left over. `is_late`: the job's `finish_within` is over."""
+    if lane == "live" or is_late:
+        return "live"
+    if recipe is None or recipe.on_leftovers == "batch":
+        return "batch"
+    most = live_rows if recipe.live_rows is None else recipe.live_rows
+    return "live" if leftovers <= most else "batch"
+
+
+def deadline_of(recipe: Recipe | None, uploaded_at: datetime) -> int:
+    """Return the Unix seconds at which open Message Batches are canceled and the live lane takes over; 0 for never."""
+    if recipe is None or recipe.finish_within is None:
+        return 0
+    return int((uploaded_at + duration_named(recipe.finish_within)).timestamp())

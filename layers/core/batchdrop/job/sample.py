@@ -1,0 +1,154 @@
+"""The sample: the rows that are asked before all others, and what their answers say of the cost of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from statistics import fmean, stdev
+from typing import Literal
+
+import msgspec
+
+from batchdrop.answers.result import Message
+from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.job.lane import deadline_of, lane_of_job
+from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.money.cost import dollars, is_long_prompt
+from batchdrop.recipe.recipe import Recipe
+from batchdrop.report.summary import TallyBlock
+
+Rest = Literal["ask", "wait", "leave"]  # what becomes of the rows behind the sample
+
+SAMPLE_SHARD = 0
+# Student's t, 97.5 %, by the degrees of freedom from 1: how many standard errors a mean may be off, both ways
+_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+_T_OF_MORE = 2.23  # of ten; it goes down to 1.96
+_CENTS = Decimal("0.000001")
+
+
+def has_sample(manifest: Manifest) -> bool:
+    """Tell whether a split job asks its first shard before the others: only if anything is left to ask then."""
+    is_wanted = manifest.recipe is not None and manifest.recipe.sampled is not None
+    return is_wanted and any(item.requests for item in manifest.shards[SAMPLE_SHARD + 1 :])
+
+
+def sample_limit(recipe: Recipe | None) -> int | None:
+    """Return how many requests the first shard takes; None for as many as any."""
+    return recipe.sampled.rows if recipe is not None and recipe.sampled is not None else None
+
+
+def lane_of_shard(manifest: Manifest, shard: int, *, live_rows: int) -> Lane:
+    """Return the lane of a shard's first round; `live_rows` is the stack's own limit for `lane: auto`."""
+    recipe = manifest.recipe
+    if shard == SAMPLE_SHARD and recipe is not None and recipe.sampled is not None and has_sample(manifest):
+        if recipe.sampled.lane != "auto":
+            return recipe.sampled.lane
+        most = live_rows if recipe.live_rows is None else recipe.live_rows
+        is_small = manifest.shards[SAMPLE_SHARD].requests <= most
+        return "live" if recipe.lane == "live" or is_small else "batch"
+    return lane_of_job(recipe, requests=manifest.requests, live_rows=live_rows)
+
+
+def deadline_of_rest(recipe: Recipe, uploaded_at: datetime, approved_at: datetime | None) -> int:
+    """Return the rest's deadline in Unix seconds, 0 for none: `finish_within` does not run while a person thinks."""
+    return deadline_of(recipe, approved_at or uploaded_at)
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """What one row of the sample would have cost in the rest's lane, in dollars; paid twice counts twice."""
+
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+
+    def __add__(self, other: RowCost) -> RowCost:
+        return RowCost(self.input + other.input, self.output + other.output)
+
+
+def cost_in(lane: Lane, message: Message) -> RowCost | None:
+    """Return what an answer would have cost in this lane; None where the model's price is not known."""
+    tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
+    tokens.add([message.usage])
+    whole = dollars([tokens])
+    tokens.output = 0
+    read = dollars([tokens])
+    return None if whole is None or read is None else RowCost(read, whole - read)
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """Dollars of the whole job, the sample's own included. 19 of 20 samples have the truth between `low` and `high`.
+
+    That is so if the first rows are like the others.
+    """
+
+    low_usd: Decimal
+    expected_usd: Decimal
+    high_usd: Decimal
+
+
+def projected(spent: Decimal | None, costs: list[RowCost], manifest: Manifest, lane: Lane) -> Projection | None:
+    """Project from what each answered row of the sample cost; None where nothing can be said.
+
+    Input is scaled by how much longer the rest's requests are, output is taken as the sample's. Of a single answer
+    nobody knows how answers differ: then `low` counts no output, `high` as much as `max_tokens` allows.
+    """
+    if spent is None or not costs or manifest.recipe is None:
+        return None
+    sample, rest = manifest.shards[SAMPLE_SHARD], manifest.shards[SAMPLE_SHARD + 1 :]
+    longer = _weight(rest) / _weight([sample])
+    per_row = [float(cost.input) * longer + float(cost.output) for cost in costs]
+    expected = fmean(per_row)
+    if len(costs) > 1:
+        off = _t(len(costs) - 1) * stdev(per_row) / len(costs) ** 0.5
+        low, high = max(0.0, expected - off), expected + off
+    else:
+        low = float(costs[0].input) * longer
+        most = dollars([Tokens(manifest.recipe.model, lane=lane, output=manifest.recipe.max_tokens)])
+        high = max(expected, low + float(most or 0))
+    requests = sum(item.requests for item in rest)
+    return Projection(*((spent + Decimal(each * requests)).quantize(_CENTS) for each in (low, expected, high)))
+
+
+def _t(freedom: int) -> float:
+    return _T[freedom - 1] if freedom <= len(_T) else _T_OF_MORE
+
+
+def _weight(shards: list[ShardItem]) -> float:
+    """Return how long the shards' requests are: in estimated tokens, or in bytes where nobody has estimated."""
+    asked = [item for item in shards if item.requests]
+    requests = sum(item.requests for item in asked) or 1
+    return (sum(item.input_tokens for item in asked) or sum(item.bytes for item in asked) or 1) / requests
+
+
+def is_under(ceiling: float | None, projection: Projection | None) -> bool:
+    """Tell whether the job goes on by itself: even the projection's high end is not over the ceiling."""
+    return ceiling is not None and projection is not None and projection.high_usd <= Decimal(str(ceiling))
+
+
+class RestBlock(msgspec.Struct, frozen=True):
+    """What is not asked yet. `becomes`: it is asked, it waits for approval, or it is left."""
+
+    rows: int
+    requests: int
+    lane: Lane
+    becomes: Rest
+    reason: str
+
+
+class SampleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sample came to: `sample.json`. Dollars are null where a model's price is not known.
+
+    `output` is the key of the sample's rows with their answers; `projected` is of the whole job.
+    """
+
+    job_id: str
+    shown_at: datetime
+    model: str
+    output: str
+    tally: TallyBlock
+    tokens: list[Tokens]
+    spent_usd: Decimal | None
+    projected: Projection | None
+    continue_under_usd: float | None
+    rest: RestBlock

@@ -1,0 +1,126 @@
+"""What the state machine carries for one shard: pointers and counters, a few hundred bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from batchdrop.answers.result import MessageBatch
+from batchdrop.answers.tokens import Lane
+from batchdrop.job.job_progress import ShardProgress
+from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.report.tally import Tally
+
+
+class ShardState(msgspec.Struct, frozen=True):
+    """The state of one shard's child execution. Shards, rounds, polls and looks count from 0.
+
+    `shards` is how many the job has, `requests` how many this round asks; `expires_at` (Unix seconds) is the ledger's.
+    `settled` is the last verdict on a submission whose answer was lost, after `looks` looks that left it open;
+    `all_looks` are those for every lost submission of this execution. `lane` is the round's; `slices` are the live
+    lane's byte ranges. `deadline` (Unix seconds, 0 for none) is when Message Batches are given up for the live lane.
+    `waits_for` is `queue` or `budget` while the round waits for its turn, `waits` how often this execution has waited;
+    `worst_usd` is what a later round may cost at most at the standard price, where the job has a budget.
+    """
+
+    job_id: str
+    shard: int
+    shards: int
+    requests: int
+    expires_at: int
+    resumes: int = 0
+    round: int = 0
+    batch_id: str = ""
+    polls: int = 0
+    wait_seconds: int = 0
+    ended: bool = False
+    looks: int = 0
+    all_looks: int = 0
+    settled: str = ""
+    leftovers: int = 0
+    lane: Lane = "batch"
+    slices: list[dict[str, int]] = []
+    deadline: int = 0
+    waits: int = 0
+    waits_for: str = ""
+    worst_usd: Decimal = Decimal(0)
+
+    def sliced(self, slices: list[dict[str, int]]) -> ShardState:
+        """Return the state of a live round whose slices are known."""
+        return msgspec.structs.replace(self, slices=slices, batch_id="", waits_for="")
+
+    def waiting(self, waits_for: str, *, wait_seconds: int) -> ShardState:
+        """Return the state of a round that is not sent yet, for it is not its turn."""
+        return msgspec.structs.replace(self, waits_for=waits_for, waits=self.waits + 1, wait_seconds=wait_seconds)
+
+    def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
+        """Return the state after the submission; what is collected already need not be polled."""
+        return msgspec.structs.replace(
+            self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected, waits_for=""
+        )
+
+    @property
+    def is_last_look(self) -> bool:
+        """Tell whether this execution looks no more for a lost submission if the next look leaves it open."""
+        return self.looks + 1 >= MOST_LOOKS or self.all_looks + 1 >= MOST_LOOKS_IN_ALL
+
+    def looked(self, verdict: str, *, batch_id: str) -> ShardState:
+        """Return the state after a look for a lost submission."""
+        wait = wait_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
+        looks = self.looks + 1 if verdict == "open" else 0
+        return msgspec.structs.replace(
+            self,
+            settled=verdict,
+            batch_id=batch_id,
+            looks=looks,
+            all_looks=self.all_looks + 1,
+            polls=0,
+            wait_seconds=wait,
+            ended=False,
+        )
+
+    def collected(self, *, leftovers: int, lane: Lane = "batch", worst_usd: Decimal = Decimal(0)) -> ShardState:
+        """Return the state after a round: the next round's, in that lane, if there are leftovers."""
+        done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
+        if not leftovers:
+            return done
+        return msgspec.structs.replace(
+            done,
+            requests=leftovers,
+            round=self.round + 1,
+            lane=lane,
+            batch_id="",
+            wait_seconds=SETTLE_WAIT,
+            worst_usd=worst_usd,
+        )
+
+    def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:
+        """Return the state after one more poll."""
+        return msgspec.structs.replace(self, polls=self.polls + 1, wait_seconds=wait_seconds, ended=ended)
+
+    def progress(self, batch: MessageBatch, at: datetime) -> ShardProgress:
+        """Return what a look at the round's Message Batch saw."""
+        counts = batch.request_counts
+        return ShardProgress(
+            self.shard, "asked", self.round, "batch", at, counts.total, counts.processing, batch_id=batch.id
+        )
+
+    def begins_live(self, requests: int, at: datetime) -> ShardProgress:
+        """Return what is known of a live round that begins: all its requests are still to be answered."""
+        return ShardProgress(self.shard, "asked", self.round, "live", at, requests, requests)
+
+    def done(self, tally: Tally, at: datetime) -> ShardProgress:
+        """Return what is to be told once the shard's part is written."""
+        failed = tally.failed + tally.rejected
+        return ShardProgress(
+            self.shard, "collected", self.round, self.lane, at, self.requests, answered=tally.answered, failed=failed
+        )
+
+
+def as_state(value: ShardState) -> dict[str, Any]:
+    """Return a state as the JSON object that Step Functions carries."""
+    state: dict[str, Any] = msgspec.to_builtins(value)
+    return state

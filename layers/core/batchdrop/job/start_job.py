@@ -1,0 +1,23 @@
+"""An upload arrives: start its job, once, however often S3 says so."""
+
+from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.upload import Upload, is_in_inbox
+from batchdrop.ports import JobStarter
+
+
+def start_job(upload: Upload, *, jobs: JobStarter) -> UploadRecord | None:
+    """Start the job of an upload and return its record; None when there is nothing to start.
+
+    Nothing is started for an object outside the inbox, nor for a delivery of a write that has its job already.
+    """
+    if not is_in_inbox(upload.key):
+        return None
+    record = UploadRecord(
+        job_id=upload.job_id,
+        bucket=upload.bucket,
+        key=upload.key,
+        etag=upload.etag,
+        size=upload.size,
+        uploaded_at=upload.uploaded_at,
+    )
+    return record if jobs.start(record) else None

@@ -1,0 +1,1 @@
+"""The live lane: the Messages API."""

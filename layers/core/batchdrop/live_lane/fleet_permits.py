@@ -1,0 +1,225 @@
+"""One worker's end of the fleet's permits: lots from the ledger, handed out one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+
+from batchdrop.answers.result import Usage
+from batchdrop.live_lane.answer_flushes import Offload
+from batchdrop.live_lane.permits import (
+    DRAW_SECONDS,
+    MOST_DRAW_SECONDS,
+    UNSEEN,
+    WAIT_UNTOLD,
+    Need,
+    Typical,
+    Versioned,
+    Wish,
+    draw,
+    seconds_to_wait,
+)
+from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled, limits_of
+from batchdrop.ports import Clock, Permits
+
+LEAD = 1.5  # a lot is to last until the next one has come
+STALE_SECONDS = 1.5  # a view older than this is compared with the ledger's, also when it promises nothing
+DRAW_TRIES = 6  # of one lot, when other workers come between
+CONFLICT_SECONDS = 0.03  # at most, between two tries; doubled each time
+
+
+class FleetPermits:
+    """The permits of all models, for one worker. `share` (0 to 1) is how much of the API's limits the fleet may use."""
+
+    def __init__(
+        self,
+        permits: Permits,
+        *,
+        clock: Clock,
+        share: float,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        offload: Offload = asyncio.to_thread,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.permits = permits
+        self.clock = clock
+        self.share = share
+        self.pause = pause
+        self.offload = offload
+        self.jitter = jitter
+        self._models: dict[str, ModelPermits] = {}
+
+    def of(self, model: str) -> ModelPermits:
+        """Return the permits of one model."""
+        if model not in self._models:
+            self._models[model] = ModelPermits(model, self)
+        return self._models[model]
+
+    async def close(self) -> None:
+        """Give back what was not used."""
+        for model in self._models.values():
+            await model.close()
+
+
+class ModelPermits:
+    """The permits of one model, for one worker: a lot in hand, requests that wait, a task that draws lots."""
+
+    def __init__(self, model: str, fleet: FleetPermits) -> None:
+        self._model = model
+        self._fleet = fleet
+        self._seen = UNSEEN
+        self._seen_at = 0.0
+        self._typical = Typical()
+        self._lot = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._owed = Need()
+        self._answer: Answer | None = None
+        self._limits = UNKNOWN_LIMITS
+        self._refused_for: float | None = None
+        self._granted = 0
+        self._feeder: asyncio.Task[None] | None = None
+
+    def take_at_once(self, size: int) -> Need | None:
+        """Return what a request of `size` bytes is charged, if its permit is in hand; else None."""
+        if not self._lot or self._waiting:
+            return None
+        self._lot -= 1
+        self._typical.see(size)
+        return self._charge(size)
+
+    async def take(self, size: int) -> Need:
+        """Wait for a permit; return what the request is charged. Whoever stops waiting leaves its permit to others."""
+        charge = self.take_at_once(size)
+        if charge is not None:
+            return charge
+        self._typical.see(size)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._feed()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._lot += 1
+            raise
+        return self._charge(size)
+
+    def settle(self, charge: Need, size: int, usage: Usage, answer: Answer) -> None:
+        """Book what an answered request really used, and what its headers told."""
+        input_tokens = usage.input_tokens + (usage.cache_creation_input_tokens or 0)
+        self._typical.learn(size, input_tokens, usage.output_tokens)
+        self._owed.input_tokens += input_tokens - charge.input_tokens
+        self._owed.output_tokens += usage.output_tokens - charge.output_tokens
+        self._answer = answer
+
+    def failed(self, charge: Need) -> None:
+        """Book that a request came to no answer: it used its turn, and as far as one can know no tokens."""
+        self._owed.input_tokens -= charge.input_tokens
+        self._owed.output_tokens -= charge.output_tokens
+
+    def refused(self, charge: Need, reply: Throttled) -> None:
+        """Tell all workers to wait; what is in hand goes back."""
+        self._owed.add(charge, -1.0)
+        wait = WAIT_UNTOLD if reply.retry_after is None else reply.retry_after
+        self._refused_for = max(self._refused_for or 0.0, wait)
+        self._answer, self._limits = None, reply.limits
+        self._give_back()
+        self._feed()
+
+    async def close(self) -> None:
+        """Give back what is in hand, and stop drawing."""
+        if self._feeder is not None:
+            self._feeder.cancel()
+            await asyncio.gather(self._feeder, return_exceptions=True)
+        self._give_back()
+        if self._seen is not UNSEEN:
+            with suppress(Exception):  # a courtesy to the other workers; what is not given back is lost for a second
+                await self._draw()
+
+    def _charge(self, size: int) -> Need:
+        """Charge a request that takes a permit from the lot, which was charged as a typical one."""
+        guess = self._typical.guess(size)
+        self._granted += 1
+        self._owed.input_tokens += guess.input_tokens - self._typical.input_tokens
+        return guess
+
+    def _give_back(self) -> None:
+        self._owed.add(self._typical.need, -float(self._lot))
+        self._lot = 0
+
+    def _told(self) -> Limits:
+        """Return what the last answer or refusal told of the limits."""
+        if self._answer is not None:
+            self._limits = limits_of(self._answer.headers)
+            self._answer = None
+        return self._limits
+
+    def _feed(self) -> None:
+        if self._feeder is None or self._feeder.done():
+            self._feeder = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        """Draw lots as long as anybody asks for permits; what the ledger raises goes to those who wait."""
+        try:
+            await self._draw_on()
+        except Exception as error:  # noqa: BLE001 - whatever the ledger's SDK raises
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_exception(error)
+
+    async def _draw_on(self) -> None:
+        is_busy = True
+        while is_busy:
+            granted, self._granted = self._granted, 0
+            wanted = len(self._waiting) + max(0, round(granted * LEAD) - self._lot)
+            lot = await self._draw(wanted)
+            self._hand_out(lot)
+            await self._fleet.pause(self._until_next(lot))
+            is_busy = bool(self._waiting or self._granted or self._refused_for is not None)
+
+    def _until_next(self, lot: int) -> float:
+        """Return the seconds to the next draw; jitter keeps the workers apart, so that none always comes last."""
+        jitter = 0.75 + 0.5 * self._fleet.jitter()
+        state = self._seen.state
+        if state is None:
+            return DRAW_SECONDS * jitter
+        if lot or not self._waiting:
+            return state.spacing * jitter
+        wait = seconds_to_wait(state, now=self._now(), share=self._fleet.share)
+        return max(state.spacing, min(wait, MOST_DRAW_SECONDS)) * jitter
+
+    def _hand_out(self, lot: int) -> None:
+        self._lot += lot
+        while self._lot and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._lot -= 1
+                turn.set_result(None)
+
+    async def _draw(self, wanted: int = 0) -> int:
+        """Return the lot that the ledger granted; 0 too if other workers came between each time."""
+        for tries in range(DRAW_TRIES):
+            now, owed, refused_for = self._now(), msgspec.structs.replace(self._owed), self._refused_for
+            wish = Wish(wanted, self._typical.need, owed, self._told(), refused_for, tries)
+            state, lot = draw(self._seen.state, wish, now=now, share=self._fleet.share)
+            if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
+                return 0
+            standing = await self._fleet.offload(self._fleet.permits.replace, self._model, self._seen, state)
+            self._seen_at = now
+            if standing is None:
+                self._seen = Versioned(state, self._seen.version + 1)
+                self._owed.add(owed, -1.0)
+                self._refused_for = None if self._refused_for == refused_for else self._refused_for
+                return lot
+            self._seen = standing
+            await self._fleet.pause(CONFLICT_SECONDS * 2**tries * self._fleet.jitter())
+        return 0
+
+    def _now(self) -> float:
+        return self._fleet.clock.now().timestamp()

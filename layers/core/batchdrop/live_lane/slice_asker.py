@@ -1,0 +1,208 @@
+"""The window: so many requests of a slice open at once, the next one sent whenever one is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, assert_never
+
+import msgspec
+
+from batchdrop.answers.result import Usage
+from batchdrop.errors import AccountTrouble
+from batchdrop.live_lane.answer_flushes import Flushes
+from batchdrop.live_lane.fleet_permits import FleetPermits, ModelPermits
+from batchdrop.live_lane.permits import Need
+from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
+from batchdrop.live_lane.result_line import errored_line, succeeded_line, usage_of
+from batchdrop.ports import Clock, MessageApi
+from batchdrop.requests.stored_request import StoredRequest
+
+REQUEST_SECONDS = 600.0  # the API's own limit for an answer that is not streamed
+OPENING_RESERVE = 120.0  # seconds of the invocation kept for open requests: long answers take a minute or two
+FLUSH_RESERVE = 20.0  # … of which so many for the last flush and for telling; then what is open is given up
+LEASE_MARGIN = timedelta(seconds=5)  # the clocks of two workers may differ so much
+MOST_FAILURES = 4  # tries of one request that fail for a passing reason; then it is a leftover of the next round
+MOST_REFUSALS = 12  # 429 and 529 cost nothing, and the permits make everybody wait
+BACKOFF_SECONDS = 0.5  # doubled at each try, and drawn from 0 up to that
+MOST_BACKOFF = 8.0
+
+
+T = TypeVar("T")
+
+
+class _Head(msgspec.Struct):
+    model: str = ""
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_NOTHING = Usage()
+
+
+class SliceAsker:
+    """Asks requests and gives their result lines to `flushes`.
+
+    `stopped` tells why no more are opened: empty, `time`, `lease`, `gone` (nobody waits for the slice), `flush` (the
+    store fails), or the name of the error that halts the job. What has no line then was not asked, or its answer is
+    not known.
+    """
+
+    def __init__(
+        self,
+        flushes: Flushes,
+        *,
+        api: MessageApi,
+        permits: FleetPermits,
+        clock: Clock,
+        held_until: datetime,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.stopped = ""
+        self.trouble: AccountTrouble | None = None
+        self.hold(held_until)
+        self.asked = self.uncertain = self.throttled = self.answered = self.errored = 0
+        self._flushes = flushes
+        self._api = api
+        self._permits = permits
+        self._clock = clock
+        self._pause = pause
+        self._jitter = jitter
+        self._window = self._opened = 0
+        self._last: ModelPermits | None = None
+        self._beginning = b""
+        self._idle: set[asyncio.Task[Any]] = set()
+
+    async def ask_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
+        """Ask until the requests end, or until stopped; open requests are waited for. Memory: the window's."""
+        self._window = window
+        workers = [asyncio.ensure_future(self._work(requests)) for _ in range(window)]
+        ended = await asyncio.gather(*workers, return_exceptions=True)
+        for end in ended:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
+
+    def stop(self, why: str) -> None:
+        """Open no more requests, and call off those that only wait for their turn. The first reason stays."""
+        if not self.stopped:
+            self.stopped = why
+            for task in self._idle:
+                task.cancel()
+
+    def hold(self, until: datetime) -> None:
+        """Learn how long the lease is held now."""
+        self._safe_until = until - LEASE_MARGIN
+
+    def look_at_the_time(self) -> None:
+        """Stop where the invocation, or the lease, is about to end."""
+        if self._clock.remaining() < OPENING_RESERVE:
+            self.stop("time")
+        elif self._clock.now() > self._safe_until:
+            self.stop("lease")
+        elif self._flushes.has_failed:
+            self.stop("flush")
+
+    async def _work(self, requests: Iterator[StoredRequest]) -> None:
+        while True:
+            self.look_at_the_time()
+            request = None if self.stopped else next(requests, None)
+            if request is None:
+                return
+            try:
+                await self._answer(request)
+            except AccountTrouble as trouble:
+                self.trouble = trouble
+                self.stop(AccountTrouble.__name__)
+            except BaseException:
+                self.stop("error")
+                raise
+
+    async def _answer(self, request: StoredRequest) -> None:
+        """Ask one request until it has its line. A try that was stopped leaves none."""
+        params = bytes(request.params)
+        permits = self._permits_for(params)
+        failures = refusals = 0
+        while not self.stopped:
+            charge = await self._charge(permits, len(params))
+            if self.stopped:
+                permits.failed(charge)
+                return
+            began = self._clock.now()
+            reply, usage = await self._sent(params)
+            match reply:
+                case Answer():
+                    permits.settle(charge, len(params), usage, reply)
+                    self.answered += 1
+                    seconds = (self._clock.now() - began).total_seconds()
+                    self._flushes.add(succeeded_line(request.custom_id, reply.body, max(seconds, 0.0)))
+                    return
+                case Throttled(kind=kind, message=message):
+                    permits.refused(charge, reply)
+                    refusals += 1
+                    self.throttled += 1
+                case Passing(kind=kind, message=message, is_uncertain=is_uncertain):
+                    permits.failed(charge)
+                    self.uncertain += is_uncertain
+                    failures += 1
+                case Refused(kind=kind, message=message):
+                    permits.failed(charge)
+                    failures = MOST_FAILURES
+                case never:
+                    assert_never(never)
+            if failures >= MOST_FAILURES or refusals >= MOST_REFUSALS:
+                self.errored += 1
+                self._flushes.add(errored_line(request.custom_id, kind, message))
+                return
+            if isinstance(reply, Passing):
+                await self._idly(self._pause(self._backoff(failures)))
+
+    async def _charge(self, permits: ModelPermits, size: int) -> Need:
+        """Wait for a permit, and until the flushes keep up; then see whether a request may still be opened."""
+        charge = permits.take_at_once(size)
+        if charge is None:
+            charge = await self._idly(permits.take(size))
+        while not self._flushes.has_room(self._opened, self._window):
+            await self._idly(self._flushes.put_ended())
+        self.look_at_the_time()  # both may take minutes, and the watch may be held up by a slow ledger
+        return charge
+
+    async def _sent(self, params: bytes) -> tuple[Reply, Usage]:
+        """Send one try. An answer that is no message counts as lost: something was billed, and nobody can read it."""
+        within = min(REQUEST_SECONDS, self._clock.remaining() - FLUSH_RESERVE)
+        self.asked += 1
+        self._opened += 1
+        try:
+            reply = await self._api.ask(params, within=max(within, 1.0))
+        finally:
+            self._opened -= 1
+        if not isinstance(reply, Answer):
+            return reply, _NOTHING
+        usage = usage_of(reply.body)
+        if usage is None:
+            return Passing("api_error", f"the answer is no message: {reply.body[:80]!r}", is_uncertain=True), _NOTHING
+        return reply, usage
+
+    def _permits_for(self, params: bytes) -> ModelPermits:
+        """Return the permits of the request's model. A job's requests mostly begin alike: then nothing is decoded."""
+        if self._last is not None and params.startswith(self._beginning):
+            return self._last
+        model = _HEAD.decode(params).model
+        self._last = self._permits.of(model)
+        self._beginning = b'{"model":%b,' % msgspec.json.encode(model)
+        return self._last
+
+    def _backoff(self, failures: int) -> float:
+        longest: float = min(BACKOFF_SECONDS * 2**failures, MOST_BACKOFF)
+        return self._jitter() * longest
+
+    async def _idly(self, waiting: Awaitable[T]) -> T:
+        """Wait for something that `stop` may call off."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._idle.add(task)
+        try:
+            return await waiting
+        finally:
+            self._idle.discard(task)

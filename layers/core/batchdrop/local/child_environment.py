@@ -1,0 +1,71 @@
+"""The environment of the stack's processes: built anew, so that nothing of the user's reaches a function.
+
+A function inherits ministack's environment, and a user's AWS_PROFILE or credentials there could make a
+local run touch a real account. So only what a process needs to run is passed on, and everything that leads
+to an account is set to something that leads nowhere.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from batchdrop.local.parent_watchdog import LEASH_ENV, REMOVES_ENV
+
+REGION = "us-east-1"
+# ministack gives functions its account id as access key; clients use the same, so all see one account.
+ACCOUNT = "000000000000"
+SECRET_KEY = "local"  # noqa: S105 -- ministack checks no signature
+
+_PASSED_ON = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "VIRTUAL_ENV"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
+    )
+)
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+def base_environment(environ: Mapping[str, str], *, temp_dir: Path, leash: Path) -> dict[str, str]:
+    """The environment of each of the stack's processes, from the user's `environ`."""
+    kept = {name: value for name, value in environ.items() if name in _PASSED_ON}
+    no_proxy = ",".join(filter(None, [environ.get("NO_PROXY") or environ.get("no_proxy"), _LOOPBACK]))
+    return kept | {
+        "TMPDIR": str(temp_dir),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+        LEASH_ENV: str(leash),
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def ministack_environment(
+    base: Mapping[str, str], *, port: int, wait_scale: float, identity: str, temp_dir: Path
+) -> dict[str, str]:
+    """The environment of ministack: loopback only, no listener but the gateway, no Docker, nothing kept on disk.
+
+    `identity` comes back in its health report (as its edition), which tells it from another ministack that
+    took the port first.
+    """
+    return dict(base) | {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_EDITION": identity,
+        "MINISTACK_REGION": REGION,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "SFN_WAIT_SCALE": repr(wait_scale),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # ministack removes containers it takes for its own from whatever daemon it can reach.
+        "DOCKER_HOST": f"unix://{temp_dir}/no-docker.sock",
+        "STATE_DIR": f"{temp_dir}/state",
+        "S3_DATA_DIR": f"{temp_dir}/s3",
+        REMOVES_ENV: str(temp_dir),
+    }

@@ -1,0 +1,88 @@
+"""The text of an answer: plausible, short, and a pure function of the request."""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from batchdrop.local.claude_api.alternatives import alternatives_in, choose
+from batchdrop.local.claude_api.content import Block, sight_of, words_of
+from batchdrop.local.claude_api.dice import Dice, digest_of
+from batchdrop.local.claude_api.errors import invalid
+from batchdrop.local.claude_api.params import Params
+from batchdrop.local.claude_api.schema_answers import instance_of
+
+_OPENINGS = ("In short:", "Summary:", "The main point:", "Briefly:", "Overall,")
+_CLOSINGS = (
+    "It is clear and to the point.",
+    "There is little to add.",
+    "The tone is plain.",
+    "A typical case.",
+)
+_JAPANESE_OPENINGS = ("要約:", "要点:", "つまり、", "まとめ:")
+_QUOTED_WORDS = 14
+_LONG_WORD = 40
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """The words of a request."""
+
+    system: str
+    asked: str
+    """Everything said in the conversation."""
+    digest: bytes
+    """Tells prompts apart: 16 bytes of model and words, and of images and documents."""
+
+    def says(self, words: str) -> bool:
+        """Tell whether the prompt has these words in it."""
+        return words in self.asked or words in self.system
+
+
+def prompt_of(params: Params) -> Prompt:
+    """Return the words of the request."""
+    system = text_of(params.system)
+    asked = "\n".join(text_of(turn.content) for turn in params.messages)
+    seen = [sight_of(block) for turn in params.messages if not isinstance(turn.content, str) for block in turn.content]
+    return Prompt(system, asked, digest_of(params.model, system, asked, *filter(None, seen)))
+
+
+def text_of(content: str | list[Block]) -> str:
+    """Return the text of a content, its blocks joined by newlines."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(words_of(block) for block in content)
+
+
+def answer_text(params: Params, prompt: Prompt, seed: int) -> str:
+    """Return the whole answer, not yet cut to `max_tokens`."""
+    dice = Dice(digest=prompt.digest, salt=2 * seed)
+    if params.output_config and params.output_config.format:
+        return _structured(bytes(params.output_config.format.schema), prompt.asked, dice)
+    alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.asked)
+    if alternatives:
+        return choose(alternatives, prompt.asked, dice)
+    return _prose(prompt.asked, dice)
+
+
+@lru_cache(maxsize=256)
+def schema_of(raw: bytes) -> dict[str, Any]:
+    """Decode a schema; equal bytes give the same object, which nobody may change."""
+    schema: dict[str, Any] = msgspec.json.decode(raw)
+    return schema
+
+
+def _structured(schema: bytes, asked: str, dice: Dice) -> str:
+    """Return JSON text valid against the schema; raises ApiError (400) for one that makes no sense."""
+    try:
+        return msgspec.json.encode(instance_of(schema_of(schema), asked, dice)).decode()
+    except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        raise invalid(f"output_config.format.schema: Invalid JSON schema: {error}") from error
+
+
+def _prose(asked: str, dice: Dice) -> str:
+    words = asked.split()
+    start = dice.below(max(1, len(words) - _QUOTED_WORDS))
+    quoted = " ".join(word[:_LONG_WORD] for word in words[start : start + _QUOTED_WORDS])
+    if any("぀" <= letter <= "ヿ" for letter in quoted):
+        return f"{dice.pick(_JAPANESE_OPENINGS)}{quoted}"
+    return f"{dice.pick(_OPENINGS)} {quoted.rstrip('.,:;')}. {dice.pick(_CLOSINGS)}"

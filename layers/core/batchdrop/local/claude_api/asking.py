@@ -1,0 +1,170 @@
+"""One request asked of the pretended model: validation, fate, answer, usage. Both lanes come here."""
+
+import msgspec
+
+from batchdrop.local.claude_api.answers import Prompt, answer_text, prompt_of
+from batchdrop.local.claude_api.content import sight_tokens
+from batchdrop.local.claude_api.dice import Dice, token
+from batchdrop.local.claude_api.errors import ApiError
+from batchdrop.local.claude_api.fates import Fate, Fates
+from batchdrop.local.claude_api.message_types import (
+    NO_CACHE_CREATION,
+    CacheCreation,
+    Message,
+    TextBlock,
+    ToolUseBlock,
+    Usage,
+)
+from batchdrop.local.claude_api.params import Lane, Params, check_params, read_params
+from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split
+from batchdrop.local.claude_api.schema_answers import instance_of
+from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
+
+_TURN_TOKENS = 4  # what each turn's frame costs
+_FILLER = "and so on, at some length, "
+_REFUSAL = {"type": "refusal", "category": "general_harms", "explanation": "The emulator was told to refuse."}
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request that passed validation."""
+
+    params: Params
+    prompt: Prompt
+    input_tokens: int
+    """The whole prompt's, cached or not."""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How an answer ended."""
+
+    text: str
+    stop_reason: str
+    tokens: int
+    """Of the output, at least 1: the end counts too."""
+    stop_sequence: str | None = None
+
+
+class Asker:
+    """The pretended model, with its prompt cache and its memory of what was asked before. Safe for threads."""
+
+    def __init__(self) -> None:
+        """Start with an empty cache."""
+        self.fates = Fates()
+        self.cache = PromptCache()
+
+    def fate(self, request: Request, settings: Settings, *chance: str) -> Fate:
+        """Return what becomes of the request."""
+        return self.fates.decide(request.prompt, settings, *chance)
+
+    def message(self, request: Request, fate: Fate, *, lane: Lane, now: float, seed: int) -> Message:
+        """Return the answer to a request that succeeds; `now` in emulated seconds, for the prompt cache."""
+        params = request.params
+        ending = _ending(request, fate, seed)
+        split = self.cache.touch(params, now) if _may_cache(params) else UNCACHED
+        return Message(
+            id=token("msg", request.prompt.digest, seed),
+            model=params.model,
+            content=_content(request, ending, seed),
+            stop_reason=ending.stop_reason,
+            stop_sequence=ending.stop_sequence,
+            stop_details=_REFUSAL if ending.stop_reason == "refusal" else None,
+            usage=_usage(request.input_tokens, split, ending.tokens, lane),
+        )
+
+
+def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Lane, version: str, strict_schemas: bool) -> Request:
+    """Decode and check `params`; raises ApiError as the API would."""
+    params = read_params(raw)
+    check_params(params, lane=lane, version=version, strict_schemas=strict_schemas)
+    return request_of(params)
+
+
+def request_of(params: Params) -> Request:
+    """Count the prompt's tokens."""
+    prompt = prompt_of(params)
+    tokens = count_tokens(prompt.system, params.model) + count_tokens(prompt.asked, params.model)
+    tokens += _TURN_TOKENS * len(params.messages)
+    for turn in params.messages:
+        if not isinstance(turn.content, str):
+            tokens += sum(map(sight_tokens, turn.content))
+    for tool in params.tools:
+        tokens += count_tokens(f"{tool.name} {tool.input_schema}", params.model)
+    if params.output_config and params.output_config.format:  # the model is told the schema in words
+        tokens += count_tokens(bytes(params.output_config.format.schema).decode("utf-8", "replace"), params.model)
+    return Request(params, prompt, tokens)
+
+
+def failure(fate: Fate) -> ApiError:
+    """Return the error of an errored request."""
+    return ApiError(fate.error_type)
+
+
+def _may_cache(params: Params) -> bool:
+    """Tell cheaply whether any block can carry a cache_control."""
+    if params.cache_control or params.tools or not isinstance(params.system, str):
+        return True
+    for turn in params.messages:  # noqa: SIM110 - a loop is quicker than any() with a generator
+        if not isinstance(turn.content, str):
+            return True
+    return False
+
+
+def _ending(request: Request, fate: Fate, seed: int) -> Ending:
+    model, limit = request.params.model, request.params.max_tokens or 0
+    text = _told(request, fate, seed)
+    reason, stopped_by = fate.stop or "end_turn", None
+    for sequence in request.params.stop_sequences:
+        if sequence and sequence in text:
+            text, reason, stopped_by = text[: text.index(sequence)], "stop_sequence", sequence
+    if reason == "max_tokens":
+        text = text[: max(1, len(text) // 2)]
+    tokens = count_tokens(text, model) + 1
+    if tokens <= limit:
+        return Ending(text, reason, tokens, stopped_by)
+    return Ending(cut_to_tokens(text, max(0, limit - 1), model), "max_tokens", limit)
+
+
+def _told(request: Request, fate: Fate, seed: int) -> str:
+    if fate.twist == "empty":
+        return ""
+    if fate.stop == "refusal":
+        return "I can't help with that."
+    text = answer_text(request.params, request.prompt, seed)
+    if fate.twist == "invalid_json":
+        return f"Here is the answer: {text[:-1]}"
+    if fate.twist == "long":
+        rounds = fate.size * 6 // len(_FILLER) + 1
+        return cut_to_tokens(f"{text} {_FILLER * rounds}", fate.size, request.params.model)
+    return text
+
+
+def _content(request: Request, ending: Ending, seed: int) -> list[TextBlock | ToolUseBlock]:
+    content: list[TextBlock | ToolUseBlock] = [TextBlock(ending.text)] if ending.text else []
+    if ending.stop_reason == "tool_use":
+        dice = Dice(digest=request.prompt.digest, salt=2 * seed + 1)
+        tool = request.params.tools[0] if request.params.tools else None
+        schema = tool.input_schema if tool else None
+        value = instance_of(schema, request.prompt.asked, dice) if schema else {}
+        content.append(
+            ToolUseBlock(token("toolu", request.prompt.digest, seed), tool.name if tool else "lookup", value)
+        )
+    return content
+
+
+def _usage(total: int, split: Split, output: int, lane: Lane) -> Usage:
+    written = split.written_5m + split.written_1h
+    creation = NO_CACHE_CREATION
+    if written:
+        creation = CacheCreation(
+            ephemeral_5m_input_tokens=split.written_5m,
+            ephemeral_1h_input_tokens=split.written_1h,
+        )
+    return Usage(
+        input_tokens=max(0, total - split.read - written),
+        cache_creation_input_tokens=written,
+        cache_read_input_tokens=split.read,
+        cache_creation=creation,
+        output_tokens=output,
+        service_tier=lane,
+    )

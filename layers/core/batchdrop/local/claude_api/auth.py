@@ -1,0 +1,41 @@
+"""Who may come in: the key, in either style, and the version header."""
+
+from starlette.datastructures import Headers
+
+from batchdrop.local.claude_api.errors import AUTHENTICATION, BILLING, PERMISSION, ApiError, invalid
+from batchdrop.local.claude_api.params import KNOWN_VERSIONS
+from batchdrop.local.claude_api.settings import Settings
+
+
+def check_key(headers: Headers, settings: Settings) -> None:
+    """Raise ApiError: 401 without an accepted key, 402 or 403 for the keys set so."""
+    key = _key(headers)
+    if not key:
+        msg = "x-api-key header is required, or Authorization: Bearer"
+        raise ApiError(AUTHENTICATION, msg)
+    if key in settings.revoked_keys:
+        raise ApiError(AUTHENTICATION)
+    if key in settings.unpaid_keys:
+        raise ApiError(BILLING)
+    if key in settings.forbidden_keys:
+        raise ApiError(PERMISSION)
+    if settings.accepted_keys is not None and key not in settings.accepted_keys:
+        raise ApiError(AUTHENTICATION)
+
+
+def checked_version(headers: Headers) -> str:
+    """Return the anthropic-version; raises ApiError (400) if it is missing or unknown."""
+    version = headers.get("anthropic-version")
+    if not version:
+        msg = "anthropic-version: header is required"
+        raise invalid(msg)
+    if version not in KNOWN_VERSIONS:
+        raise invalid(f'anthropic-version: "{version}" is not a valid version.')
+    return version
+
+
+def _key(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key", "").strip()

@@ -1,0 +1,143 @@
+"""The six batches endpoints and the results download."""
+
+import asyncio
+import shutil
+
+import msgspec
+from starlette.responses import Response
+
+from batchdrop.local.claude_api.batch_body import index_body
+from batchdrop.local.claude_api.batches import Batch
+from batchdrop.local.claude_api.connection import LinesResponse
+from batchdrop.local.claude_api.errors import NOT_FOUND, ApiError, invalid
+from batchdrop.local.claude_api.faults import RESULTS
+from batchdrop.local.claude_api.results import result_blocks
+from batchdrop.local.claude_api.state import body_path
+from batchdrop.local.claude_api.visit import Visit
+
+DEFAULT_PAGE = 20
+MAX_PAGE = 1000  # list: limit ranges from 1 to 1000
+
+
+async def create(visit: Visit) -> Response:
+    """POST /v1/messages/batches."""
+    state = visit.state
+    folder = state.new_folder()
+    try:
+        await visit.spool(body_path(folder), state.settings.max_batch_bytes)
+        index = await asyncio.to_thread(
+            index_body,
+            body_path(folder),
+            max_requests=state.settings.max_batch_requests,
+        )
+        batch = state.accept(folder, index, visit.version)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _json(batch.view(batch.created_at, visit.api_url))
+
+
+async def retrieve(visit: Visit) -> Response:
+    """GET /v1/messages/batches/{id}."""
+    return await _shown(_found(visit), visit)
+
+
+async def cancel(visit: Visit) -> Response:
+    """POST /v1/messages/batches/{id}/cancel; a second call changes nothing, one after the end is a 400."""
+    state, batch = visit.state, _found(visit)
+    now = state.clock.now()
+    if batch.ended(now):
+        raise invalid(f"Message Batch {batch.id} has already ended and cannot be canceled")
+    if batch.cancel_at is None:
+        batch.cancel_in_vain = state.faults.take(visit.endpoint, ("cancel_ignored",)) is not None
+        batch.cancel_seconds = state.settings.cancel_seconds
+        batch.cancel_at = now
+    return await _shown(batch, visit)
+
+
+async def delete(visit: Visit) -> Response:
+    """DELETE /v1/messages/batches/{id}; its charges stay on the bill."""
+    batch = _found(visit)
+    if not batch.ended(visit.state.clock.now()):
+        raise invalid(f"Message Batch {batch.id} is still being processed; cancel it before deleting it")
+    batch.deleted = True
+    return _json({"id": batch.id, "type": "message_batch_deleted"})
+
+
+async def list_batches(visit: Visit) -> Response:
+    """GET /v1/messages/batches."""
+    state, query = visit.state, visit.request.query_params
+    now = state.clock.now()
+    newest = state.batches.newest_at()
+    fault = state.faults.take(visit.endpoint, ("late_in_list",), lambda fault: newest > now - fault.seconds)
+    youngest = now if fault is None else now - fault.seconds
+    page, has_more = state.batches.page(
+        _page_size(query.get("limit")),
+        query.get("after_id"),
+        query.get("before_id"),
+        youngest,
+    )
+    for batch in page:
+        await batch.settled(now)
+    url = _results_host(visit) if any(batch.ended(now) for batch in page) else visit.api_url
+    return _json(
+        {
+            "data": [batch.view(now, url) for batch in page],
+            "has_more": has_more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        },
+    )
+
+
+async def results(visit: Visit) -> Response:
+    """GET /v1/messages/batches/{id}/results."""
+    state = visit.state
+    batch = state.batches.get(visit.batch_id)
+    now = state.clock.now()
+    if not batch.ended(now):
+        raise ApiError(NOT_FOUND, f"Message Batch {batch.id} has no results yet: it has not ended")
+    if batch.archived(now):
+        raise ApiError(NOT_FOUND, f"Message Batch {batch.id} is archived: its results are no longer available")
+    _maybe_not_there(visit, batch.ended_at)
+    await batch.settled(now)
+    fault = state.faults.take(visit.endpoint, RESULTS)
+    return LinesResponse(result_blocks(batch, now, fault))
+
+
+def _found(visit: Visit) -> Batch:
+    batch = visit.state.batches.get(visit.batch_id)
+    _maybe_not_there(visit, batch.created_at)
+    return batch
+
+
+def _maybe_not_there(visit: Visit, since: float) -> None:
+    """Raise ApiError (404) if a fault hides what is younger than its window."""
+    age = visit.state.clock.now() - since
+    kinds = ("not_found_when_fresh",)
+    if visit.state.faults.take(visit.endpoint, kinds, lambda fault: age < fault.seconds):
+        raise ApiError(NOT_FOUND, f"Message Batch {visit.batch_id} not found")
+
+
+async def _shown(batch: Batch, visit: Visit) -> Response:
+    now = visit.state.clock.now()
+    await batch.settled(now)
+    url = _results_host(visit) if batch.ended(now) else visit.api_url
+    return _json(batch.view(now, url))
+
+
+def _results_host(visit: Visit) -> str:
+    fault = visit.state.faults.take(visit.endpoint, ("results_foreign_host",))
+    return fault.host if fault else visit.api_url
+
+
+def _page_size(limit: str | None) -> int:
+    if limit is None:
+        return DEFAULT_PAGE
+    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE:
+        raise invalid(f"limit: must be a whole number from 1 to {MAX_PAGE}")
+    return int(limit)
+
+
+def _json(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")

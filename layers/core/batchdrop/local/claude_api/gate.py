@@ -1,0 +1,107 @@
+"""What every API call goes through: request id, key, version, faults, limits, headers, the record."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from batchdrop.local.claude_api.auth import check_key, checked_version
+from batchdrop.local.claude_api.calls import Call
+from batchdrop.local.claude_api.connection import DroppedResponse, HangingResponse, LinesResponse, SlowResponse
+from batchdrop.local.claude_api.dice import token
+from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiError, error_response, of_status
+from batchdrop.local.claude_api.faults import AFTER, BEFORE, Fault
+from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.visit import Handler, Visit
+
+_FIRST_ERROR_STATUS = 400
+
+
+def gated(state: EmulatorState, endpoint: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Return a Starlette endpoint that lets `handler` work only for calls that may come in."""
+
+    async def answer(request: Request) -> Response:
+        number = state.next_number("request")
+        request_id = token("req", f"{state.folder}/{number}")
+        visit = Visit(request, endpoint, state, request_id)
+        response = await _response(visit, handler)
+        response.headers["request-id"] = request_id
+        response.headers.update(visit.limit_headers())
+        _record(visit, response)
+        return response
+
+    return answer
+
+
+async def _response(visit: Visit, handler: Handler) -> Response:
+    try:
+        early = _let_in(visit)
+        if early is not None:
+            return early
+        response = await handler(visit)
+    except ApiError as error:
+        return error_response(error, visit.request_id)
+    except ClientDisconnect:
+        return DroppedResponse()
+    if response.status_code >= _FIRST_ERROR_STATUS:
+        return response
+    fault = visit.state.faults.take(visit.endpoint, AFTER)
+    return response if fault is None else await _spoilt(response, fault, visit.request_id)
+
+
+def _let_in(visit: Visit) -> Response | None:
+    """Check the call; raises ApiError, or returns an answer that a fault gives instead of the work."""
+    state = visit.state
+    check_key(visit.request.headers, state.settings)
+    visit.version = checked_version(visit.request.headers)
+    if visit.endpoint.startswith("batches."):
+        visit.limit_headers = state.limits.batches_headers
+    fault = state.faults.take(visit.endpoint, BEFORE)
+    if fault is not None:
+        return _instead(fault)
+    if visit.endpoint.startswith("batches."):
+        state.limits.admit_batches_call()
+    return None
+
+
+def _instead(fault: Fault) -> Response:
+    match fault.kind:
+        case "drop_before_accept":
+            return DroppedResponse()
+        case "hang_before_accept":
+            return HangingResponse(fault.seconds)
+        case "error_before_accept":
+            raise of_status(fault.status, error_code=fault.error_code)
+        case "spend_cap":
+            msg = "You have reached your organization's monthly API usage threshold."
+            raise ApiError(RATE_LIMIT, msg, details={"error_code": "enforced_spend_limit_reached"})
+        case _:
+            headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+            raise of_status(STATUS_OF_TYPE[RATE_LIMIT], headers=headers, error_code=fault.error_code)
+
+
+async def _spoilt(response: Response, fault: Fault, request_id: str) -> Response:
+    match fault.kind:
+        case "accept_then_drop":
+            return DroppedResponse()
+        case "accept_then_hang":
+            return HangingResponse(fault.seconds)
+        case "slow_body":
+            body = b"".join(response.blocks) if isinstance(response, LinesResponse) else bytes(response.body)
+            return SlowResponse(response, body, fault.seconds)
+        case _:
+            return error_response(of_status(fault.status, error_code=fault.error_code), request_id)
+
+
+def _record(visit: Visit, response: Response) -> None:
+    visit.state.calls.add(
+        Call(
+            at=visit.state.clock.now(),
+            endpoint=visit.endpoint,
+            outcome=getattr(response, "outcome", str(response.status_code)),
+            request_id=visit.request_id,
+            path=visit.request.url.path,
+            bytes_in=visit.bytes_in,
+            chunked=visit.chunked,
+        ),
+    )

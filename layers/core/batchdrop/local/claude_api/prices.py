@@ -1,0 +1,86 @@
+"""What a request costs: the emulator's own price table, kept in prices.json."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from batchdrop.local.claude_api.message_types import Usage
+
+_PICO = 10**12  # USD are added up in integers of 1e-12 USD: every price, halved, is a whole number of them a token
+_PER_MILLION = 10**6
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """$ per million tokens at the standard price."""
+
+    input: Decimal
+    output: Decimal
+    write_5m: Decimal
+    write_1h: Decimal
+    read: Decimal
+
+
+class LongPromptRates(Rates, frozen=True, kw_only=True):
+    """Rates of a whole request whose prompt is longer than `over_tokens`."""
+
+    over_tokens: int
+
+
+class Model(Rates, frozen=True, kw_only=True):
+    """A model that can be asked, and its rates."""
+
+    long_prompt: LongPromptRates | None = None
+    aliases: tuple[str, ...] = ()
+    old_tokens: bool = False
+    """From before 4.7, so with ~30 % fewer tokens for the same text."""
+
+
+class PriceTable(msgspec.Struct, frozen=True):
+    """The file."""
+
+    date: str
+    source: str
+    models: dict[str, Model]
+
+
+TABLE = msgspec.json.decode(Path(__file__).with_name("prices.json").read_bytes(), type=PriceTable)
+MODELS: dict[str, Model] = {name: model for main, model in TABLE.models.items() for name in (main, *model.aliases)}
+
+
+def picodollars(model: str, usage: Usage, *, half: bool) -> int:
+    """Return the price in 1e-12 USD; raises KeyError for an unknown model. `half`: the batch price."""
+    prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+    rates = _pico_rates(model, long=_is_long(model, prompt))
+    standard = (
+        usage.input_tokens * rates[0]
+        + usage.output_tokens * rates[1]
+        + usage.cache_creation.ephemeral_5m_input_tokens * rates[2]
+        + usage.cache_creation.ephemeral_1h_input_tokens * rates[3]
+        + usage.cache_read_input_tokens * rates[4]
+    )
+    return standard // 2 if half else standard
+
+
+def usd(pico: int) -> str:
+    """Return USD as a plain decimal, e.g. `0.000123`."""
+    return format((Decimal(pico) / _PICO).normalize(), "f")
+
+
+def _is_long(model: str, prompt_tokens: int) -> bool:
+    rule = MODELS[model].long_prompt
+    return rule is not None and prompt_tokens > rule.over_tokens
+
+
+def _pico_rates(model: str, *, long: bool) -> tuple[int, ...]:
+    return _PICO_RATES[model, long]
+
+
+def _in_pico(rates: Rates) -> tuple[int, ...]:
+    prices = (rates.input, rates.output, rates.write_5m, rates.write_1h, rates.read)
+    return tuple(int(price * (_PICO // _PER_MILLION)) for price in prices)
+
+
+_PICO_RATES = {(name, False): _in_pico(model) for name, model in MODELS.items()} | {
+    (name, True): _in_pico(model.long_prompt) for name, model in MODELS.items() if model.long_prompt
+}

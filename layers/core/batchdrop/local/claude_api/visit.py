@@ -1,0 +1,69 @@
+"""One call on its way through the emulator."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from batchdrop.local.claude_api.errors import TOO_LARGE, ApiError, invalid
+from batchdrop.local.claude_api.state import EmulatorState
+
+
+class Visit:
+    """A call, what is known of it so far, and the emulator it came to."""
+
+    def __init__(self, request: Request, endpoint: str, state: EmulatorState, request_id: str) -> None:
+        """`endpoint` is e.g. `batches.create`."""
+        self.request = request
+        self.endpoint = endpoint
+        self.state = state
+        self.request_id = request_id
+        self.version = ""
+        self.bytes_in = 0
+        self.limit_headers: Callable[[], dict[str, str]] = dict
+        """Makes the rate-limit headers, at the time of the answer."""
+
+    @property
+    def chunked(self) -> bool:
+        """Tell whether the body came without a Content-Length."""
+        return "chunked" in self.request.headers.get("transfer-encoding", "").lower()
+
+    @property
+    def api_url(self) -> str:
+        """Return scheme and host as the client spelt them."""
+        return f"{self.request.url.scheme}://{self.request.headers.get('host', 'localhost')}"
+
+    @property
+    def batch_id(self) -> str:
+        """Return the id in the path."""
+        return str(self.request.path_params["batch_id"])
+
+    async def body(self, limit: int) -> bytes:
+        """Return the body; raises ApiError for an empty (400) or a too large one (413)."""
+        pieces: list[bytes] = []
+        await self._pour(pieces.append, limit)
+        return b"".join(pieces)
+
+    async def spool(self, path: Path, limit: int) -> None:
+        """Write the body to a file; raises ApiError for an empty (400) or a too large one (413)."""
+        with path.open("wb") as file:
+            await self._pour(file.write, limit)
+
+    async def _pour(self, write: Callable[[bytes], object], limit: int) -> None:
+        """Pass the body on piece by piece. One that is too large is read to its end, so that the answer is seen."""
+        if "content-encoding" in self.request.headers:
+            msg = "content-encoding: the emulator reads plain bodies only"
+            raise invalid(msg)
+        async for piece in self.request.stream():
+            self.bytes_in += len(piece)
+            if self.bytes_in <= limit:
+                write(piece)
+        if self.bytes_in > limit:
+            raise ApiError(TOO_LARGE, "Request exceeds the maximum size")
+        if self.bytes_in == 0:
+            msg = "The request body is empty"
+            raise invalid(msg)
+
+
+Handler = Callable[[Visit], Awaitable[Response]]

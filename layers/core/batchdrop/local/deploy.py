@@ -1,0 +1,83 @@
+"""Deploy a package to ministack with CloudFormation, as `sam deploy` would to AWS."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from batchdrop.local.aws_clients import AwsClients
+from batchdrop.local.code_archive import content_key
+from batchdrop.local.package import ARTIFACTS_BUCKET, Package
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+_POLL_SECONDS = 0.05
+_DEPLOY_SECONDS = 120.0
+
+
+class DeployError(Exception):
+    """CloudFormation did not create the stack; the message lists the resources that failed, and why."""
+
+
+def deploy(package: Package, clients: AwsClients, *, stack_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Upload the artifacts, create the stack and wait for it. Returns its outputs by name.
+
+    The template goes by the bucket, as `sam deploy` has it: in the call itself it may have 51,200 bytes only.
+    """
+    body = json.dumps(package.template).encode()
+    template_key = content_key(body, ".template.json")
+    _upload({**package.artifacts, template_key: body}, clients)
+    cloudformation = clients.cloudformation()
+    try:
+        cloudformation.create_stack(
+            StackName=stack_name,
+            TemplateURL=f"{clients.endpoint_url}/{ARTIFACTS_BUCKET}/{template_key}",
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+    except cloudformation.exceptions.ClientError as error:
+        raise DeployError(str(error)) from error
+    stack = _ended(cloudformation, stack_name)
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        raise DeployError(f"{stack['StackStatus']}: {_reasons(cloudformation, stack)}")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def function_names(clients: AwsClients, stack_name: str) -> dict[str, str]:
+    """The name each function has in the template, by its real name."""
+    resources = clients.cloudformation().describe_stack_resources(StackName=stack_name)["StackResources"]
+    return {
+        resource["PhysicalResourceId"]: resource["LogicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
+
+
+def _upload(artifacts: Mapping[str, bytes], clients: AwsClients) -> None:
+    s3 = clients.s3()
+    s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
+    for key, content in artifacts.items():
+        s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=content)
+
+
+def _ended(cloudformation: "CloudFormationClient", stack_name: str) -> "StackTypeDef":
+    deadline = time.monotonic() + _DEPLOY_SECONDS
+    while True:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            return stack
+        if time.monotonic() > deadline:
+            raise DeployError(f"{stack_name} is still {stack['StackStatus']} after {_DEPLOY_SECONDS:g} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _reasons(cloudformation: "CloudFormationClient", stack: "StackTypeDef") -> str:
+    events = cloudformation.describe_stack_events(StackName=stack["StackName"])["StackEvents"]
+    failed = [
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("_FAILED")
+    ]
+    return "; ".join(failed) or stack.get("StackStatusReason", "no reason given")

@@ -1,0 +1,129 @@
+"""Turn the project's template into one that ministack can deploy, and its code into artifacts.
+
+Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, where the
+code lies, and that alarms which compute from several metrics are left out (ministack's take one metric each). A
+function's archive holds its own code, the code of the layers it names (ministack gives a custom runtime no /opt) and a
+`bootstrap`.
+"""
+
+import copy
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from batchdrop.local.code_archive import CodeArchive, content_key
+from batchdrop.local.sam_template import (
+    FUNCTION,
+    LAYER,
+    STATE_MACHINE,
+    computed_alarms,
+    globals_of,
+    read_template,
+    resources_of_type,
+)
+
+ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
+# With `python3.x`, ministack turns every exception into Runtime.HandlerError.
+LOCAL_RUNTIME = "provided.al2023"
+# ministack takes an event source's MaximumConcurrency as a number only, and a !Ref gives it text. Each worker is a
+# process here, and a laptop has few cores.
+LOCAL_WORKERS = 2
+
+
+class PackageError(Exception):
+    """The template uses something the local packaging does not know; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A deployable template and the objects it points at, by key in ARTIFACTS_BUCKET."""
+
+    template: dict[str, Any]
+    artifacts: dict[str, bytes]
+
+
+def package(template_path: Path) -> Package:
+    """Package the SAM template at `template_path`; paths in it are relative to its directory."""
+    return _Packaging(read_template(template_path), template_path.parent).packaged()
+
+
+class _Packaging:
+    def __init__(self, template: dict[str, Any], root: Path) -> None:
+        self._original = template
+        self._template = copy.deepcopy(template)
+        self._root = root
+        self._artifacts: dict[str, bytes] = {}
+
+    def packaged(self) -> Package:
+        self._leave_out_computed_alarms()
+        for logical_id, properties in resources_of_type(self._template, FUNCTION):
+            properties["CodeUri"] = self._stored(self._function_zip(logical_id), ".zip")
+            if "Runtime" in properties:
+                properties["Runtime"] = LOCAL_RUNTIME
+            for source in properties.get("Events", {}).values():
+                if "ScalingConfig" in source["Properties"]:
+                    source["Properties"]["ScalingConfig"] = {"MaximumConcurrency": LOCAL_WORKERS}
+        if "Runtime" in globals_of(self._template, FUNCTION):
+            globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
+        for _, properties in resources_of_type(self._template, LAYER):
+            properties["ContentUri"] = self._stored(self._archive([properties["ContentUri"]]).to_zip(), ".zip")
+        for _, properties in resources_of_type(self._template, STATE_MACHINE):
+            if "DefinitionUri" in properties:
+                properties["DefinitionUri"] = self._stored(self._definition(properties), ".json")
+        return Package(self._template, self._artifacts)
+
+    def _leave_out_computed_alarms(self) -> None:
+        for name in computed_alarms(self._template):
+            del self._template["Resources"][name]
+
+    def _stored(self, content: bytes, suffix: str) -> str:
+        key = content_key(content, suffix)
+        self._artifacts[key] = content
+        return f"s3://{ARTIFACTS_BUCKET}/{key}"
+
+    def _function_zip(self, logical_id: str) -> bytes:
+        properties = self._original["Resources"][logical_id].get("Properties", {})
+        shared = globals_of(self._original, FUNCTION)
+        code = properties.get("CodeUri", shared.get("CodeUri"))
+        if not isinstance(code, str):
+            raise PackageError(f"{logical_id}: CodeUri must be a directory of the project, not {code!r}")
+        layers = [*shared.get("Layers", []), *properties.get("Layers", [])]
+        archive = self._archive([*self._layer_directories(layers), code])
+        archive.add_bootstrap()
+        return archive.to_zip()
+
+    def _layer_directories(self, layers: Iterable[Any]) -> list[str]:
+        own = dict(resources_of_type(self._original, LAYER))
+        names = [layer.get("Ref") for layer in layers if isinstance(layer, dict)]
+        return [own[name]["ContentUri"] for name in names if name in own]
+
+    def _archive(self, directories: Iterable[str]) -> CodeArchive:
+        archive = CodeArchive()
+        for name in directories:
+            if not (self._root / name).is_dir():
+                raise PackageError(f"{name}: no such directory below {self._root}")
+            archive.add_directory(self._root / name)
+        return archive
+
+    def _definition(self, properties: dict[str, Any]) -> bytes:
+        """The state machine's definition as JSON: ministack reads no YAML there."""
+        path = self._root / properties["DefinitionUri"]
+        text = json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), indent=1)
+        for name in self._numbers(properties.get("DefinitionSubstitutions", {})):
+            # As on AWS: `MaxConcurrency: ${N}` is a number once N's value stands there.
+            text = text.replace(f'"${{{name}}}"', f"${{{name}}}")
+        return text.encode()
+
+    def _numbers(self, substitutions: dict[str, Any]) -> list[str]:
+        parameters = self._original.get("Parameters", {})
+        return [name for name, value in substitutions.items() if _is_number(value, parameters)]
+
+
+def _is_number(value: Any, parameters: dict[str, Any]) -> bool:
+    if isinstance(value, dict):
+        return bool(parameters.get(value.get("Ref", ""), {}).get("Type") == "Number")
+    return isinstance(value, int | float) and not isinstance(value, bool)

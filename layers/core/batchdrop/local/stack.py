@@ -1,0 +1,201 @@
+"""The embedded stack: the project's own template, deployed on this machine.
+
+    with EmbeddedStack(StackOptions(wait_scale=0.02)) as stack:
+        stack.clients.s3().upload_file("reviews.csv", stack.bucket, "inbox/sentiment/reviews.csv")
+
+One process tree: a supervisor in a session of its own, below it ministack, the emulator of the Anthropic
+API and the functions' processes. However the process that holds the stack ends, the tree ends with it.
+"""
+
+import contextlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from batchdrop.local.aws_clients import AwsClients
+from batchdrop.local.child_environment import REGION
+from batchdrop.local.deploy import DeployError, deploy, function_names
+from batchdrop.local.function_logs import write_function_logs
+from batchdrop.local.function_stats import FunctionStats, read_stats
+from batchdrop.local.package import package
+from batchdrop.local.stack_spec import StackReport, StackSpec
+from batchdrop.local.supervise import STATS_FILE
+from batchdrop.local.supervisor_process import SupervisorProcess
+
+_PROJECT_TEMPLATE = Path(__file__).parents[4] / "template.yaml"
+_ANY_KEY = "sk-ant-local-emulator"
+
+
+class StackError(Exception):
+    """The stack did not start, or is gone; the message says why and where the logs are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """How to run the stack.
+
+    `wait_scale`: what an ASL second takes, in seconds; the emulator's clock runs as much faster.
+    `anthropic_base_url`: the service to ask instead of the emulator; needs `anthropic_api_key`.
+    `claude_arguments`: more arguments for the emulator.
+    `ministack_port`: None for any free one.
+    `log_dir`: kept; None for one that goes with the stack.
+    `overrides`: template parameters by name.
+    `logs_requests`: ministack writes a line for each request into its log.
+    """
+
+    wait_scale: float = 0.02
+    anthropic_base_url: str | None = None
+    anthropic_api_key: str | None = None
+    claude_arguments: tuple[str, ...] = ()
+    ministack_port: int | None = None
+    log_dir: Path | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    template: Path = _PROJECT_TEMPLATE
+    stack_name: str = "batchdrop"
+    logs_requests: bool = False
+
+    def __post_init__(self) -> None:
+        if self.wait_scale <= 0:
+            raise ValueError(f"wait_scale must be more than 0, not {self.wait_scale}")
+        if self.anthropic_base_url and not self.anthropic_api_key:
+            raise ValueError(f"{self.anthropic_base_url} needs anthropic_api_key: it is not the emulator")
+
+
+class EmbeddedStack:
+    """A running stack. Use it as a context manager, or call `start` and `shutdown`."""
+
+    def __init__(self, options: StackOptions | None = None) -> None:
+        self.options = options or StackOptions()
+        self.region = REGION
+        self.outputs: dict[str, str] = {}
+        self._temp_dir = Path(tempfile.gettempdir()) / f"batchdrop-{uuid.uuid4().hex}"
+        self.log_dir = (self.options.log_dir or self._temp_dir / "logs").absolute()
+        self._report = StackReport()
+        self._function_names: dict[str, str] = {}
+        self._supervisor: SupervisorProcess | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where ministack serves every AWS API."""
+        return self._report.endpoint_url
+
+    @property
+    def claude_base_url(self) -> str:
+        """What the functions ask: the emulator, or the service named in the options."""
+        return self.options.anthropic_base_url or self._report.claude_base_url or ""
+
+    @property
+    def clients(self) -> AwsClients:
+        """Makes boto3 clients for this stack."""
+        return AwsClients(self.endpoint_url)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for this stack, by boto3's service name."""
+        return self.clients.client(service)
+
+    @property
+    def bucket(self) -> str:
+        """The template's bucket."""
+        return self.outputs["BucketName"]
+
+    @property
+    def state_machine_arn(self) -> str:
+        """The template's state machine."""
+        return self.outputs["JobStateMachineArn"]
+
+    @property
+    def ledger_table(self) -> str:
+        """The template's table."""
+        return self.outputs["LedgerTableName"]
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    def start(self) -> Self:
+        """Start the processes, deploy the template and set the API key. Raises StackError."""
+        try:
+            self._supervisor = self._started_supervisor()
+            self._deploy(self._supervisor)
+        except BaseException:
+            self.shutdown()
+            raise
+        return self
+
+    def shutdown(self) -> None:
+        """End every process and remove the stack's directory; keeps `log_dir` if the options name one.
+
+        The functions' logs are written first. Safe to call again.
+        """
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            try:
+                if self.outputs and supervisor.is_alive():
+                    # The logs are a service to the reader; they must not keep the stack from ending.
+                    with contextlib.suppress(Exception):
+                        self.write_function_logs()
+            finally:
+                supervisor.end()
+        # The supervisor has done so, unless it was killed.
+        shutil.rmtree(self._temp_dir, ignore_errors=True)
+
+    def check_alive(self) -> None:
+        """Raise StackError if the stack's processes are gone."""
+        if self._supervisor is None or not self._supervisor.is_alive():
+            raise StackError(f"The embedded stack has ended.{self._see_logs()}")
+
+    def function_stats(self) -> list[FunctionStats]:
+        """Peak memory and CPU time of each function so far, by its name in the template."""
+        return [
+            replace(one, function=self._function_names.get(one.function, one.function))
+            for one in read_stats(self.log_dir / STATS_FILE)
+        ]
+
+    def write_function_logs(self) -> list[Path]:
+        """Write what each function has logged so far to a file in `log_dir`; returns the files."""
+        return write_function_logs(self.clients, self.log_dir)
+
+    def _started_supervisor(self) -> SupervisorProcess:
+        own_service = self.options.anthropic_base_url
+        speed = ("--speed", f"{1 / self.options.wait_scale:g}")
+        return SupervisorProcess(
+            StackSpec(
+                temp_dir=self._temp_dir,
+                log_dir=self.log_dir,
+                wait_scale=self.options.wait_scale,
+                ministack_port=self.options.ministack_port,
+                claude_arguments=None if own_service else (*speed, *self.options.claude_arguments),
+                logs_requests=self.options.logs_requests,
+            )
+        )
+
+    def _deploy(self, supervisor: SupervisorProcess) -> None:
+        # Made while the processes start.
+        packaged = package(self.options.template)
+        self._report = supervisor.await_report()
+        if self._report.error:
+            raise StackError(f"The embedded stack did not start: {self._report.error}{self._see_logs()}")
+        parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
+        try:
+            self.outputs = deploy(packaged, self.clients, stack_name=self.options.stack_name, parameters=parameters)
+        except DeployError as error:
+            raise StackError(f"The template was not deployed: {error}{self._see_logs()}") from error
+        self._function_names = function_names(self.clients, self.options.stack_name)
+        self._set_api_key()
+
+    def _see_logs(self) -> str:
+        return f" See the logs in {self.log_dir}." if self.options.log_dir else ""
+
+    def _set_api_key(self) -> None:
+        self.clients.secretsmanager().put_secret_value(
+            SecretId=self.outputs["ApiKeySecretArn"], SecretString=self.options.anthropic_api_key or _ANY_KEY
+        )

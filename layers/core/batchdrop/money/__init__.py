@@ -1,0 +1,1 @@
+"""Prices, tokens, estimates and costs."""

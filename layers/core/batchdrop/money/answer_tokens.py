@@ -1,0 +1,53 @@
+"""How many tokens an answer is expected to have, before there is one.
+
+A typed answer is reckoned from its schema: the JSON that a usual value of each field makes. Of a text answer nobody
+knows more than `max_tokens`; a quarter of it is taken. What an answer has at least and at most is certain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from batchdrop.answers.schema_file import resolved
+from batchdrop.answers.shape import AnswerShape
+from batchdrop.money.prompt_tokens import text_size, tokeniser
+
+LEAST_ANSWER = 1  # the end of an answer counts, too
+TEXT_SHARE = 0.25  # ours: of max_tokens; people leave room, and a text that fills it is cut
+USUAL_TEXT = "x" * 24  # ours: a field's text is some words
+USUAL_SCALARS = {"integer": 10, "number": 0.75, "boolean": False, "null": None}  # ours: two digits, or a word
+USUAL_ITEMS = 2  # ours: of a list
+DEEPEST = 10  # levels that are looked at
+
+
+def expected_tokens(shape: AnswerShape, *, model: str, max_tokens: int) -> int:
+    """Return the tokens of a usual answer, at most `max_tokens`."""
+    if shape.schema is None:
+        return max(LEAST_ANSWER, round(max_tokens * TEXT_SHARE))
+    text = msgspec.json.encode(_usual(shape.schema, shape.schema, 0)).decode()
+    return min(max_tokens, round(text_size(text).tokens * tokeniser(model)) + LEAST_ANSWER)
+
+
+def _usual(schema: Any, root: dict[str, Any], depth: int) -> Any:
+    """Return a value of usual length; of several that can be, the longest."""
+    if not isinstance(schema, dict) or depth > DEEPEST:
+        return None
+    schema = resolved(schema, root)
+    if "const" in schema:
+        return schema["const"]
+    values = schema.get("enum") or [_usual(option, root, depth + 1) for option in schema.get("anyOf", [])]
+    if values:
+        return max(values, key=lambda value: len(msgspec.json.encode(value)))
+    return _of_type(schema, root, depth)
+
+
+def _of_type(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
+    kinds = schema.get("type", "object")
+    kind = kinds[0] if isinstance(kinds, list) and kinds else kinds
+    if kind == "object":
+        return {name: _usual(inner, root, depth + 1) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [_usual(schema.get("items"), root, depth + 1)] * USUAL_ITEMS
+    return USUAL_SCALARS.get(kind, USUAL_TEXT)

@@ -1,0 +1,97 @@
+"""Dollars for tokens. Prices come from `prices.json`, dated and sourced; an unknown model has no price, not price 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from batchdrop.answers.result import Usage
+from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.money.prices import ModelPrice, Price, PriceTable, price_table
+
+__all__ = [
+    "BATCH_DISCOUNT", "LONG_PROMPT_TOKENS", "CostParts", "ModelPrice", "Price", "PriceTable", "cost_parts", "dollars",
+    "is_long_prompt", "lane_of", "price_table", "shown_usd",
+]  # fmt: skip
+
+LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
+BATCH_DISCOUNT = Decimal("0.5")  # Message Batches: half the standard price
+_PER_MILLION = Decimal(1_000_000)
+
+
+def is_long_prompt(usage: Usage) -> bool:
+    """Tell whether a request's whole prompt, cached parts included, is over the price step."""
+    return usage.prompt_tokens > LONG_PROMPT_TOKENS
+
+
+def lane_of(usage: Usage) -> Lane:
+    """Tell by which lane an answer came, as it is billed; one that does not say came in a Message Batch."""
+    return "batch" if usage.service_tier in {None, "batch"} else "live"
+
+
+class CostParts(msgspec.Struct, frozen=True):
+    """Dollars by what they were paid for."""
+
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+    cache_writes: Decimal = Decimal(0)
+    cache_reads: Decimal = Decimal(0)
+
+    @property
+    def usd(self) -> Decimal:
+        """Return the sum."""
+        return self.input + self.output + self.cache_writes + self.cache_reads
+
+    def plus(self, other: CostParts) -> CostParts:
+        """Return both together."""
+        return CostParts(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_writes + other.cache_writes,
+            self.cache_reads + other.cache_reads,
+        )
+
+
+def dollars(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> Decimal | None:
+    """Return what these tokens cost, each in its lane; None if one of the models has no known price."""
+    parts = cost_parts(tokens, prices)
+    return None if parts is None else parts.usd
+
+
+def cost_parts(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> CostParts | None:
+    """Return what these tokens cost by kind, each in its lane; None if one of the models has no known price."""
+    table = prices or price_table()
+    total = CostParts()
+    for counted in tokens:
+        price = _price(counted, table)
+        if price is None:
+            return None
+        total = total.plus(_parts(counted, price))
+    return total
+
+
+def _price(tokens: Tokens, table: PriceTable) -> Price | None:
+    model = table.of_model(tokens.model)
+    if model is None:
+        return None
+    return model.long_prompt if tokens.long_prompt and model.long_prompt else model.standard
+
+
+def _parts(tokens: Tokens, price: Price) -> CostParts:
+    per_token = (BATCH_DISCOUNT if tokens.lane == "batch" else 1) / _PER_MILLION
+    return CostParts(
+        input=tokens.input * price.input * per_token,
+        output=tokens.output * price.output * per_token,
+        cache_writes=(tokens.cache_write_5m * price.cache_write_5m + tokens.cache_write_1h * price.cache_write_1h)
+        * per_token,
+        cache_reads=tokens.cache_read * price.cache_read * per_token,
+    )
+
+
+def shown_usd(usd: Decimal | None) -> str:
+    """Return dollars for people: to the cent, small sums to two digits that say something."""
+    if usd is None:
+        return "price unknown"
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.{1 - usd.adjusted()}f}"

@@ -1,0 +1,163 @@
+"""The price table: the one that ships, dated and sourced, and the user's own laid over it.
+
+A user's own stands in `recipes/prices.yaml`, beside the recipes, in the same shape. An unknown model has no price.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from batchdrop.errors import PricesRejected
+from batchdrop.recipe.words import kind, nearest
+
+PRICES_FILE = "prices.yaml"
+PRICES_KEY = f"recipes/{PRICES_FILE}"
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Dollars per million tokens, standard price."""
+
+    input: Decimal
+    output: Decimal
+    cache_write_5m: Decimal
+    cache_write_1h: Decimal
+    cache_read: Decimal
+
+
+class ModelPrice(msgspec.Struct, frozen=True):
+    """A model's price, and its price for long prompts where that differs."""
+
+    standard: Price
+    long_prompt: Price | None = None
+
+
+class PriceTable(msgspec.Struct, frozen=True):
+    """Known prices, with the day they were read and where. `own` is the user's table, where one lies over this."""
+
+    date: str
+    source: str
+    models: dict[str, ModelPrice]
+    own: PriceTable | None = None
+
+    def of_model(self, model: str) -> ModelPrice | None:
+        """Return a model's price; `claude-haiku-4-5-20251001` is priced as `claude-haiku-4-5`."""
+        return self.models.get(model) or self.models.get(_without_date(model))
+
+    @property
+    def dates(self) -> str:
+        """Return of which day the prices are, in words for an output."""
+        return self.date if self.own is None else f"{self.date}, your own of {self.own.date}"
+
+    @property
+    def sources(self) -> str:
+        """Return where the prices are from, in words for an output."""
+        return self.source if self.own is None else f"{self.source}; your own: {self.own.source}"
+
+
+@cache
+def price_table() -> PriceTable:
+    """Read the table that ships with the package."""
+    text = resources.files("batchdrop.money").joinpath("prices.json").read_bytes()
+    return msgspec.json.decode(text, type=PriceTable)
+
+
+def effective(own: PriceTable | None) -> PriceTable:
+    """Return the shipped table with the user's own laid over it, model by model."""
+    shipped = price_table()
+    if own is None:
+        return shipped
+    return msgspec.structs.replace(shipped, models={**shipped.models, **own.models}, own=own)
+
+
+def parse_prices(fields: object, *, name: str) -> PriceTable:
+    """Check a user's own table that YAML has read; `name` is what messages call the file.
+
+    Raises PricesRejected with the key, what is wrong, and what to write.
+    """
+    if isinstance(fields, dict) and ("model" in fields or "prompt" in fields):
+        message = f"{name}: this is a recipe, and that name is kept for your own prices; give the recipe another name"
+        raise PricesRejected(message)
+    table = _mapping(fields, ("date", "source", "models"), name, "")
+    models = table["models"]
+    if not isinstance(models, dict) or not models:
+        raise _fault(name, "models", f"it is {_shown(models)}; write one mapping a model")
+    return PriceTable(
+        date=_date(table["date"], name),
+        source=_words(table["source"], name),
+        models={str(model): _model_price(spec, name, f"models.{model}") for model, spec in models.items()},
+    )
+
+
+def _model_price(spec: object, name: str, path: str) -> ModelPrice:
+    held = _mapping(spec, ("standard", "long_prompt"), name, path, optional=("long_prompt",))
+    long_prompt = held.get("long_prompt")
+    return ModelPrice(
+        _price(held["standard"], name, f"{path}.standard"),
+        None if long_prompt is None else _price(long_prompt, name, f"{path}.long_prompt"),
+    )
+
+
+def _price(spec: object, name: str, path: str) -> Price:
+    kinds = Price.__struct_fields__
+    held = _mapping(spec, kinds, name, path)
+    return Price(**{what: _dollars(held[what], name, f"{path}.{what}") for what in kinds})
+
+
+def _mapping(
+    fields: object, known: tuple[str, ...], name: str, path: str, *, optional: tuple[str, ...] = ()
+) -> dict[Any, Any]:
+    """Return a mapping that has these keys and no others. Raises PricesRejected."""
+    if not isinstance(fields, dict):
+        reason = f"it is {_shown(fields)}; write a mapping of {', '.join(known)}"
+        raise _fault(name, path, reason)
+    for key in fields:
+        if key not in known:
+            raise _fault(name, path, f"unknown key '{key}'{nearest(key, known)} (known keys: {', '.join(known)})")
+    missing = [key for key in known if key not in fields and key not in optional]
+    if missing:
+        raise _fault(name, path, f"it has no '{missing[0]}'; a whole one has {', '.join(known)}")
+    return fields
+
+
+def _dollars(value: object, name: str, path: str) -> Decimal:
+    """Return a price; YAML's 0.1 is taken as it is written. Text is taken too, for who wants every digit."""
+    try:
+        amount = Decimal("" if isinstance(value, bool) else str(value))
+    except InvalidOperation:
+        raise _fault(name, path, f"it is {_shown(value)}; write dollars per million tokens, such as 2.5") from None
+    if not amount.is_finite() or amount < 0:
+        raise _fault(name, path, f"{amount} is no price; write dollars per million tokens, such as 2.5")
+    return amount
+
+
+def _date(value: object, name: str) -> str:
+    """Return the day as ISO has it; YAML has made a date of it, unless it stands in quotes."""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        raise _fault(name, "date", f"it is {_shown(value)}; write when you read the prices: 2026-12-01") from None
+
+
+def _words(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _fault(name, "source", f"it is {_shown(value)}; write where the prices are from, in one line")
+    return " ".join(value.split())
+
+
+def _shown(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) and value.strip() else kind(value)
+
+
+def _fault(name: str, path: str, reason: str) -> PricesRejected:
+    return PricesRejected(f"{name}: key '{path}': {reason}" if path else f"{name}: {reason}")
+
+
+def _without_date(model: str) -> str:
+    return re.sub(r"-\d{8}$", "", model)

@@ -1,0 +1,102 @@
+"""How often each answer was given, column by column, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from batchdrop.report.histogram import MOST_VALUES, Spread
+
+LONGEST_LABEL = 60  # characters; a text answer that is longer is no label
+
+CountedKind = Literal["label", "labels", "text", "number"]
+"""One of a recipe's `enum` (or a boolean); a list of such; free text, which may be labels all the same; a number."""
+
+
+class LabelCounts(msgspec.Struct):
+    """Counts of labels. `other` counts those beyond the first MOST_VALUES distinct ones, `missing` the empty ones."""
+
+    counts: dict[str, int] = {}
+    other: int = 0
+    missing: int = 0
+
+    def add(self, labels: Mapping[Any, int]) -> None:
+        """Count labels, each as often as it is said to occur. None is a missing one."""
+        for label, times in labels.items():
+            if label is None:
+                self.missing += times
+            else:
+                self._count(_written(label), times)
+
+    def merge(self, other: LabelCounts) -> None:
+        """Add the counts of another shard."""
+        for label, times in other.counts.items():
+            self._count(label, times)
+        self.other += other.other
+        self.missing += other.missing
+
+    def _count(self, label: str, times: int) -> None:
+        if label in self.counts or len(self.counts) < MOST_VALUES:
+            self.counts[label] = self.counts.get(label, 0) + times
+        else:
+            self.other += times
+
+
+class ColumnCounts(msgspec.Struct):
+    """What is known of one answer column. `is_free`: a text column whose answers are no labels, so none is counted.
+
+    `number` counts a number column, `labels` any other; `answers` is in how many rows the column was filled.
+    """
+
+    kind: CountedKind
+    answers: int = 0
+    is_free: bool = False
+    labels: LabelCounts = msgspec.field(default_factory=LabelCounts)
+    number: Spread = msgspec.field(default_factory=Spread)
+
+    def add(self, values: Mapping[Any, int], rows: int) -> None:
+        """Count the values of so many rows, each as often as it is said to occur; None stands for a missing one."""
+        missing = values.get(None, 0)
+        self.answers += rows - missing
+        if self.kind == "number":
+            self.number.add(values)
+            self.labels.missing += missing
+        elif self.kind == "text":
+            self._add_text(values)
+        else:
+            self.labels.add(values)
+
+    def merge(self, other: ColumnCounts) -> None:
+        """Add the counts of another shard."""
+        self.answers += other.answers
+        self.is_free |= other.is_free
+        self.number.merge(other.number)
+        self.labels.merge(other.labels)
+        self._look_for_freedom()
+
+    def _add_text(self, texts: Mapping[str | None, int]) -> None:
+        if self.is_free:
+            return
+        for text, times in texts.items():
+            label = None if text is None else text.strip()
+            self.is_free |= len(label or "") > LONGEST_LABEL
+            self.labels.add({label: times})
+        self._look_for_freedom()
+
+    def _look_for_freedom(self) -> None:
+        if self.kind == "text" and (self.is_free or self.labels.other):
+            self.is_free = True
+            self.labels = LabelCounts()
+
+
+def merge_columns(columns: dict[str, ColumnCounts], others: Iterable[tuple[str, ColumnCounts]]) -> None:
+    """Add the counts of another shard's columns, by their names."""
+    for name, counts in others:
+        columns.setdefault(name, ColumnCounts(counts.kind)).merge(counts)
+
+
+def _written(label: Any) -> str:
+    """Return a label as JSON has it: `true`, `3`, or the text itself."""
+    return str(label).lower() if isinstance(label, bool) else str(label)

@@ -1,0 +1,87 @@
+"""Counts by fate and tokens by price: what a shard's join adds up, and a job's summary shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import msgspec
+
+from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.result import Message
+from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.errors import InvariantBroken
+from batchdrop.money.cost import is_long_prompt, lane_of
+from batchdrop.report.statistics import Statistics
+
+_BILLED_AS = attrgetter("model", "usage.service_tier")
+
+
+class Tally(msgspec.Struct):
+    """How many rows met which fate. `statuses` counts the `_status` column's values.
+
+    `shared` counts the rows that got the answer of another row with the same request; `statistics` is for the report.
+    """
+
+    rows: int = 0
+    answered: int = 0
+    failed: int = 0
+    rejected: int = 0
+    shared: int = 0
+    statuses: dict[str, int] = {}
+    tokens: list[Tokens] = []
+    statistics: Statistics = msgspec.field(default_factory=Statistics)
+
+    def add(self, outcomes: Sequence[Outcome], *, are_shared: bool = False) -> None:
+        """Count rows; the tokens of a shared answer are those of the row that was asked."""
+        fates = Counter([outcome.fate for outcome in outcomes])
+        self.rows += len(outcomes)
+        self.answered += fates["answered"]
+        self.failed += fates["failed"]
+        self.rejected += fates["rejected"]
+        for status, count in Counter([outcome.status for outcome in outcomes]).items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        if are_shared:
+            self.shared += fates["answered"]
+        else:
+            self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
+
+    def add_paid(self, messages: Iterable[Message]) -> None:
+        """Count the tokens of answers, also of those that later answers replaced."""
+        for (model, _), some in groupby(messages, key=_BILLED_AS):
+            usages = [message.usage for message in some]
+            lane = lane_of(usages[0])
+            long = [usage for usage in usages if is_long_prompt(usage)]
+            short = [usage for usage in usages if not is_long_prompt(usage)] if long else usages
+            for is_long, counted in ((True, long), (False, short)):
+                if counted:
+                    self._tokens(model, is_long, lane).add(counted)
+
+    def merge(self, other: Tally) -> None:
+        """Add the tally of another shard."""
+        for name in ("rows", "answered", "failed", "rejected", "shared"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for status, count in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        for tokens in other.tokens:
+            self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
+        self.statistics.merge(other.statistics)
+
+    def check(self, *, rows: int, where: str) -> None:
+        """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""
+        accounted = self.answered + self.failed + self.rejected
+        if not self.rows == accounted == rows:
+            message = (
+                f"{where}: {rows} rows in, but {self.answered} answered + {self.failed} failed + "
+                f"{self.rejected} rejected = {accounted}"
+            )
+            raise InvariantBroken(message)
+
+    def _tokens(self, model: str, long_prompt: bool, lane: Lane) -> Tokens:  # noqa: FBT001 - as Tokens has them
+        for tokens in self.tokens:
+            if tokens.model == model and tokens.long_prompt == long_prompt and tokens.lane == lane:
+                return tokens
+        self.tokens.append(Tokens(model, long_prompt, lane))
+        return self.tokens[-1]

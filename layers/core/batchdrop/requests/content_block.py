@@ -1,0 +1,163 @@
+"""Files as content blocks of a Messages request: what they are is told by their first bytes, never by their names."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_TITLE_CHARS
+from batchdrop.requests.image_size import image_size
+from batchdrop.requests.prompt import RowUnaskable
+
+Kind = Literal["document", "image"]
+
+PDF = "application/pdf"
+TEXT = "text/plain"
+READABLE = "PDF, PNG, JPEG, GIF, WebP or text in UTF-8"
+
+_MARKS = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+_BLANKS_BEFORE_PDF = b"\xef\xbb\xbf\0\t\n\f\r "  # a byte order mark and white space; readers of PDF pass over them
+_ZIP = b"PK\x03\x04"
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # no text has these; \x1b colours terminal logs
+_ENCRYPTED = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R|<<)")
+_PLACE_OF_TRAILER = re.compile(rb"startxref\s+(\d+)\s")
+
+
+class Content(NamedTuple):
+    """A file that can be asked about: its media type, and the block that carries it."""
+
+    media_type: str
+    block: dict[str, Any]
+
+
+def content_block(body: bytes, *, name: str, kind: Kind | None) -> dict[str, Any]:
+    """Return the `document` or `image` block of a file, as Messages takes it; `kind` None takes whatever it is.
+
+    `name` becomes a text's title. Raises RowUnaskable for a file that the API would refuse: empty, too large, of
+    another kind or type, encrypted.
+    """
+    return content_of(body, name=name, kind=kind).block
+
+
+def content_of(body: bytes, *, name: str, kind: Kind | None = None) -> Content:
+    """Return a file's media type with its block. Raises as `content_block`."""
+    check_size(len(body), kind)
+    media_type = _media_type(body)
+    found: Kind = "image" if media_type.startswith("image/") else "document"
+    if kind is not None and found != kind:
+        reason = f"it is {_called(media_type)}, and the recipe attaches it `as: {kind}`; write `as: {found}`"
+        raise RowUnaskable(reason)
+    check_size(len(body), found)
+    if media_type == TEXT:
+        return Content(TEXT, _text_block(body, name))
+    if media_type == PDF:
+        _refuse_encrypted(body)
+    else:
+        _refuse_wide(body, media_type)
+    source = {"type": "base64", "media_type": media_type, "data": b64encode(body).decode("ascii")}
+    return Content(media_type, {"type": found, "source": source})
+
+
+def url_block(url: str, kind: Kind) -> dict[str, Any]:
+    """Return the block of a file that the API fetches itself. Raises RowUnaskable for what is no https:// address."""
+    if not is_https(url):
+        reason = "the API fetches https:// addresses only, with a host and no spaces; put the file under files/ instead"
+        raise RowUnaskable(reason)
+    return {"type": kind, "source": {"type": "url", "url": url}}
+
+
+def is_https(url: str) -> bool:
+    """Tell whether a text is an https:// address with a host and nothing that cannot stand in one."""
+    if any(letter.isspace() or not letter.isprintable() for letter in url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def check_size(size: int, kind: Kind | None) -> None:
+    """Raise RowUnaskable for a file that is empty, or larger than any block of that kind (None: of any kind)."""
+    if not size:
+        reason = "the file is empty"
+        raise RowUnaskable(reason)
+    most = MAX_IMAGE_BYTES if kind == "image" else MAX_DOCUMENT_BYTES
+    if size > most:
+        fix = "make the image smaller" if kind == "image" else "split or shrink it"
+        what = "an image" if kind == "image" else "a file"
+        reason = f"the file has {size:,} bytes, {what} may have {most:,} at most (base64 adds a third); {fix}"
+        raise RowUnaskable(reason)
+
+
+def _media_type(body: bytes) -> str:
+    for mark, media_type in _MARKS:
+        if body.startswith(mark):
+            return media_type
+    if body[:4] == b"RIFF" and body[8:12] == b"WEBP":
+        return "image/webp"
+    if body[:1024].lstrip(_BLANKS_BEFORE_PDF).startswith(b"%PDF-"):
+        return PDF
+    if _text_of(body) is not None:
+        return TEXT
+    if body.startswith(_ZIP):
+        reason = "it is a ZIP archive, or an Office document, which is one inside; save documents as PDF"
+    else:
+        reason = f"its first bytes are of no type that can be asked about ({READABLE}); save it as one of these"
+    raise RowUnaskable(reason)
+
+
+def _called(media_type: str) -> str:
+    return "text" if media_type == TEXT else f"a {media_type.partition('/')[2].upper()} file"
+
+
+def _text_of(body: bytes) -> str | None:
+    """Return a text in UTF-8; None for bytes that are none."""
+    if b"\0" in body[:1024]:
+        return None
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if _BINARY.search(text) else text
+
+
+def _text_block(body: bytes, name: str) -> dict[str, Any]:
+    text = _text_of(body)
+    if text is None or not text.strip():
+        reason = "the file is blank; the API refuses empty documents"
+        raise RowUnaskable(reason)
+    source = {"type": "text", "media_type": TEXT, "data": text}
+    title = name.strip()[:MAX_TITLE_CHARS]
+    return {"type": "document", "source": source, **({"title": title} if title else {})}
+
+
+def _refuse_encrypted(body: bytes) -> None:
+    """Raise RowUnaskable where the trailer that readers start from, or the last one, names an encryption."""
+    places = _PLACE_OF_TRAILER.findall(body, max(0, len(body) - 1024))
+    starts = [int(places[-1])] if places else []
+    if any(_ENCRYPTED.search(_trailer(body, start)) for start in (*starts, body.rfind(b"trailer"))):
+        reason = "the PDF is encrypted, which the API refuses; save it without a password or restrictions"
+        raise RowUnaskable(reason)
+
+
+def _trailer(body: bytes, start: int) -> bytes:
+    """Return the dictionary that a cross-reference section has: behind its table, or before its stream."""
+    if start < 0:
+        return b""
+    ends = [end for end in (body.find(b"stream", start), body.find(b"startxref", start)) if end >= 0]
+    return body[start : min(ends, default=len(body))]
+
+
+def _refuse_wide(body: bytes, media_type: str) -> None:
+    width, height = image_size(body, media_type)
+    if max(width, height) > MAX_IMAGE_SIDE:
+        reason = f"the image is {width} x {height} pixels, the API takes at most {MAX_IMAGE_SIDE} a side; scale it down"
+        raise RowUnaskable(reason)

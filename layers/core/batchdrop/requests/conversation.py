@@ -1,0 +1,82 @@
+"""What is said before each row's answer: the examples, then the recipe's own messages filled with the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchdrop.answers.shape import AnswerInvalid, AnswerShape
+from batchdrop.errors import RecipeRejected
+from batchdrop.recipe.recipe import Example, Recipe
+from batchdrop.recipe.words import kind
+from batchdrop.requests.prompt import Prompt, RowUnaskable
+
+Message = dict[str, Any]  # as the API takes it: {"role", "content"}
+
+
+class Conversation:
+    """A recipe's messages. `shared` are those that all rows have in common, `own` the templates that follow.
+
+    The last of `own` is the row's question, always `user`'s. Raises RecipeRejected for broken templates and examples.
+    """
+
+    def __init__(self, recipe: Recipe, shape: AnswerShape, *, name: str) -> None:
+        self._name = name
+        turns = [(turn.role, Prompt(turn.content, name=name, key=key)) for key, turn in _keyed(recipe)]
+        self._turns = turns
+        self.shared: list[Message] = []
+        for number, example in enumerate(recipe.examples, 1):
+            self.shared += self._example(example, number, shape)
+        self.own = list(turns)
+        while len(self.own) > 1 and self.own[0][1].is_constant:
+            role, prompt = self.own.pop(0)
+            self.shared.append({"role": role, "content": _constant(prompt, name)})
+        self._attached = [attach.column for attach in recipe.attached]
+
+    def check_columns(self, columns: list[str], *, filename: str) -> None:
+        """Raise RecipeRejected if a message or `attach` names a column that the file's header does not have."""
+        for _, prompt in self._turns:
+            prompt.check_columns(columns, filename=filename)
+        for column in self._attached:
+            if column not in columns:
+                message = (
+                    f"{self._name}: key 'attach.column': there is no column '{column}' in {filename} "
+                    f"(columns: {', '.join(columns)}). Fix the recipe or the header."
+                )
+                raise RecipeRejected(message)
+
+    def _example(self, example: Example, number: int, shape: AnswerShape) -> list[Message]:
+        where = f"{self._name}: example {number}"
+        try:
+            asked = [{"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns]
+        except RowUnaskable as unaskable:
+            message = f"{where}: its row does not fit the prompt: {unaskable}"
+            raise RecipeRejected(message) from unaskable
+        return [*asked, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
+
+
+def _keyed(recipe: Recipe) -> list[tuple[str, Any]]:
+    if recipe.messages is None:
+        return [("prompt", recipe.turns[0])]
+    return [(f"messages[{place}].content", turn) for place, turn in enumerate(recipe.messages)]
+
+
+def _constant(prompt: Prompt, name: str) -> str:
+    try:
+        return prompt.render({})
+    except RowUnaskable as unaskable:
+        message = f"{name}: key '{prompt.key}': {unaskable}"
+        raise RecipeRejected(message) from unaskable
+
+
+def _answer(answer: object, shape: AnswerShape, where: str) -> str:
+    text = shape.written(answer) if isinstance(answer, dict) else answer
+    if not isinstance(text, str) or not text.strip():
+        wanted = "a mapping of the answer's fields" if shape.is_typed else "text; put it in quotes"
+        message = f"{where}: its answer is {'blank' if isinstance(text, str) else kind(text)}; write {wanted}"
+        raise RecipeRejected(message)
+    try:
+        shape.read(text)
+    except AnswerInvalid as invalid:
+        message = f"{where}: its answer breaks the recipe's 'answer': {invalid}"
+        raise RecipeRejected(message) from invalid
+    return text

@@ -1,0 +1,220 @@
+"""A request: row × recipe, as the bytes of its `params`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape
+from batchdrop.limits import MAX_REQUEST_BYTES
+from batchdrop.recipe.recipe import Attach, Recipe, System
+from batchdrop.requests.chunking import BYTES_TOGETHER, ROWS_TOGETHER
+from batchdrop.requests.conversation import Conversation, Message
+from batchdrop.requests.prompt import RowUnaskable
+from batchdrop.requests.row import Row
+
+_TAIL = b"}]}"
+_CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the API's usual five minutes
+
+
+class Request(NamedTuple):
+    """A row's request: its `params` as one line of JSON.
+
+    `own` is what the row said of its own: the part of its messages that was rendered, where it is text.
+    """
+
+    params: bytes
+    own: str
+
+
+class RequestSource(Protocol):
+    """What turns rows into Messages requests."""
+
+    together: int
+    """How many rows are asked together at most, so that their requests are few in memory, too; 1 for each by itself."""
+    waits: bool
+    """Whether a request waits for the files that its row attaches, so that several should be made at a time."""
+
+    @property
+    def empty(self) -> bytes | None:
+        """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
+
+    def request(self, row: Row) -> Request:
+        """Return a row's request. Raises RowUnaskable with the reason."""
+
+    def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
+        """Return what `request` would for each row, the params and the rows' own words apart, many times faster.
+
+        None where one of the rows has to be asked by itself.
+        """
+
+
+class Attacher(Protocol):
+    """What turns a cell that names a file into a content block."""
+
+    def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
+        """Return the block, as Messages takes it (`document` or `image`). Raises RowUnaskable with the reason."""
+
+
+class RecipeRequests:
+    """Requests of a recipe. All that rows share is encoded once; a row costs only what is its own.
+
+    `name` is the recipe's, for messages. `attach` is needed where the recipe has `attach`. Raises RecipeRejected for
+    broken templates and examples.
+    """
+
+    def __init__(
+        self, recipe: Recipe, shape: AnswerShape = TEXT_ANSWER, *, name: str, attach: Attacher | None = None
+    ) -> None:
+        if recipe.attached and attach is None:
+            message = "a recipe with `attach` needs an Attacher"
+            raise TypeError(message)
+        self._conversation = Conversation(recipe, shape, name=name)
+        self._encode = msgspec.json.Encoder().encode
+        self._attacher = attach
+        self._attached = recipe.attached
+        self._pieces = _pieces(recipe, shape, self._conversation)
+        self._prompts = [prompt for _, prompt in self._conversation.own]
+        self.waits = bool(recipe.attached)
+        self.together = 1 if self.waits else self._most_together()
+
+    def _most_together(self) -> int:
+        if not all(prompt.is_plain for prompt in self._prompts):
+            return 1
+        shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
+        return max(1, min(ROWS_TOGETHER, BYTES_TOGETHER // shared))
+
+    def check_columns(self, columns: list[str], *, filename: str) -> None:
+        """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
+        self._conversation.check_columns(columns, filename=filename)
+
+    @property
+    def empty(self) -> bytes:
+        """Return the `params` of a row without words."""
+        return b'""'.join((*self._pieces, _TAIL))
+
+    def request(self, row: Row) -> Request:
+        """Return a row's request. Raises RowUnaskable."""
+        said = [prompt.render(row.cells) for prompt in self._prompts]
+        contents = list(map(self._encode, said))
+        if row.content or self._attached:
+            contents[-1] = self._with_blocks(row, contents[-1])
+        parts = chain.from_iterable(zip(self._pieces, contents, strict=True))
+        return Request(_within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
+
+    def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
+        """Return many rows' requests; None where one has to be asked by itself."""
+        alone = [row for row in rows if row.error or row.content]
+        if alone or self._attached:
+            return None
+        cells = [row.cells for row in rows]
+        parts: list[Iterable[bytes]] = []
+        said: list[list[str]] = []
+        for piece, prompt in zip(self._pieces, self._prompts, strict=True):
+            texts = prompt.render_all(cells)
+            if texts is None:
+                return None
+            parts += (repeat(piece), map(self._encode, texts))
+            said.append(texts)
+        params = list(map(b"".join, zip(*parts, repeat(_TAIL))))
+        if max(map(len, params), default=0) > MAX_REQUEST_BYTES:
+            return None
+        return params, said[0] if len(said) == 1 else list(map("\n".join, zip(*said, strict=True)))
+
+    def _with_blocks(self, row: Row, text: bytes) -> bytes:
+        blocks = [*row.content, *(self._block(row, attach) for attach in self._attached)]
+        if not blocks:
+            return text
+        return b'%b,{"type":"text","text":%b}]' % (self._encode(blocks)[:-1], text)
+
+    def _block(self, row: Row, attach: Attach) -> dict[str, Any]:
+        assert self._attacher is not None  # the constructor saw to it
+        cell = row.cells.get(attach.column)
+        if not isinstance(cell, str) or not cell.strip():
+            reason = f"column '{attach.column}' names no file to attach"
+            raise RowUnaskable(reason)
+        return self._attacher(cell, attach)
+
+
+class ReadyRequest(msgspec.Struct):
+    """A line `{"custom_id", "params"}` that needs no recipe. The caller's custom_id stays in the row."""
+
+    custom_id: str
+    params: msgspec.Raw
+
+
+class ReadyRequests:
+    """Requests that stand in the file itself, passed on to the byte."""
+
+    together = 1
+    waits = False
+    empty = None
+
+    def __init__(self) -> None:
+        self._decoder = msgspec.json.Decoder(ReadyRequest)
+
+    def request(self, row: Row) -> Request:
+        """Return the line's own request. Raises RowUnaskable when the line is none."""
+        try:
+            params = bytes(self._decoder.decode(row.raw).params)
+        except msgspec.DecodeError as error:
+            reason = f'the line is no request {{"custom_id": …, "params": {{…}}}}: {error}'
+            raise RowUnaskable(reason) from error
+        if not params.startswith(b"{"):
+            reason = "'params' is not an object"
+            raise RowUnaskable(reason)
+        return Request(_within_limit(params), "")  # whoever counts them reads them whole
+
+    def requests(self, rows: Sequence[Row]) -> None:
+        """Return None: each line is read by itself."""
+
+
+def request_line(custom_id: str, params: bytes) -> bytes:
+    """Return one entry of a create body's `requests`."""
+    return b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), params)
+
+
+def request_lines(own_ids: str, numbered: Iterable[tuple[int, bytes]]) -> list[bytes]:
+    """Return the entries of many requests, each with its row's index, in the shard whose custom_ids begin so."""
+    form = b'{"custom_id":"%b%%06d","params":%%b}' % own_ids.encode()
+    return [form % one for one in numbered]
+
+
+def _within_limit(params: bytes) -> bytes:
+    if len(params) > MAX_REQUEST_BYTES:
+        reason = f"the request has {len(params):,} bytes, the API takes at most {MAX_REQUEST_BYTES:,}; shorten the row"
+        raise RowUnaskable(reason)
+    return params
+
+
+def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> list[bytes]:
+    """Return the bytes that stand before each of the row's own contents: JSON, ready to be joined."""
+    system, shared = _cached(recipe, conversation.shared)
+    fields = {"model": recipe.model, "max_tokens": recipe.max_tokens, **system, **recipe.params}
+    if shape.schema is not None:
+        form = {"type": "json_schema", "schema": shape.schema}
+        fields["output_config"] = {**recipe.params.get("output_config", {}), "format": form}
+    openings = [b'{"role":"%b","content":' % role.encode() for role, _ in conversation.own]
+    first = b",".join([*map(msgspec.json.encode, shared), openings[0]])
+    head = msgspec.json.encode(fields)[:-1] + b',"messages":[' + first
+    return [head, *(b"}," + opening for opening in openings[1:])]
+
+
+def _cached(recipe: Recipe, shared: list[Message]) -> tuple[dict[str, Any], list[Message]]:
+    """Return the system parameter and the shared messages; what they end with is marked for the cache, if asked for."""
+    system = recipe.system
+    if not isinstance(system, System):
+        return ({} if system is None else {"system": system}), shared
+    if not system.cache:
+        return {"system": system.text}, shared
+    if not shared:
+        return {"system": [_marked(system.text)]}, shared
+    last = {**shared[-1], "content": [_marked(shared[-1]["content"])]}
+    return {"system": system.text}, [*shared[:-1], last]
+
+
+def _marked(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "cache_control": _CACHE}

@@ -1,0 +1,1 @@
+"""From the upload to shards."""

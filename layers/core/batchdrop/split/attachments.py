@@ -1,0 +1,105 @@
+"""Cells that name files, and the content blocks of these files.
+
+The boundary: a recipe's author and whoever fills in the rows may read objects under `files/` in this bucket, and
+nothing else of it. Neither other jobs' rows and answers nor other buckets can get into a request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from batchdrop.ports import ObjectMissing
+from batchdrop.recipe.recipe import Attach
+from batchdrop.requests.content_block import check_size, content_block, url_block
+from batchdrop.requests.prompt import RowUnaskable
+
+FILES = "files/"
+MAX_KEY_BYTES = 1_024  # S3: a key is at most 1,024 bytes of UTF-8
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+
+class StoredFiles(Protocol):
+    """The part of an ObjectStore that attachments need."""
+
+    def size(self, key: str) -> int:
+        """Return an object's bytes. Raises ObjectMissing."""
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """Return the bytes from `start` up to, not with, `end`. Raises ObjectMissing."""
+
+
+class Attachments:
+    """Reads what a cell names. May be called from several threads.
+
+    `claim` is told the bytes of each file before it is read, and returns when there is room for them.
+    """
+
+    def __init__(self, store: StoredFiles, bucket: str, *, claim: Callable[[int], None] = lambda _bytes: None) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._claim = claim
+
+    def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
+        """Return the content block of a cell. Raises RowUnaskable with the reason."""
+        named = cell.strip()
+        try:
+            scheme = _SCHEME.match(named)
+            if scheme is not None and scheme[1].lower() != "s3":
+                return url_block(scheme[0].lower() + named[scheme.end() :], attach.kind)
+            return self._stored(files_key(named, self._bucket), attach)
+        except RowUnaskable as unaskable:
+            reason = f"column '{attach.column}': {unaskable}"
+            raise RowUnaskable(reason) from unaskable
+
+    def _stored(self, key: str, attach: Attach) -> dict[str, Any]:
+        try:
+            body = self._read(key, attach)
+            return content_block(body, name=key.removeprefix(FILES), kind=attach.kind)
+        except ObjectMissing as missing:
+            reason = f"there is no object {key}; put the file there, or mend the cell"
+            raise RowUnaskable(reason) from missing
+        except RowUnaskable as unaskable:
+            reason = f"{key}: {unaskable}"
+            raise RowUnaskable(reason) from unaskable
+
+    def _read(self, key: str, attach: Attach) -> bytes:
+        size = self._store.size(key)
+        check_size(size, attach.kind)
+        self._claim(size)
+        return self._store.read_range(key, 0, size)  # no more than was claimed, whatever has become of the object
+
+
+def files_key(named: str, bucket: str) -> str:
+    """Return the key under `files/` that a cell means. Raises RowUnaskable for any other place, and for a blank cell.
+
+    `a.pdf`, `files/a.pdf` and `s3://<bucket>/files/a.pdf` are the same object.
+    """
+    fix = f"put the file under {FILES} in the bucket, and write its name there"
+    if not named:
+        reason = f"the cell is blank and names no file; {fix}, or remove the row"
+        raise RowUnaskable(reason)
+    key = _key(named, bucket, fix)
+    if any(part in {"", ".", ".."} for part in key.split("/")) or not key.isprintable():
+        reason = f"'.', '..', empty folder names and control characters are not allowed in a file's name; {fix}"
+        raise RowUnaskable(reason)
+    if len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES:
+        reason = f"the cell is longer than a file's name can be; {fix}"
+        raise RowUnaskable(reason)
+    return key
+
+
+def _key(named: str, bucket: str, fix: str) -> str:
+    scheme = _SCHEME.match(named)
+    if scheme is None:
+        return named if named.startswith(FILES) else FILES + named
+    owner, _, key = named[scheme.end() :].partition("/")
+    if owner != bucket:
+        reason = f"it is in another bucket, which is out of reach; {fix}"
+        raise RowUnaskable(reason)
+    if not key.startswith(FILES):
+        reason = f"only what is under {FILES} in the bucket can be attached; {fix}"
+        raise RowUnaskable(reason)
+    return key

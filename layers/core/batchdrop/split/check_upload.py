@@ -1,0 +1,121 @@
+"""Look at an upload before it is dropped: the requests it would become, what is wrong with it, what it may cost."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+
+from batchdrop.job.job_files import formats_of, reader_of, shape_of
+from batchdrop.job.lane import LIVE_ROWS, lane_of_job
+from batchdrop.job.manifest import Manifest
+from batchdrop.limits import MAX_BATCH_REQUESTS
+from batchdrop.money.estimate import Estimate
+from batchdrop.ports import Formats, Source
+from batchdrop.recipe.recipe import Recipe
+from batchdrop.requests.dedupe import Twins, is_deduped
+from batchdrop.requests.request import Attacher
+from batchdrop.requests.row import Cursor
+from batchdrop.split.even_sample import EvenSample
+from batchdrop.split.job_estimate import counting
+from batchdrop.split.rows_to_send import AskedRows, asked_rows, note_columns, request_source
+
+SHOWN = 3
+REASONS_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Check:
+    """What was found. `first` are the `params` of the first requests; `reasons` why the first rejects were refused.
+
+    `twins` are rows that share another row's answer. `sample` are requests from the whole file, evenly spread, if any
+    were wanted.
+    """
+
+    output: str
+    columns: list[str]
+    new_columns: list[str]
+    estimate: Estimate = field(default_factory=Estimate)
+    rows: int = 0
+    rejected: int = 0
+    twins: int = 0
+    first: list[bytes] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    sample: list[bytes] = field(default_factory=list)
+
+    def add(self, asked: AskedRows) -> None:
+        """Take in rows."""
+        reasons = [reason for reason in asked.reasons if reason is not None]
+        self.rows += len(asked.rows)
+        self.rejected += len(reasons)
+        self.reasons += reasons[: REASONS_SHOWN - len(self.reasons)]
+        params = (own for own in asked.params if own is not None)
+        self.first += islice(params, SHOWN - len(self.first))
+
+
+class _Seen:
+    """The requests so far, as shards of the largest size would see them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._twins = Twins() if is_deduped(recipe) else None
+        self._requests = 0
+
+    def first_asked(self, asked: AskedRows) -> tuple[list[bytes], list[str]]:
+        """Return the requests among these rows that were not asked before, and their rows' own words; note them."""
+        params, owns = [], []
+        for request, own in zip(asked.params, asked.owns, strict=True):
+            if request is not None and not self._is_twin(request):
+                params.append(request)
+                owns.append(own)
+        return params, owns
+
+    def _is_twin(self, params: bytes) -> bool:
+        if self._twins is None:
+            return False
+        if self._twins.same_as((params,), self._requests) != [None]:
+            return True
+        self._requests += 1
+        if self._requests % MAX_BATCH_REQUESTS == 0:
+            self._twins.clear()
+        return False
+
+
+def check_upload(
+    manifest: Manifest,
+    source: Source,
+    *,
+    formats: Formats,
+    attach: Attacher,
+    sample: int = 0,
+    live_rows: int = LIVE_ROWS,
+) -> Check:
+    """Read the whole file as the job would, and send nothing; the manifest gets the estimate and the lane.
+
+    `sample` is how many requests to keep. Raises JobFault as the job would.
+    """
+    assert manifest.recipe is not None
+    reader = reader_of(manifest, formats)
+    manifest.format = reader.name
+    with closing(reader.row_blocks(source, Cursor())) as blocks:
+        note_columns(manifest, reader, formats)
+        requests = request_source(manifest, reader, attach)
+        count, kept = counting(manifest, requests)(), EvenSample(sample)
+        seen = _Seen(manifest.recipe)
+        check = Check(
+            output=formats_of(manifest, formats).output.extension,
+            columns=reader.columns or [],
+            new_columns=list(shape_of(manifest).columns.names),
+        )
+        with closing(asked_rows(manifest, blocks, requests)) as asked:
+            for some in asked:
+                check.add(some)
+                params, owns = seen.first_asked(some)
+                check.twins += sum(own is not None for own in some.params) - len(params)
+                count.add(params, owns)
+                if sample:
+                    for one in params:
+                        kept.offer(one)
+    check.sample = kept.requests
+    manifest.estimate = check.estimate = count.estimate
+    manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)
+    return check

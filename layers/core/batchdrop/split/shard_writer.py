@@ -1,0 +1,84 @@
+"""Writes a shard's files side by side: the create body, and the rows it came from."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from batchdrop.answers import custom_id
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import ShardItem
+from batchdrop.money.estimate import Estimate
+from batchdrop.ports import InputFormat, ObjectStore, Sidecar, Writer
+from batchdrop.requests.request import request_lines
+from batchdrop.requests.row import StoredRow
+from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.split.rows_to_send import AskedRows
+
+
+class ShardWriter:
+    """A context in which one shard grows. Its objects appear when it ends without an error, none when it fails."""
+
+    def __init__(self, store: ObjectStore, keys: JobKeys, shard: int, reader: InputFormat) -> None:
+        self._stack = ExitStack()
+        self._requests_file = self._stack.enter_context(store.writer(keys.requests(shard)))
+        self._rows_file = self._stack.enter_context(store.writer(keys.rows(shard)))
+        self._sidecar = self._open_sidecar(store.writer(keys.sidecar(shard)), reader)
+        self._stack.push(self._end)  # what goes wrong there is told to the files, too
+        self._encoder = msgspec.json.Encoder()
+        self._own_ids = custom_id.prefix(keys.job_id, shard)
+        self._shard = shard
+        self._bytes = 0
+        self._requests = 0
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, asked: AskedRows) -> None:
+        """Append rows, and the requests of those that have one."""
+        first, self.rows = self.rows, self.rows + len(asked.rows)
+        each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)
+        stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
+        self._rows_file.write(self._encoder.encode_lines(stored))
+        if self._sidecar is not None:
+            for row in asked.rows:
+                self._sidecar.add(row)
+        requests = [(index, params) for index, params in enumerate(asked.params, first) if params is not None]
+        if requests:
+            self._add_to_body(BODY_SEPARATOR if self._requests else BODY_HEAD)
+            self._add_to_body(BODY_SEPARATOR.join(request_lines(self._own_ids, requests)))
+            self._requests += len(requests)
+
+    def item(self, estimate: Estimate) -> ShardItem:
+        """Return what the manifest keeps of the shard."""
+        return ShardItem(
+            shard=self._shard,
+            rows=self.rows,
+            requests=self._requests,
+            bytes=self._bytes,
+            input_tokens=estimate.input_tokens,
+            max_output_tokens=estimate.max_output_tokens,
+        )
+
+    def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:
+        """Open the third file, if the format has one; a writer that is not entered writes nothing."""
+        if reader.sidecar is None:
+            return None
+        return self._stack.enter_context(reader.sidecar(self._stack.enter_context(file)))
+
+    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._add_to_body(BODY_TAIL if self._requests else BODY_HEAD + BODY_TAIL)
+
+    def _add_to_body(self, piece: bytes) -> None:
+        self._requests_file.write(piece)
+        self._bytes += len(piece)

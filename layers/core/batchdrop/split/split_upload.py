@@ -1,0 +1,256 @@
+"""Split an upload: read, check and render each row, and pack the requests into shards.
+
+Nothing is sent to the API before the whole file is split, so whatever is wrong with it costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import chain
+from typing import Literal
+
+import msgspec
+
+from batchdrop.admission.budget import NOTHING
+from batchdrop.admission.worst_case import shard_most
+from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
+from batchdrop.job.lane import LIVE_ROWS, deadline_of, lane_of_job
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, MapItem, UploadRecord
+from batchdrop.job.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
+from batchdrop.job.stored_lines import whole_lines
+from batchdrop.job.stored_source import UploadSource
+from batchdrop.job.upload import InboxKey, parse_inbox_key
+from batchdrop.limits import LEDGER_KEPT
+from batchdrop.money.answer_weight import weigher
+from batchdrop.money.prices import PRICES_KEY
+from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
+from batchdrop.requests.chunking import ROWS_TOGETHER
+from batchdrop.requests.dedupe import Twins, is_deduped
+from batchdrop.requests.request import ReadyRequest
+from batchdrop.requests.row import Cursor, Row, StoredRow
+from batchdrop.requests.sharding import Loads, Packer, ShardLimits
+from batchdrop.split.attachments import Attachments
+from batchdrop.split.cap import pricer_of, renew_cap
+from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
+from batchdrop.split.prefetch import Room
+from batchdrop.split.rows_to_send import AskedRows, asked_rows, note_columns, request_source
+from batchdrop.split.shard_writer import ShardWriter
+
+ROWS_BETWEEN_TIME_CHECKS = 1_000
+READY_MADE_FORMATS = {"jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitProgress:
+    """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
+
+    `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
+    `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to be asked
+    first: the sample's one, or all.
+    """
+
+    finished: bool
+    shards: int
+    rows: int
+    requests: int
+    expires_at: int
+    deadline: int
+    redrives: int = 0
+    asks: Literal["sample", "shards"] = "shards"
+
+
+def split_upload(
+    upload: UploadRecord,
+    *,
+    store: ObjectStore,
+    clock: Clock,
+    formats: Formats,
+    limits: ShardLimits,
+    time_reserve: float,
+    live_rows: int = LIVE_ROWS,
+) -> SplitProgress:
+    """Split the upload as far as time allows, and save the manifest.
+
+    `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for what the user must
+    mend, SplitTooSlow if the time did not suffice for a single shard.
+    """
+    started = clock.now()
+    manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
+    if upload.resumes and manifest.cursor is None:
+        renew_cap(manifest, store)
+    if manifest.cursor is not None:
+        _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
+        manifest.split_ended_at = clock.now()
+        manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
+        manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
+        _save(manifest, store, live_rows)
+    if manifest.cursor is None and not manifest.requests:
+        raise NothingToAsk(_why_nothing(manifest, store))
+    if manifest.cursor is None:
+        refuse_too_expensive(manifest)
+    return SplitProgress(
+        finished=manifest.cursor is None,
+        shards=len(manifest.shards),
+        rows=manifest.rows,
+        requests=manifest.requests,
+        expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
+        deadline=deadline_of(manifest.recipe, upload.uploaded_at),
+        asks="sample" if has_sample(manifest) else "shards",
+    )
+
+
+def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Manifest:
+    """Check what can be checked before the first row."""
+    key = parse_inbox_key(upload.key)
+    if not upload.size:
+        message = f"{key.filename}: the file is empty; drop it again with at least one row"
+        raise UploadRejected(message)
+    if key.recipe_key == PRICES_KEY:
+        message = f"{PRICES_KEY}: that name is kept for your own prices; give the recipe, and its folder, another name"
+        raise RecipeRejected(message)
+    recipe = read_recipe(store, key.recipe_key) if key.recipe else None
+    schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=read_own_prices(store))
+    reader = reader_of(manifest, formats)
+    if recipe is None and not _is_ready_made(upload, store, reader):
+        raise RecipeRejected(_no_recipe(upload, key))
+    manifest.format = reader.name
+    pricer_of(manifest)
+    return manifest
+
+
+def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat) -> bool:
+    """Tell whether the file needs no recipe: its first line is a request already."""
+    if reader.name not in READY_MADE_FORMATS:
+        return False
+    with closing(reader.row_blocks(UploadSource(store, upload), Cursor())) as blocks:
+        first = next(blocks, None)
+    return first is not None and all(name in first[0].cells for name in ReadyRequest.__struct_fields__)
+
+
+def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
+    if key.recipe:
+        return f"{key.recipe_key}: there is no such recipe. Upload it, then drop {upload.key} again"
+    return (
+        f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
+        'a request {"custom_id": …, "params": …}'
+    )
+
+
+class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
+    pass
+
+
+class _Split:
+    """One invocation's share of a split: it moves the manifest's cursor shard by shard."""
+
+    def __init__(self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits) -> None:
+        self._manifest = manifest
+        self._store = store
+        self._keys = JobKeys(manifest.upload.job_id)
+        self._formats = formats
+        self._reader = reader_of(manifest, formats)
+        # At once. Where a row takes long, a shard of few must not wait for more rows than its own.
+        self._most_rows = min(ROWS_TOGETHER, limits.max_rows)
+        limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
+        self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+        self._priced = pricer_of(manifest)
+        self._weigh = weigher(manifest.recipe)
+        self._is_deduped = is_deduped(manifest.recipe)
+        self._twins = Twins()
+
+    def run(self, *, out_of_time: Callable[[], bool]) -> None:
+        """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
+        shards_before = len(self._manifest.shards)
+        source = UploadSource(self._store, self._manifest.upload)
+        with closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks:
+            note_columns(self._manifest, self._reader, self._formats)
+            try:
+                with closing(self._asked(blocks)) as asked:
+                    self._write_shards(asked, out_of_time)
+            except _OutOfTime as stopped:
+                if len(self._manifest.shards) == shards_before:
+                    message = (
+                        "the time of one invocation does not suffice for one shard; make shards smaller (ShardRows)"
+                    )
+                    raise SplitTooSlow(message) from stopped
+                return
+        if not self._manifest.shards:
+            message = f"{source.name}: there is no row in the file; drop it again with at least one row"
+            raise UploadRejected(message)
+        self._manifest.cursor = None
+
+    def _asked(self, blocks: Iterator[list[Row]]) -> Generator[AskedRows, None, None]:
+        room = Room()
+        attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
+        source = request_source(self._manifest, self._reader, attach)
+        self._count = counting(self._manifest, source)
+        return asked_rows(self._manifest, blocks, source, room, most=self._most_rows)
+
+    def _write_shards(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> None:
+        rest = next(blocks, None)
+        while rest is not None:
+            self._manifest.cursor = rest.rows[0].start
+            if out_of_time():
+                raise _OutOfTime
+            rest = self._write_shard(chain((rest,), blocks), out_of_time)
+            self._packer.open_next()
+
+    def _write_shard(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> AskedRows | None:
+        """Write one shard of the first rows, as many as it holds; return those left of the last ones, if any are."""
+        count, worst, looked_at, rest = self._count(), NOTHING, 0, None
+        self._twins.clear()
+        with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
+            for asked in blocks:
+                taken, usd = self._pack(asked, writer.rows)
+                writer.add(taken)
+                count.add(*taken.requests)
+                worst += usd
+                if len(taken.rows) < len(asked.rows):
+                    rest = asked.after(len(taken.rows))
+                    break
+                if writer.rows - looked_at >= ROWS_BETWEEN_TIME_CHECKS:
+                    looked_at = writer.rows
+                    if out_of_time():
+                        raise _OutOfTime
+        estimate = count.estimate
+        item = msgspec.structs.replace(writer.item(estimate), worst_usd=worst)
+        keep_estimate(self._manifest, item, estimate)
+        return rest
+
+    def _pack(self, asked: AskedRows, index: int) -> tuple[AskedRows, Decimal]:
+        """Take the first of these rows into the shard, from `index` on; return them, and what they cost at most."""
+        if self._is_deduped:
+            asked = asked.asking_once(self._twins.same_as(asked.params, index))
+        sizes = [None if params is None else len(params) for params in asked.params]
+        priced = self._priced
+        usd = [NOTHING if params is None or priced is None else priced(params) for params in asked.params]
+        taken = self._packer.take(Loads(sizes, usd, self._weigh(asked.params)))
+        return asked.first(taken), sum(usd[:taken], NOTHING)
+
+
+def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
+    """Write the manifest; once the whole file is split, write the Map's items before it."""
+    if manifest.cursor is None:
+        total = len(manifest.shards)
+        items = [
+            MapItem(item.shard, total, item.requests, lane_of_shard(manifest, item.shard, live_rows=live_rows))
+            for item in manifest.shards
+        ]
+        keys = JobKeys(manifest.upload.job_id)
+        store.write(keys.shards, msgspec.json.encode(items))
+        if has_sample(manifest):
+            store.write(keys.sample, msgspec.json.encode(items[SAMPLE_SHARD : SAMPLE_SHARD + 1]))
+    write_manifest(store, manifest)
+
+
+def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
+    with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
+        first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
+    filename = parse_inbox_key(manifest.upload.key).filename
+    return f"{filename}: none of its {manifest.rows:,} rows can be asked. The first: {first.error}"

@@ -1,1 +1,0 @@
-"""What batchdrop does: one module and one public function for each step of a job."""

@@ -1,0 +1,447 @@
+"""settle_submission: what became of a create whose answer was lost? Nothing is guessed, and nobody else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import httpx2
+import msgspec
+import pytest
+
+from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.settle_submission import CLOCK_SKEW, MOST_NAMED, MOST_SAID, Settled
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    BatchdropError,
+    RateLimited,
+    ResultsForeign,
+    SubmissionUncertain,
+    SubmissionUnsettled,
+)
+from batchdrop.job.submission import Submission
+from tests.bodies import create_body
+from tests.fakes import START, FakeBatchApi
+from tests.jobs import JOB, VISIBLE_AFTER, World, dropped, reviews
+
+OPEN, ABSENT = Settled("open"), Settled("absent")
+
+
+@pytest.fixture
+def world() -> World:
+    """A job of two shards with two rows each, split."""
+    world = dropped(reviews(4), rows=2)
+    world.split()
+    return world
+
+
+def _lose(world: World, *, arrived: bool = True, shard: int = 0) -> None:
+    """Lose the answer to a create, which arrived or did not; the attempt says that it is over."""
+    setattr(world.api, "lose_next" if arrived else "refuse_next", SubmissionUncertain("lost"))
+    with pytest.raises(SubmissionUncertain):
+        world.submit(shard)
+
+
+def _state(world: World) -> str:
+    [sent] = world.ledger.submissions(JOB)
+    return sent.state
+
+
+def test_what_was_never_sent_is_absent(world: World) -> None:
+    """No intent, no create: another attempt may be made, and the API is not even asked."""
+    assert world.settle() == ABSENT
+    assert world.api.reads == 0
+
+
+def test_what_is_armed_is_absent(world: World) -> None:
+    """A clean refusal came between."""
+    world.api.refuse_next = RateLimited("later")
+    with pytest.raises(RateLimited):
+        world.submit()
+    assert world.settle() == ABSENT
+    assert world.api.reads == 0
+
+
+def test_what_another_attempt_accepted_is_accepted(world: World) -> None:
+    """The other attempt's answer came: its id stands there."""
+    batch_id = world.submit().batch_id
+    assert world.settle() == Settled("accepted", batch_id)
+    assert world.api.reads == 0
+
+
+def test_ours_is_adopted_when_it_has_ended(world: World) -> None:
+    """Found, claimed, and from now on the submission's own: nothing is sent again."""
+    _lose(world)
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+    assert world.ledger.is_claimed("msgbatch_0")
+    assert world.submit().batch_id == "msgbatch_0"
+    assert world.api.calls == 1
+
+
+def test_ours_is_followed_while_it_runs(world: World) -> None:
+    """However long it takes: a running Message Batch does not say whose it is, so nothing is sent."""
+    _lose(world)
+    for _ in range(3):
+        world.clock.advance(8 * 3600)
+        assert world.settle() == OPEN
+    assert _state(world) == "sent"
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+def test_a_foreign_message_batch_is_left_alone(world: World) -> None:
+    """One that counts as many is followed to its end, then it is another's: never adopted, never canceled."""
+    _lose(world, arrived=False)
+    foreign = world.api.create(create_body(2, job="somebody"), timeout=1).id
+    world.clock.advance(VISIBLE_AFTER.total_seconds() + 1)
+    assert world.settle() == OPEN
+    world.api.finish()
+    assert world.settle() == ABSENT
+    assert _state(world) == "armed"
+    assert not world.ledger.is_claimed(foreign)
+    assert world.api.cancels == []
+
+
+def test_another_shards_message_batch_is_foreign(world: World) -> None:
+    """The same job and the same count, but another shard's rows."""
+    _lose(world, arrived=False)
+    world.api.create(create_body(2, job=JOB, shard=1), timeout=1)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+    assert not world.ledger.is_claimed("msgbatch_0")
+
+
+def test_a_claimed_message_batch_is_skipped(world: World) -> None:
+    """What another submission of the same rows has claimed is not taken twice, even where its results are ours."""
+    _lose(world)
+    world.api.finish()
+    other = Submission(JOB, 0, 7, 2, "other", START, START)
+    world.ledger.begin(other)
+    world.ledger.accept(other, "msgbatch_0")
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+
+
+def test_another_count_is_skipped(world: World) -> None:
+    """A Message Batch with more or fewer requests is not waited for and not read."""
+    _lose(world, arrived=False)
+    world.api.create(create_body(3, job=JOB), timeout=1)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+
+
+@pytest.mark.parametrize(("after", "verdict"), [(-1.0, OPEN), (0.0, ABSENT)])
+def test_absent_only_after_the_list_must_show_it(world: World, after: float, verdict: Settled) -> None:
+    """The list lags: before the lag is over, nothing found means nothing."""
+    _lose(world, arrived=False)
+    world.clock.advance(VISIBLE_AFTER.total_seconds() + after)
+    assert world.settle() == verdict
+    assert _state(world) == ("sent" if verdict == OPEN else "armed")
+
+
+def test_the_lag_counts_from_the_end_of_the_attempt(world: World) -> None:
+    """An attempt that died without a word may send until its invocation's deadline."""
+    world.api.refuse_next = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        world.submit()
+    world.clock.advance(900 + VISIBLE_AFTER.total_seconds() - 1)
+    assert world.settle() == OPEN
+    world.clock.advance(1)
+    assert world.settle() == ABSENT
+
+
+def test_what_the_list_shows_late_is_found(world: World) -> None:
+    """Not listed at first; looked for again until the lag is over."""
+    _lose(world)
+    world.api.unlisted.add("msgbatch_0")
+    world.api.finish()
+    assert world.settle() == OPEN
+    world.api.unlisted.clear()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+def test_what_is_absent_is_sent_once_more(world: World) -> None:
+    """Armed again, the next attempt sends, and its Message Batch is the only one."""
+    _lose(world, arrived=False)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+    assert world.submit().batch_id == "msgbatch_0"
+    assert list(world.api.created) == ["msgbatch_0"]
+
+
+@pytest.mark.parametrize("error", [ApiUnavailable, RateLimited])
+def test_a_list_out_of_reach_says_nothing(world: World, error: type[BatchdropError]) -> None:
+    """Long after the lag, too: only a list that was read to its end can say that there is nothing."""
+    _lose(world, arrived=False)
+    world.clock.advance(86_400)
+    world.api.unreachable = error("later")
+    assert world.settle() == OPEN
+    assert _state(world) == "sent"
+
+
+@pytest.mark.parametrize("error", [ApiUnavailable, RateLimited])
+def test_results_that_cannot_be_read_say_nothing(world: World, error: type[BatchdropError]) -> None:
+    """An ended candidate that cannot be read may be ours."""
+    _lose(world)
+    world.api.finish()
+    world.clock.advance(86_400)
+    world.api.unreadable = error("later")
+    assert world.settle() == OPEN
+    world.api.unreadable = None
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        [],
+        [b"\n"],
+        [b'{"custom_id":"somebody-00000-000000","result":{}}\n'],
+        [b'{"custom_id":"2026'],
+        [b'{"custom_id":"\xff\xfe"}\n'],
+    ],
+    ids=repr,
+)
+def test_results_cut_short_prove_nothing(world: World, spoilt: list[bytes]) -> None:
+    """An answer that holds fewer lines than the Message Batch counts, none of them ours, may go on with ours."""
+    _lose(world)
+    world.api.finish()
+    world.clock.advance(86_400)
+    world.api.spoil = lambda _lines: spoilt
+    assert world.settle() == OPEN
+    assert _state(world) == "sent"
+
+
+def test_one_line_of_ours_is_enough(world: World) -> None:
+    """Lines of nobody may stand before it."""
+    _lose(world)
+    world.api.finish()
+    world.api.spoil = lambda lines: [b'{"custom_id":"somebody-00000-000000","result":{}}\n', lines[0]]
+    assert world.settle().verdict == "accepted"
+
+
+def test_account_trouble_halts_the_job(world: World) -> None:
+    """A key that was revoked between create and look stops all shards."""
+    _lose(world)
+    world.api.unreachable = AccountTrouble("HTTP 401")
+    with pytest.raises(AccountTrouble):
+        world.settle()
+    halt = world.ledger.halted(JOB)
+    assert halt is not None
+    assert (halt.error, halt.reason) == ("AccountTrouble", "HTTP 401")
+    assert _state(world) == "sent"
+
+
+def test_a_halted_job_is_still_settled(world: World) -> None:
+    """What was sent before the halt may be paid for; settling asks nothing new."""
+    _lose(world)
+    world.api.unreachable = AccountTrouble("HTTP 401")
+    with pytest.raises(AccountTrouble):
+        world.settle()
+    world.api.unreachable = None
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+def test_of_two_of_ours_the_one_that_answered_most_is_taken(world: World) -> None:
+    """A late attempt made a second one, and canceled it: the answered one is the submission's."""
+    _lose(world)
+    surplus = world.api.create(create_body(2, job=JOB), timeout=1).id
+    world.api.cancel(surplus)
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+def test_older_message_batches_are_not_looked_at(world: World) -> None:
+    """The list is asked for what was created since the attempt, less the skew between two clocks."""
+    asked: list[datetime] = []
+
+    class Listening(FakeBatchApi):
+        def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+            asked.append(since)
+            return super().created_since(since)
+
+    world.api = Listening()
+    world.api.time = START - CLOCK_SKEW - timedelta(seconds=1)
+    world.api.create(create_body(2, job=JOB), timeout=1)
+    _lose(world, arrived=False)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+    assert asked == [START - CLOCK_SKEW]
+
+
+def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
+    """Between the look and the rearming the attempt's own answer was written: it stays accepted."""
+    _lose(world, arrived=False)
+    [sent] = world.ledger.submissions(JOB)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    list_created = world.api.created_since
+
+    def answer_meanwhile(since: datetime) -> Iterator[MessageBatch]:
+        world.ledger.accept(sent, "msgbatch_late")
+        return list_created(since)
+
+    world.api.created_since = answer_meanwhile  # type: ignore[method-assign]
+    world.settle()
+    assert world.ledger.submission(JOB, 0, 0) == replace(sent, state="accepted", batch_id="msgbatch_late")
+    assert world.submit().batch_id == "msgbatch_late"
+
+
+def _gives_up(world: World) -> str:
+    """Look for the last time; return what the user is told."""
+    with pytest.raises(SubmissionUnsettled) as gave_up:
+        world.settle(is_last=True)
+    assert _state(world) == "sent"
+    return str(gave_up.value)
+
+
+def test_the_last_look_says_what_could_not_be_told(world: World) -> None:
+    """Which Message Batch, why, what that means, and what to do; nothing is sent again, then or later."""
+    _lose(world)
+    said = _gives_up(world)
+    assert "shard 0, round 0" in said
+    assert f"msgbatch_0 (in_progress, created {START.isoformat()})" in said
+    assert "Nothing was sent again, for it may exist and be billed" in said
+    assert f"custom_ids that begin with {JOB}-00000-" in said
+    assert f"`batchdrop resume {JOB}`" in said
+    with pytest.raises(SubmissionUncertain):
+        world.submit()
+    assert world.api.calls == 1
+
+
+def test_what_was_given_up_is_looked_for_again(world: World) -> None:
+    """The resumed job's own looks find it, and it was paid once."""
+    _lose(world)
+    _gives_up(world)
+    world.resume()
+    assert world.settle() == OPEN
+    world.api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+    assert list(world.api.created) == ["msgbatch_0"]
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_last_look_may_tell(world: World, *, arrived: bool) -> None:
+    """It is a look like any other: adopted, or absent."""
+    _lose(world, arrived=arrived)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle(is_last=True) == (Settled("accepted", "msgbatch_0") if arrived else ABSENT)
+
+
+def test_the_last_look_at_a_list_out_of_reach_says_so(world: World) -> None:
+    """No Message Batch to name, but a reason."""
+    _lose(world)
+    world.api.unreachable = ApiUnavailable("HTTP 503: <html>" + "x" * 10_000)
+    said = _gives_up(world)
+    assert "the list of Message Batches cannot be read (ApiUnavailable: HTTP 503" in said
+    assert len(said) < 1_000
+
+
+def test_the_last_look_may_be_too_early(world: World) -> None:
+    """After many lost answers, the last of them just now: what the list does not show yet is not taken for absent."""
+    _lose(world, arrived=False)
+    assert "the list may not show it yet" in _gives_up(world)
+
+
+def test_what_another_attempt_took_is_open(world: World) -> None:
+    """Ours was found, but by then another attempt stands there: the last look does not call that an end, either."""
+    _lose(world)
+    world.api.finish()
+    [sent] = world.ledger.submissions(JOB)
+    list_created = world.api.created_since
+
+    def taken_meanwhile(since: datetime) -> Iterator[MessageBatch]:
+        world.ledger.rearm(sent)
+        world.ledger.begin(replace(sent, attempt="another"))
+        return list_created(since)
+
+    world.api.created_since = taken_meanwhile  # type: ignore[method-assign]
+    assert "msgbatch_0 (ours, but another attempt came between)" in _gives_up(world)
+
+
+def test_many_undecided_are_named_in_part(world: World) -> None:
+    """The reason stands beside every row of the shard: it stays short, however much the API says."""
+    _lose(world)
+    for _ in range(MOST_NAMED + 2):
+        world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.api.finish()
+    world.api.unreadable = ApiUnavailable("x" * 10_000)
+    said = _gives_up(world)
+    assert said.count("msgbatch_") == MOST_NAMED
+    assert "; 3 more. Nothing" in said
+    assert len(said) < MOST_NAMED * (MOST_SAID + 50) + 600
+
+
+class _Elsewhere(FakeBatchApi):
+    """An API that offers some results on another host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elsewhere: set[str] = set()
+
+    def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
+        if batch.id in self.elsewhere:
+            message = f"{batch.id}: results_url points to https://evil.example"
+            raise ResultsForeign(message)
+        yield from super().results(batch)
+
+
+@pytest.mark.parametrize("ours_is_first", [True, False])
+def test_ours_is_adopted_beside_results_on_another_host(world: World, *, ours_is_first: bool) -> None:
+    """Another client's Message Batch with a strange address is not looked into, and ours is found."""
+    world.api = api = _Elsewhere()
+    if not ours_is_first:
+        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+    _lose(world)
+    if ours_is_first:
+        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+    api.finish()
+    assert world.settle() == Settled("accepted", "msgbatch_0" if ours_is_first else "msgbatch_1")
+    assert not any(world.ledger.is_claimed(foreign) for foreign in api.elsewhere)
+
+
+def test_results_on_another_host_are_undecided_to_the_end(world: World) -> None:
+    """They may be ours: nothing is sent, and in the end they are named as the reason."""
+    world.api = api = _Elsewhere()
+    _lose(world)
+    api.elsewhere.add("msgbatch_0")
+    api.finish()
+    world.clock.advance(2 * 86_400)
+    assert world.settle() == OPEN
+    assert "msgbatch_0 (ResultsForeign: msgbatch_0: results_url points to https://evil.example)" in _gives_up(world)
+
+
+def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> None:
+    """On the real adapter: the foreign host is never asked, and ours, on the API's own, is adopted."""
+    _lose(world, arrived=False)
+    asked: list[str] = []
+
+    def shown(batch_id: str, host: str) -> dict[str, object]:
+        url = f"https://{host}/v1/messages/batches/{batch_id}/results"
+        counts = {"succeeded": 2}
+        return {
+            "id": batch_id,
+            "processing_status": "ended",
+            "request_counts": counts,
+            "created_at": START.isoformat(),
+            "results_url": url,
+        }
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.host)
+        if request.url.path.endswith("/results"):
+            return httpx2.Response(200, content=f'{{"custom_id":"{JOB}-00000-000000"}}\n'.encode())
+        page = {"data": [shown("theirs", "evil.example"), shown("ours", "api.test")], "has_more": False}
+        return httpx2.Response(200, content=msgspec.json.encode(page))
+
+    transport = httpx2.MockTransport(answer)
+    world.api = AnthropicBatchApi(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]
+    assert world.settle() == Settled("accepted", "ours")
+    assert asked == ["api.test", "api.test"]

@@ -1,0 +1,366 @@
+"""The API's adapters alone: every way in which a call can go wrong, and what goes over the wire."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from batchdrop.adapters.claude import read_batches
+from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.answers.result import Errored, MessageBatch, RequestCounts, ResultLine
+from batchdrop.errors import (
+    AccountTrouble,
+    ApiUnavailable,
+    BatchdropError,
+    MessageBatchLost,
+    RateLimited,
+    ResultsForeign,
+    ResultsIncomplete,
+    SubmissionRefused,
+    SubmissionUncertain,
+)
+from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
+from tests.bodies import Body, create_body
+
+DAY = 86_400.0
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+MAGIC_ERROR = "[[errored:quota_haze_error]]"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningEmulator]:
+    """One emulator for this module."""
+    with running_emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: RunningEmulator) -> RunningEmulator:
+    """The emulator, with nothing on it."""
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def api(emulator: RunningEmulator) -> AnthropicBatchApi:
+    """The adapter on the emulator."""
+    return AnthropicBatchApi(api_key="sk-test", base_url=emulator.base_url)
+
+
+def _creates(emulator: RunningEmulator) -> list[dict[str, Any]]:
+    return [call for call in emulator.calls() if call["endpoint"] == "batches.create"]
+
+
+def _ended(
+    api: AnthropicBatchApi, emulator: RunningEmulator, *, requests: int = 4, content: str = "hi"
+) -> MessageBatch:
+    batch_id = api.create(create_body(requests, content=content), timeout=5).id
+    emulator.advance(DAY)
+    return api.retrieve(batch_id)
+
+
+CREATE_FAULTS: list[tuple[dict[str, Any], type[BatchdropError]]] = [
+    ({"kind": "accept_then_drop"}, SubmissionUncertain),
+    ({"kind": "drop_before_accept"}, SubmissionUncertain),
+    ({"kind": "accept_then_hang", "seconds": 1}, SubmissionUncertain),
+    ({"kind": "hang_before_accept", "seconds": 1}, SubmissionUncertain),
+    *(({"kind": "error_after_accept", "status": status}, SubmissionUncertain) for status in (500, 502, 503, 504, 529)),
+    *(({"kind": "error_before_accept", "status": status}, SubmissionUncertain) for status in (408, 409, 500, 529)),
+    *(({"kind": "error_before_accept", "status": status}, SubmissionRefused) for status in (400, 404, 413)),
+    *(({"kind": "error_before_accept", "status": status}, AccountTrouble) for status in (401, 402, 403)),
+    ({"kind": "spend_cap"}, AccountTrouble),
+    ({"kind": "rate_limited", "retry_after": 900}, RateLimited),
+    ({"kind": "rate_limited", "retry_after": None}, RateLimited),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), CREATE_FAULTS, ids=[f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in CREATE_FAULTS]
+)
+def test_every_create_fault_has_its_error_and_one_post(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """Each way a create can fail is sorted by what was created, and the create is sent exactly once."""
+    emulator.inject(endpoint="batches.create", **fault)
+    with pytest.raises(error) as caught:
+        api.create(create_body(2), timeout=0.3)
+    assert type(caught.value) is error
+    assert len(_creates(emulator)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [("sk-revoked", "401"), ("sk-unpaid", "402"), ("sk-forbidden", "403")], ids=str
+)
+def test_a_bad_key_is_account_trouble_everywhere(emulator: RunningEmulator, key: str, status: str) -> None:
+    """401, 402 and 403 mean the same for a create and for a look, and the message names the status."""
+    api = AnthropicBatchApi(api_key=key, base_url=emulator.base_url)
+    with pytest.raises(AccountTrouble, match=f"HTTP {status}"):
+        api.create(create_body(1), timeout=5)
+    with pytest.raises(AccountTrouble, match=f"HTTP {status}"):
+        api.retrieve("msgbatch_1")
+
+
+def test_nothing_listens() -> None:
+    """A refused connection sent nothing: the create may be repeated."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        api = AnthropicBatchApi(api_key="sk-test", base_url=address)
+        with pytest.raises(ApiUnavailable):
+            api.create(create_body(1), timeout=5)
+        with pytest.raises(ApiUnavailable):
+            api.retrieve("msgbatch_1")
+
+
+def test_a_create_has_a_content_length(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+    """The body is not sent chunked, and arrives to the byte."""
+    body = create_body(50)
+    api.create(body, timeout=5)
+    [call] = _creates(emulator)
+    assert (call["chunked"], call["bytes_in"]) == (False, body.size)
+
+
+def test_reading_sends_what_the_sdk_sends() -> None:
+    """Key and version are the SDK's business; what goes without it says the same, and a create's type is JSON."""
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(529)
+
+    api = _on(answer)
+    with pytest.raises(SubmissionUncertain):
+        api.create(create_body(1), timeout=5)
+    with pytest.raises(RateLimited):
+        api.retrieve("b")
+    create, look = (request.headers for request in sent)
+    assert create["content-type"] == "application/json"
+    assert "transfer-encoding" not in create
+    assert create["authorization"] == look["authorization"] == "Bearer sk-test"
+    assert create["anthropic-version"] == look["anthropic-version"]
+    assert {str(request.url.copy_with(path="/")) for request in sent} == {"https://api.test/"}
+
+
+def _on(answer: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicBatchApi:
+    return AnthropicBatchApi(api_key="sk-test", base_url="https://api.test", transport=httpx2.MockTransport(answer))
+
+
+UNREADABLE = pytest.mark.parametrize(
+    "answer", [b"", b"<html>", b'{"id":"x"}', b'{"id": 1}', b'{"id":"\xff"}'], ids=repr
+)
+
+
+@UNREADABLE
+def test_an_unreadable_answer_is_uncertain(answer: bytes) -> None:
+    """200 with a body that is no Message Batch: something was created, nobody knows what."""
+    api = _on(lambda _request: httpx2.Response(200, content=answer))
+    with pytest.raises(SubmissionUncertain):
+        api.create(create_body(1), timeout=5)
+
+
+@UNREADABLE
+def test_an_unreadable_answer_to_a_question_is_asked_for_again(answer: bytes) -> None:
+    """What was asked for changed nothing, so it may be asked again."""
+    api = _on(lambda _request: httpx2.Response(200, content=answer))
+    with pytest.raises(ApiUnavailable):
+        api.retrieve("b")
+    with pytest.raises(ApiUnavailable):
+        list(api.created_since(BEGINNING))
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    """Neither a create nor the key goes to another address."""
+    hosts: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        hosts.append(request.url.host)
+        return httpx2.Response(status, headers={"location": "https://elsewhere.test/"})
+
+    with pytest.raises(SubmissionUncertain):
+        _on(answer).create(create_body(1), timeout=5)
+    assert hosts == ["api.test"]
+
+
+def test_a_body_that_breaks_while_it_is_read_is_uncertain(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+    """A store that fails in the middle of a create leaves a create that nobody can vouch for, and no Message Batch."""
+
+    class Breaking(Body):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b'{"requests":['
+            message = "the store is gone"
+            raise OSError(message)
+
+    with pytest.raises(SubmissionUncertain):
+        api.create(Breaking(b"x" * 100), timeout=5)
+    assert emulator.bill() == []
+
+
+READ_FAULTS: list[tuple[dict[str, Any], type[BatchdropError]]] = [
+    ({"kind": "drop_before_accept"}, ApiUnavailable),
+    ({"kind": "accept_then_drop"}, ApiUnavailable),
+    *(({"kind": "error_before_accept", "status": status}, ApiUnavailable) for status in (500, 502, 503, 504)),
+    ({"kind": "error_before_accept", "status": 529}, RateLimited),
+    ({"kind": "error_before_accept", "status": 404}, MessageBatchLost),
+    *(({"kind": "error_before_accept", "status": status}, AccountTrouble) for status in (401, 402, 403)),
+    ({"kind": "spend_cap"}, AccountTrouble),
+    ({"kind": "rate_limited", "retry_after": 900}, RateLimited),
+    ({"kind": "not_found_when_fresh", "seconds": 10 * DAY}, MessageBatchLost),
+]
+READ_IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in READ_FAULTS]
+
+
+@pytest.mark.parametrize(("fault", "error"), READ_FAULTS, ids=READ_IDS)
+def test_every_retrieve_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """Each way a look can fail is sorted by whether looking again helps; the look is not repeated by itself."""
+    batch_id = api.create(create_body(1), timeout=5).id
+    emulator.inject(endpoint="batches.retrieve", **fault)
+    with pytest.raises(error) as caught:
+        api.retrieve(batch_id)
+    assert type(caught.value) is error
+    assert sum(emulator.call_summary()["by_endpoint"]["batches.retrieve"].values()) == 1
+
+
+@pytest.mark.parametrize(("fault", "error"), READ_FAULTS, ids=READ_IDS)
+def test_every_results_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """Results that cannot be had are sorted like looks."""
+    batch = _ended(api, emulator)
+    emulator.inject(endpoint="batches.results", **fault)
+    with pytest.raises(error) as caught:
+        list(api.results(batch))
+    assert type(caught.value) is error
+
+
+def test_a_dropped_download_is_unavailable(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+    """A connection that breaks in the middle of the results is an error, not an end."""
+    batch = _ended(api, emulator, requests=50)
+    emulator.inject("results_dropped")
+    with pytest.raises(ApiUnavailable):
+        list(api.results(batch))
+
+
+@pytest.mark.parametrize("kind", ["results_short", "results_cut_mid_line", "results_doubled", "results_unknown_ids"])
+def test_spoilt_results_are_passed_on(api: AnthropicBatchApi, emulator: RunningEmulator, kind: str) -> None:
+    """A download that ends cleanly looks complete to the adapter: judging it is the use case's business."""
+    batch = _ended(api, emulator)
+    whole = b"".join(api.results(batch))
+    emulator.inject(kind)
+    assert b"".join(api.results(batch)) != whole
+
+
+def test_an_unknown_error_type_is_passed_on(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+    """An error type that nobody knew comes through by name."""
+    batch = _ended(api, emulator, requests=1, content=MAGIC_ERROR)
+    [line] = b"".join(api.results(batch)).splitlines()
+    result = msgspec.json.decode(line, type=ResultLine).result
+    assert isinstance(result, Errored)
+    assert result.error.error.type == "quota_haze_error"
+
+
+def test_results_of_another_host_are_not_fetched(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+    """`results_url` is not the API's own: the key stays at home."""
+    with running_emulator() as foreign:
+        emulator.inject("results_foreign_host", host=foreign.base_url)
+        batch = _ended(api, emulator)
+        assert (batch.results_url or "").startswith(foreign.base_url)
+        with pytest.raises(ResultsForeign):
+            list(api.results(batch))
+        assert foreign.calls() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.test.evil.example/r",
+        "http://api.test/r",
+        "https://api.test:8443/r",
+        "https://api.test@evil.example/r",
+        "https://evil.example/https://api.test/r",
+        "//evil.example/r",
+        "https://[api.test/r",
+    ],
+)
+def test_a_results_url_that_only_looks_like_ours_is_foreign(url: str) -> None:
+    """Scheme, host and port must all be the API's own."""
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(200)
+
+    batch = MessageBatch("b", "ended", RequestCounts(succeeded=1), "2026-11-22T12:00:00Z", results_url=url)
+    with pytest.raises(ResultsForeign):
+        list(_on(answer).results(batch))
+    assert asked == []
+
+
+def test_archived_results_are_incomplete() -> None:
+    """An ended Message Batch without results_url is told from one without results."""
+    batch = MessageBatch("b", "ended", RequestCounts(succeeded=1), "2026-11-22T12:00:00Z")
+    with pytest.raises(ResultsIncomplete, match="results_url"):
+        list(_on(lambda _request: httpx2.Response(200)).results(batch))
+
+
+def test_the_list_goes_over_all_pages(
+    api: AnthropicBatchApi, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven Message Batches on pages of three: each once, newest first; a bound stops before the next page is asked."""
+    monkeypatch.setattr(read_batches, "PAGE", 3)
+    created = []
+    for _ in range(7):
+        created.append(api.create(create_body(1), timeout=5))
+        emulator.advance(60)
+    assert [batch.id for batch in api.created_since(BEGINNING)] == [batch.id for batch in created[::-1]]
+    assert _lists(emulator) == 3
+    since = datetime.fromisoformat(created[5].created_at)
+    assert [batch.id for batch in api.created_since(since)] == [created[6].id, created[5].id]
+    assert _lists(emulator) == 4
+
+
+def _lists(emulator: RunningEmulator) -> int:
+    counted: dict[str, int] = emulator.call_summary()["by_endpoint"]["batches.list"]
+    return sum(counted.values())
+
+
+CALL_FAULTS = [case for case in READ_FAULTS if case[0]["kind"] != "not_found_when_fresh"]
+CALL_IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in CALL_FAULTS]
+
+
+@pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
+def test_every_list_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """A list that cannot be read is never an empty list."""
+    emulator.inject(endpoint="batches.list", **fault)
+    with pytest.raises(error) as caught:
+        list(api.created_since(BEGINNING))
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
+def test_every_cancel_fault_has_its_error(
+    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+) -> None:
+    """A cancel is sorted like a look, for it can be repeated like one."""
+    batch_id = api.create(create_body(1), timeout=5).id
+    emulator.inject(endpoint="batches.cancel", **fault)
+    with pytest.raises(error) as caught:
+        api.cancel(batch_id)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b'{"data": [{}], "has_more": false}'], ids=repr)
+def test_an_unreadable_list_is_unavailable(answer: bytes) -> None:
+    """What is no list says nothing about what was created."""
+    with pytest.raises(ApiUnavailable):
+        list(_on(lambda _request: httpx2.Response(200, content=answer)).created_since(BEGINNING))

@@ -1,0 +1,167 @@
+"""The fleet's rate: never more than permitted, whatever the workers do and whenever they come."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchdrop.live_lane.permits import (
+    ASSUMED_REQUESTS,
+    BURST_SECONDS,
+    COOLDOWN,
+    FIRST_REQUESTS,
+    IDLE_SECONDS,
+    LEAST_PACE,
+    LOT_SECONDS,
+    MOST_ASSUMED,
+    RAMP_SECONDS,
+    RECOVERY_SECONDS,
+    SLOWDOWN,
+    START_PACE,
+    Bucket,
+    Need,
+    PermitState,
+    Typical,
+    Wish,
+    draw,
+    refilled,
+    seconds_to_wait,
+)
+from batchdrop.live_lane.reply import Limits, Room
+
+REQUEST = Need(1.0, 100.0, 50.0)
+FULL = PermitState(1000.0, Bucket(600.0, 0.0), Bucket(6e4, 0.0), Bucket(3e4, 0.0), pace=1.0)
+TOLD = Limits(Room(600.0, 600.0), Room(6e4, 6e4), Room(3e4, 3e4))
+visits = st.lists(
+    st.tuples(
+        st.floats(0, 20),
+        st.integers(0, 200),
+        st.sampled_from([None, None, None, 0.0, 5.0, 70.0]),
+        st.sampled_from([Limits(), TOLD]),
+    ),
+    max_size=60,
+)
+
+
+@given(visits, st.floats(0.05, 1.0))
+def test_never_more_than_permitted(given_visits: list[tuple[float, int, float | None, Limits]], share: float) -> None:
+    """Over any stretch: the share of each limit, one burst, and the one lot that a level may go below zero by."""
+    state, now, got, tokens = FULL, FULL.at, 0, 0.0
+    for seconds, count, refused, limits in given_visits:
+        now += seconds
+        state, lot = draw(state, Wish(count, REQUEST, limits=limits, refused_for=refused), now=now, share=share)
+        assert 0 <= lot <= count
+        got, tokens = got + lot, tokens + lot * REQUEST.input_tokens
+        rate = share * 10.0
+        assert got <= rate * (now - FULL.at + BURST_SECONDS) + math.ceil(rate * LOT_SECONDS) + 1
+        assert tokens <= 100 * (rate * (now - FULL.at + BURST_SECONDS) + math.ceil(rate * LOT_SECONDS) + 1)
+        assert LEAST_PACE <= state.pace <= 1.0
+
+
+@given(visits)
+def test_nobody_asks_before_the_time_is_over(given_visits: list[tuple[float, int, float | None, Limits]]) -> None:
+    """After a refusal no permit is given until its seconds have passed; a shorter one does not end a longer one."""
+    state, now, until = FULL, FULL.at, 0.0
+    for seconds, count, refused, limits in given_visits:
+        now += seconds
+        until = until if refused is None else max(until, now + refused)
+        state, lot = draw(state, Wish(count, REQUEST, limits=limits, refused_for=refused), now=now, share=1.0)
+        assert not (lot and now < until)
+
+
+@given(st.floats(0, 1000), st.floats(-500, 500), st.floats(0, 100), st.floats(0.1, 1))
+def test_after_the_wait_there_is_a_permit(level: float, tokens: float, held: float, pace: float) -> None:
+    """`seconds_to_wait` is never too short, and never much too long."""
+    state = PermitState(
+        1000.0, Bucket(600.0, -level / 50), Bucket(6e4, tokens), Bucket(None), pace=pace, not_before=1000.0 + held
+    )
+    wait = seconds_to_wait(state, now=1000.0, share=1.0)
+    assert draw(state, Wish(1, REQUEST), now=1000.0 + wait + 0.01, share=1.0)[1] == 1
+    assert wait <= held + 10 * (level / 50 + 0.001) / 10 / pace * 10 + 600 / pace
+
+
+def test_a_fleet_that_knows_nothing_asks_a_few() -> None:
+    """The first answers bring the limits; without them it goes at the lowest tier's rate."""
+    state, lot = draw(None, Wish(1000, REQUEST), now=0.0, share=1.0)
+    assert 1 <= lot <= FIRST_REQUESTS
+    assert state.requests.limit is None
+    _, later = draw(state, Wish(1000, REQUEST), now=1.0, share=1.0)
+    assert later <= FIRST_REQUESTS
+
+
+def test_without_headers_the_pace_climbs_to_a_bound() -> None:
+    """It doubles while nobody refuses, and never without end."""
+    state = PermitState(0.0)
+    for second in range(1, 280):
+        state = refilled(state, now=float(second), share=1.0)
+    assert state.pace * ASSUMED_REQUESTS == MOST_ASSUMED
+
+
+def test_limits_are_learned_at_once() -> None:
+    """The first headers set the rate; a limit that others have drained holds the fleet back, too."""
+    state, _ = draw(None, Wish(5, REQUEST), now=0.0, share=0.5)
+    state, _ = draw(state, Wish(0, REQUEST, limits=Limits(Room(6000.0, 5990.0))), now=1.0, share=0.5)
+    assert state.requests.limit == 6000.0
+    state = refilled(state, now=1.0 + RAMP_SECONDS, share=0.5)
+    assert state.requests.level == 50.0 * BURST_SECONDS
+    drained, lot = draw(state, Wish(9, REQUEST, limits=Limits(Room(6000.0, 0.0))), now=40.0, share=0.5)
+    assert (drained.requests.level, lot) == (0.0, 0)
+
+
+def test_a_jam_slows_down_once() -> None:
+    """Many workers report the same jam; the pace falls once in its time, and climbs again."""
+    state = FULL
+    for second in (0.0, 1.0, 2.0, COOLDOWN - 0.1):
+        state, _ = draw(state, Wish(0, REQUEST, refused_for=1.0), now=FULL.at + second, share=1.0)
+    low = FULL.pace * SLOWDOWN
+    assert low <= state.pace <= low + COOLDOWN / RECOVERY_SECONDS
+    assert refilled(state, now=FULL.at + COOLDOWN + RECOVERY_SECONDS, share=1.0).pace == 1.0
+    again, _ = draw(state, Wish(0, REQUEST, refused_for=1.0), now=FULL.at + 2 * COOLDOWN, share=1.0)
+    assert again.pace < state.pace
+
+
+def test_a_lot_is_bounded() -> None:
+    """However much has gathered and is wanted, one worker gets what the fleet may ask in a second."""
+    rested = refilled(FULL, now=FULL.at + 100, share=1.0)
+    assert draw(rested, Wish(1000, REQUEST), now=FULL.at + 100, share=1.0)[1] == 10 * LOT_SECONDS
+
+
+def test_a_request_larger_than_the_bucket_goes_through() -> None:
+    """It leaves a debt that all wait for, and is not refused for ever."""
+    large = Need(1.0, 50_000.0, 10.0)
+    state = refilled(FULL, now=FULL.at + 2, share=0.5)
+    state, lot = draw(state, Wish(3, large), now=FULL.at + 2, share=0.5)
+    assert lot == 1
+    assert seconds_to_wait(state, now=FULL.at + 2, share=0.5) > 90
+
+
+def test_debts_are_paid_first() -> None:
+    """What earlier requests used beyond their charge comes off the next lot."""
+    state = refilled(FULL, now=FULL.at + 2, share=1.0)
+    assert draw(state, Wish(9, REQUEST, owed=Need(0, 5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 0
+    assert draw(state, Wish(9, REQUEST, owed=Need(0, -5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 9
+
+
+def test_a_rested_fleet_starts_gently_again() -> None:
+    """After minutes without a request the ramp begins anew."""
+    assert refilled(FULL, now=FULL.at + IDLE_SECONDS + 1, share=1.0).pace == START_PACE
+
+
+def test_a_clock_that_goes_back_gives_nothing() -> None:
+    """Workers' clocks differ by milliseconds: no level grows twice for the same time."""
+    state = refilled(FULL, now=FULL.at + 1, share=1.0)
+    assert refilled(state, now=FULL.at + 0.5, share=1.0) == state
+
+
+def test_the_typical_request_is_learned() -> None:
+    """Guesses come near to what is really used, whatever the script."""
+    typical = Typical()
+    for _ in range(200):
+        typical.see(300)
+        typical.learn(300, 150, 20)
+    guess = typical.guess(300)
+    assert abs(guess.input_tokens - 150) < 2
+    assert abs(guess.output_tokens - 20) < 2
+    assert abs(typical.need.input_tokens - 150) < 2
