@@ -7,9 +7,11 @@ from datetime import datetime
 
 from batchdrop.admission.admission import Admission
 from batchdrop.admission.batch_queue import QueuePlaces
+from batchdrop.admission.ports import Changed, Result, SharedStates
 from batchdrop.errors import LedgerContended
+from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
-from batchdrop.ports import Changed, Clock, Ledger, ObjectStore, Result, SharedStates
+from batchdrop.ports import Clock, ObjectStore
 
 
 class FakeSharedStates:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from batchdrop.job.job_event import JobEvent
-from batchdrop.ports import EventNotTaken
+from batchdrop.job.ports import EventNotTaken
 
 
 class FakeJobEvents:

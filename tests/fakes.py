@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.result import MessageBatch, RequestCounts
+from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.submission import Halt, ShardFailure, Submission
-from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, RequestBody, Writer
+from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BLOCK = 7  # bytes: so small that lines, characters and rows are cut everywhere

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from batchdrop.job.ports import TaskGone
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned
 from batchdrop.live_lane.reply import Answer, Reply
-from batchdrop.ports import TaskGone
 from tests.fakes import message
 
 PLENTY = {

@@ -19,7 +19,9 @@ CALLS = [(name, state) for name, state, _ in STATES if state["Type"] in {"Task",
 TASK_IDS = [name for name, _ in TASKS]
 TEXT = (ROOT / "statemachines" / "job.asl.yaml").read_text(encoding="utf-8")
 CLASSES = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
-LEAVES = [name for name, kind in CLASSES.items() if not kind.__subclasses__()]
+LEAVES = [
+    name for name, kind in CLASSES.items() if issubclass(kind, errors.BatchdropError) and not kind.__subclasses__()
+]
 
 # What AWS and its SDK call their errors; each is one that a later attempt can mend.
 PASSING = {

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.batch_lane.submit_shard import TIME_TO_RECORD, StoredBody, Submitted
 from batchdrop.errors import (
     AccountTrouble,
@@ -18,7 +19,7 @@ from batchdrop.errors import (
     SubmissionUncertain,
 )
 from batchdrop.job.submission import Halt, Submission
-from batchdrop.ports import ObjectMissing, RequestBody
+from batchdrop.ports import ObjectMissing
 from tests.fakes import START, FakeBatchApi, FakeClock, FakeLedger, FakeObjectStore
 from tests.jobs import JOB, KEYS, World, dropped, reviews
 

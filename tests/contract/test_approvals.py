@@ -10,9 +10,9 @@ from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
+from batchdrop.job.ports import Approvals
 from batchdrop.job.submission import Halt
 from batchdrop.limits import LEDGER_KEPT
-from batchdrop.ports import Approvals
 from tests.approval_fakes import FakeApprovals
 from tests.aws import dynamodb
 from tests.fakes import START

@@ -12,6 +12,7 @@ import pytest
 
 from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
 from batchdrop.answers.result import Canceled, RequestCounts, ResultLine
+from batchdrop.batch_lane.ports import BatchApi
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -22,7 +23,6 @@ from batchdrop.errors import (
     SubmissionUncertain,
 )
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
-from batchdrop.ports import BatchApi
 from tests.bodies import Body, create_body
 from tests.fakes import FakeBatchApi
 

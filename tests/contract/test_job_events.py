@@ -17,7 +17,7 @@ from batchdrop.adapters.aws.eventbridge import TRIES, EventBridgeJobEvents
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsOpenJobs
 from batchdrop.job.job_event import JobEvent, encoded, job_split
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.ports import EventNotTaken, JobEvents, OpenJobs
+from batchdrop.job.ports import EventNotTaken, JobEvents, OpenJobs
 from tests.aws import client
 from tests.event_fakes import FakeJobEvents, FakeOpenJobs
 from tests.fakes import START

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsJobStarter
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.ports import JobStarter
+from batchdrop.job.ports import JobStarter
 from tests.aws import client
 from tests.fakes import START, FakeJobStarter
 

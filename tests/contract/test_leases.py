@@ -11,7 +11,7 @@ from moto import mock_aws
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.lease import Lease
-from batchdrop.ports import Leases
+from batchdrop.live_lane.ports import Leases
 from tests.aws import dynamodb
 from tests.fakes import START
 from tests.live_fakes import FakeLeases

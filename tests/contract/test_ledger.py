@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Halt, ShardFailure, Submission
 from batchdrop.limits import LEDGER_KEPT
-from batchdrop.ports import Ledger
 from tests.aws import dynamodb
 from tests.fakes import START, FakeLedger
 from tests.tables import create_ledger_table

@@ -11,7 +11,7 @@ from moto import mock_aws
 from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.permits import UNSEEN, Bucket, PermitState, Versioned
-from batchdrop.ports import Permits
+from batchdrop.live_lane.ports import Permits
 from tests.aws import dynamodb
 from tests.fakes import START
 from tests.live_fakes import FakePermits

@@ -13,9 +13,10 @@ from moto import mock_aws
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
 from batchdrop.job.job_progress import ShardProgress
+from batchdrop.job.ports import ProgressBoard
 from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.ports import Leases
 from batchdrop.live_lane.slice import names_of_round
-from batchdrop.ports import Leases, ProgressBoard
 from tests.aws import dynamodb
 from tests.fake_board import FakeProgressBoard
 from tests.fakes import START

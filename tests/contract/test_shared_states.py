@@ -9,9 +9,9 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb_states import TRIES, DynamoSharedStates
+from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.errors import LedgerContended
 from batchdrop.limits import LEDGER_KEPT
-from batchdrop.ports import Changed, SharedStates
 from tests.admission_fakes import FakeSharedStates
 from tests.aws import dynamodb
 from tests.fakes import START

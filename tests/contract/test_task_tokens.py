@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from batchdrop.adapters.aws.sqs import SqsQueue
 from batchdrop.adapters.aws.stepfunctions import MAX_CAUSE, StepFunctionsTaskTokens
-from batchdrop.ports import TaskGone, TaskTokens
+from batchdrop.job.ports import TaskGone, TaskTokens
 from tests.aws import client
 from tests.live_fakes import FakeQueue, FakeTaskTokens
 

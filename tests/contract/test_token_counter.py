@@ -14,7 +14,7 @@ import pytest
 from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
-from batchdrop.ports import TokenCounter
+from batchdrop.split.ports import TokenCounter
 from tests.counting_fakes import FakeTokenCounter
 
 Counters = Callable[..., TokenCounter]

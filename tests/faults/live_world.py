@@ -18,8 +18,9 @@ from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases, DynamoPermits
 from batchdrop.adapters.aws.sqs import SqsQueue
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
+from batchdrop.job.ports import TaskTokens
 from batchdrop.live_lane import answer_flushes, answer_requests, plan_slices
-from batchdrop.ports import Leases, MessageApi, Permits, Queue, TaskTokens
+from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
 from batchdrop.settings import Settings
 from tests.faults.actor_loop import ActorLoop
 from tests.faults.api import Claude

@@ -15,8 +15,10 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.ports import BatchApi, RequestBody
 from batchdrop.errors import SubmissionUncertain
-from batchdrop.ports import BatchApi, Formats, Ledger, OutputFormat, PartWriter, RequestBody, Source, Writer
+from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 from tests.faults.run import Report, run
 from tests.faults.schedule import CREATE, Rates, plain

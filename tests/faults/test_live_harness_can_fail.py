@@ -12,10 +12,11 @@ from unittest.mock import patch
 import pytest
 
 from batchdrop.finish.close_job import _Stitch
+from batchdrop.job.ports import TaskTokens
 from batchdrop.live_lane import answer_flushes, answer_requests
 from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.ports import Leases, MessageApi
 from batchdrop.live_lane.reply import Reply
-from batchdrop.ports import Leases, MessageApi, TaskTokens
 from tests.faults.api import Claude
 from tests.faults.live_schedule import HALTED, SMALL, WORKER
 from tests.faults.live_world import JournalStore, LiveWorld, UncollectedWorld

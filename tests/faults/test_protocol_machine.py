@@ -24,11 +24,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.answers.custom_id import CustomId
 from batchdrop.answers.result import MessageBatch, RequestCounts
+from batchdrop.batch_lane.ports import BatchApi, RequestBody
 from batchdrop.batch_lane.settle_submission import settle_submission
 from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.layout import JobKeys
-from batchdrop.ports import BatchApi, Ledger, ObjectStore, RequestBody
+from batchdrop.job.ports import Ledger
+from batchdrop.ports import ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
 from tests.admission_fakes import OpenDoor
 from tests.faults.steps import AnswerLost, Attempt, How

@@ -20,23 +20,12 @@ from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.pages.html_pages import HtmlPages
+from batchdrop.admission.ports import SharedStates
+from batchdrop.batch_lane.ports import BatchApi, MessageBatches
+from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.ports import (
-    Approvals,
-    BatchApi,
-    Clock,
-    Formats,
-    JobEvents,
-    JobStarter,
-    Ledger,
-    MessageBatches,
-    ObjectStore,
-    PageDrawer,
-    Pages,
-    ProgressBoard,
-    SharedStates,
-    TaskTokens,
-)
+from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, ProgressBoard, TaskTokens
+from batchdrop.ports import Clock, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.event_fakes import FakeJobEvents
 from tests.faults.api import START, Claude

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.answers.columns import NewColumns
 from batchdrop.answers.outcome import Outcome, rejected
-from batchdrop.ports import InputFormat, OutputFormat
+from batchdrop.job.ports import InputFormat, OutputFormat
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.reading import rows_in
 from tests.formats.whole import whole_of

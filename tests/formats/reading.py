@@ -12,8 +12,9 @@ from typing import BinaryIO
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.answers.outcome import Outcome, rejected
+from batchdrop.job.ports import InputFormat, OutputFormat
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.ports import InputFormat, OutputFormat, Source
+from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Input, Output
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.whole import whole_of

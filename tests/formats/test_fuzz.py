@@ -14,8 +14,8 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.columns import Column
 from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.errors import UploadRejected
+from batchdrop.job.ports import OutputFormat
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.ports import OutputFormat
 from batchdrop.recipe.recipe import Input, Output
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from batchdrop.finish.write_output import write_output
-from batchdrop.ports import OutputFormat
+from batchdrop.job.ports import OutputFormat
 from tests.fakes import FakeObjectStore
 
 

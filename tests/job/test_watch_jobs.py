@@ -42,7 +42,7 @@ def test_news_that_nobody_takes_are_no_error(refusal: str) -> None:
 
     class Deaf(FakeJobEvents):
         def put(self, event: object) -> None:
-            from batchdrop.ports import EventNotTaken
+            from batchdrop.job.ports import EventNotTaken
 
             raise EventNotTaken(refusal)
 

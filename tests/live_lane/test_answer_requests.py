@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from batchdrop.errors import AccountTrouble, SliceBusy
+from batchdrop.job.ports import TaskGone
 from batchdrop.job.submission import Halt
 from batchdrop.live_lane.answer_flushes import FLUSH_LINES, FLUSH_SECONDS
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS, LEASE_SECONDS, Waiting
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Throttled
 from batchdrop.live_lane.slice import SliceCounts
 from batchdrop.live_lane.slice_asker import MOST_FAILURES, MOST_REFUSALS, OPENING_RESERVE
-from batchdrop.ports import TaskGone
 from tests.fakes import START
 from tests.live_fakes import FakeMessageApi, echoed
 from tests.live_lane.slices import JOB, KEYS, SliceWorld

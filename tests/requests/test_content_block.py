@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.errors import RowRejected
 from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_REQUEST_BYTES
 from batchdrop.requests.content_block import content_block, content_of, url_block
 from batchdrop.requests.image_size import image_size
-from batchdrop.requests.prompt import RowUnaskable
 from tests.documents import FOLDER, document
 
 TYPES = {
@@ -29,7 +29,7 @@ PNG = document("disc.png")
 
 
 def _reason(body: bytes, kind: Literal["document", "image"] | None = None) -> str:
-    with pytest.raises(RowUnaskable) as refused:
+    with pytest.raises(RowRejected) as refused:
         content_block(body, name="f", kind=kind)
     return str(refused.value)
 
@@ -148,10 +148,10 @@ def test_the_largest_document_fits_a_request() -> None:
     ),
 )
 def test_any_bytes_are_taken_or_refused(body: bytes, mark: bytes) -> None:
-    """Nothing but RowUnaskable comes out of damaged files."""
+    """Nothing but RowRejected comes out of damaged files."""
     try:
         content_of(mark + body, name="f")
-    except RowUnaskable:
+    except RowRejected:
         return
 
 
@@ -168,6 +168,6 @@ def test_an_address_is_fetched_by_the_api() -> None:
 )
 def test_other_addresses_are_refused(url: str) -> None:
     """The reason does not repeat the address, which may hold a secret."""
-    with pytest.raises(RowUnaskable, match="https:// addresses only") as refused:
+    with pytest.raises(RowRejected, match="https:// addresses only") as refused:
         url_block(url, "image")
     assert "example" not in str(refused.value)

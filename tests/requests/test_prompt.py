@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.errors import RecipeRejected
-from batchdrop.requests.prompt import Prompt, RowUnaskable
+from batchdrop.errors import RecipeRejected, RowRejected
+from batchdrop.requests.prompt import Prompt
 from tests.strategies import cells
 
 NAME = "recipes/r.yaml"
@@ -18,7 +18,7 @@ def _render(source: str, **row: object) -> str:
 
 
 def _reason(source: str, **row: object) -> str:
-    with pytest.raises(RowUnaskable) as caught:
+    with pytest.raises(RowRejected) as caught:
         _render(source, **row)
     return str(caught.value)
 

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from batchdrop.answers.custom_id import after, prefix
 from batchdrop.answers.shape import answer_shape
-from batchdrop.errors import RecipeRejected
+from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.local.claude_api.params import NEW_VERSION, check_params, read_params
 from batchdrop.recipe.recipe import Attach, Recipe, parse_recipe
 from batchdrop.requests.chunking import ROWS_TOGETHER
 from batchdrop.requests.content_block import content_block
-from batchdrop.requests.prompt import RowUnaskable
 from batchdrop.requests.request import ReadyRequests, RecipeRequests, request_line, request_lines
 from batchdrop.requests.row import Cursor, Row
 from tests.documents import document
@@ -70,7 +69,7 @@ def test_the_largest_request(over: int) -> None:
     if not over:
         assert len(_recipe_params("x" * room)) == MAX_REQUEST_BYTES
         return
-    with pytest.raises(RowUnaskable, match="32,000,001 bytes, the API takes at most 32,000,000"):
+    with pytest.raises(RowRejected, match="32,000,001 bytes, the API takes at most 32,000,000"):
         _recipe_params("x" * (room + 1))
 
 
@@ -95,7 +94,7 @@ def test_ready_params_are_passed_on_to_the_byte(params: str) -> None:
 )
 def test_lines_that_are_no_request_are_rejected(line: str) -> None:
     """A line without both keys, or with other types, is told so."""
-    with pytest.raises(RowUnaskable, match=r"params|no request"):
+    with pytest.raises(RowRejected, match=r"params|no request"):
         _ready_params(line)
 
 
@@ -122,7 +121,7 @@ CACHE = {"type": "ephemeral", "ttl": "1h"}
 def _attach(cell: str, attach: Attach) -> dict[str, Any]:
     if not cell.endswith(".pdf"):
         reason = "no PDF"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return {"type": attach.kind, "source": {"type": "url", "url": f"https://x.test/{cell}"}}
 
 
@@ -227,9 +226,9 @@ def test_a_row_without_its_file_is_unaskable() -> None:
     """An empty cell, no text, or a file that cannot be attached: the row's fault, with the column's name."""
     requests = _requests(attach={"column": "p", "as": "document"})
     for value in ("", " ", None, 5, ["1.pdf"]):
-        with pytest.raises(RowUnaskable, match="column 'p' names no file"):
+        with pytest.raises(RowRejected, match="column 'p' names no file"):
             requests.request(Row("", Cursor(), {"x": "c", "p": value}))
-    with pytest.raises(RowUnaskable, match="no PDF"):
+    with pytest.raises(RowRejected, match="no PDF"):
         requests.request(Row("", Cursor(), {"x": "c", "p": "1.doc"}))
 
 
@@ -284,7 +283,7 @@ def test_a_mapping_is_an_example_of_a_text_answer_too() -> None:
 
 def test_what_the_api_cannot_be_told_is_the_rows_fault() -> None:
     """Half a character that a template makes has no bytes."""
-    with pytest.raises(RowUnaskable, match="UnicodeEncodeError"):
+    with pytest.raises(RowRejected, match="UnicodeEncodeError"):
         _requests(prompt="{{ x }}{{ '\\ud800' }}").request(Row("", Cursor(), {"x": "c"}))
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 
+from batchdrop.errors import RowRejected
 from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES
 from batchdrop.recipe.recipe import Attach
 from batchdrop.requests.content_block import content_block
-from batchdrop.requests.prompt import RowUnaskable
 from batchdrop.split.attachments import Attachments
 from tests.documents import document
 from tests.fakes import FakeObjectStore
@@ -82,7 +82,7 @@ def test_nothing_else_can_be_reached(store: FakeObjectStore, cell: str, reason: 
     """The reason names the column, and says where files go; the store is not asked."""
     asked: list[str] = []
     store.on_read = asked.append
-    with pytest.raises(RowUnaskable, match=f"(?s)^column 'scan': .*{reason}.*put the file under files/ in the bucket"):
+    with pytest.raises(RowRejected, match=f"(?s)^column 'scan': .*{reason}.*put the file under files/ in the bucket"):
         Attachments(store, "bucket")(cell, _attach())
     assert asked == []
 
@@ -100,7 +100,7 @@ def test_nothing_else_can_be_reached(store: FakeObjectStore, cell: str, reason: 
 )
 def test_what_cannot_be_attached_is_told(store: FakeObjectStore, cell: str, reason: str) -> None:
     """With the column, and the object that was meant."""
-    with pytest.raises(RowUnaskable, match=f"^column 'scan': {reason}"):
+    with pytest.raises(RowRejected, match=f"^column 'scan': {reason}"):
         Attachments(store, "bucket")(cell, _attach())
 
 
@@ -115,7 +115,7 @@ def test_a_file_too_large_is_not_read(kind: Literal["document", "image"], most: 
         def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
             raise AssertionError
 
-    with pytest.raises(RowUnaskable, match=f"{most:,} at most"):
+    with pytest.raises(RowRejected, match=f"{most:,} at most"):
         Attachments(Heavy(), "bucket")("a.png", _attach(kind))
 
 

@@ -11,28 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
+from batchdrop.admission.ports import SharedStates
+from batchdrop.batch_lane.ports import BatchApi, MessageBatches
 from batchdrop.errors import AccountTrouble
-from batchdrop.ports import (
-    Approvals,
-    BatchApi,
-    Clock,
-    Formats,
-    JobEvents,
-    JobStarter,
-    Leases,
-    Ledger,
-    MessageApi,
-    MessageBatches,
-    ObjectStore,
-    OpenJobs,
-    PageDrawer,
-    Pages,
-    Permits,
-    ProgressBoard,
-    Queue,
-    SharedStates,
-    TaskTokens,
-)
+from batchdrop.finish.ports import PageDrawer, Pages
+from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, OpenJobs, ProgressBoard, TaskTokens
+from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
+from batchdrop.ports import Clock, ObjectStore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -144,3 +144,7 @@ class InvariantBroken(BatchdropError):
 
 class SplitTooSlow(BatchdropError):
     """An invocation ended without completing a single shard, so going on would never end."""
+
+
+class RowRejected(Exception):  # a fate of one row, caught where rows are read; never leaves the use case
+    """This row cannot become a request; the message is the reason that the user reads."""

@@ -22,11 +22,12 @@ from batchdrop.errors import BudgetReached, InvariantBroken, LedgerContended
 from batchdrop.job.job_files import read_manifest
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.polling import MOST_WAITS, turn_seconds
+from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.prices import effective
-from batchdrop.ports import Clock, Ledger, ObjectStore
+from batchdrop.ports import Clock, ObjectStore
 
 Turn = Literal["queue", "budget"]
 

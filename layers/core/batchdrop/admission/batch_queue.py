@@ -9,8 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from batchdrop.admission.batch_queue_state import Claim, QueueState, Wish, ask, leave, round_name
+from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.limits import QUEUE_PLACE_KEPT
-from batchdrop.ports import Changed, Clock, SharedStates
+from batchdrop.ports import Clock
 
 QUEUE = ("processing_queue", "places")
 SLACK = 180  # seconds that one who waits may be late: a function that is repeated, a start that takes long

@@ -10,7 +10,8 @@ from decimal import Decimal
 import msgspec
 
 from batchdrop.admission.budget import BudgetState, hold, release, settle
-from batchdrop.ports import Changed, Clock, SharedStates
+from batchdrop.admission.ports import Changed, SharedStates
+from batchdrop.ports import Clock
 
 BUDGET = "budget"
 UNDER_WAY = timedelta(hours=26)  # after which nobody waits any more for a round to cost less than it holds

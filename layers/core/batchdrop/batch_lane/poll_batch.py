@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.polling import wait_seconds
-from batchdrop.ports import Clock, Ledger, MessageBatches
+from batchdrop.job.ports import Ledger
+from batchdrop.ports import Clock
 
 POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls take about half an hour
 

@@ -15,6 +15,7 @@ import msgspec
 
 from batchdrop.answers import custom_id
 from batchdrop.answers.result import MessageBatch, ResultId
+from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import (
     ApiUnavailable,
     MessageBatchLost,
@@ -24,9 +25,10 @@ from batchdrop.errors import (
     SubmissionUnsettled,
 )
 from batchdrop.job.halting import halting_on_account_trouble
+from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.submission import Submission
-from batchdrop.ports import Clock, Ledger, MessageBatches
+from batchdrop.ports import Clock
 
 CLOCK_SKEW = timedelta(minutes=5)  # between our clock and the API's
 # Just ended, or cut off: it can be read later. Or it never can, which may be another client's trouble: not yet our end.

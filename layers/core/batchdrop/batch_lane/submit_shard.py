@@ -12,6 +12,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.batch_lane.ports import BatchApi, RequestBody
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -22,8 +23,9 @@ from batchdrop.errors import (
 )
 from batchdrop.job.halting import halting_on_account_trouble, refuse_if_halted
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Submission
-from batchdrop.ports import BatchApi, Clock, Ledger, ObjectStore, RequestBody
+from batchdrop.ports import Clock, ObjectStore
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
 REFUSED_FOR_GOOD = (SubmissionRefused, AccountTrouble)  # the others are tried again soon, and keep their turn

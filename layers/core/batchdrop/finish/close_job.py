@@ -17,26 +17,18 @@ from batchdrop.finish.collect_results import read_kept
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_answers import flushed_lines
+from batchdrop.finish.ports import Pages
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds, formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem, UploadRecord
+from batchdrop.job.ports import Formats, Ledger, OutputFormat
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
-from batchdrop.ports import (
-    Clock,
-    Formats,
-    Guard,
-    Ledger,
-    ObjectChanged,
-    ObjectMissing,
-    ObjectStore,
-    OutputFormat,
-    Pages,
-)
+from batchdrop.ports import Clock, Guard, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.report.summary import (
     CostBlock,
     Fault,

@@ -13,10 +13,12 @@ import msgspec
 
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.budget_ledger import JobBudget
+from batchdrop.admission.ports import SharedStates
 from batchdrop.answers.outcome import COMPLETE_STOPS, failed
 from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.tokens import Lane
 from batchdrop.answers.verdict import Word
+from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.join_shard import PaidLine, join_shard
@@ -25,14 +27,16 @@ from batchdrop.finish.live_answers import flushed_lines, unanswered_lines
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest, shape_of
-from batchdrop.job.lane import LIVE_ROWS, lane_of_leftovers
+from batchdrop.job.lane import lane_of_leftovers
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.ports import Formats, Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
-from batchdrop.ports import Clock, Formats, Ledger, MessageBatches, ObjectStore, SharedStates, Writer
+from batchdrop.ports import Clock, ObjectStore, Writer
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 from batchdrop.report.tally import Tally
+from batchdrop.settings import LIVE_ROWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import logging
 
 import msgspec
 
+from batchdrop.finish.ports import Pages
 from batchdrop.job.manifest import Manifest
-from batchdrop.ports import Guard, ObjectStore, Pages
+from batchdrop.ports import Guard, ObjectStore
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import Summary
 

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from batchdrop.ports import Clock, PageDrawer, ProgressBoard
+from batchdrop.finish.ports import PageDrawer
+from batchdrop.job.ports import ProgressBoard
+from batchdrop.ports import Clock
 
 EVERY = timedelta(seconds=20)  # at most so often is a job's page drawn, however many know of news
 

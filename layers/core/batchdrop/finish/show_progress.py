@@ -8,13 +8,15 @@ from datetime import datetime
 from functools import partial
 
 from batchdrop.finish.job_pages import STATUS
+from batchdrop.finish.ports import Pages
 from batchdrop.finish.request_page import EVERY
 from batchdrop.job.job_files import read_manifest
 from batchdrop.job.job_progress import JobProgress, ShardProgress
 from batchdrop.job.latest_writer import refuse_if_begun_since
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.ports import Ledger, ProgressBoard
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.ports import Clock, Ledger, ObjectStore, Pages, ProgressBoard
+from batchdrop.ports import Clock, ObjectStore
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from batchdrop.job.job_files import answered_rounds, formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, MapItem, UploadRecord
+from batchdrop.job.ports import Approvals, Formats, Ledger
 from batchdrop.job.sample import (
     SAMPLE_SHARD,
     Projection,
@@ -35,7 +36,7 @@ from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import dollars
-from batchdrop.ports import Approvals, Clock, Formats, Guard, Ledger, ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.ports import Clock, Guard, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.recipe.recipe import Recipe, Sample
 from batchdrop.report.summary import fault_of, tally_block
 from batchdrop.report.tally import Tally

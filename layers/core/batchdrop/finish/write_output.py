@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batchdrop.job.ports import Frame, OutputFormat
 from batchdrop.job.stored_source import StoredSource
-from batchdrop.ports import Frame, Guard, ObjectStore, OutputFormat
+from batchdrop.ports import Guard, ObjectStore
 
 
 def write_output(output: OutputFormat, key: str, part_keys: Sequence[str], *, store: ObjectStore, guard: Guard) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from batchdrop.job.await_approval import wake_waiting
-from batchdrop.ports import Approvals, TaskTokens
+from batchdrop.job.ports import Approvals, TaskTokens
 
 
 @dataclass(frozen=True, slots=True)

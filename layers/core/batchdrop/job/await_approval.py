@@ -6,7 +6,8 @@ bell that rings for nothing, or twice, does no harm, and one that is lost can be
 
 from __future__ import annotations
 
-from batchdrop.ports import Approvals, Clock, Ledger, TaskGone, TaskTokens
+from batchdrop.job.ports import Approvals, Ledger, TaskGone, TaskTokens
+from batchdrop.ports import Clock
 
 
 def await_approval(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Submission
 from batchdrop.limits import RESULTS_KEPT, UNCOLLECTED_WARNING
-from batchdrop.ports import Clock, Ledger
+from batchdrop.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batchdrop.errors import AccountTrouble, BatchdropError, BudgetReached, JobCanceled
+from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Halt
-from batchdrop.ports import Clock, Ledger
+from batchdrop.ports import Clock
 
 _ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in (JobCanceled, BudgetReached)}
 

@@ -13,8 +13,9 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape, answer_shape, sche
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest
+from batchdrop.job.ports import Formats, InputFormat, OutputFormat
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.ports import Formats, InputFormat, ObjectMissing, ObjectStore, OutputFormat
+from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.recipe.recipe import Input, Output, Recipe, parse_recipe
 
 

@@ -8,8 +8,6 @@ from batchdrop.answers.tokens import Lane
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.recipe import Recipe
 
-LIVE_ROWS = 200  # ours: so few answers cost less in the live lane than anybody's waiting for a Message Batch
-
 
 def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int) -> Lane:
     """Return the lane of a job's first round; `live_rows` is the stack's own limit for `lane: auto`."""

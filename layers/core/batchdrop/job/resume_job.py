@@ -3,7 +3,7 @@
 import msgspec
 
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.ports import JobStarter, Ledger
+from batchdrop.job.ports import JobStarter, Ledger
 
 
 def resume_job(last: UploadRecord, *, ledger: Ledger, jobs: JobStarter) -> UploadRecord:

@@ -1,8 +1,8 @@
 """An upload arrives: start its job, once, however often S3 says so."""
 
 from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.ports import JobStarter
 from batchdrop.job.upload import Upload, is_in_inbox
-from batchdrop.ports import JobStarter
 
 
 def start_job(upload: Upload, *, jobs: JobStarter) -> UploadRecord | None:

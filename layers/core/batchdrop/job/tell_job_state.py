@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchdrop.job.job_event import JobEvent
-from batchdrop.ports import EventNotTaken, JobEvents
+from batchdrop.job.ports import EventNotTaken, JobEvents
 
 
 def tell_job_state(event: JobEvent, *, events: JobEvents) -> str:

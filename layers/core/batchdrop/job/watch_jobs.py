@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchdrop.ports import Clock, OpenJobs
+from batchdrop.job.ports import OpenJobs
+from batchdrop.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

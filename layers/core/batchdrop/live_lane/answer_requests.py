@@ -19,13 +19,15 @@ from uuid import uuid4
 
 from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.ports import Ledger, TaskGone
 from batchdrop.job.submission import Halt
 from batchdrop.live_lane.answer_flushes import Flushes, Offload, flushed
 from batchdrop.live_lane.fleet_permits import FleetPermits
 from batchdrop.live_lane.lease import Lease
+from batchdrop.live_lane.ports import Leases, MessageApi
 from batchdrop.live_lane.slice import Slice, SliceCounts
 from batchdrop.live_lane.slice_asker import LEASE_MARGIN, OPENING_RESERVE, SliceAsker
-from batchdrop.ports import Clock, Leases, Ledger, MessageApi, ObjectStore, TaskGone
+from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.stored_request import StoredRequest, stored_request
 
 LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later

@@ -24,8 +24,9 @@ from batchdrop.live_lane.permits import (
     draw,
     seconds_to_wait,
 )
+from batchdrop.live_lane.ports import Permits
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled, limits_of
-from batchdrop.ports import Clock, Permits
+from batchdrop.ports import Clock
 
 LEAD = 1.5  # a lot is to last until the next one has come
 STALE_SECONDS = 1.5  # a view older than this is compared with the ledger's, also when it promises nothing

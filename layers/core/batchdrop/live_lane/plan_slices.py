@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from batchdrop.admission.admission import Admission, MustWait
 from batchdrop.job.halting import refuse_if_halted
 from batchdrop.job.layout import JobKeys
-from batchdrop.ports import Ledger, ObjectStore
+from batchdrop.job.ports import Ledger
+from batchdrop.ports import ObjectStore
 
 SLICE_REQUESTS = 1_000  # some seven seconds of one worker's work at 1.2 s an answer; few state transitions a row
 SLICE_BYTES = 8_000_000  # a worker holds its slice in memory

@@ -10,21 +10,12 @@ import msgspec
 
 from batchdrop.errors import BatchdropError, SliceBusy
 from batchdrop.job.halting import halting_on_account_trouble
+from batchdrop.job.ports import Ledger, TaskGone, TaskTokens
 from batchdrop.live_lane.answer_requests import Answered, Waiting, answer_requests
 from batchdrop.live_lane.fleet_permits import FleetPermits
+from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
 from batchdrop.live_lane.slice import SliceCounts, SliceTask
-from batchdrop.ports import (
-    Clock,
-    Leases,
-    Ledger,
-    MessageApi,
-    ObjectMissing,
-    ObjectStore,
-    Permits,
-    Queue,
-    TaskGone,
-    TaskTokens,
-)
+from batchdrop.ports import Clock, ObjectMissing, ObjectStore
 
 Outcome = Literal["done", "handed back", "failed", "gone"]
 

@@ -15,9 +15,10 @@ from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.answer_flushes import Flushes
 from batchdrop.live_lane.fleet_permits import FleetPermits, ModelPermits
 from batchdrop.live_lane.permits import Need
+from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
 from batchdrop.live_lane.result_line import errored_line, succeeded_line, usage_of
-from batchdrop.ports import Clock, MessageApi
+from batchdrop.ports import Clock
 from batchdrop.requests.stored_request import StoredRequest
 
 REQUEST_SECONDS = 600.0  # the API's own limit for an answer that is not streamed

@@ -7,9 +7,9 @@ from base64 import b64encode
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from batchdrop.errors import RowRejected
 from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_TITLE_CHARS
 from batchdrop.requests.image_size import image_size
-from batchdrop.requests.prompt import RowUnaskable
 
 Kind = Literal["document", "image"]
 
@@ -40,7 +40,7 @@ class Content(NamedTuple):
 def content_block(body: bytes, *, name: str, kind: Kind | None) -> dict[str, Any]:
     """Return the `document` or `image` block of a file, as Messages takes it; `kind` None takes whatever it is.
 
-    `name` becomes a text's title. Raises RowUnaskable for a file that the API would refuse: empty, too large, of
+    `name` becomes a text's title. Raises RowRejected for a file that the API would refuse: empty, too large, of
     another kind or type, encrypted.
     """
     return content_of(body, name=name, kind=kind).block
@@ -53,7 +53,7 @@ def content_of(body: bytes, *, name: str, kind: Kind | None = None) -> Content:
     found: Kind = "image" if media_type.startswith("image/") else "document"
     if kind is not None and found != kind:
         reason = f"it is {_called(media_type)}, and the recipe attaches it `as: {kind}`; write `as: {found}`"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     check_size(len(body), found)
     if media_type == TEXT:
         return Content(TEXT, _text_block(body, name))
@@ -66,10 +66,10 @@ def content_of(body: bytes, *, name: str, kind: Kind | None = None) -> Content:
 
 
 def url_block(url: str, kind: Kind) -> dict[str, Any]:
-    """Return the block of a file that the API fetches itself. Raises RowUnaskable for what is no https:// address."""
+    """Return the block of a file that the API fetches itself. Raises RowRejected for what is no https:// address."""
     if not is_https(url):
         reason = "the API fetches https:// addresses only, with a host and no spaces; put the file under files/ instead"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return {"type": kind, "source": {"type": "url", "url": url}}
 
 
@@ -85,16 +85,16 @@ def is_https(url: str) -> bool:
 
 
 def check_size(size: int, kind: Kind | None) -> None:
-    """Raise RowUnaskable for a file that is empty, or larger than any block of that kind (None: of any kind)."""
+    """Raise RowRejected for a file that is empty, or larger than any block of that kind (None: of any kind)."""
     if not size:
         reason = "the file is empty"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     most = MAX_IMAGE_BYTES if kind == "image" else MAX_DOCUMENT_BYTES
     if size > most:
         fix = "make the image smaller" if kind == "image" else "split or shrink it"
         what = "an image" if kind == "image" else "a file"
         reason = f"the file has {size:,} bytes, {what} may have {most:,} at most (base64 adds a third); {fix}"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
 
 
 def _media_type(body: bytes) -> str:
@@ -111,7 +111,7 @@ def _media_type(body: bytes) -> str:
         reason = "it is a ZIP archive, or an Office document, which is one inside; save documents as PDF"
     else:
         reason = f"its first bytes are of no type that can be asked about ({READABLE}); save it as one of these"
-    raise RowUnaskable(reason)
+    raise RowRejected(reason)
 
 
 def _called(media_type: str) -> str:
@@ -133,19 +133,19 @@ def _text_block(body: bytes, name: str) -> dict[str, Any]:
     text = _text_of(body)
     if text is None or not text.strip():
         reason = "the file is blank; the API refuses empty documents"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     source = {"type": "text", "media_type": TEXT, "data": text}
     title = name.strip()[:MAX_TITLE_CHARS]
     return {"type": "document", "source": source, **({"title": title} if title else {})}
 
 
 def _refuse_encrypted(body: bytes) -> None:
-    """Raise RowUnaskable where the trailer that readers start from, or the last one, names an encryption."""
+    """Raise RowRejected where the trailer that readers start from, or the last one, names an encryption."""
     places = _PLACE_OF_TRAILER.findall(body, max(0, len(body) - 1024))
     starts = [int(places[-1])] if places else []
     if any(_ENCRYPTED.search(_trailer(body, start)) for start in (*starts, body.rfind(b"trailer"))):
         reason = "the PDF is encrypted, which the API refuses; save it without a password or restrictions"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
 
 
 def _trailer(body: bytes, start: int) -> bytes:
@@ -160,4 +160,4 @@ def _refuse_wide(body: bytes, media_type: str) -> None:
     width, height = image_size(body, media_type)
     if max(width, height) > MAX_IMAGE_SIDE:
         reason = f"the image is {width} x {height} pixels, the API takes at most {MAX_IMAGE_SIDE} a side; scale it down"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)

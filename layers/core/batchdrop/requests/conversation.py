@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from batchdrop.answers.shape import AnswerInvalid, AnswerShape
-from batchdrop.errors import RecipeRejected
+from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.recipe.recipe import Example, Recipe
 from batchdrop.recipe.words import kind
-from batchdrop.requests.prompt import Prompt, RowUnaskable
+from batchdrop.requests.prompt import Prompt
 
 Message = dict[str, Any]  # as the API takes it: {"role", "content"}
 
@@ -48,7 +48,7 @@ class Conversation:
         where = f"{self._name}: example {number}"
         try:
             asked = [{"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns]
-        except RowUnaskable as unaskable:
+        except RowRejected as unaskable:
             message = f"{where}: its row does not fit the prompt: {unaskable}"
             raise RecipeRejected(message) from unaskable
         return [*asked, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
@@ -63,7 +63,7 @@ def _keyed(recipe: Recipe) -> list[tuple[str, Any]]:
 def _constant(prompt: Prompt, name: str) -> str:
     try:
         return prompt.render({})
-    except RowUnaskable as unaskable:
+    except RowRejected as unaskable:
         message = f"{name}: key '{prompt.key}': {unaskable}"
         raise RecipeRejected(message) from unaskable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct, error
 
-from batchdrop.requests.prompt import RowUnaskable
+from batchdrop.errors import RowRejected
 
 _PNG = Struct(">16xII")  # behind the signature, and IHDR's length and name
 _GIF = Struct("<6xHH")
@@ -17,14 +17,14 @@ _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # those three are 
 
 
 def image_size(body: bytes, media_type: str) -> tuple[int, int]:
-    """Return width and height in pixels. Raises RowUnaskable for a header that is cut or damaged."""
+    """Return width and height in pixels. Raises RowRejected for a header that is cut or damaged."""
     try:
         width, height = _READERS[media_type](body)
     except (error, IndexError):
         width, height = 0, 0
     if not width or not height:
         reason = "the image is cut or damaged: its header gives no width and height; save it again"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return width, height
 
 

@@ -9,14 +9,10 @@ import jinja2
 import jinja2.meta
 from jinja2 import nodes
 
-from batchdrop.errors import RecipeRejected
+from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.requests.sandbox import Sandbox, variables
 
 ROW = "row"  # {{ row["any column name"] }} reaches columns whose names are no identifiers
-
-
-class RowUnaskable(Exception):  # a fate of one row, caught where rows are read; never leaves the use case
-    """This row cannot become a request; the message is the reason that the user reads."""
 
 
 class Prompt:
@@ -55,13 +51,13 @@ class Prompt:
             raise RecipeRejected(message)
 
     def render(self, cells: Mapping[str, Any]) -> str:
-        """Fill the prompt with one row. Raises RowUnaskable with the reason."""
+        """Fill the prompt with one row. Raises RowRejected with the reason."""
         text = self._filled(cells)
         if text is None:
             text = self._rendered(cells)
         if not text or text.isspace():
             reason = f"{self._called} is blank for this row; the API refuses empty messages"
-            raise RowUnaskable(reason)
+            raise RowRejected(reason)
         return text
 
     def render_all(self, rows: Iterable[Mapping[str, Any]]) -> list[str] | None:
@@ -90,12 +86,12 @@ class Prompt:
             text.encode()  # a template can write half a character ('\\ud800'), which has no bytes
         except jinja2.UndefinedError as error:
             reason = f"{self._called} needs what this row does not have: {error.message} (columns: {', '.join(cells)})"
-            raise RowUnaskable(reason) from error
+            raise RowRejected(reason) from error
         except Exception as error:  # a template can raise anything (1/0, bad filter argument); the row bears it
             # The error's own text may quote the row, and reasons can end up in logs.
             kind = type(error).__name__
             reason = f"{self._called} cannot be filled with this row ({kind}); check its filters and types"
-            raise RowUnaskable(reason) from error
+            raise RowRejected(reason) from error
         return text
 
 

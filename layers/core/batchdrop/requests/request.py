@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape
+from batchdrop.errors import RowRejected
 from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.recipe.recipe import Attach, Recipe, System
 from batchdrop.requests.chunking import BYTES_TOGETHER, ROWS_TOGETHER
 from batchdrop.requests.conversation import Conversation, Message
-from batchdrop.requests.prompt import RowUnaskable
 from batchdrop.requests.row import Row
 
 _TAIL = b"}]}"
@@ -43,7 +43,7 @@ class RequestSource(Protocol):
         """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
 
     def request(self, row: Row) -> Request:
-        """Return a row's request. Raises RowUnaskable with the reason."""
+        """Return a row's request. Raises RowRejected with the reason."""
 
     def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
         """Return what `request` would for each row, the params and the rows' own words apart, many times faster.
@@ -56,7 +56,7 @@ class Attacher(Protocol):
     """What turns a cell that names a file into a content block."""
 
     def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
-        """Return the block, as Messages takes it (`document` or `image`). Raises RowUnaskable with the reason."""
+        """Return the block, as Messages takes it (`document` or `image`). Raises RowRejected with the reason."""
 
 
 class RecipeRequests:
@@ -97,7 +97,7 @@ class RecipeRequests:
         return b'""'.join((*self._pieces, _TAIL))
 
     def request(self, row: Row) -> Request:
-        """Return a row's request. Raises RowUnaskable."""
+        """Return a row's request. Raises RowRejected."""
         said = [prompt.render(row.cells) for prompt in self._prompts]
         contents = list(map(self._encode, said))
         if row.content or self._attached:
@@ -135,7 +135,7 @@ class RecipeRequests:
         cell = row.cells.get(attach.column)
         if not isinstance(cell, str) or not cell.strip():
             reason = f"column '{attach.column}' names no file to attach"
-            raise RowUnaskable(reason)
+            raise RowRejected(reason)
         return self._attacher(cell, attach)
 
 
@@ -157,15 +157,15 @@ class ReadyRequests:
         self._decoder = msgspec.json.Decoder(ReadyRequest)
 
     def request(self, row: Row) -> Request:
-        """Return the line's own request. Raises RowUnaskable when the line is none."""
+        """Return the line's own request. Raises RowRejected when the line is none."""
         try:
             params = bytes(self._decoder.decode(row.raw).params)
         except msgspec.DecodeError as error:
             reason = f'the line is no request {{"custom_id": …, "params": {{…}}}}: {error}'
-            raise RowUnaskable(reason) from error
+            raise RowRejected(reason) from error
         if not params.startswith(b"{"):
             reason = "'params' is not an object"
-            raise RowUnaskable(reason)
+            raise RowRejected(reason)
         return Request(_within_limit(params), "")  # whoever counts them reads them whole
 
     def requests(self, rows: Sequence[Row]) -> None:
@@ -186,7 +186,7 @@ def request_lines(own_ids: str, numbered: Iterable[tuple[int, bytes]]) -> list[b
 def _within_limit(params: bytes) -> bytes:
     if len(params) > MAX_REQUEST_BYTES:
         reason = f"the request has {len(params):,} bytes, the API takes at most {MAX_REQUEST_BYTES:,}; shorten the row"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return params
 
 

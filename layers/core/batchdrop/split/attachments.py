@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from batchdrop.errors import RowRejected
 from batchdrop.ports import ObjectMissing
 from batchdrop.recipe.recipe import Attach
 from batchdrop.requests.content_block import check_size, content_block, url_block
-from batchdrop.requests.prompt import RowUnaskable
 
 FILES = "files/"
 MAX_KEY_BYTES = 1_024  # S3: a key is at most 1,024 bytes of UTF-8
@@ -43,16 +43,16 @@ class Attachments:
         self._claim = claim
 
     def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
-        """Return the content block of a cell. Raises RowUnaskable with the reason."""
+        """Return the content block of a cell. Raises RowRejected with the reason."""
         named = cell.strip()
         try:
             scheme = _SCHEME.match(named)
             if scheme is not None and scheme[1].lower() != "s3":
                 return url_block(scheme[0].lower() + named[scheme.end() :], attach.kind)
             return self._stored(files_key(named, self._bucket), attach)
-        except RowUnaskable as unaskable:
+        except RowRejected as unaskable:
             reason = f"column '{attach.column}': {unaskable}"
-            raise RowUnaskable(reason) from unaskable
+            raise RowRejected(reason) from unaskable
 
     def _stored(self, key: str, attach: Attach) -> dict[str, Any]:
         try:
@@ -60,10 +60,10 @@ class Attachments:
             return content_block(body, name=key.removeprefix(FILES), kind=attach.kind)
         except ObjectMissing as missing:
             reason = f"there is no object {key}; put the file there, or mend the cell"
-            raise RowUnaskable(reason) from missing
-        except RowUnaskable as unaskable:
+            raise RowRejected(reason) from missing
+        except RowRejected as unaskable:
             reason = f"{key}: {unaskable}"
-            raise RowUnaskable(reason) from unaskable
+            raise RowRejected(reason) from unaskable
 
     def _read(self, key: str, attach: Attach) -> bytes:
         size = self._store.size(key)
@@ -73,21 +73,21 @@ class Attachments:
 
 
 def files_key(named: str, bucket: str) -> str:
-    """Return the key under `files/` that a cell means. Raises RowUnaskable for any other place, and for a blank cell.
+    """Return the key under `files/` that a cell means. Raises RowRejected for any other place, and for a blank cell.
 
     `a.pdf`, `files/a.pdf` and `s3://<bucket>/files/a.pdf` are the same object.
     """
     fix = f"put the file under {FILES} in the bucket, and write its name there"
     if not named:
         reason = f"the cell is blank and names no file; {fix}, or remove the row"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     key = _key(named, bucket, fix)
     if any(part in {"", ".", ".."} for part in key.split("/")) or not key.isprintable():
         reason = f"'.', '..', empty folder names and control characters are not allowed in a file's name; {fix}"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     if len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES:
         reason = f"the cell is longer than a file's name can be; {fix}"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return key
 
 
@@ -98,8 +98,8 @@ def _key(named: str, bucket: str, fix: str) -> str:
     owner, _, key = named[scheme.end() :].partition("/")
     if owner != bucket:
         reason = f"it is in another bucket, which is out of reach; {fix}"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     if not key.startswith(FILES):
         reason = f"only what is under {FILES} in the bucket can be attached; {fix}"
-        raise RowUnaskable(reason)
+        raise RowRejected(reason)
     return key

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from batchdrop.job.job_files import formats_of, reader_of, shape_of
-from batchdrop.job.lane import LIVE_ROWS, lane_of_job
+from batchdrop.job.lane import lane_of_job
 from batchdrop.job.manifest import Manifest
+from batchdrop.job.ports import Formats
 from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.estimate import Estimate
-from batchdrop.ports import Formats, Source
+from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.dedupe import Twins, is_deduped
 from batchdrop.requests.request import Attacher
 from batchdrop.requests.row import Cursor
+from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
 from batchdrop.split.rows_to_send import AskedRows, asked_rows, note_columns, request_source

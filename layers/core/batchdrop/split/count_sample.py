@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from batchdrop.errors import RateLimited
 from batchdrop.money.estimate import INPUT_BAND
 from batchdrop.money.prompt_tokens import request_size
-from batchdrop.ports import TokenCounter
+from batchdrop.split.ports import TokenCounter
 
 AT_ONCE = 8  # calls under way
 LEAST_BAND = 0.02  # ours: the API calls its own counts an estimate, and bills what it counts later

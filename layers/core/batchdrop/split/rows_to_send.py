@@ -9,14 +9,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from batchdrop.answers.columns import Column
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import RowRejected, UploadRejected
 from batchdrop.job.job_files import formats_of, shape_of
 from batchdrop.job.manifest import Manifest
+from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.ports import Formats, InputFormat
 from batchdrop.requests.chunking import ROWS_TOGETHER, gathered
 from batchdrop.requests.columns_seen import ColumnsSeen
-from batchdrop.requests.prompt import RowUnaskable
 from batchdrop.requests.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
 from batchdrop.requests.row import Row
 from batchdrop.split.prefetch import LookAhead, Room
@@ -161,7 +160,7 @@ def _asked(source: RequestSource, row: Row) -> _AskedRow:
         return _AskedRow(row, None, "", row.error)
     try:
         return _AskedRow(row, *source.request(row), None)
-    except RowUnaskable as unaskable:
+    except RowRejected as unaskable:
         return _AskedRow(row, None, "", str(unaskable))
 
 

@@ -11,8 +11,9 @@ import msgspec
 from batchdrop.answers import custom_id
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
+from batchdrop.job.ports import InputFormat, Sidecar
 from batchdrop.money.estimate import Estimate
-from batchdrop.ports import InputFormat, ObjectStore, Sidecar, Writer
+from batchdrop.ports import ObjectStore, Writer
 from batchdrop.requests.request import request_lines
 from batchdrop.requests.row import StoredRow
 from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL

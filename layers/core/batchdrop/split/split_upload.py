@@ -18,9 +18,10 @@ from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.worst_case import shard_most
 from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
-from batchdrop.job.lane import LIVE_ROWS, deadline_of, lane_of_job
+from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, MapItem, UploadRecord
+from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.stored_source import UploadSource
@@ -28,12 +29,13 @@ from batchdrop.job.upload import InboxKey, parse_inbox_key
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.money.answer_weight import weigher
 from batchdrop.money.prices import PRICES_KEY
-from batchdrop.ports import Clock, Formats, InputFormat, ObjectStore
+from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.chunking import ROWS_TOGETHER
 from batchdrop.requests.dedupe import Twins, is_deduped
 from batchdrop.requests.request import ReadyRequest
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
+from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive

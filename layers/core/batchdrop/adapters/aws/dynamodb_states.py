@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr
 
+from batchdrop.admission.ports import Changed, Result
 from batchdrop.errors import LedgerContended
 from batchdrop.limits import LEDGER_KEPT
-from batchdrop.ports import Changed, Result
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

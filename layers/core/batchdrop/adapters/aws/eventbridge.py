@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchdrop.job.job_event import DETAIL_TYPE, SOURCE, JobEvent, encoded
-from batchdrop.ports import EventNotTaken
+from batchdrop.job.ports import EventNotTaken
 
 TRIES = 3  # of an entry that EventBridge answers with an error of its own, beside the SDK's retries of the call
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.ports import TaskGone
+from batchdrop.job.ports import TaskGone
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -16,8 +16,8 @@ import msgspec
 from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED
 from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpMessageBatches, told_of
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.errors import ApiUnavailable, SubmissionRefused, SubmissionUncertain
-from batchdrop.ports import RequestBody
 
 # Nobody knows what the answer was: it did not come, or it cannot be read.
 _LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)

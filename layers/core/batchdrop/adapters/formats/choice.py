@@ -26,8 +26,8 @@ from batchdrop.adapters.formats.xlsx.input import XlsxInput
 from batchdrop.adapters.formats.xlsx.output import XlsxOutput
 from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.errors import UploadRejected
+from batchdrop.job.ports import InputFormat, OutputFormat
 from batchdrop.job.upload import InboxKey
-from batchdrop.ports import InputFormat, OutputFormat
 from batchdrop.recipe.recipe import FormatName, Input, Output
 
 _BY_EXTENSION: dict[str, FormatName] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from batchdrop.cli.run.service import Service
-from batchdrop.ports import TokenCounter
+from batchdrop.split.ports import TokenCounter
 
 EMULATOR_KEY = "sk-emulator"  # it takes any
 

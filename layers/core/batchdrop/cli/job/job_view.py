@@ -16,8 +16,8 @@ from batchdrop.cli.job.documents import SplitSoFar, read_split
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
+from batchdrop.job.ports import Approvals
 from batchdrop.job.submission import Halt, ShardFailure, Submission
-from batchdrop.ports import Approvals
 from batchdrop.report.tally import Tally
 
 

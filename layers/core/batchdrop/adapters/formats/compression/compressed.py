@@ -9,7 +9,8 @@ from typing import Any
 from batchdrop.adapters.formats.compression.compression import compressed, compressing, decompressed
 from batchdrop.adapters.formats.compression.decoders import Kind
 from batchdrop.adapters.formats.text.text_output import Assembled, Framed
-from batchdrop.ports import Assemble, Frame, InputFormat, PartWriter, Sidecar, Source, Writer
+from batchdrop.job.ports import Assemble, Frame, InputFormat, PartWriter, Sidecar
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import Cursor, Row
 
 

@@ -16,7 +16,8 @@ from batchdrop.adapters.formats.csv.input import CsvInput
 from batchdrop.adapters.formats.text.encodings import Encoding, encode, encoder
 from batchdrop.answers.columns import NewColumns
 from batchdrop.answers.outcome import Outcome
-from batchdrop.ports import Frame, InputFormat, Source, Writer
+from batchdrop.job.ports import Frame, InputFormat
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 # What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from batchdrop.adapters.formats.files.zip_members import MemberBroken, ZipMembers, is_zip
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import RowRejected, UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.content_block import check_size, content_of
-from batchdrop.requests.prompt import RowUnaskable
 from batchdrop.requests.row import Cursor, Row
 
 
@@ -63,7 +62,7 @@ class FilesInput:
         try:
             check_size(size, None)
             return _row(place, b"".join(source.blocks()))
-        except RowUnaskable as unaskable:
+        except RowRejected as unaskable:
             return _reject(place, size, str(unaskable))
 
     def _members(self, source: Source, start: Cursor) -> Generator[Row, None, None]:
@@ -74,7 +73,7 @@ class FilesInput:
                 try:
                     check_size(member.size, None)
                     yield _row(place, members.read(member))
-                except (RowUnaskable, MemberBroken) as problem:
+                except (RowRejected, MemberBroken) as problem:
                     yield _reject(place, member.size, str(problem))
                 number += 1
 

@@ -12,7 +12,8 @@ from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encode_js
 from batchdrop.adapters.formats.text.text_output import encoding_of, for_json
 from batchdrop.answers.columns import ERROR, RAW, STATUS, NewColumns
 from batchdrop.answers.outcome import Outcome
-from batchdrop.ports import Frame, InputFormat, Source, Writer
+from batchdrop.job.ports import Frame, InputFormat
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 _texts = msgspec.json.Decoder(dict[str, msgspec.Raw])

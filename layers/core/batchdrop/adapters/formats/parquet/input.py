@@ -15,7 +15,8 @@ from batchdrop.adapters.formats.parquet.expansion import Expansion
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
 from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
 from batchdrop.errors import UploadRejected
-from batchdrop.ports import Sidecar, Source, Writer
+from batchdrop.job.ports import Sidecar
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.chunking import gathered
 from batchdrop.requests.row import Cursor, Row, raw_size
 

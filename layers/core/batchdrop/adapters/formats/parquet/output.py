@@ -14,7 +14,8 @@ from batchdrop.adapters.formats.typed_values import RowFitter
 from batchdrop.answers.columns import Column, ColumnKind, NewColumns
 from batchdrop.answers.outcome import Outcome
 from batchdrop.errors import InvariantBroken, UploadRejected
-from batchdrop.ports import Assemble, PartWriter, Source, Writer
+from batchdrop.job.ports import Assemble, PartWriter
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024  # as Arrow; what a writer must hold before it can write a row group

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding
-from batchdrop.ports import Assemble, Frame, InputFormat, OutputFormat
+from batchdrop.job.ports import Assemble, Frame, InputFormat, OutputFormat
 
 
 class Framed(OutputFormat, Protocol):

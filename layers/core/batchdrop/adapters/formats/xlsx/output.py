@@ -16,8 +16,9 @@ from batchdrop.adapters.formats.xlsx.workbook import Workbook
 from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.answers.outcome import Outcome
 from batchdrop.errors import UploadRejected
+from batchdrop.job.ports import Assemble, PartWriter
 from batchdrop.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
-from batchdrop.ports import Assemble, PartWriter, Source, Writer
+from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 SHEET = "output"  # where the upload has no sheets to take the name from
