@@ -138,9 +138,9 @@ destroy: setup ## Take the stack down; the bucket and the ledger stay, but for: 
 	@$(BIN)/python -m tools.destroy $(if $(filter delete,$(DATA)),--with-data) $(if $(YES),--yes)
 
 lock: $(UV) ## Resolve the dependencies anew.
-	$(UV) pip compile --quiet --upgrade pyproject.toml --group formats --group local --group dev --universal --generate-hashes --python-version 3.11 \
+	$(UV) pip compile --quiet --upgrade pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate --output-file requirements.lock
-	$(UV) pip compile --quiet pyproject.toml --constraint requirements.lock --generate-hashes --python-version 3.13 \
+	$(UV) pip compile --quiet --group core --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
 	$(UV) pip compile --quiet --group formats --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/formats/requirements.txt

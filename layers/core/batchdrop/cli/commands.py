@@ -13,7 +13,6 @@ from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
 if TYPE_CHECKING:
     from batchdrop.cli.deployment import Deployment
 
-PROJECT = Path(__file__).resolve().parents[4]
 Status = Annotated[
     str | None, typer.Option(help="Only jobs that stand so: running, succeeded, failed, canceled or stopped.")
 ]
@@ -151,9 +150,10 @@ def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = 
         from batchdrop.cli.doctor.examination import examined
         from batchdrop.cli.doctor.findings import print_findings
         from batchdrop.cli.doctor.stack import is_well
+        from batchdrop.local.application import application_folder
 
         is_named = bool(stack or region or endpoint_url)
-        findings = examined(lambda: _deployment(stack, region, endpoint_url), PROJECT, is_named=is_named)
+        findings = examined(lambda: _deployment(stack, region, endpoint_url), application_folder(), is_named=is_named)
         if json:
             voice.document({"well": is_well(findings), "findings": findings})
         else:

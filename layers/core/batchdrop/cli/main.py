@@ -16,21 +16,36 @@ from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console
-
     from batchdrop.cli.deployment import Deployment
     from batchdrop.cli.run.dropping import Drop
     from batchdrop.cli.run.service import Service
 
 Told = TypeVar("Told")  # what a command has to tell
-PROJECT = Path(__file__).resolve().parents[4]
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Drop a file into a bucket; get it back with Claude's answer to each row.",
 )
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 -- typer calls it so
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"batchdrop {version('batchdrop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Drop a file into a bucket; get it back with Claude's answer to each row."""
+
 
 WaitScale = Annotated[
     float | None,
@@ -81,8 +96,9 @@ def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")]
     with voice.speaking():
         from batchdrop.cli.run.dropping import Drop
         from batchdrop.cli.run.service import Service
+        from batchdrop.local.application import application_folder
 
-        examples = PROJECT / "examples"
+        examples = application_folder() / "examples"
         example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
         _run(example, out, Service(), None, 100, voice)
 
@@ -213,12 +229,6 @@ def _run(
         voice.document(ran)
     if not ran.succeeded:
         raise typer.Exit(JOB_FAILED)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
 
 
 def _usage_error(message: str) -> NoReturn:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from batchdrop.local.application import application_folder
 from batchdrop.local.aws_clients import AwsClients
 from batchdrop.local.child_environment import REGION
 from batchdrop.local.deploy import DeployError, deploy, function_names
@@ -27,7 +28,6 @@ from batchdrop.local.stack_spec import StackReport, StackSpec
 from batchdrop.local.supervise import STATS_FILE
 from batchdrop.local.supervisor_process import SupervisorProcess
 
-_PROJECT_TEMPLATE = Path(__file__).parents[4] / "template.yaml"
 _ANY_KEY = "sk-ant-local-emulator"
 
 
@@ -55,7 +55,7 @@ class StackOptions:
     ministack_port: int | None = None
     log_dir: Path | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
-    template: Path = _PROJECT_TEMPLATE
+    template: Path = field(default_factory=lambda: application_folder() / "template.yaml")
     stack_name: str = "batchdrop"
     logs_requests: bool = False
 
