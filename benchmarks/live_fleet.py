@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchdrop.live_lane.slice_asker import OPENING_RESERVE
+from batchdrop.live_lane.slice_sender import OPENING_RESERVE
 from batchdrop.local.claude_api.testing import Emulator
 from benchmarks.live_memory import MemoryLeases, MemoryLedger, MemoryStore
 from benchmarks.permit_server import PermitServer, RemotePermits

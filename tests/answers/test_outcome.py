@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.answers.outcome import Outcome, failed, of_result, rejected
-from batchdrop.answers.result import ResultLine
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape, answer_shape
 from batchdrop.recipe.recipe import parse_recipe
 from tests.fakes import errored, succeeded

@@ -1,4 +1,4 @@
-"""The last word on a row: each kind of result says whether the row is asked again."""
+"""Verdicts: each kind of result says whether the request is sent again."""
 
 from __future__ import annotations
 
@@ -9,61 +9,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.answers.verdict import ACCOUNT, ASK_NEVER, ResultHead, Word
+from batchdrop.answers.result_line import ResultHead
+from batchdrop.answers.verdict import ACCOUNT, NEVER_AGAIN, Verdict
 from tests.fakes import errored, succeeded
 
 
-def _word(result: dict[str, Any]) -> Word:
+def _verdict(result: dict[str, Any]) -> Verdict:
     line = msgspec.json.encode({"custom_id": "j-00000-000000", "result": result})
-    return msgspec.json.decode(line, type=ResultHead).word
+    return msgspec.json.decode(line, type=ResultHead).verdict
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", "refusal", "tool_use", "a_reason_of_tomorrow", None])
-def test_a_paid_answer_is_the_last_word(stop: str | None) -> None:
+def test_a_paid_answer_is_the_last_verdict(stop: str | None) -> None:
     """Whatever made it stop, it was billed."""
-    assert _word(succeeded("x", stop_reason=stop)) is Word.ANSWERED
+    assert _verdict(succeeded("x", stop_reason=stop)) is Verdict.ANSWERED
 
 
 def test_a_cut_answer_is_told_from_a_whole_one() -> None:
     """It is paid, and may be asked once more with more room."""
-    assert _word(succeeded("x", stop_reason="max_tokens")) is Word.CUT
-    assert Word.CUT < Word.ANSWERED
+    assert _verdict(succeeded("x", stop_reason="max_tokens")) is Verdict.CUT
+    assert Verdict.CUT < Verdict.ANSWERED
 
 
 @pytest.mark.parametrize("kind", ["expired", "canceled"])
 def test_a_row_without_its_turn_is_left_over(kind: str) -> None:
     """Nothing was billed."""
-    assert _word({"type": kind}) is Word.LEFTOVER
+    assert _verdict({"type": kind}) is Verdict.LEFTOVER
 
 
 @pytest.mark.parametrize("kind", ["invalid_request_error", "not_found_error", "request_too_large"])
 def test_what_fails_again_is_asked_never(kind: str) -> None:
     """The same request would fail the same way."""
-    assert _word(errored(kind)) is Word.NEVER
+    assert _verdict(errored(kind)) is Verdict.NEVER
 
 
 @pytest.mark.parametrize("kind", ["billing_error", "authentication_error", "permission_error"])
 def test_the_accounts_trouble_is_told_apart(kind: str) -> None:
     """It waits for the user."""
-    assert _word(errored(kind)) is Word.ACCOUNT
+    assert _verdict(errored(kind)) is Verdict.ACCOUNT
 
 
 @given(
     st.sampled_from(["rate_limit_error", "timeout_error", "api_error", "overloaded_error"])
-    | st.text(max_size=30).filter(lambda kind: kind not in ASK_NEVER | ACCOUNT)
+    | st.text(max_size=30).filter(lambda kind: kind not in NEVER_AGAIN | ACCOUNT)
 )
 def test_any_other_error_is_left_over(kind: str) -> None:
     """Known to pass, or unknown: the API bills answers only, so asking again costs nothing twice."""
-    assert _word(errored(kind)) is Word.LEFTOVER
+    assert _verdict(errored(kind)) is Verdict.LEFTOVER
 
 
 @given(st.text(max_size=30).filter(lambda kind: kind not in {"succeeded", "errored", "expired", "canceled"}))
 def test_an_unknown_result_is_asked_never(kind: str) -> None:
     """It may be a paid one."""
-    assert _word({"type": kind}) is Word.NEVER
+    assert _verdict({"type": kind}) is Verdict.NEVER
 
 
-def test_paid_words_are_above_unpaid_ones() -> None:
+def test_paid_verdicts_are_above_unpaid_ones() -> None:
     """An unpaid line never replaces a paid one."""
-    unpaid = {Word.NOTHING, Word.LEFTOVER, Word.ACCOUNT, Word.NEVER}
-    assert max(unpaid) < min(set(Word) - unpaid) == Word.CUT
+    unpaid = {Verdict.NOTHING, Verdict.LEFTOVER, Verdict.ACCOUNT, Verdict.NEVER}
+    assert max(unpaid) < min(set(Verdict) - unpaid) == Verdict.CUT

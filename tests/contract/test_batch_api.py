@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
-from batchdrop.answers.result import Canceled, RequestCounts, ResultLine
+from batchdrop.answers.result import Canceled, RequestCounts
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.batch_lane.ports import BatchApi
 from batchdrop.errors import (
     AccountTrouble,

@@ -13,7 +13,8 @@ import pytest
 
 from batchdrop.adapters.claude import read_batches
 from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
-from batchdrop.answers.result import Errored, MessageBatch, RequestCounts, ResultLine
+from batchdrop.answers.result import Errored, MessageBatch, RequestCounts
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
+from batchdrop.answers.result_line import usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
-from batchdrop.live_lane.result_line import usage_of
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import PARAMS
 from tests.live_fakes import FakeMessageApi, prompt_of

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.answers import custom_id
-from batchdrop.answers.verdict import Word
+from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.stored_lines import line_blocks, whole_lines
@@ -37,12 +37,12 @@ def _cut(body: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
     return (body[start:end] for start, end in pairwise(places))
 
 
-def _filled(*rounds: Iterable[Iterable[bytes]]) -> tuple[list[tuple[Word, bytes | None]], AnswerIndex]:
+def _filled(*rounds: Iterable[Iterable[bytes]]) -> tuple[list[tuple[Verdict, bytes | None]], AnswerIndex]:
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the index that is returned reads it
     index = AnswerIndex(spool, job_id=JOB, shard=SHARD, rows=ROWS)
     for sources in rounds:
         index.fill(*sources)
-    return list(zip(map(index.word, range(ROWS)), index.lines(range(ROWS)), strict=True)), index
+    return list(zip(map(index.verdict, range(ROWS)), index.lines(range(ROWS)), strict=True)), index
 
 
 @given(st.lists(st.binary(max_size=8).map(lambda line: line.replace(b"\n", b"")), max_size=8), st.lists(st.integers(0)))
@@ -62,8 +62,8 @@ def test_rows_find_their_lines_however_they_come(
     """Cut anywhere, with blank lines and foreign ones between: each row has its own line."""
     body = between.join([_line(*one) + between + _line(one[0], "expired", "", shard=4) for one in lines])
     found, index = _filled([_cut(body, cuts)])
-    words = {"end_turn": Word.ANSWERED, "max_tokens": Word.CUT, "expired": Word.LEFTOVER}
-    expected: list[tuple[Word, bytes | None]] = [(Word.NOTHING, None)] * ROWS
+    words = {"end_turn": Verdict.ANSWERED, "max_tokens": Verdict.CUT, "expired": Verdict.LEFTOVER}
+    expected: list[tuple[Verdict, bytes | None]] = [(Verdict.NOTHING, None)] * ROWS
     for row, kind, text in lines:
         expected[row] = (words[kind], _line(row, kind, text))
     assert [(word, line.strip() if line else None) for word, line in found] == expected
@@ -81,7 +81,7 @@ def test_what_was_paid_is_never_replaced_by_what_was_not(rounds: list[list[tuple
         last = next(reversed(paid or mine), None)
         assert found[row][1] == (None if last is None else _line(*last))
     paid_lines = [_line(*one) for lines in rounds for one in lines if one[1] != "expired"]
-    kept = [line for word, line in found if word >= Word.CUT and line is not None]
+    kept = [line for word, line in found if word >= Verdict.CUT and line is not None]
     assert sorted([*index.replaced_paid(), *kept]) == sorted(paid_lines)
 
 
@@ -91,7 +91,7 @@ def test_a_source_sees_what_came_before_it() -> None:
         index = AnswerIndex(spool, job_id=JOB, shard=SHARD, rows=2)
         missing = (_line(row, "expired", "") for row in range(2) if not index.has_line(row))
         index.fill([_line(0, "end_turn", "yes")], missing)
-        assert [index.word(row) for row in range(2)] == [Word.ANSWERED, Word.LEFTOVER]
+        assert [index.verdict(row) for row in range(2)] == [Verdict.ANSWERED, Verdict.LEFTOVER]
 
 
 def test_a_broken_line_says_where_it_stands() -> None:

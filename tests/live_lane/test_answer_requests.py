@@ -16,7 +16,7 @@ from batchdrop.live_lane.answer_flushes import FLUSH_LINES, FLUSH_SECONDS
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS, LEASE_SECONDS, Waiting
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Throttled
 from batchdrop.live_lane.slice import SliceCounts
-from batchdrop.live_lane.slice_asker import MOST_FAILURES, MOST_REFUSALS, OPENING_RESERVE
+from batchdrop.live_lane.slice_sender import MOST_FAILURES, MOST_REFUSALS, OPENING_RESERVE
 from tests.fakes import START
 from tests.live_fakes import FakeMessageApi, echoed
 from tests.live_lane.slices import JOB, KEYS, SliceWorld

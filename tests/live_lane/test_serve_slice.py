@@ -15,7 +15,7 @@ from batchdrop.live_lane.answer_requests import BEAT_SECONDS
 from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.serve_slice import LiveParts, Served, serve_slice
 from batchdrop.live_lane.slice import SliceTask
-from batchdrop.live_lane.slice_asker import OPENING_RESERVE
+from batchdrop.live_lane.slice_sender import OPENING_RESERVE
 from tests.live_fakes import FakeQueue, FakeTaskTokens
 from tests.live_lane.slices import JOB, KEYS, WAITING, SliceWorld
 from tests.virtual_time import LoopClock, run

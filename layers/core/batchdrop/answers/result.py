@@ -1,8 +1,8 @@
-"""The API's result lines, decoded as far as the product needs: `{custom_id, result}`."""
+"""What the API answers with, decoded as far as the product needs: messages, results, Message Batches."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -57,6 +57,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         return "".join([block.text for block in blocks if block.type == "text"])
 
 
+class Billed(Protocol):
+    """Anything that says what an answer costs."""
+
+    @property
+    def model(self) -> str:
+        """Return the model that answered."""
+
+    @property
+    def usage(self) -> Usage:
+        """Return the tokens that are billed."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
     """The inner error: its type decides the row's fate."""
 
@@ -91,20 +103,6 @@ class Expired(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="expi
 
 
 Result = Succeeded | Errored | Canceled | Expired
-
-
-class ResultLine(msgspec.Struct, frozen=True, gc=False):
-    """One line of the results. `seconds` stands in lines of the live lane only: how long the answer took."""
-
-    custom_id: str
-    result: Result
-    seconds: float | None = None
-
-
-class ResultId(msgspec.Struct, frozen=True, gc=False):
-    """The same line, read for its address only: an order of magnitude cheaper."""
-
-    custom_id: str
 
 
 class RequestCounts(msgspec.Struct, frozen=True, gc=False):

@@ -1,77 +1,39 @@
-"""What a result line means for its row: is it the last word, or is the row asked again?"""
+"""What a result means for its row: is the row done, or is its request sent again?"""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-import msgspec
-
-ASK_NEVER = {"invalid_request_error", "not_found_error", "request_too_large"}  # the same request fails the same way
-ACCOUNT = {"billing_error", "authentication_error", "permission_error"}  # asking again waits for the user
+NEVER_AGAIN = {"invalid_request_error", "not_found_error", "request_too_large"}  # the same request fails the same way
+ACCOUNT = {"billing_error", "authentication_error", "permission_error"}  # only the user can fix these
 
 
-class Word(IntEnum):
-    """A row's standing after the results so far. Higher words replace lower ones."""
+class Verdict(IntEnum):
+    """A row's state after the results so far. A higher verdict replaces a lower one."""
 
     NOTHING = 0  # no result yet
-    LEFTOVER = 1  # unpaid, and may go better next time: expired, canceled, a passing or an unknown error
-    ACCOUNT = 2  # unpaid, and the account must be mended first
+    LEFTOVER = 1  # unpaid, and may succeed next time: expired, canceled, a passing or an unknown error
+    ACCOUNT = 2  # unpaid, until the user fixes the account
     NEVER = 3  # unpaid, and would fail again
     CUT = 4  # paid, cut at max_tokens
-    INVALID = 5  # paid, and breaks what the recipe's `answer` says
+    INVALID = 5  # paid, and breaks the recipe's `answer`
     ANSWERED = 6  # paid
 
 
-class _Tier(msgspec.Struct, frozen=True, gc=False):
-    service_tier: str | None = None
+def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) -> Verdict:
+    """Return the verdict of one result.
 
-
-class _Stop(msgspec.Struct, frozen=True, gc=False):
-    stop_reason: str | None = None
-    usage: _Tier = _Tier()
-
-
-class _Type(msgspec.Struct, frozen=True, gc=False):
-    type: str
-
-
-class _Error(msgspec.Struct, frozen=True, gc=False):
-    error: _Type
-
-
-class _Result(msgspec.Struct, frozen=True, gc=False):
-    type: str
-    message: _Stop | None = None
-    error: _Error | None = None
-
-
-class ResultHead(msgspec.Struct, frozen=True, gc=False):
-    """A result line, read just so far as to know whose it is and what it means."""
-
-    custom_id: str
-    result: _Result
-
-    @property
-    def is_live(self) -> bool:
-        """Tell whether it is an answer of the live lane, where each one was paid for."""
-        return self.result.message is not None and self.result.message.usage.service_tier not in {None, "batch"}
-
-    @property
-    def word(self) -> Word:
-        """Return what the line says of its row.
-
-        A result type that nobody knows may be a paid one, so it is not asked again; an unknown error type is unpaid
-        (the API bills `succeeded` only), so it is.
-        """
-        result = self.result
-        match result.type:
-            case "succeeded":
-                is_cut = result.message is not None and result.message.stop_reason == "max_tokens"
-                return Word.CUT if is_cut else Word.ANSWERED
-            case "errored":
-                kind = result.error.error.type if result.error else ""
-                return Word.NEVER if kind in ASK_NEVER else Word.ACCOUNT if kind in ACCOUNT else Word.LEFTOVER
-            case "expired" | "canceled":
-                return Word.LEFTOVER
-            case _:
-                return Word.NEVER
+    A result of an unknown type may be a paid one, so its request is not sent again. An error of an unknown type is
+    unpaid (the API bills `succeeded` only), so its request is.
+    """
+    match result_type:
+        case "succeeded":
+            return Verdict.CUT if stop_reason == "max_tokens" else Verdict.ANSWERED
+        case "errored" if error_type in NEVER_AGAIN:
+            return Verdict.NEVER
+        case "errored" if error_type in ACCOUNT:
+            return Verdict.ACCOUNT
+        case "errored" | "expired" | "canceled":
+            return Verdict.LEFTOVER
+        case _:
+            return Verdict.NEVER

@@ -14,7 +14,8 @@ from typing import Literal
 import msgspec
 
 from batchdrop.answers import custom_id
-from batchdrop.answers.result import MessageBatch, ResultId
+from batchdrop.answers.result import MessageBatch
+from batchdrop.answers.result_line import ResultId
 from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import (
     ApiUnavailable,

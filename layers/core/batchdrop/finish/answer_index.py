@@ -12,7 +12,8 @@ from typing import BinaryIO
 import msgspec
 
 from batchdrop.answers import custom_id
-from batchdrop.answers.verdict import ResultHead, Word
+from batchdrop.answers.result_line import ResultHead
+from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import ResultsIncomplete
 from batchdrop.job.stored_lines import line_blocks
 
@@ -36,7 +37,7 @@ class AnswerIndex:
         self._own = custom_id.prefix(job_id, shard)
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
-        self._words = bytearray(rows)
+        self._verdicts = bytearray(rows)
         self._seen = bytearray(rows)
         self._times_cut = bytearray(rows)
         self._times_invalid = bytearray(rows)
@@ -76,21 +77,21 @@ class AnswerIndex:
             return len(sizes)
         return max(1, sum(total <= most for total in accumulate(sizes)))
 
-    def word(self, index: int) -> Word:
-        """Return what the last word on a row says."""
-        return Word(self._words[index])
+    def verdict(self, index: int) -> Verdict:
+        """Return a row's verdict."""
+        return Verdict(self._verdicts[index])
 
-    def rows_with(self, word: Word) -> list[int]:
-        """Return the rows of which this is the last word."""
-        return [index for index, known in enumerate(self._words) if known == word]
+    def rows_with(self, verdict: Verdict) -> list[int]:
+        """Return the rows of which this is the last verdict."""
+        return [index for index, known in enumerate(self._verdicts) if known == verdict]
 
     def cut(self) -> set[int]:
         """Return the rows whose answer is cut, and that were not asked with a raised limit yet."""
-        return {row for row in self.rows_with(Word.CUT) if self._times_cut[row] == 1 and not self._hopeless[row]}
+        return {row for row in self.rows_with(Verdict.CUT) if self._times_cut[row] == 1 and not self._hopeless[row]}
 
     def invalid(self, times: int) -> set[int]:
         """Return the rows whose answer is invalid, and that were so at most that often."""
-        rows = self.rows_with(Word.INVALID)
+        rows = self.rows_with(Verdict.INVALID)
         return {row for row in rows if self._times_invalid[row] <= times and not self._hopeless[row]}
 
     def has_line(self, index: int) -> bool:
@@ -114,7 +115,7 @@ class AnswerIndex:
             return
         self._spool.write(block)
         indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
-        rows, seen, asked_round = len(self._words), self._seen, self._round
+        rows, seen, asked_round = len(self._verdicts), self._seen, self._round
         start = 0
         for index, head, end in zip(indexes, heads, ends, strict=True):
             if index is None or index >= rows:
@@ -125,11 +126,11 @@ class AnswerIndex:
             else:
                 seen[index] = asked_round
                 self.found += 1
-                word = head.word
-                self.paid += word >= Word.CUT
-                if self._breaks is not None and word == Word.ANSWERED and self._breaks(block[start:end]):
-                    word = Word.INVALID
-                self._place(index, self._end + start, end - start - 1, word)
+                verdict = head.verdict
+                self.paid += verdict >= Verdict.CUT
+                if self._breaks is not None and verdict == Verdict.ANSWERED and self._breaks(block[start:end]):
+                    verdict = Verdict.INVALID
+                self._place(index, self._end + start, end - start - 1, verdict)
             start = end
         self._end += start
 
@@ -143,20 +144,20 @@ class AnswerIndex:
 
     def _repeat(self, index: int, offset: int, length: int, head: ResultHead) -> None:
         """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
-        if head.word >= Word.CUT and head.is_live:
-            if self._words[index] < Word.CUT:
-                self._place(index, offset, length, head.word)
+        if head.verdict >= Verdict.CUT and head.is_live:
+            if self._verdicts[index] < Verdict.CUT:
+                self._place(index, offset, length, head.verdict)
             else:
                 self._replaced.append((offset, length))
 
-    def _place(self, index: int, offset: int, length: int, word: Word) -> None:
-        if self._words[index] >= Word.CUT:
-            if word < Word.CUT:
-                self._hopeless[index] |= word == Word.NEVER
+    def _place(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
+        if self._verdicts[index] >= Verdict.CUT:
+            if verdict < Verdict.CUT:
+                self._hopeless[index] |= verdict == Verdict.NEVER
                 return
             self._replaced.append((self._offsets[index], self._lengths[index]))
-        if word == Word.CUT:
+        if verdict == Verdict.CUT:
             self._times_cut[index] += 1
-        elif word == Word.INVALID:
+        elif verdict == Verdict.INVALID:
             self._times_invalid[index] += 1
-        self._offsets[index], self._lengths[index], self._words[index] = offset, length, word
+        self._offsets[index], self._lengths[index], self._verdicts[index] = offset, length, verdict

@@ -16,7 +16,7 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.collect_results import read_kept
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.join_shard import join_shard
-from batchdrop.finish.live_answers import flushed_lines
+from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.ports import Pages
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds, formats_of, read_manifest

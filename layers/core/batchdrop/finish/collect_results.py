@@ -15,15 +15,16 @@ from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.ports import SharedStates
 from batchdrop.answers.outcome import COMPLETE_STOPS, failed
-from batchdrop.answers.result import MessageBatch
+from batchdrop.answers.result import MessageBatch, Succeeded
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.tokens import Lane
-from batchdrop.answers.verdict import Word
+from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
-from batchdrop.finish.join_shard import PaidLine, join_shard
+from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
-from batchdrop.finish.live_answers import flushed_lines, unanswered_lines
+from batchdrop.finish.live_results import flushed_lines, unanswered_lines
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest, shape_of
@@ -153,7 +154,7 @@ def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> N
 
 def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
     """Rows that failed for the account's sake stop the job from asking more; what runs already goes on."""
-    if refused := index.rows_with(Word.ACCOUNT):
+    if refused := index.rows_with(Verdict.ACCOUNT):
         reason = (
             f"{len(refused):,} rows came back with a billing, authentication or permission error. "
             "Mend the account or the key, then resume the job: only what has no answer is asked"
@@ -167,7 +168,7 @@ def _rounds(manifest: Manifest, resumes: int) -> int:
 
 def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
     """Return the rows to ask as they were, and those to ask with a raised limit."""
-    unpaid = {*index.rows_with(Word.LEFTOVER), *index.rows_with(Word.ACCOUNT)}
+    unpaid = {*index.rows_with(Verdict.LEFTOVER), *index.rows_with(Verdict.ACCOUNT)}
     if manifest.recipe is None:
         return unpaid, set()
     retry = manifest.recipe.retry
@@ -182,10 +183,12 @@ def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
     if manifest.recipe is None or not manifest.recipe.retry.invalid:
         return None
     shape = shape_of(manifest)
-    lines = msgspec.json.Decoder(PaidLine)
+    lines = msgspec.json.Decoder(ResultLine)
 
     def breaks(line: bytes) -> bool:
-        message = lines.decode(line).result.message
+        result = lines.decode(line).result
+        assert isinstance(result, Succeeded), "only answers are checked"
+        message = result.message
         # A refusal, or an answer that was cut, breaks every schema; asking again is what other keys are for.
         return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from batchdrop.answers.outcome import Outcome, failed, of_result, rejected
-from batchdrop.answers.result import ResultLine, Succeeded
+from batchdrop.answers.result_line import ResultHead, ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.job_files import JobFormats
@@ -66,9 +66,9 @@ def join_shard(
                 failed_part.add([rows[place] for place in failing], [outcomes[place] for place in failing])
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     counted.end()
-    paid_lines = msgspec.json.Decoder(PaidLine)
+    heads = msgspec.json.Decoder(ResultHead)
     for line in results.replaced_paid():
-        tally.add_paid([_decoded(line, paid_lines).result.message])
+        tally.add_paid([message] if (message := _decoded(line, heads).result.message) else [])
     return tally
 
 
@@ -101,12 +101,6 @@ def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None
         return
     tally.add([outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is None])
     tally.add(shared, are_shared=True)
-
-
-class PaidLine(msgspec.Struct):
-    """A result line of which it is known that it is an answer."""
-
-    result: Succeeded
 
 
 def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:

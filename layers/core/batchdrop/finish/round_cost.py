@@ -12,7 +12,7 @@ from batchdrop.admission.budget import at_lane
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
 from batchdrop.answers import custom_id
-from batchdrop.answers.result import Usage
+from batchdrop.answers.result_line import ResultHead
 from batchdrop.answers.tokens import Lane, Tokens
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -23,21 +23,6 @@ from batchdrop.money.prices import effective
 from batchdrop.ports import ObjectStore
 
 UNPAID = {"errored", "canceled", "expired"}
-
-
-class _Message(msgspec.Struct):
-    model: str
-    usage: Usage
-
-
-class _Result(msgspec.Struct):
-    type: str
-    message: _Message | None = None
-
-
-class _Line(msgspec.Struct):
-    custom_id: str
-    result: _Result
 
 
 def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, budget: JobBudget) -> WorstCase | None:
@@ -67,7 +52,7 @@ class RoundCost:
         self._seen = bytearray(item.rows)
         self._tokens: dict[tuple[str, bool, Lane], Tokens] = {}
         self._prices = prices
-        self._lines = msgspec.json.Decoder(_Line)
+        self._lines = msgspec.json.Decoder(ResultHead)
 
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
         """Return what the lines' answers cost, in dollars.
@@ -93,7 +78,7 @@ class RoundCost:
         self._tokens.setdefault(key, Tokens(*key)).add([message.usage])
         return False
 
-    def _is_new(self, line: _Line) -> bool:
+    def _is_new(self, line: ResultHead) -> bool:
         """Tell a paid answer from another's, and from a repeated one; a second answer of the live lane is paid, too."""
         row = custom_id.parse(line.custom_id)
         if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._seen):

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchdrop.answers.result import Succeeded
+from batchdrop.answers.result_line import PaidHead, ResultHead
 from batchdrop.answers.tokens import Lane
+from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import answered_rounds, formats_of, read_manifest
@@ -101,13 +102,6 @@ def show_sample(upload: UploadRecord, parts: ShowingParts, *, time_is_over: bool
     return replace(shown, report=report)
 
 
-class _Paid(msgspec.Struct):
-    """A result line that is an answer."""
-
-    custom_id: str
-    result: Succeeded
-
-
 class _Decision(NamedTuple):
     rest: Rest
     reason: str
@@ -184,22 +178,24 @@ class _Showing:
     def _costs(self) -> list[RowCost]:
         """Return what each answered row would have cost in the rest's lane; none where a price is unknown."""
         costs: dict[str, RowCost] = {}
-        for line in self._paid():
-            cost = cost_in(self._lane, line.result.message)
+        for custom_id, message in self._paid():
+            cost = cost_in(self._lane, message)
             if cost is None:
                 return []
-            costs[line.custom_id] = costs.get(line.custom_id, RowCost()) + cost
+            costs[custom_id] = costs.get(custom_id, RowCost()) + cost
         return list(costs.values())
 
-    def _paid(self) -> Iterator[_Paid]:
-        lines = msgspec.json.Decoder(_Paid)
+    def _paid(self) -> Iterator[tuple[str, PaidHead]]:
+        heads = msgspec.json.Decoder(ResultHead)
         for asked_round in range(self._rounds):
             with closing(self._parts.store.stream(self._keys.answers(SAMPLE_SHARD, asked_round))) as blocks:
                 for line in whole_lines(blocks):
                     try:
-                        yield lines.decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError):  # no answer, or one that nobody can read
+                        head = heads.decode(line)
+                    except (msgspec.DecodeError, UnicodeDecodeError):  # a blank line, or one that nobody can read
                         continue
+                    if head.verdict >= Verdict.CUT and head.result.message is not None:
+                        yield head.custom_id, head.result.message
 
     def write(self, tally: Tally, shown: Shown, began: datetime) -> SampleReport:
         """Write the two files and return the second, unless a later showing has begun: what it saw is newer."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.answers.result import Message
+from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Lane, Tokens
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -66,7 +66,7 @@ class RowCost:
         return RowCost(self.input + other.input, self.output + other.output)
 
 
-def cost_in(lane: Lane, message: Message) -> RowCost | None:
+def cost_in(lane: Lane, message: Billed) -> RowCost | None:
     """Return what an answer would have cost in this lane; None where the model's price is not known."""
     tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
     tokens.add([message.usage])

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from typing import Any
 
+import msgspec
+
+from batchdrop.answers.result_line import ResultId
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.stored_lines import whole_lines
-from batchdrop.live_lane.result_line import address_of
 from batchdrop.live_lane.slice import Slice
 from batchdrop.ports import ObjectStore
 
@@ -104,9 +106,10 @@ class Flushes:
 def flushed(store: ObjectStore, piece: Slice) -> dict[str, bool]:
     """Return the custom_ids that have a line in the bucket, whoever wrote it, and whether it is an answer."""
     found: dict[str, bool] = {}
+    ids = msgspec.json.Decoder(ResultId)
     for key in store.keys(JobKeys(piece.job_id).live_answers(piece.shard, piece.round, piece.slice)):
         with closing(store.stream(key)) as blocks:
             for line in whole_lines(blocks):
-                name, is_answer = address_of(line)
-                found[name] = found.get(name, False) or is_answer
+                known = ids.decode(line)
+                found[known.custom_id] = found.get(known.custom_id, False) or known.is_answer
     return found

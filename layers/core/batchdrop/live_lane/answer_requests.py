@@ -26,7 +26,7 @@ from batchdrop.live_lane.fleet_permits import FleetPermits
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.ports import Leases, MessageApi
 from batchdrop.live_lane.slice import Slice, SliceCounts
-from batchdrop.live_lane.slice_asker import LEASE_MARGIN, OPENING_RESERVE, SliceAsker
+from batchdrop.live_lane.slice_sender import LEASE_MARGIN, OPENING_RESERVE, SliceSender
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.stored_request import StoredRequest, stored_request
 
@@ -106,7 +106,7 @@ async def answer_requests(
         raise SliceBusy(message)
     work = _Work(piece, lease, ledger, leases, clock, beat, waiting)
     flushes = Flushes(store, piece, attempt, offload=waiting.offload)
-    asker = SliceAsker(
+    asker = SliceSender(
         flushes,
         api=api,
         permits=permits,
@@ -141,7 +141,7 @@ def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
         start = end + 1
 
 
-async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest], window: int) -> None:
+async def _ask(work: _Work, asker: SliceSender, requests: Iterator[StoredRequest], window: int) -> None:
     """Run the window, and beside it the watch over lease, job and time.
 
     A message that SQS delivers once more may come when its round was collected and its rows were answered in a later
@@ -162,7 +162,7 @@ async def _ask(work: _Work, asker: SliceAsker, requests: Iterator[StoredRequest]
         raise end
 
 
-async def _watch(work: _Work, asker: SliceAsker) -> None:
+async def _watch(work: _Work, asker: SliceSender) -> None:
     """Keep the lease until the last open request is over, and tell the asker when to stop.
 
     What the ledger raises stops it, too, and is raised.
@@ -181,7 +181,7 @@ async def _watch(work: _Work, asker: SliceAsker) -> None:
         raise
 
 
-async def _beat(work: _Work, asker: SliceAsker) -> None:
+async def _beat(work: _Work, asker: SliceSender) -> None:
     until = work.clock.now() + timedelta(seconds=LEASE_SECONDS)
     if not await work.waiting.offload(work.leases.renew, work.lease, until, done=_done(work, asker)):
         asker.stop("lease")
@@ -191,24 +191,24 @@ async def _beat(work: _Work, asker: SliceAsker) -> None:
     await _check_task(work, asker)
 
 
-def _done(work: _Work, asker: SliceAsker) -> int:
+def _done(work: _Work, asker: SliceSender) -> int:
     return len(work.known) + asker.answered + asker.errored
 
 
-async def _check_task(work: _Work, asker: SliceAsker) -> None:
+async def _check_task(work: _Work, asker: SliceSender) -> None:
     try:
         await work.waiting.offload(work.beat)
     except TaskGone:
         asker.stop("gone")
 
 
-async def _check_halt(work: _Work, asker: SliceAsker) -> None:
+async def _check_halt(work: _Work, asker: SliceSender) -> None:
     halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
     if halt is not None and halt.error in HALTS:
         asker.stop(halt.error)
 
 
-def _answered(work: _Work, asker: SliceAsker) -> Answered:
+def _answered(work: _Work, asker: SliceSender) -> Answered:
     answered = asker.answered + sum(work.known.values())
     errored = asker.errored + len(work.known) - sum(work.known.values())
     left = work.piece.requests - answered - errored

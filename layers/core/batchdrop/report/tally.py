@@ -10,7 +10,7 @@ from operator import attrgetter
 import msgspec
 
 from batchdrop.answers.outcome import Outcome
-from batchdrop.answers.result import Message
+from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Lane, Tokens
 from batchdrop.errors import InvariantBroken
 from batchdrop.money.cost import is_long_prompt, lane_of
@@ -48,7 +48,7 @@ class Tally(msgspec.Struct):
         else:
             self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
 
-    def add_paid(self, messages: Iterable[Message]) -> None:
+    def add_paid(self, messages: Iterable[Billed]) -> None:
         """Count the tokens of answers, also of those that later answers replaced."""
         for (model, _), some in groupby(messages, key=_BILLED_AS):
             usages = [message.usage for message in some]

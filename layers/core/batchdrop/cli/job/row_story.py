@@ -16,7 +16,7 @@ from rich.text import Text
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.custom_id import CustomId
 from batchdrop.answers.outcome import of_result
-from batchdrop.answers.result import ResultLine
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled

@@ -11,13 +11,13 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 
 from batchdrop.answers.result import Usage
+from batchdrop.answers.result_line import errored_line, succeeded_line, usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.answer_flushes import Flushes
 from batchdrop.live_lane.fleet_permits import FleetPermits, ModelPermits
 from batchdrop.live_lane.permits import Need
 from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
-from batchdrop.live_lane.result_line import errored_line, succeeded_line, usage_of
 from batchdrop.ports import Clock
 from batchdrop.requests.stored_request import StoredRequest
 
@@ -42,7 +42,7 @@ _HEAD = msgspec.json.Decoder(_Head)
 _NOTHING = Usage()
 
 
-class SliceAsker:
+class SliceSender:
     """Asks requests and gives their result lines to `flushes`.
 
     `stopped` tells why no more are opened: empty, `time`, `lease`, `gone` (nobody waits for the slice), `flush` (the

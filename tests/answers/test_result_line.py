@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.answers.result import Errored, ResultLine, Succeeded
-from batchdrop.answers.verdict import ResultHead, Word
-from batchdrop.live_lane.result_line import address_of, errored_line, succeeded_line, usage_of
+from batchdrop.answers.result import Errored, Succeeded
+from batchdrop.answers.result_line import ResultHead, ResultId, ResultLine, errored_line, succeeded_line, usage_of
+from batchdrop.answers.verdict import Verdict
 from tests.fakes import message
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -25,7 +25,7 @@ def test_an_answer_is_read_as_one_of_a_message_batch(text: str, indent: int | No
     read = msgspec.json.decode(line, type=ResultLine)
     assert isinstance(read.result, Succeeded)
     assert (read.custom_id, read.result.message.text) == ("job-00000-000001", text)
-    assert address_of(line) == ("job-00000-000001", True)
+    assert msgspec.json.decode(line, type=ResultId).is_answer
     assert usage_of(body) == read.result.message.usage
 
 
@@ -37,24 +37,24 @@ def test_an_error_is_read_as_one_of_a_message_batch(kind: str, words: str) -> No
     read = msgspec.json.decode(line, type=ResultLine)
     assert isinstance(read.result, Errored)
     assert (read.result.error.error.type, read.result.error.error.message) == (kind, words)
-    assert address_of(line) == ("job-00000-000001", False)
+    assert not msgspec.json.decode(line, type=ResultId).is_answer
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"),
+    ("kind", "verdict"),
     [
-        ("api_error", Word.LEFTOVER),
-        ("timeout_error", Word.LEFTOVER),
-        ("rate_limit_error", Word.LEFTOVER),
-        ("overloaded_error", Word.LEFTOVER),
-        ("invalid_request_error", Word.NEVER),
-        ("request_too_large", Word.NEVER),
-        ("not_found_error", Word.NEVER),
+        ("api_error", Verdict.LEFTOVER),
+        ("timeout_error", Verdict.LEFTOVER),
+        ("rate_limit_error", Verdict.LEFTOVER),
+        ("overloaded_error", Verdict.LEFTOVER),
+        ("invalid_request_error", Verdict.NEVER),
+        ("request_too_large", Verdict.NEVER),
+        ("not_found_error", Verdict.NEVER),
     ],
 )
-def test_the_join_makes_leftovers_of_what_may_pass(kind: str, word: Word) -> None:
+def test_the_join_makes_leftovers_of_what_may_pass(kind: str, verdict: Verdict) -> None:
     """What the worker gave up is asked in the next round; what the API refused for good is not."""
-    assert msgspec.json.decode(errored_line("j-0-0", kind, ""), type=ResultHead).word == word
+    assert msgspec.json.decode(errored_line("j-0-0", kind, ""), type=ResultHead).verdict == verdict
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from batchdrop.answers import custom_id
+from batchdrop.answers.result_line import canceled_line, errored_line
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.stored_lines import line_blocks, whole_lines
-from batchdrop.live_lane.result_line import canceled_line, errored_line
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.stored_request import stored_request
 

@@ -1,0 +1,120 @@
+"""A result line, `{custom_id, result}`: the one place that knows how lines are read and written.
+
+Message Batches give these lines. The live lane writes its answers in the same format, so the join reads both alike.
+Each reader decodes only what it needs, because a job reads every line several times: `ResultHead` costs 1.7 us,
+`ResultLine` 2.1 us and more with long texts.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from batchdrop.answers.result import Result, Usage
+from batchdrop.answers.verdict import Verdict, verdict_of
+
+
+class ResultLine(msgspec.Struct, frozen=True, gc=False):
+    """The whole line. `seconds` stands only in lines of the live lane: how long the answer took."""
+
+    custom_id: str
+    result: Result
+    seconds: float | None = None
+
+
+class _Type(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+
+
+class ResultId(msgspec.Struct, frozen=True, gc=False):
+    """The line's address, readable whatever else the result holds."""
+
+    custom_id: str
+    result: _Type = _Type()
+
+    @property
+    def is_answer(self) -> bool:
+        """Tell whether the line holds a message, which was paid for."""
+        return self.result.type == "succeeded"
+
+
+class PaidHead(msgspec.Struct, frozen=True, gc=False):
+    """A message without its content: how it ended and what it costs."""
+
+    model: str = ""
+    stop_reason: str | None = None
+    usage: Usage = Usage()
+
+
+class _ErrorType(msgspec.Struct, frozen=True, gc=False):
+    type: str
+
+
+class _Error(msgspec.Struct, frozen=True, gc=False):
+    error: _ErrorType
+
+
+class _Result(msgspec.Struct, frozen=True, gc=False):
+    type: str
+    message: PaidHead | None = None
+    error: _Error | None = None
+
+
+class ResultHead(msgspec.Struct, frozen=True, gc=False):
+    """The line without its texts: whose it is, what it means for its row, and what it costs."""
+
+    custom_id: str
+    result: _Result
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether it is an answer of the live lane, where each answer is paid for."""
+        return self.result.message is not None and self.result.message.usage.service_tier not in {None, "batch"}
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what the line means for its row."""
+        result = self.result
+        return verdict_of(
+            result.type,
+            stop_reason=result.message.stop_reason if result.message else None,
+            error_type=result.error.error.type if result.error else "",
+        )
+
+
+class _MessageShape(msgspec.Struct):
+    """What `result.Message` needs of a message, without decoding its texts: they may be odd, and are paid for."""
+
+    model: str
+    content: list[_Type]
+    stop_reason: str | None
+    usage: Usage
+
+
+_MESSAGE = msgspec.json.Decoder(_MessageShape)
+
+
+def usage_of(body: bytes) -> Usage | None:
+    """Return the usage in a Messages response; None if the body is not a message (cut short, or of another shape)."""
+    try:
+        return _MESSAGE.decode(body).usage
+    except msgspec.DecodeError:
+        return None
+
+
+def succeeded_line(custom_id: str, message: bytes, seconds: float) -> bytes:
+    """Return the line of an answer that took `seconds`, with its newline. The message's bytes stay, on one line."""
+    if b"\n" in message or b"\r" in message:  # only between JSON tokens: strings hold line ends escaped
+        message = message.replace(b"\n", b" ").replace(b"\r", b" ")
+    values = custom_id.encode(), seconds, message
+    return b'{"custom_id":"%b","seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
+
+
+def errored_line(custom_id: str, kind: str, message: str) -> bytes:
+    """Return the line of a request without an answer, with its newline. The error is nested twice, as the API does."""
+    error = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
+    return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
+
+
+def canceled_line(custom_id: str) -> bytes:
+    """Return the line of a request whose job was canceled before it was sent, with its newline."""
+    return b'{"custom_id":"%b","result":{"type":"canceled"}}\n' % custom_id.encode()
