@@ -96,16 +96,7 @@ class World:
         """Run submit_shard, with its admission."""
         parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "clock": self.clock}
         admission = admission_of(state, states=self.states, limit=self.queue_requests, **parts)
-        return submit_shard(
-            JOB,
-            state.shard,
-            state.round,
-            state.requests,
-            deadline=state.deadline,
-            api=self.api,
-            admission=admission,
-            **parts,
-        )
+        return submit_shard(state, api=self.api, admission=admission, **parts)
 
     def plan_round(self, state: ShardState) -> list[SlicePlan] | MustWait:
         """Run plan_slices, with its admission."""

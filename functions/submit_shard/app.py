@@ -30,11 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     clock = bootstrap.clock(context)
     try:
         submitted = submit_shard(
-            state.job_id,
-            state.shard,
-            state.round,
-            state.requests,
-            deadline=state.deadline,
+            state,
             store=bootstrap.object_store(),
             ledger=bootstrap.ledger(),
             api=bootstrap.batch_api(),

@@ -30,6 +30,7 @@ from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
+from batchdrop.job.shard_state import ShardState
 from batchdrop.ports import ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
 from tests.admission_fakes import OpenDoor
@@ -181,7 +182,8 @@ def _submit(world: _World, attempt: Attempt | None, deadline: float) -> Any:
     api: BatchApi = _Api(world, attempt)
     ledger, clock = world.ledger(attempt), _Clock(world, deadline)
     parts: Any = {"store": bucket, "ledger": ledger, "api": api, "clock": clock}
-    return submit_shard(JOB, SHARD, ROUND, REQUESTS, admission=OpenDoor(), **parts)
+    state = ShardState(job_id=JOB, shard=SHARD, shards=1, requests=REQUESTS, expires_at=0, round=ROUND)
+    return submit_shard(state, admission=OpenDoor(), **parts)
 
 
 def _settle(world: _World, attempt: Attempt | None, deadline: float) -> Any:

@@ -1,9 +1,14 @@
-"""What an answer becomes in the output: its columns, and the two or three that tell how it went."""
+"""The output's new columns: the answer's own, and the details of how each row went."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from batchdrop.answers.outcome import Outcome
 
 STATUS, ERROR = "_status", "_error"
 RAW = "_raw"  # text that could not be taken apart: of a row in failed.jsonl, or of a typed answer
@@ -21,9 +26,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class NewColumns:
-    """The columns that batchdrop puts behind the input's own: the answer's, then `status` and `error`.
+    """The columns that batchdrop adds after the input's own: the answer's, then the details of the row.
 
-    `raw` stands only beside typed answers: the text of an answer that could not fill its columns.
+    Each detail is an attribute of `Outcome`; `details` is the one place that names them. `raw` exists only beside
+    typed answers: the text of an answer that could not fill its columns.
     """
 
     answer: tuple[Column, ...] = (Column("answer"),)
@@ -32,17 +38,26 @@ class NewColumns:
     raw: str | None = None
 
     @property
+    def details(self) -> dict[str, Column]:
+        """Return the details' columns, by the attribute of `Outcome` that fills each."""
+        columns = {"status": Column(self.status), "error": Column(self.error)}
+        return columns | ({"raw": Column(self.raw)} if self.raw else {})
+
+    @property
     def all(self) -> tuple[Column, ...]:
         """Return every new column, in the output's order."""
-        names = (self.status, self.error, *([self.raw] if self.raw else []))
-        return (*self.answer, *(Column(name) for name in names))
+        return (*self.answer, *self.details.values())
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the new columns' names."""
         return tuple(column.name for column in self.all)
 
-    def values(self, answer: tuple[Any, ...], status: str, error: str, raw: str) -> list[Any]:
-        """Return one row's values for `all`; None where there is nothing to say."""
-        filled = list(answer) if answer else [None] * len(self.answer)
-        return [*filled, status, error or None, *([raw or None] if self.raw else [])]
+    def details_of(self) -> Callable[[Outcome], tuple[Any, ...]]:
+        """Return a function that reads an outcome's details, in order: "" where there is nothing to say."""
+        return attrgetter(*self.details)
+
+    def values_of(self) -> Callable[[Outcome], list[Any]]:
+        """Return a function that reads an outcome's values for `all`: None where there is nothing to say."""
+        details_of, blank = self.details_of(), (None,) * len(self.answer)
+        return lambda outcome: [*(outcome.values or blank), *(detail or None for detail in details_of(outcome))]

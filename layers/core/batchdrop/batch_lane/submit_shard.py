@@ -24,6 +24,7 @@ from batchdrop.errors import (
 from batchdrop.job.halting import halting_on_account_trouble, refuse_if_halted
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
+from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Submission
 from batchdrop.ports import Clock, ObjectStore
 
@@ -42,25 +43,21 @@ class Submitted:
 
 
 def submit_shard(
-    job_id: str,
-    shard: int,
-    asked_round: int,
-    requests: int,
+    state: ShardState,
     *,
-    deadline: int = 0,
     store: ObjectStore,
     ledger: Ledger,
     api: BatchApi,
     clock: Clock,
     admission: Admission,
 ) -> Submitted | MustWait:
-    """Return the shard's Message Batch of this round, creating it if no attempt has and it is its turn.
+    """Return the shard's Message Batch of this round; create it if no attempt has, and if it is the shard's turn.
 
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble, JobCanceled
     or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
-    `deadline` (Unix seconds, 0 for none) is over and nothing was sent; and what BatchApi.create raises when nothing was
-    created.
+    the state's deadline is over and nothing was sent; and what BatchApi.create raises when nothing was created.
     """
+    job_id, shard, asked_round, deadline = state.job_id, state.shard, state.round, state.deadline
     keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, asked_round)
     if store.exists(keys.answers(shard, asked_round)):  # also when the ledger has forgotten the job since
@@ -72,7 +69,7 @@ def submit_shard(
             return turn
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
-    intent = Submission(job_id, shard, asked_round, requests, uuid4().hex, sent_at=now, over_at=over_at)
+    intent = Submission(job_id, shard, asked_round, state.requests, uuid4().hex, sent_at=now, over_at=over_at)
     standing = ledger.begin(intent)
     if standing.attempt == intent.attempt:
         _refuse_if_late(deadline, intent, ledger, clock, admission)

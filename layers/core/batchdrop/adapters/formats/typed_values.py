@@ -24,11 +24,12 @@ class RowFitter:
     def __init__(self, own: Sequence[Column], new: NewColumns) -> None:
         self._own = tuple(own)
         self._new = new
+        self._values_of = new.values_of()
         self._error = len(self._own) + new.names.index(new.error)
 
     def fit(self, own: Sequence[Any], outcome: Outcome) -> list[Any]:
         """Return the row's values, its own first; `own` are its own columns' in their order."""
-        values = [*own, *self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)]
+        values = [*own, *self._values_of(outcome)]
         notes: list[str] = []
         for number, (column, value) in enumerate(zip((*self._own, *self._new.all), values, strict=True)):
             try:

@@ -51,12 +51,13 @@ class CsvOutput:
         self._own = _own_cells(reader, columns, dialect, encoding)
         cells = [_cell(dialect, escapes=escapes and column.kind == "string") for column in new.all]
         self._cells = cells[: len(new.answer)]
-        self._ending = partial(_ending, new, dialect, encoding, cells[len(new.answer) :])
+        self._ending = partial(_ending, dialect, encoding, cells[len(new.answer) :])
+        self._details_of = new.details_of()
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Begin a shard's part."""
-        yield _CsvPart(target, self._own, self._cells, self._ending, self._dialect, self._encoding)
+        yield _CsvPart(target, self._own, self._cells, self._details_of, self._ending, self._dialect, self._encoding)
 
     @property
     def whole(self) -> Frame:
@@ -78,13 +79,15 @@ class _CsvPart:
         target: Writer,
         own: OwnCells,
         cells: list[Callable[[Any], str]],
-        ending: Callable[[str, str, str], bytes],
+        details_of: Callable[[Outcome], tuple[Any, ...]],
+        ending: Callable[[tuple[Any, ...]], bytes],
         dialect: Dialect,
         encoding: Encoding,
     ) -> None:
         self._target = target
         self._own = own
         self._cells = cells
+        self._details_of = details_of
         self._ending = lru_cache(ENDINGS_KEPT)(ending)  # status and error are mostly the same few words
         self._delimiter = encode(dialect.delimiter, encoding)
         self._encode = encoder(encoding)
@@ -97,24 +100,14 @@ class _CsvPart:
         values = zip(*[outcome.values or self._blank for outcome in outcomes], strict=True)
         for cell, column in zip(self._cells, values, strict=True):
             pieces += (delimiter, map(encode, map(cell, column)))
-        endings = [self._ending(outcome.status, outcome.error, outcome.raw) for outcome in outcomes]
-        pieces += (delimiter, endings)
+        pieces += (delimiter, map(self._ending, map(self._details_of, outcomes)))
         # Never joined as text: one wide character would make every copy of a whole text a wide one.
         self._target.write(b"".join(chain.from_iterable(zip(*pieces, strict=False))))
 
 
-def _ending(
-    new: NewColumns,
-    dialect: Dialect,
-    encoding: Encoding,
-    cells: list[Callable[[Any], str]],
-    status: str,
-    error: str,
-    raw: str,
-) -> bytes:
-    """Return a line's end, behind the answer's own cells."""
-    values = new.values((), status, error, raw)[len(new.answer) :]
-    written = [cell(value) for cell, value in zip(cells, values, strict=True)]
+def _ending(dialect: Dialect, encoding: Encoding, cells: list[Callable[[Any], str]], details: tuple[Any, ...]) -> bytes:
+    """Return a line's end: the cells after the answer's own."""
+    written = [cell(detail) for cell, detail in zip(cells, details, strict=True)]
     return encode(dialect.delimiter.join(written) + dialect.line_end, encoding)
 
 

@@ -28,7 +28,7 @@ class JsonlOutput:
 
     def __init__(self, reader: InputFormat, new: NewColumns, encoding: Encoding = UTF_8) -> None:
         self._reader = reader
-        self._new = new
+        self._names, self._values_of = new.names, new.values_of()
         self._encoding = for_json(encoding)
 
     @property
@@ -43,8 +43,7 @@ class JsonlOutput:
         yield _ObjectsPart(target, texts, self._added, self._separated)
 
     def _added(self, outcome: Outcome) -> dict[str, Any]:
-        values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
-        return dict(zip(self._new.names, values, strict=True))
+        return dict(zip(self._names, self._values_of(outcome), strict=True))
 
     def _separated(self, row: StoredRow, text: bytes) -> bytes:  # noqa: ARG002 - JSON's needs it
         return text + self._encoding.newline

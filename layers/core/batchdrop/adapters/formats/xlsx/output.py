@@ -55,6 +55,7 @@ class XlsxOutput:
         filename: str = "the file",
     ) -> None:
         self._new = new
+        self._values_of = new.values_of()
         self._sheet = msgspec.json.decode(header, type=SheetHeader) if header else None
         self._own = tuple(map(Column, self._sheet.columns)) if self._sheet else tuple(columns)
         self._cells = cells
@@ -92,8 +93,9 @@ class XlsxOutput:
         yield _Part(target, self._row)
 
     def _row(self, row: StoredRow, outcome: Outcome) -> list[Cell]:
-        values = self._new.values(outcome.values, outcome.status, outcome.error, outcome.raw)
-        new = [cell_of(value, column.kind) for value, column in zip(values, self._new.all, strict=True)]
+        new = [
+            cell_of(value, column.kind) for value, column in zip(self._values_of(outcome), self._new.all, strict=True)
+        ]
         cells = [*self._own_cells(row.raw), *new]
         long = [name for name, cell in zip(self._names, cells, strict=True) if _is_long(cell)]
         if long:
