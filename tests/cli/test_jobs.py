@@ -14,8 +14,8 @@ from batchdrop.cli.job.jobs import (
     find_job,
     job_id_of,
     newest_executions,
-    results_prefix,
 )
+from batchdrop.job.upload import results_prefix
 from tests.cli.deployed import MACHINE, Deployed, upload_of
 from tests.fakes import START
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.answers.tokens import Lane
 from batchdrop.money.estimate import INPUT_BAND, Estimate, Reckoned, step_of
+from batchdrop.recipe.lane import Lane
 
 MILLION = 1_000_000
 ROUNDED = Decimal("0.00004")  # two tokens for each of ten requests, $2 a million

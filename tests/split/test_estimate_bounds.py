@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.answers.shape import answer_shape
-from batchdrop.answers.tokens import Lane
 from batchdrop.local.claude_api.asking import Asker, read_request
 from batchdrop.local.claude_api.prices import picodollars
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.money.estimate import INPUT_BAND, ROUNDING
 from batchdrop.money.request_count import RequestCount, frame_of
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import parse_recipe
 from batchdrop.requests.content_block import content_block
 from batchdrop.requests.request import RecipeRequests

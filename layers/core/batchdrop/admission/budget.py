@@ -11,8 +11,8 @@ from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
-from batchdrop.answers.tokens import Lane
 from batchdrop.money.cost import BATCH_DISCOUNT
+from batchdrop.recipe.lane import Lane
 
 SHARD_SHARE = Decimal("0.25")  # of the cap, which one shard may cost at most: so several are under way at once
 NOTHING = Decimal(0)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
 from batchdrop.answers.result import Usage
-
-Lane = Literal["batch", "live"]
+from batchdrop.recipe.lane import Lane
 
 
 class Tokens(msgspec.Struct):

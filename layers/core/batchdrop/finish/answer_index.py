@@ -6,6 +6,7 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import accumulate
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from batchdrop.answers.result_line import ResultHead
 from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import ResultsIncomplete
 from batchdrop.job.stored_lines import line_blocks
+from batchdrop.ports import ObjectStore
 
 _NOWHERE = -1
 _NEWLINES = re.compile(rb"\n").finditer
@@ -61,6 +63,11 @@ class AnswerIndex:
             for block in line_blocks(source):
                 self._take(block)
         self._spool.flush()
+
+    def fill_from(self, store: ObjectStore, key: str) -> None:
+        """Take in a round whose result lines are in the bucket. Raises ObjectMissing, and what `fill` raises."""
+        with closing(store.stream(key)) as blocks:
+            self.fill(blocks)
 
     def lines(self, indexes: Iterable[int | None]) -> list[bytes | None]:
         """Return the last word on each of the shard's rows; None for one that has none, and for None."""

@@ -11,9 +11,8 @@ from typing import Literal
 import msgspec
 
 from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
-from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved, UploadRejected
+from batchdrop.errors import BudgetReached, JobCanceled, JobFailed, JobNotApproved
 from batchdrop.finish.answer_index import AnswerIndex
-from batchdrop.finish.collect_results import read_kept
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
@@ -25,7 +24,7 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem, UploadRecord
 from batchdrop.job.ports import Formats, Ledger, OutputFormat
 from batchdrop.job.submission import Halt
-from batchdrop.job.upload import parse_inbox_key
+from batchdrop.job.upload import results_prefix
 from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
 from batchdrop.ports import Clock, Guard, ObjectChanged, ObjectMissing, ObjectStore
@@ -45,7 +44,6 @@ from batchdrop.split.job_estimate import estimate_block
 
 TRIES = 3  # of one closing that others come between
 CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # by its user, who said so or said nothing
-UNSAFE_KEY_RESULTS = "results/_unnamed/"  # where the summary goes when the upload's key cannot name a folder
 
 
 def close_job(
@@ -89,7 +87,7 @@ def _closed(
     closing_key = JobKeys(upload.job_id).closing
     began = announce(began, closing_key, store)
     is_last = partial(refuse_if_begun_since, began, closing_key, store)
-    prefix = results_prefix(upload)
+    prefix = results_prefix(upload.key, upload.job_id)
     manifest = read_manifest(store, upload.job_id)
     halt = ledger.halted(upload.job_id)
     faults = [fault] if fault else []
@@ -111,14 +109,6 @@ def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]
     """Return the faults of single shards; those that only obeyed the halt say nothing new."""
     failures = ledger.shard_failures(job_id)
     return [fault_of(one.error, one.cause, one.shard) for one in failures if halt is None or one.error != halt.error]
-
-
-def results_prefix(upload: UploadRecord) -> str:
-    """Return where a job's outputs go, ending in a slash."""
-    try:
-        return parse_inbox_key(upload.key).results_prefix(upload.job_id)
-    except UploadRejected:
-        return f"{UNSAFE_KEY_RESULTS}{upload.job_id}/"
 
 
 class _Stitch:
@@ -192,7 +182,7 @@ class _Stitch:
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
             for asked_round in range(rounds):
-                read_kept(index, self._store, self._keys.answers(item.shard, asked_round))
+                index.fill_from(self._store, self._keys.answers(item.shard, asked_round))
             index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
             return join_shard(
                 job_id,

@@ -17,7 +17,6 @@ from batchdrop.admission.ports import SharedStates
 from batchdrop.answers.outcome import COMPLETE_STOPS, failed
 from batchdrop.answers.result import MessageBatch, Succeeded
 from batchdrop.answers.result_line import ResultLine
-from batchdrop.answers.tokens import Lane
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
@@ -35,6 +34,7 @@ from batchdrop.job.ports import Formats, Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
 from batchdrop.ports import Clock, ObjectStore, Writer
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 from batchdrop.report.tally import Tally
 from batchdrop.settings import LIVE_ROWS
@@ -80,9 +80,9 @@ def collect_results(
         index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
-            read_kept(index, store, earlier)
+            index.fill_from(store, earlier)
         if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
-            read_kept(index, store, keys[-1])
+            index.fill_from(store, keys[-1])
         else:
             with store.writer(keys[-1]) as answers:
                 if state.lane == "live":
@@ -106,12 +106,6 @@ def collect_results(
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
             return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
         return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
-
-
-def read_kept(index: AnswerIndex, store: ObjectStore, key: str) -> None:
-    """Take in a round's answers that are in the bucket. Raises ObjectMissing."""
-    with closing(store.stream(key)) as blocks:
-        index.fill(blocks)
 
 
 def _take_flushed(

@@ -13,7 +13,7 @@ from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
 from batchdrop.answers import custom_id
 from batchdrop.answers.result_line import ResultHead
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.shard_state import ShardState
@@ -21,6 +21,7 @@ from batchdrop.job.stored_lines import whole_lines
 from batchdrop.money.cost import PriceTable, dollars, is_long_prompt, lane_of
 from batchdrop.money.prices import effective
 from batchdrop.ports import ObjectStore
+from batchdrop.recipe.lane import Lane
 
 UNPAID = {"errored", "canceled", "expired"}
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import msgspec
 
 from batchdrop.answers.result_line import PaidHead, ResultHead
-from batchdrop.answers.tokens import Lane
 from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
 from batchdrop.finish.write_output import write_output
@@ -38,6 +37,7 @@ from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import dollars
 from batchdrop.ports import Clock, Guard, ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe, Sample
 from batchdrop.report.summary import fault_of, tally_block
 from batchdrop.report.tally import Tally

@@ -7,8 +7,8 @@ from decimal import Decimal
 import msgspec
 
 from batchdrop.answers.tokens import Tokens
-from batchdrop.finish.close_job import results_prefix
 from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.upload import results_prefix
 from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.report.job_figures import NOTHING, Spent, spent_in
 
@@ -28,7 +28,9 @@ def spent_before(upload: UploadRecord, *, store: ObjectStore) -> Spent:
     Where there is none, or an older release's that says it otherwise, nothing was counted yet.
     """
     try:
-        summary = msgspec.json.decode(store.read(f"{results_prefix(upload)}summary.json"), type=_Closed)
+        summary = msgspec.json.decode(
+            store.read(f"{results_prefix(upload.key, upload.job_id)}summary.json"), type=_Closed
+        )
     except (ObjectMissing, msgspec.DecodeError):
         return NOTHING
     return spent_in(summary.tokens, summary.cost.usd)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.answers.tokens import Lane
+from batchdrop.recipe.lane import Lane
 
 Stage = Literal["asked", "collected"]
 

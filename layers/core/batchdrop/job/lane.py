@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from batchdrop.answers.tokens import Lane
 from batchdrop.recipe.duration import duration_named
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 
 

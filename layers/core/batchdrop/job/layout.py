@@ -74,10 +74,6 @@ class JobKeys:
         of_slice = "" if slice_number is None else f"{slice_number:05d}-"
         return self._key(f"answers/{shard:05d}.r{asked_round}.live/{of_slice}")
 
-    def live_rounds(self, shard: int) -> str:
-        """Return what the keys of all answers of a shard start with, live ones among them."""
-        return self._key(f"answers/{shard:05d}.r")
-
     def live_flush(self, shard: int, asked_round: int, slice_number: int, attempt: str, flush: int) -> str:
         """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
         return f"{self.live_answers(shard, asked_round, slice_number)}{attempt}-{flush:05d}.jsonl"

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.columns import Column
-from batchdrop.answers.tokens import Lane
 from batchdrop.money.estimate import Estimate
 from batchdrop.money.prices import PriceTable
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.row import Cursor
 

@@ -11,10 +11,11 @@ from typing import Literal
 import msgspec
 
 from batchdrop.answers.result import Billed
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.money.cost import dollars, is_long_prompt
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.report.summary import TallyBlock
 

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.result import MessageBatch
-from batchdrop.answers.tokens import Lane
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.recipe.lane import Lane
 from batchdrop.report.tally import Tally
 
 

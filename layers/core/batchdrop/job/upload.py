@@ -15,6 +15,7 @@ ODD_CHARACTERS = frozenset(
     map(chr, (ord("\\"), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029))
 )  # Windows' separator; more of them
 READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
+UNSAFE_KEY_RESULTS = "results/_unnamed/"  # the summary's place when the upload's key cannot name a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class InboxKey:
     def results_prefix(self, job_id: str) -> str:
         """Return where the job's outputs go, ending in a slash."""
         return f"results/{self.recipe or READY_MADE}/{self.name}/{job_id}/"
+
+
+def results_prefix(key: str, job_id: str) -> str:
+    """Return where the outputs of an upload's job go, ending in a slash, also for a key that names no safe folder."""
+    try:
+        return parse_inbox_key(key).results_prefix(job_id)
+    except UploadRejected:
+        return f"{UNSAFE_KEY_RESULTS}{job_id}/"
 
 
 def is_in_inbox(key: str) -> bool:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
-from typing import Any
 
 import msgspec
 
 from batchdrop.answers.result_line import ResultId
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.stored_lines import whole_lines
+from batchdrop.live_lane.ports import Offload
 from batchdrop.live_lane.slice import Slice
 from batchdrop.ports import ObjectStore
-
-Offload = Callable[..., Awaitable[Any]]
-"""Runs a blocking call elsewhere, as `asyncio.to_thread` does."""
 
 # What a crash between an answer and its flush costs at most: so many lines are paid, lost, and asked again. A flush is
 # one put ($0.005 a thousand, some 30 ms): at 64 lines it costs less than a hundredth of the cheapest answers in it.

@@ -21,10 +21,10 @@ from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, Slice
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger, TaskGone
 from batchdrop.job.submission import Halt
-from batchdrop.live_lane.answer_flushes import Flushes, Offload, flushed
+from batchdrop.live_lane.answer_flushes import Flushes, flushed
 from batchdrop.live_lane.fleet_permits import FleetPermits
 from batchdrop.live_lane.lease import Lease
-from batchdrop.live_lane.ports import Leases, MessageApi
+from batchdrop.live_lane.ports import Leases, MessageApi, Offload
 from batchdrop.live_lane.slice import Slice, SliceCounts
 from batchdrop.live_lane.slice_sender import LEASE_MARGIN, OPENING_RESERVE, SliceSender
 from batchdrop.ports import Clock, ObjectStore

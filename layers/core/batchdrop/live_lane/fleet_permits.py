@@ -11,7 +11,6 @@ from contextlib import suppress
 import msgspec
 
 from batchdrop.answers.result import Usage
-from batchdrop.live_lane.answer_flushes import Offload
 from batchdrop.live_lane.permits import (
     DRAW_SECONDS,
     MOST_DRAW_SECONDS,
@@ -24,7 +23,7 @@ from batchdrop.live_lane.permits import (
     draw,
     seconds_to_wait,
 )
-from batchdrop.live_lane.ports import Permits
+from batchdrop.live_lane.ports import Offload, Permits
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled, limits_of
 from batchdrop.ports import Clock
 

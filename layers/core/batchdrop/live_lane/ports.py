@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned
@@ -51,3 +52,7 @@ class Queue(Protocol):
 
     def send(self, body: str) -> None:
         """Put a message into the queue."""
+
+
+Offload = Callable[..., Awaitable[Any]]
+"""Runs a blocking call in a thread, as `asyncio.to_thread` does."""

@@ -8,8 +8,9 @@ from decimal import Decimal
 import msgspec
 
 from batchdrop.answers.result import Usage
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.money.prices import ModelPrice, Price, PriceTable, price_table
+from batchdrop.recipe.lane import Lane
 
 __all__ = [
     "BATCH_DISCOUNT", "LONG_PROMPT_TOKENS", "CostParts", "ModelPrice", "Price", "PriceTable", "cost_parts", "dollars",

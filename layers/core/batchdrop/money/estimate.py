@@ -13,10 +13,11 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.money.answer_tokens import LEAST_ANSWER
 from batchdrop.money.cost import LONG_PROMPT_TOKENS, dollars
 from batchdrop.money.prices import PriceTable, price_table
+from batchdrop.recipe.lane import Lane
 
 INPUT_BAND = (
     0.10  # benchmarks/estimate_error.py: 2.1 % at worst of 13 kinds of table, on the emulator; the rest is room

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.money.estimate import Range, TokenRange
+from batchdrop.recipe.lane import Lane
 
 
 class ActualBlock(msgspec.Struct, frozen=True):

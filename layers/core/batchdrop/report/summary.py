@@ -8,10 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.money.cost import CostParts, PriceTable, cost_parts
 from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
+from batchdrop.recipe.lane import Lane
 from batchdrop.report.tally import Tally
 
 

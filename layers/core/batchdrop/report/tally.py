@@ -11,9 +11,10 @@ import msgspec
 
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import Billed
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
 from batchdrop.money.cost import is_long_prompt, lane_of
+from batchdrop.recipe.lane import Lane
 from batchdrop.report.statistics import Statistics
 
 _BILLED_AS = attrgetter("model", "usage.service_tier")

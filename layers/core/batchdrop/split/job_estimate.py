@@ -8,7 +8,7 @@ from functools import partial
 
 import yaml
 
-from batchdrop.answers.tokens import Lane, Tokens
+from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import PricesRejected, TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -19,6 +19,7 @@ from batchdrop.money.estimate_block import EstimateBlock, actual_block, ratio_of
 from batchdrop.money.prices import PRICES_KEY, effective, parse_prices
 from batchdrop.money.request_count import RequestCount, frame_of
 from batchdrop.ports import ObjectMissing, ObjectStore
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.request import RequestSource
 

@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from batchdrop.answers.tokens import Lane
 from batchdrop.money.cost import PriceTable, shown_usd
 from batchdrop.money.estimate import LANES, Estimate
+from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.split.count_sample import SampleCount
 from batchdrop.split.job_estimate import estimated_usd

@@ -14,9 +14,8 @@ import msgspec
 
 from batchdrop.cli.console import CommandError
 from batchdrop.cli.deployment import Deployment
-from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.job.upload import parse_inbox_key
+from batchdrop.job.upload import results_prefix
 
 _NAME = re.compile(r"(?P<job>\d{8}T\d{6}-(?P<digest>[0-9a-f]{10}))(?:-r(?P<resumes>\d+))?")
 NAMED_IN_ERRORS = 3  # jobs that an error message names
@@ -101,16 +100,6 @@ def job_id_of(execution_name: str) -> str:
     """Return the job that an execution of that name belongs to."""
     named = _NAME.fullmatch(execution_name)
     return named["job"] if named else execution_name
-
-
-def results_prefix(key: str, job_id: str) -> str:
-    """Return where the outputs of an upload's job lie."""
-    try:
-        return parse_inbox_key(key).results_prefix(job_id)
-    except UploadRejected:
-        from batchdrop.finish.close_job import UNSAFE_KEY_RESULTS  # half of what `ls` would import
-
-        return f"{UNSAFE_KEY_RESULTS}{job_id}/"
 
 
 def executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:

@@ -17,10 +17,10 @@ from batchdrop.cli.console import USAGE_ERROR, CommandError
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_split, read_summary
 from batchdrop.cli.job.figures import UNKNOWN, dollars, duration, moment
-from batchdrop.cli.job.jobs import Execution, JobStatus, job_status, newest_executions, results_prefix
+from batchdrop.cli.job.jobs import Execution, JobStatus, job_status, newest_executions
 from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import UploadRecord
-from batchdrop.job.upload import parse_inbox_key
+from batchdrop.job.upload import parse_inbox_key, results_prefix
 
 AT_ONCE = 32  # jobs that are looked at together
 FEW, MANY = 90, 130  # columns of a terminal

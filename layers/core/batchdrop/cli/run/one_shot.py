@@ -15,7 +15,6 @@ from rich.text import Text
 
 from batchdrop.cli.deployment import Deployment, find_deployment
 from batchdrop.cli.job.job_view import HELD, JobWatcher, Stage, find_execution
-from batchdrop.cli.job.jobs import results_prefix
 from batchdrop.cli.job.progress import follow
 from batchdrop.cli.run.approval import decide_on_sample
 from batchdrop.cli.run.dropping import Drop
@@ -23,6 +22,7 @@ from batchdrop.cli.run.fetching import fetch_files
 from batchdrop.cli.run.outputs import show_results
 from batchdrop.cli.run.service import Service
 from batchdrop.cli.run.transfers import Transfer
+from batchdrop.job.upload import results_prefix
 from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
 from batchdrop.settings import SETTLE_SECONDS
 
