@@ -13,6 +13,7 @@ tokeniser makes of a text, `batchdrop check --exact` finds out.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import sys
@@ -30,6 +31,7 @@ from batchdrop.recipe.recipe import parse_recipe
 from batchdrop.requests.request import RecipeRequests, request_line
 from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 from benchmarks.estimate_tables import TABLES, Table
+from benchmarks.findings import add_scale
 
 RESULTS = Path("benchmarks/results/estimate_error.json")
 HEADERS = {"x-api-key": "sk-bench", "anthropic-version": "2026-10-21", "content-type": "application/json"}
@@ -95,14 +97,19 @@ def shown(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure every table."""
+    """Measure every table; with `--smoke` only the first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_scale(parser)
+    is_smoke = parser.parse_args().scale == "smoke"
     print("| table | requests | input tokens, estimated | actual | error | output, expected / actual | ", end="")
     print("$ low / expected / high | $ actual | within |\n|" + "---|" * 9)
     found = []
     with running_emulator(batch_seconds=60) as emulator:
-        for table in TABLES:
+        for table in TABLES[: 1 if is_smoke else None]:
             found.append(measured(table, emulator))
             print(shown(found[-1]), flush=True)
+    if is_smoke:
+        return
     worst = max(abs(one["input_error"]) for one in found)
     print(f"\nworst input error {worst:.1%}, the stated band ± {INPUT_BAND:.0%}")
     document = {

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.measure import Figures, apart, median
 
@@ -36,17 +36,28 @@ class Bar:
         return self.measured <= self.limit if self.is_most else self.measured >= self.limit
 
 
+Scale = Literal["full", "quick", "smoke"]
+
+
 @dataclass
 class Findings:
-    """What one benchmark found: `title` says of what; a line is {case, contender} and the measures."""
+    """What one benchmark found: `title` says of what; a line is {case, contender} and the measures.
+
+    `scale` is the size of the inputs. `quick` takes a minute, `smoke` some seconds: it only proves that the benchmark
+    runs, so its figures are neither kept nor judged.
+    """
 
     name: str
     title: str
     runs: int
-    quick: bool
+    scale: Scale = "full"
     lines: list[dict[str, Any]] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
+
+    def of_scale(self, *, full: int, quick: int, smoke: int) -> int:
+        """Return the size of an input at this run's scale."""
+        return {"full": full, "quick": quick, "smoke": smoke}[self.scale]
 
     def compare(self, case: str, module: str, contenders: dict[str, str], **arguments: object) -> dict[str, Figures]:
         """Run contenders (name: what the table calls it) in turns, so that a noisy minute hits all of them."""
@@ -74,13 +85,15 @@ class Findings:
         print(f"{verdict} {what}: {measured:,.2f} ({bound} {limit:g})", flush=True)
 
     def write(self) -> int:
-        """Write the JSON; return 1 if a bar is missed, for the shell."""
+        """Write the JSON, except for a smoke run; return 1 if a bar is missed, for the shell."""
+        if self.scale == "smoke":
+            return 0
         about = {
             "name": self.name,
             "title": self.title,
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "commit": _commit(),
-            "command": f"python -m benchmarks.{self.name}{' --quick' if self.quick else ''}",
+            "command": f"python -m benchmarks.{self.name}{'' if self.scale == 'full' else f' --{self.scale}'}",
             "python": platform.python_version(),
             "cpus": os.cpu_count(),
             "runs": self.runs,
@@ -93,13 +106,21 @@ class Findings:
 
 
 def begin(name: str, title: str, *, runs: int = 3) -> Findings:
-    """Read the command line: `--quick` is one run of smaller inputs, `--runs` how many are taken the median of."""
+    """Read the command line: the scale of the inputs, and the runs to take the median of."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=title)
-    parser.add_argument("--quick", action="store_true", help="one run, smaller inputs; bars are for the full size")
+    add_scale(parser)
     parser.add_argument("--runs", type=int, default=None, help=f"figures are medians of so many runs ({runs})")
     options = parser.parse_args()
     print(f"# {title}")
-    return Findings(name, title, options.runs or (1 if options.quick else runs), options.quick)
+    return Findings(name, title, options.runs or (runs if options.scale == "full" else 1), options.scale)
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """Add `--quick` and `--smoke`; the parsed `scale` is `full` without them."""
+    scale = parser.add_mutually_exclusive_group()
+    quick, smoke = "one run, smaller inputs; bars are for the full size", "prove in some seconds that it runs"
+    scale.add_argument("--quick", dest="scale", action="store_const", const="quick", default="full", help=quick)
+    scale.add_argument("--smoke", dest="scale", action="store_const", const="smoke", help=smoke)
 
 
 @contextmanager

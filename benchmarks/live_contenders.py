@@ -124,8 +124,8 @@ class _Counted:
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self._watch = watch
 
-    async def ask(self, params: bytes, *, within: float) -> Any:
-        reply = await self._api.ask(params, within=within)
+    async def send(self, params: bytes, *, within: float) -> Any:
+        reply = await self._api.send(params, within=within)
         self._watch.answers += 1
         return reply
 

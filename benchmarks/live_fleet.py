@@ -1,6 +1,6 @@
 """A fleet of workers against an API that enforces its limits: how much of the permitted rate, how fair, how many 429s.
 
-    python -m benchmarks.live_fleet [--quick]
+    python -m benchmarks.live_fleet [--quick | --smoke]
 
 The emulator enforces token buckets for requests; half of the workers ask for one job, half for another that starts
 later. Each worker is a process; the ledger is `permit_server`. Limits are small, so that two cores suffice. Prints a
@@ -22,6 +22,7 @@ from typing import Any
 
 from batchdrop.live_lane.slice_sender import OPENING_RESERVE
 from batchdrop.local.claude_api.testing import Emulator
+from benchmarks.findings import Scale, add_scale
 from benchmarks.live_memory import MemoryLeases, MemoryLedger, MemoryStore
 from benchmarks.permit_server import PermitServer, RemotePermits
 
@@ -30,7 +31,8 @@ RPM = 2400.0  # 40 requests a second
 SHARE = 0.9
 FLEETS = (1, 4, 16)
 LATER = 10.0  # seconds after the first job, the second one starts
-RAMP = 60.0  # seconds until all are at their pace
+TIMES: dict[Scale, tuple[float, float]] = {"full": (60.0, 60.0), "quick": (60.0, 20.0), "smoke": (2.0, 2.0)}
+"""Seconds until all are at their pace, and seconds that are measured."""
 WINDOW = 40
 
 
@@ -43,8 +45,8 @@ class _TimesApi:
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self.times: list[float] = []
 
-    async def ask(self, params: bytes, *, within: float) -> Any:
-        reply = await self._api.ask(params, within=within)
+    async def send(self, params: bytes, *, within: float) -> Any:
+        reply = await self._api.send(params, within=within)
         self.times.append(time.time())
         return reply
 
@@ -90,8 +92,8 @@ async def work(options: argparse.Namespace) -> None:
     print(sum(options.since <= moment < options.until for moment in api.times))
 
 
-def fleet(workers: int, *, steady: float) -> dict[str, Any]:
-    """Run a fleet; return its figures over `steady` seconds."""
+def fleet(workers: int, *, ramp: float, steady: float) -> dict[str, Any]:
+    """Run a fleet; return its figures over `steady` seconds, after `ramp` seconds to reach its pace."""
     server = PermitServer()
     command = [
         sys.executable,
@@ -107,7 +109,7 @@ def fleet(workers: int, *, steady: float) -> dict[str, Any]:
             assert emulator.stdout is not None
             url = emulator.stdout.readline().rpartition(" ")[2].strip()
             begin = time.time() + 2 + 0.7 * workers  # until all have imported what they need
-            window = (begin + RAMP, begin + RAMP + steady)
+            window = (begin + ramp, begin + ramp + steady)
             running = [_started(n, url, server.port, begin + LATER * (n % 2), window) for n in range(workers)]
             time.sleep(window[0] - time.time())
             written = server.writes
@@ -158,19 +160,23 @@ def missed(one: dict[str, Any]) -> list[str]:
     return low + [f"{name} {one[name]:.3f} (at most {bar})" for name, bar in MOST.items() if one[name] > bar]
 
 
-def main(*, quick: bool) -> int:
+def main(scale: Scale) -> int:
     """Run all fleets, print, write."""
-    found = [fleet(workers, steady=20.0 if quick else 60.0) for workers in FLEETS]
+    ramp, steady = TIMES[scale]
+    fleets = FLEETS[: 1 if scale == "smoke" else None]
+    found = [fleet(workers, ramp=ramp, steady=steady) for workers in fleets]
     print("| " + " | ".join(found[0]) + " |\n|" + "---|" * len(found[0]))
     for one in found:
         print("| " + " | ".join(f"{value:.3g}" for value in one.values()) + " |")
+    if scale == "smoke":
+        return 0
     all_missed = [f"{one['workers']} workers: {bar}" for one in found for bar in missed(one)]
     print("\n".join(f"MISSED  {line}" for line in all_missed))
     about = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "rpm": RPM,
         "share": SHARE,
-        "quick": quick,
+        "scale": scale,
         "fleets": found,
     }
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +186,7 @@ def main(*, quick: bool) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
+    add_scale(parser)
     parser.add_argument("--worker", action="store_true")
     for option, kind in {
         "name": str,
@@ -195,4 +201,4 @@ if __name__ == "__main__":
     if given.worker:
         asyncio.run(work(given))
     else:
-        sys.exit(main(quick=given.quick))
+        sys.exit(main(given.scale))

@@ -1,6 +1,6 @@
 """How fast one worker of the live lane asks, against chunk and gather, the SDK in a window, and bare aiohttp.
 
-    python -m benchmarks.live_lane [--quick]
+    python -m benchmarks.live_lane [--quick | --smoke]
 
 Server and client are processes of their own. The server is `fast_server`, for the emulator itself is the bottleneck
 from some hundred requests a second on (shown in the last rows). Each figure is the median of its repeats, which take
@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.findings import Scale, add_scale
 
 RESULTS = Path("benchmarks/results/live_lane.json")
 LATENCIES = {"constant 200 ms": (0.2, 0.0), "lognormal 1.2 s": (1.2, 0.6)}
@@ -44,6 +46,7 @@ HANDLER = (
     "s.loader.exec_module(u.module_from_spec(s))"
 )
 Figures = dict[str, float]
+SECONDS: dict[Scale, tuple[float, float]] = {"full": (3, 5), "quick": (2, 3), "smoke": (0.5, 0.5)}  # warm-up, measured
 
 
 @contextmanager
@@ -58,17 +61,20 @@ def server(kind: str, seconds: float, sigma: float) -> Iterator[str]:
             process.terminate()
 
 
-def measured(contender: str, url: str, window: int, *, quick: bool) -> Figures:
+def measured(contender: str, url: str, window: int, *, scale: Scale) -> Figures:
     """Run one client; return requests a second, and CPU seconds for 1,000 of them."""
-    times = ["--warm", "2", "--seconds", "3"] if quick else ["--warm", "3", "--seconds", "5"]
+    warm, seconds = SECONDS[scale]
+    times = ["--warm", f"{warm}", "--seconds", f"{seconds}"]
     command = [sys.executable, "-m", "benchmarks.live_contenders", contender, url, str(window), *times]
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     answers = max(told["answers"], 1)
     return {"rps": answers / told["seconds"], "cpu_s_per_1000": 1000 * told["cpu"] / answers}
 
 
-def cases(latency: str) -> list[tuple[str, str, int]]:
+def cases(latency: str, scale: Scale) -> list[tuple[str, str, int]]:
     """Return (server, contender, window) of one latency."""
+    if scale == "smoke":
+        return [("fast", name, 50) for name in ("sdk_gather", "sdk_window", "bare", "ours")]
     listed = [("fast", "sdk_gather", chunk) for chunk in CHUNKS]
     for window in WINDOWS:
         listed += [("fast", name, window) for name in ("sdk_window", "bare", "ours")]
@@ -77,15 +83,15 @@ def cases(latency: str) -> list[tuple[str, str, int]]:
     return listed
 
 
-def all_figures(*, quick: bool) -> dict[str, dict[str, float]]:
+def all_figures(scale: Scale) -> dict[str, dict[str, float]]:
     """Measure everything; the keys are `latency | server | contender | window`."""
     samples: dict[str, list[Figures]] = {}
-    for latency, (seconds, sigma) in LATENCIES.items():
+    for latency, (seconds, sigma) in list(LATENCIES.items())[: 1 if scale == "smoke" else None]:
         with server("fast", seconds, sigma) as fast, server("emulator", seconds, sigma) as emulator:
             urls = {"fast": fast, "emulator": emulator}
-            for _ in range(1 if quick else 3):
-                for kind, contender, window in cases(latency):
-                    figures = measured(contender, urls[kind], window, quick=quick)
+            for _ in range(3 if scale == "full" else 1):
+                for kind, contender, window in cases(latency, scale):
+                    figures = measured(contender, urls[kind], window, scale=scale)
                     samples.setdefault(f"{latency} | {kind} | {contender} | {window}", []).append(figures)
     return {
         key: {name: statistics.median(one[name] for one in taken) for name in taken[0]}
@@ -93,9 +99,9 @@ def all_figures(*, quick: bool) -> dict[str, dict[str, float]]:
     }
 
 
-def cold_starts() -> dict[str, float]:
-    """Return the CPU seconds of imports, each the median of five processes."""
-    return {name: statistics.median(_import_cpu(more) for _ in range(5)) for name, more in COLD.items()}
+def cold_starts(processes: int) -> dict[str, float]:
+    """Return the CPU seconds of imports, each the median of some processes."""
+    return {name: statistics.median(_import_cpu(more) for _ in range(processes)) for name, more in COLD.items()}
 
 
 def _import_cpu(more: str | None) -> float:
@@ -143,14 +149,16 @@ def table(figures: dict[str, dict[str, float]], cold: dict[str, float]) -> str:
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    figures, cold = all_figures(quick=quick), cold_starts()
+    add_scale(parser)
+    scale: Scale = parser.parse_args().scale
+    figures, cold = all_figures(scale), cold_starts(1 if scale == "smoke" else 5)
     print(table(figures, cold))
+    if scale == "smoke":
+        return 0
     found = bars(figures, cold)
     for name, (value, least) in found.items():
         print(f"{'reached' if value >= least else 'MISSED '} {name}: {value:.2f} (at least {least:g})")
-    _write({"quick": quick, "figures": figures, "cold_cpu_s": cold, "bars": found})
+    _write({"scale": scale, "figures": figures, "cold_cpu_s": cold, "bars": found})
     return int(any(value < least for value, least in found.values()))
 
 

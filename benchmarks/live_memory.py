@@ -10,6 +10,7 @@ from typing import Any
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned
 from batchdrop.live_lane.slice import Slice
+from batchdrop.ports import Guard
 
 JOB = "bench"
 
@@ -31,8 +32,9 @@ class MemoryStore:
         del etag
         return self._body[start:end]
 
-    def write(self, _key: str, body: bytes) -> None:
+    def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
         """Count a flush."""
+        del key, guard
         self.flushes += 1
         self.lines += body.count(b"\n")
 
@@ -69,12 +71,13 @@ class MemoryLeases:
         del now
         return Lease(job_id, slice_name, attempt, until, 1)
 
-    def renew(self, _lease: Lease, _until: datetime) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
         """Renew it."""
+        del lease, until, done
         return True
 
-    def release(self, _lease: Lease, _now: datetime) -> None:
-        """Let go."""
+    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+        """Release it."""
 
 
 class MemoryPermits:

@@ -29,7 +29,7 @@ def main() -> int:
         for lane in ("auto", "live"):
             body = f"{RECIPE}lane: {lane}\n".encode()
             running.clients.s3().put_object(Bucket=running.bucket, Key=f"recipes/{lane}.yaml", Body=body)
-        for case, (lane, name, rows) in FILES.items():
+        for case, (lane, name, rows) in list(FILES.items())[: found.of_scale(full=9, quick=9, smoke=1)]:
             write_reviews(folder / name, rows)
             done = run(running, lane, name, folder / name)
             if done.status != "SUCCEEDED":

@@ -181,7 +181,7 @@ def bodies(folder: Path) -> str:
 def main() -> int:
     """Measure both formats, and a tenth of the rows for what memory they take."""
     found = begin("split", "Split 1,000,000 rows of 300 bytes: read, check, render, pack, write")
-    rows = 100_000 if found.quick else 1_000_000
+    rows = found.of_scale(full=1_000_000, quick=100_000, smoke=1_000)
     for kind in ("csv", "jsonl"):
         with scratch() as folder:
             lay(folder, kind, rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import random
 import shutil
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.findings import add_scale
 from benchmarks.folder_store import FolderStore
 
 BAR_MB = 300
@@ -61,7 +63,7 @@ def write_file(kind: str, path: Path, megabytes: int) -> None:
         case "parquet":
             write_parquet(path, megabytes)
         case _:
-            write_xlsx(path)
+            write_xlsx(path, min(XLSX_ROWS, megabytes * 1_000))
 
 
 def write_parquet(path: Path, megabytes: int) -> None:
@@ -74,16 +76,14 @@ def write_parquet(path: Path, megabytes: int) -> None:
     parquet.write_table(table, path, row_group_size=len(table), compression="none", use_dictionary=False)
 
 
-def write_xlsx(path: Path) -> None:
+def write_xlsx(path: Path, count: int) -> None:
     """Write a workbook with texts of their own in every row."""
     import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("rows")
     sheet.append(["id", "text", "note"])
-    for number, row in enumerate(rows(1_000)):
-        if number == XLSX_ROWS:
-            break
+    for row in itertools.islice(rows(1_000), count):
         sheet.append(row)
     book.save(path)
 
@@ -115,17 +115,21 @@ def main() -> None:
     """Measure each kind."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", default=KINDS)
-    parser.add_argument("--megabytes", type=int, default=1_000)
+    parser.add_argument("--megabytes", type=int, help="of each file; by default 1,000, with --quick 100")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go while they are needed")
+    add_scale(parser)
     parser.add_argument("--split", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.split:
         split(options.folder, options.split)
         return
-    results = {kind: measured(kind, options.megabytes, options.folder) for kind in options.kinds}
+    megabytes = options.megabytes or {"full": 1_000, "quick": 100, "smoke": 1}[options.scale]
+    results = {kind: measured(kind, megabytes, options.folder) for kind in options.kinds}
+    if options.scale == "smoke":
+        return
     found = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "megabytes": options.megabytes,
+        "megabytes": megabytes,
         "bar_mb": BAR_MB,
         "kinds": results,
     }

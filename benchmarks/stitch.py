@@ -66,7 +66,7 @@ def _client(url: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    keys = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "us-east-1"}
+    keys: dict[str, Any] = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "us-east-1"}
     return boto3.client("s3", endpoint_url=url, config=Config(retries={"mode": "standard"}), **keys)
 
 
@@ -136,7 +136,8 @@ def main() -> int:
     """Measure all cases."""
     found = begin("stitch", "Stitching the output from the shards' parts")
     measured = {
-        case: _measure(found, case, sizes[: len(sizes) // 4] if found.quick else sizes) for case, sizes in CASES.items()
+        case: _measure(found, case, sizes[: len(sizes) // found.of_scale(full=1, quick=4, smoke=len(sizes))])
+        for case, sizes in CASES.items()
     }
     large = measured[LARGE]
     found.bar("CPU of streaming / of stitching", large["streamed"]["cpu_s"] / large["ours"]["cpu_s"], 5)

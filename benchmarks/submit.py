@@ -84,7 +84,7 @@ def lay(folder: Path, requests: int, size: int) -> None:
 def main() -> int:
     """Measure both sizes."""
     found = begin("submit", "Submit one create: 100,000 requests of 500 bytes, and of 250 MB")
-    requests = 20_000 if found.quick else 100_000
+    requests = found.of_scale(full=100_000, quick=20_000, smoke=200)
     for size in (500, 2_500):
         case = f"{requests:,} x {size:,} B"
         with scratch() as folder, batches_server() as url:

@@ -88,7 +88,7 @@ def ours(running: EmbeddedStack, file: Path, name: str) -> tuple[Figures, float]
 def main() -> int:
     """Run both, one after the other, on one stack; batchdrop first: its functions have not started yet."""
     found = begin("whole_job", "A whole job of 100,000 rows on the embedded stack", runs=1)
-    rows = 5_000 if found.quick else 100_000
+    rows = found.of_scale(full=100_000, quick=5_000, smoke=300)
     mine: list[Figures] = []
     theirs: list[Figures] = []
     with scratch() as folder:

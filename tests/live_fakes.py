@@ -52,7 +52,7 @@ class FakeMessageApi:
         self.seconds = seconds
         self.script = script
 
-    async def ask(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float) -> Reply:
         """Answer."""
         prompt = prompt_of(params)
         told = self.script(prompt, self.asked.count(prompt))

@@ -18,8 +18,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.findings import add_scale
 from benchmarks.scale.chart import Line, chart
-from benchmarks.scale.check import NOT_MODELLED, checked
+from benchmarks.scale.check import NOT_MODELLED, Case, checked
 from benchmarks.scale.cost import Bill, bill_of, standing_usd
 from benchmarks.scale.counts import Counts, counts_of
 from benchmarks.scale.job import ScaleJob
@@ -32,12 +33,26 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 3_000_000, 10_000_000)
 BAR = 0.10  # mean deviation of the model from what was counted
 MILLION = 1_000_000
 
+Found = dict[str, list[tuple[ScaleJob, Counts, Bill]]]
+
 
 def main() -> int:
     """Check the model, or carry it to ten million rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="run jobs on the embedded stack, and compare")
-    return check() if parser.parse_args().check else carry()
+    add_scale(parser)
+    options = parser.parse_args()
+    if options.scale == "smoke":
+        return smoke()
+    return check() if options.check else carry()
+
+
+def smoke() -> int:
+    """Run the model once, and one small job beside it."""
+    print(_modelled()[0])
+    for case, _, pairs in checked((Case("batch", 300),)):
+        print(case, pairs)
+    return 0
 
 
 def check() -> int:
@@ -89,15 +104,20 @@ def _live_cpu(live: Counted) -> dict[str, float]:
 
 def carry() -> int:
     """Write the model's tables and charts."""
-    jobs = {lane: [ScaleJob(rows=rows, lane=lane) for rows in SIZES] for lane in ("batch", "live")}
-    found = {lane: [(job, counts_of(job), bill_of(job, counts_of(job))) for job in own] for lane, own in jobs.items()}
-    text = "\n\n".join([*(f"### {lane} lane\n\n{_table(rows)}" for lane, rows in found.items()), _hours_table(jobs)])
-    text = f"{text}\n\n{_parts_table(found)}"
+    text, found, batch = _modelled()
     print(text)
     (RESULTS / "scale_model.md").write_text(text + "\n", encoding="utf-8")
     _write("scale_model.json", {**_head(""), "jobs": [_line(*one) for rows in found.values() for one in rows]})
-    _charts(found, jobs["batch"])
+    _charts(found, batch)
     return 0
+
+
+def _modelled() -> tuple[str, Found, list[ScaleJob]]:
+    """Return the tables, what they were made from, and the jobs of the batch lane."""
+    jobs = {lane: [ScaleJob(rows=rows, lane=lane) for rows in SIZES] for lane in ("batch", "live")}
+    found = {lane: [(job, counts_of(job), bill_of(job, counts_of(job))) for job in own] for lane, own in jobs.items()}
+    text = "\n\n".join([*(f"### {lane} lane\n\n{_table(rows)}" for lane, rows in found.items()), _hours_table(jobs)])
+    return f"{text}\n\n{_parts_table(found)}", found, jobs["batch"]
 
 
 def _table(rows: Iterable[tuple[ScaleJob, Counts, Bill]]) -> str:
@@ -126,7 +146,7 @@ def _hours_table(jobs: dict[str, list[ScaleJob]]) -> str:
     return "\n".join(lines)
 
 
-def _parts_table(found: dict[str, list[tuple[ScaleJob, Counts, Bill]]]) -> str:
+def _parts_table(found: Found) -> str:
     """Return what a million rows cost by service, and what a month costs without any."""
     [batch, live] = [next(bill for job, _, bill in rows if job.rows == MILLION) for rows in found.values()]
     lines = ["### A million rows, by service", "", "| | batch lane $ | live lane $ |", "|---|--:|--:|"]
@@ -140,7 +160,7 @@ def _parts_table(found: dict[str, list[tuple[ScaleJob, Counts, Bill]]]) -> str:
     )
 
 
-def _charts(found: dict[str, list[tuple[ScaleJob, Counts, Bill]]], batch: list[ScaleJob]) -> None:
+def _charts(found: Found, batch: list[ScaleJob]) -> None:
     dollars = [Line(f"AWS, {lane} lane", [(j.rows, bill.total) for j, _, bill in rows]) for lane, rows in found.items()]
     dollars += [
         Line(f"API, {lane} lane", [(j.rows, bill.api_usd) for j, _, bill in rows]) for lane, rows in found.items()

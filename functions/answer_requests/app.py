@@ -59,5 +59,5 @@ def _note(message_id: str, served: Served) -> None:
     metrics.add_metric("LiveRequestsAsked", MetricUnit.Count, counts.asked)
     metrics.add_metric("LiveRequestsUncertain", MetricUnit.Count, counts.uncertain)
     metrics.add_metric("ApiThrottles", MetricUnit.Count, counts.throttled)
-    log = logger.info if served.outcome in {"done", "handed back"} else logger.warning
-    log("slice served", message_id=message_id, outcome=served.outcome, error=served.error, counts=served.counts)
+    log = logger.info if served.ending in {"done", "handed back"} else logger.warning
+    log("slice served", message_id=message_id, outcome=served.ending, error=served.error, counts=served.counts)

@@ -43,7 +43,7 @@ def _ask(base_url: str, params: bytes = PARAMS % b"hi", *, key: str = "sk-test",
     async def asked() -> Reply:
         api = AiohttpMessageApi(api_key=key, base_url=base_url)
         try:
-            return await api.ask(params, within=within)
+            return await api.send(params, within=within)
         finally:
             await api.close()
 
@@ -158,7 +158,7 @@ def test_the_request_is_the_sdks() -> None:
     async def both() -> list[tuple[str, dict[str, str], bytes]]:
         async with _recorder() as (url, seen):
             api = AiohttpMessageApi(api_key="sk-test", base_url=f"{url}/proxy/")
-            await api.ask(params, within=5)
+            await api.send(params, within=5)
             await api.close()
             await _sdk(f"{url}/proxy/", params, "sk-test", 5)
         return seen
@@ -200,7 +200,7 @@ def _answered_by(answer: bytes) -> tuple[Reply, int]:
     async def asked() -> tuple[Reply, int]:
         async with _recorder(answer) as (url, seen):
             api = AiohttpMessageApi(api_key="k", base_url=url)
-            reply = await api.ask(PARAMS % b"hi", within=5)
+            reply = await api.send(PARAMS % b"hi", within=5)
             await api.close()
             return reply, len(seen)
 
@@ -220,7 +220,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         async with _recorder() as (elsewhere, seen):
             async with _recorder(_http(status, b"", b"location: %s/v1/messages" % elsewhere.encode())) as (url, _):
                 api = AiohttpMessageApi(api_key="k", base_url=url)
-                reply = await api.ask(PARAMS % b"hi", within=5)
+                reply = await api.send(PARAMS % b"hi", within=5)
                 await api.close()
             return reply, len(seen)
 
@@ -303,8 +303,8 @@ def test_connections_are_used_again(emulator: RunningEmulator) -> None:
     api = AiohttpMessageApi(api_key="k", base_url=emulator.base_url)
 
     async def twice() -> int:
-        await api.ask(PARAMS % b"hi", within=5)
-        await api.ask(PARAMS % b"hi", within=5)
+        await api.send(PARAMS % b"hi", within=5)
+        await api.send(PARAMS % b"hi", within=5)
         pools = _connections(api)
         await api.close()
         return pools
@@ -323,7 +323,7 @@ def test_the_fake_answers_as_the_adapter_does(emulator: RunningEmulator) -> None
     params = PARAMS % b"hi"
 
     async def fake() -> Reply:
-        return await FakeMessageApi().ask(params, within=5)
+        return await FakeMessageApi().send(params, within=5)
 
     for reply in (run(fake()), _ask(emulator.base_url)):
         assert isinstance(reply, Answer)

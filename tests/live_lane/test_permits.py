@@ -22,9 +22,9 @@ from batchdrop.live_lane.permits import (
     START_PACE,
     Bucket,
     Need,
+    PermitDemand,
     PermitState,
     Typical,
-    Wish,
     draw,
     refilled,
     seconds_to_wait,
@@ -51,7 +51,7 @@ def test_never_more_than_permitted(given_visits: list[tuple[float, int, float | 
     state, now, got, tokens = FULL, FULL.at, 0, 0.0
     for seconds, count, refused, limits in given_visits:
         now += seconds
-        state, lot = draw(state, Wish(count, REQUEST, limits=limits, refused_for=refused), now=now, share=share)
+        state, lot = draw(state, PermitDemand(count, REQUEST, limits=limits, refused_for=refused), now=now, share=share)
         assert 0 <= lot <= count
         got, tokens = got + lot, tokens + lot * REQUEST.input_tokens
         rate = share * 10.0
@@ -67,7 +67,7 @@ def test_nobody_asks_before_the_time_is_over(given_visits: list[tuple[float, int
     for seconds, count, refused, limits in given_visits:
         now += seconds
         until = until if refused is None else max(until, now + refused)
-        state, lot = draw(state, Wish(count, REQUEST, limits=limits, refused_for=refused), now=now, share=1.0)
+        state, lot = draw(state, PermitDemand(count, REQUEST, limits=limits, refused_for=refused), now=now, share=1.0)
         assert not (lot and now < until)
 
 
@@ -78,16 +78,16 @@ def test_after_the_wait_there_is_a_permit(level: float, tokens: float, held: flo
         1000.0, Bucket(600.0, -level / 50), Bucket(6e4, tokens), Bucket(None), pace=pace, not_before=1000.0 + held
     )
     wait = seconds_to_wait(state, now=1000.0, share=1.0)
-    assert draw(state, Wish(1, REQUEST), now=1000.0 + wait + 0.01, share=1.0)[1] == 1
+    assert draw(state, PermitDemand(1, REQUEST), now=1000.0 + wait + 0.01, share=1.0)[1] == 1
     assert wait <= held + 10 * (level / 50 + 0.001) / 10 / pace * 10 + 600 / pace
 
 
 def test_a_fleet_that_knows_nothing_asks_a_few() -> None:
     """The first answers bring the limits; without them it goes at the lowest tier's rate."""
-    state, lot = draw(None, Wish(1000, REQUEST), now=0.0, share=1.0)
+    state, lot = draw(None, PermitDemand(1000, REQUEST), now=0.0, share=1.0)
     assert 1 <= lot <= FIRST_REQUESTS
     assert state.requests.limit is None
-    _, later = draw(state, Wish(1000, REQUEST), now=1.0, share=1.0)
+    _, later = draw(state, PermitDemand(1000, REQUEST), now=1.0, share=1.0)
     assert later <= FIRST_REQUESTS
 
 
@@ -101,12 +101,12 @@ def test_without_headers_the_pace_climbs_to_a_bound() -> None:
 
 def test_limits_are_learned_at_once() -> None:
     """The first headers set the rate; a limit that others have drained holds the fleet back, too."""
-    state, _ = draw(None, Wish(5, REQUEST), now=0.0, share=0.5)
-    state, _ = draw(state, Wish(0, REQUEST, limits=Limits(Room(6000.0, 5990.0))), now=1.0, share=0.5)
+    state, _ = draw(None, PermitDemand(5, REQUEST), now=0.0, share=0.5)
+    state, _ = draw(state, PermitDemand(0, REQUEST, limits=Limits(Room(6000.0, 5990.0))), now=1.0, share=0.5)
     assert state.requests.limit == 6000.0
     state = refilled(state, now=1.0 + RAMP_SECONDS, share=0.5)
     assert state.requests.level == 50.0 * BURST_SECONDS
-    drained, lot = draw(state, Wish(9, REQUEST, limits=Limits(Room(6000.0, 0.0))), now=40.0, share=0.5)
+    drained, lot = draw(state, PermitDemand(9, REQUEST, limits=Limits(Room(6000.0, 0.0))), now=40.0, share=0.5)
     assert (drained.requests.level, lot) == (0.0, 0)
 
 
@@ -114,25 +114,25 @@ def test_a_jam_slows_down_once() -> None:
     """Many workers report the same jam; the pace falls once in its time, and climbs again."""
     state = FULL
     for second in (0.0, 1.0, 2.0, COOLDOWN - 0.1):
-        state, _ = draw(state, Wish(0, REQUEST, refused_for=1.0), now=FULL.at + second, share=1.0)
+        state, _ = draw(state, PermitDemand(0, REQUEST, refused_for=1.0), now=FULL.at + second, share=1.0)
     low = FULL.pace * SLOWDOWN
     assert low <= state.pace <= low + COOLDOWN / RECOVERY_SECONDS
     assert refilled(state, now=FULL.at + COOLDOWN + RECOVERY_SECONDS, share=1.0).pace == 1.0
-    again, _ = draw(state, Wish(0, REQUEST, refused_for=1.0), now=FULL.at + 2 * COOLDOWN, share=1.0)
+    again, _ = draw(state, PermitDemand(0, REQUEST, refused_for=1.0), now=FULL.at + 2 * COOLDOWN, share=1.0)
     assert again.pace < state.pace
 
 
 def test_a_lot_is_bounded() -> None:
     """However much has gathered and is wanted, one worker gets what the fleet may ask in a second."""
     rested = refilled(FULL, now=FULL.at + 100, share=1.0)
-    assert draw(rested, Wish(1000, REQUEST), now=FULL.at + 100, share=1.0)[1] == 10 * LOT_SECONDS
+    assert draw(rested, PermitDemand(1000, REQUEST), now=FULL.at + 100, share=1.0)[1] == 10 * LOT_SECONDS
 
 
 def test_a_request_larger_than_the_bucket_goes_through() -> None:
     """It leaves a debt that all wait for, and is not refused for ever."""
     large = Need(1.0, 50_000.0, 10.0)
     state = refilled(FULL, now=FULL.at + 2, share=0.5)
-    state, lot = draw(state, Wish(3, large), now=FULL.at + 2, share=0.5)
+    state, lot = draw(state, PermitDemand(3, large), now=FULL.at + 2, share=0.5)
     assert lot == 1
     assert seconds_to_wait(state, now=FULL.at + 2, share=0.5) > 90
 
@@ -140,8 +140,8 @@ def test_a_request_larger_than_the_bucket_goes_through() -> None:
 def test_debts_are_paid_first() -> None:
     """What earlier requests used beyond their charge comes off the next lot."""
     state = refilled(FULL, now=FULL.at + 2, share=1.0)
-    assert draw(state, Wish(9, REQUEST, owed=Need(0, 5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 0
-    assert draw(state, Wish(9, REQUEST, owed=Need(0, -5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 9
+    assert draw(state, PermitDemand(9, REQUEST, owed=Need(0, 5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 0
+    assert draw(state, PermitDemand(9, REQUEST, owed=Need(0, -5_000, 0)), now=FULL.at + 2, share=1.0)[1] == 9
 
 
 def test_a_rested_fleet_starts_gently_again() -> None:

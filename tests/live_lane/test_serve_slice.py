@@ -61,7 +61,7 @@ class Desk:
 def test_a_finished_slice_ends_its_task() -> None:
     """The task learns the counts, a few dozen bytes; nothing goes back into the queue."""
     desk = Desk()
-    assert run(desk.serve()).outcome == "done"
+    assert run(desk.serve()).ending == "done"
     counts = {"requests": 10, "answered": 10, "errored": 0, "left": 0, "asked": 10, "uncertain": 0, "handed_back": 0}
     assert desk.tokens.succeeded == {TOKEN: {**counts, "stopped": "", "throttled": 0}}
     assert (desk.tokens.failed, desk.queue.sent) == ({}, [])
@@ -75,7 +75,7 @@ def test_an_unfinished_slice_goes_back_into_the_queue() -> None:
         first = await desk.serve(seconds=OPENING_RESERVE + 20)
         assert desk.queue.sent == [desk.body]
         assert not desk.tokens.succeeded
-        return [first.outcome, (await desk.serve(seconds=5000)).outcome]
+        return [first.ending, (await desk.serve(seconds=5000)).ending]
 
     assert run(both()) == ["handed back", "done"]
     told = desk.tokens.succeeded[TOKEN]
@@ -88,7 +88,7 @@ def test_a_second_delivery_of_a_finished_slice_is_deleted() -> None:
     desk = Desk()
 
     async def twice() -> list[str]:
-        return [(await desk.serve()).outcome, (await desk.serve()).outcome]
+        return [(await desk.serve()).ending, (await desk.serve()).ending]
 
     assert run(twice()) == ["done", "gone"]
     assert len(desk.world.api.asked) == 10
@@ -102,7 +102,7 @@ def test_a_second_delivery_meanwhile_comes_again() -> None:
         return await asyncio.gather(desk.serve(), desk.serve(), return_exceptions=True)
 
     first, second = run(both())
-    assert first.outcome == "done"
+    assert first.ending == "done"
     assert isinstance(second, SliceBusy)
     assert list(desk.tokens.succeeded) == [TOKEN]
 
@@ -139,14 +139,14 @@ def test_a_message_that_comes_when_its_task_has_ended_asks_nothing() -> None:
     """SQS may deliver it once more when a later round has answered its rows, which no flush of its own round tells."""
     desk = Desk()
     desk.tokens.gone.add(TOKEN)
-    assert run(desk.serve()).outcome == "gone"
+    assert run(desk.serve()).ending == "gone"
     assert desk.world.api.asked == []
 
 
 def test_a_task_that_timed_out_ends_its_worker() -> None:
     """The heartbeat finds out; what is paid is kept; the message is deleted, for nobody waits."""
     desk = Desk(SliceWorld(rows=1000), _Ending())
-    assert run(desk.serve()).outcome == "gone"
+    assert run(desk.serve()).ending == "gone"
     assert 0 < len(desk.world.lines) == len(desk.world.api.asked) < 1000
     assert desk.queue.sent == []
 
@@ -154,7 +154,7 @@ def test_a_task_that_timed_out_ends_its_worker() -> None:
 def test_a_task_that_timed_out_at_the_end_is_no_error() -> None:
     """The answers are flushed; there is nobody to tell."""
     desk = Desk(tokens=_Ending())
-    assert run(desk.serve()).outcome == "gone"
+    assert run(desk.serve()).ending == "gone"
     assert len(desk.world.lines) == 10
 
 
@@ -163,14 +163,14 @@ def test_a_slice_without_create_body_fails_its_task() -> None:
     desk = Desk()
     del desk.world.store.objects[KEYS.requests(0)]
     served = run(desk.serve())
-    assert served.outcome == "failed"
+    assert served.ending == "failed"
     assert desk.tokens.failed[TOKEN][0] == "ObjectMissing"
 
 
 def test_a_function_without_time_fails_its_task() -> None:
     """A Timeout that leaves no time to ask would hand back for ever."""
     desk = Desk()
-    assert run(desk.serve(seconds=OPENING_RESERVE - 1)).outcome == "failed"
+    assert run(desk.serve(seconds=OPENING_RESERVE - 1)).ending == "failed"
     error, cause = desk.tokens.failed[TOKEN]
     assert error == "InvariantBroken"
     assert "longer Timeout" in cause
@@ -185,7 +185,7 @@ def test_without_a_key_the_job_is_halted() -> None:
         raise AccountTrouble(message)
 
     desk = Desk(api=keyless)
-    assert run(desk.serve()).outcome == "failed"
+    assert run(desk.serve()).ending == "failed"
     assert desk.tokens.failed[TOKEN] == ("AccountTrouble", "there is no API key yet")
     halt = desk.world.ledger.halted(JOB)
     assert halt is not None

@@ -260,8 +260,8 @@ def _ask(service: RunningEmulator, *keys: str, at_once: int = 1) -> tuple[list[A
     async def asked() -> list[Any]:
         api = AiohttpMessageApi(api_key="old", base_url=service.base_url, fresh_key=fresh)
         try:
-            first = await asyncio.gather(*(api.ask(PARAMS % b"hi", within=5) for _ in range(at_once)))
-            return [*first, await api.ask(PARAMS % b"hi", within=5)]
+            first = await asyncio.gather(*(api.send(PARAMS % b"hi", within=5) for _ in range(at_once)))
+            return [*first, await api.send(PARAMS % b"hi", within=5)]
         finally:
             await api.close()
 

@@ -106,7 +106,7 @@ async def answer_requests(
         raise SliceBusy(message)
     work = _Work(piece, lease, ledger, leases, clock, beat, waiting)
     flushes = Flushes(store, piece, attempt, offload=waiting.offload)
-    asker = SliceSender(
+    sender = SliceSender(
         flushes,
         api=api,
         permits=permits,
@@ -120,14 +120,14 @@ async def answer_requests(
         body: bytes = await waiting.offload(
             store.read_range, JobKeys(piece.job_id).requests(piece.shard, piece.round), piece.start, piece.end
         )
-        await _ask(work, asker, _unanswered(body, work.known), window)
+        await _send(work, sender, _unanswered(body, work.known), window)
     finally:
         try:
             await flushes.close()
         finally:
-            if asker.stopped != "lease":
-                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN, done=_done(work, asker))
-    return _answered(work, asker)
+            if sender.stopped != "lease":
+                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN, done=_done(work, sender))
+    return _answered(work, sender)
 
 
 def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
@@ -141,87 +141,87 @@ def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
         start = end + 1
 
 
-async def _ask(work: _Work, asker: SliceSender, requests: Iterator[StoredRequest], window: int) -> None:
+async def _send(work: _Work, sender: SliceSender, requests: Iterator[StoredRequest], window: int) -> None:
     """Run the window, and beside it the watch over lease, job and time.
 
     A message that SQS delivers once more may come when its round was collected and its rows were answered in a later
     one; the flushes of its own round do not tell. So nothing is asked before the task says that it still waits.
     """
-    await _check_task(work, asker)
-    await _check_halt(work, asker)
-    watch = asyncio.ensure_future(_watch(work, asker))
+    await _check_task(work, sender)
+    await _check_halt(work, sender)
+    watch = asyncio.ensure_future(_watch(work, sender))
     try:
-        await asker.ask_all(requests, window=min(window, work.piece.requests))
+        await sender.send_all(requests, window=min(window, work.piece.requests))
     finally:
         watch.cancel()
         [end] = await asyncio.gather(watch, return_exceptions=True)
-    if asker.trouble is not None:
-        halt = Halt(AccountTrouble.__name__, str(asker.trouble), work.clock.now())
+    if sender.trouble is not None:
+        halt = Halt(AccountTrouble.__name__, str(sender.trouble), work.clock.now())
         await work.waiting.offload(work.ledger.halt, work.piece.job_id, halt)
     if isinstance(end, Exception):
         raise end
 
 
-async def _watch(work: _Work, asker: SliceSender) -> None:
-    """Keep the lease until the last open request is over, and tell the asker when to stop.
+async def _watch(work: _Work, sender: SliceSender) -> None:
+    """Keep the lease until the last open request is over, and tell the sender when to stop.
 
     What the ledger raises stops it, too, and is raised.
     """
     seconds = 0.0
     try:
-        while asker.stopped != "lease":
+        while sender.stopped != "lease":
             await work.waiting.pause(TICK_SECONDS)
-            asker.look_at_the_time()
+            sender.look_at_the_time()
             seconds += TICK_SECONDS
             if seconds >= BEAT_SECONDS:
                 seconds = 0.0
-                await _beat(work, asker)
+                await _beat(work, sender)
     except Exception:
-        asker.stop("error")
+        sender.stop("error")
         raise
 
 
-async def _beat(work: _Work, asker: SliceSender) -> None:
+async def _beat(work: _Work, sender: SliceSender) -> None:
     until = work.clock.now() + timedelta(seconds=LEASE_SECONDS)
-    if not await work.waiting.offload(work.leases.renew, work.lease, until, done=_done(work, asker)):
-        asker.stop("lease")
+    if not await work.waiting.offload(work.leases.renew, work.lease, until, done=_done(work, sender)):
+        sender.stop("lease")
         return
-    asker.hold(until)
-    await _check_halt(work, asker)
-    await _check_task(work, asker)
+    sender.hold(until)
+    await _check_halt(work, sender)
+    await _check_task(work, sender)
 
 
-def _done(work: _Work, asker: SliceSender) -> int:
-    return len(work.known) + asker.answered + asker.errored
+def _done(work: _Work, sender: SliceSender) -> int:
+    return len(work.known) + sender.answered + sender.errored
 
 
-async def _check_task(work: _Work, asker: SliceSender) -> None:
+async def _check_task(work: _Work, sender: SliceSender) -> None:
     try:
         await work.waiting.offload(work.beat)
     except TaskGone:
-        asker.stop("gone")
+        sender.stop("gone")
 
 
-async def _check_halt(work: _Work, asker: SliceSender) -> None:
+async def _check_halt(work: _Work, sender: SliceSender) -> None:
     halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
     if halt is not None and halt.error in HALTS:
-        asker.stop(halt.error)
+        sender.stop(halt.error)
 
 
-def _answered(work: _Work, asker: SliceSender) -> Answered:
-    answered = asker.answered + sum(work.known.values())
-    errored = asker.errored + len(work.known) - sum(work.known.values())
+def _answered(work: _Work, sender: SliceSender) -> Answered:
+    answered = sender.answered + sum(work.known.values())
+    errored = sender.errored + len(work.known) - sum(work.known.values())
     left = work.piece.requests - answered - errored
-    is_halted = asker.stopped in HALTS
+    is_halted = sender.stopped in HALTS
     counts = SliceCounts(
         requests=work.piece.requests,
         answered=answered,
         errored=errored,
         left=left,
-        asked=asker.asked,
-        uncertain=asker.uncertain,
+        asked=sender.sent,
+        uncertain=sender.uncertain,
         handed_back=work.lease.turn - 1,
-        stopped=asker.stopped if is_halted else "",
-        throttled=asker.throttled,
+        stopped=sender.stopped if is_halted else "",
+        throttled=sender.throttled,
     )
-    return Answered(counts, is_complete=left == 0 or is_halted, is_ours=asker.stopped not in {"lease", "gone"})
+    return Answered(counts, is_complete=left == 0 or is_halted, is_ours=sender.stopped not in {"lease", "gone"})

@@ -17,9 +17,9 @@ from batchdrop.live_lane.permits import (
     UNSEEN,
     WAIT_UNTOLD,
     Need,
+    PermitDemand,
     Typical,
     Versioned,
-    Wish,
     draw,
     seconds_to_wait,
 )
@@ -206,8 +206,8 @@ class ModelPermits:
         """Return the lot that the ledger granted; 0 too if other workers came between each time."""
         for tries in range(DRAW_TRIES):
             now, owed, refused_for = self._now(), msgspec.structs.replace(self._owed), self._refused_for
-            wish = Wish(wanted, self._typical.need, owed, self._told(), refused_for, tries)
-            state, lot = draw(self._seen.state, wish, now=now, share=self._fleet.share)
+            demand = PermitDemand(wanted, self._typical.need, owed, self._told(), refused_for, tries)
+            state, lot = draw(self._seen.state, demand, now=now, share=self._fleet.share)
             if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
                 return 0
             standing = await self._fleet.offload(self._fleet.permits.replace, self._model, self._seen, state)

@@ -86,7 +86,7 @@ UNSEEN = Versioned(None, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PermitDemand:
     """What a worker says when it comes for a lot.
 
     It would like `count` permits for requests of `typical` size; `owed` is what its earlier requests used beyond what
@@ -102,16 +102,16 @@ class Wish:
     conflicts: int = 0
 
 
-def draw(state: PermitState | None, wish: Wish, *, now: float, share: float) -> tuple[PermitState, int]:
+def draw(state: PermitState | None, demand: PermitDemand, *, now: float, share: float) -> tuple[PermitState, int]:
     """Return the state after a worker came at `now`, and how many permits it got. `share` (0 to 1) is of the limits."""
     known = PermitState(at=now) if state is None else refilled(state, now=now, share=share)
-    known = _learned(known, wish.limits)
-    known = _charged(known, wish.owed)
-    if wish.refused_for is not None:
-        known = _slowed(known, now, wish.refused_for)
-    lot = _lot(known, wish, now, share)
-    spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, wish.conflicts))
-    return _charged(spaced, wish.typical, lot), lot
+    known = _learned(known, demand.limits)
+    known = _charged(known, demand.owed)
+    if demand.refused_for is not None:
+        known = _slowed(known, now, demand.refused_for)
+    lot = _lot(known, demand, now, share)
+    spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, demand.conflicts))
+    return _charged(spaced, demand.typical, lot), lot
 
 
 def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
@@ -136,12 +136,12 @@ def seconds_to_wait(state: PermitState, *, now: float, share: float) -> float:
     return held + max(lacking, default=0.0)
 
 
-def _lot(state: PermitState, wish: Wish, now: float, share: float) -> int:
-    """Return how many permits there are for a wish: no bucket is taken from once it is empty."""
+def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> int:
+    """Return how many permits there are for a demand: no bucket is taken from once it is empty."""
     if now < state.not_before:
         return 0
-    lot = wish.count
-    for bucket, rate, each in zip(_buckets(state), _rates(state, share), _three(wish.typical), strict=True):
+    lot = demand.count
+    for bucket, rate, each in zip(_buckets(state), _rates(state, share), _three(demand.typical), strict=True):
         if rate is None or each <= 0:
             continue
         if bucket.level <= 0:

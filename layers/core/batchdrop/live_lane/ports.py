@@ -14,7 +14,7 @@ from batchdrop.live_lane.reply import Reply
 class MessageApi(Protocol):
     """The Messages API: one request at a time, many of them open at once."""
 
-    async def ask(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float) -> Reply:
         """Send one request, `params` to the byte, exactly once; wait at most `within` seconds for its whole answer.
 
         Raises AccountTrouble; every other outcome is a Reply.

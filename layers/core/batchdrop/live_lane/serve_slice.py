@@ -17,7 +17,7 @@ from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
 from batchdrop.live_lane.slice import SliceCounts, SliceTask
 from batchdrop.ports import Clock, ObjectMissing, ObjectStore
 
-Outcome = Literal["done", "handed back", "failed", "gone"]
+Ending = Literal["done", "handed back", "failed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Served:
     told `error`. `gone`: nobody waits for the slice, or another worker asks it; the answers are in the bucket.
     """
 
-    outcome: Outcome
+    ending: Ending
     counts: SliceCounts | None = None
     error: str = ""
 

@@ -64,7 +64,7 @@ class SliceSender:
         self.stopped = ""
         self.trouble: AccountTrouble | None = None
         self.hold(held_until)
-        self.asked = self.uncertain = self.throttled = self.answered = self.errored = 0
+        self.sent = self.uncertain = self.throttled = self.answered = self.errored = 0
         self._flushes = flushes
         self._api = api
         self._permits = permits
@@ -76,7 +76,7 @@ class SliceSender:
         self._beginning = b""
         self._idle: set[asyncio.Task[Any]] = set()
 
-    async def ask_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
+    async def send_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
         """Ask until the requests end, or until stopped; open requests are waited for. Memory: the window's."""
         self._window = window
         workers = [asyncio.ensure_future(self._work(requests)) for _ in range(window)]
@@ -172,10 +172,10 @@ class SliceSender:
     async def _sent(self, params: bytes) -> tuple[Reply, Usage]:
         """Send one try. An answer that is no message counts as lost: something was billed, and nobody can read it."""
         within = min(REQUEST_SECONDS, self._clock.remaining() - FLUSH_RESERVE)
-        self.asked += 1
+        self.sent += 1
         self._opened += 1
         try:
-            reply = await self._api.ask(params, within=max(within, 1.0))
+            reply = await self._api.send(params, within=max(within, 1.0))
         finally:
             self._opened -= 1
         if not isinstance(reply, Answer):

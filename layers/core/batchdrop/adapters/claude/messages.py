@@ -60,7 +60,7 @@ class AiohttpMessageApi:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def ask(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float) -> Reply:
         """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
         limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
         key = self._api_key
