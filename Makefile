@@ -16,7 +16,16 @@ FN ?= split_upload
 DEPLOYED := arm64
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 
-.PHONY: help setup demo test faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+# Python writes its bytecode, and pytest its rewritten tests, also where the caller's shell says otherwise: each of the
+# test workers would compile every test anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What guards the pure rooms: no process, no network, no stack.
+PURE := recipe answers requests money report $(addprefix job/test_,job_event.py polling.py sample.py shard_state.py \
+	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
+	split/test_even_sample.py
+
+.PHONY: help setup demo test quick faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +53,9 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 test: setup browser ## Run every test; offline once set up.
 	@exec $(BIN)/python -m pytest -n 4
 
+quick: setup ## Run what guards the pure rooms: seconds, for the inner loop.
+	@exec $(BIN)/python -m pytest -q $(addprefix tests/,$(PURE))
+
 faults: setup ## Break everything, at random: 2,000 schedules and 20 jobs with real kills; make faults SEED=17 replays one.
 ifdef SEED
 	@exec $(BIN)/python -m tests.faults --seed $(SEED) --kind $(or $(KIND),plain)
@@ -55,6 +67,7 @@ else
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind sampled --first 9000
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind capped --first 8000
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
 
 bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,12 @@ from tests.scheduling import StacksFirst, in_order
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-# No deadline: the examples share two cores with other tests.
-settings.register_profile("batchdrop", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
-settings.load_profile("batchdrop")
+# No deadline: the examples share two cores with other tests. `thorough` is for `make faults`.
+for profile, examples in {"check": 25, "thorough": 500}.items():
+    settings.register_profile(
+        profile, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "check")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.admission.admission import MustWait
 from batchdrop.batch_lane.poll_batch import PollAnswer, poll_batch
 from batchdrop.batch_lane.settle_submission import Settled, settle_submission
@@ -18,6 +17,7 @@ from batchdrop.batch_lane.submit_shard import Submitted, submit_shard
 from batchdrop.errors import BatchdropError, SubmissionUncertain
 from batchdrop.finish.close_job import close_job
 from batchdrop.finish.collect_results import Collected, collect_results
+from batchdrop.finish.ports import Pages
 from batchdrop.job.job_files import read_manifest
 from batchdrop.job.lane import deadline_of
 from batchdrop.job.layout import JobKeys
@@ -31,6 +31,7 @@ from batchdrop.report.summary import Fault, Summary
 from batchdrop.requests.sharding import ShardLimits
 from batchdrop.split.split_upload import SplitProgress, split_upload
 from tests.admission_fakes import FakeSharedStates, admission_of
+from tests.fake_pages import FakePages
 from tests.fakes import START, FakeBatchApi, FakeClock, FakeJobStarter, FakeLedger, FakeObjectStore
 from tests.live_fakes import FakeLeases, FakeMessageApi
 from tests.live_lane.slices import SliceWorld
@@ -60,6 +61,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     states: FakeSharedStates = field(default_factory=FakeSharedStates)
     queue_requests: int = 200_000
+    pages: Pages = field(default_factory=FakePages)
     upload: UploadRecord = field(init=False)
 
     def drop(self, key: str, body: bytes, *, recipe: str | None = RECIPE) -> World:
@@ -173,7 +175,7 @@ class World:
             ledger=self.ledger,
             clock=self.clock,
             formats=FileFormats(),
-            pages=HtmlPages(),
+            pages=self.pages,
         )
 
     def run(self, *, looks: int | None = None) -> Summary:

@@ -25,6 +25,7 @@ def _look(world: World, board: FakeProgressBoard, shard: int = 0, processing: in
 def world() -> World:
     """A job of three shards that is split."""
     world = dropped(reviews(5), rows=2)
+    world.pages = HtmlPages()
     world.split()
     return world
 

@@ -1,4 +1,4 @@
-"""Jobs whose pages are looked at: python -m tests.report.example FOLDER writes a report of each kind, without AWS."""
+"""Jobs whose pages are looked at: python -m tests.pages.example FOLDER writes a report of each kind, without AWS."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def reviews(rows: int) -> bytes:
 def succeeded_job(rows: int = 3000) -> World:
     """A job of several shards, with rows of every fate."""
     chance = random.Random(7)
-    world = World(rows=max(1, rows // 8)).drop("inbox/reviews/autumn reviews.csv", reviews(rows), recipe=None)
+    world = World(rows=max(1, rows // 8), pages=HtmlPages()).drop(
+        "inbox/reviews/autumn reviews.csv", reviews(rows), recipe=None
+    )
     world.store.write("recipes/reviews.yaml", RECIPE.encode())
     answers: dict[str, Any] = {}
     world.api = FakeBatchApi(result_of=lambda request: answers.setdefault(request["custom_id"], _answer(chance)))
@@ -88,7 +90,9 @@ def succeeded_job(rows: int = 3000) -> World:
 
 def live_job() -> World:
     """A small job of the live lane: plain text answers that are labels all the same."""
-    world = World(live_rows=200).drop("inbox/r/f.csv", b"x\n" + b"".join(b"row %d\n" % n for n in range(60)))
+    world = World(live_rows=200, pages=HtmlPages()).drop(
+        "inbox/r/f.csv", b"x\n" + b"".join(b"row %d\n" % n for n in range(60))
+    )
     world.run()
     return world
 
@@ -106,7 +110,7 @@ def failed_job() -> World:
 
 def refused_job() -> World:
     """A job that was refused before anything was asked."""
-    world = World().drop("inbox/r/f.csv", b"x\n")
+    world = World(pages=HtmlPages()).drop("inbox/r/f.csv", b"x\n")
     world.close(
         Fault(NothingToAsk.__name__, "f.csv: the file has no rows below its header; add rows and drop it again")
     )

@@ -10,9 +10,9 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page
 
-from tests.report.conftest import Opener
-from tests.report.example import JOBS, status_page
-from tests.report.hostile import TEXTS, hostile_job
+from tests.pages.conftest import Opener
+from tests.pages.example import JOBS, status_page
+from tests.pages.hostile import TEXTS, hostile_job
 
 KINDS = (*JOBS, "hostile", "status", "ended")
 

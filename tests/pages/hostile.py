@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from batchdrop.adapters.pages.html_pages import HtmlPages
 from tests.fakes import FakeBatchApi, errored, succeeded
 from tests.jobs import World
 
@@ -37,7 +38,9 @@ def hostile_job() -> World:
         }
     )
     rows = [json.dumps({"x": text, NAME: text}) for text in TEXTS for _ in range(2)]
-    world = World().drop(f"inbox/r/{NAME}.jsonl".replace("/style", "style"), "\n".join(rows).encode(), recipe=recipe)
+    world = World(pages=HtmlPages()).drop(
+        f"inbox/r/{NAME}.jsonl".replace("/style", "style"), "\n".join(rows).encode(), recipe=recipe
+    )
     asked: list[str] = []
 
     def result(request: dict[str, object]) -> dict[str, object]:
