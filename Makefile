@@ -25,7 +25,7 @@ PURE := recipe answers requests money report $(addprefix job/test_,job_event.py 
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test quick faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test quick guards faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ else
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
+
+guards: setup ## Remove 40 guards, one at a time: which tests notice? make guards SEED=2 takes 40 others.
+	@exec $(BIN)/python -m tools.guards --seed $(or $(SEED),1)
 
 bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.
 	@failed=0; for part in split submit collect stitch cold_start small_job whole_job live_lane live_fleet split_memory \

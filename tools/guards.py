@@ -1,0 +1,136 @@
+"""Remove guards one at a time, and see whether a test notices: `python -m tools.guards [--count 40] [--seed 1]`.
+
+A guard is an `if` without `else` whose body only raises, returns, continues or breaks. Its condition becomes False in a
+copy of HEAD, and the tests of its room run there; if none fails, all tests that need no stack run. A guard
+that survives both wants a test. Prints one line per guard, and ends with 1 if more than a tenth survive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYER = Path("layers/core/batchdrop")
+ROOMS = (
+    "recipe", "answers", "requests", "money", "report", "job",
+    "admission", "split", "batch_lane", "live_lane", "finish",
+)  # fmt: skip
+    "recipe",
+    "answers",
+    "requests",
+    "money",
+    "report",
+    "job",
+    "admission",
+    "split",
+    "batch_lane",
+    "live_lane",
+    "finish",
+]
+EVERYTHING = ("tests", "-m", "not stack", "-n", "2")
+MOST_SURVIVORS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard: its file, its line, and the columns of its condition."""
+
+    path: Path
+    line: int
+    end_line: int
+    start: int
+    end: int
+
+    @property
+    def room(self) -> str:
+        """Return the guard's room, which names the folder of its tests too."""
+        return self.path.relative_to(LAYER).parts[0]
+
+    def removed_from(self, source: bytes) -> bytes:
+        """Return the module's source with the condition replaced by False."""
+        lines = source.splitlines(keepends=True)
+        before, after = lines[self.line - 1][: self.start], lines[self.end_line - 1][self.end :]
+        return b"".join([*lines[: self.line - 1], before + b"False" + after, *lines[self.end_line :]])
+
+
+def guards() -> Iterator[Guard]:
+    """Yield every guard of the rooms."""
+    for room in ROOMS:
+        for path in sorted((ROOT / LAYER / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.If) and not node.orelse and _only_leaves(node.body):
+                    test = node.test
+                    assert test.end_lineno is not None
+                    assert test.end_col_offset is not None
+                    place = path.relative_to(ROOT)
+                    yield Guard(place, test.lineno, test.end_lineno, test.col_offset, test.end_col_offset)
+
+
+def _only_leaves(body: list[ast.stmt]) -> bool:
+    leaves = isinstance(body[-1], ast.Raise | ast.Return | ast.Continue | ast.Break)
+    return leaves and all(isinstance(one, ast.Assign) for one in body[:-1])
+
+
+def is_caught(guard: Guard, copy: Path) -> bool:
+    """Remove a guard in the copy; tell whether a test fails, and put it back."""
+    module = copy / guard.path
+    source = module.read_bytes()
+    module.write_bytes(guard.removed_from(source))
+    try:
+        return _fails(copy, f"tests/{guard.room}") or _fails(copy, *EVERYTHING)
+    finally:
+        module.write_bytes(source)
+
+
+def _fails(copy: Path, *what: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "120", *what]
+    environment = {**os.environ, "PYTHONPATH": f"{copy / 'layers/core'}:{copy}"}
+    return subprocess.run(command, cwd=copy, capture_output=True, check=False, env=environment).returncode != 0
+
+
+@contextmanager
+def checkout() -> Iterator[Path]:
+    """Yield a copy of HEAD with this checkout's tools, in which all tests pass."""
+    with tempfile.TemporaryDirectory(prefix="guards-") as folder:
+        copy = Path(folder) / "copy"
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", copy, "HEAD"], cwd=ROOT, check=True)
+        try:
+            for name in (".venv", ".tools"):
+                (copy / name).symlink_to(ROOT / name)
+            if _fails(copy, *EVERYTHING):
+                message = "tests fail before any guard is removed; run: make test"
+                raise SystemExit(message)
+            yield copy
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", copy], cwd=ROOT, check=True)
+
+
+def main() -> int:
+    """Try a sample of the guards."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    sample = random.Random(options.seed).sample(sorted(guards(), key=str), options.count)
+    survivors = 0
+    with checkout() as copy:
+        for guard in sample:
+            caught = is_caught(guard, copy)
+            survivors += not caught
+            print(f"{'caught  ' if caught else 'SURVIVED'} {guard.path}:{guard.line}", flush=True)
+    print(f"{options.count - survivors} of {options.count} guards caught")
+    return int(survivors > MOST_SURVIVORS * options.count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
