@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from batchdrop.adapters.aws.faults import translated
 from batchdrop.local.sam_template import read_template
 from tests.faults.asl import ROOT
 from tests.faults.execution import TaskError
@@ -63,7 +64,7 @@ class SliceQueue:
         self._count = 0
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's
-        """Take a message. Raises ClientError, now and then after it was taken."""
+        """Take a message. Raises AwsUnavailable, now and then after it was taken."""
 
         def hand_back() -> None:
             self._storm.counts["slice handed back"] += 1
@@ -190,13 +191,13 @@ class _Task:
 
 
 def call_aws(storm: Storm, service: str, operation: str, act: Callable[[], None]) -> None:
-    """Call a service of AWS, which may refuse, and may have done what it was asked all the same. Raises ClientError."""
+    """Call a service of AWS, which may refuse, and may have taken effect all the same. Raises AwsUnavailable."""
 
     def effect() -> None:
         is_refused = storm.strikes(storm.rates.aws_error, f"{operation} refused")
         if not is_refused or storm.rng.random() < 0.5:
             act()
         if is_refused:
-            raise ClientError({"Error": {"Code": "InternalError", "Message": "try again"}}, operation)
+            raise translated(ClientError({"Error": {"Code": "InternalError", "Message": "try again"}}, operation))
 
     storm.call(f"{service} {operation}", effect, in_flight=2.0)

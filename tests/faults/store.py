@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from batchdrop.adapters.aws.faults import translated
 from batchdrop.adapters.aws.s3_multipart import Stored
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 from tests.faults.storm import WRITE_IN_FLIGHT, Storm
@@ -112,7 +113,8 @@ class MemoryStore:
     def _unless_slow_down(self, operation: str, effect: Callable[[], T]) -> T:
         if self._storm.strikes(self._storm.rates.slow_down, "S3 SlowDown"):
             error = {"Code": "SlowDown", "Message": "Please reduce your request rate."}
-            raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}, operation)  # type: ignore[typeddict-item]
+            answer: Any = {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
+            raise translated(ClientError(answer, operation))
         return effect()
 
 

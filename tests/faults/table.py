@@ -13,6 +13,7 @@ import botocore.session
 from boto3.dynamodb.conditions import ConditionBase
 from botocore.exceptions import ClientError
 
+from batchdrop.adapters.aws.faults import translated
 from tests.faults.table_words import Item, Update, all_hold, holds, key_of
 
 T = TypeVar("T")
@@ -150,13 +151,13 @@ class _Step:
 
 
 def throttled() -> Exception:
-    """Return what boto3 raises when the table is asked too much, after all of its own retries."""
-    return _error("PutItem", "ProvisionedThroughputExceededException")
+    """Return what a client raises when the table is asked too much, after all of its own retries."""
+    return translated(_error("PutItem", "ProvisionedThroughputExceededException"))
 
 
 def canceled(codes: list[str]) -> Exception:
-    """Return what boto3 raises for a transaction that was not done."""
-    return _error("TransactWriteItems", "TransactionCanceledException", [{"Code": code} for code in codes])
+    """Return what a client raises for a transaction that was not done."""
+    return translated(_error("TransactWriteItems", "TransactionCanceledException", [{"Code": code} for code in codes]))
 
 
 def _error(operation: str, code: str, reasons: list[dict[str, str]] | None = None) -> ClientError:

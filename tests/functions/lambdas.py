@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
 from batchdrop import bootstrap
+from batchdrop.adapters.aws import clients
 from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.aws import REGION, client, dynamodb
 from tests.project import ROOT, event, template
@@ -151,9 +151,10 @@ def forget() -> None:
         bootstrap.job_events,
         bootstrap.open_jobs,
         bootstrap.page_drawer,
+        bootstrap._secrets,
+        clients._session,
     ):
         built.cache_clear()
-    parameters.clear_caches()  # type: ignore[no-untyped-call]
 
 
 def load(function: str) -> ModuleType:

@@ -10,17 +10,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.stub import Stubber
 
 from batchdrop import bootstrap
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
-from batchdrop.errors import AccountTrouble, JobCanceled, JobFailed, JobFault, SubmissionUncertain
+from batchdrop.errors import AccountTrouble, AwsUnavailable, JobCanceled, JobFailed, JobFault, SubmissionUncertain
 from batchdrop.job.submission import Halt, Submission
 from batchdrop.job.upload import Upload, parse_inbox_key
 from batchdrop.live_lane.slice import names_of_round
 from tests.aws import client
 from tests.fakes import START
-from tests.functions.lambdas import API_KEY, BUCKET, SECRET, STATE, UPLOAD, Functions, forget
+from tests.functions.lambdas import API_KEY, BUCKET, SECRET, STATE, UPLOAD, Functions, forget, set_environment
 from tests.project import FUNCTIONS, event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # an error comes before they are counted
@@ -178,6 +180,21 @@ def test_submit_shard_asks_for_a_key(functions: Functions) -> None:
         _submitted(functions)
     secrets.put_secret_value(SecretId=SECRET, SecretString=f" {API_KEY}\n")
     forget()
+    assert _submitted(functions)["batch_id"]
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("ThrottlingException", AwsUnavailable), ("AccessDeniedException", GetParameterError)]
+)
+def test_a_secret_that_cannot_be_read(functions: Functions, code: str, error: type[Exception]) -> None:
+    """A throttle has the name that the state machine retries; a missing permission keeps the one of Powertools."""
+    _split(functions)
+    set_environment("submit_shard", functions.cloud, functions._monkeypatch)
+    with Stubber(bootstrap._secrets().client) as stub:
+        stub.add_client_error("get_secret_value", code)
+        with pytest.raises(error, match=code):
+            _submitted(functions)
+    assert functions.cloud.emulator.call_summary()["by_endpoint"] == {}
     assert _submitted(functions)["batch_id"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.errors import AccountTrouble, SliceBusy
+from batchdrop.errors import AccountTrouble, AwsUnavailable, SliceBusy
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS
 from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.serve_slice import LiveParts, Served, serve_slice
@@ -192,15 +192,29 @@ def test_without_a_key_the_job_is_halted() -> None:
     assert halt.reason == "there is no API key yet"
 
 
-def test_a_broken_store_leaves_the_message() -> None:
+@pytest.mark.parametrize("fault", [ConnectionError("reset"), AwsUnavailable("SlowDown")])
+def test_a_broken_store_leaves_the_message(fault: Exception) -> None:
     """What may pass by itself is no failure of the task: the message comes again."""
     desk = Desk()
 
     def broken(_key: str) -> None:
-        raise ConnectionError
+        raise fault
 
     desk.world.store.on_read = broken
-    with pytest.raises(ConnectionError):
+    with pytest.raises(type(fault)):
+        run(desk.serve())
+    assert desk.tokens.failed == {}
+
+
+def test_a_key_out_of_reach_leaves_the_message() -> None:
+    """Secrets Manager does not answer: nothing was sent, and the task still waits for its slice."""
+    desk = Desk()
+
+    def unavailable() -> MessageApi:
+        raise AwsUnavailable
+
+    desk.api = unavailable
+    with pytest.raises(AwsUnavailable):
         run(desk.serve())
     assert desk.tokens.failed == {}
 

@@ -13,13 +13,14 @@ from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.admission.ports import SharedStates
 from batchdrop.batch_lane.ports import BatchApi, MessageBatches
-from batchdrop.errors import AccountTrouble
+from batchdrop.errors import AccountTrouble, AwsUnavailable
 from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, OpenJobs, ProgressBoard, TaskTokens
 from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
 from batchdrop.ports import Clock, ObjectStore
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 __all__ = [
@@ -196,11 +197,20 @@ def message_api() -> MessageApi:
     return _message_api_with(_api_key())
 
 
-def _api_key() -> str:
-    from aws_lambda_powertools.utilities import parameters
+def _api_key(*, is_fresh: bool = False) -> str:
+    """Return the key: the one that this process has read lately, or a fresh one.
+
+    Raises AccountTrouble while there is none, AwsUnavailable while Secrets Manager does not answer.
+    """
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     secret = configuration().api_key_secret_arn
-    key = parameters.get_secret(secret, max_age=API_KEY_SECONDS)
+    try:
+        key = _secrets().get(secret, max_age=API_KEY_SECONDS, force_fetch=is_fresh)
+    except GetParameterError as error:  # Powertools hides every error of the call in it
+        if isinstance(error.__context__, AwsUnavailable):
+            raise error.__context__ from None
+        raise
     text = key.decode() if isinstance(key, bytes) else str(key)
     if text.strip() in {"", PLACEHOLDER_KEY}:
         message = (
@@ -212,11 +222,14 @@ def _api_key() -> str:
 
 
 def _fresh_api_key() -> str:
-    """Read the key past what is kept of it, and keep what was read."""
-    from aws_lambda_powertools.utilities import parameters
+    return _api_key(is_fresh=True)
 
-    parameters.clear_caches()  # type: ignore[no-untyped-call] # it has no types
-    return _api_key()
+
+@cache
+def _secrets() -> SecretsProvider:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+    return SecretsProvider(boto3_client=_client("secretsmanager"))
 
 
 @lru_cache(maxsize=1)
@@ -242,19 +255,12 @@ def _message_api_with(api_key: str) -> MessageApi:
 
 @cache
 def _ledger_table() -> Any:
-    import boto3
+    from batchdrop.adapters.aws.clients import table
 
-    return boto3.resource("dynamodb", config=_aws_config()).Table(configuration().ledger_table)
-
-
-def _client(service: Any) -> Any:
-    import boto3
-
-    return boto3.client(service, config=_aws_config())
+    return table(configuration().ledger_table)
 
 
-def _aws_config() -> Any:
-    from botocore.config import Config
+def _client(service: str) -> Any:
+    from batchdrop.adapters.aws.clients import client
 
-    # Standard mode retries throttling (DynamoDB, S3 503 SlowDown) with jittered backoff.
-    return Config(retries={"mode": "standard", "total_max_attempts": 8}, s3={"addressing_style": "auto"})
+    return client(service)

@@ -21,6 +21,7 @@ BatchdropError
 ├── RateLimited              the API said: later
 ├── CountRefused             the API does not count a request's tokens: what is wrong with it would fail it, too
 ├── ApiUnavailable           a read failed for a passing reason; safe to repeat
+├── AwsUnavailable           AWS throttled a call, failed or was out of reach; safe to repeat
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── ResultsForeign           results offered from a host that is not the API's
@@ -116,6 +117,13 @@ class CountRefused(BatchdropError):
 
 class ApiUnavailable(BatchdropError):
     """A call without side effects failed for a passing reason (network, 5xx)."""
+
+
+class AwsUnavailable(BatchdropError):
+    """AWS throttled a call, failed with a 5xx or was out of reach, and the SDK's own retries are used up.
+
+    The call may have taken effect. Every function can be repeated after it.
+    """
 
 
 class MessageBatchLost(BatchdropError):

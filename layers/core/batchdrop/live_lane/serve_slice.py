@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from batchdrop.errors import BatchdropError, SliceBusy
+from batchdrop.errors import AwsUnavailable, BatchdropError, SliceBusy
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.ports import Ledger, TaskGone, TaskTokens
 from batchdrop.live_lane.answer_requests import Answered, Waiting, answer_requests
@@ -57,13 +57,13 @@ class Served:
 async def serve_slice(body: str, parts: LiveParts) -> Served:
     """Serve a message whose body is a SliceTask.
 
-    Raises SliceBusy, and what is neither the job's nor the program's fault (the store, the ledger, the queue): the
-    message then comes again.
+    Raises SliceBusy, AwsUnavailable and every other error of the store, the ledger or the queue: the message then comes
+    again.
     """
     task = msgspec.json.decode(body, type=SliceTask)
     try:
         answered = await _answer(task, parts)
-    except SliceBusy:
+    except (AwsUnavailable, SliceBusy):  # they pass: the message comes again
         raise
     except (BatchdropError, ObjectMissing) as error:  # asking again would end the same way
         cause = str(error) or type(error).__name__

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from batchdrop.errors import AwsUnavailable
 from batchdrop.job.job_event import DETAIL_TYPE, SOURCE, JobEvent, encoded
 from batchdrop.job.ports import EventNotTaken
 
@@ -32,7 +33,7 @@ class EventBridgeJobEvents:
         """Return why the entry was not taken; empty if it was."""
         try:
             answer = self._client.put_events(Entries=[entry])
-        except (ClientError, BotoCoreError) as error:
+        except (AwsUnavailable, ClientError, BotoCoreError) as error:
             raise EventNotTaken(str(error)) from error
         if not answer["FailedEntryCount"]:
             return ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.exceptions
 
+from batchdrop.adapters.aws.faults import UNREACHABLE, stream_faults, unreachable
 from batchdrop.adapters.aws.s3_multipart import MultipartUpload, PartedWriter, Stored
 from batchdrop.adapters.aws.s3_stitching import Piece, Strip, pieces_of
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
 COPIES_AT_ONCE = 8  # S3 makes them side by side, and boto3 keeps ten connections
 REOPENINGS = 5  # of one download; each goes on where the last one broke
-
-_DROPPED = (
-    botocore.exceptions.ReadTimeoutError,
-    botocore.exceptions.ConnectionError,
-    botocore.exceptions.IncompleteReadError,
-    botocore.exceptions.ResponseStreamingError,
-)
-
 
 Upload = TypeVar("Upload", MultipartUpload, PartedWriter)
 
@@ -42,7 +35,7 @@ class S3ObjectStore:
 
     def read(self, key: str) -> bytes:
         """Return a whole small object. Raises ObjectMissing."""
-        with _missing_as_answer(key):
+        with _missing_as_answer(key), stream_faults():
             return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
 
     def size(self, key: str) -> int:
@@ -61,7 +54,7 @@ class S3ObjectStore:
     def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
         """Yield blocks from `start`; a dropped connection is opened again where it broke.
 
-        Raises ObjectMissing, ObjectChanged, and botocore's error when it breaks too often.
+        Raises ObjectMissing, ObjectChanged, and AwsUnavailable when it breaks too often.
         """
         yield from self._reopening(key, start, None, etag)
 
@@ -76,10 +69,10 @@ class S3ObjectStore:
                 for block in self._blocks(key, start, end, etag):
                     start += len(block)
                     yield block
-            except _DROPPED:
+            except UNREACHABLE as error:
                 failures += 1
                 if failures > REOPENINGS:
-                    raise
+                    raise unreachable(error) from error
             else:
                 return
 
