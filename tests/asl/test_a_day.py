@@ -207,7 +207,7 @@ def _with_ledger(service: SlowService, items: list[Any]) -> Walker:
     return Walker(CHILD["States"], task, service.wait)
 
 
-@pytest.mark.parametrize("error", ["JobCanceled", "SubmissionRefused", "AccountTrouble", "Runtime.OutOfMemory"])
+@pytest.mark.parametrize("error", ["JobCanceled", "SubmissionRefused", "AccountTrouble", "ClientError"])
 def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
     """No second attempt; the reason goes to the ledger; the child ends red with the same words."""
     service, failed = _failing("${SubmitShardFunctionArn}", error)
@@ -228,7 +228,11 @@ def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
     [
         ("${SubmitShardFunctionArn}", "RateLimited", 20),
         ("${SubmitShardFunctionArn}", "ApiUnavailable", 20),
-        ("${SubmitShardFunctionArn}", "Lambda.TooManyRequestsException", 6),
+        ("${SubmitShardFunctionArn}", "Lambda.TooManyRequestsException", 64),
+        ("${SubmitShardFunctionArn}", "AwsUnavailable", 6),
+        ("${SubmitShardFunctionArn}", "Runtime.OutOfMemory", 3),
+        ("${PollBatchFunctionArn}", "AwsUnavailable", 6),
+        ("${PollBatchFunctionArn}", "Lambda.ClientExecutionTimeoutException", 3),
         ("${PollBatchFunctionArn}", "Sandbox.Timedout", 3),
         ("${CollectResultsFunctionArn}", "ResultsIncomplete", 8),
         ("${CollectResultsFunctionArn}", "MessageBatchLost", 8),
@@ -411,6 +415,23 @@ def test_what_must_not_be_asked_any_more_ends_the_waiting() -> None:
     walk = _with_ledger(service, []).run(CHILD["StartAt"], _item(requests=3, shards=1))
     assert (walk.visited[-1], walk.error) == ("Shard failed", "JobCanceled")
     assert walk.seconds < DAY
+
+
+def test_a_day_without_free_concurrency_fits_into_one_history() -> None:
+    """Each poll is throttled for an hour before it runs: the tries are few enough for a day of them."""
+    service = SlowService(jitter=0.0)
+    tries: list[str] = []
+
+    def throttle(resource: str) -> None:
+        tries.append(resource)
+        if len(tries) % 64:
+            raise TaskError(error="Lambda.TooManyRequestsException")
+
+    service.fail = throttle
+    walk = _walk(service)
+    assert walk.visited[-1] == "Shard done"
+    assert walk.seconds > DAY
+    assert walk.events < AWS_MOST_EVENTS / 4
 
 
 def test_the_walker_refuses_what_it_does_not_know() -> None:

@@ -80,7 +80,9 @@ def test_a_sample_that_is_left_is_closed() -> None:
     assert walk.output["split"]["asks"] == "sample"
 
 
-@pytest.mark.parametrize(("error", "times"), [("AccessDenied", 1), ("Lambda.TooManyRequestsException", 7)])
+@pytest.mark.parametrize(
+    ("error", "times"), [("ClientError", 1), ("AwsUnavailable", 7), ("Lambda.TooManyRequestsException", 65)]
+)
 def test_who_cannot_wait_closes_the_job(error: str, times: int) -> None:
     """A wait that cannot be begun is tried as often as its Retry says, and then the job tells of it."""
     walk, calls = _walk("wait", wait=TaskError(error))

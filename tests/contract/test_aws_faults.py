@@ -54,7 +54,7 @@ CONNECTIONS: list[Exception] = [
     exceptions.ReadTimeoutError(endpoint_url="https://x.test"),
     exceptions.ConnectionClosedError(endpoint_url="https://x.test"),
     exceptions.ProxyConnectionError(proxy_url="https://x.test"),
-    exceptions.SSLError(endpoint_url="https://x.test", error="reset"),
+    exceptions.SSLError(endpoint_url="https://x.test", error=OSError("reset")),
     exceptions.HTTPClientError(error="reset by peer"),
     exceptions.ResponseStreamingError(error="cut"),
     exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2),
