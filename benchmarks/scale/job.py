@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from batchdrop.finish.request_page import EVERY
-from batchdrop.job.polling import turn_seconds, wait_seconds
+from batchdrop.job.polling import poll_seconds, turn_seconds
 from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS
 from batchdrop.live_lane.plan_slices import SLICE_BYTES, SLICE_REQUESTS
@@ -128,7 +128,7 @@ class ScaleJob:
     def looks_a_round(self) -> int:
         """Return how often a Message Batch is looked at until it is seen to have ended."""
         return _times(
-            self.batch_hours * HOUR, lambda number: wait_seconds(number, open_shards=self._polled, jitter=0.5)
+            self.batch_hours * HOUR, lambda number: poll_seconds(number, open_shards=self._polled, jitter=0.5)
         )
 
     @property

@@ -13,7 +13,7 @@ from batchdrop.admission.admission import Admission, MustWait
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import RateLimited
-from batchdrop.job.polling import wait_seconds
+from batchdrop.job.polling import poll_seconds
 from batchdrop.job.shard_state import ShardState, as_state
 from batchdrop.ports import Clock
 
@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
     metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
-    wait = wait_seconds(0, open_shards=open_shards, jitter=random.random())
+    wait = poll_seconds(0, open_shards=open_shards, jitter=random.random())
     return as_state(state.submitted(submitted.batch_id, is_collected=submitted.is_collected, wait_seconds=wait))
 
 

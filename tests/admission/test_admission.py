@@ -26,7 +26,14 @@ from batchdrop.errors import (
     SubmissionRefused,
     SubmissionUncertain,
 )
-from batchdrop.job.polling import FIRST_WAIT, LONGEST_WAIT, MOST_WAITS, PATIENT_AFTER, PATIENT_WAIT, turn_seconds
+from batchdrop.job.polling import (
+    MOST_WAITS,
+    PATIENT_AFTER,
+    PATIENT_WAIT,
+    TURN_FIRST_WAIT,
+    TURN_LONGEST_WAIT,
+    turn_seconds,
+)
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt, ShardFailure
 from tests.jobs import JOB, RECIPE, World, dropped, reviews
@@ -191,10 +198,10 @@ def test_a_contended_ledger_is_a_full_queue() -> None:
 def test_waits_grow_and_spread() -> None:
     """From 20 s to five and a half minutes, for a day; then half an hour; stretched by up to a fifth."""
     assert [turn_seconds(waits, jitter=0) for waits in (0, 1, 20, PATIENT_AFTER - 1)] == [
-        FIRST_WAIT,
+        TURN_FIRST_WAIT,
         30,
-        LONGEST_WAIT,
-        LONGEST_WAIT,
+        TURN_LONGEST_WAIT,
+        TURN_LONGEST_WAIT,
     ]
     assert turn_seconds(PATIENT_AFTER, jitter=0) == PATIENT_WAIT
     assert turn_seconds(0, jitter=0.999) == 24

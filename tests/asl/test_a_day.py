@@ -13,12 +13,13 @@ from batchdrop.batch_lane.poll_batch import poll_batch
 from batchdrop.errors import ApiUnavailable
 from batchdrop.job.polling import (
     JITTER,
-    LONGEST_WAIT,
     MOST_LOOKS,
     MOST_LOOKS_IN_ALL,
     MOST_WAITS,
+    POLL_LONGEST_WAIT,
+    SETTLE_LONGEST_WAIT,
+    poll_seconds,
     turn_seconds,
-    wait_seconds,
 )
 from batchdrop.job.shard_state import ShardState, as_state
 from batchdrop.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
@@ -73,7 +74,7 @@ class SlowService:
                 self.calls += 1
                 batch = self.api.create(create_body(state.requests), timeout=1)
                 self._submitted_at = self.elapsed
-                first = wait_seconds(0, open_shards=1, jitter=self._jitter)
+                first = poll_seconds(0, open_shards=1, jitter=self._jitter)
                 return as_state(state.submitted(batch.id, is_collected=False, wait_seconds=first))
             case "${SettleSubmissionFunctionArn}":
                 self.calls += 1
@@ -131,7 +132,7 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
     assert walk.output == {}
     assert walk.events < MOST_EVENTS
     assert walk.largest < LARGEST_STATE
-    assert DAY <= walk.seconds <= DAY + LONGEST_WAIT * (1 + JITTER) + 1
+    assert DAY <= walk.seconds <= DAY + POLL_LONGEST_WAIT * (1 + JITTER) + 1
 
 
 def test_events_are_counted_as_aws_does() -> None:
@@ -331,10 +332,10 @@ def test_usual_rounds_with_a_lost_answer_each_fit_into_one_history() -> None:
             raise TaskError(error="SubmissionUncertain")
 
     service.fail = lose
-    service.settled = lambda state: "absent" if state.looks == DAY // LONGEST_WAIT else "open"
+    service.settled = lambda state: "absent" if state.looks == DAY // SETTLE_LONGEST_WAIT else "open"
     walk = _walk(service)
     assert walk.visited[-1] == "Shard done"
-    assert walk.visited.count("Settle submission") > DEFAULT_ROUNDS * DAY // LONGEST_WAIT
+    assert walk.visited.count("Settle submission") > DEFAULT_ROUNDS * DAY // SETTLE_LONGEST_WAIT
     assert walk.events < AWS_MOST_EVENTS * 2 / 3
 
 

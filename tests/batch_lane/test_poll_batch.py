@@ -6,7 +6,7 @@ import pytest
 
 from batchdrop.batch_lane.poll_batch import POLLS_BEFORE_LOST, PollAnswer, poll_batch
 from batchdrop.errors import AccountTrouble, ApiUnavailable, BatchdropError, MessageBatchLost, RateLimited
-from batchdrop.job.polling import wait_seconds
+from batchdrop.job.polling import poll_seconds
 from batchdrop.job.submission import Halt
 from tests.bodies import create_body
 from tests.fakes import START, FakeBatchApi, FakeClock, FakeLedger
@@ -41,7 +41,7 @@ def api() -> FakeBatchApi:
 def test_an_open_message_batch_is_waited_for(api: FakeBatchApi, polls: int, open_shards: int) -> None:
     """The wait before the next look is the policy's."""
     answer = _look(api, polls, open_shards=open_shards)
-    assert answer == PollAnswer(ended=False, wait_seconds=wait_seconds(polls + 1, open_shards=open_shards, jitter=0.5))
+    assert answer == PollAnswer(ended=False, wait_seconds=poll_seconds(polls + 1, open_shards=open_shards, jitter=0.5))
 
 
 def test_an_ended_message_batch_is_not_waited_for(api: FakeBatchApi) -> None:

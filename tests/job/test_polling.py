@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.job.polling import (
-    FIRST_WAIT,
     JITTER,
-    LONGEST_WAIT,
     MOST_LOOKS,
     MOST_LOOKS_IN_ALL,
-    SETTLE_WAIT,
+    POLL_FIRST_WAIT,
+    POLL_LONGEST_WAIT,
+    SETTLE_FIRST_WAIT,
+    SETTLE_LONGEST_WAIT,
+    poll_seconds,
     settle_seconds,
-    wait_seconds,
 )
 from batchdrop.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS
@@ -26,44 +27,44 @@ CALLS_A_MINUTE = REQUESTS_PER_MINUTE * POLLING_SHARE
 
 def test_the_first_look_is_soon() -> None:
     """A small job is looked at after about 20 s."""
-    assert wait_seconds(0, open_shards=1, jitter=0.0) == round(FIRST_WAIT) == 20
+    assert poll_seconds(0, open_shards=1, jitter=0.0) == round(POLL_FIRST_WAIT) == 20
 
 
 @given(polls, jitters)
 def test_bounds(poll: int, jitter: float) -> None:
     """One shard waits between the first wait and the longest, stretched by jitter."""
-    wait = wait_seconds(poll, open_shards=1, jitter=jitter)
-    assert FIRST_WAIT <= wait <= round(LONGEST_WAIT * (1 + JITTER))
+    wait = poll_seconds(poll, open_shards=1, jitter=jitter)
+    assert POLL_FIRST_WAIT <= wait <= round(POLL_LONGEST_WAIT * (1 + JITTER))
 
 
 @given(polls, open_shards, jitters)
 def test_waits_never_shrink(poll: int, shards: int, jitter: float) -> None:
     """The longer a Message Batch takes, the longer the waits."""
-    assert wait_seconds(poll, open_shards=shards, jitter=jitter) <= wait_seconds(
+    assert poll_seconds(poll, open_shards=shards, jitter=jitter) <= poll_seconds(
         poll + 1, open_shards=shards, jitter=jitter
     )
 
 
 def test_waits_grow_to_about_five_minutes_within_half_an_hour() -> None:
     """The longest wait is reached soon, and is minutes, not hours."""
-    waits = [wait_seconds(poll, open_shards=1, jitter=0.0) for poll in range(10)]
-    assert waits[-1] == LONGEST_WAIT
-    assert 300 <= LONGEST_WAIT <= 360
-    assert sum(waits[: waits.index(round(LONGEST_WAIT))]) < 1800
+    waits = [poll_seconds(poll, open_shards=1, jitter=0.0) for poll in range(10)]
+    assert waits[-1] == POLL_LONGEST_WAIT
+    assert 300 <= POLL_LONGEST_WAIT <= 360
+    assert sum(waits[: waits.index(round(POLL_LONGEST_WAIT))]) < 1800
 
 
 @given(polls, open_shards, jitters)
 def test_jitter_only_stretches(poll: int, shards: int, jitter: float) -> None:
     """A wait is never shorter than without jitter, and never longer by more than its part."""
-    plain = wait_seconds(poll, open_shards=shards, jitter=0.0)
-    wait = wait_seconds(poll, open_shards=shards, jitter=jitter)
+    plain = poll_seconds(poll, open_shards=shards, jitter=0.0)
+    wait = poll_seconds(poll, open_shards=shards, jitter=jitter)
     assert plain <= wait <= plain * (1 + JITTER) + 1
 
 
 @given(polls, open_shards, jitters)
 def test_all_shards_together_stay_under_their_share(poll: int, shards: int, jitter: float) -> None:
     """Any number of shards, each polled after its wait, makes at most a fifth of the API's calls a minute."""
-    wait = wait_seconds(poll, open_shards=shards, jitter=jitter)
+    wait = poll_seconds(poll, open_shards=shards, jitter=jitter)
     assert shards * 60 / wait <= CALLS_A_MINUTE * 1.01 + 1  # whole seconds
 
 
@@ -81,7 +82,7 @@ def test_a_day_of_any_job_stays_under_its_share(shards: int, seed: int) -> None:
 def test_looks_for_a_lost_submission_keep_their_bounds(looks: int) -> None:
     """From a minute, for the list lags, to the longest wait; never shorter than before."""
     wait = settle_seconds(looks)
-    assert SETTLE_WAIT <= wait <= LONGEST_WAIT
+    assert SETTLE_FIRST_WAIT <= wait <= SETTLE_LONGEST_WAIT
     assert wait <= settle_seconds(looks + 1)
 
 
@@ -92,19 +93,19 @@ def test_looks_for_a_lost_submission_slow_down() -> None:
 
 def test_looks_go_on_for_a_day_after_all_must_have_ended() -> None:
     """The last look for one lost submission comes two lifetimes of a Message Batch after it, and not much later."""
-    waited = SETTLE_WAIT + sum(settle_seconds(look) for look in range(MOST_LOOKS - 1))
+    waited = SETTLE_FIRST_WAIT + sum(settle_seconds(look) for look in range(MOST_LOOKS - 1))
     assert 2 * BATCH_LIFETIME.total_seconds() <= waited <= 2 * BATCH_LIFETIME.total_seconds() + 1800
 
 
 def test_each_usual_round_may_be_looked_for_a_day() -> None:
     """The looks of one execution are enough to follow a Message Batch to its expiry in each round."""
-    assert DEFAULT_ROUNDS * BATCH_LIFETIME.total_seconds() / LONGEST_WAIT <= MOST_LOOKS_IN_ALL
+    assert DEFAULT_ROUNDS * BATCH_LIFETIME.total_seconds() / SETTLE_LONGEST_WAIT <= MOST_LOOKS_IN_ALL
 
 
 def _polls_in_a_day(shards: int, chance: random.Random) -> int:
     """Return one shard's polls until its Message Batch expired, the first wait as submit_shard makes it."""
-    waited, count = float(wait_seconds(0, open_shards=1, jitter=chance.random())), 1
+    waited, count = float(poll_seconds(0, open_shards=1, jitter=chance.random())), 1
     while waited < BATCH_LIFETIME.total_seconds():
-        waited += wait_seconds(count, open_shards=shards, jitter=chance.random())
+        waited += poll_seconds(count, open_shards=shards, jitter=chance.random())
         count += 1
     return count

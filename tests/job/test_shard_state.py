@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from batchdrop.job.polling import FIRST_WAIT, MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds
+from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, POLL_FIRST_WAIT, SETTLE_FIRST_WAIT, settle_seconds
 from batchdrop.job.shard_state import ShardState, as_state
 
 FRESH = ShardState("20261122T120000-0123456789", 0, 1, 5, 1_800_000_000)
@@ -47,7 +47,7 @@ def test_an_adopted_message_batch_is_polled_from_the_beginning() -> None:
     """The first look comes after the first wait, whatever an earlier round had left in the state."""
     state = msgspec.structs.replace(FRESH, looks=3, polls=7, ended=True).looked("accepted", batch_id=BATCH)
     assert (state.batch_id, state.polls, state.looks, state.ended) == (BATCH, 0, 0, False)
-    assert state.wait_seconds == FIRST_WAIT
+    assert state.wait_seconds == POLL_FIRST_WAIT
 
 
 def test_what_was_absent_is_looked_for_anew() -> None:
@@ -78,7 +78,7 @@ def test_leftovers_are_the_next_rounds_requests() -> None:
     """The next round has no Message Batch yet, and its first wait for settling is the policy's."""
     state = FRESH.submitted(BATCH, is_collected=False, wait_seconds=330).collected(leftovers=2)
     assert (state.round, state.requests, state.leftovers, state.batch_id) == (1, 2, 2, "")
-    assert state.wait_seconds == SETTLE_WAIT
+    assert state.wait_seconds == SETTLE_FIRST_WAIT
 
 
 @pytest.mark.parametrize("asked_round", [0, 4])

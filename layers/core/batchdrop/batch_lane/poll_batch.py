@@ -9,7 +9,7 @@ from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import MessageBatches
 from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
 from batchdrop.job.halting import halting_on_account_trouble
-from batchdrop.job.polling import wait_seconds
+from batchdrop.job.polling import poll_seconds
 from batchdrop.job.ports import Ledger
 from batchdrop.ports import Clock
 
@@ -44,7 +44,7 @@ def poll_batch(
     A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
     not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
     """
-    wait = wait_seconds(polls + 1, open_shards=open_shards, jitter=jitter())
+    wait = poll_seconds(polls + 1, open_shards=open_shards, jitter=jitter())
     waiting = PollAnswer(ended=False, wait_seconds=_until(deadline, clock, wait))
     try:
         with halting_on_account_trouble(job_id, ledger, clock):

@@ -10,7 +10,7 @@ import msgspec
 
 from batchdrop.answers.result import MessageBatch
 from batchdrop.job.job_progress import ShardProgress
-from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_WAIT, settle_seconds, wait_seconds
+from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_FIRST_WAIT, poll_seconds, settle_seconds
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.tally import Tally
 
@@ -69,7 +69,7 @@ class ShardState(msgspec.Struct, frozen=True):
 
     def looked(self, verdict: str, *, batch_id: str) -> ShardState:
         """Return the state after a look for a lost submission."""
-        wait = wait_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
+        wait = poll_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
         looks = self.looks + 1 if verdict == "open" else 0
         return msgspec.structs.replace(
             self,
@@ -93,7 +93,7 @@ class ShardState(msgspec.Struct, frozen=True):
             round=self.round + 1,
             lane=lane,
             batch_id="",
-            wait_seconds=SETTLE_WAIT,
+            wait_seconds=SETTLE_FIRST_WAIT,
             worst_usd=worst_usd,
         )
 
