@@ -34,7 +34,6 @@ CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one afte
 START_SECONDS = 0.5  # CPU of a first start with AWS's clients (results/cold_start.json) …
 SDK_SECONDS = 2.3  # … and of the Anthropic SDK's import, where there is one
 WITH_SDK = {"SubmitShardFunction"}
-DAYS_KEPT = 35 + 30  # of job files, and then of their versions (JobFilesDays, OldVersionsDays)
 MODEL = "claude-haiku-5-5"
 
 
@@ -73,6 +72,12 @@ def _functions() -> dict[str, Any]:
     return {"Globals": read["Globals"]["Function"], **read["Resources"]}
 
 
+def days_kept() -> int:
+    """Return how long a job's files are paid for: as files, and then as old versions."""
+    parameters = read_template(HERE.parent / "template.yaml")["Parameters"]
+    return int(parameters["JobFilesDays"]["Default"]) + int(parameters["OldVersionsDays"]["Default"])
+
+
 def memory_mb(function: str) -> int:
     """Return a function's memory, by the template."""
     own = _functions()[function]["Properties"].get("MemorySize")
@@ -89,7 +94,7 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
         + counts.invocations.total() * price["lambda_request"],
         "Step Functions": counts.transitions * price["states_transition"],
         "S3 requests": counts.s3_put * price["s3_put"] + counts.s3_get * price["s3_get"],
-        "S3 storage": _kept_bytes(job) / 1e9 * DAYS_KEPT / 30 * price["s3_gb_month"],
+        "S3 storage": _kept_bytes(job) / 1e9 * days_kept() / 30 * price["s3_gb_month"],
         "DynamoDB": counts.read_units * price["dynamodb_read_unit"] + counts.write_units * price["dynamodb_write_unit"],
         "SQS": counts.sqs * price["sqs_request"],
         "Logs": counts.log_bytes / 1e9 * price["logs_gb"],

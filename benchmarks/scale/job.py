@@ -8,10 +8,11 @@ from typing import Literal
 
 from batchdrop.finish.request_page import EVERY
 from batchdrop.job.polling import poll_seconds, turn_seconds
-from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES
+from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS, QUEUE_REQUESTS
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS
 from batchdrop.live_lane.plan_slices import SLICE_BYTES, SLICE_REQUESTS
 from batchdrop.money.answer_weight import BYTES_PER_TOKEN, LINE_BYTES
+from batchdrop.settings import LIVE_CONCURRENCY, LIVE_SHARE, LIVE_WINDOW, SHARD_CONCURRENCY
 
 MIDDLE_JITTER = 0.5
 HOUR = 3_600.0
@@ -44,12 +45,12 @@ class ScaleJob:
     answer_seconds: float = 1.2
     slice_seconds: float | None = None
     open_seconds: float | None = None
-    shard_rows: int = 100_000
-    shard_concurrency: int = 40
-    queue_requests: int = 200_000
-    live_concurrency: int = 10
-    live_window: int = 200
-    live_share: float = 0.8
+    shard_rows: int = MAX_BATCH_REQUESTS
+    shard_concurrency: int = SHARD_CONCURRENCY
+    queue_requests: int = QUEUE_REQUESTS
+    live_concurrency: int = LIVE_CONCURRENCY
+    live_window: int = LIVE_WINDOW
+    live_share: float = LIVE_SHARE
     live_rpm: int = 4_000
 
     @property

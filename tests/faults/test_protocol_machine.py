@@ -36,10 +36,11 @@ from batchdrop.settings import SETTLE_SECONDS
 from tests.admission_fakes import OpenDoor
 from tests.faults.steps import AnswerLost, Attempt, How
 from tests.faults.table import MemoryTable
+from tests.project import template
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 JOB, SHARD, ROUND, REQUESTS = "job", 0, 0, 2
-SUBMIT_SECONDS = 300.0  # template.yaml: SubmitTimeout
+SUBMIT_SECONDS = float(template()["Parameters"]["SubmitTimeout"]["Default"])
 IN_FLIGHT = 60.0
 LAG = 120.0
 TAKES = 500.0  # from a Message Batch's creation to its end: longer than settling

@@ -108,7 +108,6 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "LIVE_ROWS": "0",
         "SPLIT_TIME_RESERVE": "60",
         "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/live",
-        "LIVE_WINDOW": "8",
         "LIVE_SHARE": "1",
         "QUEUE_REQUESTS": "100",
         "STACK_NAME": "batchdrop",

@@ -74,7 +74,7 @@ def lane(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator
         queue_url = client("sqs").create_queue(QueueName="live")["QueueUrl"]
         values = {
             "BUCKET_NAME": BUCKET, "LEDGER_TABLE": "ledger", "API_KEY_SECRET_ARN": SECRET,
-            "ANTHROPIC_BASE_URL": emulator.base_url, "LIVE_QUEUE_URL": queue_url, "LIVE_WINDOW": "8",
+            "ANTHROPIC_BASE_URL": emulator.base_url, "LIVE_QUEUE_URL": queue_url,
             "LIVE_SHARE": "1", "AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_SERVICE_NAME": "batchdrop",
             "POWERTOOLS_METRICS_NAMESPACE": "batchdrop", "POWERTOOLS_TRACE_DISABLED": "true",
         }  # fmt: skip

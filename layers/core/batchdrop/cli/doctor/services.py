@@ -8,6 +8,7 @@ from typing import Any
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.doctor.findings import Finding, ok, problem, unknown, warning
 from batchdrop.cli.doctor.stack import parameters
+from batchdrop.settings import LIVE_CONCURRENCY, SHARD_CONCURRENCY
 
 SPARE_FUNCTIONS = 10  # beside shards and workers: splits, closings, other applications of the account
 OPEN_EXECUTIONS = "open executions"  # in the name of Step Functions' quota
@@ -31,7 +32,11 @@ def lambda_quota(deployment: Deployment) -> Iterator[Finding]:
 
 def _wanted_functions(deployment: Deployment) -> int:
     known = parameters(deployment)
-    return int(known.get("LiveConcurrency", 10)) + int(known.get("ShardConcurrency", 40)) + SPARE_FUNCTIONS
+    return int(known.get("LiveConcurrency", LIVE_CONCURRENCY)) + _open_shards(deployment) + SPARE_FUNCTIONS
+
+
+def _open_shards(deployment: Deployment) -> int:
+    return int(parameters(deployment).get("ShardConcurrency", SHARD_CONCURRENCY))
 
 
 def step_functions_quota(deployment: Deployment) -> Iterator[Finding]:
@@ -40,7 +45,7 @@ def step_functions_quota(deployment: Deployment) -> Iterator[Finding]:
     for page in deployment.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="states"):
         quotas += page["Quotas"]
     allowed = next((one["Value"] for one in quotas if OPEN_EXECUTIONS in one["QuotaName"].lower()), None)
-    shards = int(parameters(deployment).get("ShardConcurrency", 40))
+    shards = _open_shards(deployment)
     if allowed is None:
         yield ok("Step Functions", "no quota of open executions is listed; AWS's default is 1,000,000")
     elif allowed > shards * 10:
