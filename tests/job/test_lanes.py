@@ -12,7 +12,7 @@ import pytest
 from batchdrop.errors import AccountTrouble, DeadlinePassed, JobCanceled, SubmissionUncertain
 from batchdrop.job.lane import lane_of_job, lane_of_leftovers
 from batchdrop.job.submission import Halt
-from batchdrop.live_lane.plan_slices import SLICE_REQUESTS, plan_slices
+from batchdrop.live_lane.plan_slices import SLICE_BYTES, SLICE_REQUESTS, plan_slices
 from batchdrop.live_lane.reply import Refused
 from batchdrop.recipe.recipe import parse_recipe
 from tests.admission_fakes import OpenDoor
@@ -103,6 +103,19 @@ def test_slices_cover_the_round() -> None:
     for plan in plans:
         assert body[plan.start : plan.end].count(b'{"custom_id"') == plan.requests
         assert body[plan.end - 1 : plan.end] in {b"\n", b"}"}  # the last one takes the body's end along
+
+
+def test_slices_are_bounded_by_bytes() -> None:
+    """A worker holds its slice in memory. A request that is larger on its own is a slice of its own."""
+    world = dropped(reviews(1), recipe=LIVE)
+    world.split()
+    sizes = [3, 3, 3, 9, 1, 3]  # MB
+    line = b'{"custom_id":"%d","params":{"x":"%s"}}'
+    lines = [line % (number, b"x" * size * 1_000_000) for number, size in enumerate(sizes)]
+    world.store.write(KEYS.requests(0), b'{"requests":[\n' + b",\n".join(lines) + b"\n]}")
+    plans: Any = plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
+    assert [plan.requests for plan in plans] == [2, 1, 1, 2]
+    assert [plan.end - plan.start <= SLICE_BYTES for plan in plans] == [True, True, False, True]
 
 
 def test_a_collected_round_has_no_slices() -> None:

@@ -169,6 +169,21 @@ def test_a_cap_without_a_price_is_refused_and_a_price_helps() -> None:
     assert world.split().finished
 
 
+def test_a_resumed_jobs_new_cap_needs_a_price() -> None:
+    """The cap was put into the recipe after the first run. It cannot be kept, so it is refused and not taken over."""
+    recipe = RECIPE.replace("claude-haiku-5-5", "claude-next")
+    world = dropped(reviews(3), recipe=recipe)
+    assert world.split().finished
+    world.resume()
+    world.store.write("recipes/r.yaml", f"{recipe}max_cost_usd: 5\n".encode())
+    with pytest.raises(RecipeRejected, match=r"the price of claude-next is not known"):
+        world.split()
+    assert world.manifest.recipe is not None
+    assert world.manifest.recipe.max_cost_usd is None
+    world.store.write("recipes/r.yaml", recipe.encode())
+    assert world.split().finished
+
+
 def test_a_broken_price_table_stops_the_job_before_it_costs() -> None:
     """With the key; and one that breaks later does not keep the job from being closed."""
     world = dropped(reviews(3), recipe=RECIPE)

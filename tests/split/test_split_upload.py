@@ -261,6 +261,17 @@ def test_time_runs_out_inside_a_large_shard(looks: int) -> None:
     assert _shards(pieced) == _shards(whole)
 
 
+def test_time_is_checked_inside_a_shard() -> None:
+    """One look at its start is not enough: a shard may take longer than the rest of the invocation."""
+    rows = 2 * ROWS_BETWEEN_TIME_CHECKS
+    with pytest.raises(SplitTooSlow):
+        dropped(reviews(rows), rows=rows).split(looks=1)
+    world = dropped(reviews(2 * rows), rows=rows)
+    looks_of_first = 1 + rows // ROWS_BETWEEN_TIME_CHECKS
+    assert not world.split(looks=looks_of_first + 1).finished
+    assert [item.shard for item in world.manifest.shards] == [0]
+
+
 def test_a_split_that_never_gets_anywhere_says_so() -> None:
     """No endless loop: an invocation without one whole shard is an error that says what to change."""
     with pytest.raises(SplitTooSlow, match="ShardRows"):
