@@ -32,14 +32,14 @@ OUTPUT = "output.csv"
 def ours(folder: str, url: str) -> Work:
     """Return the real use case of a job that is split, on a bucket in a folder."""
     from batchdrop.adapters.aws.clock import InvocationClock
-    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
     from batchdrop.adapters.formats.choice import FileFormats
     from batchdrop.finish.collect_results import collect_results
     from batchdrop.job.shard_state import ShardState
     from benchmarks.folder_store import FolderStore
     from benchmarks.quiet_ledger import QuietLedger
 
-    api = AnthropicBatchApi(api_key=KEY, base_url=url)
+    api = AnthropicBatchCreator(api_key=KEY, base_url=url)
     count = api.retrieve("msgbatch_bench").request_counts.total
     state = ShardState(JOB, 0, 1, count, 0, batch_id="msgbatch_bench")
     store, quiet = FolderStore(Path(folder)), QuietLedger()

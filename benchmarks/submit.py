@@ -23,11 +23,11 @@ KEY = "sk-bench"
 
 def ours(folder: str, url: str) -> Work:
     """Return the real adapter, and the body that submit_shard gives it."""
-    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
     from batchdrop.batch_lane.submit_shard import StoredBody
     from benchmarks.folder_store import FolderStore
 
-    api, store = AnthropicBatchApi(api_key=KEY, base_url=url), FolderStore(Path(folder))
+    api, store = AnthropicBatchCreator(api_key=KEY, base_url=url), FolderStore(Path(folder))
     api.retrieve("msgbatch_bench")  # the connection is open, and what the SDK imports late is there
 
     def work() -> dict[str, Any]:

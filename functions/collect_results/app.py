@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             state,
             store=bootstrap.object_store(),
             ledger=bootstrap.ledger(),
-            api=bootstrap.message_batches,
+            api=bootstrap.batch_reader,
             clock=bootstrap.clock(context),
             formats=bootstrap.formats(),
             states=bootstrap.shared_states(),
@@ -38,8 +38,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)
         raise
     if collected.tally is not None:
-        metrics.add_metric("RowsAnswered", MetricUnit.Count, collected.tally.answered)
-        metrics.add_metric("RowsFailed", MetricUnit.Count, collected.tally.failed)
+        metrics.add_metric("ShardRowsAnswered", MetricUnit.Count, collected.tally.answered)
+        metrics.add_metric("ShardRowsFailed", MetricUnit.Count, collected.tally.failed)
         done = state.done(collected.tally, bootstrap.clock(context).now())
         note_progress(state.job_id, done, board=bootstrap.progress_board())
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)

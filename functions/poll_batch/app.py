@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         open_shards=min(state.shards, bootstrap.configuration().shard_concurrency),
         deadline=state.deadline,
         ledger=bootstrap.ledger(),
-        api=bootstrap.message_batches(),
+        api=bootstrap.batch_reader(),
         clock=clock,
         jitter=random.random,
     )

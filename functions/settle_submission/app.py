@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         state.shard,
         state.round,
         ledger=bootstrap.ledger(),
-        api=bootstrap.message_batches(),
+        api=bootstrap.batch_reader(),
         clock=bootstrap.clock(context),
         visible_after=timedelta(seconds=bootstrap.configuration().settle_seconds),
         is_last=state.is_last_look,

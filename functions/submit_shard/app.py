@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             state,
             store=bootstrap.object_store(),
             ledger=bootstrap.ledger(),
-            api=bootstrap.batch_api(),
+            api=bootstrap.batch_creator(),
             clock=clock,
             admission=_admission(state, clock),
         )

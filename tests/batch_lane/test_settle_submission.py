@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 import pytest
 
-from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.settle_submission import MOST_NAMED, MOST_SAID, Settled
 from batchdrop.errors import (
@@ -455,6 +455,6 @@ def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> Non
         return httpx2.Response(200, content=msgspec.json.encode(page))
 
     transport = httpx2.MockTransport(answer)
-    world.api = AnthropicBatchApi(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]
+    world.api = AnthropicBatchCreator(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]
     assert world.settle() == Settled("accepted", "ours")
     assert asked == ["api.test", "api.test"]

@@ -1,4 +1,4 @@
-"""What every BatchApi promises: the fake, and the SDK on the emulator, alike."""
+"""What every BatchCreator promises: the fake, and the SDK on the emulator, alike."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.answers.result import Canceled, RequestCounts
 from batchdrop.answers.result_line import ResultLine
-from batchdrop.batch_lane.ports import BatchApi
+from batchdrop.batch_lane.ports import BatchCreator
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -32,9 +32,9 @@ DAY = 86_400.0
 
 @dataclass
 class Service:
-    """A BatchApi, and the hands that move the service behind it."""
+    """A BatchCreator, and the hands that move the service behind it."""
 
-    api: BatchApi
+    api: BatchCreator
     finish: Callable[[], object]
     refuse: Callable[[type[Exception]], object]
     lose: Callable[[], object]
@@ -66,7 +66,7 @@ _FAULTS: dict[type[Exception], dict[str, Any]] = {
 def _emulated(emulator: RunningEmulator) -> Service:
     emulator.reset()
     return Service(
-        AnthropicBatchApi(api_key="sk-test", base_url=emulator.base_url),
+        AnthropicBatchCreator(api_key="sk-test", base_url=emulator.base_url),
         finish=lambda: emulator.advance(DAY),
         refuse=lambda error: emulator.inject(endpoint="batches.create", **_FAULTS[error]),
         lose=lambda: emulator.inject("accept_then_drop", "batches.create"),
@@ -94,7 +94,7 @@ def service(request: pytest.FixtureRequest, emulator: RunningEmulator) -> Servic
     return _fake() if request.param == "fake" else _emulated(emulator)
 
 
-def _lines(api: BatchApi, batch_id: str) -> list[ResultLine]:
+def _lines(api: BatchCreator, batch_id: str) -> list[ResultLine]:
     body = b"".join(api.results(api.retrieve(batch_id)))
     return [msgspec.json.decode(line, type=ResultLine) for line in body.splitlines()]
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from batchdrop.adapters.claude import read_batches
-from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.answers.result import Errored, MessageBatch, RequestCounts
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.errors import (
@@ -49,9 +49,9 @@ def emulator(running: RunningEmulator) -> RunningEmulator:
 
 
 @pytest.fixture
-def api(emulator: RunningEmulator) -> AnthropicBatchApi:
+def api(emulator: RunningEmulator) -> AnthropicBatchCreator:
     """The adapter on the emulator."""
-    return AnthropicBatchApi(api_key="sk-test", base_url=emulator.base_url)
+    return AnthropicBatchCreator(api_key="sk-test", base_url=emulator.base_url)
 
 
 def _creates(emulator: RunningEmulator) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ def _creates(emulator: RunningEmulator) -> list[dict[str, Any]]:
 
 
 def _ended(
-    api: AnthropicBatchApi, emulator: RunningEmulator, *, requests: int = 4, content: str = "hi"
+    api: AnthropicBatchCreator, emulator: RunningEmulator, *, requests: int = 4, content: str = "hi"
 ) -> MessageBatch:
     batch_id = api.create(create_body(requests, content=content), timeout=5).id
     emulator.advance(DAY)
@@ -85,7 +85,7 @@ CREATE_FAULTS: list[tuple[dict[str, Any], type[BatchdropError]]] = [
     ("fault", "error"), CREATE_FAULTS, ids=[f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in CREATE_FAULTS]
 )
 def test_every_create_fault_has_its_error_and_one_post(
-    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+    api: AnthropicBatchCreator, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
 ) -> None:
     """Each way a create can fail is sorted by what was created, and the create is sent exactly once."""
     emulator.inject(endpoint="batches.create", **fault)
@@ -100,7 +100,7 @@ def test_every_create_fault_has_its_error_and_one_post(
 )
 def test_a_bad_key_is_account_trouble_everywhere(emulator: RunningEmulator, key: str, status: str) -> None:
     """401, 402 and 403 mean the same for a create and for a look, and the message names the status."""
-    api = AnthropicBatchApi(api_key=key, base_url=emulator.base_url)
+    api = AnthropicBatchCreator(api_key=key, base_url=emulator.base_url)
     with pytest.raises(AccountTrouble, match=f"HTTP {status}"):
         api.create(create_body(1), timeout=5)
     with pytest.raises(AccountTrouble, match=f"HTTP {status}"):
@@ -112,14 +112,14 @@ def test_nothing_listens() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        api = AnthropicBatchApi(api_key="sk-test", base_url=address)
+        api = AnthropicBatchCreator(api_key="sk-test", base_url=address)
         with pytest.raises(ApiUnavailable):
             api.create(create_body(1), timeout=5)
         with pytest.raises(ApiUnavailable):
             api.retrieve("msgbatch_1")
 
 
-def test_a_create_has_a_content_length(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+def test_a_create_has_a_content_length(api: AnthropicBatchCreator, emulator: RunningEmulator) -> None:
     """The body is not sent chunked, and arrives to the byte."""
     body = create_body(50)
     api.create(body, timeout=5)
@@ -148,8 +148,8 @@ def test_reading_sends_what_the_sdk_sends() -> None:
     assert {str(request.url.copy_with(path="/")) for request in sent} == {"https://api.test/"}
 
 
-def _on(answer: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicBatchApi:
-    return AnthropicBatchApi(api_key="sk-test", base_url="https://api.test", transport=httpx2.MockTransport(answer))
+def _on(answer: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicBatchCreator:
+    return AnthropicBatchCreator(api_key="sk-test", base_url="https://api.test", transport=httpx2.MockTransport(answer))
 
 
 UNREADABLE = pytest.mark.parametrize(
@@ -189,7 +189,9 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     assert hosts == ["api.test"]
 
 
-def test_a_body_that_breaks_while_it_is_read_is_uncertain(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+def test_a_body_that_breaks_while_it_is_read_is_uncertain(
+    api: AnthropicBatchCreator, emulator: RunningEmulator
+) -> None:
     """A store that fails in the middle of a create leaves a create that nobody can vouch for, and no Message Batch."""
 
     class Breaking(Body):
@@ -219,7 +221,7 @@ READ_IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in READ_FA
 
 @pytest.mark.parametrize(("fault", "error"), READ_FAULTS, ids=READ_IDS)
 def test_every_retrieve_fault_has_its_error(
-    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+    api: AnthropicBatchCreator, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
 ) -> None:
     """Each way a look can fail is sorted by whether looking again helps; the look is not repeated by itself."""
     batch_id = api.create(create_body(1), timeout=5).id
@@ -232,7 +234,7 @@ def test_every_retrieve_fault_has_its_error(
 
 @pytest.mark.parametrize(("fault", "error"), READ_FAULTS, ids=READ_IDS)
 def test_every_results_fault_has_its_error(
-    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+    api: AnthropicBatchCreator, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
 ) -> None:
     """Results that cannot be had are sorted like looks."""
     batch = _ended(api, emulator)
@@ -242,7 +244,7 @@ def test_every_results_fault_has_its_error(
     assert type(caught.value) is error
 
 
-def test_a_dropped_download_is_unavailable(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+def test_a_dropped_download_is_unavailable(api: AnthropicBatchCreator, emulator: RunningEmulator) -> None:
     """A connection that breaks in the middle of the results is an error, not an end."""
     batch = _ended(api, emulator, requests=50)
     emulator.inject("results_dropped")
@@ -251,7 +253,7 @@ def test_a_dropped_download_is_unavailable(api: AnthropicBatchApi, emulator: Run
 
 
 @pytest.mark.parametrize("kind", ["results_short", "results_cut_mid_line", "results_doubled", "results_unknown_ids"])
-def test_spoilt_results_are_passed_on(api: AnthropicBatchApi, emulator: RunningEmulator, kind: str) -> None:
+def test_spoilt_results_are_passed_on(api: AnthropicBatchCreator, emulator: RunningEmulator, kind: str) -> None:
     """A download that ends cleanly looks complete to the adapter: judging it is the use case's business."""
     batch = _ended(api, emulator)
     whole = b"".join(api.results(batch))
@@ -259,7 +261,7 @@ def test_spoilt_results_are_passed_on(api: AnthropicBatchApi, emulator: RunningE
     assert b"".join(api.results(batch)) != whole
 
 
-def test_an_unknown_error_type_is_passed_on(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+def test_an_unknown_error_type_is_passed_on(api: AnthropicBatchCreator, emulator: RunningEmulator) -> None:
     """An error type that nobody knew comes through by name."""
     batch = _ended(api, emulator, requests=1, content=MAGIC_ERROR)
     [line] = b"".join(api.results(batch)).splitlines()
@@ -268,7 +270,7 @@ def test_an_unknown_error_type_is_passed_on(api: AnthropicBatchApi, emulator: Ru
     assert result.error.error.type == "quota_haze_error"
 
 
-def test_results_of_another_host_are_not_fetched(api: AnthropicBatchApi, emulator: RunningEmulator) -> None:
+def test_results_of_another_host_are_not_fetched(api: AnthropicBatchCreator, emulator: RunningEmulator) -> None:
     """`results_url` is not the API's own: the key stays at home."""
     with running_emulator() as foreign:
         emulator.inject("results_foreign_host", host=foreign.base_url)
@@ -313,7 +315,7 @@ def test_archived_results_are_incomplete() -> None:
 
 
 def test_the_list_goes_over_all_pages(
-    api: AnthropicBatchApi, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+    api: AnthropicBatchCreator, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seven Message Batches on pages of three: each once, newest first; a bound stops before the next page is asked."""
     monkeypatch.setattr(read_batches, "PAGE", 3)
@@ -339,7 +341,7 @@ CALL_IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _ in CALL_FA
 
 @pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
 def test_every_list_fault_has_its_error(
-    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+    api: AnthropicBatchCreator, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
 ) -> None:
     """A list that cannot be read is never an empty list."""
     emulator.inject(endpoint="batches.list", **fault)
@@ -350,7 +352,7 @@ def test_every_list_fault_has_its_error(
 
 @pytest.mark.parametrize(("fault", "error"), CALL_FAULTS, ids=CALL_IDS)
 def test_every_cancel_fault_has_its_error(
-    api: AnthropicBatchApi, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
+    api: AnthropicBatchCreator, emulator: RunningEmulator, fault: dict[str, Any], error: type[BatchdropError]
 ) -> None:
     """A cancel is sorted like a look, for it can be repeated like one."""
     batch_id = api.create(create_body(1), timeout=5).id

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.local.claude_api.app import create_app
 from batchdrop.local.claude_api.batch_body import index_body
 from batchdrop.local.claude_api.batches import Batch
@@ -36,7 +36,7 @@ class Claude:
         self.state = EmulatorState(Settings(speed=1.0), clock=clock)
         self._transport = EmulatorTransport(create_app(self.state))
         self._line = StormyLine(self._transport)
-        self.api = AnthropicBatchApi(api_key="sk-any", base_url=BASE_URL, transport=self._line)
+        self.api = AnthropicBatchCreator(api_key="sk-any", base_url=BASE_URL, transport=self._line)
 
     def begin(self, scheduler: Scheduler, storm: Storm, settings: dict[str, object]) -> None:
         """Be as at the start, on this run's time and in its weather."""

@@ -15,7 +15,7 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
-from batchdrop.batch_lane.ports import BatchApi, RequestBody
+from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import SubmissionUncertain
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
 from batchdrop.ports import Source, Writer
@@ -121,18 +121,18 @@ class _NoIntent(World):
 
 
 class _Repost(World):
-    def batch_api(self) -> BatchApi:
+    def batch_creator(self) -> BatchCreator:
         return _Reposting(self.claude.api)
 
 
 class _Adopt(World):
-    def batch_api(self) -> BatchApi:
+    def batch_creator(self) -> BatchCreator:
         [job_id] = self.engine.executions
         return _Claiming(self.claude.api, f"{job_id}-00000-000000")
 
 
 class _Meddle(World):
-    def batch_api(self) -> BatchApi:
+    def batch_creator(self) -> BatchCreator:
         return _Meddling(self.claude.api)
 
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.answers.custom_id import CustomId
 from batchdrop.answers.result import MessageBatch, RequestCounts
-from batchdrop.batch_lane.ports import BatchApi, RequestBody
+from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.batch_lane.settle_submission import settle_submission
 from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
@@ -180,7 +180,7 @@ class _Bucket:
 
 def _submit(world: _World, attempt: Attempt | None, deadline: float) -> Any:
     bucket: ObjectStore = _Bucket()  # type: ignore[assignment]  # as much of a bucket as it uses
-    api: BatchApi = _Api(world, attempt)
+    api: BatchCreator = _Api(world, attempt)
     ledger, clock = world.ledger(attempt), _Clock(world, deadline)
     parts: Any = {"store": bucket, "ledger": ledger, "api": api, "clock": clock}
     state = ShardState(job_id=JOB, shard=SHARD, shards=1, requests=REQUESTS, expires_at=0, round=ROUND)

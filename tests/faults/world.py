@@ -21,7 +21,7 @@ from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.admission.ports import SharedStates
-from batchdrop.batch_lane.ports import BatchApi, MessageBatches
+from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, ProgressBoard, TaskTokens
@@ -127,13 +127,13 @@ class World:
         """Return the product's own shared states, on the same table."""
         return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
-    def batch_api(self) -> BatchApi:
+    def batch_creator(self) -> BatchCreator:
         """Return the product's own adapter, on the emulator."""
         return self.claude.api
 
-    def message_batches(self) -> MessageBatches:
+    def batch_reader(self) -> BatchReader:
         """Return the same: what it creates with, it looks with."""
-        return self.batch_api()
+        return self.batch_creator()
 
     def approvals(self) -> Approvals:
         """Return the product's own approvals, on the same table."""

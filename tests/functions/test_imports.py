@@ -101,7 +101,7 @@ def test_a_function_that_asks_nothing_has_no_way_to_the_api(function: str) -> No
     """Not even in the code that it would import later: what never calls the API never builds its client."""
     text = (ROOT / "functions" / function / "app.py").read_text(encoding="utf-8")
     assert "bootstrap." in text
-    assert not any(name in text for name in ("batch_api", "message_batches", "message_api"))
+    assert not any(name in text for name in ("batch_creator", "batch_reader", "message_api"))
 
 
 def test_only_what_is_billed_pays_for_the_sdk() -> None:
@@ -115,7 +115,7 @@ def test_only_what_is_billed_pays_for_the_sdk() -> None:
     creating = {
         path.parent.name
         for path in (ROOT / "functions").glob("*/app.py")
-        if "bootstrap.batch_api" in path.read_text("utf-8")
+        if "bootstrap.batch_creator" in path.read_text("utf-8")
     }
     assert creating == {"submit_shard"}
 

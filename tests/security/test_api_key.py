@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from batchdrop import bootstrap
-from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsForeign
 from batchdrop.live_lane.reply import Answer, Passing
@@ -237,7 +237,7 @@ def test_every_call_of_the_batch_api_knows_rotation(service: RunningEmulator) ->
     """Create, look, list and cancel."""
     service.reset()
     service.settings(accepted_keys=["new"])
-    api = AnthropicBatchApi(api_key="old", base_url=service.base_url, fresh_key=lambda: "new")
+    api = AnthropicBatchCreator(api_key="old", base_url=service.base_url, fresh_key=lambda: "new")
     calls = (
         lambda: api.create(create_body(1), timeout=5),
         lambda: api.retrieve("msgbatch_1"),
@@ -288,7 +288,7 @@ def test_the_live_lane_tells_a_wrong_key(service: RunningEmulator) -> None:
 def test_the_key_goes_to_the_apis_own_host_only(service: RunningEmulator) -> None:
     """Results that are offered elsewhere are not fetched: tests/contract/test_create_batch.py has all the ways."""
     service.reset()
-    api = AnthropicBatchApi(api_key=KEY, base_url=service.base_url)
+    api = AnthropicBatchCreator(api_key=KEY, base_url=service.base_url)
     batch = api.create(create_body(1), timeout=5)
     service.advance(DAY)
     service.inject("results_foreign_host", host="https://evil.example")

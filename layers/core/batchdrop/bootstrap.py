@@ -1,6 +1,6 @@
 """The composition root: the only place that builds adapters.
 
-Imports of SDKs stand inside the functions on purpose, so that a Lambda pays only for what it uses; what is built is
+SDKs are imported inside the functions on purpose, so that a Lambda function pays only for what it uses. Adapters are
 kept for the next invocation of the same process.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.admission.ports import SharedStates
-from batchdrop.batch_lane.ports import BatchApi, MessageBatches
+from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.errors import AccountTrouble, AwsUnavailable
 from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, OpenJobs, ProgressBoard, TaskTokens
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "approvals",
-    "batch_api",
+    "batch_creator",
+    "batch_reader",
     "clock",
     "configuration",
     "formats",
@@ -35,7 +36,6 @@ __all__ = [
     "ledger",
     "live_queue",
     "message_api",
-    "message_batches",
     "object_store",
     "open_jobs",
     "page_drawer",
@@ -46,7 +46,7 @@ __all__ = [
     "task_tokens",
 ]
 
-API_KEY_SECONDS = 300  # a rotated key is picked up after at most this long, or when the API refuses the old one
+API_KEY_SECONDS = 300  # a rotated key is used after at most this long, or as soon as the API refuses the old one
 PLACEHOLDER_KEY = "put-your-anthropic-api-key-here"  # what template.yaml creates the secret with
 
 
@@ -86,7 +86,7 @@ def ledger() -> Ledger:
 
 @cache
 def approvals() -> Approvals:
-    """Return what is known of samples' approvals."""
+    """Return the approvals of samples."""
     from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
 
     return DynamoApprovals(_ledger_table())
@@ -102,7 +102,7 @@ def leases() -> Leases:
 
 @cache
 def permits() -> Permits:
-    """Return what the live lane's workers share of the API's rate limits."""
+    """Return the permits that all workers of the live lane share."""
     from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
 
     return DynamoPermits(_ledger_table())
@@ -110,7 +110,7 @@ def permits() -> Permits:
 
 @cache
 def shared_states() -> SharedStates:
-    """Return what the shards share of the processing queue and of their job's budget."""
+    """Return the states that shards share: the processing queue and their job's budget."""
     from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
 
     return DynamoSharedStates(_ledger_table())
@@ -118,7 +118,7 @@ def shared_states() -> SharedStates:
 
 @cache
 def progress_board() -> ProgressBoard:
-    """Return where running jobs note how far they have come."""
+    """Return the board on which running jobs record their progress."""
     from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
 
     return DynamoProgressBoard(_ledger_table())
@@ -126,14 +126,14 @@ def progress_board() -> ProgressBoard:
 
 @cache
 def page_drawer() -> PageDrawer:
-    """Return who draws running jobs' pages for those that cannot."""
+    """Return what has another function draw a running job's page."""
     from batchdrop.adapters.aws.lambda_pages import LambdaPageDrawer
 
     return LambdaPageDrawer(_client("lambda"), configuration().show_progress_function)
 
 
 def pages() -> Pages:
-    """Return what makes the pages for people. Only the report's charts need the formats layer."""
+    """Return the HTML pages. Only the report's charts need the formats layer."""
     from batchdrop.adapters.pages.html_pages import HtmlPages
 
     return HtmlPages()
@@ -149,7 +149,7 @@ def live_queue() -> Queue:
 
 @cache
 def task_tokens() -> TaskTokens:
-    """Return what tells waiting tasks how they ended."""
+    """Return what ends tasks that wait for a token."""
     from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 
     return StepFunctionsTaskTokens(_client("stepfunctions"))
@@ -165,7 +165,7 @@ def job_starter() -> JobStarter:
 
 @cache
 def job_events() -> JobEvents:
-    """Return what tells of jobs' changes."""
+    """Return what publishes the events of jobs."""
     from batchdrop.adapters.aws.eventbridge import EventBridgeJobEvents
 
     return EventBridgeJobEvents(_client("events"))
@@ -179,35 +179,32 @@ def open_jobs() -> OpenJobs:
     return StepFunctionsOpenJobs(_client("stepfunctions"), configuration().state_machine_arn)
 
 
-def message_batches() -> MessageBatches:
-    """Return the Message Batches that there are, with the key as it stands in Secrets Manager.
+def batch_reader() -> BatchReader:
+    """Return what reads and cancels Message Batches, with the key that Secrets Manager holds.
 
-    Raises AccountTrouble while the secret still holds the template's placeholder.
+    Raises AccountTrouble while the secret holds the template's placeholder, AwsUnavailable while it cannot be read.
     """
-    return _message_batches_with(_api_key())
+    return _batch_reader_with(_api_key())
 
 
-def batch_api() -> BatchApi:
-    """Return the whole Message Batches API, for what creates some; its SDK takes long to import. Raises likewise."""
-    return _batch_api_with(_api_key())
+def batch_creator() -> BatchCreator:
+    """Return what also creates Message Batches. Its SDK takes long to import. Raises as batch_reader does."""
+    return _batch_creator_with(_api_key())
 
 
 def message_api() -> MessageApi:
-    """Return the Messages API, likewise; its connections stay warm. Raises AccountTrouble likewise."""
+    """Return the Messages API. Its connections stay warm. Raises as batch_reader does."""
     return _message_api_with(_api_key())
 
 
 def _api_key(*, is_fresh: bool = False) -> str:
-    """Return the key: the one that this process has read lately, or a fresh one.
-
-    Raises AccountTrouble while there is none, AwsUnavailable while Secrets Manager does not answer.
-    """
+    """Return the API key. `is_fresh` reads it again even if it was read a moment ago. Raises as batch_reader does."""
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     secret = configuration().api_key_secret_arn
     try:
         key = _secrets().get(secret, max_age=API_KEY_SECONDS, force_fetch=is_fresh)
-    except GetParameterError as error:  # Powertools hides every error of the call in it
+    except GetParameterError as error:  # Powertools wraps every error of the call
         if isinstance(error.__context__, AwsUnavailable):
             raise error.__context__ from None
         raise
@@ -233,17 +230,17 @@ def _secrets() -> SecretsProvider:
 
 
 @lru_cache(maxsize=1)
-def _message_batches_with(api_key: str) -> MessageBatches:
-    from batchdrop.adapters.claude.read_batches import HttpMessageBatches
+def _batch_reader_with(api_key: str) -> BatchReader:
+    from batchdrop.adapters.claude.read_batches import HttpBatchReader
 
-    return HttpMessageBatches(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
+    return HttpBatchReader(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)
-def _batch_api_with(api_key: str) -> BatchApi:
-    from batchdrop.adapters.claude.create_batch import AnthropicBatchApi
+def _batch_creator_with(api_key: str) -> BatchCreator:
+    from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 
-    return AnthropicBatchApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
+    return AnthropicBatchCreator(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
 
 
 @lru_cache(maxsize=1)

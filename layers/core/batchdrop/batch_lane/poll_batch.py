@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batchdrop.answers.result import MessageBatch
-from batchdrop.batch_lane.ports import MessageBatches
+from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.polling import poll_seconds
@@ -33,7 +33,7 @@ def poll_batch(
     open_shards: int,
     deadline: int = 0,
     ledger: Ledger,
-    api: MessageBatches,
+    api: BatchReader,
     clock: Clock,
     jitter: Callable[[], float],
 ) -> PollAnswer:
@@ -70,9 +70,7 @@ def _until(deadline: int, clock: Clock, wait: int) -> int:
     return max(1, min(wait, round(left))) if deadline and left > 0 else wait
 
 
-def _cancel_if_asked_to(
-    job_id: str, batch: MessageBatch, ledger: Ledger, api: MessageBatches, *, is_late: bool
-) -> None:
+def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchReader, *, is_late: bool) -> None:
     """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
     if batch.processing_status == "in_progress":
         halt = ledger.halted(job_id)

@@ -17,11 +17,11 @@ class RequestBody(Protocol):
         """Return the body's bytes."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Start from the first byte, each time."""
+        """Yield the body from its first byte, each time."""
 
 
-class MessageBatches(Protocol):
-    """The Message Batches that there are. No call costs anything."""
+class BatchReader(Protocol):
+    """Reads and cancels existing Message Batches. None of its calls is billed."""
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
@@ -33,17 +33,17 @@ class MessageBatches(Protocol):
         """
 
     def cancel(self, batch_id: str) -> None:
-        """Ask for a Message Batch to be canceled; one that ended stays as it is. Raises as `retrieve`."""
+        """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
         """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
 
 
-class BatchApi(MessageBatches, Protocol):
-    """The whole Message Batches API."""
+class BatchCreator(BatchReader, Protocol):
+    """Also creates Message Batches, which are billed."""
 
     def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-        """Send one create, exactly once; wait at most `timeout` seconds between two signs of life.
+        """Send one create, once; wait at most `timeout` seconds between two signs of life.
 
         Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created,
         SubmissionUncertain when that cannot be known.

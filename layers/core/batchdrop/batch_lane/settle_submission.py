@@ -16,7 +16,7 @@ import msgspec
 from batchdrop.answers import custom_id
 from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.result_line import ResultId
-from batchdrop.batch_lane.ports import MessageBatches
+from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import (
     ApiUnavailable,
     MessageBatchLost,
@@ -65,7 +65,7 @@ def settle_submission(
     asked_round: int,
     *,
     ledger: Ledger,
-    api: MessageBatches,
+    api: BatchReader,
     clock: Clock,
     visible_after: timedelta,
     is_last: bool,
@@ -87,7 +87,7 @@ def settle_submission(
     return settled
 
 
-def _look(standing: Submission, ledger: Ledger, api: MessageBatches, clock: Clock, visible_after: timedelta) -> Settled:
+def _look(standing: Submission, ledger: Ledger, api: BatchReader, clock: Clock, visible_after: timedelta) -> Settled:
     looked_at = clock.now()
     try:
         with halting_on_account_trouble(standing.job_id, ledger, clock):
@@ -117,7 +117,7 @@ class _CannotTell(Exception):  # an answer, not a fault
     """It cannot be told yet whose a Message Batch is; the message says why."""
 
 
-def _candidates(standing: Submission, ledger: Ledger, api: MessageBatches) -> tuple[list[MessageBatch], dict[str, str]]:
+def _candidates(standing: Submission, ledger: Ledger, api: BatchReader) -> tuple[list[MessageBatch], dict[str, str]]:
     """Return those that are ours; and by their ids, why it cannot be told yet whether others are."""
     ours: list[MessageBatch] = []
     undecided: dict[str, str] = {}
@@ -132,7 +132,7 @@ def _candidates(standing: Submission, ledger: Ledger, api: MessageBatches) -> tu
     return ours, undecided
 
 
-def _is_ours(batch: MessageBatch, standing: Submission, api: MessageBatches) -> bool:
+def _is_ours(batch: MessageBatch, standing: Submission, api: BatchReader) -> bool:
     """Look for one of our custom_ids in the results. Raises _CannotTell.
 
     Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that

@@ -12,7 +12,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from batchdrop.admission.admission import Admission, MustWait
-from batchdrop.batch_lane.ports import BatchApi, RequestBody
+from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -47,7 +47,7 @@ def submit_shard(
     *,
     store: ObjectStore,
     ledger: Ledger,
-    api: BatchApi,
+    api: BatchCreator,
     clock: Clock,
     admission: Admission,
 ) -> Submitted | MustWait:
@@ -55,7 +55,7 @@ def submit_shard(
 
     Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble, JobCanceled
     or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
-    the state's deadline is over and nothing was sent; and what BatchApi.create raises when nothing was created.
+    the state's deadline is over and nothing was sent; and what BatchCreator.create raises when nothing was created.
     """
     job_id, shard, asked_round, deadline = state.job_id, state.shard, state.round, state.deadline
     keys = JobKeys(job_id)
@@ -101,7 +101,7 @@ def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Cl
 
 
 def _create(
-    body: RequestBody, intent: Submission, ledger: Ledger, api: BatchApi, clock: Clock, admission: Admission
+    body: RequestBody, intent: Submission, ledger: Ledger, api: BatchCreator, clock: Clock, admission: Admission
 ) -> str:
     try:
         batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))

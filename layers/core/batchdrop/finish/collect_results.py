@@ -18,7 +18,7 @@ from batchdrop.answers.outcome import COMPLETE_STOPS, failed
 from batchdrop.answers.result import MessageBatch, Succeeded
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.verdict import Verdict
-from batchdrop.batch_lane.ports import MessageBatches
+from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.join_shard import join_shard
@@ -58,7 +58,7 @@ def collect_results(
     *,
     store: ObjectStore,
     ledger: Ledger,
-    api: Callable[[], MessageBatches],
+    api: Callable[[], BatchReader],
     clock: Clock,
     formats: Formats,
     states: SharedStates,
@@ -118,7 +118,7 @@ def _take_flushed(
 
 
 def _fetch(
-    api: MessageBatches, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
+    api: BatchReader, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
 ) -> None:
     """Take in the API's results, if they are complete."""
     standing = ledger.submission(state.job_id, state.shard, state.round)

@@ -1,4 +1,4 @@
-"""The API's token counting through the official SDK: its headers, auth and errors. It is free."""
+"""Count tokens with the API, which is free. The official SDK handles headers, auth and errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AnthropicTokenCounter:
 
 
 def _prompt(params: bytes) -> bytes:
-    """Return what of a request can be counted: the prompt, without what says how to answer it."""
+    """Return the prompt of a request. The parameters that shape the answer cannot be counted."""
     try:
         fields = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:

@@ -1,6 +1,7 @@
-"""Message Batches are created through the official SDK: its headers, auth and errors; the body as a raw stream.
+"""Create Message Batches. The official SDK handles headers, auth and errors; the body is a raw stream.
 
-`max_retries=0`: a create must never be sent twice, and the SDK would obey a `retry-after` longer than the function has.
+`max_retries=0`: a create must never be sent twice. The SDK would also obey a `retry-after` that is longer than the
+function's time.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ import httpx2
 import msgspec
 
 from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED
-from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpMessageBatches, told_of
+from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpBatchReader, told_of
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.errors import ApiUnavailable, SubmissionRefused, SubmissionUncertain
 
-# Nobody knows what the answer was: it did not come, or it cannot be read.
+# The answer is missing or unreadable, so its outcome is unknown.
 _LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)
 
 
-class AnthropicBatchApi(HttpMessageBatches):
-    """BatchApi on the service at `base_url` (None: Anthropic's own)."""
+class AnthropicBatchCreator(HttpBatchReader):
+    """BatchCreator on the service at `base_url` (None: Anthropic's own)."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class AnthropicBatchApi(HttpMessageBatches):
 
     @contextmanager
     def _create_errors(self) -> Iterator[None]:
-        """Sort a create's failures by the one question that counts: was something created?"""
+        """Raise the error that tells whether something was created, or that this is unknown."""
         try:
             yield
         except anthropic.APIStatusError as error:

@@ -1,4 +1,4 @@
-"""How the API says no: the words of its error bodies, and what statuses mean wherever they are met."""
+"""Read the API's error bodies, and what its statuses mean for every call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ API_VERSION = "2026-10-21"  # what the SDK sends
 USER_AGENT = "batchdrop/0.1"
 SPEND_LIMIT = "enforced_spend_limit_reached"
 OVERLOADED = 529
-REFUSED = {400, 404, 413, 422}  # the request itself was refused, for good: it did nothing (408 and 409 do not say so)
+REFUSED = {
+    400,
+    404,
+    413,
+    422,
+}  # the request had no effect, and a retry would end the same way; 408 and 409 do not promise that
 
 _ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _KIND_OF_STATUS = {408: "timeout_error", 413: "request_too_large", 504: "timeout_error", 529: "overloaded_error"}
@@ -37,7 +42,7 @@ _BODY = msgspec.json.Decoder(_Body)
 
 
 def api_error(status: int, body: bytes) -> ApiError:
-    """Return the API's own words; where there are none (a proxy's page), words for the status."""
+    """Return the API's own error; for a body that is not the API's (a proxy's page), one that fits the status."""
     try:
         error = _BODY.decode(body).error
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -48,11 +53,11 @@ def api_error(status: int, body: bytes) -> ApiError:
 
 
 def is_account_trouble(status: int, error: ApiError) -> bool:
-    """Tell whether the key, the bill, the permission or the spend limit is what stands in the way."""
+    """Tell whether the key, billing, a permission or the spend limit is the reason."""
     code = error.details.error_code if error.details else None
     return status in _ACCOUNT or SPEND_LIMIT in (code or "")
 
 
 def told(status: int, error: ApiError, request_id: str | None) -> str:
-    """Return what people read: `HTTP 401: authentication_error: invalid x-api-key (request-id req_1)`."""
+    """Return words for people: `HTTP 401: authentication_error: invalid x-api-key (request-id req_1)`."""
     return f"HTTP {status}: {error.type}: {error.message} (request-id {request_id})"

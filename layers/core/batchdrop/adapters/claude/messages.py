@@ -1,8 +1,8 @@
 """The Messages API over aiohttp: one warm pool of connections, raw JSON in and out.
 
-The official SDK spends eleven times the CPU on a request; its contract is kept, and a contract test holds both to the
-same outcomes: the key as bearer, the API's version, the base URL, no redirects. Every POST is sent exactly once:
-aiohttp repeats idempotent methods only, and there are no retries here.
+The official SDK takes eleven times the CPU for a request. This adapter keeps the SDK's contract: the key as bearer, the
+API's version, the base URL, no redirects. A contract test holds both to the same outcomes. Every POST is sent once:
+aiohttp repeats idempotent methods only, and this module never retries.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
 
 PATH = "/v1/messages"
 CONNECT_SECONDS = 10.0
-IDLE_SECONDS = 15.0  # an idle connection is not used again after so long: the other side may be about to close it
+IDLE_SECONDS = 15.0  # a connection that was idle for longer is not reused: the API may be about to close it
 
 
 class AiohttpMessageApi:
     """MessageApi on the service at `base_url` (None: Anthropic's own), with at most `connections` open at once.
 
-    `fresh_key` reads the key anew when the API no longer takes the one there is; a new one is used from then on.
-    The pool belongs to the event loop that asks first; another loop gets a pool of its own. `connections` 0: no limit.
+    `fresh_key` reads the key again when the API refuses the present one; a new key is used from then on. The pool
+    belongs to the event loop that uses it first; another loop gets a pool of its own. `connections` 0 means no limit.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class AiohttpMessageApi:
         return _refusal(response.status, response.headers, body)
 
     async def _has_newer_key(self, refused: str) -> bool:
-        """Tell whether there is another key than the refused one, now or since another request was refused."""
+        """Tell whether the key has been replaced since this request was sent."""
         if self._api_key == refused:
             self._api_key = await asyncio.to_thread(self._fresh_key)
         return self._api_key != refused
@@ -104,7 +104,7 @@ class AiohttpMessageApi:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=(
                     "Accept-Encoding",
-                ),  # an answer is a few KB: unpacking would cost more than it saves
+                ),  # an answer is a few KB: decompressing it costs more than it saves
                 auto_decompress=False,
             )
         return self._session
@@ -124,7 +124,7 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the wait that was asked for, as the SDK reads it; None for none, or for a date."""
+    """Return the seconds of `retry-after`, as the SDK reads it; None if it is missing or a date."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) / unit

@@ -1,8 +1,8 @@
-"""Message Batches that there are: a look, the list, a cancel, and the results as a raw stream. Nothing here is billed.
+"""Read and cancel existing Message Batches: one of them, the list, the results as a raw stream. Nothing is billed.
 
-The official SDK takes 1.4 s of CPU and 60 MB to import, which every start of a function would pay: it sends what is
-billed (`anthropic_batches`). Its contract is kept here, the key as bearer, the API's version and the base URL, and the
-same tests hold both. There are no retries: what to do about a failure is the state machine's business.
+Importing the official SDK takes 1.4 s of CPU and 60 MB at every cold start, so only `create_batch` uses it. This module
+keeps the SDK's contract (the key as bearer, the API's version, the base URL), and the same tests cover both. It never
+retries: the state machine decides what follows a failure.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ PATH = "/v1/messages/batches"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # for an answer, and between two blocks of results
 BLOCK = 256 * 1024
-PAGE = 100  # Message Batches a page of the list; at most 1,000
+PAGE = 100  # Message Batches in a page of the list; at most 1,000
 
-_HAS_ENDED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}  # what a cancel that comes too late is told
+_HAS_ENDED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}  # the answers to a cancel that comes too late
 _Answer = TypeVar("_Answer")
 
 
 def told_of(response: httpx2.Response) -> str:
-    """Return what people read of a refusal."""
+    """Return a refusal in words for people."""
     status = response.status_code
     return told(status, api_error(status, response.content), response.headers.get("request-id"))
 
@@ -59,11 +59,11 @@ class _Page(msgspec.Struct, frozen=True):
     last_id: str | None = None
 
 
-class HttpMessageBatches:
-    """MessageBatches on the service at `base_url` (None: Anthropic's own).
+class HttpBatchReader:
+    """BatchReader on the service at `base_url` (None: Anthropic's own).
 
-    `fresh_key` reads the key anew. A key that the API no longer takes, and that was replaced meanwhile, is a passing
-    failure (ApiUnavailable): whoever tries again builds this anew, with the new key.
+    `fresh_key` reads the key again. If the API refuses a key that has been replaced meanwhile, the failure is transient
+    (ApiUnavailable): the next attempt builds a new reader with the new key.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class HttpMessageBatches:
             query["after_id"] = page.last_id
 
     def cancel(self, batch_id: str) -> None:
-        """Ask for a Message Batch to be canceled; one that ended already stays as it is. Raises as `retrieve`."""
+        """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
         with _lost_as_unavailable():
             response = self._http.post(f"{PATH}/{batch_id}/cancel")
         if response.status_code not in _HAS_ENDED:
@@ -136,9 +136,9 @@ class HttpMessageBatches:
             raise self._known(response) or (MessageBatchLost if lost else ApiUnavailable)(told_of(response))
 
     def _known(self, response: httpx2.Response) -> BatchdropError | None:
-        """Return what a refusal means whatever was asked for; None for one that means different things.
+        """Return the error of a refusal that means the same for every call; None for any other refusal.
 
-        A 401 did nothing, so trying again with a newer key is safe.
+        A 401 has no effect, so a retry with a newer key is safe.
         """
         status = response.status_code
         if is_account_trouble(status, api_error(status, response.content)):
@@ -162,7 +162,7 @@ class HttpMessageBatches:
 
 
 def _origin(url: str) -> str:
-    """Return scheme, host and port; for what is no URL, something that is nobody's."""
+    """Return scheme, host and port; for a text that is no URL, words that equal no origin."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -172,7 +172,7 @@ def _origin(url: str) -> str:
 
 @contextmanager
 def _lost_as_unavailable() -> Iterator[None]:
-    """An answer that did not come, or that cannot be read, changed nothing: it may be asked for again."""
+    """Raise ApiUnavailable for an answer that is missing or unreadable: a read changes nothing, so a retry is safe."""
     try:
         yield
     except (httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
