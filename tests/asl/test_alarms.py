@@ -61,11 +61,15 @@ def _of_function(metric: str, name: str) -> tuple[str, str, Any]:
 # name: (expression, its metrics by id, period, evaluation periods, threshold)
 COMPUTED: dict[str, tuple[Any, ...]] = {
     "unclosed-jobs": (
-        "errors - FILL(red_ends, 0)",
-        {"errors": _of_function("Errors", "CloseJob"), "red_ends": _own("RedEnds")},
+        "IF(errors - FILL(red_ends, 0) >= 3 OR FILL(not_closed, 0) >= 1, 1, 0)",
+        {
+            "errors": _of_function("Errors", "CloseJob"),
+            "red_ends": _own("RedEnds"),
+            "not_closed": _own("JobsNotClosed"),
+        },
         HOUR,
         1,
-        3,
+        1,
     ),
     "failing-rows": (
         "IF(answered + failed >= 50, 100 * failed / (answered + failed), 0)",

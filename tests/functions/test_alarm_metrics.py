@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from moto import mock_aws
 
@@ -48,6 +49,9 @@ def _run_everything(functions: Functions) -> None:
     functions.invoke("close_job", {"upload": other, "fault": {"Error": "RecipeRejected", "Cause": "no recipe"}})
     with pytest.raises(JobFailed):
         functions.invoke("close_job", {**task, "closed": CLOSED, "redrives": 0, "known_redrives": 0})
+    functions.cloud.put(f"jobs/{other['job_id']}/manifest.json", b"not a manifest")
+    with pytest.raises(msgspec.DecodeError):
+        functions.invoke("close_job", {"upload": other})
     functions.invoke("guard_retention", event("guard_retention"))
     functions.invoke("watch_jobs", event("watch_jobs"))
     functions.invoke("answer_requests", event("answer_requests"))
@@ -111,4 +115,6 @@ def test_all_own_metrics_on_the_dashboard_are_emitted(emitted: Emitted) -> None:
     assert {tuple(one[2:]) for one in shown() if one[0] == "batchdrop"} == {("service", "${AWS::StackName}")}
     statuses = {("batchdrop", f"Jobs{status}") for status in ("Canceled",)}  # none was
     assert own - statuses <= emitted.keys()
-    assert emitted.keys() - own == {("batchdrop", "Polls"), ("batchdrop", "RedEnds"), ("batchdrop", "JobEventsLost")}
+    assert emitted.keys() - own == {
+        ("batchdrop", name) for name in ("Polls", "RedEnds", "JobsNotClosed", "JobEventsLost")
+    }
