@@ -1,4 +1,4 @@
-"""answer_requests: messages of the live lane's queue, each a slice of a shard, become answers in the bucket."""
+"""answer_requests: answer the slices that the live lane's queue delivers."""
 
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=Fal
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Serve an SQS event's messages side by side; name those that are to come again."""
+    """Serve the messages of an SQS event concurrently. Return those that SQS must deliver again."""
     parts = _parts(context)
 
     async def serve(record: SQSRecord) -> None:

@@ -1,4 +1,4 @@
-"""await_approval: a task that waits for the approval of its job's sample leaves its token in the ledger."""
+"""await_approval: keep the token of a task that waits for the approval of its job's sample."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"upload", "task_token"}`; whoever approves or cancels the job ends the task."""
+    """Take `{"upload", "task_token"}`. An approval or a cancel of the job ends the task later."""
     upload = msgspec.convert(event["upload"], UploadRecord)
     logger.append_keys(job_id=upload.job_id)
     is_woken = await_approval(

@@ -1,4 +1,4 @@
-"""close_job: the end of every job, good or bad."""
+"""close_job: close every job, good or bad."""
 
 from contextlib import suppress
 from typing import Any

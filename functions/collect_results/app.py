@@ -1,4 +1,4 @@
-"""collect_results: an ended Message Batch becomes the next round's leftovers, or the shard's part of the output."""
+"""collect_results: turn an ended Message Batch into leftovers for the next round, or the shard's part of the output."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState whose Message Batch ended; return the next round's if there are leftovers."""
+    """Take a ShardState whose Message Batch ended. Return the next round's state if there are leftovers."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     try:

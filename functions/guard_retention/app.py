@@ -1,4 +1,4 @@
-"""guard_retention: once a day, are there paid answers that nobody has collected?"""
+"""guard_retention: once a day, look for paid answers that nobody has collected."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule says nothing
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule sends nothing
     """Log each endangered submission, and count them in the metric that the alarm watches."""
     uncollected = guard_retention(ledger=bootstrap.ledger(), clock=bootstrap.clock(context))
     metrics.add_metric("EndangeredResults", MetricUnit.Count, len(uncollected.endangered))

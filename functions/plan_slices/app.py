@@ -1,4 +1,4 @@
-"""plan_slices: one round of a shard is cut into slices for the live lane."""
+"""plan_slices: cut one round of a shard into slices for the live lane."""
 
 import random
 from dataclasses import asdict
@@ -24,7 +24,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState of the live lane; return it with the round's slices, or with the seconds to wait."""
+    """Take a ShardState of the live lane. Return it with the round's slices, or with the seconds to wait."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)

@@ -1,4 +1,4 @@
-"""poll_batch: one look at a shard's Message Batch."""
+"""poll_batch: poll a shard's Message Batch once."""
 
 import random
 from contextlib import suppress
@@ -25,7 +25,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState; return it with `ended`, or with the seconds to wait before the next look."""
+    """Take a ShardState. Return it with `ended`, or with the seconds to wait before the next poll."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         jitter=random.random,
     )
     if answer.ended:
-        with suppress(LedgerContended):  # the place in the processing queue is forgotten after a day
+        with suppress(LedgerContended):  # the processing queue drops the place after a day
             _places(clock).leave(state.job_id, state.shard, state.round)
     if answer.batch is not None:
         _show(state, answer.batch, clock)
@@ -55,7 +55,7 @@ def _places(clock: Clock) -> QueuePlaces:
 
 
 def _show(state: ShardState, batch: MessageBatch, clock: Clock) -> None:
-    """Let people see how far the shard is."""
+    """Show people the shard's progress."""
     show_progress(
         state.job_id,
         state.progress(batch, clock.now()),

@@ -1,4 +1,4 @@
-"""settle_submission: what became of a create whose answer was lost?"""
+"""settle_submission: find out what became of a create whose answer was lost."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,9 +19,9 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState whose submission is uncertain; return it with the verdict in `settled`.
+    """Take a ShardState whose submission is uncertain. Return it with the verdict in `settled`.
 
-    The last look raises SubmissionUnsettled instead of leaving it open.
+    The last look raises SubmissionUnsettled if the verdict is still open.
     """
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)

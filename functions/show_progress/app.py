@@ -1,4 +1,4 @@
-"""show_progress: the page of a running job is drawn, for those that have news of it and no templates."""
+"""show_progress: draw the page of a running job, for workers of the live lane, which carry no templates."""
 
 from datetime import datetime
 
@@ -15,9 +15,9 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, str], context: LambdaContext) -> dict[str, bool]:  # noqa: ARG001 - Lambda's signature
-    """Draw the page of a job, `{"job_id", "at"}`; it was running `at` that time, when somebody asked for it.
+    """Take `{"job_id", "at"}` and draw the job's page. The job was running `at` that time.
 
-    Return `{"is_drawn"}`: not where a newer page stands already.
+    Return `{"is_drawn"}`, which is false if a newer page exists already.
     """
     job_id = event["job_id"]
     logger.append_keys(job_id=job_id)

@@ -1,4 +1,4 @@
-"""show_sample: the sample's answers, what the whole would cost, and whether the rest is asked."""
+"""show_sample: write the sample's answers and the projected cost, and decide whether the rest is sent."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"upload", "split"}`; return `split` with what becomes of the rest, and, if it is asked, with all shards.
+    """Take `{"upload", "split"}`. Return `split` with the decision on the rest, and with all shards if it is sent.
 
-    `split.lapsed` is there when nobody approved the sample in time.
+    `split.lapsed` is set when nobody approved the sample in time.
     """
     upload = msgspec.convert(event["upload"], UploadRecord)
     logger.append_keys(job_id=upload.job_id)
@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _tell(upload: UploadRecord, report: SampleReport) -> None:
-    """Tell that the job waits for its approval; it waits all the same if that fails."""
+    """Publish that the job waits for its approval. It also waits if that fails."""
     event = job_awaits_approval(upload, report, stack=bootstrap.configuration().stack)
     untold = tell_job_state(event, events=bootstrap.job_events())
     metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))

@@ -1,4 +1,4 @@
-"""split_upload: an upload event starts its job; the job's state machine has the file split, as often as it takes."""
+"""split_upload: start the job of an upload event, and split its file for the job's state machine."""
 
 from dataclasses import asdict
 from typing import Any
@@ -63,7 +63,7 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
 
 
 def _tell(event: JobEvent) -> None:
-    """Tell of the job's new state; the job goes on if that fails."""
+    """Publish the job's new state. The job continues if that fails."""
     untold = tell_job_state(event, events=bootstrap.job_events())
     metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
     if untold:

@@ -1,4 +1,4 @@
-"""submit_shard: one shard becomes one Message Batch, once."""
+"""submit_shard: create one Message Batch for a shard, once."""
 
 import random
 from typing import Any
@@ -24,7 +24,7 @@ metrics = Metrics()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take a ShardState; return it with the Message Batch's id, or without it, and with the seconds to wait."""
+    """Take a ShardState. Return it with the Message Batch's id, or with the seconds to wait for its turn."""
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)

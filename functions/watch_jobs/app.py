@@ -1,4 +1,4 @@
-"""watch_jobs: every hour, how many jobs are open, and since when is the oldest one?"""
+"""watch_jobs: every hour, count the open jobs and measure the age of the oldest."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ metrics = Metrics()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule says nothing
-    """Count the open jobs, and the age in hours of the oldest one, in the metrics that alarm and dashboard show."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule sends nothing
+    """Emit the number of open jobs and the hours of the oldest, for the alarm and the dashboard."""
     seen = watch_jobs(jobs=bootstrap.open_jobs(), clock=bootstrap.clock(context))
     metrics.add_metric("OpenJobs", MetricUnit.Count, seen.count)
     metrics.add_metric("OldestJobHours", MetricUnit.NoUnit, seen.oldest_hours)

@@ -1,11 +1,11 @@
-"""Real time, and the time an invocation has left."""
+"""The clock of a Lambda invocation: the time, and the seconds that are left."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 
 class InvocationClock:
-    """Clock of one Lambda invocation. `remaining_milliseconds` is its context's own counter."""
+    """Clock of one invocation. `remaining_milliseconds` is the counter of its Lambda context."""
 
     def __init__(self, remaining_milliseconds: Callable[[], int]) -> None:
         self._remaining = remaining_milliseconds
@@ -15,5 +15,5 @@ class InvocationClock:
         return datetime.now(UTC)
 
     def remaining(self) -> float:
-        """Return the seconds this invocation may still take."""
+        """Return the seconds that this invocation has left."""
         return self._remaining() / 1000

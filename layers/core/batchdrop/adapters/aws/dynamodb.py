@@ -1,8 +1,8 @@
 """The ledger: one DynamoDB table, written with conditions.
 
-Key `job` + `fact`. For a job: `submission#00003#r0` is the submission of shard 3, round 0; `failure#3` that shard's
-failure, written by the state machine itself; `halt` why the job asks nothing more. For a Message Batch, under
-`batch#<id>`: `claim`, which submission it is. Items expire 35 days after they were first written.
+The key is `job` + `fact`. A job has `submission#00003#r0`, the submission of shard 3 in round 0; `failure#3`, that
+shard's failure, which the state machine writes itself; and `halt`, why the job sends no more requests. A Message Batch
+has `claim` under `batch#<id>`: the submission that owns it. Items expire LEDGER_KEPT after their first write.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DynamoLedger:
         self._errors = table.meta.client.exceptions
 
     def begin(self, intent: Submission) -> Submission:
-        """Write the intent if there is none or an armed one; return what stands then."""
+        """Write the intent if there is none, or an armed one. Return the submission that the ledger then holds."""
         try:
             self._table.put_item(
                 Item=_item(intent), ConditionExpression=Attr("fact").not_exists() | Attr("state").eq("armed")
@@ -48,7 +48,7 @@ class DynamoLedger:
         self._update_if_current(submission, "SET over_at = :at", {":at": at.isoformat()})
 
     def accept(self, submission: Submission, batch_id: str) -> Submission:
-        """Write the Message Batch's id and its claim in one transaction; return what stands then."""
+        """Write the Message Batch's id and its claim in one transaction. Return what the ledger then holds."""
         claim = {
             "job": _batch_key(batch_id),
             "fact": "claim",
@@ -92,7 +92,7 @@ class DynamoLedger:
         return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note when a submission's answers first came into the bucket; one that is forgotten stays so."""
+        """Record when a submission's answers first reached the bucket. An expired submission is not written again."""
         try:
             self._table.update_item(
                 Key={"job": job_id, "fact": _fact(shard, asked_round)},
@@ -104,7 +104,7 @@ class DynamoLedger:
             return
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:
-        """Scan for accepted submissions without answers; the table holds 35 days of them at most."""
+        """Scan for accepted submissions without answers. The table holds LEDGER_KEPT of them at most."""
         condition = (
             Attr("state").eq("accepted")
             & Attr("collected_at").not_exists()
@@ -119,7 +119,7 @@ class DynamoLedger:
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def is_claimed(self, batch_id: str) -> bool:
-        """Tell whether a Message Batch is some submission's already."""
+        """Tell whether a submission owns a Message Batch already."""
         key = {"job": _batch_key(batch_id), "fact": "claim"}
         return "Item" in self._table.get_item(Key=key, ConsistentRead=True)
 
@@ -132,7 +132,7 @@ class DynamoLedger:
         return sorted(failures, key=lambda failure: failure.shard)
 
     def halt(self, job_id: str, halt: Halt) -> None:
-        """Write why the job asks nothing more, unless a reason is there; the user's own word replaces any other."""
+        """Write why the job sends no more, unless a reason is there. The user's cancel replaces any other reason."""
         free: ConditionBase = Attr("fact").not_exists()
         if halt.error == CANCELED:
             free |= Attr("error").ne(CANCELED)
@@ -150,7 +150,7 @@ class DynamoLedger:
             return
 
     def halted(self, job_id: str) -> Halt | None:
-        """Return why the job asks nothing more."""
+        """Return why the job sends no more requests."""
         item: Any = self._table.get_item(Key={"job": job_id, "fact": HALT}, ConsistentRead=True).get("Item")
         return None if item is None else Halt(item["error"], item["reason"], datetime.fromisoformat(item["at"]))
 
@@ -170,7 +170,7 @@ class DynamoLedger:
                 ExpressionAttributeValues={":attempt": submission.attempt, ":sent": "sent", **values},
             )
         except self._errors.ConditionalCheckFailedException:
-            return  # another attempt, or an answer, has come between
+            return  # another attempt, or an answer, was faster
 
     def _standing(self, submission: Submission) -> Submission:
         standing = self.submission(submission.job_id, submission.shard, submission.asked_round)
@@ -212,7 +212,7 @@ def _expires_at(written_at: datetime) -> int:
 
 
 def _is_by_condition(refusal: Any) -> bool:
-    """Tell a condition that did not hold from a conflict or a throttle, which may be tried again."""
+    """Tell whether only a condition canceled the transaction, which is an answer and no fault."""
     codes = {reason.get("Code") for reason in refusal.response.get("CancellationReasons", [])}
     return codes <= {"ConditionalCheckFailed", "None"}
 

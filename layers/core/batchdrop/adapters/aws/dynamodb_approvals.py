@@ -1,7 +1,7 @@
 """Approvals in the ledger's table.
 
-For a job: `approval` is when its rest was approved; `waits#<digest of the token>` a task that waits for that. Each
-token has an item of its own, so that one who comes late, given up for dead, cannot put an old token over a new one.
+A job has `approval`, when its rest was approved, and `waits#<digest of the token>` for each task that waits for that.
+Each token has an item of its own, so that a late attempt cannot overwrite a new token with its old one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DynamoApprovals:
         self._errors = table.meta.client.exceptions
 
     def approve(self, job_id: str, at: datetime) -> datetime:
-        """Write the approval, unless it is there; return when it was first given."""
+        """Write the approval unless there is one. Return when it was first given."""
         try:
             self._table.put_item(Item=_item(job_id, APPROVAL, at), ConditionExpression=Attr("fact").not_exists())
         except self._errors.ConditionalCheckFailedException:
@@ -42,7 +42,7 @@ class DynamoApprovals:
         return None if item is None else datetime.fromisoformat(item["at"])
 
     def keep_token(self, job_id: str, token: str, at: datetime) -> None:
-        """Remember a waiting task."""
+        """Keep the token of a waiting task."""
         fact = WAITS + blake2b(token.encode(), digest_size=16).hexdigest()
         self._table.put_item(Item=_item(job_id, fact, at) | {"token": token})
 

@@ -1,9 +1,8 @@
-"""The live lane's part of the ledger: leases of slices, and the fleet's permits.
+"""The live lane's part of the ledger: leases of slices, and the permits that all workers share.
 
-`lease#<slice>` of a job is a slice's lease; its `done` is how many requests of the slice had their result line when it
-was last moved, for people to see (adapters/dynamodb_progress.py). Under `permits#<model>`, `permits` is what the
-workers of all jobs share: its state as one JSON text, and a version that every write compares. Items expire as the
-ledger's others do.
+A job has `lease#<slice>` for each slice. Its `done` counts the requests that had a result line at the last renewal, for
+people to see (dynamodb_progress.py). `permits` under `permits#<model>` is the shared state as one JSON text, with a
+version that every write compares. Items expire as the ledger's others do.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class DynamoLeases:
         self._errors = table.meta.client.exceptions
 
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
-        """Take the lease if it is free; return what stands then."""
+        """Take the lease if it is free. Return the lease that the ledger then holds."""
         free = Attr("fact").not_exists() | Attr("until").lte(now.isoformat()) | Attr("attempt").eq(attempt)
         try:
             taken: Any = self._table.update_item(
@@ -55,7 +54,7 @@ class DynamoLeases:
         return Lease(job_id, slice_name, taken["attempt"], until, int(taken["turn"]))
 
     def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
-        """Move a lease on, and note how far its slice is; False if another attempt has it now."""
+        """Renew a lease and record how far its slice is. Return False if another attempt holds it now."""
         try:
             self._table.update_item(
                 Key={"job": lease.job_id, "fact": LEASE + lease.slice_name},
@@ -69,7 +68,7 @@ class DynamoLeases:
         return True
 
     def release(self, lease: Lease, now: datetime, *, done: int) -> None:
-        """Let a lease run out now."""
+        """End a lease now."""
         self.renew(lease, now, done=done)
 
 
@@ -81,7 +80,7 @@ class DynamoPermits:
         self._errors = table.meta.client.exceptions
 
     def replace(self, model: str, seen: Versioned, state: PermitState) -> Versioned | None:
-        """Write the state if the one that was seen still stands; the refusal brings what stands instead."""
+        """Write the state if nobody has written since `seen`. Else return the state that stands instead."""
         item: Any = {
             "job": f"permits#{model}",
             "fact": PERMITS,
@@ -99,7 +98,7 @@ class DynamoPermits:
         return None
 
     def _standing(self, model: str, refusal: Any) -> Versioned:
-        """Return what the refusal brought; it brings nothing if the item has expired meanwhile."""
+        """Return the state that came with the refusal. It has none if the item has expired meanwhile."""
         item: Any = refusal.response.get("Item")
         if item is None:
             key = {"job": f"permits#{model}", "fact": PERMITS}
@@ -108,6 +107,6 @@ class DynamoPermits:
             return Versioned(None, 0)
         version = item["version"]
         state = item["state"]
-        if isinstance(version, dict):  # the refusal's item comes in DynamoDB's own notation
+        if isinstance(version, dict):  # the item of a refusal is in DynamoDB's own notation
             version, state = version["N"], state["S"]
         return Versioned(msgspec.json.decode(state, type=PermitState), int(version))

@@ -1,10 +1,9 @@
-"""The ledger's facts of a running job's progress, for people to see; nothing is decided by them.
+"""The progress of running jobs in the ledger. It is for people; no code decides by it.
 
-`progress#00003` of a job is how far shard 3 has come: `shard`, `stage` (`asked` or `collected`), `round` (from 0),
-`lane`, `at` (ISO 8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected
-shard, `batch_id`. A live round is noted once, when it begins; the leases of its slices (adapters/dynamodb_live.py) say
-how far it has come since, for they are written anyway. `status_page` is when `status.html` was drawn last: `at`. Items
-expire as the ledger's others do.
+A job has `progress#00003` for shard 3: `shard`, `stage` (`asked` or `collected`), `round` (from 0), `lane`, `at` (ISO
+8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected shard, `batch_id`. A
+live round is recorded once, when it begins. After that the leases of its slices (dynamodb_live.py) carry its progress,
+which costs no write. `status_page` holds `at`, when `status.html` was last drawn. Items expire like all of the ledger.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class DynamoProgressBoard:
         self._errors = table.meta.client.exceptions
 
     def note(self, job_id: str, progress: ShardProgress) -> None:
-        """Write the shard's fact, unless a later one stands there."""
+        """Write the shard's progress unless a later one is there."""
         item: dict[str, Any] = {
             **msgspec.to_builtins(progress),
             "job": job_id,
@@ -47,7 +46,7 @@ class DynamoProgressBoard:
         self._put(item, Attr("fact").not_exists() | Attr("at").lte(item["at"]))
 
     def noted(self, job_id: str) -> list[ShardProgress]:
-        """Return the shards' facts, in order."""
+        """Return the progress of all shards, in order."""
         found = [msgspec.convert(_plain(item), ShardProgress) for item in self._facts(job_id, PROGRESS)]
         return [one.less(self._done(job_id, one)) if one.is_live else one for one in found]
 
@@ -66,7 +65,7 @@ class DynamoProgressBoard:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
-        """Move the time of the last drawing on, if it is old enough."""
+        """Record that the page is drawn now, if it was last drawn long enough ago. Return whether it was."""
         item = {"job": job_id, "fact": STATUS_PAGE, "at": now.isoformat(), "expires_at": _expires_at(now)}
         return self._put(item, Attr("fact").not_exists() | Attr("at").lte((now - every).isoformat()))
 
@@ -79,7 +78,7 @@ class DynamoProgressBoard:
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item with whole numbers where DynamoDB gives decimals."""
+    """Return an item with whole numbers in place of DynamoDB's decimals."""
     numbers = {name: int(item[name]) for name in ("shard", "round", "requests", "processing", "answered", "failed")}
     return {**item, **numbers}
 

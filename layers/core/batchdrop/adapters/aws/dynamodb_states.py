@@ -1,7 +1,7 @@
-"""Shared states in the ledger: one item each, its JSON text and a version that every write compares.
+"""Shared states in the ledger: one item each, with its JSON text and a version that every write compares.
 
-`processing_queue` + `places` is the API's processing queue as all jobs fill it, `<job>` + `budget` a job's budget.
-Items expire as the ledger's others do, 35 days after their last write.
+`processing_queue` + `places` holds the requests of all jobs in the API's processing queue, `<job>` + `budget` a job's
+budget. Items expire LEDGER_KEPT after their last write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 TRIES = 12
-FIRST_PAUSE = 0.05  # seconds, doubled at each try and drawn from zero to that: who comes between others spreads out
+FIRST_PAUSE = 0.05  # seconds: doubled at each try, with full jitter, so that writers spread out
 LONGEST_PAUSE = 2.0
 
 
@@ -35,14 +35,14 @@ class DynamoSharedStates:
         self._pause = pause
 
     def read(self, owner: str, fact: str) -> bytes | None:
-        """Return the text as it stands."""
+        """Return the present text."""
         text, _ = self._standing(owner, fact)
         return text
 
     def change(
         self, owner: str, fact: str, change: Callable[[bytes | None], Changed[Result]], *, at: datetime
     ) -> Result:
-        """Write what `change` makes of the text; again, after a pause, if others have written meanwhile."""
+        """Write what `change` makes of the text. Retry after a pause if others have written meanwhile."""
         for number in range(TRIES):
             text, version = self._standing(owner, fact)
             made, result = change(text)

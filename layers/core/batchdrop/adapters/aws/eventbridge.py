@@ -1,4 +1,4 @@
-"""EventBridge: tells whoever listens what became of a job."""
+"""Publish the events of jobs on EventBridge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchdrop.errors import AwsUnavailable
 from batchdrop.job.job_event import DETAIL_TYPE, SOURCE, JobEvent, encoded
 from batchdrop.job.ports import EventNotTaken
 
-TRIES = 3  # of an entry that EventBridge answers with an error of its own, beside the SDK's retries of the call
+TRIES = 3  # of an entry that EventBridge refuses in an answer with status 200, which the SDK does not retry
 
 
 class EventBridgeJobEvents:
@@ -20,7 +20,7 @@ class EventBridgeJobEvents:
         self._client = client
 
     def put(self, event: JobEvent) -> None:
-        """Put one event. Raises EventNotTaken: PutEvents answers 200 also for an entry that it did not take."""
+        """Put one event. Raises EventNotTaken, also where PutEvents answers 200 but refuses the entry."""
         entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Time": event.at, "Detail": encoded(event)}
         refusal = ""
         for _ in range(TRIES):
@@ -30,7 +30,7 @@ class EventBridgeJobEvents:
         raise EventNotTaken(refusal)
 
     def _refusal(self, entry: dict[str, Any]) -> str:
-        """Return why the entry was not taken; empty if it was."""
+        """Return why the entry was refused; empty if it was accepted."""
         try:
             answer = self._client.put_events(Entries=[entry])
         except (AwsUnavailable, ClientError, BotoCoreError) as error:

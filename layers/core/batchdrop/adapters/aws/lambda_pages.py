@@ -1,4 +1,4 @@
-"""The function that draws the pages of running jobs, called without waiting for it."""
+"""Have another function draw the page of a running job, without waiting for it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class LambdaPageDrawer:
-    """PageDrawer on a function that takes `{"job_id", "at"}`."""
+    """PageDrawer on a function whose event is `{"job_id", "at"}`."""
 
     def __init__(self, client: LambdaClient, function: str) -> None:
         self._client = client
         self._function = function
 
     def ask(self, job_id: str, at: datetime) -> None:
-        """Put an event for the function into Lambda's own queue."""
+        """Invoke the function asynchronously."""
         event = msgspec.json.encode({"job_id": job_id, "at": at})
         self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=event)

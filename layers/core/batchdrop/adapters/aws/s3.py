@@ -1,4 +1,4 @@
-"""The bucket: reads that survive dropped connections, writes that appear whole, flat memory in both."""
+"""The bucket. Reads survive dropped connections, writes appear whole, and memory stays flat in both."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCK = 1024 * 1024  # 1 MiB reads beat larger ones in speed and memory
-COPIES_AT_ONCE = 8  # S3 makes them side by side, and boto3 keeps ten connections
-REOPENINGS = 5  # of one download; each goes on where the last one broke
+COPIES_AT_ONCE = 8  # S3 runs them in parallel, and boto3 keeps ten connections
+REOPENINGS = 5  # of one download; each continues where the last one broke
 
 Upload = TypeVar("Upload", MultipartUpload, PartedWriter)
 
@@ -52,14 +52,14 @@ class S3ObjectStore:
         return True
 
     def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
-        """Yield blocks from `start`; a dropped connection is opened again where it broke.
+        """Yield blocks from `start`. Reopen a dropped connection where it broke.
 
         Raises ObjectMissing, ObjectChanged, and AwsUnavailable when it breaks too often.
         """
         yield from self._reopening(key, start, None, etag)
 
     def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
-        """Return the bytes from `start` up to, not with, `end`. Raises ObjectMissing, ObjectChanged."""
+        """Return the bytes from `start` to `end` (exclusive). Raises as `stream`."""
         return b"".join(self._reopening(key, start, end, etag))
 
     def _reopening(self, key: str, start: int, end: int | None, etag: str | None) -> Generator[bytes, None, None]:
@@ -88,12 +88,12 @@ class S3ObjectStore:
 
     @contextmanager
     def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
-        """Write in parts; an error in the context, or ObjectChanged at its end, leaves nothing behind."""
+        """Write in parts. An error in the context, or ObjectChanged at its end, leaves nothing behind."""
         with self._appearing(PartedWriter(self._s3, self._bucket, key), key, guard) as upload:
             yield upload
 
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
-        """Send what is small or at hand, let S3 copy the rest. An object that is small as a whole is one put."""
+        """Send strips that are small or in memory, and let S3 copy the rest. A small object is one put."""
         found = self._looked_at(list(strips))
         pieces = pieces_of([Strip(_size(strip), isinstance(strip, Stored)) for strip in found])
         gathered = {number: piece for number, piece in enumerate(pieces, start=1) if not piece.is_copied}
@@ -104,11 +104,11 @@ class S3ObjectStore:
         with self._appearing(MultipartUpload(self._s3, self._bucket, key), key, guard) as upload:
             for number, piece in gathered.items():
                 upload.send(number, self._gathered(piece, found))
-            with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:  # an error begins no more, and waits for those that run
+            with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:  # after an error no copy starts, and running ones end
                 list(pool.map(lambda number: _copy(upload, number, copied[number], found), copied))
 
     def _looked_at(self, strips: list[bytes | str]) -> list[bytes | Stored]:
-        """Return the strips with their sizes and ETags. Listed, a thousand of them take one request."""
+        """Return the strips with their sizes and ETags. One list request covers a thousand of them."""
         keys = {strip for strip in strips if isinstance(strip, str)}
         prefix = os.path.commonprefix([*keys])  # noqa: RUF071 - of keys, which are no paths
         stored = {one.key: one for one in self._listed(prefix) if one.key in keys} if keys else {}
@@ -129,7 +129,7 @@ class S3ObjectStore:
 
     @contextmanager
     def _appearing(self, upload: Upload, key: str, guard: Guard | None) -> Iterator[Upload]:
-        """Complete an upload at the end, if the guard allows it; abort it at any error."""
+        """Complete an upload at the end if the guard allows it. Abort it at any error."""
         try:
             yield upload
             conditions = self._conditions(key, guard)
@@ -140,7 +140,7 @@ class S3ObjectStore:
             raise
 
     def _conditions(self, key: str, guard: Guard | None) -> dict[str, Any]:
-        """Return on which object a guarded write may be put: the one that was there before the guard was asked."""
+        """Return the conditions of a guarded write: it replaces only the object that stood before the guard ran."""
         if guard is None:
             return {}
         seen = self._etag(key)
@@ -179,7 +179,7 @@ def _size(strip: bytes | Stored) -> int:
     return len(strip) if isinstance(strip, bytes) else strip.size
 
 
-class _PastEnd(Exception):  # an answer of the store: `start` is the object's end
+class _PastEnd(Exception):  # not a fault: `start` is the object's end
     pass
 
 
@@ -199,7 +199,7 @@ def _missing_as_answer(key: str) -> Iterator[None]:
                 raise
 
 
-# Written since; written at this moment; deleted since.
+# The object was written since, is being written now, or was deleted since.
 _REFUSED = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
 
 

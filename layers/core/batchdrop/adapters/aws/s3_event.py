@@ -1,4 +1,4 @@
-"""S3's event notification, read as uploads."""
+"""Read S3's event notification as uploads."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class _Event(msgspec.Struct, rename={"records": "Records"}):
 
 
 def uploads_in(event: object) -> list[Upload]:
-    """Return the uploads that an event tells of; none for S3's own test event.
+    """Return the uploads of an event; none for S3's own test event.
 
-    Keys in events are form-encoded (a space is `+`), here they are as they stand in the bucket. Raises
-    msgspec.ValidationError for what is no S3 event.
+    Keys in events are form-encoded (a space is `+`); the uploads have the keys of the bucket. Raises
+    msgspec.ValidationError for any other event.
     """
     return [
         Upload(

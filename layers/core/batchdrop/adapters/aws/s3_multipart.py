@@ -1,4 +1,4 @@
-"""Multipart uploads to S3: of bytes as they are written, and of pieces that are sent or copied."""
+"""Multipart uploads to S3, of bytes as they are written, and of pieces that are sent or copied."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PART = 8 * 1024 * 1024  # sent when so much is there. S3: at least 5 MiB, at most 10,000 parts: objects up to 80 GB
+PART = 8 * 1024 * 1024  # bytes of a part. S3: at least 5 MiB, at most 10,000 parts, so objects up to 80 GB
 
-SMALL = 256 * 1024  # what is larger gets a whole part's buffer at once: growing step by step would hold two of them
+SMALL = 256 * 1024  # a larger buffer gets a part's size at once: growing step by step would hold two of them
 
 
 class Stored(NamedTuple):
-    """An object as it was when it was looked at."""
+    """An object at the time of its listing."""
 
     key: str
     size: int
@@ -22,7 +22,7 @@ class Stored(NamedTuple):
 
 
 class MultipartUpload:
-    """One multipart upload, begun. Its parts may be sent in any order, and copied by several threads."""
+    """One started multipart upload. Its parts may be sent in any order, and copied by several threads."""
 
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self._s3 = client
@@ -32,13 +32,13 @@ class MultipartUpload:
         self._etags: dict[int, str] = {}
 
     def send(self, number: int, body: Any) -> None:
-        """Send a part, bytes or a bytearray (which boto3 takes, but its types do not tell); numbered from 1."""
+        """Send a part, numbered from 1: bytes, or a bytearray, which boto3 accepts although its types do not."""
         sent = self._s3.upload_part(**self._upload, PartNumber=number, Body=body)
         self._etags[number] = sent["ETag"]
 
     def copy(self, number: int, source: Stored, start: int, end: int) -> None:
-        """Let S3 copy a part out of an object, if it is still the one that was looked at."""
-        # S3 takes no range of an object that is smaller than a part.
+        """Have S3 copy a part out of an object, if the object has not changed since its listing."""
+        # S3 accepts no range of an object that is smaller than a part.
         taken: Any = {} if end - start == source.size else {"CopySourceRange": f"bytes={start}-{end - 1}"}
         copied = self._s3.upload_part_copy(
             **self._upload,
@@ -50,29 +50,29 @@ class MultipartUpload:
         self._etags[number] = copied["CopyPartResult"]["ETag"]
 
     def complete(self, conditions: dict[str, Any]) -> None:
-        """Let the object appear."""
+        """Make the object appear."""
         parts: Any = {"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())]}
         self._s3.complete_multipart_upload(**self._upload, MultipartUpload=parts, **conditions)
 
     def abort(self) -> None:
-        """Drop the parts, which would be paid for."""
+        """Drop the parts, because S3 bills them."""
         self._s3.abort_multipart_upload(**self._upload)
 
 
 class PartBuffer:
-    """Cuts bytes into parts of `size` bytes. One buffer serves one part after the other, and grows no larger than one.
+    """Cuts bytes into parts of `size` bytes. One buffer serves all parts, and grows no larger than one part.
 
-    A new buffer for each part would cost more than filling it: its memory comes page by page.
+    A new buffer for each part would take longer than filling it, because its memory is mapped page by page.
     """
 
     def __init__(self, send: Callable[[bytearray], object], *, size: int = PART) -> None:
-        self._send = send  # it has done with the part when it returns
+        self._send = send  # it must not keep the part after it returns
         self._size = size
         self._buffer = bytearray()
         self._filled = 0
 
     def write(self, data: bytes) -> None:
-        """Append bytes, and send each part that is full."""
+        """Append bytes and send each full part."""
         left = memoryview(data)
         while left:
             taken = left[: self._size - self._filled]
@@ -88,13 +88,13 @@ class PartBuffer:
                 self._filled = 0
 
     def rest(self) -> bytearray:
-        """Return what is not sent yet; nothing can be written any more."""
+        """Return the bytes that are not sent yet, and end the buffer."""
         del self._buffer[self._filled :]
         return self._buffer
 
 
 class PartedWriter:
-    """Collects bytes and sends them as parts; an object smaller than a part is one put."""
+    """Collects bytes and sends them as parts. An object smaller than a part is one put."""
 
     def __init__(self, client: S3Client, bucket: str, key: str) -> None:
         self._s3 = client
@@ -105,7 +105,7 @@ class PartedWriter:
         self.write = self._buffer.write
 
     def complete(self, conditions: dict[str, Any]) -> None:
-        """Let the object appear."""
+        """Make the object appear."""
         rest: Any = self._buffer.rest()
         if self._upload is None:
             self._s3.put_object(**self._target, Body=rest, **conditions)
@@ -115,7 +115,7 @@ class PartedWriter:
         self._upload.complete(conditions)
 
     def abort(self) -> None:
-        """Drop what was sent."""
+        """Drop the parts that were sent."""
         if self._upload is not None:
             self._upload.abort()
 

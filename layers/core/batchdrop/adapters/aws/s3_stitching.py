@@ -1,4 +1,4 @@
-"""How an object is stitched from others within S3's rules: what is copied inside the bucket, and what is sent to it."""
+"""Plan how an object is stitched from others by S3's rules: which bytes S3 copies, and which are sent."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from batchdrop.limits import MAX_COPY_BYTES, MAX_PIECES, MIN_PIECE_BYTES
 
 
 class Strip(NamedTuple):
-    """What is to be stitched to others: so many bytes, of an object that is `stored`, or at hand."""
+    """A piece of the object to be: the bytes of a stored object, or bytes in memory."""
 
     size: int
     is_stored: bool
 
 
 class Span(NamedTuple):
-    """Bytes of one strip, by its place in the sequence; `end` is exclusive."""
+    """Bytes of one strip, by its index in the sequence; `end` is exclusive."""
 
     strip: int
     start: int
@@ -24,14 +24,14 @@ class Span(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What S3 calls a part: one span of a stored strip that is copied, or spans that are gathered and sent."""
+    """A part, as S3 calls it: one span of a stored strip that is copied, or spans that are gathered and sent."""
 
     spans: tuple[Span, ...]
     is_copied: bool
 
 
 def pieces_of(strips: Sequence[Strip]) -> list[Piece]:
-    """Return the pieces that make the strips one object: each byte once, in order.
+    """Return the pieces that join the strips into one object: each byte once, in order.
 
     Every piece but the last has MIN_PIECE_BYTES or more, or S3 would refuse it; more where there would be over
     MAX_PIECES of them (from 50 GB on). A copied piece has at most MAX_COPY_BYTES, a gathered one less than two of the
@@ -40,7 +40,7 @@ def pieces_of(strips: Sequence[Strip]) -> list[Piece]:
     least = max(MIN_PIECE_BYTES, -(-sum(strip.size for strip in strips) // (MAX_PIECES - 1)))
     pieces = _Pieces(least)
     for number, (size, is_stored) in enumerate(strips):
-        head = least - pieces.held if pieces.held else 0  # completes what is gathered, so that the rest can be copied
+        head = least - pieces.held if pieces.held else 0  # fills up the gathered piece, so that the rest can be copied
         if is_stored and size - head >= least:
             pieces.gather(Span(number, 0, head))
             pieces.copy(Span(number, head, size))
@@ -50,7 +50,7 @@ def pieces_of(strips: Sequence[Strip]) -> list[Piece]:
 
 
 class _Pieces:
-    """Pieces so far, and the spans that are gathered for the next."""
+    """The pieces so far, and the spans that are gathered for the next one."""
 
     def __init__(self, least: int) -> None:
         self.held = 0  # bytes gathered
@@ -79,7 +79,7 @@ class _Pieces:
 
 
 def _even_cuts(span: Span) -> Iterator[Span]:
-    """Yield a span in as few cuts as may be copied, about even: a last one could be too small."""
+    """Yield a span in the fewest cuts that may be copied, about even, so that no last one is too small."""
     size = span.end - span.start
     step = -(-size // -(-size // MAX_COPY_BYTES))
     for start in range(span.start, span.end, step):

@@ -1,4 +1,4 @@
-"""The live lane's queue."""
+"""The live lane's queue on SQS."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class SqsQueue:
         self._url = url
 
     def send(self, body: str) -> None:
-        """Put a message into the queue."""
+        """Send a message."""
         self._client.send_message(QueueUrl=self._url, MessageBody=body)

@@ -1,4 +1,4 @@
-"""Step Functions: starts jobs, one execution each, named by the job's id; answers tasks that wait for a token."""
+"""Start jobs as executions named by their ids, list open jobs, and end tasks that wait for a token."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class StepFunctionsJobStarter:
         self._arn = state_machine_arn
 
     def start(self, upload: UploadRecord) -> bool:
-        """Start the job's execution; return False if it exists.
+        """Start the job's execution. Return False if it exists.
 
-        AWS may also answer 200 for one that is still running with the same input; that starts nothing either.
+        AWS may also answer 200 for an execution that still runs with the same input. That starts nothing either.
         """
         body = msgspec.json.encode(upload).decode()
         try:
@@ -39,7 +39,7 @@ class StepFunctionsJobStarter:
 
 
 class StepFunctionsOpenJobs:
-    """OpenJobs on a Step Functions state machine; shards are executions of a Map Run, and do not count as jobs."""
+    """OpenJobs on a Step Functions state machine. Shards are executions of a Map Run and do not count as jobs."""
 
     def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
         self._client = client
@@ -61,11 +61,11 @@ class StepFunctionsTaskTokens:
         self._gone = (errors.TaskTimedOut, errors.InvalidToken, errors.TaskDoesNotExist)
 
     def succeed(self, token: str, output: bytes) -> None:
-        """End the task well. Raises TaskGone."""
+        """End the task with its output. Raises TaskGone."""
         self._tell(self._client.send_task_success, taskToken=token, output=output.decode())
 
     def fail(self, token: str, error: str, cause: str) -> None:
-        """End the task by an error. Raises TaskGone."""
+        """End the task with an error. Raises TaskGone."""
         cause = cause.encode()[:MAX_CAUSE].decode(errors="ignore")
         self._tell(self._client.send_task_failure, taskToken=token, error=error, cause=cause)
 
