@@ -21,22 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = Path("layers/core/batchdrop")
-ROOMS = (
-    "recipe", "answers", "requests", "money", "report", "job",
-    "admission", "split", "batch_lane", "live_lane", "finish",
-)  # fmt: skip
-    "recipe",
-    "answers",
-    "requests",
-    "money",
-    "report",
-    "job",
-    "admission",
-    "split",
-    "batch_lane",
-    "live_lane",
-    "finish",
-]
+ROOMS = {"recipe", "answers", "requests", "money", "report", "job", "admission", "split", "batch_lane", "live_lane"}
+ROOMS |= {"finish"}
 EVERYTHING = ("tests", "-m", "not stack", "-n", "2")
 MOST_SURVIVORS = 0.1
 
@@ -65,7 +51,7 @@ class Guard:
 
 def guards() -> Iterator[Guard]:
     """Yield every guard of the rooms."""
-    for room in ROOMS:
+    for room in sorted(ROOMS):
         for path in sorted((ROOT / LAYER / room).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_bytes())):
                 if isinstance(node, ast.If) and not node.orelse and _only_leaves(node.body):

@@ -10,7 +10,7 @@ import pytest
 from batchdrop import settings
 from batchdrop.job.polling import SETTLE_FIRST_WAIT
 from batchdrop.limits import BATCH_LIFETIME, LEDGER_KEPT, MAX_ANSWER_BYTES, MAX_SPOOLED_BYTES
-from batchdrop.live_lane.slice_asker import OPENING_RESERVE
+from batchdrop.live_lane.slice_sender import OPENING_RESERVE
 from tests.project import definition, template
 
 PARAMETERS: dict[str, dict[str, Any]] = template()["Parameters"]
