@@ -95,6 +95,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 	$(BIN)/yamllint --strict .
+	$(BIN)/python -m tools.prose
 
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
