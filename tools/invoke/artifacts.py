@@ -16,6 +16,7 @@ FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob(
 BUILD = ROOT / ".aws-sam" / "build"
 LOCK = ROOT / ".aws-sam.lock"  # two processes must not build at once
 BUILD_SECONDS = 600
+NOT_SHIPPED = {"cli", "local"}  # layers/core/Makefile leaves them out of the layer
 MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())  # in AWS's words
 
 
@@ -84,4 +85,5 @@ def _is_native() -> bool:
 
 def _is_copy(source: Path, copy: Path) -> bool:
     files = [path.relative_to(source) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return not any(filecmp.cmpfiles(source, copy, [str(path) for path in files], shallow=False)[1:])
+    shipped = [str(path) for path in files if path.parts[0] not in NOT_SHIPPED]
+    return not any(filecmp.cmpfiles(source, copy, shipped, shallow=False)[1:])
