@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.job_control import NoSuchJobError, cancel
 from batchdrop.cli.job.job_view import JobView, Stage
@@ -196,7 +196,7 @@ def test_no_such_stack() -> None:
 def test_watching_says_how_to_approve() -> None:
     """Once, however often one looks; the following goes on."""
     shown = io.StringIO()
-    voice = cast("Voice", SimpleNamespace(console=Console(file=shown, width=200)))
-    look = _asking_for_approval(lambda: JobView(JOB, stage=Stage.UNAPPROVED), f"batchdrop approve {JOB}", voice)
+    output = cast("CommandOutput", SimpleNamespace(console=Console(file=shown, width=200)))
+    look = _asking_for_approval(lambda: JobView(JOB, stage=Stage.UNAPPROVED), f"batchdrop approve {JOB}", output)
     assert [look().stage, look().stage] == [Stage.UNAPPROVED] * 2
     assert shown.getvalue() == f"the sample is answered; to ask the rest: batchdrop approve {JOB}\n"

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from batchdrop.cli.check.checking import Exact, check_file, check_recipe, checked_file
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.run.service import Service
 from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
@@ -83,7 +83,7 @@ def test_a_broken_price_table_is_told(recipe: Path) -> None:
     with pytest.raises(PricesRejected, match=r"prices\.yaml: it has no 'source'"):
         _said(recipe)
     with pytest.raises(RecipeRejected, match="kept for your own prices"):
-        check_recipe(prices, Voice())
+        check_recipe(prices, CommandOutput())
 
 
 def test_a_job_above_its_cap_is_no_good(recipe: Path) -> None:

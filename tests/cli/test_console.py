@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import ClientError, NoCredentialsError
 from typer.testing import CliRunner
 
-from batchdrop.cli.console import CommandError, Voice
+from batchdrop.cli.console import CommandError, CommandOutput
 from batchdrop.cli.main import app
 from batchdrop.cli.run.dropping import NotDroppableError
 from batchdrop.errors import RecipeRejected
@@ -35,7 +35,7 @@ def test_what_cannot_be_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One line on stderr, nothing on stdout."""
-    with pytest.raises(typer.Exit) as ended, Voice(as_json).speaking():
+    with pytest.raises(typer.Exit) as ended, CommandOutput(as_json).reporting_errors():
         raise error
     written = capsys.readouterr()
     assert (ended.value.exit_code, written.out, written.err.count("\n")) == (code, "", 1)
@@ -47,7 +47,7 @@ def test_what_cannot_be_done(
 
 def test_a_defect_is_not_hidden() -> None:
     """It shows where it is."""
-    with pytest.raises(ZeroDivisionError), Voice().speaking():
+    with pytest.raises(ZeroDivisionError), CommandOutput().reporting_errors():
         _ = 1 / 0
 
 

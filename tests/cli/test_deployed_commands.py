@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.main import app
 from batchdrop.cli.run.sending import Dropping, NotStartedError, await_job, drop
 from batchdrop.job.job_files import write_manifest
@@ -303,7 +303,7 @@ def test_drop_finds_its_job(deployed: Deployed, tmp_path: Path, capsys: pytest.C
         deployed.start(upload_of(mine))
 
     dropping = Dropping(tmp_path / "f.csv", str(tmp_path / "r.yaml"), None, waits=False, out=tmp_path)
-    drop(deployed.found(), dropping, Voice(json=True), pause=pause)
+    drop(deployed.found(), dropping, CommandOutput(json=True), pause=pause)
     told = json.loads(capsys.readouterr().out)
     assert told == {"job_id": mine, "bucket": BUCKET, "key": "inbox/r/f.csv"}
     assert client("s3").get_object(Bucket=BUCKET, Key="inbox/r/f.csv")["Body"].read() == ROWS

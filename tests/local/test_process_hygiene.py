@@ -134,7 +134,7 @@ def test_whole_stack_runs_in_the_supervisors_session(owned: Owned) -> None:
 
 @pytest.mark.parametrize("moment", ["ministack started", "functions starting", "functions at work"])
 def test_supervisor_killed(owned: Owned, moment: str) -> None:
-    """SIGKILL of the supervisor, the one who would clean up, ends the others through their leashes."""
+    """SIGKILL of the supervisor, the one who would clean up, ends the others through their watchdogs."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
     (supervisor,) = owned.running("batchdrop.local.supervise")
     supervisor.kill()

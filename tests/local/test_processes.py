@@ -17,19 +17,19 @@ WATCHDOG_FILE = Path(parent_watchdog.__file__)
 SLEEPER = "import sys, time\nprint(*sys.argv[1:], flush=True)\ntime.sleep(600)\n"
 
 
-def _leashed(tmp_path: Path) -> "subprocess.Popen[str]":
+def _watched(tmp_path: Path) -> "subprocess.Popen[str]":
     (tmp_path / "sleeper.py").write_text(SLEEPER)
-    environment = {"BATCHDROP_LEASH": str(tmp_path / "leash"), "PYTHONPATH": str(tmp_path)}
+    environment = {"BATCHDROP_WATCHDOG": str(tmp_path / "watchdog"), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-P", str(WATCHDOG_FILE), "sleeper", "one", "two"]
     return subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_leash_runs_the_module_and_ends_it(tmp_path: Path) -> None:
-    """The module gets its arguments, and ends when nobody holds the leash any more."""
-    os.mkfifo(tmp_path / "leash")
-    reader = os.open(tmp_path / "leash", os.O_RDONLY | os.O_NONBLOCK)
-    writer = os.open(tmp_path / "leash", os.O_WRONLY)
-    process = _leashed(tmp_path)
+def test_watchdog_runs_the_module_and_ends_it(tmp_path: Path) -> None:
+    """The module gets its arguments, and ends when nobody holds the watchdog any more."""
+    os.mkfifo(tmp_path / "watchdog")
+    reader = os.open(tmp_path / "watchdog", os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(tmp_path / "watchdog", os.O_WRONLY)
+    process = _watched(tmp_path)
     assert process.stdout is not None
     with process.stdout:
         assert process.stdout.readline() == "one two\n"
@@ -39,17 +39,17 @@ def test_leash_runs_the_module_and_ends_it(tmp_path: Path) -> None:
     assert process.wait(60) == 1
 
 
-def test_leash_let_go_before_the_start(tmp_path: Path) -> None:
+def test_watchdog_let_go_before_the_start(tmp_path: Path) -> None:
     """A process that starts after the supervisor's end does not wait for a writer that never comes."""
-    os.mkfifo(tmp_path / "leash")
-    process = _leashed(tmp_path)
+    os.mkfifo(tmp_path / "watchdog")
+    process = _watched(tmp_path)
     process.communicate(timeout=60)
     assert process.returncode == 1
 
 
-def test_leash_removed_before_the_start(tmp_path: Path) -> None:
-    """Nor does one that finds no leash at all."""
-    process = _leashed(tmp_path)
+def test_watchdog_removed_before_the_start(tmp_path: Path) -> None:
+    """Nor does one that finds no watchdog at all."""
+    process = _watched(tmp_path)
     process.communicate(timeout=60)
     assert process.returncode == 1
 
@@ -58,7 +58,7 @@ def test_environment_leads_nowhere(tmp_path: Path) -> None:
     """Variables that lead to an account are dropped or point to nothing; the loopback is never proxied."""
     users = {"PATH": "/bin", "AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "t", "ANTHROPIC_API_KEY": "k"}
     users |= {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "intranet", "DOCKER_HOST": "tcp://docker"}
-    base = base_environment(users, temp_dir=tmp_path, leash=tmp_path / "leash")
+    base = base_environment(users, temp_dir=tmp_path, watchdog=tmp_path / "watchdog")
     own = ministack_environment(base, port=1234, wait_scale=0.5, identity="x", temp_dir=tmp_path)
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "ANTHROPIC_API_KEY"} & set(own)
     assert own["AWS_CONFIG_FILE"] == own["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull

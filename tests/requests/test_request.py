@@ -15,7 +15,7 @@ from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.local.claude_api.params import NEW_VERSION, check_params, read_params
 from batchdrop.recipe.recipe import Attach, Recipe, parse_recipe
-from batchdrop.requests.chunking import ROWS_TOGETHER
+from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.content_block import content_block
 from batchdrop.requests.request import ReadyRequests, RecipeRequests, request_line, request_lines
 from batchdrop.requests.row import Cursor, Row
@@ -329,17 +329,17 @@ def test_plain_rows_are_made_together() -> None:
 
 def test_long_prompts_are_made_a_few_at_a_time() -> None:
     """However long what they share is, requests that are made together take little memory."""
-    assert _requests().together == ROWS_TOGETHER
-    assert 1 < _requests(prompt="x" * 5_000 + "{{ x }}").together < 14
-    assert 1 < _requests(system="x" * 5_000).together < 14
-    assert _requests(system="x" * 5_000_000).together == 1
+    assert _requests().chunk_rows == CHUNK_ROWS
+    assert 1 < _requests(prompt="x" * 5_000 + "{{ x }}").chunk_rows < 14
+    assert 1 < _requests(system="x" * 5_000).chunk_rows < 14
+    assert _requests(system="x" * 5_000_000).chunk_rows == 1
 
 
 def test_what_no_row_shares_is_made_row_by_row() -> None:
     """Prompts with logic, files that rows attach, requests that stand in the file."""
-    assert [_requests(prompt="{{ x | upper }}").together, ReadyRequests().together] == [1, 1]
+    assert [_requests(prompt="{{ x | upper }}").chunk_rows, ReadyRequests().chunk_rows] == [1, 1]
     attaching = _requests(attach={"column": "x", "as": "document"})
-    assert (attaching.together, attaching.waits, _requests().waits) == (1, True, False)
+    assert (attaching.chunk_rows, attaching.waits, _requests().waits) == (1, True, False)
 
 
 @given(st.integers(0, 99_999), st.lists(st.none() | st.just(b"{}"), max_size=5))

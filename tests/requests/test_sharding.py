@@ -20,7 +20,7 @@ from batchdrop.money.estimate import Estimate
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import BODY_HEAD, BODY_TAIL, Loads, Packer, ShardLimits
-from batchdrop.split.rows_to_send import AskedRows
+from batchdrop.split.rows_to_send import RenderedRows
 from batchdrop.split.shard_writer import ShardWriter
 from tests.fakes import FakeObjectStore
 from tests.formats.reading import reader_of
@@ -87,10 +87,10 @@ def _pack(rows: list[bytes | None], limits: ShardLimits, *, together: int = 1_00
     return packed
 
 
-def _asked(placed: list[tuple[Place, bytes | None]]) -> AskedRows:
+def _asked(placed: list[tuple[Place, bytes | None]]) -> RenderedRows:
     rows = [Row(str(params), Cursor(rows=place.number)) for place, params in placed]
     params, nothing = [params for _, params in placed], [None] * len(placed)
-    return AskedRows(rows, params, [""] * len(rows), [None if own else "no" for own in params], nothing)
+    return RenderedRows(rows, params, [""] * len(rows), [None if own else "no" for own in params], nothing)
 
 
 @st.composite

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchdrop.split.prefetch import LookAhead, Room
+from batchdrop.split.prefetch import Prefetch, Room
 
 WAIT = 10.0
 
@@ -20,7 +20,7 @@ def test_answers_come_in_order_though_made_together() -> None:
         together.wait(WAIT)
         return number * 10
 
-    assert list(LookAhead(ask, Room(), ahead=4).answers(iter(range(8)))) == [number * 10 for number in range(8)]
+    assert list(Prefetch(ask, Room(), ahead=4).answers(iter(range(8)))) == [number * 10 for number in range(8)]
 
 
 def test_no_more_rows_are_taken_than_may_be_under_way() -> None:
@@ -32,7 +32,7 @@ def test_no_more_rows_are_taken_than_may_be_under_way() -> None:
             taken.append(number)
             yield number
 
-    answers = LookAhead(str, Room(), ahead=3).answers(items())
+    answers = Prefetch(str, Room(), ahead=3).answers(items())
     assert next(answers) == "0"
     assert len(taken) == 3
     assert next(answers) == "1"
@@ -55,7 +55,7 @@ def test_bytes_in_flight_stay_bounded() -> None:
             most = max(most, sum(held.values()))
         return number
 
-    for number in LookAhead(ask, room, ahead=8).answers(iter(range(200))):
+    for number in Prefetch(ask, room, ahead=8).answers(iter(range(200))):
         with lock:
             del held[number]
     assert 60 < most <= 100 + 69
@@ -74,7 +74,7 @@ def test_the_first_row_never_waits_for_later_ones() -> None:
             filled.set()
         return number
 
-    assert list(LookAhead(ask, room, ahead=3).answers(iter(range(6)))) == list(range(6))
+    assert list(Prefetch(ask, room, ahead=3).answers(iter(range(6)))) == list(range(6))
 
 
 def test_a_row_larger_than_the_room_has_its_turn() -> None:
@@ -86,7 +86,7 @@ def test_a_row_larger_than_the_room_has_its_turn() -> None:
         room.claim(1_000)
         return number
 
-    assert list(LookAhead(ask, room, ahead=4).answers(iter(range(5)))) == list(range(5))
+    assert list(Prefetch(ask, room, ahead=4).answers(iter(range(5)))) == list(range(5))
 
 
 def test_what_fails_fails_in_its_turn() -> None:
@@ -97,7 +97,7 @@ def test_what_fails_fails_in_its_turn() -> None:
             raise ValueError(number)
         return number
 
-    answers = LookAhead(ask, Room(), ahead=8).answers(iter(range(9)))
+    answers = Prefetch(ask, Room(), ahead=8).answers(iter(range(9)))
     assert [next(answers), next(answers)] == [0, 1]
     with pytest.raises(ValueError, match="2"):
         next(answers)
@@ -112,7 +112,7 @@ def test_a_broken_file_is_told_after_the_rows_before_it() -> None:
 
     seen: list[int] = []
     with pytest.raises(EOFError):
-        seen.extend(LookAhead(int, Room(), ahead=8).answers(items()))
+        seen.extend(Prefetch(int, Room(), ahead=8).answers(items()))
     assert seen == [0, 1, 2]
 
 
@@ -128,7 +128,7 @@ def test_closing_frees_who_waits_for_room() -> None:
         return number
 
     before = threading.active_count()
-    answers = LookAhead(ask, room, ahead=3).answers(iter(range(50)))
+    answers = Prefetch(ask, room, ahead=3).answers(iter(range(50)))
     assert next(answers) == 0
     answers.close()
     assert threading.active_count() == before

@@ -11,7 +11,7 @@ from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.recipe.recipe import Recipe, parse_recipe
 from batchdrop.requests.request import RecipeRequests
 from batchdrop.requests.row import Cursor, Row
-from batchdrop.split.rows_to_send import FEW, AskedRows, asked_rows
+from batchdrop.split.rows_to_send import FEW, RenderedRows, rendered_rows
 from tests.fakes import START
 from tests.jobs import JOB
 
@@ -31,30 +31,30 @@ def _row(number: int, kind: str | None) -> Row:
     return Row(str(kind), start, {} if kind is ABSENT else {"x": kind})
 
 
-def _asked(recipe: Recipe, rows: list[Row], *, together: int) -> list[AskedRows]:
+def _asked(recipe: Recipe, rows: list[Row], *, chunk_rows: int) -> list[RenderedRows]:
     source = RecipeRequests(recipe, name="r")
-    source.together = together
+    source.chunk_rows = chunk_rows
     blocks = (rows[start : start + 50] for start in range(0, len(rows), 50))
-    return list(asked_rows(Manifest(upload=UPLOAD, format="csv", recipe=recipe), blocks, source))
+    return list(rendered_rows(Manifest(upload=UPLOAD, format="csv", recipe=recipe), blocks, source))
 
 
-def _each(asked: list[AskedRows]) -> list[tuple[object, ...]]:
+def _each(asked: list[RenderedRows]) -> list[tuple[object, ...]]:
     return [row for some in asked for row in zip(*some, strict=True)]
 
 
 @given(kinds, st.integers(2, 60))
-def test_every_row_is_asked_as_it_would_be_alone(kinds: list[str | None], together: int) -> None:
+def test_every_row_is_asked_as_it_would_be_alone(kinds: list[str | None], chunk_rows: int) -> None:
     """Whatever stands beside it: rejects keep their reasons and places, requests their bytes."""
     recipe, rows = _recipe(), [_row(number, kind) for number, kind in enumerate(kinds)]
-    asked = _asked(recipe, rows, together=together)
-    assert _each(asked) == _each(_asked(recipe, rows, together=1))
+    asked = _asked(recipe, rows, chunk_rows=chunk_rows)
+    assert _each(asked) == _each(_asked(recipe, rows, chunk_rows=1))
     assert [row for some in asked for row in some.rows] == rows
-    assert all(len(some.rows) <= max(together, FEW) for some in asked)
+    assert all(len(some.rows) <= max(chunk_rows, FEW) for some in asked)
 
 
-@pytest.mark.parametrize("together", [1, 50])
-def test_the_first_bad_row_can_stop_all(together: int) -> None:
+@pytest.mark.parametrize("chunk_rows", [1, 50])
+def test_the_first_bad_row_can_stop_all(chunk_rows: int) -> None:
     """Its own message, whichever row of those that are asked together it is."""
     rows = [_row(number, kind) for number, kind in enumerate(["a", "b", BLANK, BROKEN])]
     with pytest.raises(UploadRejected, match=r"row 3 \(line 3\): the prompt is blank for this row.* Mend the row"):
-        _asked(_recipe(on_bad_row="stop"), rows, together=together)
+        _asked(_recipe(on_bad_row="stop"), rows, chunk_rows=chunk_rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchdrop.cli.console import FAILED, Voice
+from batchdrop.cli.console import FAILED, CommandOutput
 from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def drop(
 
     Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 the command was wrong.
     """
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.run.sending import Dropping
         from batchdrop.cli.run.sending import drop as send
 
-        send(_deployment(stack, region, endpoint_url), Dropping(file, recipe, files, wait, out), voice)
+        send(_deployment(stack, region, endpoint_url), Dropping(file, recipe, files, wait, out), output)
 
 
 def watch(
@@ -53,13 +53,13 @@ def watch(
 
     Ctrl-C ends the watching, not the job. Exit code: 0 the job succeeded, 1 it did not, 130 Ctrl-C.
     """
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.job.jobs import find_job
         from batchdrop.cli.job.watching import watch as follow
 
         deployment = _deployment(stack, region, endpoint_url)
-        follow(deployment, find_job(deployment, job), voice)
+        follow(deployment, find_job(deployment, job), output)
 
 
 def ls(
@@ -72,8 +72,8 @@ def ls(
     json: Json = False,
 ) -> None:
     """List jobs, the newest first, with their rows, time and cost."""
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from datetime import UTC, datetime
 
         from batchdrop.cli.job.listing import listed_jobs, show_listed, wanted_status
@@ -82,9 +82,9 @@ def ls(
         deployment = _deployment(stack, region, endpoint_url)
         jobs = listed_jobs(deployment, limit=limit, status=wanted, now=datetime.now(UTC))
         if json:
-            voice.document(jobs)
+            output.document(jobs)
         elif jobs:
-            show_listed(jobs, voice.console)
+            show_listed(jobs, output.console)
         else:
             typer.echo(
                 f"there is no such job in {deployment.name}; `{deployment.command('drop')}` starts one", err=True
@@ -101,8 +101,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Tell of one job: how it stands, when what happened, what it cost, why rows failed; or of one row of it."""
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.job.jobs import find_job
 
         deployment = _deployment(stack, region, endpoint_url)
@@ -111,14 +111,14 @@ def show(
             from batchdrop.cli.job.showing import print_shown, shown
 
             told = shown(deployment, found)
-            voice.document(told) if json else print_shown(told, deployment, voice.console)
+            output.document(told) if json else print_shown(told, deployment, output.console)
         else:
             from batchdrop.cli.job.documents import read_summary
             from batchdrop.cli.job.row_story import print_story, row_story
 
             summary = read_summary(deployment.bucket, found.results)
             story = row_story(deployment.store, found.job_id, row, faults=summary["faults"] if summary else ())
-            voice.document(story) if json else print_story(story, voice.console)
+            output.document(story) if json else print_story(story, output.console)
 
 
 def fetch(
@@ -131,13 +131,13 @@ def fetch(
     json: Json = False,
 ) -> None:
     """Download a job's outputs. A file appears once it is whole; what is there already is not fetched again."""
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.job.jobs import find_job
         from batchdrop.cli.run.fetching import fetch as download
 
         deployment = _deployment(stack, region, endpoint_url)
-        download(deployment, find_job(deployment, job), out, voice)
+        download(deployment, find_job(deployment, job), out, output)
 
 
 def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False) -> None:
@@ -145,8 +145,8 @@ def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = 
 
     Changes nothing and costs nothing. Exit code: 0 no problem was found (warnings do not count), 1 there is one.
     """
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.doctor.examination import examined
         from batchdrop.cli.doctor.findings import print_findings
         from batchdrop.cli.doctor.stack import is_well
@@ -155,9 +155,9 @@ def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = 
         is_named = bool(stack or region or endpoint_url)
         findings = examined(lambda: _deployment(stack, region, endpoint_url), application_folder(), is_named=is_named)
         if json:
-            voice.document({"well": is_well(findings), "findings": findings})
+            output.document({"well": is_well(findings), "findings": findings})
         else:
-            print_findings(findings, voice.console)
+            print_findings(findings, output.console)
         if not is_well(findings):
             raise typer.Exit(FAILED)
 

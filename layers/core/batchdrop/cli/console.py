@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 @dataclass(frozen=True)
-class Voice:
+class CommandOutput:
     """Where a command's words go, and in which form."""
 
     json: bool = False
@@ -63,7 +63,7 @@ class Voice:
         return typer.Exit(code)
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
+    def reporting_errors(self) -> Iterator[None]:
         """Run a command's work: what it cannot do is said in one line, and becomes its exit code."""
         try:
             yield

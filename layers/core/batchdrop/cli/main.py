@@ -10,7 +10,7 @@ import typer
 
 from batchdrop.cli import commands
 from batchdrop.cli.console import FAILED as JOB_FAILED
-from batchdrop.cli.console import USAGE_ERROR, Voice
+from batchdrop.cli.console import USAGE_ERROR, CommandOutput
 from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
 
 if TYPE_CHECKING:
@@ -81,26 +81,26 @@ def run(
     A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
     Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
     """
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.run.dropping import Drop
         from batchdrop.cli.run.service import service_of
 
-        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, voice, approves=yes)
+        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, output, approves=yes)
 
 
 @app.command()
 def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
     """Run examples/reviews.csv, always against the emulator."""
-    voice = Voice()
-    with voice.speaking():
+    output = CommandOutput()
+    with output.reporting_errors():
         from batchdrop.cli.run.dropping import Drop
         from batchdrop.cli.run.service import Service
         from batchdrop.local.application import application_folder
 
         examples = application_folder() / "examples"
         example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
-        _run(example, out, Service(), None, 100, voice)
+        _run(example, out, Service(), None, 100, output)
 
 
 @app.command()
@@ -125,13 +125,13 @@ def check(
         _usage_error(f"there is no folder {files}")
     if exact and file is None:
         _usage_error("--exact counts a file's requests; name the file behind the recipe")
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.check.checking import Exact, check
         from batchdrop.cli.run.service import service_of
 
         counting = Exact(service_of(os.environ), sample) if exact else None
-        if not check(recipe, file, voice, files=files, exact=counting):
+        if not check(recipe, file, output, files=files, exact=counting):
             raise typer.Exit(JOB_FAILED)
 
 
@@ -148,13 +148,13 @@ def up(
 
     While it runs, `drop`, `watch`, `ls` and the others find it by themselves. With --json, one line says where it is.
     """
-    voice = Voice(json)
-    with voice.speaking():
+    output = CommandOutput(json)
+    with output.reporting_errors():
         from batchdrop.cli.run.keep_up import keep_up
         from batchdrop.cli.run.service import service_of
 
         service = service_of(os.environ)
-        keep_up(service, voice, port=port, wait_scale=wait_scale or service.wait_scale)
+        keep_up(service, output, port=port, wait_scale=wait_scale or service.wait_scale)
 
 
 @app.command()
@@ -164,7 +164,7 @@ def cancel(
     """Cancel a running job: keep what is answered, ask nothing more."""
     from batchdrop.cli.job import job_control
 
-    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
+    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
 
 
 @app.command()
@@ -174,7 +174,7 @@ def resume(
     """Go on with a job that failed or was canceled: ask only what has no answer yet."""
     from batchdrop.cli.job import job_control
 
-    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, Voice(json))
+    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
 
 
 @app.command()
@@ -184,7 +184,7 @@ def approve(
     """Go on with a job that has shown its sample: ask the rest."""
     from batchdrop.cli.run import approval
 
-    _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, Voice(json))
+    _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, CommandOutput(json))
 
 
 def _control(
@@ -194,14 +194,14 @@ def _control(
     stack: str | None,
     region: str | None,
     endpoint_url: str | None,
-    voice: Voice,
+    output: CommandOutput,
 ) -> None:
-    with voice.speaking():
+    with output.reporting_errors():
         from batchdrop.cli.deployment import find_deployment
 
         told = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
-        if voice.json:
-            voice.document(told)
+        if output.json:
+            output.document(told)
         else:
             typer.echo(in_words(told))
 
@@ -216,7 +216,7 @@ def _run(
     service: Service,
     wait_scale: float | None,
     shard_rows: int | None,
-    voice: Voice,
+    output: CommandOutput,
     *,
     approves: bool = False,
 ) -> None:
@@ -224,9 +224,9 @@ def _run(
 
     drop.check()
     one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
-    ran = run_once(one, voice.console)
-    if voice.json:
-        voice.document(ran)
+    ran = run_once(one, output.console)
+    if output.json:
+        output.document(ran)
     if not ran.succeeded:
         raise typer.Exit(JOB_FAILED)
 

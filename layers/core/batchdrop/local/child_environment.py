@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchdrop.local.parent_watchdog import LEASH_ENV, REMOVES_ENV
+from batchdrop.local.parent_watchdog import WATCHDOG_ENV, REMOVES_ENV
 
 REGION = "us-east-1"
 # ministack gives functions its account id as access key; clients use the same, so all see one account.
@@ -26,7 +26,7 @@ _PASSED_ON = frozenset(
 _LOOPBACK = "127.0.0.1,localhost"
 
 
-def base_environment(environ: Mapping[str, str], *, temp_dir: Path, leash: Path) -> dict[str, str]:
+def base_environment(environ: Mapping[str, str], *, temp_dir: Path, watchdog: Path) -> dict[str, str]:
     """The environment of each of the stack's processes, from the user's `environ`."""
     kept = {name: value for name, value in environ.items() if name in _PASSED_ON}
     no_proxy = ",".join(filter(None, [environ.get("NO_PROXY") or environ.get("no_proxy"), _LOOPBACK]))
@@ -35,7 +35,7 @@ def base_environment(environ: Mapping[str, str], *, temp_dir: Path, leash: Path)
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
-        LEASH_ENV: str(leash),
+        WATCHDOG_ENV: str(watchdog),
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": REGION,

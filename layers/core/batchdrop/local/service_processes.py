@@ -37,7 +37,7 @@ class Service:
         """Whether the process is gone."""
         return self.process.poll() is not None
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """The name, the exit code and the end of the log."""
         tail = self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
         return f"{self.name} ended with exit code {self.process.returncode}: {tail or 'it wrote nothing'}"

@@ -25,7 +25,7 @@ from batchdrop.local.service_processes import Claude, Ministack, Service
 from batchdrop.local.stack_spec import StackReport, StackSpec
 
 STATS_FILE = "function-stats.json"
-_LEASH = "leash"
+_WATCHDOG_PIPE = "watchdog"
 _SAMPLE_SECONDS = 0.2
 _START_POLL_SECONDS = 0.03
 _START_SECONDS = 60.0
@@ -43,8 +43,8 @@ class Supervisor:
     def __init__(self, spec: StackSpec, stop: threading.Event) -> None:
         self._spec = spec
         self._stop = stop
-        leash = spec.temp_dir / _LEASH
-        self._environment = base_environment(os.environ, temp_dir=spec.temp_dir, leash=leash)
+        watchdog = spec.temp_dir / _WATCHDOG_PIPE
+        self._environment = base_environment(os.environ, temp_dir=spec.temp_dir, watchdog=watchdog)
 
     def run(self) -> None:
         """Start, report, stay until told to stop or until a child ends."""
@@ -91,7 +91,7 @@ class Supervisor:
         deadline = time.monotonic() + _START_SECONDS
         while not ready():
             if service.has_ended:
-                raise StartError(service.last_words())
+                raise StartError(service.last_output())
             if time.monotonic() > deadline:
                 raise StartError(f"{service.name} did not answer within {_START_SECONDS:g} s; see {service.log}")
             if self._stop.wait(_START_POLL_SECONDS):
@@ -104,13 +104,13 @@ class Supervisor:
             write_stats(sampler.stats(), stats_file)
             ended = next((service for service in services if service.has_ended), None)
             if ended is not None:
-                sys.stderr.write(f"{ended.last_words()}\n")
+                sys.stderr.write(f"{ended.last_output()}\n")
                 sys.stderr.flush()
                 return
 
 
 @contextlib.contextmanager
-def _held_leash(path: Path) -> Iterator[None]:
+def _held_pipe(path: Path) -> Iterator[None]:
     os.mkfifo(path, 0o600)
     # Opened for reading first: opening for writing alone fails while nobody reads.
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -168,7 +168,7 @@ def main() -> None:
     spec.temp_dir.mkdir(mode=0o700)
     try:
         _write_errors_to(spec.log_dir)
-        with _held_leash(spec.temp_dir / _LEASH):
+        with _held_pipe(spec.temp_dir / _WATCHDOG_PIPE):
             try:
                 Supervisor(spec, stop).run()
             finally:

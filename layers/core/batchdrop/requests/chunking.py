@@ -1,6 +1,6 @@
-"""Rows go from stage to stage some at a time: a step for each alone costs as much as what is done to it.
+"""Chunks of rows. A call for each single row would cost as much as the work itself.
 
-What is together is bounded in number and bytes, so that memory stays flat whatever the rows are like.
+A chunk is bounded in rows and in bytes, so memory stays flat even when the rows are large.
 """
 
 from __future__ import annotations
@@ -9,32 +9,32 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TypeVar
 
-ROWS_TOGETHER = 500
-BYTES_TOGETHER = 64 * 1024  # what a processor keeps at hand; rows of a megabyte together take half as long again
+CHUNK_ROWS = 500
+CHUNK_BYTES = 64 * 1024  # fits the processor's cache; chunks of a megabyte take 50 % longer
 
 T = TypeVar("T")
 
 
-def gathered(
-    items: Generator[T, None, None], size: Callable[[T], int], *, most: int = ROWS_TOGETHER
+def chunks(
+    items: Generator[T, None, None], size: Callable[[T], int], *, most: int = CHUNK_ROWS
 ) -> Generator[list[T], None, None]:
-    """Yield items in lists of at most `most`; a list is longer than BYTES_TOGETHER by no more than its last item.
+    """Yield items in lists of at most `most`. A list exceeds CHUNK_BYTES by its last item at most.
 
-    What `items` raises is raised after the items before it. It is closed with this one.
+    An error of `items` is raised after the items before it. Closing this generator closes `items`.
     """
-    some: list[T] = []
+    chunk: list[T] = []
     total = 0
     with closing(items):
         try:
             for item in items:
-                some.append(item)
+                chunk.append(item)
                 total += size(item)
-                if total >= BYTES_TOGETHER or len(some) >= most:
-                    yield some
-                    some, total = [], 0
-        except Exception:  # raised again, behind the items before it
-            if some:
-                yield some
+                if total >= CHUNK_BYTES or len(chunk) >= most:
+                    yield chunk
+                    chunk, total = [], 0
+        except Exception:  # re-raised after the items before it
+            if chunk:
+                yield chunk
             raise
-        if some:
-            yield some
+        if chunk:
+            yield chunk

@@ -20,7 +20,7 @@ def is_deduped(recipe: Recipe | None) -> bool:
     return recipe.answer is not None if recipe.dedupe is None else recipe.dedupe
 
 
-class Twins:
+class Duplicates:
     """The requests of one shard so far, by digest: some 100 bytes each, so at most 15 MB."""
 
     def __init__(self) -> None:

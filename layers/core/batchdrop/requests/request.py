@@ -12,7 +12,7 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape
 from batchdrop.errors import RowRejected
 from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.recipe.recipe import Attach, Recipe, System
-from batchdrop.requests.chunking import BYTES_TOGETHER, ROWS_TOGETHER
+from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
 from batchdrop.requests.conversation import Conversation, Message
 from batchdrop.requests.row import Row
 
@@ -33,7 +33,7 @@ class Request(NamedTuple):
 class RequestSource(Protocol):
     """What turns rows into Messages requests."""
 
-    together: int
+    chunk_rows: int
     """How many rows are asked together at most, so that their requests are few in memory, too; 1 for each by itself."""
     waits: bool
     """Whether a request waits for the files that its row attaches, so that several should be made at a time."""
@@ -79,13 +79,13 @@ class RecipeRequests:
         self._pieces = _pieces(recipe, shape, self._conversation)
         self._prompts = [prompt for _, prompt in self._conversation.own]
         self.waits = bool(recipe.attached)
-        self.together = 1 if self.waits else self._most_together()
+        self.chunk_rows = 1 if self.waits else self._chunk_rows()
 
-    def _most_together(self) -> int:
+    def _chunk_rows(self) -> int:
         if not all(prompt.is_plain for prompt in self._prompts):
             return 1
         shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
-        return max(1, min(ROWS_TOGETHER, BYTES_TOGETHER // shared))
+        return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
         """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
@@ -149,7 +149,7 @@ class ReadyRequest(msgspec.Struct):
 class ReadyRequests:
     """Requests that stand in the file itself, passed on to the byte."""
 
-    together = 1
+    chunk_rows = 1
     waits = False
     empty = None
 

@@ -14,13 +14,13 @@ from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.estimate import Estimate
 from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Recipe
-from batchdrop.requests.dedupe import Twins, is_deduped
+from batchdrop.requests.dedupe import Duplicates, is_deduped
 from batchdrop.requests.request import Attacher
 from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
-from batchdrop.split.rows_to_send import AskedRows, asked_rows, note_columns, request_source
+from batchdrop.split.rows_to_send import RenderedRows, rendered_rows, note_columns, request_source
 
 SHOWN = 3
 REASONS_SHOWN = 5
@@ -30,8 +30,8 @@ REASONS_SHOWN = 5
 class Check:
     """What was found. `first` are the `params` of the first requests; `reasons` why the first rejects were refused.
 
-    `twins` are rows that share another row's answer. `sample` are requests from the whole file, evenly spread, if any
-    were wanted.
+    `duplicates` counts the rows that share another row's answer. `sample` holds requests from all over the file, if the
+    caller wants any.
     """
 
     output: str
@@ -40,12 +40,12 @@ class Check:
     estimate: Estimate = field(default_factory=Estimate)
     rows: int = 0
     rejected: int = 0
-    twins: int = 0
+    duplicates: int = 0
     first: list[bytes] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
 
-    def add(self, asked: AskedRows) -> None:
+    def add(self, asked: RenderedRows) -> None:
         """Take in rows."""
         reasons = [reason for reason in asked.reasons if reason is not None]
         self.rows += len(asked.rows)
@@ -59,26 +59,26 @@ class _Seen:
     """The requests so far, as shards of the largest size would see them."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._twins = Twins() if is_deduped(recipe) else None
+        self._duplicates = Duplicates() if is_deduped(recipe) else None
         self._requests = 0
 
-    def first_asked(self, asked: AskedRows) -> tuple[list[bytes], list[str]]:
+    def first_asked(self, asked: RenderedRows) -> tuple[list[bytes], list[str]]:
         """Return the requests among these rows that were not asked before, and their rows' own words; note them."""
         params, owns = [], []
         for request, own in zip(asked.params, asked.owns, strict=True):
-            if request is not None and not self._is_twin(request):
+            if request is not None and not self._is_duplicate(request):
                 params.append(request)
                 owns.append(own)
         return params, owns
 
-    def _is_twin(self, params: bytes) -> bool:
-        if self._twins is None:
+    def _is_duplicate(self, params: bytes) -> bool:
+        if self._duplicates is None:
             return False
-        if self._twins.same_as((params,), self._requests) != [None]:
+        if self._duplicates.same_as((params,), self._requests) != [None]:
             return True
         self._requests += 1
         if self._requests % MAX_BATCH_REQUESTS == 0:
-            self._twins.clear()
+            self._duplicates.clear()
         return False
 
 
@@ -108,11 +108,11 @@ def check_upload(
             columns=reader.columns or [],
             new_columns=list(shape_of(manifest).columns.names),
         )
-        with closing(asked_rows(manifest, blocks, requests)) as asked:
+        with closing(rendered_rows(manifest, blocks, requests)) as asked:
             for some in asked:
                 check.add(some)
                 params, owns = seen.first_asked(some)
-                check.twins += sum(own is not None for own in some.params) - len(params)
+                check.duplicates += sum(own is not None for own in some.params) - len(params)
                 count.add(params, owns)
                 if sample:
                     for one in params:

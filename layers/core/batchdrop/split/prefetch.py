@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Generic, TypeVar
 
-from batchdrop.limits import BYTES_LOOKED_AHEAD, ROWS_LOOKED_AHEAD
+from batchdrop.limits import BYTES_PREFETCHED, ROWS_PREFETCHED
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,7 +28,7 @@ class _Abandoned(Exception):  # ends a worker whose result nobody will take; nev
 class Room:
     """Bytes that rows under way have claimed."""
 
-    def __init__(self, most: int = BYTES_LOOKED_AHEAD) -> None:
+    def __init__(self, most: int = BYTES_PREFETCHED) -> None:
         self._most = most
         self._claimed: dict[int, int] = {}
         self._first = 0
@@ -76,10 +76,10 @@ class Room:
         return sum(self._claimed.values()) + size <= self._most
 
 
-class LookAhead(Generic[T, R]):
+class Prefetch(Generic[T, R]):
     """Calls `ask` with items, a few at a time; it may claim bytes of `room`."""
 
-    def __init__(self, ask: Callable[[T], R], room: Room, *, ahead: int = ROWS_LOOKED_AHEAD) -> None:
+    def __init__(self, ask: Callable[[T], R], room: Room, *, ahead: int = ROWS_PREFETCHED) -> None:
         self._ask = ask
         self._room = room
         self._ahead = ahead

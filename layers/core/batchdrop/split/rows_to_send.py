@@ -14,11 +14,11 @@ from batchdrop.job.job_files import formats_of, shape_of
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.requests.chunking import ROWS_TOGETHER, gathered
+from batchdrop.requests.chunking import CHUNK_ROWS, chunks
 from batchdrop.requests.columns_seen import ColumnsSeen
 from batchdrop.requests.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
 from batchdrop.requests.row import Row
-from batchdrop.split.prefetch import LookAhead, Room
+from batchdrop.split.prefetch import Prefetch, Room
 
 NAMELESS = {
     "jsonl",
@@ -29,7 +29,7 @@ NAMELESS = {
 FEW = 8  # rows that are asked each by itself at once, where one of them has to be
 
 
-class AskedRows(NamedTuple):
+class RenderedRows(NamedTuple):
     """Rows that follow each other, each with its request's `params`.
 
     They are None for a reject, and `reasons` say where it is and why; and for a row that asks the same as the shard's
@@ -48,21 +48,23 @@ class AskedRows(NamedTuple):
         asked = [(params, own) for params, own in zip(self.params, self.owns, strict=True) if params is not None]
         return [params for params, _ in asked], [own for _, own in asked]
 
-    def asking_once(self, same_as: Sequence[int | None]) -> AskedRows:
+    def deduplicated(self, same_as: Sequence[int | None]) -> RenderedRows:
         """Return the rows, without the requests of those that ask the same as an earlier one."""
         each = zip(self.params, same_as, strict=True)
-        return self._replace(params=[params if twin is None else None for params, twin in each], same_as=same_as)
+        return self._replace(
+            params=[params if duplicate is None else None for params, duplicate in each], same_as=same_as
+        )
 
-    def first(self, count: int) -> AskedRows:
+    def first(self, count: int) -> RenderedRows:
         """Return the first rows."""
-        return AskedRows._make(own[:count] for own in self)
+        return RenderedRows._make(own[:count] for own in self)
 
-    def after(self, count: int) -> AskedRows:
+    def after(self, count: int) -> RenderedRows:
         """Return the rows behind so many."""
-        return AskedRows._make(own[count:] for own in self)
+        return RenderedRows._make(own[count:] for own in self)
 
 
-class _AskedRow(NamedTuple):
+class _RenderedRow(NamedTuple):
     row: Row
     params: bytes | None
     own: str
@@ -99,14 +101,14 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
     return requests
 
 
-def asked_rows(
+def rendered_rows(
     manifest: Manifest,
     blocks: Iterator[list[Row]],
     source: RequestSource,
     room: Room | None = None,
     *,
-    most: int = ROWS_TOGETHER,
-) -> Generator[AskedRows, None, None]:
+    most: int = CHUNK_ROWS,
+) -> Generator[RenderedRows, None, None]:
     """Yield the rows with their requests, in order and some at a time; keep the columns that they name in the manifest.
 
     `most` is how many come at a time at most: a caller that has to stop in time can stop only between them. Rows that
@@ -114,68 +116,68 @@ def asked_rows(
     UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
     named = _noting_columns(manifest, blocks)
-    together = min(most, source.together)
-    if together == 1:
+    chunk_rows = min(most, source.chunk_rows)
+    if chunk_rows == 1:
         asked = _one_by_one(named, source, room or Room(), most)
     else:
-        asked = _some_by_some(named, source, together)
+        asked = _chunk_by_chunk(named, source, chunk_rows)
     with closing(asked):
         for some in asked:
             yield _refusing(manifest, some) if any(some.reasons) else some
 
 
-def _some_by_some(
-    blocks: Iterator[list[Row]], source: RequestSource, together: int
-) -> Generator[AskedRows, None, None]:
+def _chunk_by_chunk(
+    blocks: Iterator[list[Row]], source: RequestSource, chunk_rows: int
+) -> Generator[RenderedRows, None, None]:
     for block in blocks:
-        for start in range(0, len(block), together):
-            yield from _asked_together(block[start : start + together], source)
+        for start in range(0, len(block), chunk_rows):
+            yield from _rendered_chunk(block[start : start + chunk_rows], source)
 
 
-def _asked_together(rows: Sequence[Row], source: RequestSource) -> Generator[AskedRows, None, None]:
+def _rendered_chunk(rows: Sequence[Row], source: RequestSource) -> Generator[RenderedRows, None, None]:
     """Yield rows with their requests; where one of them cannot be asked with others, the halves without it are."""
     requests = source.requests(rows)
     if requests is not None:
         nothing = [None] * len(rows)
-        yield AskedRows(rows, *requests, nothing, nothing)
+        yield RenderedRows(rows, *requests, nothing, nothing)
     elif len(rows) > FEW:
         half = len(rows) // 2
-        yield from _asked_together(rows[:half], source)
-        yield from _asked_together(rows[half:], source)
+        yield from _rendered_chunk(rows[:half], source)
+        yield from _rendered_chunk(rows[half:], source)
     else:
-        yield from _together((_asked(source, row) for row in rows), len(rows))
+        yield from _joined((_asked(source, row) for row in rows), len(rows))
 
 
 def _one_by_one(
     blocks: Iterator[list[Row]], source: RequestSource, room: Room, most: int
-) -> Generator[AskedRows, None, None]:
+) -> Generator[RenderedRows, None, None]:
     rows = chain.from_iterable(blocks)
     ask = partial(_asked, source)
-    return _together(LookAhead(ask, room).answers(rows) if source.waits else (ask(row) for row in rows), most)
+    return _joined(Prefetch(ask, room).answers(rows) if source.waits else (ask(row) for row in rows), most)
 
 
-def _asked(source: RequestSource, row: Row) -> _AskedRow:
+def _asked(source: RequestSource, row: Row) -> _RenderedRow:
     """Return a row with its request, or with the bare reason why it has none."""
     if row.error is not None:
-        return _AskedRow(row, None, "", row.error)
+        return _RenderedRow(row, None, "", row.error)
     try:
-        return _AskedRow(row, *source.request(row), None)
+        return _RenderedRow(row, *source.request(row), None)
     except RowRejected as unaskable:
-        return _AskedRow(row, None, "", str(unaskable))
+        return _RenderedRow(row, None, "", str(unaskable))
 
 
-def _together(asked: Generator[_AskedRow, None, None], most: int) -> Generator[AskedRows, None, None]:
+def _joined(asked: Generator[_RenderedRow, None, None], most: int) -> Generator[RenderedRows, None, None]:
     """Gather rows that were asked each by itself."""
-    with closing(gathered(asked, _size, most=most)) as found:
+    with closing(chunks(asked, _size, most=most)) as found:
         for some in found:
-            yield AskedRows._make(zip(*some, strict=True))
+            yield RenderedRows._make(zip(*some, strict=True))
 
 
-def _size(asked: _AskedRow) -> int:
+def _size(asked: _RenderedRow) -> int:
     return len(asked.row.raw) + len(asked.params or b"")
 
 
-def _refusing(manifest: Manifest, asked: AskedRows) -> AskedRows:
+def _refusing(manifest: Manifest, asked: RenderedRows) -> RenderedRows:
     """Return the rows, their reasons with their places. Raises UploadRejected if the recipe says so."""
     reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(asked.rows, asked.reasons, strict=True)]
     if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":

@@ -17,7 +17,7 @@ from batchdrop.ports import ObjectStore, Writer
 from batchdrop.requests.request import request_lines
 from batchdrop.requests.row import StoredRow
 from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
-from batchdrop.split.rows_to_send import AskedRows
+from batchdrop.split.rows_to_send import RenderedRows
 
 
 class ShardWriter:
@@ -44,7 +44,7 @@ class ShardWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, asked: AskedRows) -> None:
+    def add(self, asked: RenderedRows) -> None:
         """Append rows, and the requests of those that have one."""
         first, self.rows = self.rows, self.rows + len(asked.rows)
         each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)

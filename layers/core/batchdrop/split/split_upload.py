@@ -30,8 +30,8 @@ from batchdrop.limits import LEDGER_KEPT
 from batchdrop.money.answer_weight import weigher
 from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectStore
-from batchdrop.requests.chunking import ROWS_TOGETHER
-from batchdrop.requests.dedupe import Twins, is_deduped
+from batchdrop.requests.chunking import CHUNK_ROWS
+from batchdrop.requests.dedupe import Duplicates, is_deduped
 from batchdrop.requests.request import ReadyRequest
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
@@ -40,7 +40,7 @@ from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
-from batchdrop.split.rows_to_send import AskedRows, asked_rows, note_columns, request_source
+from batchdrop.split.rows_to_send import RenderedRows, rendered_rows, note_columns, request_source
 from batchdrop.split.shard_writer import ShardWriter
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
@@ -158,13 +158,13 @@ class _Split:
         self._formats = formats
         self._reader = reader_of(manifest, formats)
         # At once. Where a row takes long, a shard of few must not wait for more rows than its own.
-        self._most_rows = min(ROWS_TOGETHER, limits.max_rows)
+        self._most_rows = min(CHUNK_ROWS, limits.max_rows)
         limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
         self._weigh = weigher(manifest.recipe)
         self._is_deduped = is_deduped(manifest.recipe)
-        self._twins = Twins()
+        self._duplicates = Duplicates()
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
@@ -187,14 +187,14 @@ class _Split:
             raise UploadRejected(message)
         self._manifest.cursor = None
 
-    def _asked(self, blocks: Iterator[list[Row]]) -> Generator[AskedRows, None, None]:
+    def _asked(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
         source = request_source(self._manifest, self._reader, attach)
         self._count = counting(self._manifest, source)
-        return asked_rows(self._manifest, blocks, source, room, most=self._most_rows)
+        return rendered_rows(self._manifest, blocks, source, room, most=self._most_rows)
 
-    def _write_shards(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> None:
+    def _write_shards(self, blocks: Iterator[RenderedRows], out_of_time: Callable[[], bool]) -> None:
         rest = next(blocks, None)
         while rest is not None:
             self._manifest.cursor = rest.rows[0].start
@@ -203,10 +203,10 @@ class _Split:
             rest = self._write_shard(chain((rest,), blocks), out_of_time)
             self._packer.open_next()
 
-    def _write_shard(self, blocks: Iterator[AskedRows], out_of_time: Callable[[], bool]) -> AskedRows | None:
+    def _write_shard(self, blocks: Iterator[RenderedRows], out_of_time: Callable[[], bool]) -> RenderedRows | None:
         """Write one shard of the first rows, as many as it holds; return those left of the last ones, if any are."""
         count, worst, looked_at, rest = self._count(), NOTHING, 0, None
-        self._twins.clear()
+        self._duplicates.clear()
         with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
             for asked in blocks:
                 taken, usd = self._pack(asked, writer.rows)
@@ -225,10 +225,10 @@ class _Split:
         keep_estimate(self._manifest, item, estimate)
         return rest
 
-    def _pack(self, asked: AskedRows, index: int) -> tuple[AskedRows, Decimal]:
+    def _pack(self, asked: RenderedRows, index: int) -> tuple[RenderedRows, Decimal]:
         """Take the first of these rows into the shard, from `index` on; return them, and what they cost at most."""
         if self._is_deduped:
-            asked = asked.asking_once(self._twins.same_as(asked.params, index))
+            asked = asked.deduplicated(self._duplicates.same_as(asked.params, index))
         sizes = [None if params is None else len(params) for params in asked.params]
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in asked.params]

@@ -20,7 +20,7 @@ from batchdrop.cli.check.local_files import LocalFiles, named_only
 from batchdrop.cli.check.recipes import load_prices, load_recipe
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.check.token_counting import token_counter
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
 from batchdrop.job.manifest import Manifest, UploadRecord
@@ -34,28 +34,28 @@ from batchdrop.split.job_estimate import refuse_too_expensive
 
 
 def check(
-    recipe: Path, file: Path | None, voice: Voice, *, files: Path | None = None, exact: Exact | None = None
+    recipe: Path, file: Path | None, output: CommandOutput, *, files: Path | None = None, exact: Exact | None = None
 ) -> bool:
     """Check a recipe, and a file if there is one; say what was found. True if all is good. Raises as they do."""
     if file is None:
-        check_recipe(recipe, voice)
+        check_recipe(recipe, output)
         return True
-    if not voice.json:
-        return check_file(recipe, file, voice.console, files=files, exact=exact)
-    checked = checked_file(recipe, file, voice.console, files=files, exact=exact)
-    voice.document({"good": checked.is_good, **checked.document()})
+    if not output.json:
+        return check_file(recipe, file, output.console, files=files, exact=exact)
+    checked = checked_file(recipe, file, output.console, files=files, exact=exact)
+    output.document({"good": checked.is_good, **checked.document()})
     return checked.is_good
 
 
-def check_recipe(path: Path, voice: Voice) -> None:
+def check_recipe(path: Path, output: CommandOutput) -> None:
     """Check a recipe alone, and say what it says. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
-    if voice.json:
-        voice.document({"good": True, "model": recipe.model, "new_columns": list(shape.columns.names)})
+    if output.json:
+        output.document({"good": True, "model": recipe.model, "new_columns": list(shape.columns.names)})
         return
-    console = voice.console
+    console = output.console
     console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
 
@@ -100,7 +100,7 @@ class Checked:
             "rows": self.check.rows,
             "requests": self.check.estimate.requests,
             "rejected": self.check.rejected,
-            "twins": self.check.twins,
+            "duplicates": self.check.duplicates,
             "reasons": self.check.reasons,
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
@@ -162,8 +162,8 @@ def _print_findings(checked: Checked, console: Console) -> None:
     check, recipe = checked.check, checked.manifest.recipe
     assert recipe is not None
     counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
-    if check.twins:
-        counts += f", {check.twins:,} share another row's answer"
+    if check.duplicates:
+        counts += f", {check.duplicates:,} share another row's answer"
     console.print(Text(counts, style="bold"))
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)

@@ -139,7 +139,7 @@ def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow,
     """Return status, answer and error, as the join makes them of the row's last word."""
     if stored.error is not None:
         return {"status": "rejected", "error": stored.error}
-    line = _last_word(manifest.upload.job_id, item, index, rounds)
+    line = _final_line(manifest.upload.job_id, item, index, rounds)
     if line is None:
         return {}
     shape = shape_of(manifest)
@@ -161,7 +161,7 @@ def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, An
     return {}
 
 
-def _last_word(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
+def _final_line(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
     """Return the result line that counts: the newest, but a paid one before an unpaid."""
     custom_id = str(CustomId(job_id, item.shard, index))
     with tempfile.TemporaryFile(prefix="row-") as spool:

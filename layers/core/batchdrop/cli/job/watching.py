@@ -7,7 +7,7 @@ import time
 import typer
 from rich.text import Text
 
-from batchdrop.cli.console import FAILED, INTERRUPTED, Voice
+from batchdrop.cli.console import FAILED, INTERRUPTED, CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_summary
 from batchdrop.cli.job.job_view import JobView, JobWatcher, Stage
@@ -18,16 +18,16 @@ from batchdrop.cli.run.outputs import show_end
 FAR_LOOK_SECONDS = 2.0  # on AWS, where a look is a few requests and little happens within a second
 
 
-def watch(deployment: Deployment, job: Job, voice: Voice) -> None:
+def watch(deployment: Deployment, job: Job, output: CommandOutput) -> None:
     """Follow a job and say how it ended. Raises typer.Exit unless it succeeded."""
-    view = followed(deployment, job, voice)
-    if not voice.json:
-        _say_end(deployment, job.job_id, view, read_summary(deployment.bucket, job.results), voice)
+    view = followed(deployment, job, output)
+    if not output.json:
+        _say_end(deployment, job.job_id, view, read_summary(deployment.bucket, job.results), output)
     if view.stage is not Stage.SUCCEEDED:
         raise typer.Exit(FAILED)
 
 
-def followed(deployment: Deployment, job: Job, voice: Voice, *, is_silent: bool = False) -> JobView:
+def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_silent: bool = False) -> JobView:
     """Follow a job to its end, and return its last view; with `--json`, each change is a line unless `is_silent`.
 
     Ctrl-C ends the following, not the job, and is said: raises typer.Exit.
@@ -44,17 +44,17 @@ def followed(deployment: Deployment, job: Job, voice: Voice, *, is_silent: bool 
     seconds = LOOK_SECONDS if deployment.is_embedded else FAR_LOOK_SECONDS
     pause: Pause = time.sleep
     try:
-        if voice.json and not is_silent:
-            return follow_in_lines(watcher.look, voice.line, pause=pause, seconds=seconds)
-        look = _asking_for_approval(watcher.look, deployment.command("approve", job.job_id), voice)
-        return follow(look, console=voice.console, pause=pause, seconds=seconds)
+        if output.json and not is_silent:
+            return follow_in_lines(watcher.look, output.line, pause=pause, seconds=seconds)
+        look = _asking_for_approval(watcher.look, deployment.command("approve", job.job_id), output)
+        return follow(look, console=output.console, pause=pause, seconds=seconds)
     except KeyboardInterrupt:
         again, stop = deployment.command("watch", job.job_id), deployment.command("cancel", job.job_id)
         typer.echo(f"job {job.job_id} goes on. Follow it again: {again}; stop it: {stop}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _asking_for_approval(look: Look, approve: str, voice: Voice) -> Look:
+def _asking_for_approval(look: Look, approve: str, output: CommandOutput) -> Look:
     """Return a look that says, once, how a job goes on that waits for somebody to approve its sample."""
     is_said = False
 
@@ -63,14 +63,16 @@ def _asking_for_approval(look: Look, approve: str, voice: Voice) -> Look:
         view = look()
         if view.stage is Stage.UNAPPROVED and not is_said:
             is_said = True
-            voice.console.print(Text(f"the sample is answered; to ask the rest: {approve}"), soft_wrap=True)
+            output.console.print(Text(f"the sample is answered; to ask the rest: {approve}"), soft_wrap=True)
         return view
 
     return looked
 
 
-def _say_end(deployment: Deployment, job_id: str, view: JobView, summary: Summary | None, voice: Voice) -> None:
-    console = voice.console
+def _say_end(
+    deployment: Deployment, job_id: str, view: JobView, summary: Summary | None, output: CommandOutput
+) -> None:
+    console = output.console
     if summary is not None:
         show_end(summary, console)
     elif view.error:

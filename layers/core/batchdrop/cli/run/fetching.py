@@ -11,7 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from batchdrop.cli.bucket import JobBucket
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import read_summary
 from batchdrop.cli.job.figures import size
@@ -29,20 +29,20 @@ class Fetched:
     was_there: bool
 
 
-def fetch(deployment: Deployment, job: Job, out: Path, voice: Voice) -> Path:
+def fetch(deployment: Deployment, job: Job, out: Path, output: CommandOutput) -> Path:
     """Download a job's outputs to `out/<job_id>/`, say where they are, and return that folder.
 
     Raises NoSuchJobError while there is nothing to fetch.
     """
     folder = out / job.job_id
-    with transferring(voice) as transfer:
+    with transferring(output) as transfer:
         files = fetch_files(deployment.bucket, deployment.s3, deployment.bucket_name, job.results, folder, transfer)
     if not files:
         raise NoSuchJobError(_nothing_yet(deployment, job))
-    if voice.json:
-        voice.document(_as_object(job, folder, files))
+    if output.json:
+        output.document(_as_object(job, folder, files))
         return folder
-    _say(deployment, job, folder, files, voice)
+    _say(deployment, job, folder, files, output)
     return folder
 
 
@@ -98,8 +98,8 @@ def _as_object(job: Job, folder: Path, files: list[Fetched]) -> dict[str, object
     }
 
 
-def _say(deployment: Deployment, job: Job, folder: Path, files: list[Fetched], voice: Voice) -> None:
-    console = voice.console
+def _say(deployment: Deployment, job: Job, folder: Path, files: list[Fetched], output: CommandOutput) -> None:
+    console = output.console
     if job.status is JobStatus.RUNNING:
         note = f"job {job.job_id} runs again; these are the outputs of its last end"
         console.print(Text(note, style="yellow"), soft_wrap=True)

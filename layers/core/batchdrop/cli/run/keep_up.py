@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.run.one_shot import local_parameters
 from batchdrop.cli.run.running_stacks import noted
 from batchdrop.cli.run.service import Service
@@ -14,9 +14,9 @@ from batchdrop.local.stack import EmbeddedStack, StackOptions
 LOOK_SECONDS = 1.0
 
 
-def keep_up(service: Service, voice: Voice, *, port: int | None, wait_scale: float) -> None:
+def keep_up(service: Service, output: CommandOutput, *, port: int | None, wait_scale: float) -> None:
     """Run the stack until Ctrl-C, and say first where it is. Raises StackError if it ends by itself."""
-    console = voice.console
+    console = output.console
     options = StackOptions(
         wait_scale=wait_scale,
         anthropic_base_url=service.base_url,
@@ -26,8 +26,8 @@ def keep_up(service: Service, voice: Voice, *, port: int | None, wait_scale: flo
     )
     console.print(service.description, highlight=False, soft_wrap=True)
     with EmbeddedStack(options) as stack, noted(stack.endpoint_url):
-        if voice.json:
-            voice.line(_where(stack))
+        if output.json:
+            output.line(_where(stack))
             sys.stdout.flush()
         console.print(_how_to_drop(stack), highlight=False, soft_wrap=True, markup=False)
         try:

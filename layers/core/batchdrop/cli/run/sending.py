@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from batchdrop.cli.bucket import read_if_there
-from batchdrop.cli.console import FAILED, CommandError, Voice
+from batchdrop.cli.console import FAILED, CommandError, CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.job_view import Stage
 from batchdrop.cli.job.jobs import Execution, Job, executions, find_job
@@ -48,28 +48,28 @@ class Dropping:
 
 
 def drop(
-    deployment: Deployment, dropping: Dropping, voice: Voice, *, pause: Callable[[float], None] = time.sleep
+    deployment: Deployment, dropping: Dropping, output: CommandOutput, *, pause: Callable[[float], None] = time.sleep
 ) -> None:
     """Upload a file and say which job it started. Raises typer.Exit if the job, waited for, does not succeed."""
     one = _checked(deployment, dropping)
     known = {execution.arn for execution in _newest(deployment)}
     replaced = _replaced(deployment, one)
-    with transferring(voice) as transfer:
+    with transferring(output) as transfer:
         one.upload(deployment.s3, deployment.bucket_name, transfer)
     where = f"s3://{deployment.bucket_name}/{one.key}"
-    _say(voice, f"dropped {one.file.name} at {where}")
+    _say(output, f"dropped {one.file.name} at {where}")
     for key in replaced:
-        _say(voice, f"note: {key} was another one before; jobs of files dropped from now on ask as this one says")
+        _say(output, f"note: {key} was another one before; jobs of files dropped from now on ask as this one says")
     job = await_job(deployment, one.key, known, pause=pause)
-    if voice.json and not dropping.waits:
-        voice.document({"job_id": job.job_id, "bucket": deployment.bucket_name, "key": one.key})
-    _say(voice, f"job {job.job_id}")
+    if output.json and not dropping.waits:
+        output.document({"job_id": job.job_id, "bucket": deployment.bucket_name, "key": one.key})
+    _say(output, f"job {job.job_id}")
     if not dropping.waits:
         for what, word in (("follow it", "watch"), ("its outputs", "fetch"), ("stop it", "cancel")):
-            _say(voice, f"  {what:<12} {deployment.command(word, job.job_id)}")
+            _say(output, f"  {what:<12} {deployment.command(word, job.job_id)}")
         return
-    view = followed(deployment, job, voice, is_silent=True)
-    fetch(deployment, find_job(deployment, job.job_id), dropping.out, voice)
+    view = followed(deployment, job, output, is_silent=True)
+    fetch(deployment, find_job(deployment, job.job_id), dropping.out, output)
     if view.stage is not Stage.SUCCEEDED:
         raise typer.Exit(FAILED)
 
@@ -153,5 +153,5 @@ def _replaced(deployment: Deployment, one: Drop) -> list[str]:
     return changed
 
 
-def _say(voice: Voice, words: str) -> None:
-    voice.console.print(Text(words), soft_wrap=True)
+def _say(output: CommandOutput, words: str) -> None:
+    output.console.print(Text(words), soft_wrap=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from batchdrop.cli.console import Voice
+from batchdrop.cli.console import CommandOutput
 
 
 class Transfer:
@@ -34,9 +34,9 @@ class Transfer:
 
 
 @contextmanager
-def transferring(voice: Voice) -> Iterator[Transfer]:
+def transferring(output: CommandOutput) -> Iterator[Transfer]:
     """Show a bar as long as the context lasts; none in a pipe."""
-    console = voice.console
+    console = output.console
     if not console.is_terminal or console.quiet:
         yield Transfer()
         return

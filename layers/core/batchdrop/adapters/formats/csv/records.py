@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from batchdrop.adapters.formats.text.encodings import BOM, Encoding
 from batchdrop.adapters.formats.text.lines import Lines, Undecodable
 from batchdrop.errors import UploadRejected
-from batchdrop.requests.chunking import gathered
+from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor
 
 _EMPTY_LINE = "\n"
@@ -189,5 +189,5 @@ def _without_mark(lines: Lines) -> list[str]:
 
 
 def _together(records: Generator[Record, None, None]) -> Iterator[Records]:
-    for some in gathered(records, lambda record: len(record.text)):
+    for some in chunks(records, lambda record: len(record.text)):
         yield Records._make(map(list, zip(*some, strict=True)))

@@ -13,7 +13,7 @@ from batchdrop.adapters.formats.text.beginning import InTextFile, TextFile
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
-from batchdrop.requests.chunking import gathered
+from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, raw_size
 
 
@@ -38,7 +38,7 @@ class JsonInput(InTextFile):
         """Read one row an element. Raises UploadRejected where the file is not one array, or not in its encoding."""
         blocks = self._utf8_blocks(source, start)
         found = elements(_without_mark(blocks, start), start, filename=self._filename)
-        return gathered(self._rows(found, blocks), raw_size)
+        return chunks(self._rows(found, blocks), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's fields; None if it is no object."""

@@ -17,7 +17,7 @@ from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
 from batchdrop.errors import UploadRejected
 from batchdrop.job.ports import Sidecar
 from batchdrop.ports import Source, Writer
-from batchdrop.requests.chunking import gathered
+from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, raw_size
 
 
@@ -61,7 +61,7 @@ class ParquetInput:
             stream.close()
             raise
         expansion = Expansion(self._filename, source.size)
-        return gathered(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
+        return chunks(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None for text that is no JSON object."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding
 from batchdrop.errors import UploadRejected
 from batchdrop.limits import MAX_LINE_BYTES
-from batchdrop.requests.chunking import BYTES_TOGETHER
+from batchdrop.requests.chunking import CHUNK_BYTES
 
 _ESCAPE = b"\x1b"
 _ISO2022 = (b"\x1b$B", b"\x1b$@")  # Japanese mail's escapes: ASCII to every decoder, and never meant as it
@@ -103,7 +103,7 @@ def _decoded_lines(part: bytes, offset: int, end: int, encoding: Encoding) -> It
     """Decode the lines of a part up to `end`, some at a time."""
     start = 0
     while start < end:
-        stop = min(end, _newline_from(part, start + BYTES_TOGETHER - len(encoding.newline), encoding))
+        stop = min(end, _newline_from(part, start + CHUNK_BYTES - len(encoding.newline), encoding))
         yield from _decoded(_Piece(part, offset, start, stop), encoding)
         start = stop
 

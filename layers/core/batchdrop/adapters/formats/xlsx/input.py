@@ -17,7 +17,7 @@ from batchdrop.adapters.formats.xlsx.sheet import SheetRow, column_letters, shee
 from batchdrop.adapters.formats.xlsx.strings import SharedStrings
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
-from batchdrop.requests.chunking import gathered
+from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, raw_size
 
 
@@ -72,7 +72,7 @@ class XlsxInput:
             sheet, found = self._open_sheet(package, stack)
             if self._header is None:
                 self._header = self._find_header(sheet, found)
-            return gathered(self._rows(found, start, self._header, stack.pop_all()), raw_size)
+            return chunks(self._rows(found, start, self._header, stack.pop_all()), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells as prompts see them; None for text that is no JSON array."""

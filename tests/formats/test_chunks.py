@@ -17,7 +17,7 @@ from batchdrop.adapters.formats.json.row_lines import RowLines
 from batchdrop.adapters.formats.text.encodings import encoding_named
 from batchdrop.adapters.formats.text.lines import Lines, split_lines
 from batchdrop.errors import UploadRejected
-from batchdrop.requests.chunking import BYTES_TOGETHER, ROWS_TOGETHER, gathered
+from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS, chunks
 from batchdrop.requests.row import Cursor
 from tests.formats.reading import Bytes, cut_everywhere, reader_of
 
@@ -91,7 +91,7 @@ def test_few_rows_are_in_memory_whatever_their_size(extension: str, size: int) -
         body = json.dumps([{"a": cell}] * many)
     blocks = list(reader_of(f"f.{extension}").row_blocks(Bytes(body.encode()), Cursor()))
     assert sum(map(len, blocks)) == many
-    assert max(sum(len(row.raw) for row in block[:-1]) for block in blocks) <= BYTES_TOGETHER
+    assert max(sum(len(row.raw) for row in block[:-1]) for block in blocks) <= CHUNK_BYTES
 
 
 def _three_and_an_error(closed: list[bool]) -> Generator[int, None, None]:
@@ -105,8 +105,8 @@ def _three_and_an_error(closed: list[bool]) -> Generator[int, None, None]:
 
 def test_what_goes_wrong_comes_after_what_was_before_it() -> None:
     """Whether a list is full or not."""
-    for size, lists in ((1, [[1, 2, 3]]), (BYTES_TOGETHER, [[1], [2], [3]])):
-        found = gathered(_three_and_an_error([]), partial(max, size))
+    for size, lists in ((1, [[1, 2, 3]]), (CHUNK_BYTES, [[1], [2], [3]])):
+        found = chunks(_three_and_an_error([]), partial(max, size))
         assert [next(found) for _ in lists] == lists
         with pytest.raises(ValueError, match="the fourth"):
             next(found)
@@ -115,7 +115,7 @@ def test_what_goes_wrong_comes_after_what_was_before_it() -> None:
 def test_who_stops_taking_ends_the_reading() -> None:
     """A file is closed with the rows that are read from it."""
     closed: list[bool] = []
-    found = gathered(_three_and_an_error(closed), lambda _item: BYTES_TOGETHER)
+    found = chunks(_three_and_an_error(closed), lambda _item: CHUNK_BYTES)
     assert (next(found), closed) == ([1], [])
     found.close()
     assert closed == [True]
@@ -123,5 +123,5 @@ def test_who_stops_taking_ends_the_reading() -> None:
 
 def test_no_list_is_longer_than_some_rows() -> None:
     """Rows may have no text at all."""
-    found = gathered((row for row in range(3 * ROWS_TOGETHER + 1)), lambda _row: 0)
-    assert list(map(len, found)) == [ROWS_TOGETHER] * 3 + [1]
+    found = chunks((row for row in range(3 * CHUNK_ROWS + 1)), lambda _row: 0)
+    assert list(map(len, found)) == [CHUNK_ROWS] * 3 + [1]
