@@ -134,7 +134,7 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
         ("inbox/r/f.csv", b"x\n1\n", "promt: x\nmodel: m\n", "unknown key 'promt'; did you mean 'prompt'?"),
         ("inbox/r/f.csv", b"x\n1\n", "a: [", "recipes/r.yaml: it is not YAML"),
         ("inbox/r/f.csv", b"x\n1\n", "model: 2026-13-45\nprompt: p\n", "recipes/r.yaml: it is not YAML"),
-        ("inbox/r/f.csv", b"x\n1\n", "", "a recipe is a mapping of keys (model, prompt, …), this is empty"),
+        ("inbox/r/f.csv", b"x\n1\n", "", "a recipe must be a mapping of keys (model, prompt, …), this is empty"),
         ("inbox/r/f.csv", b"x\n1\n", "model: m\nprompt: '{{ a | nope }}'\n", "key 'prompt', line 1"),
         ("inbox/r/f.csv", b"y\n1\n", RECIPE, "asks for column 'x', which f.csv does not have (columns: y)"),
     ],

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchdrop.local.parent_watchdog import WATCHDOG_ENV, REMOVES_ENV
+from batchdrop.local.parent_watchdog import REMOVES_ENV, WATCHDOG_ENV
 
 REGION = "us-east-1"
 # ministack gives functions its account id as access key; clients use the same, so all see one account.

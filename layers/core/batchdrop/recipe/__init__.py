@@ -1,1 +1,1 @@
-"""What the user wrote: the recipe."""
+"""The recipe: what the user wrote."""

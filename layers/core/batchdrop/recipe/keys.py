@@ -1,4 +1,4 @@
-"""A recipe's keys: their types, defaults and meaning. `docs/recipe.schema.json` is made from them."""
+"""The keys of a recipe: types, defaults and descriptions. `docs/recipe.schema.json` is generated from them."""
 
 from __future__ import annotations
 
@@ -9,87 +9,80 @@ import msgspec
 from msgspec import Meta
 
 DEFAULT_ROUNDS = 3
-MAX_ROUNDS = 10  # ours: what failed ten times for passing reasons needs a person
-MAX_SAMPLE = 10_000  # ours: nobody reads more answers before going on; it is one shard
-MAX_INVALID = 5  # ours: each time is paid; what broke five times breaks the sixth
+MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
+MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
+MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
 
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
 Compression = Literal["none", "gz", "zst", "bz2"]
 
 
 class _Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mapping of a recipe."""
+    """Base of the recipe's mappings: unknown keys are errors."""
 
 
 class Input(_Keys, frozen=True, kw_only=True):
-    """How the upload is read, where its name and its first bytes do not say it."""
+    """How to read the upload. Only needed where the file's name and first bytes do not tell."""
 
     format: Annotated[
-        FormatName | None, Meta(description="The file's format, where its name does not end in it.", examples=["csv"])
+        FormatName | None, Meta(description="The file's format, if its name does not end in it.", examples=["csv"])
     ] = None
     encoding: Annotated[
         str | None,
-        Meta(
-            description="The text's encoding, where it is not UTF-8 and not found out.", examples=["cp1252", "utf-16"]
-        ),
+        Meta(description="The text's encoding, if it is not UTF-8 and detection fails.", examples=["cp1252", "utf-16"]),
     ] = None
     delimiter: Annotated[
         str | None,
-        Meta(
-            description="What stands between two cells of a CSV line: one character, or 'tab'.", examples=[";", "tab"]
-        ),
+        Meta(description="The character between two cells of a CSV line; 'tab' for a tab.", examples=[";", "tab"]),
     ] = None
     sheet: Annotated[
-        str | None, Meta(description="The sheet of an xlsx file; its first one by default.", examples=["Reviews"])
+        str | None, Meta(description="The sheet of an xlsx file; by default the first one.", examples=["Reviews"])
     ] = None
 
 
 class Output(_Keys, frozen=True, kw_only=True):
-    """How the output is written; what is not set is as in the input."""
+    """How to write the output. Keys that are not set follow the input."""
 
     format: Annotated[FormatName | None, Meta(description="The output's format.", examples=["parquet"])] = None
-    compression: Annotated[Compression | None, Meta(description="How the output is packed.", examples=["gz"])] = None
+    compression: Annotated[Compression | None, Meta(description="The output's compression.", examples=["gz"])] = None
     encoding: Annotated[
         str | None,
-        Meta(description="The output's encoding; utf-8-sig lets Excel see UTF-8 in a CSV.", examples=["utf-8-sig"]),
+        Meta(
+            description="The output's encoding; Excel needs utf-8-sig to recognize UTF-8 in a CSV.",
+            examples=["utf-8-sig"],
+        ),
     ] = None
     column: Annotated[
         str | None,
-        Meta(description="What the column of a text answer is called; 'answer' by default.", examples=["label"]),
+        Meta(description="The column for a text answer; 'answer' by default.", examples=["label"]),
     ] = None
-    prefix: Annotated[
-        str, Meta(description="What stands before the name of every new column.", examples=["claude_"])
-    ] = ""
+    prefix: Annotated[str, Meta(description="A prefix for the name of every new column.", examples=["claude_"])] = ""
     escape_formulas: Annotated[
         bool,
-        Meta(description="Whether answers that a spreadsheet would run as a formula are made harmless."),
+        Meta(description="Whether to escape answers that a spreadsheet would run as a formula."),
     ] = True
 
 
 class System(_Keys, frozen=True, kw_only=True):
-    """The system prompt; `cache` puts it, and what else all rows share, into the API's prompt cache for an hour."""
+    """The system prompt; `cache` also keeps the parts that all rows share in the API's prompt cache for an hour."""
 
-    text: Annotated[str, Meta(description="The system prompt: the same for all rows, no template.")]
+    text: Annotated[str, Meta(description="The system prompt: plain text, the same for all rows.")]
     cache: Annotated[
-        bool, Meta(description="Whether what all rows share goes into the API's prompt cache for an hour.")
+        bool, Meta(description="Whether the API's prompt cache keeps the parts that all rows share for an hour.")
     ] = False
 
 
 class Turn(_Keys, frozen=True, kw_only=True):
     """One message of a conversation; `content` is a template."""
 
-    role: Annotated[
-        Literal["user", "assistant"], Meta(description="Who says it; they alternate, 'user' first and last.")
-    ]
-    content: Annotated[str, Meta(description="What is said: a template.", examples=["Review: {{ review }}"])]
+    role: Annotated[Literal["user", "assistant"], Meta(description="Roles alternate; the first and last are 'user'.")]
+    content: Annotated[str, Meta(description="The message: a template.", examples=["Review: {{ review }}"])]
 
 
 class Example(_Keys, frozen=True, kw_only=True):
-    """A row with the answer it should get; shown to the model before each row."""
+    """A row and the answer it should get. The model sees it before each row."""
 
-    row: Annotated[
-        dict[str, Any], Meta(description="The cells that the prompt asks for.", examples=[{"review": "Fine."}])
-    ]
+    row: Annotated[dict[str, Any], Meta(description="The cells that the prompt uses.", examples=[{"review": "Fine."}])]
     answer: Annotated[
         Any,
         Meta(description="The answer: text, or a mapping of the answer's fields.", examples=[{"label": "positive"}]),
@@ -97,38 +90,38 @@ class Example(_Keys, frozen=True, kw_only=True):
 
 
 class Attach(_Keys, frozen=True, kw_only=True):
-    """A column whose cells name a file that goes into the request."""
+    """A column whose cells name a file to send with the request."""
 
     column: Annotated[
-        str, Meta(description="The column: files under files/ in the bucket, or https:// addresses.", examples=["path"])
+        str, Meta(description="The column: keys under files/ in the bucket, or https:// URLs.", examples=["path"])
     ]
-    kind: Annotated[Literal["document", "image"], Meta(description="What the files are: PDF or text, or pictures.")] = (
-        msgspec.field(name="as")
-    )
+    kind: Annotated[
+        Literal["document", "image"], Meta(description="The files are documents (PDF or text), or images.")
+    ] = msgspec.field(name="as")
 
 
 class Retry(_Keys, frozen=True, kw_only=True):
-    """Which paid answers are asked again."""
+    """Which paid answers to request again."""
 
     max_tokens: Annotated[
-        Literal["x2"] | None, Meta(description="'x2' asks an answer that was cut once more, with twice the limit.")
+        Literal["x2"] | None, Meta(description="'x2': a cut answer is requested once more, with twice the limit.")
     ] = None
     invalid: Annotated[
         int,
-        Meta(ge=0, le=MAX_INVALID, description="How often an answer that breaks 'answer' is asked again at most."),
+        Meta(ge=0, le=MAX_INVALID, description="How often to request an answer again, at most, if it breaks 'answer'."),
     ] = 0
 
 
 class Sample(_Keys, frozen=True, kw_only=True):
-    """The rows that are asked first: their answers are shown, and the rest waits for `batchdrop approve`."""
+    """The rows to answer first. The other rows wait for `batchdrop approve`."""
 
     rows: Annotated[
-        int, Meta(ge=1, le=MAX_SAMPLE, description="How many rows are asked first: the file's first.", examples=[50])
+        int, Meta(ge=1, le=MAX_SAMPLE, description="How many of the file's first rows to answer first.", examples=[50])
     ]
     continue_under_usd: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(
-            description="Up to which projected cost of the whole file, in dollars, the job goes on by itself.",
+            description="Continue without approval if the whole file is projected to cost at most this many dollars.",
             examples=[5],
         ),
     ] = None
@@ -139,23 +132,23 @@ class Sample(_Keys, frozen=True, kw_only=True):
 
 
 class Recipe(_Keys, frozen=True, kw_only=True):
-    """How to ask about each row of a file.
+    """The question to send for each row of a file.
 
-    Either `prompt` or `messages` says what to ask; with `input: files` each dropped file is a row of its own.
-    `answer` is None for a text answer in one column. `max_rounds`: how often a row is asked at most while it fails for
-    passing reasons; failures are not billed.
+    It has either `prompt` or `messages`. With `input: files`, each dropped file is one row. `answer` is None for a text
+    answer in one column. `max_rounds` limits how often a row is sent while it fails with transient errors; failures are
+    not billed.
     """
 
     model: Annotated[str, Meta(description="The model's id.", examples=["claude-haiku-5-5"])]
     prompt: Annotated[
         str | None,
         Meta(
-            description="What to ask about each row: a template with the row's columns.",
+            description="The question for each row: a template with the row's columns.",
             examples=["Classify this review: {{ review }}"],
         ),
     ] = None
     messages: Annotated[
-        list[Turn] | None, Meta(description="A conversation instead of 'prompt'; each content is a template.")
+        list[Turn] | None, Meta(description="A conversation, instead of 'prompt'; each content is a template.")
     ] = None
     max_tokens: Annotated[int, Meta(ge=1, description="The most tokens an answer may have.", examples=[256])] = 1024
     system: Annotated[
@@ -163,30 +156,30 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Meta(description="The system prompt: text, or {text, cache}.", examples=["You label product reviews."]),
     ] = None
     examples: Annotated[
-        list[Example], Meta(description="Rows with the answers they should get, shown to the model before each row.")
+        list[Example], Meta(description="Rows and the answers they should get; the model sees them before each row.")
     ] = []
     answer: Annotated[
         dict[str, Any] | None,
         Meta(
-            description="The answer's fields, a column each; or {schema: file.json}. Without it: one text.",
+            description="The answer's fields, one column each; or {schema: file.json}. Default: one text.",
             examples=[{"label": {"enum": ["positive", "negative"]}, "confidence": "number"}, {"schema": "review.json"}],
         ),
     ] = None
     attach: Annotated[
-        Attach | list[Attach], Meta(description="Columns whose cells name files that go into the request.")
+        Attach | list[Attach], Meta(description="Columns whose cells name files to send with the request.")
     ] = []
     params: Annotated[
         dict[str, Any],
         Meta(
-            description="Any other parameter of the Messages API, passed on as it is.",
+            description="Any other parameter of the Messages API, passed through unchanged.",
             examples=[{"output_config": {"effort": "low"}}],
         ),
     ] = msgspec.field(default_factory=dict)
     input: Annotated[
         Input | Literal["files"],
-        Meta(description="How the upload is read; 'files': each dropped file is a row of its own."),
+        Meta(description="How to read the upload; 'files': each dropped file is one row."),
     ] = Input()
-    output: Annotated[Output, Meta(description="How the output is written.")] = Output()
+    output: Annotated[Output, Meta(description="How to write the output.")] = Output()
     lane: Annotated[
         Literal["auto", "batch", "live"],
         Meta(
@@ -196,39 +189,39 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     ] = "auto"
     live_rows: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="With 'lane: auto', up to how many requests go through the live lane; 200 by default."),
+        Meta(description="With 'lane: auto': the most requests that still use the live lane; 200 by default."),
     ] = None
     finish_within: Annotated[
         str | None,
         Meta(
-            description="How long after the upload what is still open goes through the live lane: 90s, 30m, 6h, 1d.",
+            description="After this time since the upload, open rows move to the live lane: 90s, 30m, 6h, 1d.",
             examples=["6h"],
         ),
     ] = None
     on_leftovers: Annotated[
         Literal["batch", "live"],
-        Meta(description="'live': what a round left over, if it is few, is asked in the live lane next."),
+        Meta(description="'live': if a round leaves few rows unanswered, they are sent through the live lane."),
     ] = "batch"
     max_cost_usd: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(
-            description="What all answers of the job may cost together, in dollars; the job stops before it is passed.",
+            description="The most that all answers of the job may cost, in dollars; the job stops before that.",
             examples=[5],
         ),
     ] = None
     on_bad_row: Annotated[
         Literal["skip", "stop"],
-        Meta(description="Whether a row that cannot be asked is skipped, or stops the job before anything is sent."),
+        Meta(description="A row that cannot be sent is skipped, or it stops the job before anything is sent."),
     ] = "skip"
     max_rounds: Annotated[
         int,
-        Meta(ge=1, le=MAX_ROUNDS, description="How often a row is asked at most while it fails for passing reasons."),
+        Meta(ge=1, le=MAX_ROUNDS, description="How often to send a row at most while it fails with transient errors."),
     ] = DEFAULT_ROUNDS
-    retry: Annotated[Retry, Meta(description="Which paid answers are asked again.")] = Retry()
+    retry: Annotated[Retry, Meta(description="Which paid answers to request again.")] = Retry()
     dedupe: Annotated[
         bool | None,
         Meta(
-            description="Whether rows with the same request are asked once; by default, where 'answer' names fields.",
+            description="Whether identical requests are sent once; by default, only if 'answer' names fields.",
             examples=[False],
         ),
     ] = None
@@ -236,7 +229,7 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     sample: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_SAMPLE)] | Sample | None,
         Meta(
-            description="How many rows are asked first; the rest waits for 'batchdrop approve', or for a low cost.",
+            description="How many rows to answer first; the rest waits for 'batchdrop approve', or for a low cost.",
             examples=[50, {"rows": 50, "continue_under_usd": 5}],
         ),
     ] = None
@@ -248,12 +241,12 @@ class Recipe(_Keys, frozen=True, kw_only=True):
 
     @property
     def cap(self) -> Decimal | None:
-        """Return `max_cost_usd` in exact dollars."""
+        """Return `max_cost_usd` as an exact decimal."""
         return None if self.max_cost_usd is None else Decimal(str(self.max_cost_usd))
 
     @property
     def caches(self) -> bool:
-        """Tell whether what rows share is written to the API's prompt cache."""
+        """Return whether the API's prompt cache keeps the parts that all rows share."""
         return isinstance(self.system, System) and self.system.cache
 
     @property
@@ -263,5 +256,5 @@ class Recipe(_Keys, frozen=True, kw_only=True):
 
     @property
     def turns(self) -> list[Turn]:
-        """Return the messages' templates, whichever key gave them."""
+        """Return the messages' templates, from `messages` or from `prompt`."""
         return [Turn(role="user", content=self.prompt or "")] if self.messages is None else self.messages

@@ -1,4 +1,4 @@
-"""How to ask about each row: the recipe, read from YAML and checked key by key."""
+"""Parse a recipe: YAML fields in, a checked `Recipe` out."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
 
 
 def parse_recipe(fields: object, *, name: str) -> Recipe:
-    """Check a recipe that YAML has read. `name` is what messages call it (`recipes/sentiment.yaml`).
+    """Check a recipe's YAML fields. Messages call the recipe `name` (`recipes/sentiment.yaml`).
 
-    Raises RecipeRejected naming the key, what is wrong, and what to write instead. What `answer` says is checked by
-    `answer_shape`, templates and examples by `RecipeRequests`.
+    Raises RecipeRejected with the key, the fault and the fix. `answer_shape` checks `answer` later, and
+    `RecipeRequests` checks templates and examples.
     """
     if not isinstance(fields, dict):
-        message = f"{name}: a recipe is a mapping of keys (model, prompt, …), this is {kind(fields)}"
+        message = f"{name}: a recipe must be a mapping of keys (model, prompt, …), but this is {kind(fields)}"
         raise RecipeRejected(message)
     _refuse_unknown_keys(fields, name)
     try:
-        plain = msgspec.to_builtins(fields)  # YAML's dates become text, as they will be in the manifest
+        plain = msgspec.to_builtins(fields)  # YAML's dates become text, as in the manifest
         recipe = msgspec.convert(plain, Recipe)
         msgspec.json.encode(recipe)
     except msgspec.ValidationError as error:
         message = f"{name}: {readable(error, plain)}"
         raise RecipeRejected(message) from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        message = f"{name}: it holds a value that JSON cannot carry, so the API could not be told: {error}"
+        message = f"{name}: it holds a value that JSON cannot represent, so it cannot be sent to the API: {error}"
         raise RecipeRejected(message) from error
     check_rules(recipe, name)
     return recipe

@@ -1,4 +1,4 @@
-"""What a recipe's keys must be beside their types, alone and together."""
+"""Rules for a recipe's values, beyond their types."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FORBIDDEN_PARAMS = {
     "temperature": "API version 2026-10-21 refuses sampling parameters",
     "top_p": "API version 2026-10-21 refuses sampling parameters",
     "top_k": "API version 2026-10-21 refuses sampling parameters",
-    "model": "it is a key of the recipe itself",
-    "max_tokens": "it is a key of the recipe itself",
-    "system": "it is a key of the recipe itself",
+    "model": "set it as a key of the recipe itself",
+    "max_tokens": "set it as a key of the recipe itself",
+    "system": "set it as a key of the recipe itself",
     "messages": "the recipe's prompt becomes the message",
 }
 USUAL_ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1", "shift_jis", "gb18030", "euc-kr", "big5")
-DELIMITERS = {"tab": "\t", "\\t": "\t"}  # other words for characters that are hard to write in YAML
+DELIMITERS = {"tab": "\t", "\\t": "\t"}  # names for characters that are hard to write in YAML
 
 _NO_TEXT = {"utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"}
 
@@ -32,7 +32,7 @@ _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 def check_rules(recipe: Recipe, name: str) -> None:
     """Raise RecipeRejected for the first rule that the recipe breaks."""
-    for rule in (_basics, _asking, _system, _messages, _params, _input, _output, _attach):
+    for rule in (_basics, _question, _system, _messages, _params, _input, _output, _attach):
         broken = next(rule(recipe), None)
         if broken is not None:
             key, reason = broken
@@ -48,16 +48,16 @@ def _basics(recipe: Recipe) -> Iterator[_Fault]:
         except ValueError as error:
             yield "finish_within", str(error)
     if recipe.max_cost_usd is not None and not math.isfinite(recipe.max_cost_usd):
-        yield "max_cost_usd", "it is no amount of dollars; write one, such as 5, or remove the key"
+        yield "max_cost_usd", "it must be a number of dollars, such as 5; change it or remove the key"
 
 
-def _asking(recipe: Recipe) -> Iterator[_Fault]:
+def _question(recipe: Recipe) -> Iterator[_Fault]:
     if recipe.prompt is None and recipe.messages is None:
-        yield "", "missing required key `prompt` (or `messages`): write what to ask about each row"
+        yield "", "missing required key `prompt` (or `messages`): write the question for each row"
     if recipe.prompt is not None and recipe.messages is not None:
-        yield "messages", "'prompt' asks already; keep one of the two"
+        yield "messages", "use either 'prompt' or 'messages', not both"
     if recipe.prompt is not None and not recipe.prompt.strip():
-        yield "prompt", "it is empty; write what to ask about each row"
+        yield "prompt", "it is empty; write the question for each row"
 
 
 def _system(recipe: Recipe) -> Iterator[_Fault]:
@@ -65,23 +65,23 @@ def _system(recipe: Recipe) -> Iterator[_Fault]:
     if isinstance(recipe.system, System) and not text.strip():
         yield "system.text", "it is empty; write the system prompt, or remove the key"
     if "{{" in text or "{%" in text:
-        reason = "it is the same for all rows, and no template"
-        yield "system", f"{reason}; move what has {{{{ … }}}} or {{% … %}} to the prompt"
+        reason = "it is plain text, the same for all rows"
+        yield "system", f"{reason}; move {{{{ … }}}} and {{% … %}} to the prompt"
 
 
 def _messages(recipe: Recipe) -> Iterator[_Fault]:
     if recipe.messages is None:
         return
     if not recipe.messages:
-        yield "messages", "it is empty; write at least one message of role user"
+        yield "messages", "it is empty; write at least one message with role user"
     for place, turn in enumerate(recipe.messages):
         if turn.role != ("user", "assistant")[place % 2]:
-            yield f"messages[{place}].role", "roles alternate, and the first is user"
+            yield f"messages[{place}].role", "roles must alternate, starting with user"
         if not turn.content.strip():
             yield f"messages[{place}].content", "it is empty; the API refuses empty messages"
     if recipe.messages and recipe.messages[-1].role == "assistant":
-        reason = "an answer that is begun for the model: recent models refuse that, and it does not go with 'answer'"
-        yield f"messages[{len(recipe.messages) - 1}]", f"{reason}; end with a message of role user"
+        reason = "prefilled assistant turns are not supported: recent models refuse them"
+        yield f"messages[{len(recipe.messages) - 1}]", f"{reason}; end with a message with role user"
 
 
 def _params(recipe: Recipe) -> Iterator[_Fault]:
@@ -89,7 +89,7 @@ def _params(recipe: Recipe) -> Iterator[_Fault]:
         if param in FORBIDDEN_PARAMS:
             yield f"params.{param}", f"{FORBIDDEN_PARAMS[param]}; remove it"
     if not isinstance(recipe.params.get("output_config", {}), dict):
-        yield "params.output_config", "it is no mapping; write keys, such as effort: low"
+        yield "params.output_config", "it must be a mapping, such as {effort: low}"
 
 
 def _input(recipe: Recipe) -> Iterator[_Fault]:
@@ -99,8 +99,8 @@ def _input(recipe: Recipe) -> Iterator[_Fault]:
         yield "input.encoding", _unknown_encoding(recipe.input.encoding)
     delimiter = recipe.input.delimiter
     if delimiter is not None and (len(real := delimiter_of(delimiter)) != 1 or real in '"\r\n\0'):
-        reason = "it is one character that stands between two cells, no quote and no line end"
-        yield "input.delimiter", f"{delimiter!r} cannot be one: {reason}; write ',', ';', '|' or tab"
+        reason = "a delimiter is one character, but not a quote or a line end"
+        yield "input.delimiter", f"{delimiter!r} cannot be used: {reason}; write ',', ';', '|' or tab"
 
 
 def _output(recipe: Recipe) -> Iterator[_Fault]:
@@ -110,12 +110,12 @@ def _output(recipe: Recipe) -> Iterator[_Fault]:
     if output.column is not None and not output.column.strip():
         yield "output.column", "it is empty; name the answer's column, or remove the key"
     if output.column is not None and output.column != output.column.strip():
-        yield "output.column", "it has spaces around it; remove them"
+        yield "output.column", "it starts or ends with a space; remove the space"
     for key, text in (("column", output.column or ""), ("prefix", output.prefix)):
         if not text.isprintable():
-            yield f"output.{key}", "it holds a line end or another character that no column's name can have"
+            yield f"output.{key}", "it has a line end or another unprintable character; remove it"
     if output.prefix and not output.prefix.strip():
-        yield "output.prefix", "it is blank; write what stands before the new columns' names, or remove the key"
+        yield "output.prefix", "it is blank; write the prefix of the new columns' names, or remove the key"
 
 
 def _attach(recipe: Recipe) -> Iterator[_Fault]:
@@ -126,15 +126,15 @@ def _attach(recipe: Recipe) -> Iterator[_Fault]:
 
 
 def delimiter_of(word: str) -> str:
-    """Return the character that `input.delimiter` means; a tab may be written out."""
+    """Return the character that `input.delimiter` names; `tab` names a tab."""
     return DELIMITERS.get(word, word)
 
 
 def is_text_encoding(name: str) -> bool:
-    """Tell whether Python knows the encoding, and text in it can be cut into lines and cells without decoding it whole.
+    """Return whether text in this encoding can be cut into lines and cells before it is decoded.
 
-    That asks for ASCII's own characters to be as in ASCII, or in two or four bytes each, with no state between lines:
-    EBCDIC, UTF-7, the ISO-2022 family and encodings of bytes (base64, rot13) are out.
+    The encoding must have ASCII's characters as in ASCII, or in two or four bytes each, with no state between lines.
+    This excludes EBCDIC, UTF-7, the ISO-2022 family and encodings of bytes (base64, rot13).
     """
     probe = 'a,"\t;|\r\n0'
     try:
@@ -150,4 +150,4 @@ def is_text_encoding(name: str) -> bool:
 
 
 def _unknown_encoding(encoding: str) -> str:
-    return f"'{encoding}' is no text encoding that can be read line by line (usual ones: {', '.join(USUAL_ENCODINGS)})"
+    return f"'{encoding}' is not a supported text encoding; write another, such as {', '.join(USUAL_ENCODINGS)}"

@@ -1,4 +1,4 @@
-"""What msgspec says of a value of the wrong type, in a YAML writer's words."""
+"""Rewrite msgspec's type errors in the words of someone who writes YAML."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 def readable(error: msgspec.ValidationError, fields: Any) -> str:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.max_tokens`` into `key 'max_tokens': it is …; write …`.
+    """Rewrite ``Expected `int`, got `str` - at `$.max_tokens`` as `key 'max_tokens': it is …; write …`.
 
-    `fields` is the recipe as YAML read it.
+    `fields` are the recipe's YAML fields.
     """
     text, _, place = str(error).partition(" - at `")
     in_key, place = place.startswith("key` in `"), place.removeprefix("key` in `")
@@ -34,21 +34,21 @@ def readable(error: msgspec.ValidationError, fields: Any) -> str:
     if missing is not None:
         text = f"missing required key `{missing[1]}`"
     elif in_key:
-        text = "one of its keys is no text (YAML reads an unquoted yes, no, on or off as true or false); quote it"
+        text = "one of its keys is not text (YAML reads an unquoted yes, no, on or off as true or false); quote it"
     elif text.startswith(("Invalid enum value", "Expected `")):
         text = _wanted(text, path, fields)
     return f"key '{path}': {text}" if path else text
 
 
 def _wanted(text: str, path: str, fields: Any) -> str:
-    """Say what the key's value is, and what it may be."""
+    """Return what the key's value is, and what it may be."""
     node, value = msgspec.inspect.type_info(Recipe), fields
     for name, place in _STEP.findall(f".{path}"):
         node = _inner(node, name)
         value = value[int(place)] if place else value.get(name)
     allowed = sorted(_literals(node))
     if text.startswith("Invalid enum value"):
-        return f"there is no '{value}'{nearest(value, allowed)} (allowed: {', '.join(allowed)})"
+        return f"unknown value '{value}'{nearest(value, allowed)} (allowed: {', '.join(allowed)})"
     names = [name for name in re.split(r"[`| ]+", text.partition(",")[0])[1:] if name in _WORDS and name != "null"]
     if "str" in names and allowed:
         names.remove("str")
@@ -71,7 +71,7 @@ def _bounds(node: msgspec.inspect.Type) -> str:
 
 
 def _inner(node: msgspec.inspect.Type, name: str) -> msgspec.inspect.Type:
-    """Return the type behind a key, or behind a place in a list."""
+    """Return the type of a key's value, or of a list's element."""
     for option in _options(node):
         if isinstance(option, msgspec.inspect.StructType) and name:
             for field in option.fields:

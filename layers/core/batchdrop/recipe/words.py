@@ -1,4 +1,4 @@
-"""How a recipe's faults are told: file, key, reason, and the key or value that was probably meant."""
+"""Build a recipe's error messages: file, key, reason, and the key or value that was probably meant."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from batchdrop.errors import RecipeRejected
 
 
 def fault(name: str, key: str, reason: str) -> RecipeRejected:
-    """Return the error of one key of the recipe called `name`; `key` is its path (`output.column`)."""
+    """Return the error for one key of the recipe `name`; `key` is a path (`output.column`)."""
     return RecipeRejected(f"{name}: key '{key}': {reason}")
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """Return `; did you mean 'model'?`, or nothing where no known word is near."""
+    """Return `; did you mean 'model'?`, or an empty text if no known word is similar."""
     words = list(known)
     near = difflib.get_close_matches(str(word), words, n=1) or [each for each in words if each == str(word).lower()]
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def refuse_unknown_keys(fields: Mapping[object, object], known: Iterable[str], *, name: str, path: str = "") -> None:
-    """Raise RecipeRejected for the first key that is not known; `path` ends in a dot where it is not empty."""
+    """Raise RecipeRejected for the first unknown key; `path` is empty or ends in a dot."""
     keys = list(known)
     for key in fields:
         if key not in keys:
@@ -30,6 +30,6 @@ def refuse_unknown_keys(fields: Mapping[object, object], known: Iterable[str], *
 
 
 def kind(value: object) -> str:
-    """Return what a value is, in a YAML writer's words."""
+    """Return the name of a value's type, in a YAML writer's words."""
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
     return "empty" if value is None else names.get(type(value), f"a {type(value).__name__}")

@@ -20,7 +20,7 @@ from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
-from batchdrop.split.rows_to_send import RenderedRows, rendered_rows, note_columns, request_source
+from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 
 SHOWN = 3
 REASONS_SHOWN = 5

@@ -40,7 +40,7 @@ from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
-from batchdrop.split.rows_to_send import RenderedRows, rendered_rows, note_columns, request_source
+from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 from batchdrop.split.shard_writer import ShardWriter
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
