@@ -202,9 +202,9 @@ def test_a_directory_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
     ("body", "reason"),
     [
         (PNG, "no ZIP archive"),
-        (zipped({"a.png": PNG})[:-30], "cut or damaged"),
-        (zipped({"a.png": PNG})[:40], "cut or damaged"),
-        (b"PK\x03\x04", "cut or damaged"),
+        (zipped({"a.png": PNG})[:-30], "truncated or damaged"),
+        (zipped({"a.png": PNG})[:40], "truncated or damaged"),
+        (b"PK\x03\x04", "truncated or damaged"),
     ],
     ids=["no archive", "end cut off", "begin only", "four bytes"],
 )

@@ -213,7 +213,10 @@ def test_dates_are_text_from_the_start() -> None:
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"output": {"colum": "x"}}, "unknown key 'output.colum'; did you mean 'column'?"),
     ({"output": {"prefix": 5}}, "key 'output.prefix': it is 5; write text"),
-    ({"output": {"format": "cvs"}}, "key 'output.format': unknown value 'cvs'; did you mean 'csv'? (allowed: csv, json"),
+    (
+        {"output": {"format": "cvs"}},
+        "key 'output.format': unknown value 'cvs'; did you mean 'csv'? (allowed: csv, json",
+    ),
     ({"output": {"compression": "gzip"}}, "did you mean 'gz'? (allowed: bz2, gz, none, zst)"),
     ({"output": {"escape_formulas": "yes"}}, "key 'output.escape_formulas': it is text; write true or false"),
     ({"output": {"column": " "}}, "key 'output.column': it is empty"),

@@ -70,23 +70,23 @@ def test_text_becomes_a_document_with_its_name() -> None:
         (b"", None, "empty"),
         (b" \n\t", None, "blank"),
         (b"\xef\xbb\xbf", "document", "blank"),
-        (PNG, "document", "it is a PNG file, and the recipe attaches it `as: document`; write `as: image`"),
-        (document("page.pdf"), "image", "it is a PDF file, and the recipe attaches it `as: image`"),
-        (b"words", "image", "it is text, and the recipe"),
-        (b"MZ\x90\0\3", None, "of no type that can be asked about .*PDF, PNG"),
-        (b"caf\xe9", None, "no type"),
-        (b"text with \x01 in it", None, "no type"),
-        (b"\xff\xfeh\0i\0", None, "no type"),
-        (b"PK\x03\x04" + b"\0" * 30, None, "ZIP archive, or an Office document.*save documents as PDF"),
-        (b"RIFF\0\0\0\0WAVE\xff", None, "no type"),
-        (PNG[:20], "image", "cut or damaged"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None, "cut or damaged"),
-        (b"GIF89a", None, "cut or damaged"),
-        (b"\xff\xd8\xff\xe0", None, "cut or damaged"),
-        (b"\xff\xd8\xff\xe0\0\x04ab" + b"\0" * 9, None, "cut or damaged"),
-        (b"RIFF\0\0\0\0WEBPVP8?" + b"\1" * 20, None, "cut or damaged"),
-        (b"a" * (MAX_DOCUMENT_BYTES + 1), None, r"24,000,001 bytes, a file may have 24,000,000 at most.*split"),
-        (b"a" * (MAX_IMAGE_BYTES + 1), "image", r"an image may have 7,864,320 at most .*smaller"),
+        (PNG, "document", "it is a PNG file, but the recipe attaches it `as: document`; write `as: image`"),
+        (document("page.pdf"), "image", "it is a PDF file, but the recipe attaches it `as: image`"),
+        (b"words", "image", "it is text, but the recipe"),
+        (b"MZ\x90\0\3", None, "no supported type.*PDF, PNG"),
+        (b"caf\xe9", None, "no supported type"),
+        (b"text with \x01 in it", None, "no supported type"),
+        (b"\xff\xfeh\0i\0", None, "no supported type"),
+        (b"PK\x03\x04" + b"\0" * 30, None, "ZIP archive or an Office document.*save documents as PDF"),
+        (b"RIFF\0\0\0\0WAVE\xff", None, "no supported type"),
+        (PNG[:20], "image", "truncated or damaged"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None, "truncated or damaged"),
+        (b"GIF89a", None, "truncated or damaged"),
+        (b"\xff\xd8\xff\xe0", None, "truncated or damaged"),
+        (b"\xff\xd8\xff\xe0\0\x04ab" + b"\0" * 9, None, "truncated or damaged"),
+        (b"RIFF\0\0\0\0WEBPVP8?" + b"\1" * 20, None, "truncated or damaged"),
+        (b"a" * (MAX_DOCUMENT_BYTES + 1), None, r"24,000,001 bytes; a file may have at most 24,000,000.*split"),
+        (b"a" * (MAX_IMAGE_BYTES + 1), "image", r"an image may have at most 7,864,320 .*smaller"),
         (PNG + b"\0" * MAX_IMAGE_BYTES, None, "an image may have"),
     ],
 )  # fmt: skip
@@ -168,6 +168,6 @@ def test_an_address_is_fetched_by_the_api() -> None:
 )
 def test_other_addresses_are_refused(url: str) -> None:
     """The reason does not repeat the address, which may hold a secret."""
-    with pytest.raises(RowRejected, match="https:// addresses only") as refused:
+    with pytest.raises(RowRejected, match="only https:// URLs") as refused:
         url_block(url, "image")
     assert "example" not in str(refused.value)

@@ -94,7 +94,7 @@ def test_a_row_without_the_field_says_what_it_has() -> None:
 @pytest.mark.parametrize("source", ["{{ row.text }}", "{{ row['text'] }}", "{{ x.y.z }}"])
 def test_nothing_undefined_is_printed(source: str) -> None:
     """What is not there never becomes an empty place in a prompt."""
-    assert "does not have" in _reason(source, x="1")
+    assert "the row lacks" in _reason(source, x="1")
 
 
 @pytest.mark.parametrize("source", ["{{ x }}", " {{ x }}\n", "{% if x == 'y' %}ask{% endif %}"])
@@ -131,7 +131,7 @@ def test_missing_columns_are_told_before_the_first_row() -> None:
     with pytest.raises(RecipeRejected) as caught:
         prompt.check_columns(["id", "body"], filename="reviews.csv")
     assert str(caught.value) == (
-        "recipes/r.yaml: the prompt asks for column 'text', which reviews.csv does not have (columns: id, body). "
+        "recipes/r.yaml: the prompt uses column 'text', which reviews.csv does not have (columns: id, body). "
         "Fix the recipe's prompt or the header."
     )
 
@@ -229,7 +229,7 @@ def test_json_is_compact_and_keeps_characters(value: object, text: str) -> None:
 
 def test_json_of_what_is_not_there_says_so() -> None:
     """Strict as everything else."""
-    assert "does not have" in _reason("{{ y | json }}", x="1")
+    assert "the row lacks" in _reason("{{ y | json }}", x="1")
 
 
 CELLS = st.dictionaries(

@@ -69,7 +69,7 @@ def test_the_largest_request(over: int) -> None:
     if not over:
         assert len(_recipe_params("x" * room)) == MAX_REQUEST_BYTES
         return
-    with pytest.raises(RowRejected, match="32,000,001 bytes, the API takes at most 32,000,000"):
+    with pytest.raises(RowRejected, match="32,000,001 bytes; the API takes at most 32,000,000"):
         _recipe_params("x" * (room + 1))
 
 
@@ -226,7 +226,7 @@ def test_a_row_without_its_file_is_unaskable() -> None:
     """An empty cell, no text, or a file that cannot be attached: the row's fault, with the column's name."""
     requests = _requests(attach={"column": "p", "as": "document"})
     for value in ("", " ", None, 5, ["1.pdf"]):
-        with pytest.raises(RowRejected, match="column 'p' names no file"):
+        with pytest.raises(RowRejected, match="column 'p' is empty"):
             requests.request(Row("", Cursor(), {"x": "c", "p": value}))
     with pytest.raises(RowRejected, match="no PDF"):
         requests.request(Row("", Cursor(), {"x": "c", "p": "1.doc"}))
@@ -236,9 +236,9 @@ def test_all_columns_are_looked_for() -> None:
     """Those of each message, and those of `attach`."""
     requests = _requests(prompt=None, messages=TALK, attach={"column": "p", "as": "document"})
     requests.check_columns(["x", "y", "p"], filename="f.csv")
-    with pytest.raises(RecipeRejected, match=r"r.yaml: 'messages\[4\].content' asks for column 'y'"):
+    with pytest.raises(RecipeRejected, match=r"r.yaml: 'messages\[4\].content' uses column 'y'"):
         requests.check_columns(["x", "p"], filename="f.csv")
-    with pytest.raises(RecipeRejected, match=r"key 'attach.column': there is no column 'p' in f.csv \(columns: x, y\)"):
+    with pytest.raises(RecipeRejected, match=r"key 'attach.column': column 'p' is missing in f.csv \(columns: x, y\)"):
         requests.check_columns(["x", "y"], filename="f.csv")
 
 

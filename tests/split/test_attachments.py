@@ -94,8 +94,8 @@ def test_nothing_else_can_be_reached(store: FakeObjectStore, cell: str, reason: 
         ("jobs/j/manifest.json", "there is no object files/jobs/j/manifest.json"),
         ("empty.png", "files/empty.png: the file is empty"),
         ("letter.txt", "files/letter.txt: it is text"),
-        ("http://example.com/a.png", "the API fetches https:// addresses only"),
-        ("gs://bucket/a.png", "the API fetches https:// addresses only"),
+        ("http://example.com/a.png", "the API fetches only https:// URLs"),
+        ("gs://bucket/a.png", "the API fetches only https:// URLs"),
     ],
 )
 def test_what_cannot_be_attached_is_told(store: FakeObjectStore, cell: str, reason: str) -> None:
@@ -115,7 +115,7 @@ def test_a_file_too_large_is_not_read(kind: Literal["document", "image"], most: 
         def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
             raise AssertionError
 
-    with pytest.raises(RowRejected, match=f"{most:,} at most"):
+    with pytest.raises(RowRejected, match=f"at most {most:,}"):
         Attachments(Heavy(), "bucket")("a.png", _attach(kind))
 
 

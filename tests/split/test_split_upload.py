@@ -134,9 +134,9 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
         ("inbox/r/f.csv", b"x\n1\n", "promt: x\nmodel: m\n", "unknown key 'promt'; did you mean 'prompt'?"),
         ("inbox/r/f.csv", b"x\n1\n", "a: [", "recipes/r.yaml: it is not YAML"),
         ("inbox/r/f.csv", b"x\n1\n", "model: 2026-13-45\nprompt: p\n", "recipes/r.yaml: it is not YAML"),
-        ("inbox/r/f.csv", b"x\n1\n", "", "a recipe must be a mapping of keys (model, prompt, …), this is empty"),
+        ("inbox/r/f.csv", b"x\n1\n", "", "a recipe must be a mapping of keys (model, prompt, …), but this is empty"),
         ("inbox/r/f.csv", b"x\n1\n", "model: m\nprompt: '{{ a | nope }}'\n", "key 'prompt', line 1"),
-        ("inbox/r/f.csv", b"y\n1\n", RECIPE, "asks for column 'x', which f.csv does not have (columns: y)"),
+        ("inbox/r/f.csv", b"y\n1\n", RECIPE, "uses column 'x', which f.csv does not have (columns: y)"),
     ],
 )
 def test_recipes_that_cannot_work(key: str, body: bytes, recipe: str | None, told: str) -> None:
@@ -216,7 +216,7 @@ def test_a_line_that_is_no_request_is_rejected_alone() -> None:
     """One bad line among ready-made requests is a reject."""
     world = dropped(READY + b'{"custom_id":"b"}\n' + READY, key="inbox/f.jsonl", recipe=None)
     assert world.split().requests == 2
-    assert "the line is no request" in world.stored_rows()[1]["error"]
+    assert "the line is not a request" in world.stored_rows()[1]["error"]
 
 
 @pytest.mark.parametrize("key", ["inbox/r/a b+c%41&=?.csv", "inbox/r/日本 é😀.csv", "inbox/r/x%20y.csv"])

@@ -1,1 +1,1 @@
-"""What is sent: one request per row."""
+"""Requests: what is sent to the API, one request per row."""

@@ -1,4 +1,4 @@
-"""The columns of a file whose rows name their own, and what they hold."""
+"""Collect the columns of a file whose rows name their own columns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ INT64 = range(-(2**63), 2**63)
 
 
 class ColumnsSeen:
-    """Collects names in the order of their first appearance, and the narrowest kind that holds every value."""
+    """Collects column names in order of first appearance, each with the narrowest kind that fits every value."""
 
     def __init__(self, columns: Iterable[Column] = ()) -> None:
         self._kinds: dict[str, ColumnKind | None] = {column.name: column.kind for column in columns}
 
     @property
     def columns(self) -> list[Column]:
-        """Return the columns; one that never held a value is text."""
+        """Return the columns; a column that never held a value is text."""
         return [Column(name, kind or "string") for name, kind in self._kinds.items()]
 
     def add(self, cells: Mapping[str, Any]) -> bool:
-        """Note a row; tell whether it changed the columns. Raises UploadRejected for too many columns for a table."""
+        """Add a row and return whether the columns changed. Raises UploadRejected for too many columns."""
         changed = False
         for name, value in cells.items():
             kind = _wider(self._kinds.get(name), value)
@@ -33,7 +33,7 @@ class ColumnsSeen:
                 changed = True
         if len(self._kinds) > MAX_COLUMNS:
             message = (
-                f"the rows name more than {MAX_COLUMNS:,} different columns, which is no table; "
+                f"the rows name more than {MAX_COLUMNS:,} different columns, more than a table can have; "
                 "set `output: {format: jsonl}` in the recipe"
             )
             raise UploadRejected(message)
@@ -48,7 +48,7 @@ def _wider(known: ColumnKind | None, value: Any) -> ColumnKind | None:
         return found
     if {known, found} == {"integer", "number"}:
         return "number"
-    return "string"  # a mixture is written as text: JSON, where it is none
+    return "string"  # mixed kinds are written as text; values that are not text, as JSON
 
 
 def _kind(value: Any) -> ColumnKind | None:

@@ -1,4 +1,4 @@
-"""Files as content blocks of a Messages request: what they are is told by their first bytes, never by their names."""
+"""Build content blocks of a Messages request from files. The first bytes decide the type, never the name."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ _MARKS = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
-_BLANKS_BEFORE_PDF = b"\xef\xbb\xbf\0\t\n\f\r "  # a byte order mark and white space; readers of PDF pass over them
+_BLANKS_BEFORE_PDF = b"\xef\xbb\xbf\0\t\n\f\r "  # a byte order mark and white space; PDF readers skip them
 _ZIP = b"PK\x03\x04"
-_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # no text has these; \x1b colours terminal logs
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # never in text; \x1b is allowed: it colours logs
 _ENCRYPTED = re.compile(rb"/Encrypt\s*(?:\d+\s+\d+\s+R|<<)")
 _PLACE_OF_TRAILER = re.compile(rb"startxref\s+(\d+)\s")
 
 
 class Content(NamedTuple):
-    """A file that can be asked about: its media type, and the block that carries it."""
+    """A file that can be sent: its media type, and the block that carries it."""
 
     media_type: str
     block: dict[str, Any]
 
 
 def content_block(body: bytes, *, name: str, kind: Kind | None) -> dict[str, Any]:
-    """Return the `document` or `image` block of a file, as Messages takes it; `kind` None takes whatever it is.
+    """Return a file's `document` or `image` block for the Messages API; `kind` None accepts both.
 
-    `name` becomes a text's title. Raises RowRejected for a file that the API would refuse: empty, too large, of
-    another kind or type, encrypted.
+    `name` becomes the title of a text. Raises RowRejected for a file that the API would refuse: empty, too large,
+    encrypted, or of another kind or type.
     """
     return content_of(body, name=name, kind=kind).block
 
 
 def content_of(body: bytes, *, name: str, kind: Kind | None = None) -> Content:
-    """Return a file's media type with its block. Raises as `content_block`."""
+    """Return a file's media type and its block. Raises like `content_block`."""
     check_size(len(body), kind)
     media_type = _media_type(body)
     found: Kind = "image" if media_type.startswith("image/") else "document"
     if kind is not None and found != kind:
-        reason = f"it is {_called(media_type)}, and the recipe attaches it `as: {kind}`; write `as: {found}`"
+        reason = f"it is {_called(media_type)}, but the recipe attaches it `as: {kind}`; write `as: {found}`"
         raise RowRejected(reason)
     check_size(len(body), found)
     if media_type == TEXT:
@@ -66,15 +66,15 @@ def content_of(body: bytes, *, name: str, kind: Kind | None = None) -> Content:
 
 
 def url_block(url: str, kind: Kind) -> dict[str, Any]:
-    """Return the block of a file that the API fetches itself. Raises RowRejected for what is no https:// address."""
+    """Return the block of a file that the API fetches itself. Raises RowRejected for anything but an https:// URL."""
     if not is_https(url):
-        reason = "the API fetches https:// addresses only, with a host and no spaces; put the file under files/ instead"
+        reason = "the API fetches only https:// URLs with a host and no spaces; put the file under files/ instead"
         raise RowRejected(reason)
     return {"type": kind, "source": {"type": "url", "url": url}}
 
 
 def is_https(url: str) -> bool:
-    """Tell whether a text is an https:// address with a host and nothing that cannot stand in one."""
+    """Return whether a text is an https:// URL with a host, and without spaces or control characters."""
     if any(letter.isspace() or not letter.isprintable() for letter in url):
         return False
     try:
@@ -85,7 +85,7 @@ def is_https(url: str) -> bool:
 
 
 def check_size(size: int, kind: Kind | None) -> None:
-    """Raise RowRejected for a file that is empty, or larger than any block of that kind (None: of any kind)."""
+    """Raise RowRejected for a file that is empty, or larger than blocks of that kind (None: of any kind) may be."""
     if not size:
         reason = "the file is empty"
         raise RowRejected(reason)
@@ -93,7 +93,7 @@ def check_size(size: int, kind: Kind | None) -> None:
     if size > most:
         fix = "make the image smaller" if kind == "image" else "split or shrink it"
         what = "an image" if kind == "image" else "a file"
-        reason = f"the file has {size:,} bytes, {what} may have {most:,} at most (base64 adds a third); {fix}"
+        reason = f"the file has {size:,} bytes; {what} may have at most {most:,} (base64 adds a third); {fix}"
         raise RowRejected(reason)
 
 
@@ -108,9 +108,9 @@ def _media_type(body: bytes) -> str:
     if _text_of(body) is not None:
         return TEXT
     if body.startswith(_ZIP):
-        reason = "it is a ZIP archive, or an Office document, which is one inside; save documents as PDF"
+        reason = "it is a ZIP archive or an Office document, which cannot be sent; save documents as PDF"
     else:
-        reason = f"its first bytes are of no type that can be asked about ({READABLE}); save it as one of these"
+        reason = f"its first bytes match no supported type; save it as {READABLE}"
     raise RowRejected(reason)
 
 
@@ -119,7 +119,7 @@ def _called(media_type: str) -> str:
 
 
 def _text_of(body: bytes) -> str | None:
-    """Return a text in UTF-8; None for bytes that are none."""
+    """Return the text of UTF-8 bytes; None for anything else."""
     if b"\0" in body[:1024]:
         return None
     try:
@@ -140,16 +140,16 @@ def _text_block(body: bytes, name: str) -> dict[str, Any]:
 
 
 def _refuse_encrypted(body: bytes) -> None:
-    """Raise RowRejected where the trailer that readers start from, or the last one, names an encryption."""
+    """Raise RowRejected if the trailer that readers start from, or the last trailer, names an encryption."""
     places = _PLACE_OF_TRAILER.findall(body, max(0, len(body) - 1024))
     starts = [int(places[-1])] if places else []
     if any(_ENCRYPTED.search(_trailer(body, start)) for start in (*starts, body.rfind(b"trailer"))):
-        reason = "the PDF is encrypted, which the API refuses; save it without a password or restrictions"
+        reason = "the PDF is encrypted, and the API refuses it; save it without a password and restrictions"
         raise RowRejected(reason)
 
 
 def _trailer(body: bytes, start: int) -> bytes:
-    """Return the dictionary that a cross-reference section has: behind its table, or before its stream."""
+    """Return the dictionary of a cross-reference section: the text after its table, or before its stream."""
     if start < 0:
         return b""
     ends = [end for end in (body.find(b"stream", start), body.find(b"startxref", start)) if end >= 0]
@@ -159,5 +159,5 @@ def _trailer(body: bytes, start: int) -> bytes:
 def _refuse_wide(body: bytes, media_type: str) -> None:
     width, height = image_size(body, media_type)
     if max(width, height) > MAX_IMAGE_SIDE:
-        reason = f"the image is {width} x {height} pixels, the API takes at most {MAX_IMAGE_SIDE} a side; scale it down"
+        reason = f"the image is {width} x {height} pixels; the API takes {MAX_IMAGE_SIDE} per side; scale it down"
         raise RowRejected(reason)

@@ -1,4 +1,4 @@
-"""What is said before each row's answer: the examples, then the recipe's own messages filled with the row."""
+"""Build the messages of a request: the examples, then the recipe's own messages, filled with the row."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from batchdrop.recipe.recipe import Example, Recipe
 from batchdrop.recipe.words import kind
 from batchdrop.requests.prompt import Prompt
 
-Message = dict[str, Any]  # as the API takes it: {"role", "content"}
+Message = dict[str, Any]  # in the API's format: {"role", "content"}
 
 
 class Conversation:
-    """A recipe's messages. `shared` are those that all rows have in common, `own` the templates that follow.
+    """A recipe's messages: `shared` by all rows, then the row's `own` templates.
 
-    The last of `own` is the row's question, always `user`'s. Raises RecipeRejected for broken templates and examples.
+    The last of `own` is the row's question and has role user. Raises RecipeRejected for broken templates and examples.
     """
 
     def __init__(self, recipe: Recipe, shape: AnswerShape, *, name: str) -> None:
@@ -33,13 +33,13 @@ class Conversation:
         self._attached = [attach.column for attach in recipe.attached]
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
-        """Raise RecipeRejected if a message or `attach` names a column that the file's header does not have."""
+        """Raise RecipeRejected if a message or `attach` names a column that is not in the file's header."""
         for _, prompt in self._turns:
             prompt.check_columns(columns, filename=filename)
         for column in self._attached:
             if column not in columns:
                 message = (
-                    f"{self._name}: key 'attach.column': there is no column '{column}' in {filename} "
+                    f"{self._name}: key 'attach.column': column '{column}' is missing in {filename} "
                     f"(columns: {', '.join(columns)}). Fix the recipe or the header."
                 )
                 raise RecipeRejected(message)
@@ -47,11 +47,11 @@ class Conversation:
     def _example(self, example: Example, number: int, shape: AnswerShape) -> list[Message]:
         where = f"{self._name}: example {number}"
         try:
-            asked = [{"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns]
-        except RowRejected as unaskable:
-            message = f"{where}: its row does not fit the prompt: {unaskable}"
-            raise RecipeRejected(message) from unaskable
-        return [*asked, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
+            turns = [{"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns]
+        except RowRejected as rejected:
+            message = f"{where}: its row does not fit the prompt: {rejected}"
+            raise RecipeRejected(message) from rejected
+        return [*turns, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
 
 
 def _keyed(recipe: Recipe) -> list[tuple[str, Any]]:
@@ -63,9 +63,9 @@ def _keyed(recipe: Recipe) -> list[tuple[str, Any]]:
 def _constant(prompt: Prompt, name: str) -> str:
     try:
         return prompt.render({})
-    except RowRejected as unaskable:
-        message = f"{name}: key '{prompt.key}': {unaskable}"
-        raise RecipeRejected(message) from unaskable
+    except RowRejected as rejected:
+        message = f"{name}: key '{prompt.key}': {rejected}"
+        raise RecipeRejected(message) from rejected
 
 
 def _answer(answer: object, shape: AnswerShape, where: str) -> str:

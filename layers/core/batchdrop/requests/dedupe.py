@@ -1,4 +1,4 @@
-"""Requests that are the same to the byte: asked once in a shard, and answered for every row that asks them."""
+"""Find identical requests in a shard: each is sent once, and its answer goes to all rows that share it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from hashlib import blake2b
 
 from batchdrop.recipe.recipe import Recipe
 
-DIGEST_BYTES = 16  # two of 100,000 different requests share one with a chance of 1 in 10^28
+DIGEST_BYTES = 16  # the chance that two of 100,000 requests collide is 1 in 10^28
 
 
 def is_deduped(recipe: Recipe | None) -> bool:
-    """Tell whether rows with the same request share an answer: by default, where the answer has types.
+    """Return whether rows with the same request share one answer.
 
-    Typed answers are labels, and the same request should get the same one; of a free text, each row may want its own.
+    By default they do if the recipe has `answer`: equal rows should get equal labels. With free text, each row may want
+    a text of its own.
     """
     if recipe is None:
         return False
@@ -21,20 +22,20 @@ def is_deduped(recipe: Recipe | None) -> bool:
 
 
 class Duplicates:
-    """The requests of one shard so far, by digest: some 100 bytes each, so at most 15 MB."""
+    """The digests of one shard's requests so far, about 100 bytes each: at most 15 MB."""
 
     def __init__(self) -> None:
         self._rows: dict[bytes, int] = {}
 
     def same_as(self, asked: Iterable[bytes | None], first: int) -> list[int | None]:
-        """Return for each row the shard's row that asked the same before it; None for one that asks first, or nothing.
+        """Return for each row the index of an earlier row with the same request; None for a first or missing request.
 
         The rows' own indices count from `first`.
         """
         return [None if params is None else self._before(params, index) for index, params in enumerate(asked, first)]
 
     def clear(self) -> None:
-        """Begin another shard."""
+        """Start the next shard."""
         self._rows.clear()
 
     def _before(self, params: bytes, index: int) -> int | None:

@@ -1,4 +1,4 @@
-"""A recipe's prompt: a Jinja template, sandboxed and strict, compiled once."""
+"""Compile a recipe's prompt: a Jinja template, sandboxed and strict."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from jinja2 import nodes
 from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.requests.sandbox import Sandbox, variables
 
-ROW = "row"  # {{ row["any column name"] }} reaches columns whose names are no identifiers
+ROW = "row"  # {{ row["any column name"] }} reaches columns whose names are not identifiers
 
 
 class Prompt:
-    """A compiled prompt. Errors of the template are the recipe's; errors of rendering are the row's.
+    """A compiled prompt. Template errors reject the recipe; rendering errors reject the row.
 
-    `key` is where the recipe has it (`prompt`, `messages[0].content`). `is_constant`: no row changes it. `is_plain`: it
-    only names columns, so that many rows can be filled in at once. `size` is the template's, in characters.
+    `key` is its path in the recipe (`prompt`, `messages[0].content`). A prompt `is_constant` if it uses no column. It
+    `is_plain` if it only names columns; then many rows are filled in at once. `size` is in characters of the template.
     """
 
     def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
         environment = Sandbox()
         try:
             syntax = environment.parse(source)
-            self._template = environment.from_string(source)  # finds unknown filters and tests
+            self._template = environment.from_string(source)  # raises for unknown filters and tests
         except jinja2.TemplateSyntaxError as error:
             message = f"{name}: key '{key}', line {error.lineno}: {error.message}"
             raise RecipeRejected(message) from error
@@ -41,17 +41,17 @@ class Prompt:
         self.is_plain = self._form is not None
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
-        """Raise RecipeRejected if the prompt names a column that the file's header does not have."""
+        """Raise RecipeRejected if the prompt names a column that is not in the file's header."""
         missing = sorted(self.variables.difference(columns))
         if missing:
             message = (
-                f"{self._name}: {self._called} asks for column '{missing[0]}', which {filename} does not have "
+                f"{self._name}: {self._called} uses column '{missing[0]}', which {filename} does not have "
                 f"(columns: {', '.join(columns)}). Fix the recipe's prompt or the header."
             )
             raise RecipeRejected(message)
 
     def render(self, cells: Mapping[str, Any]) -> str:
-        """Fill the prompt with one row. Raises RowRejected with the reason."""
+        """Return the prompt filled with one row. Raises RowRejected."""
         text = self._filled(cells)
         if text is None:
             text = self._rendered(cells)
@@ -61,7 +61,7 @@ class Prompt:
         return text
 
     def render_all(self, rows: Iterable[Mapping[str, Any]]) -> list[str] | None:
-        """Fill the prompt with many rows, as `render` does; None where one is to be rendered by itself."""
+        """Return the prompt filled with each row; None if one of the rows must be rendered by itself."""
         form = self._form
         if form is None:
             return None
@@ -72,23 +72,23 @@ class Prompt:
         return None if any(map(str.isspace, texts)) or not all(texts) else texts
 
     def _filled(self, cells: Mapping[str, Any]) -> str | None:
-        """Return what the template would render: many times faster, for those that only name columns."""
+        """Return the rendered text of a plain prompt, many times faster than Jinja; None for other prompts."""
         if self._form is None:
             return None
         try:
             return self._form % cells
         except _UNFIT:
-            return None  # let the template say what is wrong
+            return None  # the template gives the better error message
 
     def _rendered(self, cells: Mapping[str, Any]) -> str:
         try:
             text = self._template.render(variables(cells, {ROW: cells}))
-            text.encode()  # a template can write half a character ('\\ud800'), which has no bytes
+            text.encode()  # raises for half a character ('\\ud800'), which a template can write
         except jinja2.UndefinedError as error:
-            reason = f"{self._called} needs what this row does not have: {error.message} (columns: {', '.join(cells)})"
+            reason = f"{self._called} needs a value that the row lacks: {error.message} (columns: {', '.join(cells)})"
             raise RowRejected(reason) from error
-        except Exception as error:  # a template can raise anything (1/0, bad filter argument); the row bears it
-            # The error's own text may quote the row, and reasons can end up in logs.
+        except Exception as error:  # a template can raise anything (1/0, a bad filter argument)
+            # The error's own text is left out: it may quote the row, and reasons can end up in logs.
             kind = type(error).__name__
             reason = f"{self._called} cannot be filled with this row ({kind}); check its filters and types"
             raise RowRejected(reason) from error
@@ -99,7 +99,7 @@ _UNFIT = (KeyError, ValueError, RecursionError)  # ValueError: a number of more 
 
 
 def _form(syntax: nodes.Template) -> str | None:
-    """Return the template in the form of `%`, which fills it from a mapping in one step; None for any logic."""
+    """Return the template as a `%` format, which one step fills from a mapping; None if it has any logic."""
     pieces = []
     for output in syntax.body:
         if not isinstance(output, nodes.Output):

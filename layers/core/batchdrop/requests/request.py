@@ -1,4 +1,4 @@
-"""A request: row × recipe, as the bytes of its `params`."""
+"""Build requests: row × recipe, as the bytes of `params`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from batchdrop.requests.conversation import Conversation, Message
 from batchdrop.requests.row import Row
 
 _TAIL = b"}]}"
-_CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the API's usual five minutes
+_CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the default five minutes
 
 
 class Request(NamedTuple):
     """A row's request: its `params` as one line of JSON.
 
-    `own` is what the row said of its own: the part of its messages that was rendered, where it is text.
+    `own` is the row's own text: the rendered part of its messages.
     """
 
     params: bytes
@@ -31,39 +31,39 @@ class Request(NamedTuple):
 
 
 class RequestSource(Protocol):
-    """What turns rows into Messages requests."""
+    """Turns rows into Messages requests."""
 
     chunk_rows: int
-    """How many rows are asked together at most, so that their requests are few in memory, too; 1 for each by itself."""
+    """The most rows to render in one call, so that their requests stay small in memory; 1: each row by itself."""
     waits: bool
-    """Whether a request waits for the files that its row attaches, so that several should be made at a time."""
+    """Whether a request waits for files that its row attaches. Then it pays to prepare several at a time."""
 
     @property
     def empty(self) -> bytes | None:
-        """Return the `params` of a row without words, for what all requests share; None if they share nothing."""
+        """Return the `params` of a row without text, which all requests share; None if they share nothing."""
 
     def request(self, row: Row) -> Request:
-        """Return a row's request. Raises RowRejected with the reason."""
+        """Return a row's request. Raises RowRejected."""
 
     def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
-        """Return what `request` would for each row, the params and the rows' own words apart, many times faster.
+        """Return the params and the own texts of many rows, much faster than `request`.
 
-        None where one of the rows has to be asked by itself.
+        Return None if one of the rows must go through `request`.
         """
 
 
 class Attacher(Protocol):
-    """What turns a cell that names a file into a content block."""
+    """Turns a cell that names a file into a content block."""
 
     def __call__(self, cell: str, attach: Attach, /) -> dict[str, Any]:
-        """Return the block, as Messages takes it (`document` or `image`). Raises RowRejected with the reason."""
+        """Return the `document` or `image` block in the API's format. Raises RowRejected."""
 
 
 class RecipeRequests:
-    """Requests of a recipe. All that rows share is encoded once; a row costs only what is its own.
+    """Requests of a recipe. The parts that all rows share are encoded once.
 
-    `name` is the recipe's, for messages. `attach` is needed where the recipe has `attach`. Raises RecipeRejected for
-    broken templates and examples.
+    `name` is the recipe's name in messages. A recipe with `attach` needs an Attacher. Raises RecipeRejected for broken
+    templates and examples.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class RecipeRequests:
         return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
 
     def check_columns(self, columns: list[str], *, filename: str) -> None:
-        """Raise RecipeRejected if the recipe asks for a column that the file's header does not have."""
+        """Raise RecipeRejected if the recipe uses a column that is not in the file's header."""
         self._conversation.check_columns(columns, filename=filename)
 
     @property
     def empty(self) -> bytes:
-        """Return the `params` of a row without words."""
+        """Return the `params` of a row without text."""
         return b'""'.join((*self._pieces, _TAIL))
 
     def request(self, row: Row) -> Request:
@@ -106,7 +106,7 @@ class RecipeRequests:
         return Request(_within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
 
     def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
-        """Return many rows' requests; None where one has to be asked by itself."""
+        """Return many rows' requests; None if one of them must go through `request`."""
         alone = [row for row in rows if row.error or row.content]
         if alone or self._attached:
             return None
@@ -131,23 +131,23 @@ class RecipeRequests:
         return b'%b,{"type":"text","text":%b}]' % (self._encode(blocks)[:-1], text)
 
     def _block(self, row: Row, attach: Attach) -> dict[str, Any]:
-        assert self._attacher is not None  # the constructor saw to it
+        assert self._attacher is not None  # the constructor checked it
         cell = row.cells.get(attach.column)
         if not isinstance(cell, str) or not cell.strip():
-            reason = f"column '{attach.column}' names no file to attach"
+            reason = f"column '{attach.column}' is empty; write the file to attach"
             raise RowRejected(reason)
         return self._attacher(cell, attach)
 
 
 class ReadyRequest(msgspec.Struct):
-    """A line `{"custom_id", "params"}` that needs no recipe. The caller's custom_id stays in the row."""
+    """A line `{"custom_id", "params"}`, which needs no recipe. The caller's custom_id stays in the row."""
 
     custom_id: str
     params: msgspec.Raw
 
 
 class ReadyRequests:
-    """Requests that stand in the file itself, passed on to the byte."""
+    """Requests that the file itself contains, passed through byte by byte."""
 
     chunk_rows = 1
     waits = False
@@ -157,19 +157,19 @@ class ReadyRequests:
         self._decoder = msgspec.json.Decoder(ReadyRequest)
 
     def request(self, row: Row) -> Request:
-        """Return the line's own request. Raises RowRejected when the line is none."""
+        """Return the line's request. Raises RowRejected if the line is not a request."""
         try:
             params = bytes(self._decoder.decode(row.raw).params)
         except msgspec.DecodeError as error:
-            reason = f'the line is no request {{"custom_id": …, "params": {{…}}}}: {error}'
+            reason = f'the line is not a request {{"custom_id": …, "params": {{…}}}}: {error}'
             raise RowRejected(reason) from error
         if not params.startswith(b"{"):
             reason = "'params' is not an object"
             raise RowRejected(reason)
-        return Request(_within_limit(params), "")  # whoever counts them reads them whole
+        return Request(_within_limit(params), "")  # no own text: token counting reads the whole params
 
     def requests(self, rows: Sequence[Row]) -> None:
-        """Return None: each line is read by itself."""
+        """Return None: each line goes through `request`."""
 
 
 def request_line(custom_id: str, params: bytes) -> bytes:
@@ -178,20 +178,20 @@ def request_line(custom_id: str, params: bytes) -> bytes:
 
 
 def request_lines(own_ids: str, numbered: Iterable[tuple[int, bytes]]) -> list[bytes]:
-    """Return the entries of many requests, each with its row's index, in the shard whose custom_ids begin so."""
+    """Return the entries of many requests, each with its row's index. `own_ids` is the custom_ids' common prefix."""
     form = b'{"custom_id":"%b%%06d","params":%%b}' % own_ids.encode()
     return [form % one for one in numbered]
 
 
 def _within_limit(params: bytes) -> bytes:
     if len(params) > MAX_REQUEST_BYTES:
-        reason = f"the request has {len(params):,} bytes, the API takes at most {MAX_REQUEST_BYTES:,}; shorten the row"
+        reason = f"the request has {len(params):,} bytes; the API takes at most {MAX_REQUEST_BYTES:,}; shorten the row"
         raise RowRejected(reason)
     return params
 
 
 def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> list[bytes]:
-    """Return the bytes that stand before each of the row's own contents: JSON, ready to be joined."""
+    """Return the JSON bytes that come before each of the row's own contents."""
     system, shared = _cached(recipe, conversation.shared)
     fields = {"model": recipe.model, "max_tokens": recipe.max_tokens, **system, **recipe.params}
     if shape.schema is not None:
@@ -204,7 +204,7 @@ def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> l
 
 
 def _cached(recipe: Recipe, shared: list[Message]) -> tuple[dict[str, Any], list[Message]]:
-    """Return the system parameter and the shared messages; what they end with is marked for the cache, if asked for."""
+    """Return the system parameter and the shared messages; with `cache`, the last of them is marked for the cache."""
     system = recipe.system
     if not isinstance(system, System):
         return ({} if system is None else {"system": system}), shared

@@ -1,4 +1,4 @@
-"""The sandbox of templates: no way to Python, and nothing that one row could hang or fill the memory with."""
+"""A sandbox for templates: no access to Python, and limits on time and memory for each row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-MAX_STEPS = 1_000_000  # ours: turns of all loops of one row; about a second
-CALL_STEPS = 20  # a call, of a macro for one, takes as long as so many turns
-MAX_TEXT = 64_000_000  # ours: characters that one operation makes; twice the largest request
+MAX_STEPS = 1_000_000  # ours: iterations of all loops of one row; about a second
+CALL_STEPS = 20  # a call (of a macro, for example) takes as long as so many iterations
+MAX_TEXT = 64_000_000  # ours: characters of one operation's result; twice the largest request
 MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
-MAX_WIDTH = 10_000  # ours: what text is padded or cut to
+MAX_WIDTH = 10_000  # ours: the width to pad or cut text to
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
-_STEPS = "\0steps"  # where a rendering keeps its count; no template can name it
+_STEPS = "\0steps"  # holds the step count of a rendering; no template can name it
 _ENDLESS = ("lipsum", "cycler", "joiner")  # globals that no prompt needs
 _WIDE_FILTERS = ("center", "indent", "batch", "slice", "round")
 _WIDE_METHODS = {"ljust", "rjust", "center", "zfill", "expandtabs"}
@@ -31,7 +31,7 @@ _WIDE_BRACES = re.compile(r"\{[^{}]*:[^{}]*?(\d{5}|\{)")
 
 
 class Sandbox(SandboxedEnvironment):
-    """Jinja's sandbox, strict about what is undefined, with limits, and with the filter `json`."""
+    """Jinja's sandbox with StrictUndefined, limits, and the filter `json`."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
@@ -50,19 +50,19 @@ class Sandbox(SandboxedEnvironment):
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Do `+ * ** %`, unless the result would be too large."""
+        """Compute `+ * ** %`. Raises SecurityError if the result would be too large."""
         _check_operands(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a function or method, and count it."""
+        """Call a function or method, and count its steps."""
         _step(context, CALL_STEPS)
         if isinstance(getattr(called, "__self__", None), str) and called.__name__ in _WIDE_METHODS:
             _check_widths((*args, *kwargs.values()))
         return super().call(context, called, *args, **kwargs)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """Wrap `str.format`, unless it pads its fields too far."""
+        """Wrap `str.format`. Raises SecurityError if it pads its fields too far."""
         wrapped = super().wrap_str_format(value)
         if wrapped is not None and _WIDE_BRACES.search(value.__self__):
             message = "a format's width is too large"
@@ -71,19 +71,19 @@ class Sandbox(SandboxedEnvironment):
 
 
 def variables(cells: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a template sees: `own` names, the cells over them, and a fresh count of steps."""
+    """Return a template's variables: `own` names, overridden by the cells, and a fresh step count."""
     return {**own, **cells, _STEPS: [MAX_STEPS]}
 
 
 def as_json(value: Any) -> str:
-    """Return compact JSON; other than `tojson`, it keeps all characters as they are."""
+    """Return compact JSON. Unlike `tojson`, it keeps all characters unescaped."""
     if isinstance(value, jinja2.Undefined):
-        str(value)  # raises UndefinedError, which says what is missing
+        str(value)  # raises UndefinedError, which names the missing value
     return _JSON.encode(value).decode()
 
 
 class _CountLoops(NodeTransformer):
-    """Lets each loop run over `_counted`."""
+    """Makes each loop iterate over `_counted`."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
@@ -116,7 +116,7 @@ def _check_operands(operator: str, left: Any, right: Any) -> None:
 
 
 def _size(operator: str, left: Any, right: Any) -> int:
-    """Return the size of the result; that of a number as if its largest were MAX_TEXT."""
+    """Return the size of the result. A number's size is scaled so that the largest allowed one has MAX_TEXT."""
     if isinstance(left, int) and isinstance(right, int):
         bits = {"*": left.bit_length() + right.bit_length(), "**": left.bit_length() * abs(right)}.get(operator, 0)
         return bits * MAX_TEXT // MAX_NUMBER_BITS

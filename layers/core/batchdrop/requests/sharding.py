@@ -1,4 +1,4 @@
-"""How requests are packed into shards: each fits one Message Batch, to the byte."""
+"""Pack requests into shards. Each shard fits one Message Batch, to the byte."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BODY_TAIL = b"\n]}"
 
 @dataclass(frozen=True, slots=True)
 class ShardLimits:
-    """How much one shard may hold: rows (those without a request count too), bytes of the create body, dollars.
+    """The limits of one shard: rows (including rows without a request), bytes of the create body, dollars.
 
-    `max_answer_bytes` is what its answers may weigh (`answer_weight`), so that collecting them never fills the disk.
-    `max_usd` is what its requests may cost at most, at the standard price; None where they may cost what they do.
+    `max_answer_bytes` limits its answers on disk (`answer_weight`), so that collecting them never fills the disk.
+    `max_usd` limits the cost of its requests at the standard price; None means no limit.
     """
 
     max_rows: int = MAX_BATCH_REQUESTS
@@ -30,14 +30,14 @@ class ShardLimits:
     max_answer_bytes: int = MAX_ANSWER_BYTES
     max_usd: Decimal | None = None
     sample: int | None = None
-    """How many requests the first shard takes at most, as the recipe's `sample`."""
+    """The most requests in the first shard: the recipe's `sample`."""
 
 
 class Loads(NamedTuple):
-    """What rows bring to their shard, in order.
+    """What rows add to their shard, in order.
 
-    `params` are their bytes, None for a row without a request; `usd` what each may cost at most; `answers` the bytes
-    that its answers may weigh.
+    `params` are sizes in bytes, None for a row without a request. `usd` is the highest cost of each row. `answers` is
+    the largest size of each row's answers, in bytes.
     """
 
     params: Sequence[int | None]
@@ -46,7 +46,7 @@ class Loads(NamedTuple):
 
 
 class Packer:
-    """Fills one shard after the other, in the rows' order. Holds counters only, so memory does not grow."""
+    """Fills the shards one after the other, in the rows' order. It holds only counters, so memory stays flat."""
 
     def __init__(self, job_id: str, limits: ShardLimits, *, first_shard: int = 0) -> None:
         self._job_id = job_id
@@ -54,14 +54,14 @@ class Packer:
         self._open(first_shard)
 
     def open_next(self) -> None:
-        """Begin the next shard."""
+        """Start the next shard."""
         self._open(self.shard + 1)
 
     def take(self, loads: Loads) -> int:
-        """Put the first of these rows into the shard, as many as fit; return how many.
+        """Add as many of these rows as fit to the shard, from the first; return how many.
 
-        An empty shard takes any row, for MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and what its answers may
-        weigh below MAX_ANSWER_BYTES; one that may cost more than a shard should is the only one of its shard.
+        An empty shard accepts any row: MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and one row's answers far below
+        MAX_ANSWER_BYTES. A row that costs more than `max_usd` gets a shard of its own.
         """
         count = len(loads.params)
         if self._takes_all(loads):
@@ -79,7 +79,7 @@ class Packer:
         self._line_overhead = len(request_line(first, b"")) + len(BODY_SEPARATOR)
 
     def _takes_all(self, loads: Loads) -> bool:
-        """Put all these rows into the shard if they fit: the limits are on sums, so each of them fits in its turn."""
+        """Add all these rows if they fit. The limits are on sums, so then each single row fits, too."""
         before, sizes = self._filled, [size for size in loads.params if size is not None]
         after = _Filled(
             rows=before.rows + len(loads.params),
@@ -90,7 +90,7 @@ class Packer:
         )
         is_one = len(loads.params) == 1
         pays_alone = is_one and not (before.usd and loads.usd[0])
-        fits = self._has_room(after, is_last_asked=loads.params[-1] is not None) and (
+        fits = self._has_room(after, has_last_request=loads.params[-1] is not None) and (
             pays_alone or self._limits.max_usd is None or after.usd <= self._limits.max_usd
         )
         if fits or (is_one and not before.rows):
@@ -98,10 +98,12 @@ class Packer:
             return True
         return False
 
-    def _has_room(self, after: _Filled, *, is_last_asked: bool) -> bool:
-        """Tell whether the shard may hold so much; one that has its sample's requests takes no other row."""
+    def _has_room(self, after: _Filled, *, has_last_request: bool) -> bool:
+        """Return whether the shard stays within its limits. A shard with its whole sample accepts no more rows."""
         limits = self._limits
-        is_sampled = self.shard == 0 and limits.sample is not None and after.requests - is_last_asked >= limits.sample
+        is_sampled = (
+            self.shard == 0 and limits.sample is not None and after.requests - has_last_request >= limits.sample
+        )
         return (
             after.rows <= limits.max_rows
             and after.bytes <= limits.max_bytes
@@ -111,7 +113,7 @@ class Packer:
 
 
 class _Filled(NamedTuple):
-    """What is in a shard. `bytes` are its create body's, as if a separator were before its first request, too."""
+    """The contents of a shard. `bytes` counts a separator before the first request, too; the start value offsets it."""
 
     rows: int = 0
     requests: int = 0

@@ -1,4 +1,4 @@
-"""The requests of a create body, read back line by line, `params` to the byte."""
+"""Read the requests of a create body line by line, keeping the bytes of `params`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REQUEST = msgspec.json.Decoder(StoredRequest)
 
 
 def stored_request(line: bytes) -> StoredRequest | None:
-    """Read one line of a create body; None for the two lines that frame the requests."""
+    """Return the request on one line of a create body; None for the two lines around the requests."""
     if not line.startswith(b'{"custom_id"'):
         return None
     return _REQUEST.decode(line.removesuffix(b","))
