@@ -72,15 +72,15 @@ def test_an_unknown_price_is_said_and_ones_own_helps(recipe: Path) -> None:
     recipe.with_name("prices.yaml").write_text(OWN)
     said = _said(recipe)
     assert "price unknown" not in said
-    assert "your own of 2026-12-01" in said
-    assert "your own: our contract" in said
+    assert "your own prices of 2026-12-01" in said
+    assert "your own prices: our contract" in said
 
 
 def test_a_broken_price_table_is_told(recipe: Path) -> None:
     """As the job would; and it is no recipe itself."""
     prices = recipe.with_name("prices.yaml")
     prices.write_text("date: today\n")
-    with pytest.raises(PricesRejected, match=r"prices\.yaml: it has no 'source'"):
+    with pytest.raises(PricesRejected, match=r"prices\.yaml: 'source' is missing"):
         _said(recipe)
     with pytest.raises(RecipeRejected, match="kept for your own prices"):
         check_recipe(prices, CommandOutput())

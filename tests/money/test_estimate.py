@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.money.estimate import INPUT_BAND, Estimate, Reckoned, step_of
+from batchdrop.money.estimate import INPUT_BAND, Estimate, EstimatedRequests, step_of
 from batchdrop.recipe.lane import Lane
 
 MILLION = 1_000_000
@@ -18,7 +18,7 @@ amounts = st.integers(0, 10**8)
 
 
 def _estimate(**fields: float) -> Estimate:
-    return Estimate([msgspec.convert({"model": "claude-sonnet-5-5", "requests": 10, **fields}, Reckoned)])
+    return Estimate([msgspec.convert({"model": "claude-sonnet-5-5", "requests": 10, **fields}, EstimatedRequests)])
 
 
 def test_input_has_a_band_and_output_is_bound_by_max_tokens() -> None:
@@ -61,7 +61,7 @@ def test_a_shared_prefix_is_written_once_and_read_by_the_others() -> None:
 def test_paid_repetitions_are_in_the_high_bound_only() -> None:
     """`retry`: the whole prompt again, with twice the room."""
     once = _estimate(input=MILLION, max_output=MILLION)
-    thrice = msgspec.structs.replace(once, input_asks=2, output_asks=3)
+    thrice = msgspec.structs.replace(once, paid_prompts=2, paid_answers=3)
     low, high = once.usd("live"), thrice.usd("live")
     assert low is not None
     assert high is not None
@@ -81,7 +81,7 @@ def test_where_a_prompt_lies_to_the_price_step(tokens: int, step: str) -> None:
 
 def test_a_prompt_near_the_step_has_both_prices() -> None:
     """At the least the lower one, at the most the higher one; expected by its size."""
-    near = Estimate([Reckoned("claude-haiku-5-5", "near", 1, 105_000, max_output=1)])
+    near = Estimate([EstimatedRequests("claude-haiku-5-5", "near", 1, 105_000, max_output=1)])
     usd = near.usd("live")
     assert usd is not None
     assert usd.low < Decimal("0.0105") < usd.expected == Decimal("0.0525") < usd.high
@@ -122,7 +122,7 @@ def test_shards_add_up(parts: list[tuple[str, str, int]], lane: Lane, cut: int) 
     reckoned = [
         msgspec.convert(
             {"model": model, "step": step, "requests": 1, "input": size, "cacheable": size // 2, **_output(size)},
-            Reckoned,
+            EstimatedRequests,
         )
         for model, step, size in parts
     ]

@@ -37,8 +37,8 @@ def test_it_lies_over_the_shipped_one() -> None:
     assert dollars([Tokens("claude-haiku-5-5", lane="live", input=MILLION)], table) == Decimal("0.09")
     assert dollars([Tokens("in-house-1", lane="live", output=MILLION)], table) == 2
     assert dollars([Tokens("claude-opus-5-5", lane="live", input=MILLION)], table) == 4
-    assert table.dates == f"{price_table().date}, your own of 2026-12-01"
-    assert table.sources == f"{price_table().source}; your own: our contract, page 3"
+    assert table.dates == f"{price_table().date}, your own prices of 2026-12-01"
+    assert table.sources == f"{price_table().source}; your own prices: our contract, page 3"
 
 
 def test_its_model_is_a_whole_one() -> None:
@@ -63,20 +63,23 @@ def test_numbers_are_taken_as_they_are_written() -> None:
 FAULTS: dict[str, tuple[Any, str]] = {
     "no mapping": (["x"], "p.yaml: it is a list; write a mapping of date, source, models"),
     "empty": (None, "p.yaml: it is empty"),
-    "a recipe": ({"model": "m", "prompt": "x"}, "this is a recipe, and that name is kept for your own prices"),
+    "a recipe": ({"model": "m", "prompt": "x"}, "this is a recipe, but the name is reserved for your own prices"),
     "unknown key": (_own(modles={}), "unknown key 'modles'; did you mean 'models'"),
-    "no date": ({"source": "s", "models": {}}, "it has no 'date'"),
-    "a date that is none": (_own(date="last week"), "key 'date': it is 'last week'; write when you read the prices"),
+    "no date": ({"source": "s", "models": {}}, "'date' is missing"),
+    "a date that is none": (
+        _own(date="last week"),
+        "key 'date': it is 'last week'; write the date on which you read the prices",
+    ),
     "no source": (_own(source=" "), "key 'source'"),
-    "no models": (_own(models={}), "key 'models': it is a mapping; write one mapping a model"),
+    "no models": (_own(models={}), "key 'models': it is a mapping; write one mapping per model"),
     "a price for a model": (_own(models={"m": 5}), "key 'models.m': it is a number; write a mapping of standard"),
-    "no standard": (_own(models={"m": {"long_prompt": PRICE}}), "key 'models.m': it has no 'standard'"),
-    "half a price": (_own(models={"m": {"standard": {"input": 1}}}), "key 'models.m.standard': it has no 'output'"),
+    "no standard": (_own(models={"m": {"long_prompt": PRICE}}), "key 'models.m': 'standard' is missing"),
+    "half a price": (_own(models={"m": {"standard": {"input": 1}}}), "key 'models.m.standard': 'output' is missing"),
     "a misspelt kind": (_own(models={"m": {"standard": {**PRICE, "inputs": 1}}}), "unknown key 'inputs'; did you mean"),
     "words for a number": (_own(models={"m": {"standard": {**PRICE, "input": "$2"}}}), r"standard.input': it is '\$2'"),
     "true": (_own(models={"m": {"standard": {**PRICE, "input": True}}}), "standard.input': it is true or false"),
-    "below zero": (_own(models={"m": {"standard": {**PRICE, "input": -1}}}), "standard.input': -1 is no price"),
-    "not finite": (_own(models={"m": {"standard": {**PRICE, "input": float("nan")}}}), "input': NaN is no price"),
+    "below zero": (_own(models={"m": {"standard": {**PRICE, "input": -1}}}), "standard.input': -1 is not a price"),
+    "not finite": (_own(models={"m": {"standard": {**PRICE, "input": float("nan")}}}), "input': NaN is not a price"),
 }
 
 

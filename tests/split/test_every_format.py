@@ -77,7 +77,7 @@ def test_text_comes_back_as_csv() -> None:
 
 
 def test_typed_columns_are_typed() -> None:
-    """Parquet and xlsx hold numbers and booleans as such; 007 is no number, =1+1 no formula."""
+    """Parquet and xlsx hold numbers and booleans as such; 007 is not a number, =1+1 no formula."""
     found, body = _output(_run("f.parquet", parquet_file(ROWS), RECIPE))
     schema = parquet.read_schema(io.BytesIO(body))
     assert [str(schema.field(name).type) for name in ("label", "score", "count", "good")] == [

@@ -195,8 +195,8 @@ def test_a_broken_price_table_stops_the_job_before_it_costs() -> None:
     world.store.write("recipes/prices.yaml", b"broken")
     world.ask()
     summary = world.close()
-    assert summary.cost.prices_of.endswith("your own of 2026-12-01")
-    assert summary.cost.source.endswith("your own: contract")
+    assert summary.cost.prices_of.endswith("your own prices of 2026-12-01")
+    assert summary.cost.source.endswith("your own prices: contract")
 
 
 def test_no_recipe_is_called_prices() -> None:

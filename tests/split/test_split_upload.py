@@ -160,7 +160,7 @@ def test_recipes_that_cannot_work(key: str, body: bytes, recipe: str | None, tol
         ("inbox/r/f.jsonl", b"\n\n", "there is no row in the file"),
         ("inbox/r/f.csv", b"x\n\xff\n", "f.csv row 1 (line 2): byte 2 (0xff) is not UTF-8"),
         ("inbox/r/f.csv", b"x,x\n1,2\n", "two columns are named 'x'"),
-        ("inbox/r/f.csv", b'x\n"1\n', "never closes"),
+        ("inbox/r/f.csv", b'x\n"1\n', "never ends"),
         ("inbox/r/../f.csv", b"x\n1\n", "are not allowed"),
     ],
 )

@@ -1,7 +1,7 @@
-"""How many tokens an answer is expected to have, before there is one.
+"""Expected tokens of an answer, before the answer exists.
 
-A typed answer is reckoned from its schema: the JSON that a usual value of each field makes. Of a text answer nobody
-knows more than `max_tokens`; a quarter of it is taken. What an answer has at least and at most is certain.
+A typed answer is estimated from its schema: the JSON of a typical value for each field. A text answer has no schema,
+so a quarter of `max_tokens` is assumed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from batchdrop.answers.schema_file import resolved
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.money.prompt_tokens import text_size, tokeniser
 
-LEAST_ANSWER = 1  # the end of an answer counts, too
-TEXT_SHARE = 0.25  # ours: of max_tokens; people leave room, and a text that fills it is cut
-USUAL_TEXT = "x" * 24  # ours: a field's text is some words
-USUAL_SCALARS = {"integer": 10, "number": 0.75, "boolean": False, "null": None}  # ours: two digits, or a word
-USUAL_ITEMS = 2  # ours: of a list
-DEEPEST = 10  # levels that are looked at
+LEAST_ANSWER = 1  # the end of an answer is a token, too
+TEXT_SHARE = 0.25  # ours: of max_tokens; people set it well above the usual answer
+USUAL_TEXT = "x" * 24  # ours: a field's text is a few words
+USUAL_SCALARS = {"integer": 10, "number": 0.75, "boolean": False, "null": None}  # ours
+USUAL_ITEMS = 2  # ours: items of a list
+DEEPEST = 10  # levels of nesting that are read
 
 
 def expected_tokens(shape: AnswerShape, *, model: str, max_tokens: int) -> int:
-    """Return the tokens of a usual answer, at most `max_tokens`."""
+    """Return the tokens of a typical answer, at most `max_tokens`."""
     if shape.schema is None:
         return max(LEAST_ANSWER, round(max_tokens * TEXT_SHARE))
     text = msgspec.json.encode(_usual(shape.schema, shape.schema, 0)).decode()
@@ -31,7 +31,7 @@ def expected_tokens(shape: AnswerShape, *, model: str, max_tokens: int) -> int:
 
 
 def _usual(schema: Any, root: dict[str, Any], depth: int) -> Any:
-    """Return a value of usual length; of several that can be, the longest."""
+    """Return a value of typical length; of several possible values, the longest."""
     if not isinstance(schema, dict) or depth > DEEPEST:
         return None
     schema = resolved(schema, root)

@@ -1,4 +1,4 @@
-"""Dollars for tokens. Prices come from `prices.json`, dated and sourced; an unknown model has no price, not price 0."""
+"""Compute dollars from tokens. A model that is not in the price table has no price; it never counts as free."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = [
     "is_long_prompt", "lane_of", "price_table", "shown_usd",
 ]  # fmt: skip
 
-LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above it the whole request costs more
+LONG_PROMPT_TOKENS = 100_000  # claude-haiku-5-5: above this, the whole request costs more
 BATCH_DISCOUNT = Decimal("0.5")  # Message Batches: half the standard price
 _PER_MILLION = Decimal(1_000_000)
 
 
 def is_long_prompt(usage: Usage) -> bool:
-    """Tell whether a request's whole prompt, cached parts included, is over the price step."""
+    """Return whether a request's whole prompt, cached parts included, exceeds the price step."""
     return usage.prompt_tokens > LONG_PROMPT_TOKENS
 
 
 def lane_of(usage: Usage) -> Lane:
-    """Tell by which lane an answer came, as it is billed; one that does not say came in a Message Batch."""
+    """Return the lane that an answer is billed for; an answer without a service tier came in a Message Batch."""
     return "batch" if usage.service_tier in {None, "batch"} else "live"
 
 
 class CostParts(msgspec.Struct, frozen=True):
-    """Dollars by what they were paid for."""
+    """Dollars, by what was paid for."""
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
@@ -46,7 +46,7 @@ class CostParts(msgspec.Struct, frozen=True):
         return self.input + self.output + self.cache_writes + self.cache_reads
 
     def plus(self, other: CostParts) -> CostParts:
-        """Return both together."""
+        """Return the sum of both."""
         return CostParts(
             self.input + other.input,
             self.output + other.output,
@@ -56,13 +56,13 @@ class CostParts(msgspec.Struct, frozen=True):
 
 
 def dollars(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> Decimal | None:
-    """Return what these tokens cost, each in its lane; None if one of the models has no known price."""
+    """Return the cost of these tokens, each in its lane; None if a model has no known price."""
     parts = cost_parts(tokens, prices)
     return None if parts is None else parts.usd
 
 
 def cost_parts(tokens: Iterable[Tokens], prices: PriceTable | None = None) -> CostParts | None:
-    """Return what these tokens cost by kind, each in its lane; None if one of the models has no known price."""
+    """Return the cost of these tokens by kind, each in its lane; None if a model has no known price."""
     table = prices or price_table()
     total = CostParts()
     for counted in tokens:
@@ -92,7 +92,7 @@ def _parts(tokens: Tokens, price: Price) -> CostParts:
 
 
 def shown_usd(usd: Decimal | None) -> str:
-    """Return dollars for people: to the cent, small sums to two digits that say something."""
+    """Return dollars as text: to the cent, or to two significant digits below a dollar."""
     if usd is None:
         return "price unknown"
     return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.{1 - usd.adjusted()}f}"

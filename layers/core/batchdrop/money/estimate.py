@@ -1,8 +1,8 @@
-"""What a job will roughly cost, before anything is sent: tokens, and dollars in each lane, with bounds.
+"""Estimate a job's cost before anything is sent: tokens, and dollars in each lane, with bounds.
 
-Input is reckoned from the requests' text, and off by at most `INPUT_BAND` and `ROUNDING`. Output is known to have at
-least a token an answer and at most `max_tokens`; what is expected goes by `answer_tokens`. The bounds are for requests
-that are all answered: one that fails for good costs nothing.
+Input tokens are estimated from the requests' text, within `INPUT_BAND` and `ROUNDING`. An answer has at least one
+token and at most `max_tokens`; `answer_tokens` gives the expected number. The bounds assume that every request is
+answered; a request that fails costs nothing.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from batchdrop.money.prices import PriceTable, price_table
 from batchdrop.recipe.lane import Lane
 
 INPUT_BAND = (
-    0.10  # benchmarks/estimate_error.py: 2.1 % at worst of 13 kinds of table, on the emulator; the rest is room
+    0.10  # benchmarks/estimate_error.py: at most 2.1 % off for 13 kinds of table, on the emulator; the rest is margin
 )
-ROUNDING = 2  # tokens a request: what rounding its texts may come to, which counts where prompts are a few words
+ROUNDING = 2  # tokens per request: the error of rounding its texts; it matters if prompts are a few words
 LANES: tuple[Lane, ...] = ("batch", "live")
 
 Bound = Literal["low", "expected", "high"]
-Step = Literal["below", "near", "above"]  # where a prompt lies to the price step of long ones
+Step = Literal["below", "near", "above"]  # a prompt's size, compared with the price step of long prompts
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A sum of dollars: what it is at least, probably, and at most."""
+    """Dollars: the lower bound, the expected sum and the upper bound."""
 
     low: Decimal
     expected: Decimal
@@ -38,18 +38,18 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class TokenRange(msgspec.Struct, frozen=True):
-    """Likewise, of tokens."""
+    """Tokens: likewise."""
 
     low: int
     expected: int
     high: int
 
 
-class Reckoned(msgspec.Struct):
-    """Requests that cost the same a token: what they are reckoned to hold, all together.
+class EstimatedRequests(msgspec.Struct):
+    """Estimated tokens of all requests with the same price per token.
 
-    `cacheable` of the input may be written to the prompt cache or read from it; of these, `reread` is what all
-    requests share. `max_output` is what their answers may have when each is asked once.
+    `cacheable` is the part of the input that the prompt cache may write or serve. `reread` is the part of
+    `cacheable` that all requests share. `max_output` is the most that their answers may have if each is sent once.
     """
 
     model: str
@@ -61,7 +61,7 @@ class Reckoned(msgspec.Struct):
     expected_output: int = 0
     max_output: int = 0
 
-    def merge(self, other: Reckoned) -> None:
+    def merge(self, other: EstimatedRequests) -> None:
         """Add other requests of the same price."""
         for name in ("requests", "input", "cacheable", "reread", "expected_output", "max_output"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -70,18 +70,18 @@ class Reckoned(msgspec.Struct):
 class Estimate(msgspec.Struct):
     """The estimate of many requests.
 
-    A row is paid for at most `input_asks` times, with `output_asks` times `max_tokens` in all: what `retry` allows.
-    `band` is by how much the input may be off, as a share of it.
+    A row's prompt is paid for at most `paid_prompts` times, and its answers at most for `paid_answers` times
+    `max_tokens`: these include `retry`. `band` is the largest error of the input, as a share of it.
     """
 
-    parts: list[Reckoned] = []
-    input_asks: int = 1
-    output_asks: int = 1
+    parts: list[EstimatedRequests] = []
+    paid_prompts: int = msgspec.field(default=1, name="input_asks")
+    paid_answers: int = msgspec.field(default=1, name="output_asks")
     band: float = INPUT_BAND
 
     @property
     def requests(self) -> int:
-        """Return how many requests were reckoned."""
+        """Return the number of estimated requests."""
         return sum(part.requests for part in self.parts)
 
     @property
@@ -91,18 +91,18 @@ class Estimate(msgspec.Struct):
 
     @property
     def max_output_tokens(self) -> int:
-        """Return what all answers may have at most, each asked once."""
+        """Return the most tokens that all answers may have, if each request is sent once."""
         return sum(part.max_output for part in self.parts)
 
     @property
     def output_tokens(self) -> TokenRange:
-        """Return the tokens of all answers, with what `retry` asks again in the high bound."""
+        """Return the tokens of all answers. The upper bound includes the repeats that `retry` allows."""
         expected = sum(part.expected_output for part in self.parts)
-        return TokenRange(LEAST_ANSWER * self.requests, expected, self.max_output_tokens * self.output_asks)
+        return TokenRange(LEAST_ANSWER * self.requests, expected, self.max_output_tokens * self.paid_answers)
 
     @property
     def models(self) -> list[str]:
-        """Return the models that are asked."""
+        """Return the models that the requests name."""
         return sorted({part.model for part in self.parts})
 
     def unpriced(self, prices: PriceTable | None = None) -> list[str]:
@@ -110,12 +110,12 @@ class Estimate(msgspec.Struct):
         table = prices or price_table()
         return [model for model in self.models if table.of_model(model) is None]
 
-    def part(self, model: str, step: Step) -> Reckoned:
-        """Return the sums of one price; new ones, if there are none yet."""
+    def part(self, model: str, step: Step) -> EstimatedRequests:
+        """Return the sums of one price; adds them if they are missing."""
         for part in self.parts:
             if (part.model, part.step) == (model, step):
                 return part
-        self.parts.append(Reckoned(model, step))
+        self.parts.append(EstimatedRequests(model, step))
         return self.parts[-1]
 
     def merge(self, other: Estimate) -> None:
@@ -124,7 +124,7 @@ class Estimate(msgspec.Struct):
             self.part(part.model, part.step).merge(part)
 
     def scaled(self, ratio: float, band: float) -> Estimate:
-        """Return it with the input as a sample showed it: `ratio` times as many tokens, wrong by at most `band`."""
+        """Return a copy with the input scaled: a sample showed `ratio` times as many tokens, within `band`."""
         parts = [
             msgspec.structs.replace(
                 part, input=part.input * ratio, cacheable=part.cacheable * ratio, reread=part.reread * ratio
@@ -134,30 +134,30 @@ class Estimate(msgspec.Struct):
         return msgspec.structs.replace(self, parts=parts, band=band)
 
     def usd(self, lane: Lane, prices: PriceTable | None = None, *, high_lane: Lane | None = None) -> Range | None:
-        """Return the dollars in a lane; None where a price is not known.
+        """Return the dollars in a lane; None if a price is not known.
 
-        `high_lane` is where the job may end up, and what the high bound is for.
+        `high_lane` is the lane where the job may end; the upper bound is for it.
         """
         low = dollars([_at_least(part, self.band, lane) for part in self.parts], prices)
         expected = dollars([_probably(part, lane) for part in self.parts], prices)
         high = dollars([self._at_most(part, high_lane or lane) for part in self.parts], prices)
         return None if low is None or expected is None or high is None else Range(low, expected, high)
 
-    def _at_most(self, part: Reckoned, lane: Lane) -> Tokens:
-        """Each prompt is as large as may be, nothing is found in the cache, and all that `retry` allows happens."""
+    def _at_most(self, part: EstimatedRequests, lane: Lane) -> Tokens:
+        """Return the tokens if prompts are as large as possible, nothing is cached, and `retry` happens in full."""
         most = (1 + self.band) * (part.input - part.cacheable) + ROUNDING * part.requests
         return Tokens(
             part.model,
             long_prompt=part.step != "below",
             lane=lane,
-            input=math.ceil(most * self.input_asks),
-            cache_write_1h=math.ceil(part.cacheable * (1 + self.band) * self.input_asks),
-            output=part.max_output * self.output_asks,
+            input=math.ceil(most * self.paid_prompts),
+            cache_write_1h=math.ceil(part.cacheable * (1 + self.band) * self.paid_prompts),
+            output=part.max_output * self.paid_answers,
         )
 
 
-def _at_least(part: Reckoned, band: float, lane: Lane) -> Tokens:
-    """Each prompt is as small as may be, all that can be is read from the cache, and answers are empty."""
+def _at_least(part: EstimatedRequests, band: float, lane: Lane) -> Tokens:
+    """Return the tokens if prompts are as small as possible, the cache serves all it can, and answers are empty."""
     least = (part.input - part.cacheable) * (1 - band) - ROUNDING * part.requests
     return Tokens(
         part.model,
@@ -169,8 +169,8 @@ def _at_least(part: Reckoned, band: float, lane: Lane) -> Tokens:
     )
 
 
-def _probably(part: Reckoned, lane: Lane) -> Tokens:
-    """What all requests share is written once, and read by all others."""
+def _probably(part: EstimatedRequests, lane: Lane) -> Tokens:
+    """Return the expected tokens: the shared part is written to the cache once, then read."""
     written = part.reread / max(1, part.requests)
     return Tokens(
         part.model,
@@ -184,7 +184,7 @@ def _probably(part: Reckoned, lane: Lane) -> Tokens:
 
 
 def step_of(input_tokens: float) -> Step:
-    """Tell where a prompt lies to the step above which a whole request costs more."""
+    """Return how a prompt compares with the price step, above which the whole request costs more."""
     if input_tokens * (1 + INPUT_BAND) <= LONG_PROMPT_TOKENS:
         return "below"
     return "above" if input_tokens * (1 - INPUT_BAND) > LONG_PROMPT_TOKENS else "near"

@@ -1,4 +1,4 @@
-"""A finished job's estimate held against what it came to: the summary's `estimate`."""
+"""The summary's `estimate`: a finished job's estimate beside its actual cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchdrop.recipe.lane import Lane
 
 
 class ActualBlock(msgspec.Struct, frozen=True):
-    """What was used. `input_tokens` counts whole prompts, what came from the cache or went to it included."""
+    """Actual usage. `input_tokens` counts whole prompts, including tokens read from or written to the cache."""
 
     answers: int
     input_tokens: int
@@ -22,10 +22,10 @@ class ActualBlock(msgspec.Struct, frozen=True):
 
 
 class EstimateBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """What was estimated when the file was split, for the lane that the job began in, and what came of it.
+    """The estimate from the split, for the lane in which the job started, and the actual usage.
 
-    `band` is by how much `input_tokens` may be off, as a share of them. `ratio` is actual dollars to expected ones,
-    `input_ratio` likewise of tokens; null where one of the two is not known, or nothing was expected.
+    `band` is the largest expected error of `input_tokens`, as a share of them. `ratio` is actual dollars divided by
+    expected dollars, `input_ratio` the same for tokens; null if either is unknown or nothing was expected.
     """
 
     lane: Lane
@@ -40,7 +40,7 @@ class EstimateBlock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def actual_block(tokens: Iterable[Tokens], usd: Decimal | None) -> ActualBlock:
-    """Add up what was used; `usd` is what it cost."""
+    """Return the actual usage of these tokens, which cost `usd`."""
     counted = list(tokens)
     return ActualBlock(
         answers=sum(one.answers for one in counted),
@@ -51,7 +51,7 @@ def actual_block(tokens: Iterable[Tokens], usd: Decimal | None) -> ActualBlock:
 
 
 def ratio_of(actual: Decimal | int | None, expected: Decimal | int | None) -> float | None:
-    """Return how many times the expected it was, to three digits; None where that says nothing."""
+    """Return actual divided by expected, to three digits; None if either is unknown or nothing was expected."""
     if actual is None or not expected:
         return None
     return round(float(actual / expected), 3)

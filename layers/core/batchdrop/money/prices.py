@@ -1,6 +1,6 @@
-"""The price table: the one that ships, dated and sourced, and the user's own laid over it.
+"""The price table: the one that ships with batchdrop, overridden by the user's own.
 
-A user's own stands in `recipes/prices.yaml`, beside the recipes, in the same shape. An unknown model has no price.
+The user's own table is `recipes/prices.yaml`, in the same format. A model that neither table has, has no price.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class ModelPrice(msgspec.Struct, frozen=True):
-    """A model's price, and its price for long prompts where that differs."""
+    """A model's price, and its price for long prompts if that differs."""
 
     standard: Price
     long_prompt: Price | None = None
 
 
 class PriceTable(msgspec.Struct, frozen=True):
-    """Known prices, with the day they were read and where. `own` is the user's table, where one lies over this."""
+    """Known prices, with their date and source. `own` is the user's table, if it overrides this one."""
 
     date: str
     source: str
@@ -47,29 +47,29 @@ class PriceTable(msgspec.Struct, frozen=True):
     own: PriceTable | None = None
 
     def of_model(self, model: str) -> ModelPrice | None:
-        """Return a model's price; `claude-haiku-4-5-20251001` is priced as `claude-haiku-4-5`."""
+        """Return a model's price; `claude-haiku-4-5-20251001` costs the same as `claude-haiku-4-5`."""
         return self.models.get(model) or self.models.get(_without_date(model))
 
     @property
     def dates(self) -> str:
-        """Return of which day the prices are, in words for an output."""
-        return self.date if self.own is None else f"{self.date}, your own of {self.own.date}"
+        """Return the date of the prices, as text for outputs."""
+        return self.date if self.own is None else f"{self.date}, your own prices of {self.own.date}"
 
     @property
     def sources(self) -> str:
-        """Return where the prices are from, in words for an output."""
-        return self.source if self.own is None else f"{self.source}; your own: {self.own.source}"
+        """Return the source of the prices, as text for outputs."""
+        return self.source if self.own is None else f"{self.source}; your own prices: {self.own.source}"
 
 
 @cache
 def price_table() -> PriceTable:
-    """Read the table that ships with the package."""
+    """Return the table that ships with the package."""
     text = resources.files("batchdrop.money").joinpath("prices.json").read_bytes()
     return msgspec.json.decode(text, type=PriceTable)
 
 
 def effective(own: PriceTable | None) -> PriceTable:
-    """Return the shipped table with the user's own laid over it, model by model."""
+    """Return the shipped table, overridden by the user's own, model by model."""
     shipped = price_table()
     if own is None:
         return shipped
@@ -77,17 +77,19 @@ def effective(own: PriceTable | None) -> PriceTable:
 
 
 def parse_prices(fields: object, *, name: str) -> PriceTable:
-    """Check a user's own table that YAML has read; `name` is what messages call the file.
+    """Check the YAML fields of a user's own table. Messages call the file `name`.
 
-    Raises PricesRejected with the key, what is wrong, and what to write.
+    Raises PricesRejected with the key, the fault and the fix.
     """
     if isinstance(fields, dict) and ("model" in fields or "prompt" in fields):
-        message = f"{name}: this is a recipe, and that name is kept for your own prices; give the recipe another name"
+        message = (
+            f"{name}: this is a recipe, but the name is reserved for your own prices; give the recipe another name"
+        )
         raise PricesRejected(message)
     table = _mapping(fields, ("date", "source", "models"), name, "")
     models = table["models"]
     if not isinstance(models, dict) or not models:
-        raise _fault(name, "models", f"it is {_shown(models)}; write one mapping a model")
+        raise _fault(name, "models", f"it is {_shown(models)}; write one mapping per model")
     return PriceTable(
         date=_date(table["date"], name),
         source=_words(table["source"], name),
@@ -113,7 +115,7 @@ def _price(spec: object, name: str, path: str) -> Price:
 def _mapping(
     fields: object, known: tuple[str, ...], name: str, path: str, *, optional: tuple[str, ...] = ()
 ) -> dict[Any, Any]:
-    """Return a mapping that has these keys and no others. Raises PricesRejected."""
+    """Return a mapping that has exactly these keys. Raises PricesRejected."""
     if not isinstance(fields, dict):
         reason = f"it is {_shown(fields)}; write a mapping of {', '.join(known)}"
         raise _fault(name, path, reason)
@@ -122,32 +124,34 @@ def _mapping(
             raise _fault(name, path, f"unknown key '{key}'{nearest(key, known)} (known keys: {', '.join(known)})")
     missing = [key for key in known if key not in fields and key not in optional]
     if missing:
-        raise _fault(name, path, f"it has no '{missing[0]}'; a whole one has {', '.join(known)}")
+        raise _fault(name, path, f"'{missing[0]}' is missing; write all of {', '.join(known)}")
     return fields
 
 
 def _dollars(value: object, name: str, path: str) -> Decimal:
-    """Return a price; YAML's 0.1 is taken as it is written. Text is taken too, for who wants every digit."""
+    """Return a price, exactly as written in YAML; a quoted number is accepted, too."""
     try:
         amount = Decimal("" if isinstance(value, bool) else str(value))
     except InvalidOperation:
         raise _fault(name, path, f"it is {_shown(value)}; write dollars per million tokens, such as 2.5") from None
     if not amount.is_finite() or amount < 0:
-        raise _fault(name, path, f"{amount} is no price; write dollars per million tokens, such as 2.5")
+        raise _fault(name, path, f"{amount} is not a price; write dollars per million tokens, such as 2.5")
     return amount
 
 
 def _date(value: object, name: str) -> str:
-    """Return the day as ISO has it; YAML has made a date of it, unless it stands in quotes."""
+    """Return the date in ISO format; YAML reads an unquoted one as a date."""
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
-        raise _fault(name, "date", f"it is {_shown(value)}; write when you read the prices: 2026-12-01") from None
+        raise _fault(
+            name, "date", f"it is {_shown(value)}; write the date on which you read the prices, such as 2026-12-01"
+        ) from None
 
 
 def _words(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _fault(name, "source", f"it is {_shown(value)}; write where the prices are from, in one line")
+        raise _fault(name, "source", f"it is {_shown(value)}; write the source of the prices, in one line")
     return " ".join(value.split())
 
 

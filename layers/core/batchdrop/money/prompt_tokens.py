@@ -1,8 +1,8 @@
-"""How many tokens a request's prompt has, reckoned from its text: nothing is sent to find out.
+"""Estimate the tokens of a request's prompt from its text. Nothing is sent.
 
-The rules are those of the project's emulator, which takes them from what is published: four Latin characters or one
-CJK character a token, a third more for newer models. Claude's own tokeniser goes by its own; `batchdrop check --exact`
-asks it.
+The rules are published approximations, and the project's emulator uses the same ones: one token for four Latin
+characters or one CJK character, a third more for newer models. Claude's own tokeniser differs;
+`batchdrop check --exact` uses it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-CHARS_PER_TOKEN = 4  # of Latin script, by the older tokeniser; a CJK character is a token of its own
-NEW_TOKENISER = 1.3  # models from 4.7 on make up to 30 % more tokens of a text
-ROUNDED_UP = 3 / 8  # a text's last token is rarely full: so much is lost on average
-TURN_TOKENS = 4  # what frames each message
-IMAGE_TOKENS = 1_600  # an image counts width x height / 750, and is scaled down to about this
-PAGE_TOKENS = 2_000  # a page of a PDF counts 1,500 to 3,000
+CHARS_PER_TOKEN = 4  # of Latin script, in the older tokeniser; a CJK character is one token
+NEW_TOKENISER = 1.3  # models from 4.7 on use up to 30 % more tokens for a text
+ROUNDED_UP = 3 / 8  # a text's last token is rarely full; this is the average loss
+TURN_TOKENS = 4  # the frame of each message
+IMAGE_TOKENS = 1_600  # an image counts width x height / 750; larger images are scaled down to about this
+PAGE_TOKENS = 2_000  # a PDF page counts 1,500 to 3,000
 OLD_TOKENISER_MODELS = (
     "claude-haiku-4-5",
     "claude-sonnet-4-5",
@@ -28,13 +28,13 @@ OLD_TOKENISER_MODELS = (
 )
 
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
-_PIECE = 1 << 20  # characters of base64 that are looked at together: a multiple of four
-_OVERLAP = 64  # bytes: a page's mark that two pieces share
+_PIECE = 1 << 20  # characters of base64 to decode at a time; must be a multiple of four
+_OVERLAP = 64  # bytes; finds page marks that span two pieces
 _CACHE_MARK = b'"cache_control"'
 
 
 class RequestSize(NamedTuple):
-    """A request as it is reckoned. `may_be_cached`: some of its prompt is marked for the prompt cache."""
+    """An estimated request. `may_be_cached`: part of its prompt is marked for the prompt cache."""
 
     model: str
     max_tokens: int
@@ -43,20 +43,20 @@ class RequestSize(NamedTuple):
 
 
 class TextSize(NamedTuple):
-    """A text's characters, and how many of them are wide: CJK and what else takes three bytes of UTF-8."""
+    """A text's characters, and how many of them are wide (three bytes in UTF-8, such as CJK)."""
 
     chars: int
     wide: int
 
     @property
     def tokens(self) -> float:
-        """Return the tokens that the older tokeniser makes of it."""
+        """Return the number of tokens in the older tokeniser."""
         return self.wide + (self.chars - self.wide) / CHARS_PER_TOKEN
 
 
 class _Source(msgspec.Struct):
     type: str = ""
-    data: msgspec.Raw = msgspec.Raw(b'""')  # a file's base64 is never copied
+    data: msgspec.Raw = msgspec.Raw(b'""')  # raw, so that a file's base64 is never copied
     content: Any = None
 
 
@@ -93,9 +93,9 @@ _SOURCE = msgspec.json.Decoder(_Source)
 
 
 def request_size(params: bytes) -> RequestSize:
-    """Read a request and reckon its prompt: texts, schema, tools, images and pages of PDFs, each by its rule.
+    """Estimate a request's prompt: texts, schema, tools, images and PDF pages.
 
-    What is no request is reckoned as a text, of a model that nobody knows.
+    Bytes that are not a request count as a text, with an unknown model.
     """
     cached = _CACHE_MARK in params
     try:
@@ -113,18 +113,18 @@ def request_size(params: bytes) -> RequestSize:
 
 
 def text_size(text: str) -> TextSize:
-    """Measure a text."""
+    """Return a text's size."""
     return TextSize(len(text), 0 if text.isascii() else wide_in(text))
 
 
 def wide_in(text: str) -> int:
-    """Return how many characters are wide: the bytes of UTF-8 that each has beyond its first, halved."""
+    """Return how many characters are wide: each has two bytes of UTF-8 beyond its first."""
     chars = len(text)
     return min(chars, (len(text.encode()) - chars) // 2)
 
 
 def tokeniser(model: str) -> float:
-    """Return how many tokens a model makes of what is one to the older tokeniser."""
+    """Return a model's tokens for each token of the older tokeniser."""
     return 1.0 if model.startswith(OLD_TOKENISER_MODELS) else NEW_TOKENISER
 
 
@@ -133,7 +133,7 @@ def _joined(content: str | list[_Block]) -> str:
 
 
 def _words(block: _Block) -> str:
-    """Return what a block says: its text, or a text document's."""
+    """Return the text of a text block or a text document."""
     if block.type != "document":
         return block.text or ""
     source = _source(block)
@@ -149,7 +149,7 @@ def _words(block: _Block) -> str:
 
 
 def _seen(block: _Block) -> int:
-    """Return what an image or a PDF counts; pages packed into streams cannot be seen, but one is there."""
+    """Return the tokens of an image or a PDF. Pages in compressed streams cannot be counted, but one is certain."""
     if block.type == "image":
         return IMAGE_TOKENS
     source = _source(block)
@@ -159,13 +159,13 @@ def _seen(block: _Block) -> int:
 
 
 def _pages(data: msgspec.Raw) -> int:
-    """Return the pages of a PDF in base64, read piece by piece; at least 1."""
+    """Return the number of pages of a PDF in base64, at least 1."""
     text = memoryview(data)[1:-1]  # the quotes
     pages, before = 0, b""
     for start in range(0, len(text), _PIECE):
         try:
             piece = before + b64decode(text[start : start + _PIECE])
-        except ValueError:  # no base64 at all: the API will say so
+        except ValueError:  # not base64: the API will refuse it
             break
         pages += len(_PAGE.findall(piece)) - len(_PAGE.findall(before))
         before = piece[-_OVERLAP:]

@@ -1,4 +1,4 @@
-"""Reckons requests as they are split: what a recipe's requests share is read once, a row is measured."""
+"""Estimate requests while they are split: the shared frame is measured once, each row by its own text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from batchdrop.money.estimate import INPUT_BAND, Estimate, step_of
 from batchdrop.money.prompt_tokens import ROUNDED_UP, TURN_TOKENS, TextSize, request_size, tokeniser, wide_in
 from batchdrop.recipe.recipe import Recipe
 
-LEAST_CACHED = 1_024  # tokens: a shorter prefix is not put into the prompt cache
-SMALL_CHARS = 50_000  # no text of so few characters is near the price step of long prompts, whatever its script
+LEAST_CACHED = 1_024  # tokens: the API does not cache a shorter prefix
+SMALL_CHARS = 50_000  # a shorter text is far below the price step of long prompts, in any script
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What all requests of a recipe share: a request whose own words are empty, measured.
+    """The measured part that all requests of a recipe share: a request with empty row texts.
 
-    `tokens` is what it counts, `cached` how much of each prompt may come from the cache, `expected` what an answer is
-    expected to have. `is_plain`: a request has nothing but text beside it.
+    `tokens` is its size. `cached` is the part of each prompt that may come from the cache. `expected` is the size of a
+    typical answer. `is_plain`: its requests hold only text.
     """
 
     model: str
@@ -33,7 +33,7 @@ class Frame:
 
 
 def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
-    """Measure a recipe's frame; `empty` is the `params` of a row without words."""
+    """Return a recipe's frame; `empty` is the `params` of a row without text."""
     shared = request_size(empty)
     return Frame(
         recipe.model,
@@ -49,12 +49,12 @@ def _cached(recipe: Recipe, shared: float, *, is_marked: bool) -> Literal["nothi
     if not is_marked:
         return "nothing"
     if not recipe.caches:
-        return "all"  # the recipe's own `params` say what is cached
+        return "all"  # the recipe's own `params` mark what to cache
     return "shared" if shared * (1 + INPUT_BAND) >= LEAST_CACHED else "nothing"
 
 
 class RequestCount:
-    """Counts requests one by one, most of them by their own words alone. `frame` None: each is read."""
+    """Adds up requests. With a frame, only the row's own text is measured; without one, each request is read."""
 
     def __init__(self, frame: Frame | None, recipe: Recipe | None = None) -> None:
         self._frame = frame
@@ -63,10 +63,10 @@ class RequestCount:
         self._most_chars = SMALL_CHARS if frame is not None and frame.is_plain else 0
         self._requests = self._chars = self._wide = 0
 
-    def add(self, asked: Sequence[bytes], owns: Sequence[str]) -> None:
-        """Count requests; `owns` are what their rows said of their own, by which a recipe's plain ones are known."""
+    def add(self, requests: Sequence[bytes], owns: Sequence[str]) -> None:
+        """Add requests; `owns` are the rows' own texts. Plain requests of a recipe are measured by these alone."""
         if max(map(len, owns), default=0) >= self._most_chars:
-            for params, own in zip(asked, owns, strict=True):
+            for params, own in zip(requests, owns, strict=True):
                 self._add_one(params, own)
         else:
             self._add_plain(owns)
@@ -84,7 +84,7 @@ class RequestCount:
 
     @property
     def estimate(self) -> Estimate:
-        """Return what was counted so far."""
+        """Return the estimate of the requests so far."""
         total = _estimate(self._recipe)
         total.merge(self._read)
         if self._requests and self._frame is not None:
@@ -119,16 +119,16 @@ class RequestCount:
         part.reread += shared if frame.cached == "shared" else 0.0
 
 
-def most_asks(recipe: Recipe) -> tuple[int, int]:
-    """Return how often the recipe lets a row be paid for: prompts, and answers of its `max_tokens`."""
+def most_paid(recipe: Recipe) -> tuple[int, int]:
+    """Return how often a row may be paid for: its prompts, and its answers in units of `max_tokens`."""
     again, doubled = recipe.retry.invalid, recipe.retry.max_tokens is not None
-    each = 2 if doubled else 1  # an answer that was cut is asked again with twice the room
+    each = 2 if doubled else 1  # a cut answer is requested again with twice the limit
     return 1 + doubled + again, 1 + 2 * doubled + each * again
 
 
 def _estimate(recipe: Recipe | None) -> Estimate:
-    """Return an empty estimate, with how often the recipe lets a row be paid for."""
+    """Return an empty estimate that includes the recipe's `retry`."""
     if recipe is None:
         return Estimate()
-    prompts, answers = most_asks(recipe)
-    return Estimate(input_asks=prompts, output_asks=answers)
+    prompts, answers = most_paid(recipe)
+    return Estimate(paid_prompts=prompts, paid_answers=answers)

@@ -1,1 +1,1 @@
-"""What a job came to: tally, summary, statistics."""
+"""A job's figures: tally, summary, statistics."""

@@ -1,4 +1,4 @@
-"""How often each answer was given, column by column, in bounded memory."""
+"""Count how often each answer was given, column by column, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import msgspec
 
 from batchdrop.report.histogram import MOST_VALUES, Spread
 
-LONGEST_LABEL = 60  # characters; a text answer that is longer is no label
+LONGEST_LABEL = 60  # characters; a longer text answer is not a label
 
 CountedKind = Literal["label", "labels", "text", "number"]
-"""One of a recipe's `enum` (or a boolean); a list of such; free text, which may be labels all the same; a number."""
+"""`enum` values or booleans; lists of them; free text, which may turn out to be labels; numbers."""
 
 
 class LabelCounts(msgspec.Struct):
-    """Counts of labels. `other` counts those beyond the first MOST_VALUES distinct ones, `missing` the empty ones."""
+    """Counts of labels. `other` counts labels beyond the first MOST_VALUES distinct ones, `missing` counts nulls."""
 
     counts: dict[str, int] = {}
     other: int = 0
     missing: int = 0
 
     def add(self, labels: Mapping[Any, int]) -> None:
-        """Count labels, each as often as it is said to occur. None is a missing one."""
+        """Add labels with their counts; None is a missing label."""
         for label, times in labels.items():
             if label is None:
                 self.missing += times
@@ -45,9 +45,9 @@ class LabelCounts(msgspec.Struct):
 
 
 class ColumnCounts(msgspec.Struct):
-    """What is known of one answer column. `is_free`: a text column whose answers are no labels, so none is counted.
+    """The counts of one answer column. `is_free`: its texts are not labels, so they are not counted.
 
-    `number` counts a number column, `labels` any other; `answers` is in how many rows the column was filled.
+    `number` counts a number column, `labels` any other column. `answers` is the number of rows with an answer.
     """
 
     kind: CountedKind
@@ -57,7 +57,7 @@ class ColumnCounts(msgspec.Struct):
     number: Spread = msgspec.field(default_factory=Spread)
 
     def add(self, values: Mapping[Any, int], rows: int) -> None:
-        """Count the values of so many rows, each as often as it is said to occur; None stands for a missing one."""
+        """Add values with their counts, from `rows` rows; None is a missing value."""
         missing = values.get(None, 0)
         self.answers += rows - missing
         if self.kind == "number":
@@ -92,11 +92,11 @@ class ColumnCounts(msgspec.Struct):
 
 
 def merge_columns(columns: dict[str, ColumnCounts], others: Iterable[tuple[str, ColumnCounts]]) -> None:
-    """Add the counts of another shard's columns, by their names."""
+    """Add the counts of another shard's columns, by name."""
     for name, counts in others:
         columns.setdefault(name, ColumnCounts(counts.kind)).merge(counts)
 
 
 def _written(label: Any) -> str:
-    """Return a label as JSON has it: `true`, `3`, or the text itself."""
+    """Return a label as in JSON: `true`, `3`, or the text itself."""
     return str(label).lower() if isinstance(label, bool) else str(label)

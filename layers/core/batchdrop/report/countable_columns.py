@@ -1,4 +1,4 @@
-"""Which columns of an answer can be counted, and as what."""
+"""Find the columns of an answer that can be counted, and how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchdrop.report.answer_counts import CountedKind
 
 
 def counted_columns(shape: AnswerShape) -> dict[str, CountedKind | None]:
-    """Return the answer's columns, in order, with how each is counted; None for one that is not (objects, lists)."""
+    """Return the answer's columns, in order, with how to count each; None for objects and lists of objects."""
     names = [column.name for column in shape.columns.answer]
     if shape.schema is None:
         return dict.fromkeys(names, "text")
@@ -34,7 +34,7 @@ def _kind(field: dict[str, Any], root: dict[str, Any]) -> CountedKind | None:
 
 
 def _without_null(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """Return what an optional field is when it is there; a choice between other types stays as it is."""
+    """Return the schema of an optional field's value; other unions are returned unchanged."""
     if isinstance(schema.get("type"), list):
         types = [one for one in schema["type"] if one != "null"]
         return {**schema, "type": types[0] if len(types) == 1 else types}

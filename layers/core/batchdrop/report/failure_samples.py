@@ -1,4 +1,4 @@
-"""Why rows have no answer, or one to be looked at: counted by kind, with a few rows to show of each."""
+"""Count the rows without a usable answer by kind of failure, with a few sample rows of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 from batchdrop.answers.outcome import Fate, Outcome
 from batchdrop.requests.row import StoredRow
 
-MOST_KINDS = 20  # distinct kinds that are told apart; what comes later counts as OTHER
-MOST_SAMPLES = 5  # rows shown of one kind
-MOST_CELLS = 6  # of one sample
+MOST_KINDS = 20  # distinct kinds; later ones count as OTHER
+MOST_SAMPLES = 5  # rows shown per kind
+MOST_CELLS = 6  # per sample
 LONGEST_CELL, LONGEST_REASON = 80, 240  # characters
 OTHER = "other"
 
@@ -21,7 +21,7 @@ _PARTICULAR = re.compile(r"\d[\d.,]*|'[^']*'|\"[^\"]*\"")
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One row of a kind. `row` counts from 1; `cells` are its first ones, `answer` what was paid for, all cut short."""
+    """A sample row. `row` counts from 1; `cells` are its first cells, `answer` is the paid answer, all shortened."""
 
     row: int
     reason: str
@@ -30,7 +30,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class FailureKind(msgspec.Struct):
-    """How many rows met this, and the first few of them."""
+    """The number of rows with this failure, and the first few of them."""
 
     fate: Fate
     rows: int = 0
@@ -38,18 +38,18 @@ class FailureKind(msgspec.Struct):
 
 
 class Failures(msgspec.Struct):
-    """Rows whose `_status` is not `answered`, by kind: an error's type, a status, or what rejects have in common."""
+    """Rows whose `_status` is not `answered`, by kind: error type, status, or the common part of reject reasons."""
 
     kinds: dict[str, FailureKind] = {}
 
     def count(self, outcome: Outcome) -> FailureKind:
-        """Count a row, and return its kind, which takes a sample if `wants_sample` says so."""
+        """Count a row and return its kind. The caller adds a sample if `wants_sample`."""
         kind = self._kind(kind_of(outcome), outcome.fate)
         kind.rows += 1
         return kind
 
     def merge(self, other: Failures) -> None:
-        """Add another shard's, which comes later in the file."""
+        """Add the failures of a shard that comes later in the file."""
         for name, theirs in other.kinds.items():
             kind = self._kind(name, theirs.fate)
             kind.rows += theirs.rows
@@ -62,12 +62,12 @@ class Failures(msgspec.Struct):
 
 
 def wants_sample(kind: FailureKind) -> bool:
-    """Tell whether a kind has room for one more row."""
+    """Return whether a kind has room for another sample."""
     return len(kind.samples) < MOST_SAMPLES
 
 
 def sample_of(row: StoredRow, outcome: Outcome, cells: dict[str, Any] | None) -> Sample:
-    """Return what is shown of a row; `cells` None means that its text could not be taken apart."""
+    """Return a sample of a row; `cells` None means that its text could not be parsed."""
     shown = {"row": row.raw} if cells is None else dict(list(cells.items())[:MOST_CELLS])
     return Sample(
         row=row.row,
@@ -80,7 +80,7 @@ def sample_of(row: StoredRow, outcome: Outcome, cells: dict[str, Any] | None) ->
 
 
 def kind_of(outcome: Outcome) -> str:
-    """Return what a row's failure is called; particulars of the row (numbers, quoted text) are left out of it."""
+    """Return the kind of a row's failure: its reason without numbers and quoted text."""
     match outcome.status:
         case "failed":
             known = _ERROR_TYPE.match(outcome.error)
@@ -93,7 +93,7 @@ def kind_of(outcome: Outcome) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return the text, cut to so many characters, the last of them then an ellipsis."""
+    """Return the text, shortened to `most` characters with an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Histograms of bounded size: of counts that span magnitudes, and of numbers whose range nobody knows before."""
+"""Histograms of bounded size: for counts across magnitudes, and for numbers of unknown range."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from math import frexp, isfinite, ldexp
 
 import msgspec
 
-EIGHTHS = 3  # bits: each octave has eight bins, so that a bin is at most 12.5 % wide
-MOST_VALUES = 50  # distinct numbers that are counted one by one; more of them go into bins
+EIGHTHS = 3  # bits: each octave has eight bins, so a bin is at most 12.5 % wide
+MOST_VALUES = 50  # distinct numbers that are counted one by one; beyond this, bins are used
 MOST_BINS = 64
 
 
 class Histogram(msgspec.Struct):
-    """Counts of whole numbers from 0 up (tokens, milliseconds) in bins of a fixed logarithmic scale.
+    """Counts of whole numbers from 0 up (tokens, milliseconds) in bins on a fixed logarithmic scale.
 
-    `bins` maps a bin's number to its count; empty bins are left out. Numbers below 16 have a bin each. There are at
-    most 8 bins an octave, so a hundred in all, and merging is exact: it does not matter who counted what.
+    `bins` maps a bin's number to its count; empty bins are left out. Numbers below 16 have a bin each. An octave has at
+    most 8 bins, so there are about a hundred bins in all. Merging is exact, in any order.
     """
 
     bins: dict[int, int] = {}
@@ -30,11 +30,11 @@ class Histogram(msgspec.Struct):
 
     @property
     def mean(self) -> float:
-        """Return their exact mean; 0 for none."""
+        """Return the exact mean; 0 without numbers."""
         return self.total / (self.count or 1)
 
     def add(self, numbers: Mapping[int, int]) -> None:
-        """Count numbers, each as often as it is said to occur."""
+        """Add numbers with their counts."""
         for number, times in numbers.items():
             place = bin_of(number)
             self.bins[place] = self.bins.get(place, 0) + times
@@ -42,14 +42,14 @@ class Histogram(msgspec.Struct):
             self.largest = max(self.largest, number)
 
     def merge(self, other: Histogram) -> None:
-        """Add the counts of another one."""
+        """Add the counts of another histogram."""
         for place, times in other.bins.items():
             self.bins[place] = self.bins.get(place, 0) + times
         self.total += other.total
         self.largest = max(self.largest, other.largest)
 
     def quantile(self, part: float) -> int:
-        """Return a number that `part` (0 to 1) of them do not exceed, right within a bin; 0 for none."""
+        """Return the `part` quantile (0 to 1), exact to one bin; 0 without numbers."""
         left = part * self.count
         for place in sorted(self.bins):
             left -= self.bins[place]
@@ -66,17 +66,17 @@ def bin_of(number: int) -> int:
 
 
 def floor_of(place: int) -> int:
-    """Return the smallest number that a bin holds."""
+    """Return the smallest number in a bin."""
     octave = max((place >> EIGHTHS) - 1, 0)
     return (place - (octave << EIGHTHS)) << octave
 
 
 class Spread(msgspec.Struct):
-    """How the values of a number column spread. JSON numbers of any size and sign.
+    """The spread of a number column's values, of any size and sign.
 
-    While there are at most MOST_VALUES distinct ones, `values` counts each, by its shortest decimal form. Then `bins`
-    counts those from `n * 2**exponent` up to the next bin's; the exponent is the smallest that needs at most
-    MOST_BINS. So merging is exact here, too.
+    Up to MOST_VALUES distinct values are counted one by one in `values`, by their shortest decimal form. Beyond that,
+    `bins` counts the values from `n * 2**exponent` up to the next bin. The exponent is the smallest that needs at most
+    MOST_BINS bins, so merging is exact here, too.
     """
 
     values: dict[str, int] = {}
@@ -89,14 +89,14 @@ class Spread(msgspec.Struct):
         return sum(self.values.values()) + sum(self.bins.values())
 
     def add(self, numbers: Mapping[float | None, int]) -> None:
-        """Count numbers, each as often as it is said to occur. None, and what no float can hold, is left out."""
+        """Add numbers with their counts. None, and numbers that do not fit a float, are left out."""
         for number, times in numbers.items():
             value = _as_float(number)
             if value is not None:
                 self._add(value, times)
 
     def merge(self, other: Spread) -> None:
-        """Add the counts of another one."""
+        """Add the counts of another spread."""
         if other.exponent is not None:
             self._widen(other.exponent)
             assert self.exponent is not None
@@ -106,7 +106,7 @@ class Spread(msgspec.Struct):
             self._add(float(written), times)
 
     def to_bins(self) -> None:
-        """Go over to bins, for the eye, also where few values are known one by one."""
+        """Convert single values to bins, for a chart."""
         if self.exponent is None and self.values:
             self._widen(_least_exponent(map(float, self.values)))
 
@@ -120,7 +120,7 @@ class Spread(msgspec.Struct):
             self._count(_place(value, self.exponent), times)
 
     def _widen(self, exponent: int) -> None:
-        """Go over to bins, or to wider ones, if these are narrower."""
+        """Convert to bins, or to wider bins if these are narrower."""
         if self.exponent is None:
             self.exponent = exponent
             values, self.values = self.values, {}
@@ -156,13 +156,13 @@ def _as_float(number: float | None) -> float | None:
 
 
 def _place(value: float, exponent: int) -> int:
-    """Return floor(value / 2**exponent), exactly: a float is a fraction of a power of two."""
+    """Return floor(value / 2**exponent), exactly."""
     top, bottom = value.as_integer_ratio()
     return (top << -exponent) // bottom if exponent < 0 else top // (bottom << exponent)
 
 
 def _least_exponent(values: Iterable[float]) -> int:
-    """Return the smallest exponent at which all values lie in MOST_BINS bins or fewer."""
+    """Return the smallest exponent at which all values fit into MOST_BINS bins."""
     seen = list(values)
     lowest, highest = min(seen), max(seen)
     exponent = frexp(highest / MOST_BINS - lowest / MOST_BINS)[1] - 2
@@ -172,7 +172,7 @@ def _least_exponent(values: Iterable[float]) -> int:
 
 
 def edge(place: int, exponent: int) -> float:
-    """Return the number at which a bin of a Spread begins."""
+    """Return the lower edge of a bin of a Spread."""
     try:
         return ldexp(float(place), exponent)
     except OverflowError:

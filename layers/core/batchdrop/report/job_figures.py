@@ -1,4 +1,4 @@
-"""A closed job's figures, as metrics count them: its rows, and what it spent since it was closed the last time."""
+"""A closed job's metrics: its rows, and its cost since it was last closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchdrop.report.summary import Summary
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """Tokens and dollars of a job's answers. `usd` is None where a model's price is not known."""
+    """Tokens and dollars of a job's answers. `usd` is None if a model's price is not known."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -23,7 +23,7 @@ NOTHING = Spent()
 
 
 def spent_in(tokens: Iterable[Tokens], usd: Decimal | None) -> Spent:
-    """Add up what answers cost; tokens that were written to or read from the prompt cache count as input."""
+    """Return the sum of these answers; tokens written to or read from the prompt cache count as input."""
     known = list(tokens)
     cached = sum(one.cache_write_5m + one.cache_write_1h + one.cache_read for one in known)
     return Spent(sum(one.input for one in known) + cached, sum(one.output for one in known), usd)
@@ -32,8 +32,8 @@ def spent_in(tokens: Iterable[Tokens], usd: Decimal | None) -> Spent:
 def figures(summary: Summary, before: Spent) -> dict[str, float]:
     """Return a closed job's metrics by name.
 
-    `before` is what an earlier closing of the job has counted: a resumed job's summary holds all that was ever spent.
-    Without a price there is no DollarsSpent, but JobsOfUnknownPrice is 1. DollarsEstimated counts at the first closing.
+    `before` is what an earlier closing of the job counted: a resumed job's summary includes it. Without a price,
+    DollarsSpent is left out and JobsOfUnknownPrice is 1. DollarsEstimated is counted at the first closing only.
     """
     tally, spent = summary.tally, spent_in(summary.tokens, summary.cost.usd)
     counted = {

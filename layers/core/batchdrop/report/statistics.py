@@ -1,4 +1,4 @@
-"""What the report shows of many rows, in memory that does not grow with them: distributions, and a few samples."""
+"""The report's statistics: distributions and a few samples, in memory that does not grow with the rows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from batchdrop.report.failure_samples import Failures, sample_of, wants_sample
 from batchdrop.report.histogram import Histogram
 from batchdrop.requests.row import StoredRow
 
-NUMBERS_AT_ONCE = 8192  # counted together, in C, which costs a tenth of counting one by one
+NUMBERS_AT_ONCE = 8192  # counted in one call in C, ten times as fast as one by one
 
 CellsOf = Callable[[str], dict[str, Any] | None]
 
 
 class Statistics(msgspec.Struct):
-    """Of a shard, or of all. Tokens are those of a row's last answer, the prompt's cached parts included.
+    """Statistics of a shard, or of all shards. Tokens are those of a row's last answer, with the cached prompt.
 
-    `milliseconds` is how long answers of the live lane took. `columns` are the answer's, those that can be counted.
+    `milliseconds` is the latency of live lane answers. `columns` are the answer's countable columns.
     """
 
     input_tokens: Histogram = msgspec.field(default_factory=Histogram)
@@ -33,7 +33,7 @@ class Statistics(msgspec.Struct):
     failures: Failures = msgspec.field(default_factory=Failures)
 
     def merge(self, other: Statistics) -> None:
-        """Add those of another shard, which comes later in the file."""
+        """Add the statistics of a shard that comes later in the file."""
         self.input_tokens.merge(other.input_tokens)
         self.output_tokens.merge(other.output_tokens)
         self.milliseconds.merge(other.milliseconds)
@@ -42,9 +42,9 @@ class Statistics(msgspec.Struct):
 
 
 class RowsCounted:
-    """Counts a shard's rows into its statistics: many rows at once, their numbers still more.
+    """Adds a shard's rows to its statistics, many rows in each call.
 
-    `columns` are those of the answer, in the order of its values; None for one that is not counted.
+    `columns` are the answer's columns, in the order of its values; None for a column that is not counted.
     """
 
     def __init__(self, statistics: Statistics, columns: Mapping[str, CountedKind | None], *, cells_of: CellsOf) -> None:
@@ -57,7 +57,7 @@ class RowsCounted:
         self._numbers: defaultdict[str, list[float | None]] = defaultdict(list)
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
-        """Take in rows, the next ones of the shard: as many as are to be counted together."""
+        """Add the next rows of the shard."""
         usages = [outcome.message.usage for outcome in outcomes if outcome.message is not None]
         self._inputs += [usage.prompt_tokens for usage in usages]
         self._outputs += [usage.output_tokens for usage in usages]
@@ -70,7 +70,7 @@ class RowsCounted:
             self._count_numbers()
 
     def end(self) -> None:
-        """Count the last rows, too."""
+        """Add what is still buffered."""
         self._count_numbers()
 
     def _count_values(self, values: list[tuple[Any, ...]]) -> None:
@@ -102,12 +102,12 @@ class RowsCounted:
 
 
 def _to_count(column: Iterable[Any], counts: ColumnCounts) -> Iterable[Any]:
-    """Return the values to be counted: of free text, which takes long to tell apart, only the missing ones."""
+    """Return the values to count. Free text is slow to count, so only its missing values are counted."""
     if counts.is_free:
         return (value for value in column if value is None)
     return _labels(column) if counts.kind == "labels" else column
 
 
 def _labels(lists: Iterable[list[Any] | None]) -> Iterable[Any]:
-    """Return each row's labels, each once a row."""
+    """Return each row's labels, without repeats within a row."""
     return chain.from_iterable(set(labels or ()) for labels in lists)

@@ -1,4 +1,4 @@
-"""What a finished job says of itself: `summary.json`."""
+"""A finished job's `summary.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchdrop.report.tally import Tally
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Why a job, or one shard of it (`shard` set), failed. `type` is an error's name; `message` says what to do."""
+    """The reason why a job, or its shard `shard`, failed. `type` is an error name; `message` says what to do."""
 
     type: str
     message: str
@@ -25,13 +25,13 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class _LambdaCause(msgspec.Struct, frozen=True):
-    """What Step Functions hands on when a function raised."""
+    """The cause that Step Functions passes on when a function raised."""
 
     errorMessage: str  # noqa: N815 - AWS's spelling
 
 
 def fault_of(error: str, cause: str, shard: int | None = None) -> Fault:
-    """Return the fault behind a caught error; a function's own message is taken out of the cause's JSON."""
+    """Return the fault of a caught error; a function's message is extracted from the cause's JSON."""
     try:
         return Fault(error, msgspec.json.decode(cause, type=_LambdaCause).errorMessage, shard)
     except msgspec.DecodeError:
@@ -41,7 +41,7 @@ def fault_of(error: str, cause: str, shard: int | None = None) -> Fault:
 class TallyBlock(msgspec.Struct, frozen=True):
     """rows = answered + failed + rejected. `statuses` counts the output's `_status` column.
 
-    `shared` of the answered rows asked the same as another row, and have its answer; they cost nothing.
+    `shared` counts the answered rows that share the answer of an identical request; they cost nothing.
     """
 
     rows: int
@@ -53,9 +53,9 @@ class TallyBlock(msgspec.Struct, frozen=True):
 
 
 class CostBlock(msgspec.Struct, frozen=True):
-    """Dollars from real usage, each answer at its lane's price; `usd` is null where a model's price is not known.
+    """Dollars from real usage, each answer at its lane's price; `usd` is null if a model's price is not known.
 
-    `prices_of` is the day of the price table, `source` where it is from; of the user's own, too, where there is one.
+    `prices_of` is the date of the price table, `source` its source; both include the user's own table, if any.
     """
 
     usd: Decimal | None
@@ -64,9 +64,9 @@ class CostBlock(msgspec.Struct, frozen=True):
 
 
 class LaneBlock(msgspec.Struct, frozen=True):
-    """What one lane answered, and what that cost; answers that were asked again count each time they were paid.
+    """The answers of one lane, and their cost; a repeated answer counts each time it was paid.
 
-    `parts` are the same dollars by what they were paid for, `cache_writes` and `cache_reads` are tokens.
+    `parts` are the same dollars, by what was paid for. `cache_writes` and `cache_reads` are tokens.
     """
 
     lane: Lane
@@ -80,9 +80,9 @@ class LaneBlock(msgspec.Struct, frozen=True):
 
 
 class TimingBlock(msgspec.Struct, frozen=True):
-    """When what happened, UTC; seconds from upload to end, and of splitting alone.
+    """Times in UTC; seconds from upload to end, and of splitting alone.
 
-    `closed_from` is when the closing began that wrote this summary.
+    `closed_from` is the start of the closing that wrote this summary.
     """
 
     uploaded_at: datetime
@@ -94,7 +94,7 @@ class TimingBlock(msgspec.Struct, frozen=True):
 
 
 class OutputBlock(msgspec.Struct, frozen=True):
-    """Keys of the files beside this one; null where there was nothing to write."""
+    """Keys of the files beside this one; null for files that were not written."""
 
     output: str | None
     failed: str | None
@@ -102,9 +102,9 @@ class OutputBlock(msgspec.Struct, frozen=True):
 
 
 class MessageBatchBlock(msgspec.Struct, frozen=True):
-    """One submission: which Message Batch answered which shard. `id` is null where no one knows.
+    """One submission: a shard's round and its Message Batch. `id` is null if it is not known.
 
-    `sent_at` is when it was created, `collected_at` when its answers were in the bucket.
+    `sent_at` is when the Message Batch was created, `collected_at` when its answers were in the bucket.
     """
 
     shard: int
@@ -116,7 +116,7 @@ class MessageBatchBlock(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A job's end. Its status is `failed` when the job, or any shard as a whole, failed; rows may fail in a success.
+    """A closed job. Its status is `failed` if the job or a whole shard failed; single rows may fail in a success.
 
     `results` is the prefix of the outputs' keys.
     """
@@ -140,7 +140,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lane_blocks(tokens: list[Tokens], prices: PriceTable | None = None) -> list[LaneBlock]:
-    """Return what each lane answered."""
+    """Return the answers and costs, lane by lane."""
     by_lane = {lane: [counted for counted in tokens if counted.lane == lane] for lane in LANES}
     return [_lane_block(lane, own, cost_parts(own, prices)) for lane, own in by_lane.items() if own]
 
@@ -159,5 +159,5 @@ def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> La
 
 
 def tally_block(tally: Tally) -> TallyBlock:
-    """Return a tally as the summary shows it."""
+    """Return a tally in the summary's format."""
     return TallyBlock(tally.rows, tally.answered, tally.failed, tally.rejected, tally.shared, tally.statuses)

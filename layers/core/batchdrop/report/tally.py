@@ -1,4 +1,4 @@
-"""Counts by fate and tokens by price: what a shard's join adds up, and a job's summary shows."""
+"""Count rows by fate and tokens by price. A shard's join fills the tally; the job's summary shows it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _BILLED_AS = attrgetter("model", "usage.service_tier")
 
 
 class Tally(msgspec.Struct):
-    """How many rows met which fate. `statuses` counts the `_status` column's values.
+    """The number of rows with each fate. `statuses` counts the values of the `_status` column.
 
-    `shared` counts the rows that got the answer of another row with the same request; `statistics` is for the report.
+    `shared` counts rows that share the answer of an identical request. `statistics` is for the report.
     """
 
     rows: int = 0
@@ -36,7 +36,7 @@ class Tally(msgspec.Struct):
     statistics: Statistics = msgspec.field(default_factory=Statistics)
 
     def add(self, outcomes: Sequence[Outcome], *, are_shared: bool = False) -> None:
-        """Count rows; the tokens of a shared answer are those of the row that was asked."""
+        """Count rows. A shared answer adds no tokens: they are counted with the row that was sent."""
         fates = Counter([outcome.fate for outcome in outcomes])
         self.rows += len(outcomes)
         self.answered += fates["answered"]
@@ -50,7 +50,7 @@ class Tally(msgspec.Struct):
             self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
 
     def add_paid(self, messages: Iterable[Billed]) -> None:
-        """Count the tokens of answers, also of those that later answers replaced."""
+        """Count the tokens of answers, including answers that later ones replaced."""
         for (model, _), some in groupby(messages, key=_BILLED_AS):
             usages = [message.usage for message in some]
             lane = lane_of(usages[0])
