@@ -1,1 +1,1 @@
-"""The pages for people: a job that ended, and one that runs."""
+"""The HTML pages: the status of a running job, and the report of a job that ended."""

@@ -1,4 +1,4 @@
-"""Charts as SVG inside a page: pygal draws them, the page's style sheet gives them size and colours."""
+"""Draw charts as inline SVG with pygal. The page's style sheet sets their size and colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from batchdrop.adapters.pages.plain_text import shown
 
-WIDTH, HEIGHT = 440, 240  # in the page's own pixels: a phone shows it unscaled
+WIDTH, HEIGHT = 440, 240  # CSS pixels: fits a phone unscaled
 BAR_HEIGHT = 26
 LONGEST_LABEL = 22
 SMALL_SCALE = 6
@@ -20,7 +20,7 @@ _UNWANTED = {"script", "style"}
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart with its words: what it is, what it says in one sentence, and its numbers as a table."""
+    """A chart with its title, a sentence about it, and its numbers for a table."""
 
     title: str
     says: str
@@ -30,7 +30,7 @@ class Chart:
 
 
 def bars(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, counts: str = "rows") -> Chart:
-    """Return a chart with one line a label: for labels, whose names need room."""
+    """Return a chart with one horizontal bar per label, so that label names have room."""
     import pygal
 
     height = BAR_HEIGHT * len(rows) + 40
@@ -43,7 +43,7 @@ def bars(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, cou
 
 
 def columns(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, counts: str = "answers") -> Chart:
-    """Return a chart with one column a bin, from left to right; only some of the labels have room under it."""
+    """Return a chart with one column per bin, from left to right; only some bins are labelled."""
     import pygal
 
     chart = pygal.Bar(**_settings(HEIGHT), x_labels_major_count=5, show_minor_x_labels=False, truncate_label=-1)
@@ -54,7 +54,7 @@ def columns(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, 
 
 
 def _whole_scale(chart: Any, rows: Sequence[tuple[str, int]]) -> None:
-    """Keep the scale of few rows from halves of a row."""
+    """Keep the axis of a chart of few rows at whole numbers."""
     most = max(count for _, count in rows)
     if most < SMALL_SCALE:
         chart.y_labels = list(range(most + 1))
@@ -84,7 +84,7 @@ def _settings(height: int) -> dict[str, object]:
 
 
 def _inline(chart: object, title: str, says: str) -> Markup:
-    """Draw; leave out the library's script and style, and say in words what is to be seen."""
+    """Return the chart as SVG, with a text description, and without the library's script and style."""
     root: ET.Element = chart.render_tree()  # type: ignore[attr-defined] # pygal ships no types
     for parent in list(root.iter()):
         for child in list(parent):

@@ -1,4 +1,4 @@
-"""Statistics as charts: which ones there are, how they are binned for the eye, and what each says in a sentence."""
+"""Make charts from statistics: choose them, merge bins for display, and describe each in a sentence."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from batchdrop.report.histogram import EIGHTHS, Histogram, Spread, edge, floor_o
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import MessageBatchBlock
 
-MOST_BARS = 12  # labels drawn; the rest is one bar
-MOST_COLUMNS = 24  # bins drawn: a phone shows no more
+MOST_BARS = 12  # labels drawn; all others share one bar
+MOST_COLUMNS = 24  # bins drawn: more do not fit a phone
 
 
 def answer_charts(statistics: Statistics) -> Iterator[Chart]:
@@ -27,7 +27,7 @@ def answer_charts(statistics: Statistics) -> Iterator[Chart]:
 
 
 def token_charts(statistics: Statistics) -> Iterator[Chart]:
-    """Yield how long prompts and answers were."""
+    """Yield charts of prompt and answer lengths."""
     for histogram, title in (
         (statistics.input_tokens, "Input tokens per row"),
         (statistics.output_tokens, "Output tokens per row"),
@@ -37,7 +37,7 @@ def token_charts(statistics: Statistics) -> Iterator[Chart]:
 
 
 def time_charts(statistics: Statistics, sent: list[MessageBatchBlock]) -> Iterator[Chart]:
-    """Yield how long answers of the live lane took, and Message Batches from submission to collected."""
+    """Yield charts of the live lane's times per answer, and of Message Batches from submission to collection."""
     if statistics.milliseconds.count:
         yield _histogram("Live lane: time per answer", statistics.milliseconds, lambda ms: span(ms / 1000), "time")
     took = Histogram()
@@ -45,7 +45,7 @@ def time_charts(statistics: Statistics, sent: list[MessageBatchBlock]) -> Iterat
         if one.sent_at and one.collected_at:
             took.add({round((one.collected_at - one.sent_at).total_seconds()): 1})
     if took.count > 1:
-        yield _histogram("Message Batches: submitted to collected", took, span, "time", counts="Message Batches")
+        yield _histogram("Message Batches: submission to collection", took, span, "time", counts="Message Batches")
 
 
 def _labels(title: str, column: ColumnCounts) -> Chart:
@@ -75,7 +75,7 @@ def _numbers(title: str, column: ColumnCounts) -> Iterator[Chart]:
 
 
 def _binned(spread: Spread) -> list[tuple[str, int]]:
-    """Return at most MOST_COLUMNS bins of equal width, the empty ones between them, too."""
+    """Return at most MOST_COLUMNS bins of equal width, including empty ones."""
     wide = Spread()
     wide.merge(spread)
     wide.to_bins()
@@ -101,7 +101,7 @@ def _histogram(
 
 
 def _coarsened(histogram: Histogram, written: Callable[[float], str]) -> list[tuple[str, int]]:
-    """Return at most MOST_COLUMNS bins of the same scale, each a power of two of the fine ones."""
+    """Return at most MOST_COLUMNS bins on the same scale; each merges a power of two of the fine ones."""
     steps = 0
     while (max(histogram.bins) >> steps) - (min(histogram.bins) >> steps) >= MOST_COLUMNS and steps < EIGHTHS + 2:
         steps += 1

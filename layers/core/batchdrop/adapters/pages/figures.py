@@ -1,20 +1,20 @@
-"""Numbers as people read them."""
+"""Format numbers for people."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
 
-_SIXTY = 60  # seconds of a minute, minutes of an hour
+_SIXTY = 60  # seconds per minute, minutes per hour
 
 
 def whole(number: float) -> str:
-    """Return a number with its thousands marked."""
+    """Return a number with thousands separators."""
     return f"{number:,.0f}"
 
 
 def usd(dollars: Decimal | float | None) -> str:
-    """Return dollars: cents for large sums, two digits that say something for small ones."""
+    """Return dollars: to the cent for large sums, with two significant digits for small ones."""
     if dollars is None:
         return "price unknown"
     value = Decimal(dollars)
@@ -45,7 +45,7 @@ def moment(at: datetime | None) -> str:
 
 
 def share(count: int, of: int) -> str:
-    """Return a part in percent; small parts are not rounded to nothing."""
+    """Return a part in percent; a small part never rounds to zero."""
     if not count or count == of or not of:
         return "100 %" if count else "0 %"
     written = f"{100 * count / of:.1f} %"

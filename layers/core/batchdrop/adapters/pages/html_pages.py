@@ -1,4 +1,4 @@
-"""Pages on Jinja templates that escape everything; each is one file, without a script and without the network."""
+"""Render pages from Jinja templates that escape everything. A page is one file, without scripts or network access."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class HtmlPages:
         return _page("report.html.j2", report_view(summary, manifest, statistics))
 
     def status(self, manifest: Manifest, progress: JobProgress) -> bytes:
-        """Return the page of a running job; it loads itself again."""
+        """Return the status page of a running job, which reloads itself."""
         return _page("status.html.j2", status_view(manifest, progress))
 
     def ended(self, summary: Summary) -> bytes:
-        """Return the page that leads to the report."""
+        """Return the page that links to the report."""
         return _page("ended.html.j2", {"summary": summary})
 
 
@@ -49,7 +49,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Whatever is printed is made fit to be shown first; Markup (the charts) passes as it is.
+        # Every printed value goes through `shown`; Markup (the charts) passes unchanged.
         finalize=lambda value: value if hasattr(value, "__html__") else shown(value),
     )
     filters: dict[str, Any] = {

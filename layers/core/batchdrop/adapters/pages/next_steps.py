@@ -1,4 +1,4 @@
-"""What a user does now: the sentences, and the commands, that stand on a report's first screen."""
+"""The report's next steps: sentences and commands on its first screen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from batchdrop.job.manifest import Manifest
 from batchdrop.report.summary import Summary
 
-FLAGS = {  # by `_status`: what it means, and what to do
+FLAGS = {  # by `_status`: its meaning, and what to do
     "max_tokens": "cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",
-    "refusal": "refused by the model, which is billed. Look at the rows below.",
-    "invalid": "not of the recipe's answer types. Set retry: {invalid: 1} to have such rows asked once more.",
+    "refusal": "refused by the model; refusals are billed. Check the rows below.",
+    "invalid": "not valid for the recipe's answer types. Set retry: {invalid: 1} to send such rows once more.",
     "model_context_window_exceeded": "cut at the end of the model's context window. Shorten the rows.",
 }
 
@@ -25,18 +25,18 @@ class Step:
 
 
 def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
-    """Return what there is to do, the most pressing first."""
+    """Return what the user can do next, the most urgent first."""
     steps = _for_faults(summary)
     tally = summary.tally
     if summary.outputs.output and tally.answered:
         name = summary.outputs.output.rpartition("/")[2]
         steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
     if tally.failed and summary.status == "succeeded":
-        advice = "failed.jsonl has them with the reason, and can be dropped back in as it is:"
-        steps.append(Step(f"{_rows(tally.failed)} asked without an answer. {advice}", _drop_again(summary, manifest)))
+        advice = "failed.jsonl has them with the reasons, and you can drop it again as it is:"
+        steps.append(Step(f"{_rows(tally.failed)} sent but not answered. {advice}", _drop_again(summary, manifest)))
     if tally.rejected:
-        advice = "mend what failed.jsonl has of them, as the reasons below say, then drop it again."
-        steps.append(Step(f"{_rows(tally.rejected)} rejected and never asked: {advice}"))
+        advice = "fix these rows in failed.jsonl, as the reasons below say, then drop it again."
+        steps.append(Step(f"{_rows(tally.rejected)} rejected and never sent: {advice}"))
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
         if count:
@@ -48,12 +48,10 @@ def _for_faults(summary: Summary) -> list[Step]:
     if summary.status == "succeeded":
         return []
     if not summary.outputs.output:
-        return [Step("Mend what the message above says, then drop the file again. Nothing was sent, nothing was paid.")]
-    first = "Go on when you like" if summary.status == "canceled" else "Mend what the message above says, then resume"
+        return [Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")]
+    first = "Resume when you like" if summary.status == "canceled" else "Fix the fault above, then resume"
     return [
-        Step(
-            f"{first}: what is answered is kept and not asked again.", f"batchdrop resume {shlex.quote(summary.job_id)}"
-        )
+        Step(f"{first}: answered rows are kept and not sent again.", f"batchdrop resume {shlex.quote(summary.job_id)}")
     ]
 
 

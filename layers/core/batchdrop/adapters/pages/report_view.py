@@ -1,4 +1,4 @@
-"""What a report shows, from summary, manifest and statistics: the values of `report.html.j2`."""
+"""Compute the values of `report.html.j2` from summary, manifest and statistics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from batchdrop.job.manifest import Manifest
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import Summary
 
-MOST_MESSAGE_BATCHES = 20  # listed; the slowest of them
+MOST_MESSAGE_BATCHES = 20  # in the list; the slowest ones
 MOST_FAULTS = 10
 
 
 class Fated(NamedTuple):
-    """A part of the bar of fates."""
+    """A segment of the fates bar."""
 
     name: str
     rows: int
@@ -47,7 +47,7 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
 def _headline(summary: Summary) -> str:
     tally = summary.tally
     if not summary.outputs.output:
-        return "Nothing was asked"
+        return "Nothing was sent"
     return f"{whole(tally.answered)} of {whole(tally.rows)} rows answered"
 
 
@@ -56,7 +56,7 @@ def _fates(summary: Summary) -> list[Fated]:
     clean = tally.statuses.get("answered", 0)
     parts = [
         Fated("answered", clean),
-        Fated("answered, to be looked at", tally.answered - clean),
+        Fated("answered, with problems", tally.answered - clean),
         Fated("failed", tally.failed),
         Fated("rejected", tally.rejected),
     ]
@@ -64,7 +64,7 @@ def _fates(summary: Summary) -> list[Fated]:
 
 
 def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:
-    """Return what was asked, as term, text, and whether the text is long or code."""
+    """Return the recipe as term, text, and whether the text is long or code."""
     times = summary.timings
     known: list[tuple[str, str, bool]] = [
         ("Job", summary.job_id, False),
@@ -97,7 +97,7 @@ def _keys(answer: dict[str, Any]) -> str:
 
 
 def _slowest(summary: Summary) -> list[tuple[Any, float | None]]:
-    """Return the slowest Message Batches with their seconds; those that never came stand first."""
+    """Return the slowest Message Batches with their seconds; those that were never collected come first."""
     timed = [(one, _seconds(one.sent_at, one.collected_at)) for one in summary.message_batches]
     timed.sort(key=lambda one: (one[1] is not None, -(one[1] or 0.0)))
     return timed[:MOST_MESSAGE_BATCHES]
@@ -111,7 +111,7 @@ def _files(summary: Summary) -> list[tuple[str, str]]:
     outputs = summary.outputs
     files = []
     if outputs.output:
-        files.append((outputs.output.rpartition("/")[2], "every row with its answer"))
+        files.append((outputs.output.rpartition("/")[2], "all rows with their answers"))
     if outputs.failed and (summary.tally.failed or summary.tally.rejected):
-        files.append(("failed.jsonl", "rows without an answer, with the reason; can be dropped back in"))
+        files.append(("failed.jsonl", "rows without an answer, with the reasons; can be dropped again"))
     return [*files, ("summary.json", "the numbers of this page, for programs")]

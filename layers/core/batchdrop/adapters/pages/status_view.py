@@ -1,4 +1,4 @@
-"""What the page of a running job shows."""
+"""Compute the values of `status.html.j2`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def status_view(manifest: Manifest, progress: JobProgress) -> dict[str, Any]:
         "shards": progress.shards,
         "states": [
             ("waiting", progress.waiting),
-            ("being asked", len(progress.asked)),
+            ("answering", len(progress.asked)),
             ("collected", len(progress.collected)),
             ("failed", len(progress.failed_shards)),
         ],
