@@ -57,7 +57,7 @@ CASES = {
     "json lines that are not utf-8": Case(
         b'{"text":"good"}\n{"text":"caf\xe9"}\n', "UploadRejected", ("row 2", "byte 28", "UTF-8"), name="x.jsonl"
     ),
-    "unclosed quote": Case(b'text\none\n"two\nthree\n', "UploadRejected", ("row 2", "never closes", "Close the quote")),
+    "unclosed quote": Case(b'text\none\n"two\nthree\n', "UploadRejected", ("row 2", "never ends", "Close the quote")),
     "all rows rejected": Case(
         b"id,text\n1\n2\n3\n",
         "NothingToAsk",

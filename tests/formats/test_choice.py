@@ -15,7 +15,7 @@ def test_known_types(extension: str, name: str) -> None:
 
 def test_unknown_types_are_named() -> None:
     """A file that cannot be read is told what can."""
-    with pytest.raises(UploadRejected, match=r"f\.doc: \.doc files cannot be read"):
+    with pytest.raises(UploadRejected, match=r"f\.doc: \.doc files are not supported"):
         reader_of("f.doc", new=NewColumns())
 
 

@@ -73,14 +73,14 @@ def test_no_cut_goes_unseen(kind: Kind) -> None:
             continue
         text = _refusal(body[:end], kind)
         assert text.startswith("f.csv.x: it ")
-        assert text.endswith("Compress the file anew and drop it again")
+        assert text.endswith("Compress the file again and drop it again")
     assert f"{len(body) - 1:,} bytes" in _refusal(body[:-1], kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_follows_the_data_is_told(kind: Kind) -> None:
     """Bytes behind the last member are data that would be lost."""
-    assert "or damaged" in _refusal(COMPRESS[kind](TEXT) + b"more,rows\n", kind)
+    assert "or it is damaged" in _refusal(COMPRESS[kind](TEXT) + b"more,rows\n", kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -152,7 +152,7 @@ def test_a_bomb_is_stopped_in_flat_memory(kind: Kind) -> None:
 def test_bounds_are_told(kind: Kind) -> None:
     """The sizes that are too much on a stream and on disk are named, and the way out."""
     source = decompressed(Bytes(COMPRESS[kind](TEXT)), kind, bounds=Bounds(streamed=1_000, spooled=500))
-    with pytest.raises(UploadRejected, match=r"expand to more than 1,000\. Cut it into smaller files"):
+    with pytest.raises(UploadRejected, match=r"expand to more than 1,000\. Split it into smaller files"):
         list(source.blocks())
     with pytest.raises(UploadRejected, match=r"expand to more than 500\."):
         source.open()

@@ -64,7 +64,7 @@ def test_the_recipe_names_any_delimiter(delimiter: str, written: str) -> None:
 @pytest.mark.parametrize("delimiter", ["||", '"', "\n", "\r", "tab"])
 def test_what_cannot_separate_is_refused(delimiter: str) -> None:
     """The recipe's key is named."""
-    with pytest.raises(RecipeRejected, match=r"key 'input\.delimiter': it is one character"):
+    with pytest.raises(RecipeRejected, match=r"key 'input\.delimiter': it must be one character"):
         reader_of("f.csv", options=Input(delimiter=delimiter))
 
 

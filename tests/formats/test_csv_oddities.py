@@ -71,7 +71,7 @@ def test_a_file_with_mac_line_ends_is_refused() -> None:
 def test_an_unclosed_quote_is_refused(body: bytes) -> None:
     """A quote that eats the rest of the file is an error that names its row and line, wherever the file ends."""
     text = _refusal(body)
-    assert text.startswith("f.csv row 1 (line 2): a quoted cell opens in this row and never closes")
+    assert text.startswith("f.csv row 1 (line 2): a quoted cell starts in this row and never ends")
 
 
 @pytest.mark.parametrize("body", [b'a,b\n1,"x"', b'a,b\n1,"x"\n', b'a,b\n1,x"\n', b'a,b\n1,"x""y"\n', b'a,b\n1,"x"y\n'])
@@ -88,13 +88,13 @@ def _lenient(output: bytes) -> list[list[str]]:
 def test_an_endless_cell_is_an_unclosed_quote() -> None:
     """A cell longer than any cell is refused before it fills the memory."""
     body = b'a,b\n1,"' + b"x" * (MAX_CELL_CHARS + 10) + b"\n"
-    assert "never closes" in _refusal(body)
+    assert "never ends" in _refusal(body)
 
 
 def test_an_endless_line_is_refused() -> None:
     """A file without line ends is not read to its end."""
     pieces = (b"x" * (MAX_LINE_BYTES // 2 + 1) for _ in range(3))
-    with pytest.raises(UploadRejected, match="one record a line"):
+    with pytest.raises(UploadRejected, match="one record per line"):
         list(rows_in(reader_of("f.csv"), Bytes(b"", pieces=pieces), Cursor()))
 
 
@@ -110,7 +110,7 @@ def test_not_utf8_names_row_and_byte(body: bytes, place: str, byte: str) -> None
     """A user finds the bad byte by row, line and offset."""
     text = _refusal(body)
     assert text.startswith(f"f.csv {place}: {byte} is not UTF-8")
-    assert "save the file as UTF-8" in text or "mend this row" in text
+    assert "save the file as UTF-8" in text or "fix this row" in text
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
@@ -146,7 +146,7 @@ def test_a_header_alone_has_no_rows() -> None:
         (b"a,b,a\n", "two columns are named 'a'"),
         (b"a, a\n", "two columns are named 'a'"),
         (b"column_2,\n", "two columns are named 'column_2'"),
-        (b'"a\nb\n', "never closes"),
+        (b'"a\nb\n', "never ends"),
     ],
 )
 def test_a_header_that_cannot_work_is_refused(header: bytes, told: str) -> None:

@@ -169,9 +169,7 @@ def test_far_behind_ascii_it_is_named_too() -> None:
 
 def test_japanese_mail_is_told_though_it_is_ascii() -> None:
     """ISO-2022-JP decodes as UTF-8 without an error, to nonsense: its escapes give it away."""
-    assert _refusal(JAPANESE.encode("iso2022_jp")).startswith(
-        "byte 3 begins an escape sequence of ISO-2022-JP. Set `in"
-    )
+    assert _refusal(JAPANESE.encode("iso2022_jp")).startswith("byte 3 starts an ISO-2022-JP escape sequence. Set `in")
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(JAPANESE, "utf-8"), (JAPANESE, "cp932"), (GERMAN, "utf-8")])
@@ -179,7 +177,7 @@ def test_one_damaged_row_is_not_an_encoding(text: str, encoding: str) -> None:
     """Where the text around is as it was read, the row is to be mended, and nothing is guessed."""
     told = _refusal(text.encode(encoding) + b"3,\x81 \n" + text.encode(encoding), encoding)
     assert told.startswith(f"byte {len(text.encode(encoding)) + 2:,} (0x81) is not ")
-    assert "so mend this row" in told
+    assert "so fix this row" in told
 
 
 def test_utf8_read_as_something_else_is_told() -> None:
@@ -208,7 +206,7 @@ def test_any_bytes_are_lines_or_refused(body: bytes, encoding: str | None) -> No
 )
 def test_an_unknown_encoding_is_told(name: str, told: str) -> None:
     """A slip in the recipe names what was meant."""
-    with pytest.raises(RecipeRejected, match=r"^key 'input\.encoding': there is no encoding") as caught:
+    with pytest.raises(RecipeRejected, match=r"^key 'input\.encoding': unknown encoding") as caught:
         encoding_named(name)
     assert told in str(caught.value)
 

@@ -54,7 +54,7 @@ def test_a_file_that_cannot_be_asked_is_a_reject() -> None:
     """With its size and the reason; its type stays open."""
     (row,) = _rows("a.bin", b"\0\1\2")
     assert row.error is not None
-    assert "save it as one of these" in row.error
+    assert "save it as PDF" in row.error
     assert json.loads(row.raw) == {"file": "a.bin", "type": "", "bytes": 3}
 
 
@@ -194,14 +194,14 @@ def test_a_bomb_among_honest_files_is_a_reject() -> None:
 def test_a_directory_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive's directory is read at once, so there is a limit to it."""
     monkeypatch.setattr("batchdrop.adapters.formats.files.zip_members.MAX_ZIP_DIRECTORY_BYTES", 20_000)
-    with pytest.raises(UploadRejected, match="too many files for one archive; make several"):
+    with pytest.raises(UploadRejected, match="too many files; split it into several"):
         _rows("f.zip", zipped({f"file number {number}.txt": b"x" for number in range(1_000)}))
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (PNG, "no ZIP archive"),
+        (PNG, "not a ZIP archive"),
         (zipped({"a.png": PNG})[:-30], "truncated or damaged"),
         (zipped({"a.png": PNG})[:40], "truncated or damaged"),
         (b"PK\x03\x04", "truncated or damaged"),

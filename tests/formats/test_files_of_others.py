@@ -102,7 +102,7 @@ def test_a_file_of_another_program(name: str, encoding: str | None, cells: Seque
         ("iconv_cp932.csv", "looks like cp932 (Japanese, Windows)"),
         ("iconv_euc_jp.csv", "looks like euc_jp (Japanese, Unix)"),
         ("iconv_gb18030.csv", "looks like gb18030 (Chinese)"),
-        ("iconv_iso2022_jp.csv", "an escape sequence of ISO-2022-JP"),
+        ("iconv_iso2022_jp.csv", "an ISO-2022-JP escape sequence"),
         ("iconv_utf16be_no_mark.csv", "looks like utf-16-be"),
     ],
 )

@@ -51,28 +51,28 @@ def _refusal(body: bytes) -> str:
     [
         (b"", "f.json: the file is empty"),
         (b" \n\t", "f.json: the file is empty"),
-        (b'{"a":1}\n{"a":2}\n', "the file is one object, where an array of objects is needed"),
+        (b'{"a":1}\n{"a":2}\n', "the file is one object, but must be an array of objects"),
         (b'{"a":1}\n{"a":2}\n', "drop it as .jsonl, or set `input: {format: jsonl}`"),
         (b"3", "the file is not an array"),
         (b'"text"', "the file is not an array"),
-        (b"[", "row 1 (line 1): byte 1: the file ends where an element should follow"),
-        (b'[{"a":1}', "row 2 (line 1): byte 8: the file ends before the array does"),
-        (b'[{"a":1},', "row 2 (line 1): byte 9: the file ends where an element should follow"),
+        (b"[", "row 1 (line 1): byte 1: the file ends where an element is expected"),
+        (b'[{"a":1}', "row 2 (line 1): byte 8: the file ends before the array ends"),
+        (b'[{"a":1},', "row 2 (line 1): byte 9: the file ends where an element is expected"),
         (b'[{"a":1},\n{"a":', "row 2 (line 2): byte 10: the file ends in the middle of this element"),
         (b'[{"a":"x', "row 1 (line 1): byte 1: the file ends in the middle of this element"),
-        (b'[{"a":1} {"a":2}]', "byte 9: '{\"a\":2}]' stands where a comma or the array's end should"),
-        (b'[{"a":1},]', "row 2 (line 1): byte 9: ']' stands where an element should"),
-        (b'[,{"a":1}]', "byte 1: ',' stands where an element should"),
-        (b'[{"a":1]]', "row 1 (line 1): byte 7: ']' closes what is not open"),
-        (b'[{"a":[1}]', "byte 8: '}' closes what is not open"),
-        (b'[{"a":1}]]', "byte 9: after the array's end stands ']'"),
-        (b'[{"a":1}]\n[{"a":2}]\n', "after the array's end stands '[{\"a\":2}]"),
-        (b'[{"a":1}},{"a":2}]', "byte 8: '},{\"a\":2}]' stands where a comma"),
+        (b'[{"a":1} {"a":2}]', "byte 9: expected a comma or the array's end, found '{\"a\":2}]'"),
+        (b'[{"a":1},]', "row 2 (line 1): byte 9: ']' is not the start of an element"),
+        (b'[,{"a":1}]', "byte 1: ',' is not the start of an element"),
+        (b'[{"a":1]]', "row 1 (line 1): byte 7: ']' closes a bracket that is not open"),
+        (b'[{"a":[1}]', "byte 8: '}' closes a bracket that is not open"),
+        (b'[{"a":1}]]', "byte 9: found ']' after the array's end"),
+        (b'[{"a":1}]\n[{"a":2}]\n', 'found \'[{"a":2}]'),
+        (b'[{"a":1}},{"a":2}]', "byte 8: expected a comma or the array's end, found '},{\"a\":2}]'"),
         (b'[{"a":1},{"a":"\xff"}]', "f.json after row 0: byte 15 (0xff) is not UTF-8"),
     ],
 )
 def test_what_is_no_array_is_told(body: bytes, told: str) -> None:
-    """A file that is cut off, broken between its elements or something else says where, and what to do."""
+    """A file that is truncated, broken between its elements or something else says where, and what to do."""
     assert told in _refusal(body)
 
 

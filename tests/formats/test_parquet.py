@@ -130,11 +130,11 @@ KINDS: list[Any] = [
     ("integer", 2**63 - 1, 2**63 - 1, ""),
     ("integer", 2**63, None, "column 'v': 9223372036854775808 does not fit into 64 bits"),
     ("integer", 5.0, 5, ""),
-    ("integer", 1.5, None, "column 'v': 1.5 is no whole number"),
-    ("integer", True, None, "column 'v': true is no whole number"),
+    ("integer", 1.5, None, "column 'v': 1.5 is not a whole number"),
+    ("integer", True, None, "column 'v': true is not a whole number"),
     ("number", 3, 3.0, ""),
     pytest.param("number", 10**400, None, "column 'v': 1000", id="huge number"),
-    ("number", "1", None, "column 'v': 1 is no number"),
+    ("number", "1", None, "column 'v': 1 is not a number"),
     ("boolean", False, False, ""),
     ("boolean", "yes", None, "column 'v': yes is neither true nor false"),
     ("string", "x\ud800", "x?", ""),
@@ -194,7 +194,7 @@ def test_no_parts_are_an_empty_table() -> None:
 
 def test_a_column_where_the_output_goes_is_refused() -> None:
     """Nothing of the input is overwritten; the message says what to do."""
-    with pytest.raises(UploadRejected, match=r"^f\.parquet: the file has a column '_error'.*output\.prefix"):
+    with pytest.raises(UploadRejected, match=r"^f\.parquet: the file already has a column '_error'.*output\.prefix"):
         ParquetOutput(PLAIN, columns=[Column("_error")], cells=lambda _raw: None, filename="f.parquet")
 
 

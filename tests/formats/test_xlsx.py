@@ -125,7 +125,7 @@ def test_a_value_beyond_the_header_rejects_its_row() -> None:
     """Its column has no name to ask by; nothing is dropped silently."""
     rows = read(saved([["x"], [1, None, "stray"]]))
     assert rows[0].place == "sheet 'S' row 2 column 'C'"
-    assert "name it in row 1" in (rows[0].error or "")
+    assert "add one in row 1" in (rows[0].error or "")
     assert "stray" in rows[0].raw
 
 
@@ -157,7 +157,7 @@ def test_a_sheet_is_read_by_its_name() -> None:
     body = bytes_of(book)
     assert read(body)[0].cells == {"Q3": "q3"}
     assert read(body, sheet="q4")[0].cells == {"Q4": "q4"}
-    with pytest.raises(UploadRejected, match=r"no sheet 'Q5' \(sheets: hidden, Q3, Q4\)"):
+    with pytest.raises(UploadRejected, match=r"sheet 'Q5' does not exist \(sheets: hidden, Q3, Q4\)"):
         read(body, sheet="Q5")
     with pytest.raises(UploadRejected, match=r"sheet .hidden. is empty.*input\.sheet"):
         read(body, sheet="hidden")
@@ -277,9 +277,9 @@ def test_a_row_that_cannot_be_taken_apart_has_no_own_cells() -> None:
 
 def test_columns_are_checked_before_anything_is_spent() -> None:
     """Making the output's format is enough to hear of it."""
-    with pytest.raises(UploadRejected, match=r"^f\.xlsx: the file has a column 'answer'.*output\.column"):
+    with pytest.raises(UploadRejected, match=r"^f\.xlsx: the file already has a column 'answer'.*output\.column"):
         XlsxOutput(PLAIN, columns=[Column("answer")], cells=lambda _raw: None, filename="f.xlsx")
-    with pytest.raises(UploadRejected, match=r"at most 16,384 columns, the output 16,387.*output\.format: csv"):
+    with pytest.raises(UploadRejected, match=r"at most 16,384 columns, but the output has 16,387.*output\.format: csv"):
         XlsxOutput(PLAIN, columns=[Column(str(n)) for n in range(16_384)], cells=lambda _raw: None)
 
 

@@ -1,1 +1,1 @@
-"""File formats: how rows are read from an upload, and how outcomes are joined to them."""
+"""File formats: read rows from an upload, and join outcomes to them."""

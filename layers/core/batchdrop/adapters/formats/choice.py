@@ -1,4 +1,4 @@
-"""Which format a file is in, and which its output gets."""
+"""Choose the format of a file and of its output."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileFormats:
     def reader(
         self, key: InboxKey, options: Input | Literal["files"], new: NewColumns, header: str = ""
     ) -> InputFormat:
-        """Return what reads the upload. Raises UploadRejected for a file that cannot be read."""
+        """Return the upload's reader. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
             return FilesInput(key.filename)
         inner = _reader(key, options, new, header)
@@ -58,7 +58,7 @@ class FileFormats:
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
     ) -> OutputFormat:
-        """Return what writes the output. `columns` are the input's own, as far as the whole file was read."""
+        """Return the output's writer. `columns` are the input's own, from the part of the file that was read."""
         inner = reader.inner if isinstance(reader, CompressedInput) else reader
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
         own_kind = "" if reader.name == "files" else key.compression
@@ -70,7 +70,7 @@ class FileFormats:
         return text if kind == "none" else CompressedOutput(text, cast("Kind", kind))
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
-        """Return what writes `failed.jsonl`: never compressed, always UTF-8."""
+        """Return the writer of `failed.jsonl`: never compressed, always UTF-8."""
         return FailedOutput(reader.inner if isinstance(reader, CompressedInput) else reader, new)
 
 
@@ -101,7 +101,7 @@ def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumn
         case "txt":
             return TextInput(filename, header, encoding=encoding)
         case other:
-            message = f"{filename}: {other} files cannot be read"
+            message = f"{filename}: {other} files are not supported"
             raise UploadRejected(message)
 
 
@@ -109,7 +109,7 @@ def _table_writer(
     reader: InputFormat, filename: str, options: Output, new: NewColumns, columns: list[Column]
 ) -> Assembled:
     name = options.format or reader.name
-    # A file's own header carries more than its columns: a schema, a sheet's name and its dates' beginning.
+    # A header of the same format carries more than columns: a schema, a sheet's name, a date system.
     others: dict[str, Any] = {"columns": columns, "cells": reader.cells}
     own = {"header": reader.header} if reader.name == name else others
     if name == "parquet":
@@ -136,7 +136,7 @@ def _text_writer(
         case "json":
             return JsonOutput(reader, new, encoding)
         case other:
-            message = f"{key.filename}: {other} files cannot be written"
+            message = f"{key.filename}: {other} output is not supported"
             raise UploadRejected(message)
 
 
@@ -155,7 +155,7 @@ def _format_named(key: InboxKey) -> FormatName:
     else:
         types = ", ".join(f".{extension}" for extension in _BY_EXTENSION)
         message = (
-            f"{key.filename}: .{key.extension} files cannot be read. Save it as one of {types}, each also as "
-            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if it only has another name"
+            f"{key.filename}: .{key.extension} files are not supported. Save the file as {types}, optionally as "
+            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if only the name is wrong"
         )
     raise UploadRejected(message)

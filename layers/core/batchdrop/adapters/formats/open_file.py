@@ -1,4 +1,4 @@
-"""A `Writer` as the file object that libraries want to write to."""
+"""Wrap a `Writer` as the file object that libraries write to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Sink(io.RawIOBase):
-    """A binary file that can only be appended to. After `abandon` it swallows everything.
+    """An append-only binary file. After `abandon`, it discards everything.
 
-    Libraries write a file's end when their own writer is thrown away, even after an error; `abandon` keeps that end
-    from the target.
+    Libraries write the end of a file when their own writer is deleted, even after an error. `abandon` keeps it out
+    of the target.
     """
 
     def __init__(self, target: Writer) -> None:
@@ -24,7 +24,7 @@ class Sink(io.RawIOBase):
         self._abandoned = False
 
     def abandon(self) -> None:
-        """Write nothing more to the target."""
+        """Discard all further writes."""
         self._abandoned = True
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -40,9 +40,9 @@ class Sink(io.RawIOBase):
         return self._position
 
     def writable(self) -> bool:
-        """Return True: it can be written."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return False: what is written is gone."""
+        """Return False: written bytes cannot be changed."""
         return False

@@ -1,4 +1,4 @@
-"""Values for typed columns: what a column of a kind can hold, and what is said of a value that it cannot."""
+"""Values for typed columns: what fits, and the note for a value that does not fit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from batchdrop.answers.columns import Column, ColumnKind, NewColumns
 from batchdrop.answers.outcome import Outcome
 
 INT64 = range(-(2**63), 2**63)
-NOTE_CHARS = 1_000  # of a value that did not fit, in the error column
+NOTE_CHARS = 1_000  # characters of a value that did not fit, in the error column
 
 
-class DoesNotFit(Exception):  # caught where the row is filled, which notes it beside the row
-    """A value that a column of this kind cannot hold; the message says why."""
+class DoesNotFit(Exception):  # caught in RowFitter, which adds the note to the row
+    """A value that does not fit a column of this kind; the message says why."""
 
 
 class RowFitter:
-    """Fills a row's columns, its own and the new ones. What does not fit is null, and the error column says so."""
+    """Fills a row's own and new columns. A value that does not fit becomes null, with a note in the error column."""
 
     def __init__(self, own: Sequence[Column], new: NewColumns) -> None:
         self._own = tuple(own)
@@ -28,7 +28,7 @@ class RowFitter:
         self._error = len(self._own) + new.names.index(new.error)
 
     def fit(self, own: Sequence[Any], outcome: Outcome) -> list[Any]:
-        """Return the row's values, its own first; `own` are its own columns' in their order."""
+        """Return the row's values, its own first; `own` are in the order of its own columns."""
         values = [*own, *self._values_of(outcome)]
         notes: list[str] = []
         for number, (column, value) in enumerate(zip((*self._own, *self._new.all), values, strict=True)):
@@ -43,7 +43,7 @@ class RowFitter:
 
 
 def fitted(value: Any, kind: ColumnKind) -> Any:
-    """Return a value as a column of a kind holds it. Raises DoesNotFit."""
+    """Return a value in the column's type. Raises DoesNotFit."""
     match kind:
         case "string":
             return text_of(value)
@@ -58,9 +58,9 @@ def fitted(value: Any, kind: ColumnKind) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as text: strings as they are, all else as JSON."""
+    """Return a value as text: strings unchanged, anything else as JSON."""
     text = value if isinstance(value, str) else _json(value)
-    return text.encode(errors="replace").decode()  # half a surrogate pair is no UTF-8
+    return text.encode(errors="replace").decode()  # half a surrogate pair is not valid UTF-8
 
 
 def _json(value: Any) -> str:
@@ -79,7 +79,7 @@ def _boolean(value: Any) -> bool:
 def _integer(value: Any) -> int:
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     if not isinstance(whole, int) or isinstance(whole, bool):
-        raise DoesNotFit(_refusal(value, "is no whole number"))
+        raise DoesNotFit(_refusal(value, "is not a whole number"))
     if whole not in INT64:
         raise DoesNotFit(_refusal(value, "does not fit into 64 bits"))
     return whole
@@ -87,7 +87,7 @@ def _integer(value: Any) -> int:
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DoesNotFit(_refusal(value, "is no number"))
+        raise DoesNotFit(_refusal(value, "is not a number"))
     try:
         return float(value)
     except OverflowError as error:
@@ -102,5 +102,5 @@ def _refusal(value: Any, reason: str) -> str:
 def _printed(value: Any) -> str:
     try:
         return str(value)
-    except ValueError:  # Python prints no integer of more than 4,300 digits
+    except ValueError:  # Python does not print integers of more than 4,300 digits
         return hex(value) if isinstance(value, int) else object.__repr__(value)

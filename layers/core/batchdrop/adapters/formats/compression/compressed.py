@@ -1,4 +1,4 @@
-"""Any input that is compressed, and any text output that shall be."""
+"""Compressed inputs of any format, and compressed text outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchdrop.requests.row import Cursor, Row
 
 
 class CompressedInput:
-    """Reads a compressed file by the format of what it holds. Offsets are those of the decompressed bytes."""
+    """Reads a compressed file by the format of its content. Offsets count decompressed bytes."""
 
     def __init__(self, inner: InputFormat, kind: Kind) -> None:
         self.name = inner.name
@@ -29,12 +29,12 @@ class CompressedInput:
 
     @property
     def header(self) -> str:
-        """Return what a later reading needs to know of the file's beginning."""
+        """Return what a later reading needs to know about the file's start."""
         return self.inner.header
 
     @property
     def sidecar(self) -> Callable[[Writer], AbstractContextManager[Sidecar]] | None:
-        """Return what keeps a shard's exact values, where the format inside needs it."""
+        """Return the keeper of a shard's exact values, if the inner format needs one."""
         return self.inner.sidecar
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
@@ -47,7 +47,7 @@ class CompressedInput:
 
 
 class CompressedOutput:
-    """Writes a text output compressed: each part is a member (frame, stream) of its own, and so is the frame."""
+    """Writes a compressed text output: each part and the frame is a member (frame, stream) of its own."""
 
     def __init__(self, inner: Framed, kind: Kind) -> None:
         self.extension = f"{inner.extension}.{kind}"
@@ -56,13 +56,13 @@ class CompressedOutput:
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[PartWriter]:
-        """Begin a shard's part."""
+        """Open a shard's part."""
         with compressing(target, self._kind) as member, self._inner.part(member, sidecar) as part:
             yield part
 
     @property
     def whole(self) -> Frame:
-        """Return the frame, compressed as the parts are."""
+        """Return the frame, compressed like the parts."""
         inner = self._inner.whole
         return Frame(self._compressed(inner.before), self._compressed(inner.after))
 
@@ -71,7 +71,7 @@ class CompressedOutput:
 
 
 class CompressedWhole:
-    """Writes an output compressed that is more than its parts behind each other; the parts stay as they are."""
+    """Writes a compressed output that is more than its concatenated parts; the parts stay uncompressed."""
 
     def __init__(self, inner: Assembled, kind: Kind) -> None:
         self.extension = f"{inner.extension}.{kind}"
@@ -79,12 +79,12 @@ class CompressedWhole:
         self._kind: Kind = kind
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
-        """Begin a shard's part."""
+        """Open a shard's part."""
         return self._inner.part(target, sidecar)
 
     @property
     def whole(self) -> Assemble:
-        """Return what writes the output, compressed."""
+        """Return a function that writes the output, compressed."""
         return self._assemble
 
     def _assemble(self, parts: Iterable[Source], target: Writer) -> None:

@@ -1,4 +1,4 @@
-"""gzip, Zstandard and bzip2: a compressed upload is read as what it holds, and an output is written likewise."""
+"""Compress and decompress gzip, Zstandard and bzip2 in flat memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLES: dict[Kind, str] = {"gz": "gzip", "zst": "Zstandard", "bz2": "bzip2"}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a compressed file may expand to: as a stream, on disk, and before its ratio counts."""
+    """Limits on expansion: as a stream, on disk, and the size below which the ratio is not checked."""
 
     streamed: int = MAX_DECOMPRESSED_BYTES
     spooled: int = MAX_SPOOLED_BYTES
@@ -34,20 +34,20 @@ class Bounds:
 
 
 def decompressed(source: Source, kind: Kind, *, bounds: Bounds = Bounds()) -> Source:
-    """Return a source whose bytes are those that `source` holds compressed, under the same name.
+    """Return a source of the decompressed bytes, under the same name.
 
-    All members (frames, streams) of the file are read, in flat memory whatever they expand to. Reading raises
-    UploadRejected for a file that is truncated, damaged or followed by something else, and for one that expands beyond
-    the bounds or, past `bounds.unsuspected` bytes, to more than MAX_EXPANSION times its compressed bytes.
+    All members (frames, streams) of the file are read, in flat memory. Reading raises UploadRejected for a file that is
+    truncated, damaged or followed by other bytes. It also does so if the file expands beyond the bounds, or, past
+    `bounds.unsuspected` bytes, to more than MAX_EXPANSION times its size.
     """
     return _Decompressed(source, kind, bounds)
 
 
 @contextmanager
 def compressing(target: Writer, kind: Kind) -> Generator[Writer, None, None]:
-    """Compress what is written into `target`, as one whole member (frame, stream), so that parts can be concatenated.
+    """Compress all writes into `target`, as one whole member (frame, stream), so that parts can be concatenated.
 
-    The same bytes compress to the same bytes: no time, no name. After an error nothing more is written.
+    The result is deterministic: it has no time and no name. After an error, nothing more is written.
     """
     compressor = _compressor(kind)
     yield _CompressingWriter(compressor, target)
@@ -61,7 +61,7 @@ def compressed(data: bytes, kind: Kind) -> bytes:
 
 
 class _Compressor(Protocol):
-    """What zlib, bz2 and zstandard have in common."""
+    """The common interface of zlib, bz2 and zstandard."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -71,7 +71,7 @@ class _Compressor(Protocol):
 def _compressor(kind: Kind) -> _Compressor:
     match kind:
         case "gz":
-            return zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)  # 16: with gzip's header, its mtime 0
+            return zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS | 16)  # 16: a gzip header with mtime 0
         case "bz2":
             return bz2.BZ2Compressor()
         case "zst":
@@ -91,7 +91,7 @@ class _CompressingWriter:
 
 
 class _Decompressed:
-    """The source within a compressed one."""
+    """The decompressed content of a source."""
 
     def __init__(self, source: Source, kind: Kind, bounds: Bounds) -> None:
         self.name = source.name
@@ -102,14 +102,14 @@ class _Decompressed:
 
     @property
     def size(self) -> int:
-        """Return the decompressed bytes. No format says them reliably, so the first time takes a whole pass."""
+        """Return the number of decompressed bytes. No format states it reliably, so the first call reads everything."""
         if self._size is None:
             with closing(self.blocks()) as blocks:
                 self._size = sum(map(len, blocks))
         return self._size
 
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
-        """Yield the bytes from offset `start`: everything before is decompressed again, and dropped."""
+        """Yield the bytes from offset `start`; the bytes before it are decompressed and discarded."""
         end = 0
         for block in self._read(self._bounds.streamed):
             end += len(block)
@@ -118,7 +118,7 @@ class _Decompressed:
         self._size = end
 
     def open(self) -> BinaryIO:
-        """Spool the bytes to a temporary file, which goes away when it is closed."""
+        """Return a temporary file with the bytes, which is deleted when it is closed."""
         with ExitStack() as until_spooled:
             spool = until_spooled.enter_context(tempfile.TemporaryFile(prefix="decompressed-"))
             for block in self._read(self._bounds.spooled):
@@ -137,34 +137,32 @@ class _Decompressed:
                 self._check_expansion(expanded, file.position, most)
                 yield block
         if not file.position:
-            self._refuse(f"it is empty, and a {TITLES[self._kind]} file never is")
+            self._refuse(f"it is empty, so it is not a {TITLES[self._kind]} file")
 
     def _checked(self, file: BlockFile) -> Iterator[bytes]:
-        """Yield decompressed blocks; say what is wrong with a broken file in its owner's words."""
+        """Yield decompressed blocks, and turn decoding errors into UploadRejected."""
         title = TITLES[self._kind]
         try:
             yield from decoded(file, self._kind)
         except EOFError:
-            self._refuse(
-                f"it ends too early, after {file.position:,} bytes: its {title} data goes on, so it was cut off"
-            )
+            self._refuse(f"it is truncated: its {title} data does not end within its {file.position:,} bytes")
         except Corrupt as error:
-            self._refuse(f"it is not {title}, or damaged, somewhere before byte {file.position:,} ({error})")
+            self._refuse(f"it is not {title}, or it is damaged before byte {file.position:,} ({error})")
         except WindowTooLarge:
             self._refuse(
-                f"to decompress it from byte {file.position:,} on takes too much memory (zstd --long)",
+                f"decompression from byte {file.position:,} on needs too much memory (zstd --long)",
                 "Compress it again without --long",
             )
 
     def _check_expansion(self, expanded: int, read: int, most: int) -> None:
         if expanded > most:
-            self._refuse(f"its {read:,} bytes expand to more than {most:,}", "Cut it into smaller files")
+            self._refuse(f"its {read:,} bytes expand to more than {most:,}", "Split it into smaller files")
         if expanded > self._bounds.unsuspected and expanded > MAX_EXPANSION * read:
             self._refuse(
                 f"its first {read:,} bytes expand to {expanded:,}, more than {MAX_EXPANSION} times as many",
-                "If that is right, drop it uncompressed",
+                "If that is correct, drop the file uncompressed",
             )
 
-    def _refuse(self, problem: str, remedy: str = "Compress the file anew and drop it again") -> NoReturn:
+    def _refuse(self, problem: str, remedy: str = "Compress the file again and drop it again") -> NoReturn:
         message = f"{self.name}: {problem}. {remedy}"
         raise UploadRejected(message)

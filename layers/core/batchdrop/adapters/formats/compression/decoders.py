@@ -1,4 +1,4 @@
-"""Decompression in bounded steps: whatever the bytes are, one step gives at most a block."""
+"""Decompress in bounded steps: one step yields at most a block."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Kind = Literal["gz", "zst", "bz2"]
 
 BLOCK = 1 << 20
 _FRAME = b"\x28\xb5\x2f\xfd"  # Zstandard's magic number
-_SKIPPABLE, _SKIPPABLE_NIBBLE = b"\x2a\x4d\x18", 5  # of frames without data: 0x184D2A50 to 0x184D2A5F
+_SKIPPABLE, _SKIPPABLE_NIBBLE = b"\x2a\x4d\x18", 5  # frames without data: 0x184D2A50 to 0x184D2A5F
 
 
 class Corrupt(Exception):  # the reader adds file and byte, and raises UploadRejected
-    """Bytes that are not of the format; the message is the library's own reason."""
+    """Bytes that do not follow the format; the message is the library's reason."""
 
 
 class WindowTooLarge(Exception):  # likewise
-    """A Zstandard frame that needs more memory than there is."""
+    """A Zstandard frame that needs too much memory."""
 
 
 class BlockFile(io.RawIOBase):
-    """Blocks as a file that is read once, from its start. `position` counts the bytes given out."""
+    """Blocks as a file that can be read once. `position` counts the bytes that were read."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class BlockFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill the buffer as far as the current block goes; 0 at the end."""
+        """Fill the buffer from the current block; return 0 at the end."""
         while not self._rest:
             block = next(self._blocks, None)
             if block is None:
@@ -59,9 +59,9 @@ class BlockFile(io.RawIOBase):
 
 
 def decoded(file: BlockFile, kind: Kind) -> Iterator[bytes]:
-    """Yield what `file` holds, to the end of its last member, in blocks of at most BLOCK bytes.
+    """Yield the content of `file` up to the end of its last member, in blocks of at most BLOCK bytes.
 
-    Raises EOFError where the file ends too early, Corrupt, or WindowTooLarge.
+    Raises EOFError if the file is truncated, Corrupt, or WindowTooLarge.
     """
     return _DECODERS[kind](file)
 
@@ -79,7 +79,7 @@ def _gunzipped(file: BlockFile) -> Iterator[bytes]:
 
 
 def _bunzipped(file: BlockFile) -> Iterator[bytes]:
-    # BZ2File would take what follows the last stream for padding, whatever it is.
+    # Not BZ2File: it would ignore anything after the last stream.
     decoder, fresh = bz2.BZ2Decompressor(), True
     while True:
         given = b""
@@ -102,9 +102,9 @@ def _bunzipped(file: BlockFile) -> Iterator[bytes]:
 
 
 def _unzstd(file: BlockFile) -> Iterator[bytes]:
-    """Decompress all frames, block by block: the library ends a truncated frame without a word, and takes all it gets.
+    """Decompress all frames block by block. The library itself accepts truncated frames, and reads without limit.
 
-    The layout of frames and blocks is RFC 8878's, section 3.1.
+    RFC 8878, section 3.1, specifies frames and blocks.
     """
     import zstandard
 
@@ -123,7 +123,7 @@ def _unzstd(file: BlockFile) -> Iterator[bytes]:
         elif _FRAME.startswith(magic):
             raise EOFError
         else:
-            reason = f"no frame begins with {magic!r}"
+            reason = f"no frame starts with {magic!r}"
             raise Corrupt(reason)
 
 
@@ -141,7 +141,7 @@ def _frame(reader: BinaryIO, decoder: zstandard.ZstdDecompressionObj) -> Iterato
         piece += head + _exactly(reader, 1 if is_repeated else number >> 3)
         if last and has_checksum:
             piece += _exactly(reader, 4)
-        if block := decoder.decompress(piece):  # at most 128 KiB: the format's largest block
+        if block := decoder.decompress(piece):  # at most 128 KiB, the format's largest block
             yield block
         piece = b""
     if not decoder.eof:

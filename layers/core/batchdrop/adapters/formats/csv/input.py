@@ -1,4 +1,4 @@
-"""CSV and TSV in, as RFC 4180 and spreadsheets write them. A row's own text is kept."""
+"""Read CSV and TSV, in RFC 4180 and in spreadsheets' variants. Each row keeps its own text."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from batchdrop.requests.row import Cursor, Row
 class CsvInput:
     """Reads delimited values.
 
-    `header` is what an earlier reading of the file kept; empty to read it from the file. `delimiter` None: the file's
-    own. A line `sep=;` before the header decides, as a byte order mark does.
+    `header` is the result of an earlier reading; if it is empty, the file is read. `delimiter` None: detect it in the
+    file. A line `sep=;` before the header overrides it, like a byte order mark overrides an encoding.
     """
 
     sidecar = None  # a row's text is exact
@@ -50,12 +50,12 @@ class CsvInput:
 
     @property
     def header(self) -> str:
-        """Return the file's beginning, once it has been read."""
+        """Return the file's beginning, once it is known."""
         return kept(self._beginning) if self._beginning else ""
 
     @property
     def dialect(self) -> Dialect:
-        """Return how the file is written."""
+        """Return the file's dialect."""
         beginning = self._beginning or Beginning(delimiter=self._named_delimiter or ",")
         return Dialect(beginning.delimiter, "\r\n" if beginning.text.endswith("\r\n") else "\n")
 
@@ -65,16 +65,16 @@ class CsvInput:
         return self._file.encoding
 
     def own_header_in(self, encoding: Encoding) -> bytes:
-        """Return the header, without byte order mark and line end; to the byte in the file's own encoding."""
+        """Return the header without byte order mark and line end; in the file's own encoding, the exact bytes."""
         beginning = self._beginning or Beginning()
         if beginning.exact is not None and encoding.name == self.encoding.name:
             return encode(beginning.declared, encoding) + beginning.exact
         return encode(beginning.declared + without_line_end(beginning.text), encoding)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read the header, if `start` is before it, and return the rows after it.
+        """Read the header, if `start` is before it, and return the rows after `start`.
 
-        Raises UploadRejected for a file that is not in its encoding, has no usable header, or never closes a quote.
+        Raises UploadRejected for a wrong encoding, a header that cannot be used, or a quote that is never closed.
         """
         blocks = self._file.blocks(source, start)
         lines = split_lines(blocks, offset=start.offset, filename=self._filename, encoding=self.encoding)
@@ -85,13 +85,13 @@ class CsvInput:
         return self._rows(reader, blocks)
 
     def cells(self, raw: str) -> dict[str, Any]:
-        """Return a stored row's cells; of a row that does not fit the header, as many as it has, and its text."""
+        """Return a stored row's cells. A row that does not fit the header has as many as it has, and its text."""
         cells = self.dialect.cells(raw)
         named = dict(zip(self._columns, cells, strict=False))
         return named if len(cells) == len(self._columns) else {**named, RAW: raw}
 
     def fitted(self, raw: str) -> str:
-        """Return a row's text with as many cells as the header has."""
+        """Return a row's text, with as many cells as the header."""
         cells = self.dialect.cells(raw)[: len(self._columns)]
         return self.dialect.record(cells + [""] * (len(self._columns) - len(cells)))
 
@@ -101,8 +101,8 @@ class CsvInput:
                 yield self._rows_of(records)
 
     def _rows_of(self, records: Records) -> list[Row]:
-        """Return the rows that `_row` gives, many times faster."""
-        raws = [text.rstrip("\r\n") for text in records.texts]  # as `without_line_end`, without a call
+        """Return the same rows as `_row`, many times faster."""
+        raws = [text.rstrip("\r\n") for text in records.texts]  # like `without_line_end`, without a call per row
         named = map(dict, map(zip, repeat(self._columns), records.cells))
         rows = list(map(Row, raws, records.starts, named))
         for odd in self._odd(records):
@@ -110,7 +110,7 @@ class CsvInput:
         return rows
 
     def _odd(self, records: Records) -> list[int]:
-        """Return which records have an error, other cells than the header has columns, or bytes of their own."""
+        """Return the records that have an error, the wrong number of cells, or bytes of their own."""
         width = len(self._columns)
         if not any(records.errors) and not any(records.exacts) and {*map(len, records.cells)} == {width}:
             return []
@@ -133,7 +133,7 @@ class CsvInput:
         return RecordReader(lines, start, filename=self._filename, delimiter=delimiter, encoding=self.encoding)
 
     def _begin(self, lines: Iterator[Lines], start: Cursor) -> RecordReader:
-        """Read what stands before the first row, and return what reads the records after it."""
+        """Read what precedes the first row, and return a reader of the records after it."""
         taken, at = self._first_lines(lines)
         first = taken[-1].texts[at].removeprefix(BOM) if taken else ""
         declared = declared_delimiter(first)
@@ -149,7 +149,7 @@ class CsvInput:
         return reader
 
     def _first_lines(self, lines: Iterator[Lines]) -> tuple[list[Lines], int]:
-        """Return the lines that were read to find one that is not empty, and its place in the last of them."""
+        """Return the lines up to the first that is not empty, and its index in the last block."""
         taken: list[Lines] = []
         try:
             for some in lines:
@@ -165,7 +165,7 @@ class CsvInput:
 
     def _read(self, header: Record | None, delimiter: str, declared: str) -> Beginning:
         if header is None:
-            message = f"{self._filename}: the file is empty; a {self.name.upper()} file starts with a header line"
+            message = f"{self._filename}: the file is empty; a {self.name.upper()} file must start with a header line"
             raise UploadRejected(message)
         encoding, exact = self.encoding, header.exact
         if exact is not None:

@@ -1,4 +1,4 @@
-"""CSV and TSV out: each row's own text where the input was of the same kind, then the new cells."""
+"""Write CSV and TSV: each row's own text if the input has the same format, then the new cells."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from batchdrop.job.ports import Frame, InputFormat
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
-# What makes a spreadsheet run a cell: OWASP's list (CSV Injection), full-width signs of Japanese Excel included.
+# Characters that make a spreadsheet run a cell: OWASP's list (CSV Injection), and Japanese Excel's full-width signs.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 OwnCells = Callable[[Sequence[StoredRow]], list[str] | list[str | bytes]]
 
-ENDINGS_KEPT = 64  # an error may quote its row: not more than these stay in memory
+ENDINGS_KEPT = 64  # errors may quote their rows, so only a few endings are cached
 _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNORECASE)
 
 
 class CsvOutput:
-    """Writes delimited values. `columns` are the input's own; `escapes`: new texts are no formulas."""
+    """Writes delimited values. `columns` are the input's own; `escapes`: new texts are escaped against formulas."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class CsvOutput:
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
-        """Begin a shard's part."""
+        """Open a shard's part."""
         yield _CsvPart(target, self._own, self._cells, self._details_of, self._ending, self._dialect, self._encoding)
 
     @property
     def whole(self) -> Frame:
-        """Return the header, with the byte order mark if the encoding has one, before the parts."""
+        """Return the header, with the encoding's byte order mark if it has one."""
         names = self._dialect.record(list(self._new.names))
         rest = f"{self._dialect.delimiter}{names}{self._dialect.line_end}"
         return Frame(self._encoding.mark + self._own_header() + encode(rest, self._encoding))
@@ -88,31 +88,31 @@ class _CsvPart:
         self._own = own
         self._cells = cells
         self._details_of = details_of
-        self._ending = lru_cache(ENDINGS_KEPT)(ending)  # status and error are mostly the same few words
+        self._ending = lru_cache(ENDINGS_KEPT)(ending)  # most rows end in the same few words
         self._delimiter = encode(dialect.delimiter, encoding)
         self._encode = encoder(encoding)
         self._blank = (None,) * len(cells)
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
-        """Write each row's own text with the new cells after it; a ragged row is made to fit the header first."""
+        """Write each row's own text and the new cells; a ragged row is fitted to the header first."""
         encode, delimiter = self._encode, repeat(self._delimiter)
         pieces: list[Iterable[bytes]] = [[own if isinstance(own, bytes) else encode(own) for own in self._own(rows)]]
         values = zip(*[outcome.values or self._blank for outcome in outcomes], strict=True)
         for cell, column in zip(self._cells, values, strict=True):
             pieces += (delimiter, map(encode, map(cell, column)))
         pieces += (delimiter, map(self._ending, map(self._details_of, outcomes)))
-        # Never joined as text: one wide character would make every copy of a whole text a wide one.
+        # Joined as bytes: a single wide character would make every copy of a joined text wide.
         self._target.write(b"".join(chain.from_iterable(zip(*pieces, strict=False))))
 
 
 def _ending(dialect: Dialect, encoding: Encoding, cells: list[Callable[[Any], str]], details: tuple[Any, ...]) -> bytes:
-    """Return a line's end: the cells after the answer's own."""
+    """Return the end of a line: the cells after the answer's."""
     written = [cell(detail) for cell, detail in zip(cells, details, strict=True)]
     return encode(dialect.delimiter.join(written) + dialect.line_end, encoding)
 
 
 def _cell(dialect: Dialect, *, escapes: bool) -> Callable[[Any], str]:
-    """Return what writes a value as a cell; in one call for a text that needs nothing, as nearly all do."""
+    """Return a function that writes a value as a cell; plain text, the usual case, takes one call."""
     write, quoted, delimiter = harmless if escapes else text, dialect.quoted, dialect.delimiter
 
     def cell(value: Any) -> str:
@@ -125,20 +125,20 @@ def _cell(dialect: Dialect, *, escapes: bool) -> Callable[[Any], str]:
 
 
 def text(value: Any) -> str:
-    """Return a value as a cell's text: nothing for None, JSON for what is no text."""
+    """Return a value as a cell's text: empty for None, JSON for anything but text."""
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def harmless(value: Any) -> str:
-    """Return a text so that no spreadsheet runs it as a formula: an apostrophe before it, unless it is a number."""
+    """Return a text that no spreadsheet runs as a formula: an apostrophe precedes it, unless it is a number."""
     cell = text(value)
     return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell) else cell
 
 
 def _own_cells(reader: InputFormat, columns: list[str], dialect: Dialect, encoding: Encoding) -> OwnCells:
-    """Return what gives rows' own cells: unchanged, to the byte, where they are of the same kind already."""
+    """Return a function for rows' own cells: the unchanged bytes if the formats are the same."""
     if not (isinstance(reader, CsvInput) and reader.dialect == dialect):
         return lambda rows: [dialect.record([text(value) for value in _cells(reader, row, columns)]) for row in rows]
     fitted = reader.fitted

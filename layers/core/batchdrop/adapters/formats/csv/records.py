@@ -1,4 +1,4 @@
-"""Delimited records over lines: the csv module's cells, with the text and the place that each record came from."""
+"""Split lines into delimited records. Each record has cells, its own text and its place."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _EMPTY_LINE = "\n"
 
 
 class Record(NamedTuple):
-    """A record: its text with its line end, its cells, and where it starts. `error` says why it has no cells.
+    """A record: its text with the line end, its cells, and its start. `error` is set if it has no cells.
 
-    `exact` holds its bytes where encoding the text would give others.
+    `exact` holds its bytes if encoding the text would give others.
     """
 
     text: str
@@ -30,7 +30,7 @@ class Record(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Records that follow each other."""
+    """Consecutive records."""
 
     texts: list[str]
     cells: list[list[str]]
@@ -40,7 +40,7 @@ class Records(NamedTuple):
 
 
 class RecordReader:
-    """Runs the csv module over lines. Empty lines are no records, and are counted as lines."""
+    """Runs the csv module over lines. Empty lines count as lines, but not as records."""
 
     def __init__(
         self, lines: Iterator[Lines], start: Cursor, *, filename: str, delimiter: str, encoding: Encoding
@@ -49,7 +49,7 @@ class RecordReader:
         self._encoding = encoding
         self._lines = lines
         self._delimiter = delimiter
-        self._pending = Lines([], [], [])  # those that are not part of a record yet
+        self._pending = Lines([], [], [])  # lines that are not part of a record yet
         self._at = 0
         self._exhausted = False
         self._spanned = False
@@ -58,7 +58,7 @@ class RecordReader:
         self._rows = start.rows
 
     def header(self) -> Record | None:
-        """Take the first record for the header; None if the file has none."""
+        """Return the first record as the header; None if the file has none."""
         self._begun = self._one_by_one()
         record = next(self._begun, None)
         if record is not None and record.error:
@@ -68,7 +68,7 @@ class RecordReader:
         return record
 
     def __iter__(self) -> Generator[Records, None, None]:
-        """Yield the records that are left. Raises UploadRejected where the file ends within quotes."""
+        """Yield the remaining records. Raises UploadRejected if the file ends within quotes."""
         if self._begun is not None:
             yield from _together(self._begun)
         while (lines := self._next_lines()) is not None:
@@ -85,9 +85,9 @@ class RecordReader:
             self._refuse(problem)
 
     def _line_by_line(self, lines: Lines) -> Records | None:
-        """Return the records of lines that are one each, several times as fast; None where some are not."""
+        """Return one record for each line, several times as fast; None if a record has more than one line."""
         texts = _without_mark(lines)
-        try:  # an empty line behind them becomes part of the last record where that has an open quote
+        try:  # an empty line after them joins the last record if that has an open quote
             cells = list(csv.reader(chain(texts, (_EMPTY_LINE,)), delimiter=self._delimiter))
         except csv.Error:
             return None
@@ -101,9 +101,9 @@ class RecordReader:
         return Records(lines.texts, cells, list(starts), [None] * count, lines.exacts)
 
     def _one_by_one(self, *lines: Lines) -> Generator[Record, None, None]:
-        """Yield the records of these lines and of those behind them, until lines end with a record again.
+        """Yield the records of these lines and the following ones, until a line ends a record again.
 
-        It goes on while it meets records of several lines: where there is one, there are more.
+        It continues while records have several lines: where there is one, more follow.
         """
         self._pending, self._at = Lines([], [], []), 0
         reader = csv.reader(chain.from_iterable(self._texts(lines)), delimiter=self._delimiter)
@@ -118,27 +118,27 @@ class RecordReader:
                 cells, error = [], self._explain(problem)
             except Undecodable as problem:
                 self._refuse(problem)
-            if self._exhausted:  # the reader asked for another line in the middle of a record
+            if self._exhausted:  # the record has no end
                 self._refuse_unclosed()
             count, seen = reader.line_num - seen, reader.line_num
             start = Cursor(self._pending.offsets[self._at], self._rows, self._line_count)
             text, exact = self._taken(count)
-            if cells or error:  # else an empty line
+            if cells or error:  # otherwise it is an empty line
                 self._rows += 1
                 yield Record(text, cells, start, error, exact)
 
     def _texts(self, first: Iterable[Lines]) -> Iterator[list[str]]:
         for lines in chain(first, self._lines):
             texts = _without_mark(lines)
-            self._put_behind(lines)
+            self._append_pending(lines)
             yield texts
             if self._at == len(self._pending.texts) and not self._spanned:
                 return
             self._spanned = False
         self._exhausted = True
 
-    def _put_behind(self, lines: Lines) -> None:
-        """Keep the lines that are not taken yet, and these behind them."""
+    def _append_pending(self, lines: Lines) -> None:
+        """Append these lines to the pending ones."""
         pending, at = self._pending, self._at
         del pending.offsets[:at], pending.texts[:at], pending.exacts[:at]
         pending.offsets.extend(lines.offsets)
@@ -147,7 +147,7 @@ class RecordReader:
         self._at = 0
 
     def _taken(self, count: int) -> tuple[str, bytes | None]:
-        """Take so many lines for a record; return its text, and its bytes where encoding that would give others."""
+        """Return the text of the next `count` lines, and their bytes if encoding the text would give others."""
         begin, self._at = self._at, self._at + count
         texts, exacts = self._pending.texts[begin : self._at], self._pending.exacts[begin : self._at]
         self._line_count += count
@@ -163,13 +163,13 @@ class RecordReader:
         if "field larger than field limit" in str(problem):
             self._refuse_unclosed()
         if "new-line character" in str(problem):
-            return "it has a carriage return outside quotes; save the file with line ends of one kind"
+            return "it has a carriage return outside quotes; save the file with one kind of line end"
         return f"it is not CSV: {problem}"
 
     def _refuse_unclosed(self) -> NoReturn:
         message = (
-            f"{self._filename} {self._place()}: a quoted cell opens in this row and never closes. "
-            "Close the quote, or double a quote that is part of the text, and drop the file again"
+            f"{self._filename} {self._place()}: a quoted cell starts in this row and never ends. "
+            "Close the quote, or double each quote that is part of the text, and drop the file again"
         )
         raise UploadRejected(message)
 
@@ -182,7 +182,7 @@ class RecordReader:
 
 
 def _without_mark(lines: Lines) -> list[str]:
-    """Return the texts of lines; the file's byte order mark is no part of its first cell."""
+    """Return the texts of lines, without the file's byte order mark."""
     if lines.offsets[0]:
         return lines.texts
     return [lines.texts[0].removeprefix(BOM), *lines.texts[1:]]

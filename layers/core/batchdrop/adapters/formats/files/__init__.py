@@ -1,1 +1,1 @@
-"""Dropped files that are rows themselves, and zips."""
+"""Dropped files that are rows themselves, and ZIP archives of them."""

@@ -1,4 +1,4 @@
-"""Files as rows: a document or an image is one row, a `.zip` of them a row per member."""
+"""Read files as rows: a document or image is one row, a `.zip` has one row per member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchdrop.requests.row import Cursor, Row
 
 
 class FileCells(msgspec.Struct, frozen=True):
-    """A row's cells. `file` is the dropped file's name, or the member's in its archive; `type` is empty if unknown."""
+    """A row's cells. `file` is the name of the file or of the archive's member; `type` is empty if unknown."""
 
     file: str
     type: str
@@ -35,22 +35,24 @@ class FilesInput:
         self.columns = list(FileCells.__struct_fields__)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row a file, each alone, for it brings its content; the cursor's offset counts an archive's members.
+        """Read one row per file, in blocks of one row. The cursor's offset counts an archive's members.
 
-        Raises UploadRejected for an archive that is broken.
+        Raises UploadRejected for a broken archive.
         """
         if not self._filename.lower().endswith(".zip"):
             if start == Cursor():
                 yield [self._single(source)]
             return
         if not is_zip(source):
-            message = f"{self._filename}: it is named .zip, and is no ZIP archive; zip the files again and drop that"
+            message = (
+                f"{self._filename}: it is named .zip, but it is not a ZIP archive; zip the files again and drop it"
+            )
             raise UploadRejected(message)
         for row in self._members(source, start):
             yield [row]
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells; None if it is no such row."""
+        """Return a stored row's cells; None if the text is not such a row."""
         try:
             cells: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(raw, type=FileCells))
         except msgspec.MsgspecError:
@@ -79,7 +81,7 @@ class FilesInput:
 
 
 class _Place(NamedTuple):
-    """A row to be: where it starts, the file's name, and what messages call the place."""
+    """A row's start, its file's name, and its place in messages."""
 
     start: Cursor
     file: str

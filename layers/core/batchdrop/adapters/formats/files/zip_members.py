@@ -1,4 +1,4 @@
-"""A ZIP archive's files, read one at a time in bounded memory. Their names are shown, never used as paths."""
+"""Read a ZIP archive's files one at a time, in bounded memory. Their names are never used as paths."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from batchdrop.errors import UploadRejected
 from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_ZIP_DIRECTORY_BYTES, MAX_ZIP_RATIO, ZIP_RATIO_FROM_BYTES
 from batchdrop.ports import Source
 
-_ENCRYPTED = 0x1  # flag bits of a member
+_ENCRYPTED = 0x1  # a member's flag bit
 _UTF8_NAME = 0x800
 _UNREADABLE = (
     zipfile.BadZipFile,  # its CRC, its header, or overlapping members
-    NotImplementedError,  # a way of packing that Python does not know
+    NotImplementedError,  # a compression method that Python lacks
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    OSError,  # bz2's broken stream
+    OSError,  # a broken bz2 stream
     ValueError,
     struct.error,
 )
 
 
-class MemberBroken(Exception):  # a fate of one row, caught where rows are made
-    """This member cannot be read; the message is the reason that the user reads."""
+class MemberBroken(Exception):  # rejects one row only
+    """This member cannot be read; the message is the user's reason."""
 
 
 class Member(NamedTuple):
-    """A file in an archive. `size` is what the archive declares."""
+    """A file in an archive. `size` is the size that the archive declares."""
 
     name: str
     size: int
@@ -41,13 +41,13 @@ class Member(NamedTuple):
 
 
 def is_zip(source: Source) -> bool:
-    """Tell whether a source begins as a ZIP archive does, the empty one included."""
+    """Return whether a source starts like a ZIP archive; an empty archive counts, too."""
     with source.open() as file:
         return file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
 
 
 class ZipMembers:
-    """A context with an open archive. Raises UploadRejected for one that is broken or built to explode."""
+    """A context with an open archive. Raises UploadRejected for a broken archive or a ZIP bomb."""
 
     def __init__(self, source: Source, filename: str) -> None:
         self._filename = filename
@@ -55,10 +55,14 @@ class ZipMembers:
         try:
             self._archive = zipfile.ZipFile(cast("IO[bytes]", self._file))
         except _TooMuchAtOnce as much:
-            message = f"{filename}: its directory has {much} bytes, too many files for one archive; make several of it"
+            message = (
+                f"{filename}: its directory has {much} bytes, so it has too many files; split it into several archives"
+            )
             raise UploadRejected(message) from much
         except _UNREADABLE as problem:
-            message = f"{filename}: the ZIP archive is cut or damaged ({problem}); zip the files again and drop that"
+            message = (
+                f"{filename}: the ZIP archive is truncated or damaged ({problem}); zip the files again and drop it"
+            )
             raise UploadRejected(message) from problem
         self._refuse_bomb(source.size)
 
@@ -72,7 +76,7 @@ class ZipMembers:
         self._file.close()
 
     def files(self, start: int = 0) -> Iterator[tuple[int, Member]]:
-        """Yield the files from member `start` on, with their places in the archive, but folders and system files."""
+        """Yield the files from member `start` on, with their indexes, without folders and system files."""
         infos = self._archive.infolist()
         for index in range(start, len(infos)):
             info = infos[index]
@@ -81,26 +85,26 @@ class ZipMembers:
                 yield index, Member(name, info.file_size, info)
 
     def read(self, member: Member) -> bytes:
-        """Unpack a file that declares no more than MAX_DOCUMENT_BYTES. Raises MemberBroken with the reason."""
+        """Return the content of a file that declares at most MAX_DOCUMENT_BYTES. Raises MemberBroken."""
         info = member.info
         if info.flag_bits & _ENCRYPTED:
             reason = "it is encrypted in the archive; zip it without a password"
             raise MemberBroken(reason)
         if _explodes(info.file_size, info.compress_size):
-            reason = f"it would unpack to more than {MAX_ZIP_RATIO} times its size, as no document does; leave it out"
+            reason = f"it would unpack to more than {MAX_ZIP_RATIO} times its size, which no document does; remove it"
             raise MemberBroken(reason)
         try:
             with self._archive.open(info) as file:
                 body = file.read(MAX_DOCUMENT_BYTES + 1)
         except _TooMuchAtOnce as much:
-            reason = f"its name takes {much} bytes; zip the files again"
+            reason = f"its name has {much} bytes; zip the files again"
             raise MemberBroken(reason) from much
         except _UNREADABLE as problem:
             reason = f"it cannot be unpacked ({problem}); zip the files again"
             raise MemberBroken(reason) from problem
         if len(body) != info.file_size:
             reason = (
-                f"it unpacks to other than the {info.file_size:,} bytes that the archive tells; zip the files again"
+                f"its unpacked size is not the {info.file_size:,} bytes that the archive declares; zip the files again"
             )
             raise MemberBroken(reason)
         return body
@@ -110,7 +114,7 @@ class ZipMembers:
         if _explodes(unpacked, packed):
             message = (
                 f"{self._filename}: its {packed:,} bytes would unpack to {unpacked:,}, more than {MAX_ZIP_RATIO} times "
-                "as much, as a bomb does; zip only documents and images"
+                "as much, like a ZIP bomb; zip only documents and images"
             )
             raise UploadRejected(message)
 
@@ -120,7 +124,7 @@ class _TooMuchAtOnce(Exception):
 
 
 class _Bounded:
-    """A source as zipfile reads it, but for reads that no honest archive asks for: those would fill the memory."""
+    """A source for zipfile that refuses huge reads: no honest archive needs them, and they would fill the memory."""
 
     def __init__(self, source: Source) -> None:
         self._file = source.open()
@@ -142,7 +146,7 @@ def _explodes(unpacked: int, packed: int) -> bool:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return the name as its owner sees it: macOS writes UTF-8 and does not say so, which zipfile takes for CP437."""
+    """Return the name as its owner sees it. macOS writes UTF-8 without the flag, and zipfile decodes it as CP437."""
     if info.flag_bits & _UTF8_NAME:
         return info.filename
     try:

@@ -1,4 +1,4 @@
-"""The elements of one JSON array, each as its own text, found without reading the whole file."""
+"""Split a JSON array into its elements' texts without reading the whole file."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _FLAT = re.compile(rb'\{[^"{}\[\]]*+(?:' + _STRING + rb'[^"{}\[\]]*+)*+\}', re.D
 _TOKEN = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s",:{}\[\]]++')
 _CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}
-_MEND = "Mend it and drop the file again"
+_FIX = "Fix it and drop the file again"
 
 
 class Element(NamedTuple):
-    """An element's text as the file has it, and where it starts."""
+    """An element's text as in the file, and its start."""
 
     text: bytes
     start: Cursor
 
 
 class _Unbalanced(Exception):  # leaves this module as UploadRejected
-    """Brackets that do not pair; the argument is where."""
+    """Brackets that do not match; the argument is the place."""
 
 
 def elements(blocks: Iterator[bytes], start: Cursor, *, filename: str) -> Generator[Element, None, None]:
-    """Yield the elements of the array that UTF-8 blocks hold; from a cursor on, blocks begin with its element.
+    """Yield the elements of the array in UTF-8 blocks. After a cursor, the blocks start with its element.
 
-    What an element is made of is not checked, only where it ends. Raises UploadRejected for what is not one array of
-    at least its elements' brackets, to the end of the file.
+    Elements are not parsed; only their ends are found. Raises UploadRejected if the file is not a single array with
+    matching brackets.
     """
     return _Array(_Text(blocks, start, filename)).elements(starts_inside=start.offset > 0)
 
 
 class _Text:
-    """The part of the file that is in memory, and the place in it."""
+    """The part of the file in memory, and the current place in it."""
 
     def __init__(self, blocks: Iterator[bytes], start: Cursor, filename: str) -> None:
         self._blocks = blocks
@@ -50,16 +50,16 @@ class _Text:
         self.filename = filename
         self.data = b""
         self.at = 0
-        self._base = start.offset  # of `data`, in the file
+        self._base = start.offset  # offset of `data` in the file
         self.rows = start.rows
         self._lines = start.lines
 
     def cursor(self) -> Cursor:
-        """Return the place."""
+        """Return the current place."""
         return Cursor(self._base + self.at, self.rows, self._lines)
 
     def grow(self) -> bool:
-        """Read on, so that at least twice as much follows the place as before; tell whether anything came."""
+        """Read until at least twice as much follows the place as before; return whether anything was read."""
         rest = self.data[self.at :]
         pieces, size = [rest], len(rest)
         while size <= 2 * len(rest) and (block := next(self._blocks, None)) is not None:
@@ -71,7 +71,7 @@ class _Text:
         return size > len(rest)
 
     def next_byte(self) -> int | None:
-        """Move over spaces; return the byte that follows them, None at the end."""
+        """Skip spaces; return the next byte, or None at the end."""
         while True:
             end = _SPACE.match(self.data, self.at).end()  # type: ignore[union-attr] # it matches everywhere
             self.move_to(end)
@@ -81,12 +81,12 @@ class _Text:
                 return None
 
     def move_to(self, end: int) -> None:
-        """Move the place forward, counting lines."""
+        """Move the place forward, and count lines."""
         self._lines += self.data.count(b"\n", self.at, end)
         self.at = end
 
-    def refuse(self, problem: str, remedy: str = _MEND, *, at: int | None = None) -> NoReturn:
-        """Raise UploadRejected for the row in question."""
+    def refuse(self, problem: str, remedy: str = _FIX, *, at: int | None = None) -> NoReturn:
+        """Raise UploadRejected for the current row."""
         place = self._base + (self.at if at is None else at)
         message = f"{self.filename} row {self.rows + 1} (line {self._lines + 1}): byte {place:,}: {problem}. {remedy}"
         raise UploadRejected(message)
@@ -111,7 +111,7 @@ class _Array:
         self._text = text
 
     def elements(self, *, starts_inside: bool) -> Generator[Element, None, None]:
-        """Yield the elements to the end of the file."""
+        """Yield the elements up to the end of the file."""
         text = self._text
         is_first = not starts_inside and self._open()
         while True:
@@ -123,7 +123,7 @@ class _Array:
             yield Element(self._element(byte), cursor)
             text.rows += 1
             is_first = False
-            if not self._goes_on():
+            if not self._has_next():
                 break
         self._close()
 
@@ -131,40 +131,40 @@ class _Array:
         text = self._text
         byte = text.next_byte()
         if byte is None:
-            message = f"{text.filename}: the file is empty; a JSON file is an array of objects"
+            message = f"{text.filename}: the file is empty; a JSON file must be an array of objects"
             raise UploadRejected(message)
         if byte != ord("["):
             what = "one object" if byte == ord("{") else "not an array"
             message = (
-                f"{text.filename}: the file is {what}, where an array of objects is needed: [{{…}}, {{…}}]. If it has "
-                "an object a line, drop it as .jsonl, or set `input: {format: jsonl}` in the recipe"
+                f"{text.filename}: the file is {what}, but must be an array of objects: [{{…}}, {{…}}]. If it has "
+                "one object per line, drop it as .jsonl, or set `input: {format: jsonl}` in the recipe"
             )
             raise UploadRejected(message)
         text.move_to(text.at + 1)
         return True
 
     def _element(self, byte: int | None) -> bytes:
-        """Return the element that starts at the place, and move behind it."""
+        """Return the element at the place, and move past it."""
         text = self._text
         if byte is None:
-            text.refuse("the file ends where an element should follow", "The array has no end; drop the whole file")
+            text.refuse("the file ends where an element is expected", "The file is truncated; drop the whole file")
         if byte in b",]}:":
-            text.refuse(f"'{chr(byte)}' stands where an element should")
+            text.refuse(f"'{chr(byte)}' is not the start of an element")
         while (end := self._end(byte)) is None:
             if len(text.data) - text.at > MAX_LINE_BYTES:
-                text.refuse(f"this element is longer than {MAX_LINE_BYTES:,} bytes", "Is this an array of objects?")
+                text.refuse(f"this element is longer than {MAX_LINE_BYTES:,} bytes", "Is the file an array of objects?")
             if not text.grow():
                 if byte not in b'"{[':
                     end = len(text.data)
                     break
-                text.refuse("the file ends in the middle of this element", "A quote or bracket is not closed, or the "
-                            "file was cut off; drop the whole file")  # fmt: skip
+                text.refuse("the file ends in the middle of this element", "Close its quotes and brackets, or, if the "
+                            "file is truncated, drop the whole file")  # fmt: skip
         element = text.data[text.at : end]
         text.move_to(end)
         return element
 
     def _end(self, byte: int) -> int | None:
-        """Return where the element at the place ends; None if that is not in memory yet."""
+        """Return the end of the element at the place; None if that is not in memory yet."""
         data, at = self._text.data, self._text.at
         if byte == ord("{") and (flat := _FLAT.match(data, at)):
             return flat.end()
@@ -176,24 +176,24 @@ class _Array:
             return _balanced_end(data, at)
         except _Unbalanced as error:
             [where] = error.args
-            self._text.refuse(f"'{chr(data[where])}' closes what is not open", at=where)
+            self._text.refuse(f"'{chr(data[where])}' closes a bracket that is not open", at=where)
 
-    def _goes_on(self) -> bool:
-        """Move over what separates two elements; False where the array ends."""
+    def _has_next(self) -> bool:
+        """Skip the separator of two elements; return False at the array's end."""
         text = self._text
         byte = text.next_byte()
         if byte is None:
-            text.refuse("the file ends before the array does", "Its end is missing; drop the whole file")
+            text.refuse("the file ends before the array ends", "The file is truncated; drop the whole file")
         if byte not in b",]":
-            text.refuse(f"'{_shown(text.data[text.at :])}' stands where a comma or the array's end should")
+            text.refuse(f"expected a comma or the array's end, found '{_shown(text.data[text.at :])}'")
         text.move_to(text.at + 1)
         return byte == ord(",")
 
     def _close(self) -> None:
         text = self._text
         if text.next_byte() is not None:
-            remedy = "If each line is a file of its own, drop it as .jsonl"
-            text.refuse(f"after the array's end stands '{_shown(text.data[text.at :])}'", remedy)
+            remedy = "If each line is one object, drop it as .jsonl"
+            text.refuse(f"found '{_shown(text.data[text.at :])}' after the array's end", remedy)
 
 
 def _balanced_end(data: bytes, at: int) -> int | None:
@@ -202,7 +202,7 @@ def _balanced_end(data: bytes, at: int) -> int | None:
         token = data[match.start()]
         if token == ord('"'):
             if match.end() == match.start() + 1:
-                return None  # the string goes on behind what is in memory
+                return None  # the string continues beyond what is in memory
         elif token in _CLOSING:
             expected.append(_CLOSING[token])
         elif expected.pop() != token:

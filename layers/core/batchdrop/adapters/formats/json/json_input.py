@@ -1,4 +1,4 @@
-"""JSON in: one array of objects. An element's own text is kept."""
+"""Read JSON: one array of objects. Each element keeps its own text."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from batchdrop.requests.row import Cursor, Row, raw_size
 class JsonInput(InTextFile):
     """Reads one array of JSON objects. `reserved` are the names of the output's new columns.
 
-    A file that is not UTF-8 is read as if it were: offsets are those of its UTF-8 text, and going on at one decodes
-    what is before it again.
+    A file in another encoding is read as UTF-8 text: offsets count bytes of that, and resuming at an offset decodes the
+    text before it again.
     """
 
     name = "json"
@@ -35,13 +35,13 @@ class JsonInput(InTextFile):
         self._objects = ObjectRows(reserved, what="element")
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row an element. Raises UploadRejected where the file is not one array, or not in its encoding."""
+        """Read one row per element. Raises UploadRejected if the file is not one array, or has another encoding."""
         blocks = self._utf8_blocks(source, start)
         found = elements(_without_mark(blocks, start), start, filename=self._filename)
         return chunks(self._rows(found, blocks), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's fields; None if it is no object."""
+        """Return a stored row's fields; None if it is not an object."""
         return self._objects.cells(raw)
 
     def _rows(
@@ -63,7 +63,7 @@ class JsonInput(InTextFile):
 def _transcoded(
     blocks: Generator[bytes, None, None], start: int, encoding: Encoding, filename: str
 ) -> Generator[bytes, None, None]:
-    """Yield the blocks in UTF-8, from an offset of that on."""
+    """Yield the blocks in UTF-8, starting at an offset in that."""
     decoder = codecs.getincrementaldecoder(encoding.name)()
     read = end = 0
     with closing(blocks):
@@ -73,7 +73,7 @@ def _transcoded(
                 text = decoder.decode(block or b"", final=block is None).encode()
             except UnicodeDecodeError as error:
                 message = (
-                    f"{filename}: byte {read - held + error.start:,} is not {encoding.name}. Mend it, or correct "
+                    f"{filename}: byte {read - held + error.start:,} is not {encoding.name}. Fix it, or correct "
                     "`input: {encoding: …}` in the recipe, and drop the file again"
                 )
                 raise UploadRejected(message) from error
@@ -89,7 +89,7 @@ def _and_end(blocks: Iterator[bytes]) -> Iterator[bytes | None]:
 
 
 def _without_mark(blocks: Iterator[bytes], start: Cursor) -> Iterator[bytes]:
-    """Yield the blocks; of a byte order mark at the file's beginning, spaces in its place."""
+    """Yield the blocks, with spaces in place of a byte order mark at the file's start."""
     first = b""
     if not start.offset:
         for block in blocks:

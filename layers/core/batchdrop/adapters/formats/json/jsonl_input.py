@@ -1,4 +1,4 @@
-"""JSON Lines in: one object a line. A row's own text is kept."""
+"""Read JSON Lines: one object per line. Each row keeps its own text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchdrop.answers.columns import ERROR, RAW, STATUS
 from batchdrop.ports import Source
 from batchdrop.requests.row import Cursor, Row
 
-FAILED_ROW = (STATUS, ERROR, RAW)  # a failed.jsonl that is dropped in again brings them
+FAILED_ROW = (STATUS, ERROR, RAW)  # the columns of a failed.jsonl that is dropped again
 
 
 class JsonlInput(InTextFile):
@@ -31,11 +31,11 @@ class JsonlInput(InTextFile):
         self._objects = ObjectRows(reserved, what="line")
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row a line; blank lines are none. Raises UploadRejected where the file is not in its encoding."""
+        """Read one row per line, skipping blank lines. Raises UploadRejected if the file has another encoding."""
         return self._rows(row_lines(self._file, source, start, trimmed=str.strip))
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's fields; None if it is no object."""
+        """Return a stored row's fields; None if it is not an object."""
         return self._objects.cells(raw)
 
     def _rows(self, found: Generator[RowLines, None, None]) -> Generator[list[Row], None, None]:
@@ -45,7 +45,7 @@ class JsonlInput(InTextFile):
 
 
 class ObjectRows:
-    """Makes rows of the text of JSON objects; `what` a row is called in messages: a line, an element."""
+    """Makes rows from the text of JSON objects. Messages call a row `what`: a line, an element."""
 
     def __init__(self, reserved: Collection[str], *, what: str) -> None:
         self._decoder = msgspec.json.Decoder(dict[str, Any])
@@ -54,7 +54,7 @@ class ObjectRows:
         self._what = what
 
     def rows(self, lines: RowLines) -> list[Row]:
-        """Return the rows of objects' texts."""
+        """Return the rows of these objects' texts."""
         try:
             cells = list(map(self._decoder.decode, lines.raws))
         except (msgspec.DecodeError, RecursionError):
@@ -64,7 +64,7 @@ class ObjectRows:
         return list(map(Row, lines.raws, lines.starts, cells, repeat(None), repeat(()), repeat(None), lines.exacts))
 
     def row(self, raw: str, start: Cursor, exact: bytes | None = None) -> Row:
-        """Return the row of an object's text; text that is no usable object is a row with an error."""
+        """Return the row of an object's text; the row has an error if the text is not a usable object."""
         cells: dict[str, Any] = {}
         error = None
         try:
@@ -75,11 +75,11 @@ class ObjectRows:
             cells.pop(name, None)
         if taken := self._reserved.intersection(cells):
             fix = "rename it, or set `output: {prefix: …}` in the recipe"
-            error = f"it has a field '{min(taken)}', which is where the output goes; {fix}"
+            error = f"it has a field '{min(taken)}', which is the name of an output column; {fix}"
         return Row(raw, start, {} if error else cells, error, (), None, exact)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return the fields of an object's text; None if it is none."""
+        """Return the fields of an object's text; None if it is not an object."""
         try:
             cells = self._decoder.decode(raw)
         except (msgspec.DecodeError, RecursionError):

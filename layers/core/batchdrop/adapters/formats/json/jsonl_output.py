@@ -1,4 +1,4 @@
-"""JSON Lines out, and JSON: each row's own text where the input was JSON, then the new fields."""
+"""Write JSON Lines and JSON: each row's own text if the input is JSON, then the new fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 _texts = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LINE_ENDS = str.maketrans("\r\n", "  ")  # between an element's tokens; within strings they are escaped
+_LINE_ENDS = str.maketrans("\r\n", "  ")  # only between tokens: strings have them escaped
 
 
 class JsonlOutput:
@@ -33,12 +33,12 @@ class JsonlOutput:
 
     @property
     def whole(self) -> Frame:
-        """Return the byte order mark of an encoding that has one, before the parts."""
+        """Return the encoding's byte order mark, if it has one."""
         return Frame(self._encoding.mark)
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_ObjectsPart]:  # noqa: ARG002 - the port's
-        """Begin a shard's part."""
+        """Open a shard's part."""
         texts = ObjectTexts(self._reader, self._encoding, one_line=self.one_line)
         yield _ObjectsPart(target, texts, self._added, self._separated)
 
@@ -50,14 +50,14 @@ class JsonlOutput:
 
 
 class JsonOutput(JsonlOutput):
-    """Writes one array of objects. The parts hold the commas between them, so that they can stand behind each other."""
+    """Writes one array of objects. The parts contain the commas between them, so they can be concatenated."""
 
     extension = "json"
     one_line = False
 
     @property
     def whole(self) -> Frame:
-        """Return the array's beginning and its end."""
+        """Return the array's start and end."""
         begin, end = encode_json("[\n", self._encoding), encode_json("\n]\n", self._encoding)
         return Frame(self._encoding.mark + begin, end)
 
@@ -66,7 +66,7 @@ class JsonOutput(JsonlOutput):
 
 
 class FailedOutput(JsonlOutput):
-    """Writes `failed.jsonl`: a row's own fields with the reason behind them, so that it can be dropped in again."""
+    """Writes `failed.jsonl`: a row's own fields, then the reason. The file can be dropped again."""
 
     extension = "failed.jsonl"
 
@@ -88,7 +88,7 @@ class _ObjectsPart:
         self._separated = separated
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
-        """Write each row's own fields with the new ones behind them; text that has no fields stands in `_raw`."""
+        """Write each row's own fields, then the new ones; text without fields goes into `_raw`."""
         texts = [
             self._separated(row, self._texts.text(row, self._added(outcome)))
             for row, outcome in zip(rows, outcomes, strict=True)
@@ -97,9 +97,9 @@ class _ObjectsPart:
 
 
 class ObjectTexts:
-    """Makes rows of any input the text of objects; JSON values stay as they were, to the byte.
+    """Formats rows of any input as objects. JSON values keep their exact bytes.
 
-    `one_line`: what stands on several lines between an element's tokens is written on one.
+    `one_line`: an element that spans several lines is written on one.
     """
 
     def __init__(self, reader: InputFormat, encoding: Encoding, *, one_line: bool) -> None:
@@ -110,7 +110,7 @@ class ObjectTexts:
         self._keeps_bytes = self._is_json and encoding_of(reader).name == encoding.name
 
     def text(self, row: StoredRow, added: dict[str, Any]) -> bytes:
-        """Return a row as an object, with fields added."""
+        """Return a row as an object, with added fields."""
         own = self._own_text(row.raw, added.keys()) if self._is_json else self._own_cells(row.raw)
         behind = msgspec.json.encode(added)[1:]
         if row.exact is not None and self._keeps_bytes and own is row.raw:
@@ -127,7 +127,7 @@ class ObjectTexts:
         return msgspec.json.encode({RAW: raw} if cells is None else cells)
 
     def _own_text(self, raw: str, replaced: Collection[str]) -> bytes | str:
-        """Return an object's own text. Where a field must go, the others' values stay to the byte."""
+        """Return an object's own text, without `replaced` fields. The other values keep their exact bytes."""
         try:
             fields = _texts.decode(raw)
         except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Formats with a row a line: the lines that are rows, with their places."""
+"""Find the rows of formats with one row per line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchdrop.requests.row import Cursor
 
 
 class RowLines(NamedTuple):
-    """Lines that are rows: their texts, their places, and their bytes where encoding the text would give others."""
+    """Lines that are rows: texts, places, and bytes if encoding the text would give others."""
 
     raws: list[str]
     starts: list[Cursor]
@@ -26,9 +26,9 @@ class RowLines(NamedTuple):
 def row_lines(
     file: TextFile, source: Source, start: Cursor, *, trimmed: Callable[[str], str]
 ) -> Generator[RowLines, None, None]:
-    """Return the lines after `start` whose `trimmed` text is not empty. `file.encoding` is known when this returns.
+    """Return the lines after `start` whose `trimmed` text is not empty. `file.encoding` is known afterwards.
 
-    Raises UploadRejected where the file is not in its encoding.
+    Raises UploadRejected if the file has another encoding.
     """
     return _row_lines(file, file.blocks(source, start), start, trimmed)
 
@@ -66,6 +66,6 @@ def _rows_of(lines: Lines, rows: int, line_count: int, trimmed: Callable[[str], 
 
 
 def _exact(text: str, exact: bytes, raw: str, encoding: Encoding) -> bytes:
-    """Return the bytes of the part of a line that is the row."""
+    """Return the bytes of the row's part of a line."""
     before, _, after = text.partition(raw)
     return exact[len(encode(before, encoding)) : len(exact) - len(encode(after, encoding))]

@@ -1,7 +1,7 @@
-"""Arrow columns to cells: what a prompt shows of a value, and what JSON can carry.
+"""Convert Arrow columns to cells that prompts can show and JSON can represent.
 
-Numbers stay numbers, decimals become their exact text, times ISO 8601, bytes base64, lists and structs what JSON calls
-arrays and objects. JSON has no NaN or Infinity: they become these words. The exact values are in the sidecar.
+Numbers stay numbers. Decimals become their exact text, times ISO 8601, bytes base64, lists and structs arrays and
+objects. NaN and Infinity, which JSON lacks, become these words. The exact values are in the sidecar.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from batchdrop.adapters.formats.parquet import iso_text
 
 Reader = Callable[[Any], list[Any]]
-"""Turns an Arrow array into its cells, one a row."""
+"""Converts an Arrow array to its cells, one per row."""
 
 
 def reader_of(kind: Any) -> Reader:
@@ -43,7 +43,7 @@ def _floats(kind: Any) -> Reader:
 
     if kind == pa.float64():
         return lambda array: [_finite(value) for value in array.to_pylist()]
-    # By way of text: 0.1 as a 32-bit float is 0.1 to people, and 0.10000000149011612 to Python.
+    # Through text: a 32-bit 0.1 means 0.1 to people, but converts to 0.10000000149011612 in Python.
     return lambda array: [
         None if text is None else _finite(float(text))
         for text in array.cast(pa.float32()).cast(pa.string()).to_pylist()
@@ -83,7 +83,7 @@ def _durations(kind: Any) -> Reader:
 
 
 def _counted(kind: Any, text: Callable[[int], str]) -> Reader:
-    """Read a type that is a count of ticks; Arrow's own way to Python needs pandas for nanoseconds."""
+    """Return the reader of a tick count; Arrow's own conversion needs pandas for nanoseconds."""
     import pyarrow as pa
 
     ticks = pa.int32() if kind.bit_width == 32 else pa.int64()  # noqa: PLR2004 - bits
@@ -162,7 +162,7 @@ def _cut(values: list[Any], lengths: list[int | None]) -> list[Any]:
 
 
 def _mapping(pairs: list[tuple[Any, Any]]) -> Any:
-    """Return a map as an object; as pairs where keys are no texts, or come twice."""
+    """Return a map as an object; as pairs if a key is not text, or occurs twice."""
     mapping = {key: value for key, value in pairs if isinstance(key, str)}
     return mapping if len(mapping) == len(pairs) else [list(pair) for pair in pairs]
 

@@ -1,4 +1,4 @@
-"""How far a Parquet file expands: a run of equal values takes a few bytes for a billion rows."""
+"""Limit the expansion of a Parquet file: a few bytes can hold a billion equal rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from batchdrop.limits import MAX_DECOMPRESSED_BYTES, MAX_PARQUET_EXPANSION, UNSU
 
 
 class Expansion:
-    """Adds up what the rows of one reading take as text, and judges all rows up to there by their mean."""
+    """Adds up the rows' size as text, and limits its ratio to the file's size."""
 
     def __init__(self, filename: str, size: int) -> None:
         self._filename = filename
@@ -16,9 +16,9 @@ class Expansion:
         self._rows = self._bytes = 0
 
     def add(self, rows: int, size: int, *, number: int) -> None:
-        """Count rows of `size` bytes in all, after which `number` rows of the file are read.
+        """Add rows of `size` bytes; `number` rows of the file have then been read.
 
-        Raises UploadRejected when the file's rows take more than they may.
+        Raises UploadRejected if the rows take more than they may.
         """
         self._rows += rows
         self._bytes += size
@@ -26,6 +26,6 @@ class Expansion:
         if expanded > self._most:
             message = (
                 f"{self._filename}: its first {number:,} rows take {expanded:,} bytes as text, and the whole file only "
-                f"{self._size:,}; that is a bomb, or too large for one job. Split it into smaller files"
+                f"{self._size:,}; it is a decompression bomb, or too large for one job. Split it into smaller files"
             )
             raise UploadRejected(message)

@@ -1,4 +1,4 @@
-"""Opening Parquet files in flat memory; what cannot be read is the file's fault, told in the user's words."""
+"""Open Parquet files in flat memory, and explain files that cannot be read."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, BinaryIO
 
 from batchdrop.errors import UploadRejected
 
-BATCH_BYTES = 8 * 1024 * 1024  # about what one batch of rows may take as Arrow; as Python objects it is some times more
+BATCH_BYTES = 8 * 1024 * 1024  # of one batch as Arrow; as Python objects it takes several times as much
 BATCH_ROWS = 2_048
 PROBE_ROWS = 16
 
-_BUFFERS = 32 * 1024 * 1024  # for all columns together
+_BUFFERS = 32 * 1024 * 1024  # of all columns
 _LARGEST_BUFFER = 1024 * 1024
 _SMALLEST_BUFFER = 16 * 1024
 
 
 def open_parquet(stream: BinaryIO) -> Any:
-    """Open a Parquet file so that a row group is read page by page, never as a whole. Raises what pyarrow raises."""
+    """Open a Parquet file so that row groups are read page by page. Raises pyarrow's errors."""
     import pyarrow.parquet as pq
 
     metadata = pq.read_metadata(stream)
@@ -28,9 +28,9 @@ def open_parquet(stream: BinaryIO) -> Any:
 
 
 def batches(file: Any, start: int = 0) -> Iterator[Any]:
-    """Yield a file's record batches from its row `start` on; row groups before it are not read.
+    """Yield a file's record batches from its row `start` on; earlier row groups are skipped.
 
-    Raises what pyarrow raises, and EOFError where a row group has fewer rows than the footer promises.
+    Raises pyarrow's errors, and EOFError if a row group has fewer rows than the footer declares.
     """
     size = _BatchSize()
     for group in range(file.metadata.num_row_groups):
@@ -42,31 +42,31 @@ def batches(file: Any, start: int = 0) -> Iterator[Any]:
             start += batch.num_rows
             yield batch
         if start != length:
-            message = f"its row group {group + 1} promises {length:,} rows and has {start:,}"
+            message = f"its row group {group + 1} declares {length:,} rows but has {start:,}"
             raise EOFError(message)
         start = 0
 
 
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
-    """Turn what pyarrow says of a broken file into UploadRejected; errors of the bucket stay what they are."""
+    """Turn pyarrow's errors about a broken file into UploadRejected; the bucket's errors pass through."""
     import pyarrow as pa
 
     try:
         yield
     except pa.ArrowNotImplementedError as error:
-        message = f"{name}: the Parquet file holds what cannot be read ({error}). Write it with plainer types"
+        message = f"{name}: the Parquet file has values that cannot be read ({error}). Write it with simpler types"
         raise UploadRejected(message) from error
     except (pa.ArrowException, UnicodeDecodeError, OverflowError, EOFError) as error:
         raise UploadRejected(_explained(name, str(error))) from error
     except OSError as error:
-        if type(error) is not OSError or error.errno is not None:  # the network's, not pyarrow's
+        if type(error) is not OSError or error.errno is not None:  # from the network, not from pyarrow
             raise
         raise UploadRejected(_explained(name, str(error))) from error
 
 
 def refuse_by_its_ends(stream: BinaryIO, name: str) -> None:
-    """Raise UploadRejected for a file that is plainly no Parquet, or is encrypted. Leaves the stream at its start."""
+    """Raise UploadRejected for a file that is clearly not Parquet, or is encrypted. Leaves the stream at its start."""
     head = stream.read(4)
     end = stream.seek(0, 2)
     stream.seek(max(0, end - 4))
@@ -78,19 +78,21 @@ def refuse_by_its_ends(stream: BinaryIO, name: str) -> None:
     if head != b"PAR1":
         reason = (
             f"{name}: this is not a Parquet file (it does not start with PAR1). "
-            "Give it the extension of what it is, or write it as Parquet, and drop it again"
+            "Give it the right extension, or write it as Parquet, and drop it again"
         )
         raise UploadRejected(reason)
     if tail != head:
-        reason = f"{name}: the Parquet file is cut off (it does not end with PAR1). Copy it whole and drop it again"
+        reason = (
+            f"{name}: the Parquet file is truncated (it does not end with PAR1). Copy the whole file and drop it again"
+        )
         raise UploadRejected(reason)
 
 
 class _BatchSize:
-    """How many rows make a batch of about BATCH_BYTES: learnt from the batches, a few rows first.
+    """The number of rows in a batch of about BATCH_BYTES, learnt from the first batches.
 
-    The footer does not tell: a dictionary may repeat a long text. (And pyarrow 26 ends the whole process when it is
-    asked for the column statistics of a footer that lies.)
+    The footer does not help: a dictionary may repeat a long text. (And pyarrow 26 crashes the process on the column
+    statistics of a wrong footer.)
     """
 
     def __init__(self) -> None:
@@ -98,7 +100,7 @@ class _BatchSize:
         self._probed = False
 
     def fits(self, batch: Any) -> bool:
-        """Tell whether the next batches should be as long as this one; if not, `rows` is changed."""
+        """Return whether the next batches should be as long as this one; if not, change `rows`."""
         size = _own_bytes(batch)
         if self._probed and (size <= 4 * BATCH_BYTES or self.rows == 1):
             return True
@@ -108,7 +110,7 @@ class _BatchSize:
 
 
 def _group_batches(file: Any, group: int, start: int, size: _BatchSize) -> Iterator[Any]:
-    """Yield a row group's batches from its row `start` on; read again from there where their size has to change."""
+    """Yield a row group's batches from its row `start` on; it is reopened there if their size must change."""
     unfit = True
     while unfit:
         unfit = False
@@ -130,7 +132,7 @@ def _from(file: Any, group: int, start: int, rows: int) -> Iterator[Any]:
 
 
 def _own_bytes(batch: Any) -> int:
-    """Return a batch's bytes without its dictionaries: those do not shrink with it."""
+    """Return a batch's bytes without its dictionaries, which do not shrink with it."""
     dictionaries = sum(getattr(column, "dictionary", column[:0]).nbytes for column in batch.columns)
     return int(batch.nbytes - dictionaries)
 

@@ -1,4 +1,4 @@
-"""Parquet in: row groups streamed batch by batch; the exact values of a shard's rows are kept in a sidecar."""
+"""Read Parquet: row groups are streamed in batches; a sidecar keeps the exact values of a shard's rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchdrop.requests.row import Cursor, Row, raw_size
 
 
 class ParquetInput:
-    """Reads Parquet. `header` is the Arrow schema, serialised and base64, where an earlier reading found it.
+    """Reads Parquet. `header` is the Arrow schema from an earlier reading, serialised as base64.
 
     Each row's `raw` is the JSON object of its cells; its `origin` is (record batch, index). A cursor's numbers are all
     three the count of rows before it.
@@ -37,7 +37,7 @@ class ParquetInput:
 
     @property
     def columns(self) -> list[str] | None:
-        """Return the schema's columns; one without a name is `column_3`, counted from 1."""
+        """Return the schema's columns; a column without a name is `column_3`, counted from 1."""
         if self._names is None and self.header:
             self._names = _column_names(schema_of(self.header))
         return self._names
@@ -45,7 +45,7 @@ class ParquetInput:
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the file or its row groups.
 
-        Raises UploadRejected for a file that is no Parquet, is encrypted or broken, or has no usable columns.
+        Raises UploadRejected for a file that is not Parquet, is encrypted or broken, or has no usable columns.
         """
         stream = source.open()
         try:
@@ -64,14 +64,14 @@ class ParquetInput:
         return chunks(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells; None for text that is no JSON object."""
+        """Return a stored row's cells; None for text that is not a JSON object."""
         try:
             return msgspec.json.decode(raw, type=dict[str, Any])
         except (msgspec.DecodeError, RecursionError):
             return None
 
     def sidecar(self, target: Writer) -> AbstractContextManager[Sidecar]:
-        """Return what keeps a shard's rows in `target`: an Arrow IPC stream, compressed with zstd."""
+        """Return a context that keeps a shard's rows in `target`: an Arrow IPC stream, compressed with zstd."""
         return arrow_sidecar(target, schema_of(self.header))
 
     def _check_names(self, names: list[str]) -> None:
@@ -107,7 +107,7 @@ class ParquetInput:
             yield _row(dict(zip(names, values, strict=True)), number + index, (batch, index))
 
     def _single_row(self, batch: Any, index: int, readers: list[Reader], number: int) -> Row:
-        """Read one row of a batch that holds a bad value: its own, or another's."""
+        """Read one row of a batch in which some row has a bad value."""
         cells: dict[str, Any] = {}
         bad: list[str] = []
         for name, read, column in zip(self._names or [], readers, batch.columns, strict=True):
@@ -120,11 +120,11 @@ class ParquetInput:
 
 
 _UNREADABLE = (ValueError, OverflowError, IndexError)
-"""What readers raise for a value that cannot be a cell: text that is not UTF-8, an index outside its dictionary."""
+"""Errors of readers for a value that cannot be a cell: text that is not UTF-8, an index outside its dictionary."""
 
 
 class _File:
-    """An open Parquet file; closed with the rows that are read from it."""
+    """An open Parquet file, which is closed with the iterator of its rows."""
 
     def __init__(self, file: Any, stream: Any) -> None:
         self.file = file
@@ -139,7 +139,7 @@ class _File:
 
 
 def schema_of(header: str) -> Any:
-    """Return the Arrow schema that a header holds."""
+    """Return the Arrow schema in a header."""
     import pyarrow as pa
 
     return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(header)))

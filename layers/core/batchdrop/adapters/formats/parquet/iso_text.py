@@ -1,6 +1,6 @@
-"""Points and lengths of time as ISO 8601 text, at any resolution and in any year.
+"""Format times and durations as ISO 8601 text, at any resolution and in any year.
 
-Python's `datetime` ends at microseconds and at the year 9999; files do not. A fraction of zero is left out, any other
+Python's `datetime` stops at microseconds and at the year 9999; files do not. A zero fraction is left out; any other
 keeps all digits of its unit.
 """
 
@@ -20,7 +20,7 @@ _EPOCH_IN_ERA = 719_468  # days from 0000-03-01 to 1970-01-01
 
 
 def date_text(days: int) -> str:
-    """Return a day, counted from 1970-01-01: `2026-10-21`; years beyond four digits have a sign."""
+    """Return a day, counted from 1970-01-01, as `2026-10-21`; years of other than four digits have a sign."""
     ordinal = days + _EPOCH_ORDINAL
     if 1 <= ordinal <= _LAST_ORDINAL:
         return date.fromordinal(ordinal).isoformat()
@@ -30,21 +30,21 @@ def date_text(days: int) -> str:
 
 
 def time_text(ticks: int, unit: str) -> str:
-    """Return a time of day: `14:05:00.250`."""
+    """Return a time of day, such as `14:05:00.250`."""
     seconds, fraction = divmod(abs(ticks), UNITS[unit])
     sign = "-" if ticks < 0 else ""
     return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{_fraction(fraction, unit)}"
 
 
 def timestamp_text(ticks: int, unit: str, zone: tzinfo | None = None) -> str:
-    """Return a point in time, counted from 1970-01-01: local without a zone, else with the zone's offset."""
+    """Return a timestamp, counted from 1970-01-01: local without a zone, else with the zone's offset."""
     shift = _offset(ticks // UNITS[unit], zone) if zone else 0
     days, rest = divmod(ticks + shift * UNITS[unit], _DAY * UNITS[unit])
     return f"{date_text(days)}T{time_text(rest, unit)}{_offset_text(shift) if zone else ''}"
 
 
 def duration_text(ticks: int, unit: str) -> str:
-    """Return a length of time: `P1DT2H0.5S`, `-PT3M`, `PT0S`."""
+    """Return a duration: `P1DT2H0.5S`, `-PT3M`, `PT0S`."""
     seconds, fraction = divmod(abs(ticks), UNITS[unit])
     days, seconds = divmod(seconds, _DAY)
     parts = [f"{count}{name}" for count, name in ((seconds // 3600, "H"), (seconds // 60 % 60, "M")) if count]
@@ -56,14 +56,14 @@ def duration_text(ticks: int, unit: str) -> str:
 
 @lru_cache(maxsize=64)
 def zone_of(name: str) -> tzinfo:
-    """Return a time zone by its name or offset (`Europe/Berlin`, `+02:00`); UTC where it is not known here."""
+    """Return a time zone by name or offset (`Europe/Berlin`, `+02:00`); UTC if it is unknown."""
     if name.upper() in {"UTC", "Z", "ETC/UTC"}:
         return UTC
     if name[:1] in {"+", "-"}:
         return _fixed(name)
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # the instant is the same in UTC
+    except (KeyError, ValueError, OSError):  # UTC gives the same instant
         return UTC
 
 
@@ -77,7 +77,7 @@ def _fixed(name: str) -> tzinfo:
 
 
 def _offset(seconds: int, zone: tzinfo) -> int:
-    """Return a zone's seconds east of UTC at a time; 0 where the calendar ends."""
+    """Return a zone's seconds east of UTC at a time; 0 outside Python's calendar."""
     try:
         offset = datetime.fromtimestamp(seconds, zone).utcoffset()
     except (ValueError, OverflowError, OSError):
@@ -89,7 +89,7 @@ def _offset_text(shift: int) -> str:
     if not shift:
         return "Z"
     minutes = abs(shift) // 60
-    seconds = f":{abs(shift) % 60:02}" if shift % 60 else ""  # local mean times of before the zones
+    seconds = f":{abs(shift) % 60:02}" if shift % 60 else ""  # local mean times, from before time zones
     return f"{'-' if shift < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}{seconds}"
 
 

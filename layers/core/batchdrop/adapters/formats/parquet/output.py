@@ -1,4 +1,4 @@
-"""Parquet out: the rows' own columns as they were, typed new columns behind them, one file from all parts."""
+"""Write Parquet: the rows' own columns unchanged, then typed new columns, one file from all parts."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from batchdrop.job.ports import Assemble, PartWriter
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
-ROW_GROUP_BYTES = 32 * 1024 * 1024  # as Arrow; what a writer must hold before it can write a row group
+ROW_GROUP_BYTES = 32 * 1024 * 1024  # as Arrow; a writer holds a whole row group in memory
 ROW_GROUP_ROWS = 131_072
-FLUSH_BYTES = 4 * 1024 * 1024  # of Python values, before they become Arrow
+FLUSH_BYTES = 4 * 1024 * 1024  # of Python values, before they are converted to Arrow
 FLUSH_ROWS = 1_024
 
 Cells = Callable[[str], dict[str, Any] | None]
 
 
 class ParquetOutput:
-    """Writes Parquet: of a Parquet upload by its `header`, of any other by its `columns` and their `cells`.
+    """Writes Parquet: from a Parquet upload with its `header`, from any other with its `columns` and `cells`.
 
-    By the header, the upload's schema is kept whole (order, types, nullability, metadata) and the values are the
-    sidecar's. Otherwise each column has the type of its kind, and `cells` takes a row's `raw` apart; a row it cannot
-    take apart has only nulls of its own. A column of lists and objects (`json`) is a string of JSON: an Arrow list or
-    struct needs one type for all rows before the first answer is there, and answers differ.
+    With a header, the upload's schema is kept (order, types, nullability, metadata), and the values come from the
+    sidecar. Otherwise, each column has the type of its kind, and `cells` parses a row's `raw`; a row that cannot be
+    parsed has only nulls of its own. A column of lists and objects (`json`) is a string of JSON, because an Arrow list
+    or struct would need one type before the first answer is known, and answers differ.
     Raises UploadRejected if a new column has the name of one of the upload's.
     """
 
@@ -53,7 +53,7 @@ class ParquetOutput:
         self.schema = _extended(schema_of(header) if header else _schema(self._own), new, filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
-        """Begin a shard's part, itself a Parquet file. `sidecar` must be there for an upload that is Parquet."""
+        """Open a shard's part, which is a Parquet file. A Parquet upload needs `sidecar`."""
         if self._cells is None and sidecar is None:
             message = "the sidecar of a Parquet shard is missing"
             raise InvariantBroken(message)
@@ -61,7 +61,7 @@ class ParquetOutput:
 
     @property
     def whole(self) -> Assemble:
-        """Return what writes the output, row group by row group; a part is held one batch at a time."""
+        """Return a function that writes the output, row group by row group, holding one batch of a part at a time."""
         return self._assemble
 
     def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
@@ -90,7 +90,7 @@ class ParquetOutput:
 
 
 class _Part:
-    """Gathers rows until they are worth a flush. Their own columns come from `kept`, else from the stored text."""
+    """Buffers rows until a flush is worthwhile. Their own columns come from `kept`, else from the stored text."""
 
     def __init__(
         self, groups: _RowGroups, fitter: RowFitter, kept: SidecarRows | None, own: Callable[[str], list[Any]]
@@ -111,7 +111,7 @@ class _Part:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand the gathered rows on as an Arrow table."""
+        """Pass the buffered rows on as an Arrow table."""
         import pyarrow as pa
 
         if not self._rows:
@@ -141,7 +141,7 @@ def _row_groups(target: Writer, schema: Any) -> Iterator[_RowGroups]:
 
 
 class _RowGroups:
-    """Gathers tables until they make a row group of a sensible size."""
+    """Buffers tables until they make a row group of a sensible size."""
 
     def __init__(self, writer: Any, schema: Any) -> None:
         self.schema = schema
@@ -166,7 +166,7 @@ class _RowGroups:
 
 
 def _tables(part: Source) -> Iterator[Any]:
-    """Yield a part's rows in order, a batch a table."""
+    """Yield a part's rows in order, one table per batch."""
     import pyarrow as pa
 
     with part.open() as stream, open_parquet(stream) as file:
@@ -180,7 +180,7 @@ def _extended(schema: Any, new: NewColumns, filename: str) -> Any:
     for column in new.all:
         if column.name in schema.names:
             message = (
-                f"{filename}: the file has a column '{column.name}', which is where the output goes; rename it, "
+                f"{filename}: the file already has a column '{column.name}', the name of an output column; rename it, "
                 "or set output.column or output.prefix in the recipe"
             )
             raise UploadRejected(message)

@@ -1,4 +1,4 @@
-"""The exact values of a shard's rows, beside their JSON: an Arrow IPC stream, compressed with zstd."""
+"""Keep the exact values of a shard's rows beside their JSON: an Arrow IPC stream, compressed with zstd."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchdrop.requests.row import Row
 
 @contextmanager
 def arrow_sidecar(target: Writer, schema: Any) -> Iterator[ArrowSidecar]:
-    """Keep rows of this schema in `target`; it is complete when the context ends without an error."""
+    """Keep rows of this schema in `target`, which is complete when the context ends without an error."""
     import pyarrow as pa
 
     sink = Sink(target)
@@ -46,7 +46,7 @@ class ArrowSidecar:
         self._count += 1
 
     def close(self) -> None:
-        """Write what is left, and the stream's end."""
+        """Write the buffered rows, and the end of the stream."""
         self._write_run()
         self._batch = None
         self._writer.close()
@@ -58,7 +58,7 @@ class ArrowSidecar:
 
 
 class SidecarRows:
-    """A shard's rows as they were kept, to be taken in order."""
+    """The kept rows of a shard, in order."""
 
     def __init__(self, source: Source) -> None:
         import pyarrow as pa

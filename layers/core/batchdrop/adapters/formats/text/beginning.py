@@ -1,4 +1,4 @@
-"""What a text file's beginning says about the rest of it."""
+"""The encoding and header of a text file, found at its start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from batchdrop.requests.row import Cursor
 
 
 class Beginning(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file's encoding and, for delimited files, its header; kept as JSON in the manifest.
+    """A file's encoding and, for delimited files, its header; stored as JSON in the manifest.
 
-    `declared` is the line `sep=;` before the header, `text` the header itself, both with their line ends, and the first
-    of them with the byte order mark; `exact` are their bytes where encoding them would give others.
+    `declared` is the line `sep=;` before the header and `text` is the header itself. Both include their line ends; the
+    first of them includes the byte order mark. `exact` holds their bytes if encoding them would give others.
     """
 
     encoding: str = UTF_8.name
@@ -28,17 +28,17 @@ class Beginning(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def kept(beginning: Beginning) -> str:
-    """Return a beginning as the manifest keeps it."""
+    """Return a beginning as JSON for the manifest."""
     return msgspec.json.encode(beginning).decode()
 
 
 def read_again(header: str) -> Beginning | None:
-    """Return what `kept` gave; None for a file that has not been looked at."""
+    """Return the beginning from `kept`'s JSON; None for a file that was not read yet."""
     return msgspec.json.decode(header, type=Beginning) if header else None
 
 
 class TextFile:
-    """A text file whose encoding is looked up once, by the first reading. `named` is the recipe's."""
+    """A text file whose encoding is detected once, by the first reading. `named` is the recipe's encoding."""
 
     def __init__(self, filename: str, named: str | None, header: str) -> None:
         self.filename = filename
@@ -48,11 +48,11 @@ class TextFile:
 
     @property
     def encoding(self) -> Encoding:
-        """Return the encoding; before the file was looked at, what the recipe says."""
+        """Return the encoding; before the first reading, the recipe's."""
         return self._encoding or (encoding_named(self.named) if self.named else UTF_8)
 
     def blocks(self, source: Source, start: Cursor) -> Generator[bytes, None, None]:
-        """Return the file's blocks from `start`. Its encoding is known when this returns."""
+        """Return the file's blocks from `start`. The encoding is known when this returns."""
         blocks = source.blocks(start.offset)
         if start.offset or self._encoding is not None:
             return blocks
@@ -61,14 +61,14 @@ class TextFile:
 
 
 class InTextFile:
-    """What formats of text without a header line of their own have in common: all they keep is the encoding."""
+    """Base of the text formats without a header line. They keep only the encoding."""
 
     _file: TextFile
     sidecar = None  # a row's text is exact
 
     @property
     def header(self) -> str:
-        """Return the file's encoding, as the manifest keeps it."""
+        """Return the file's encoding as JSON for the manifest."""
         return kept(Beginning(self.encoding.name, self.encoding.marked))
 
     @property

@@ -1,4 +1,4 @@
-"""The encodings that files are in: found by their mark or by name, cut into lines, written back."""
+"""Text encodings: detection by mark or by name, line ends, and writing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from operator import methodcaller
 from batchdrop.errors import RecipeRejected, UploadRejected
 
 BOM = "\ufeff"
-_START = 4096  # bytes that a file's encoding is looked for in
+_START = 4096  # bytes at a file's start in which to detect its encoding
 
-# A byte order mark decides, whatever the recipe says. UTF-32's begins like UTF-16's, so it comes first.
+# A byte order mark overrides the recipe. UTF-32's starts like UTF-16's, so it comes first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -26,14 +26,14 @@ _MARKS = (
 _UNITS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 _UNICODE = ("utf-8", *_UNITS)
 _STATEFUL = "iso2022_jp"
-# Their lines cannot be read alone, or they are not what a file is in.
+# Encodings whose lines cannot be decoded one by one, or that no file uses.
 _REFUSED = ("hz", "idna", "iso2022_kr", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
 _SUGGESTED = ("utf-8", "utf-8-sig", "utf-16", "cp932", "shift_jis", "euc_jp", "cp1252", "latin-1", "gb18030", "koi8-r")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """An encoding with its byte order. `marked`: the file begins, or shall begin, with a byte order mark."""
+    """An encoding with its byte order. `marked`: files start with a byte order mark."""
 
     name: str
     newline: bytes
@@ -41,22 +41,22 @@ class Encoding:
 
     @property
     def unit(self) -> int:
-        """Return the bytes that every character is a multiple of."""
+        """Return the size of a code unit in bytes."""
         return _UNITS.get(self.name, 1)
 
     @property
     def is_unicode(self) -> bool:
-        """Tell whether it has all characters, and one way only to write each."""
+        """Return whether the encoding has all characters, with one form for each."""
         return self.name in _UNICODE
 
     @property
     def is_stateful(self) -> bool:
-        """Tell whether escape sequences change what the bytes after them mean."""
+        """Return whether escape sequences change the meaning of later bytes."""
         return self.name.startswith(_STATEFUL)
 
     @property
     def mark(self) -> bytes:
-        """Return what an output begins with."""
+        """Return the bytes at the start of an output."""
         return BOM.encode(self.name) if self.marked else b""
 
 
@@ -64,9 +64,9 @@ UTF_8 = Encoding("utf-8", b"\n")
 
 
 def encoding_named(name: str, *, key: str = "input.encoding") -> Encoding:
-    """Return an encoding by any of its names; `utf-16` and `utf-32` are little-endian unless the file says otherwise.
+    """Return an encoding by any of its names; `utf-16` and `utf-32` are little-endian without a byte order mark.
 
-    Raises RecipeRejected, naming `key`, for one that there is not.
+    Raises RecipeRejected, naming `key`, for an unknown encoding.
     """
     try:
         found = codecs.lookup(name).name
@@ -74,7 +74,7 @@ def encoding_named(name: str, *, key: str = "input.encoding") -> Encoding:
     except (LookupError, ValueError, UnicodeError) as error:
         near = difflib.get_close_matches(name.lower(), _SUGGESTED, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(_SUGGESTED)} and others"
-        message = f"key '{key}': there is no encoding '{name}'; {hint}"
+        message = f"key '{key}': unknown encoding '{name}'; {hint}"
         raise RecipeRejected(message) from error
     if found in _REFUSED:
         message = f"key '{key}': {name} files cannot be read row by row; save the file as UTF-8 and drop it again"
@@ -91,10 +91,10 @@ def _resolved(found: str, newline: bytes) -> Encoding:
 
 
 def look(blocks: Iterable[bytes], named: str | None, *, filename: str) -> tuple[Encoding, Iterator[bytes]]:
-    """Return the encoding of a file that begins with these blocks, and the blocks again, all of them.
+    """Return the encoding of the file that starts with these blocks, and all the blocks again.
 
-    `named` is what the recipe says, if it says anything. Raises RecipeRejected as `encoding_named` does, and
-    UploadRejected for UTF-16 without a mark that nobody has named.
+    `named` is the recipe's encoding, if any. Raises RecipeRejected like `encoding_named`, and UploadRejected for UTF-16
+    without a byte order mark and without a name in the recipe.
     """
     left = iter(blocks)
     start = b""
@@ -106,7 +106,7 @@ def look(blocks: Iterable[bytes], named: str | None, *, filename: str) -> tuple[
 
 
 def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
-    """Return the encoding of a file by its first bytes. Raises as `look` does."""
+    """Return the encoding of a file by its first bytes. Raises like `look`."""
     chosen = encoding_named(named) if named else UTF_8
     for mark, name in _MARKS:
         if start.startswith(mark):
@@ -114,7 +114,7 @@ def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
     zeros = by_zeros(start[:_START])
     if named is None and zeros is not None:
         message = (
-            f"{filename}: the file looks like {zeros}, and has no byte order mark that says so. "
+            f"{filename}: the file looks like {zeros}, but has no byte order mark. "
             f"Set `input: {{encoding: {zeros}}}` in the recipe, or save the file as UTF-8 and drop it again"
         )
         raise UploadRejected(message)
@@ -124,7 +124,7 @@ def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
 
 
 def _in_order(name: str, start: bytes) -> Encoding:
-    """Return UTF-16 or UTF-32 in the byte order that the zeros of line ends and digits tell."""
+    """Return UTF-16 or UTF-32 in the byte order that the zeros of line ends and digits show."""
     half = len(start) // 2 * 2
     is_big = start[:half:2].count(0) > start[1:half:2].count(0)
     ordered = f"{name[:6]}-{'be' if is_big else 'le'}"
@@ -132,7 +132,7 @@ def _in_order(name: str, start: bytes) -> Encoding:
 
 
 def by_zeros(start: bytes) -> str | None:
-    """Return which UTF-16 or UTF-32 the bytes are in, by where their zeros stand; None if they are in neither."""
+    """Return the UTF-16 or UTF-32 that fits the places of the zero bytes; None if neither does."""
     whole = len(start) // 4
     if not whole:
         return None
@@ -150,19 +150,19 @@ def by_zeros(start: bytes) -> str | None:
 
 
 def encode(text: str, encoding: Encoding) -> bytes:
-    r"""Return text as bytes; characters that the encoding lacks become backslash escapes such as `\u2014`."""
+    r"""Return text as bytes; characters outside the encoding become backslash escapes such as `\u2014`."""
     return _encoded(text, encoding, "backslashreplace")
 
 
 def encoder(encoding: Encoding) -> Callable[[str], bytes]:
-    """Return `encode` for one encoding, at its fastest."""
+    """Return a fast `encode` for one encoding."""
     if not encoding.is_unicode:
         return lambda text: encode(text, encoding)
     return methodcaller("encode", encoding.name, "backslashreplace")
 
 
 def encode_json(text: str, encoding: Encoding) -> bytes:
-    """Return JSON as bytes; characters that the encoding lacks become JSON's own escapes, so that nothing is lost."""
+    """Return JSON as bytes; characters outside the encoding become JSON escapes, so nothing is lost."""
     return _encoded(text, encoding, _JSON_ESCAPES)
 
 
@@ -171,7 +171,7 @@ def _encoded(text: str, encoding: Encoding, errors: str) -> bytes:
     encoded = text.encode(name, errors)
     if encoding.is_unicode or encoded.decode(name, "replace") == text:
         return encoded
-    # Some codecs write a likeness: euc_jp a yen sign as the backslash, which would break JSON.
+    # Some codecs substitute similar characters: euc_jp writes a yen sign as the backslash, which would break JSON.
     ours = (letter if _is_kept(letter, name) else _escaped(letter, errors) for letter in text)
     return "".join(ours).encode(name, errors)
 

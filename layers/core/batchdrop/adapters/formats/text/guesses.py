@@ -1,10 +1,10 @@
-"""What a file is in, when it is not in the encoding it was read as: only to tell its owner."""
+"""Guess the encoding of a file that could not be decoded, for the error message."""
 
 from __future__ import annotations
 
 from batchdrop.adapters.formats.text.encodings import Encoding, by_zeros
 
-# The encodings that tables are found in, the most frequent first: of two that fit equally, the first is named.
+# Encodings in which tables are found, the most frequent first: of two that fit equally, the first is named.
 _LANGUAGES = {
     "cp932": "Japanese, Windows",
     "euc_jp": "Japanese, Unix",
@@ -18,20 +18,20 @@ _LANGUAGES = {
     "iso8859_2": "Central European",
     "mac_roman": "Western European, Macintosh",
 }
-_SAMPLE = 1 << 15  # bytes before the place, and after it
+_SAMPLE = 1 << 15  # bytes before and after the place
 
 
 def advice(around: bytes, at: int, read_as: Encoding) -> str:
-    """Return what to do about bytes that could not be decoded: those of the line that starts at `at` in `around`."""
+    """Return the advice for bytes that could not be decoded: those of the line that starts at `at` in `around`."""
     lines = _telling_lines(around, at)
     sample = b"".join(lines)
     if read_as.name != "utf-8" and _fits(sample, "utf-8"):
         return "The text around it is UTF-8: remove `input.encoding` from the recipe"
     if read_as.unit > 1 or 2 * sum(_fits(line, read_as.name) for line in lines) > len(lines):
-        return "The text around it is, so mend this row"
+        return "The text around it is, so fix this row"
     likely = likely_encodings(sample, read_as, by_zeros(around[:4096]) or _utf16(around[: 2 * _SAMPLE]))
     if not likely:
-        return "Set `input: {encoding: …}` in the recipe to what the file is in, or save the file as UTF-8"
+        return "Set `input: {encoding: …}` in the recipe to the file's encoding, or save the file as UTF-8"
     described = " or ".join(f"{name} ({_LANGUAGES[name]})" if name in _LANGUAGES else name for name in likely)
     return (
         f"The text around it looks like {described}: set `input: {{encoding: {likely[0]}}}` in the recipe, "
@@ -40,9 +40,9 @@ def advice(around: bytes, at: int, read_as: Encoding) -> str:
 
 
 def likely_encodings(sample: bytes, read_as: Encoding, zeros: str | None = None) -> list[str]:
-    """Return the one or two encodings that bytes are most likely in; none if nothing fits.
+    """Return the one or two most likely encodings of these bytes; none if nothing fits.
 
-    `zeros` is what their zeros tell.
+    `zeros` is the encoding that their zero bytes suggest.
     """
     if zeros:
         return [zeros]
@@ -62,7 +62,7 @@ def _is_clear(ranks: list[tuple[float, float, int]]) -> bool:
 
 
 def _telling_lines(around: bytes, at: int) -> list[bytes]:
-    """Return lines before and after a place that are not ASCII: the others say nothing, and drown what does."""
+    """Return the lines around a place that are not ASCII: only they help to find the encoding."""
     lines = around[max(0, at - _SAMPLE) : at + _SAMPLE].splitlines(keepends=True)
     return [line for line in lines if not line.isascii()]
 
@@ -76,7 +76,7 @@ def _fits(sample: bytes, encoding: str) -> bool:
 
 
 def _utf16(sample: bytes) -> str | None:
-    """Return which UTF-16 a text is in that has few ASCII characters: its zeros all stand on one side."""
+    """Return the UTF-16 of a text with few ASCII characters: all its zeros are on one side of the code units."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if bool(even) == bool(odd):
         return None

@@ -1,4 +1,4 @@
-"""Bytes to lines, with the place of each: the ground under every text format."""
+"""Split bytes into lines with their places, for all text formats."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from batchdrop.limits import MAX_LINE_BYTES
 from batchdrop.requests.chunking import CHUNK_BYTES
 
 _ESCAPE = b"\x1b"
-_ISO2022 = (b"\x1b$B", b"\x1b$@")  # Japanese mail's escapes: ASCII to every decoder, and never meant as it
+_ISO2022 = (b"\x1b$B", b"\x1b$@")  # Japanese mail's escapes, which other decoders take for ASCII
 
 
-class Undecodable(Exception):  # the readers catch it, add the row, and raise UploadRejected
-    """Bytes that are not in the encoding they were read as; the message says where and what to do."""
+class Undecodable(Exception):  # the readers add the row and raise UploadRejected
+    """Bytes that are not in the expected encoding; the message has the place and the fix."""
 
 
 class Lines(NamedTuple):
-    """Lines that follow each other, at least one, with their line ends. `offsets` are the file's bytes before each.
+    """Consecutive lines, at least one, with their line ends. `offsets` are the file's bytes before each line.
 
-    `exacts` are the bytes of those whose text, written in the file's encoding, would give others.
+    `exacts` are the bytes of lines for which encoding the text would give others.
     """
 
     offsets: list[int]
@@ -31,7 +31,7 @@ class Lines(NamedTuple):
     exacts: list[bytes | None]
 
     def after(self, count: int) -> list[Lines]:
-        """Return the lines behind so many, together; nothing if there are none."""
+        """Return the lines after the first `count` as one Lines; an empty list if there are none."""
         return [Lines._make(own[count:] for own in self)] if count < len(self.texts) else []
 
 
@@ -42,7 +42,7 @@ class _Line(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Whole lines: what stands from `start` to `stop` in a part of the file that begins at its byte `offset`."""
+    """Whole lines: the bytes from `start` to `stop` of a part that begins at the file's byte `offset`."""
 
     part: bytes
     offset: int
@@ -55,10 +55,10 @@ class _Piece(NamedTuple):
 
 
 def split_lines(blocks: Iterable[bytes], *, offset: int, filename: str, encoding: Encoding) -> Iterator[Lines]:
-    """Cut bytes into lines at newlines, and decode them, some lines at a time.
+    """Cut bytes into lines at newlines and decode them, many lines at a time.
 
-    `offset` is where the first block stands in the file. Raises Undecodable with the byte, and UploadRejected for what
-    cannot be text with a record a line; both after the lines before it.
+    `offset` is the place of the first block. Raises Undecodable with the byte, and UploadRejected for a line
+    that is too long; both after the lines before it.
     """
     rest = b""
     for block in blocks:
@@ -70,19 +70,19 @@ def split_lines(blocks: Iterable[bytes], *, offset: int, filename: str, encoding
         if len(rest) > MAX_LINE_BYTES:
             message = (
                 f"{filename}: the line that starts at byte {offset:,} is longer than {MAX_LINE_BYTES:,} bytes; "
-                "is this a text file with one record a line?"
+                "check that it is a text file with one record per line"
             )
             raise UploadRejected(message)
     yield from _decoded_lines(rest, offset, len(rest), encoding)
 
 
 def without_line_end(text: str) -> str:
-    r"""Return a line without its line end: `\n`, `\r\n`, and what broken exports write, such as `\r\r\n`."""
+    r"""Return a line without its line end: `\n`, `\r\n`, and the `\r\r\n` of broken exports."""
     return text.rstrip("\r\n")
 
 
 def _last_newline(part: bytes, encoding: Encoding) -> int:
-    """Return the place behind the last newline; 0 if there is none."""
+    """Return the place after the last newline; 0 if there is none."""
     size, unit = len(encoding.newline), encoding.unit
     at = part.rfind(encoding.newline)
     while at % unit and at > 0:
@@ -91,7 +91,7 @@ def _last_newline(part: bytes, encoding: Encoding) -> int:
 
 
 def _newline_from(part: bytes, start: int, encoding: Encoding) -> int:
-    """Return the place behind the next newline from `start` on; the end if there is none."""
+    """Return the place after the next newline from `start` on; the end if there is none."""
     newline, unit = encoding.newline, encoding.unit
     at = part.find(newline, start)
     while at >= 0 and at % unit:
@@ -100,7 +100,7 @@ def _newline_from(part: bytes, start: int, encoding: Encoding) -> int:
 
 
 def _decoded_lines(part: bytes, offset: int, end: int, encoding: Encoding) -> Iterator[Lines]:
-    """Decode the lines of a part up to `end`, some at a time."""
+    """Decode the lines of a part up to `end`, many at a time."""
     start = 0
     while start < end:
         stop = min(end, _newline_from(part, start + CHUNK_BYTES - len(encoding.newline), encoding))
@@ -109,14 +109,14 @@ def _decoded_lines(part: bytes, offset: int, end: int, encoding: Encoding) -> It
 
 
 def _decoded(piece: _Piece, encoding: Encoding) -> Iterator[Lines]:
-    """Decode lines together, which is several times as fast as each alone."""
+    """Decode lines in one call, several times as fast as one by one."""
     decode = _utf_8 if encoding.name == "utf-8" else _whole
     lines = None if encoding.is_stateful else decode(piece.body, piece.offset + piece.start, encoding)
     return _together(_alone(piece, encoding)) if lines is None else iter((lines,))
 
 
 def _utf_8(body: bytes, offset: int, _encoding: Encoding) -> Lines | None:
-    if _ESCAPE in body and any(escape in body for escape in _ISO2022):  # to look for one byte takes a sixtieth
+    if _ESCAPE in body and any(escape in body for escape in _ISO2022):  # looking for one byte first is 60 times as fast
         return None
     raws = list(io.BytesIO(body))
     try:
@@ -127,7 +127,7 @@ def _utf_8(body: bytes, offset: int, _encoding: Encoding) -> Lines | None:
 
 
 def _whole(body: bytes, offset: int, encoding: Encoding) -> Lines | None:
-    """Decode lines whose text gives the same bytes again; None where one does not."""
+    """Decode lines whose text encodes to the same bytes; None if one does not."""
     try:
         text = body.decode(encoding.name)
     except UnicodeDecodeError:
@@ -149,7 +149,7 @@ def _lines(offset: int, texts: list[str], lengths: Iterable[int]) -> Lines:
 def _together(lines: Iterator[_Line]) -> Iterator[Lines]:
     found: list[_Line] = []
     try:
-        found.extend(lines)  # those before an error stay
+        found.extend(lines)  # keeps the lines before an error
     finally:
         if found:
             yield Lines._make(map(list, zip(*found, strict=True)))
@@ -179,11 +179,11 @@ def _line_text(raw: bytes, encoding: Encoding) -> str:
 
 
 def _refuse_iso2022(raw: bytes, offset: int, encoding: Encoding) -> None:
-    """Refuse Japanese mail's encoding, which UTF-8 takes for ASCII."""
+    """Raise Undecodable for Japanese mail's encoding, which UTF-8 takes for ASCII."""
     found = [at for escape in _ISO2022 if (at := raw.find(escape)) >= 0]
     if found and encoding.name == UTF_8.name:
         message = (
-            f"byte {offset + min(found):,} begins an escape sequence of ISO-2022-JP. "
+            f"byte {offset + min(found):,} starts an ISO-2022-JP escape sequence. "
             "Set `input: {encoding: iso2022_jp}` in the recipe, or save the file as UTF-8 and drop it again"
         )
         raise Undecodable(message)

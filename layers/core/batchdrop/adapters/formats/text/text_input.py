@@ -1,4 +1,4 @@
-"""Text in: one row a line, with one column."""
+"""Read text: one row per line, with one column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMN = "text"
 
 
 class TextInput(InTextFile):
-    """Reads each line as a row whose column `text` it is; lines of nothing but spaces are none."""
+    """Reads each line as a row with the column `text`; blank lines are skipped."""
 
     name = "txt"
     columns: list[str] | None = [COLUMN]  # noqa: RUF012 - never changed
@@ -25,7 +25,7 @@ class TextInput(InTextFile):
         self._file = TextFile(filename, encoding, header)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row a line. Raises UploadRejected where the file is not in its encoding."""
+        """Read one row per line. Raises UploadRejected if the file has another encoding."""
         return _rows(row_lines(self._file, source, start, trimmed=_trimmed))
 
     def cells(self, raw: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a workbook says of itself: its sheets, its date system, its number formats."""
+"""Read a workbook's sheets, its date system and its number formats."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _TRUE = {"1", "true", "on"}
 
 @dataclass
 class Book:
-    """A workbook's sheets by name, visible ones and hidden ones, and what its cells need to be understood.
+    """A workbook's visible and hidden sheets by name, and what its cells need to be read.
 
-    `zeros_stand_in`: the file asks to be computed when it is opened, as programs do that write 0 for each formula.
+    `zeros_stand_in`: the file asks to be calculated when it is opened. The program that wrote it stored 0 for each
+    formula.
     """
 
     sheets: dict[str, str] = field(default_factory=dict)
@@ -28,21 +29,21 @@ class Book:
     styles: str = ""
 
     def sheet(self, wanted: str | None, filename: str) -> str:
-        """Return the wanted sheet's name as the workbook spells it, else the first visible. Raises UploadRejected."""
+        """Return the wanted sheet's name as the workbook spells it, or the first visible one. Raises UploadRejected."""
         if wanted is None:
             return next((name for name in self.sheets if name not in self.hidden), next(iter(self.sheets)))
         for name in (wanted, *self.sheets):
             if name in self.sheets and name.casefold() == wanted.casefold():
                 return name
         message = (
-            f"{filename}: there is no sheet '{wanted}' (sheets: {', '.join(self.sheets)}). "
-            "Fix input.sheet in the recipe or the sheet's name"
+            f"{filename}: sheet '{wanted}' does not exist (sheets: {', '.join(self.sheets)}). "
+            "Fix input.sheet in the recipe, or the sheet's name"
         )
         raise UploadRejected(message)
 
 
 def read_book(package: Package, filename: str) -> Book:
-    """Read the workbook's own part. Raises UploadRejected for a file that has none, or no sheet with cells."""
+    """Read the workbook part. Raises UploadRejected if it is missing, or has no sheet with cells."""
     path = next((target for kind, target in package.related("").values() if kind == "officeDocument"), "")
     if path.endswith(".bin"):
         message = f"{filename}: this is a binary workbook (.xlsb). Save it as .xlsx and drop it again"

@@ -1,7 +1,7 @@
-"""A sheet's cell as JSON keeps it, so that it can be written back with its type and number format.
+"""A sheet's cell as JSON, which keeps its type and number format.
 
-Plain values are themselves: null, true, 5, 2.5, "text". All else is an object: `{"v": 45292, "f": 14}` a value with a
-number format, `{"e": "#N/A"}` an error, `{"d": "2026-10-21", "f": 14}` a date that the file holds as text, `{"u": 1}` a
+Plain values are stored as they are: null, true, 5, 2.5, "text". Others are objects: `{"v": 45292, "f": 14}` is a value
+with a number format, `{"e": "#N/A"}` an error, `{"d": "2026-10-21", "f": 14}` a date stored as text, `{"u": 1}` a
 formula without a stored value.
 """
 
@@ -15,7 +15,7 @@ from batchdrop.adapters.formats.xlsx.formats import NumberFormat, serial_text, t
 from batchdrop.answers.columns import ColumnKind
 
 Cell = Any
-"""What JSON can hold of the above."""
+"""The JSON values above."""
 
 UNCOMPUTED: Cell = {"u": 1}
 
@@ -23,7 +23,7 @@ _EXACT_DIGITS = 10**15  # Excel keeps fifteen digits of a number
 
 
 def typed(value: Any, number_format: NumberFormat, **other: Any) -> Cell:
-    """Return a cell with its number format. `other` says by its name what the value is, if not plain."""
+    """Return a cell with its number format. The name in `other` is the cell's kind, if it is not plain."""
     marks = other or {"v": value}
     if number_format:
         return {**marks, "f": number_format}
@@ -31,7 +31,7 @@ def typed(value: Any, number_format: NumberFormat, **other: Any) -> Cell:
 
 
 def natural(cell: Cell, *, epoch_1904: bool) -> Any:
-    """Return what a prompt shows of a cell: dates as ISO text, errors as their text, all else as it is."""
+    """Return a cell for a prompt: dates as ISO text, errors as their text, others unchanged."""
     if not isinstance(cell, dict):
         return cell
     if "v" not in cell:
@@ -44,26 +44,26 @@ def natural(cell: Cell, *, epoch_1904: bool) -> Any:
 
 
 def is_empty(cell: Cell) -> bool:
-    """Tell whether a cell shows nothing."""
+    """Return whether a cell shows nothing."""
     return cell is None or cell == "" or (isinstance(cell, dict) and cell.get("v", 0) == "")
 
 
 def cell_of(value: Any, kind: ColumnKind) -> Cell:
-    """Return a value as a cell: text columns hold text only, the others what fits best.
+    """Return a value as a cell: text columns hold only text, other columns the best fitting type.
 
-    Numbers of more than fifteen digits become text, for a spreadsheet would round them; so do NaN and Infinity.
+    Numbers of more than fifteen digits become text, because a spreadsheet would round them; so do NaN and Infinity.
     """
     if value is None or isinstance(value, str):
         return None if value is None else text_of(value)
     if kind == "string" or kind == "json" or not isinstance(value, int | float):  # noqa: PLR1714 - reads as it is meant
         return text_of(value)
-    if isinstance(value, bool) or abs(value) < _EXACT_DIGITS:  # NaN and Infinity are not below
+    if isinstance(value, bool) or abs(value) < _EXACT_DIGITS:  # NaN and Infinity are not less than it
         return value
     return _named(value) if isinstance(value, float) else text_of(value)
 
 
 def _named(value: float) -> str:
-    """Return a large number's text; what is none has the names that the other formats give it."""
+    """Return a large number's text; NaN and Infinity have the same names as in other formats."""
     if math.isfinite(value):
         return str(value)
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,4 +1,4 @@
-"""Number formats: which numbers are dates, times or durations, and these as text."""
+"""Number formats: find out which numbers are dates, times or durations, and write them as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from batchdrop.adapters.formats.parquet import iso_text
 
 NumberFormat = int | str
-"""One of Excel's own by its number, or a workbook's by its code (`yyyy-mm-dd`). 0 is General: no format."""
+"""A built-in format by number, or a workbook's own by its code (`yyyy-mm-dd`). 0 is General: no format."""
 
 TimeKind = Literal["", "date", "time", "datetime", "duration"]
 
@@ -37,7 +37,7 @@ _AFTER_LAST = {False: 2_958_466, True: 2_957_004}  # the serial number of 10000-
 
 @lru_cache(maxsize=4096)
 def time_kind(number_format: NumberFormat) -> TimeKind:
-    """Return what a number of this format is; empty for a plain number."""
+    """Return the kind of time that a number of this format is; empty for a plain number."""
     if isinstance(number_format, int):
         return _BUILT_IN.get(number_format, "")
     section = number_format.partition(";")[0]
@@ -50,7 +50,7 @@ def time_kind(number_format: NumberFormat) -> TimeKind:
 
 
 def serial_text(serial: float, kind: TimeKind, *, epoch_1904: bool) -> str | None:
-    """Return a serial number as ISO 8601, to the millisecond; None where it is no time (negative, beyond 9999)."""
+    """Return a serial number as ISO 8601, to the millisecond; None if it is out of range (negative, beyond 9999)."""
     if kind == "duration" and abs(serial) < _AFTER_LAST[False]:
         return iso_text.duration_text(round(serial * _DAY_MS), "ms")
     if not kind or not 0 <= serial < _AFTER_LAST[epoch_1904]:

@@ -1,4 +1,4 @@
-"""Excel workbooks in: one sheet's rows, with their types and number formats."""
+"""Read one sheet of an Excel workbook, with its types and number formats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchdrop.requests.row import Cursor, Row, raw_size
 
 
 class SheetHeader(msgspec.Struct, frozen=True):
-    """What a later reading needs to know: which sheet, its header (`titles` as they stand), and how its dates count."""
+    """Facts for a later reading: the sheet, its header (`titles` as in the file), and its date system."""
 
     sheet: str
     titles: list[str]
@@ -36,11 +36,11 @@ class SheetHeader(msgspec.Struct, frozen=True):
 
 
 class XlsxInput:
-    """Reads the first visible sheet, or the one that the recipe names; its first row that is not empty is the header.
+    """Reads the first visible sheet, or the one that the recipe names. Its first row that is not empty is the header.
 
-    Rows without any value are no rows. Each row's `raw` is a JSON array of its cells (`xlsx_cells`). A cursor's
-    `offset` and `lines` are the sheet's rows before it, the header counted; reading on reads the sheet from its start.
-    A formula is its stored value; a row whose formula has none is rejected.
+    Rows without a value are skipped. Each row's `raw` is a JSON array of its cells (`xlsx_cells`). A cursor's `offset`
+    and `lines` count the sheet's rows before it, header included; resuming reads the sheet from its start. A formula
+    counts as its stored value; a row with a formula without one is rejected.
     """
 
     name = "xlsx"
@@ -64,7 +64,7 @@ class XlsxInput:
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the sheet or its texts.
 
-        Raises UploadRejected for a file that is no workbook or is locked, broken or unsafe, and for an empty sheet.
+        Raises UploadRejected for a file that is not a workbook or is locked, broken or unsafe, and for an empty sheet.
         """
         with ExitStack() as stack:
             package = Package(stack.enter_context(source.open()), self._filename)
@@ -75,7 +75,7 @@ class XlsxInput:
             return chunks(self._rows(found, start, self._header, stack.pop_all()), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells as prompts see them; None for text that is no JSON array."""
+        """Return a stored row's cells for prompts; None for text that is not a JSON array."""
         assert self._header
         cells = decoded(raw)
         if cells is None:
@@ -135,7 +135,7 @@ class XlsxInput:
 
 
 def decoded(raw: str) -> list[Cell] | None:
-    """Return the cells that a row's `raw` holds; None for text that is no JSON array."""
+    """Return the cells in a row's `raw`; None for text that is not a JSON array."""
     try:
         return msgspec.json.decode(raw, type=list[Any])
     except (msgspec.DecodeError, RecursionError):
@@ -151,7 +151,7 @@ def _row(cells: list[Cell], start: Cursor, header: SheetHeader, columns: list[st
         error = "the formula has no stored value; open the file in a spreadsheet program and save it"
         return Row(raw, start, error=error, where=f"{where} column '{column}'")
     if len(cells) > len(columns):
-        error = f"the header has no name for this column; name it in row {header.row}, or empty the cell"
+        error = f"the header has no name for this column; add one in row {header.row}, or clear the cell"
         return Row(raw, start, error=error, where=f"{where} column '{column_letters(len(cells) - 1)}'")
     return Row(raw, start, _named(cells, columns, epoch_1904=header.epoch_1904), where=where)
 
@@ -171,7 +171,7 @@ def _strings(package: Package, path: str) -> SharedStrings:
 
 
 def _trimmed(by_column: dict[int, Cell]) -> list[Cell]:
-    """Return a row's cells without the empty ones at its end."""
+    """Return a row's cells without trailing empty ones."""
     filled = [column for column, cell in by_column.items() if not is_empty(cell)]
     return [by_column.get(column) for column in range(max(filled, default=-1) + 1)]
 

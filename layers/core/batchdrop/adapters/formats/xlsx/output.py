@@ -1,4 +1,4 @@
-"""Excel workbooks out: the rows' own cells with their types and formats, typed new columns behind them."""
+"""Write Excel workbooks: the rows' own cells with types and formats, then typed new columns."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from batchdrop.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
-SHEET = "output"  # where the upload has no sheets to take the name from
+SHEET = "output"  # the sheet's name, if the upload has no sheets
 LONG_TEXTS = "long texts"
 CUT = f"… [cut here; the whole text is on the sheet '{LONG_TEXTS}']"
 
-_PIECE = XLSX_CELL_CHARS // 2  # characters of a long text a cell; a character is at most two to Excel
+_PIECE = XLSX_CELL_CHARS // 2  # characters of a long text per cell; Excel counts some as two
 _LONG_HEADER = ("sheet", "row", "column", "piece", "text")
 
 Cells = Callable[[str], dict[str, Any] | None]
 
 
 class XlsxOutput:
-    """Writes a workbook: of an xlsx upload by its `header`, of any other by its `columns` and their `cells`.
+    """Writes a workbook: from an xlsx upload with its `header`, from any other with its `columns` and `cells`.
 
-    The parts are JSON lines of cells; the workbook is made from them at the end. It has one sheet, named as the
-    upload's, with a bold frozen header; what does not fit into Excel's 1,048,576 rows goes on in `output (2)`, with the
-    header again. Other sheets, formulas, colours and widths of the upload are not in it.
-    A cell holds at most 32,767 characters: a longer text is cut with a mark, its row's error column says so, and the
-    whole text stands in pieces on the sheet `long texts`. Raises UploadRejected for more than 16,384 columns, or if a
-    new column has the name of one of the upload's.
+    The parts are JSON lines of cells; the workbook is made from them at the end. It has one sheet, with the upload's
+    name and a bold frozen header. Rows beyond Excel's 1,048,576 continue in `output (2)`, with the header again. The
+    upload's other sheets, formulas, colours and widths are not copied.
+    A cell holds at most 32,767 characters: a longer text is cut with a mark, and its row's error column says so. The
+    whole text is on the sheet `long texts`, in pieces. Raises UploadRejected for more than 16,384 columns, or if a new
+    column has the name of one of the upload's.
     """
 
     extension = "xlsx"
@@ -65,12 +65,12 @@ class XlsxOutput:
         _check(self._names, len(self._own), filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:  # noqa: ARG002 - the port's
-        """Begin a shard's part; the sidecar is not needed."""
+        """Open a shard's part; the sidecar is not needed."""
         return self._part(target)
 
     @property
     def whole(self) -> Assemble:
-        """Return what writes the workbook, row by row; memory does not grow with it."""
+        """Return a function that writes the workbook row by row, in flat memory."""
         return self._assemble
 
     def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
@@ -172,13 +172,13 @@ def _check(names: list[str], own: int, filename: str) -> None:
     for name in names[own:]:
         if name in taken:
             message = (
-                f"{filename}: the file has a column '{name}', which is where the output goes; rename it, "
+                f"{filename}: the file already has a column '{name}', the name of an output column; rename it, "
                 "or set output.column or output.prefix in the recipe"
             )
             raise UploadRejected(message)
     if len(names) > XLSX_COLUMNS:
         message = (
-            f"{filename}: an .xlsx sheet has at most {XLSX_COLUMNS:,} columns, the output {len(names):,}. "
+            f"{filename}: an .xlsx sheet has at most {XLSX_COLUMNS:,} columns, but the output has {len(names):,}. "
             "Set output.format: csv in the recipe"
         )
         raise UploadRejected(message)

@@ -1,4 +1,4 @@
-"""The zip around a workbook: is it one at all, is it safe to unpack, and what is in it."""
+"""Open the ZIP archive of a workbook: check that it is one and safe to unpack, and find its members."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAVE_AS = "Save it as an Excel workbook (.xlsx) and drop it again"
 
 
 class Package:
-    """An open workbook file. Raises UploadRejected for what is none, is locked, or would unpack to too much."""
+    """An open workbook file. Raises UploadRejected for other files, locked ones, and ZIP bombs."""
 
     def __init__(self, stream: BinaryIO, filename: str) -> None:
         self._filename = filename
@@ -42,11 +42,11 @@ class Package:
             return self._zip.open(info)
 
     def has(self, path: str) -> bool:
-        """Tell whether there is such a member."""
+        """Return whether the archive has this member."""
         return _normal(path) in self._members
 
     def related(self, path: str) -> dict[str, tuple[str, str]]:
-        """Return a member's relations by id: the type's last word (`worksheet`), and the target's path."""
+        """Return a member's relations by id: the last word of the type (`worksheet`), and the target's path."""
         folder, name = posixpath.split(path)
         relations: dict[str, tuple[str, str]] = {}
 
@@ -64,7 +64,7 @@ class Package:
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
-        """Turn what zip and XML readers say of a broken file into UploadRejected."""
+        """Turn errors of the ZIP and XML readers into UploadRejected."""
         try:
             yield
         except (BadXml, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
@@ -92,7 +92,7 @@ class Package:
         stream.seek(0)
         place = tail.rfind(_END_RECORD)
         if place >= 0 and int.from_bytes(tail[place + 12 : place + 16], "little") > MAX_XLSX_DIRECTORY_BYTES:
-            message = f"{self._filename}: the workbook holds too many files. {_SAVE_AS}"
+            message = f"{self._filename}: the workbook has too many parts. {_SAVE_AS}"
             raise UploadRejected(message)
 
     def _refuse_bombs(self, size: int) -> None:
@@ -121,9 +121,9 @@ def _normal(path: str) -> str:
 
 
 def _ole_reason(stream: BinaryIO, head: bytes) -> str:
-    """Tell a locked .xlsx from an old .xls by the names in the container's directory."""
+    """Return the reason: a locked .xlsx or an old .xls, by the names in the container's directory."""
     shift = min(int.from_bytes(head[30:32], "little"), 12)
     stream.seek((int.from_bytes(head[48:52], "little") + 1) << shift)
     if "EncryptedPackage".encode("utf-16-le") in stream.read(4096):
         return "the workbook is locked with a password. Save it without one and drop it again"
-    return f"this is an old Excel file (.xls), whatever its name says. {_SAVE_AS}"
+    return f"this is an old Excel file (.xls). {_SAVE_AS}"

@@ -1,4 +1,4 @@
-"""A sheet's rows, from its XML: typed cells, a block at a time."""
+"""Read a sheet's rows from its XML: typed cells, one block at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse
 from batchdrop.limits import MAX_CELL_CHARS, MAX_LINE_BYTES, XLSX_COLUMNS, XLSX_ROWS
 
 SheetRow = tuple[int, dict[int, Cell]]
-"""A row's number as the spreadsheet counts it, and its cells by column, from 0; those without a value are not there."""
+"""A row's number as the spreadsheet counts it, and its cells by column, from 0; cells without a value are left out."""
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _EXACT_DIGITS = 1e15
@@ -24,9 +24,9 @@ _EXACT_DIGITS = 1e15
 def sheet_rows(
     stream: IO[bytes], strings: SharedStrings, formats: list[NumberFormat], *, zeros_stand_in: bool = False
 ) -> Iterator[SheetRow]:
-    """Yield the rows that hold a cell, in order. `formats` are the number formats by style. Raises BadXml.
+    """Yield the rows that have a cell, in order. `formats` are the number formats by style. Raises BadXml.
 
-    `zeros_stand_in`: a formula whose value is 0 was not computed.
+    `zeros_stand_in`: a formula with the value 0 was not calculated.
     """
     reader = _Reader(strings, formats, {"", "0"} if zeros_stand_in else {""})
     for _ in parse(stream, start=reader.start, end=reader.end, text=reader.text):
@@ -35,7 +35,7 @@ def sheet_rows(
 
 
 class _Reader:
-    """Expat's three calls, turned into rows."""
+    """Turns Expat's three callbacks into rows."""
 
     def __init__(self, strings: SharedStrings, formats: list[NumberFormat], uncomputed: set[str]) -> None:
         self._uncomputed = uncomputed
@@ -153,7 +153,7 @@ class _Reader:
 
 @lru_cache(maxsize=XLSX_COLUMNS)
 def column_index(letters: str) -> int:
-    """Return a column's index, from 0, by its letters; -1 for what names none."""
+    """Return a column's index, from 0, by its letters; -1 for invalid letters."""
     index = 0
     for letter in letters:
         if not "A" <= letter.upper() <= "Z" or index > XLSX_COLUMNS:
@@ -177,7 +177,7 @@ def _whole(text: str | None, default: int) -> int:
 
 
 def _number(text: str) -> int | float | str:
-    """Return a number as it shows: 5 and 5.0 are 5. What is none stays text."""
+    """Return a number as it is shown: 5 and 5.0 are 5. Anything else stays text."""
     text = text.strip()
     if _WHOLE.fullmatch(text):
         return int(text)

@@ -1,4 +1,4 @@
-"""A workbook's shared texts, on disk: memory does not grow with them."""
+"""A workbook's shared strings, on disk so that memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from batchdrop.limits import MAX_CELL_CHARS
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _OFFSET_BYTES = 8
-_KEPT = 2_048  # texts in memory
-_AHEAD = 64  # texts that are read at once
-_AHEAD_BYTES = 256 * 1024  # of them all; what is kept of 2,048 texts is 8 MB at most
+_KEPT = 2_048  # texts in the cache
+_AHEAD = 64  # texts to read at once
+_AHEAD_BYTES = 256 * 1024  # of one read; the cache of 2,048 texts takes at most 8 MB
 
 
 def unescaped(text: str) -> str:
-    """Return a text with its `_x000D_` turned to what they stand for: characters that XML cannot hold."""
+    """Return a text with escapes such as `_x000D_` decoded; they stand for characters that XML cannot hold."""
     if "_x" not in text:
         return text
     plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
@@ -28,7 +28,7 @@ def unescaped(text: str) -> str:
 
 
 class TextReader:
-    """Gathers the text of an element from its runs (`t`), without what stands over them for reading (`rPh`)."""
+    """Collects the text of an element from its runs (`t`), without phonetic guides (`rPh`)."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -37,19 +37,19 @@ class TextReader:
         self._in_text = False
 
     def start(self, tag: str) -> None:
-        """Note that an element inside begins."""
+        """Handle the start of an inner element."""
         if tag == "rPh":
             self._phonetic += 1
         self._in_text = tag == "t" and not self._phonetic
 
     def end(self, tag: str) -> None:
-        """Note that an element inside ends."""
+        """Handle the end of an inner element."""
         if tag == "rPh":
             self._phonetic -= 1
         self._in_text = False
 
     def text(self, piece: str) -> None:
-        """Take character data. Raises BadXml for more than any cell can hold."""
+        """Add character data. Raises BadXml for more than any cell can hold."""
         if self._in_text:
             self._pieces.append(piece)
             self._chars += len(piece)
@@ -58,7 +58,7 @@ class TextReader:
                 raise BadXml(message)
 
     def take(self) -> str:
-        """Return the text, and begin anew."""
+        """Return the text, and start again."""
         text = unescaped("".join(self._pieces))
         self._pieces.clear()
         self._chars = 0
@@ -66,7 +66,7 @@ class TextReader:
 
 
 class SharedStrings:
-    """The texts by number, read into a file that goes with this object. Raises BadXml."""
+    """The texts by number, in a temporary file that is deleted with this object. Raises BadXml."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._texts = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
@@ -83,12 +83,12 @@ class SharedStrings:
         if (kept := self._kept.get(number)) is not None:
             return kept
         if not 0 <= number < self._count:
-            message = f"a cell shows text number {number:,} of {self._count:,}"
+            message = f"a cell refers to text {number:,} of {self._count:,}"
             raise BadXml(message)
         return self._read_from(number)
 
     def _read_from(self, number: int) -> str:
-        """Return a text, and keep it with those after it: sheets show most texts in their order."""
+        """Return a text, and cache the ones after it: sheets use most texts in order."""
         offsets = array("Q", os.pread(self._offsets.fileno(), (_AHEAD + 1) * _OFFSET_BYTES, number * _OFFSET_BYTES))
         first = offsets[0]
         near = [offset for offset in offsets[1:] if offset - first <= _AHEAD_BYTES] or [offsets[1]]
@@ -108,7 +108,7 @@ class SharedStrings:
         self._kept.update(enumerate(texts, start=number))
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary file."""
         self._texts.close()
         self._offsets.close()
 

@@ -1,4 +1,4 @@
-"""A workbook written as a stream: rows go straight into the zip, so memory and disk do not grow with them.
+"""Write a workbook as a stream: rows go straight into the ZIP archive, in flat memory and without temporary files.
 
 Every text is an inline string, which no program takes for a formula.
 """
@@ -17,13 +17,13 @@ from batchdrop.adapters.formats.xlsx.formats import NumberFormat
 from batchdrop.adapters.formats.xlsx.sheet import column_letters
 from batchdrop.limits import XLSX_ROWS, XLSX_SHEET_NAME_CHARS
 
-SHEET_BYTES = 1_500_000_000  # of XML; a zip member of 2 GiB needs Zip64, which Excel does not read from a stream
+SHEET_BYTES = 1_500_000_000  # of XML; members from 2 GiB need Zip64, which Excel does not read from a stream
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_FIRST_CUSTOM_FORMAT = 164  # Excel: numbers below are its own
+_FIRST_CUSTOM_FORMAT = 164  # Excel reserves the numbers below
 _BOLD = 1  # the header's style
 _BUFFER = 256 * 1024
-# What XML cannot hold or would change, and what would be read as an escape of such.
+# Characters that XML cannot hold or would change, and texts that look like escapes of them.
 _MUST_ESCAPE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _FORBIDDEN_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 
@@ -40,7 +40,7 @@ _SHEET_TAIL = "</sheetData></worksheet>"
 
 
 class Workbook:
-    """Writes sheets one after another; a sheet that is full goes on in the next, with the same header.
+    """Writes sheets one after another. A full sheet continues in the next one, with the same header.
 
     `epoch_1904` is the date system of the serial numbers in its cells.
     """
@@ -55,19 +55,19 @@ class Workbook:
         self._header: list[str] = []
 
     def begin_sheet(self, name: str, header: Sequence[str]) -> None:
-        """Begin a sheet; its name may be changed to one that Excel takes."""
+        """Start a sheet; its name may be changed to one that Excel accepts."""
         self._name, self._header = name, list(header)
         self._next_sheet()
 
     def add(self, cells: Sequence[Cell]) -> tuple[str, int]:
-        """Write a row, and return its sheet's name and its number there."""
+        """Write a row; return its sheet's name and its row number."""
         assert self._sheet
         if self._sheet.is_full:
             self._next_sheet()
         return self._names[-1], self._sheet.add(cells, self._styles)
 
     def close(self) -> None:
-        """Write what belongs to all sheets, and the zip's end."""
+        """Write the parts that all sheets share, and the end of the archive."""
         self._end_sheet()
         for path, text in self._parts():
             self._zip.writestr(path, _HEAD + text)
@@ -105,7 +105,7 @@ class Workbook:
 
 
 class _Sheet:
-    """One sheet's XML, gathered into blocks."""
+    """One sheet's XML, buffered in blocks."""
 
     def __init__(self, stream: IO[bytes], header: Sequence[str]) -> None:
         self._stream = stream
@@ -145,7 +145,7 @@ class _Sheet:
 
 
 class _Styles:
-    """The cell styles that are in use: a number format, with or without the mark that keeps a text a text."""
+    """The cell styles in use: a number format, with or without the mark that keeps a text a text."""
 
     def __init__(self, *, quotes: bool) -> None:
         self._quotes = quotes
@@ -186,7 +186,7 @@ class _Styles:
 
 
 def sheet_name(name: str, taken: Sequence[str]) -> str:
-    """Return a name that Excel takes and that is not taken: `Q3`, then `Q3 (2)`."""
+    """Return a name that Excel accepts and that is not taken: `Q3`, then `Q3 (2)`."""
     plain = _FORBIDDEN_IN_NAMES.sub("_", name).strip("' ")[:XLSX_SHEET_NAME_CHARS] or "Sheet1"
     known = {other.casefold() for other in taken}
     wanted, number = plain, 1

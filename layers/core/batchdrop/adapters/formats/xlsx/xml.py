@@ -1,4 +1,4 @@
-"""The XML inside a workbook, read as a stream: names without namespaces, no DTD, nothing that grows."""
+"""Parse a workbook's XML as a stream: local names, no DTD, bounded memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _BLOCK = 64 * 1024
 _KNOWN_NAMES = 1_000
 
 
-class BadXml(Exception):  # the package's reader catches it and raises UploadRejected
-    """XML that no spreadsheet program writes; the message says what is wrong with it."""
+class BadXml(Exception):  # Package.refusals turns it into UploadRejected
+    """XML that no spreadsheet program writes; the message says what is wrong."""
 
 
 def parse(
@@ -25,9 +25,9 @@ def parse(
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
-    """Call `start`, `end` and `text` for what the stream holds; yields after each block, so that others can take turns.
+    """Call `start`, `end` and `text` for the stream's content; yields after each block, so that callers can interleave.
 
-    A document type is refused: workbooks have none, and entities can only do harm. Raises BadXml.
+    A document type raises BadXml: workbooks have none, and entities could only do harm.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -47,7 +47,7 @@ def parse(
                 raise BadXml(message)
             yield
         parser.Parse(b"", True)  # noqa: FBT003 - likewise
-    except (expat.ExpatError, LookupError, UnicodeError) as error:  # the latter two: an encoding that nobody knows
+    except (expat.ExpatError, LookupError, UnicodeError) as error:  # the latter two: an unknown encoding
         message = f"its XML is broken: {error}"
         raise BadXml(message) from error
     yield
@@ -60,13 +60,13 @@ def parse_all(
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
 ) -> None:
-    """Parse to the end."""
+    """Parse the whole stream."""
     for _ in parse(stream, start=start, end=end, text=text):
         pass
 
 
 class _Depth:
-    """Passes elements on by their local names, and counts how deep they are."""
+    """Passes elements on by their local names, and counts the nesting."""
 
     def __init__(self, start: Callable[[str, Attributes], None], end: Callable[[str], None] | None) -> None:
         self._start = start
@@ -88,7 +88,7 @@ class _Depth:
 
 
 class _LocalNames(dict[str, str]):
-    """Names without their namespaces; each is cut once."""
+    """Local names without namespaces, cached."""
 
     def __missing__(self, name: str) -> str:
         local = name.rpartition(" ")[2]
