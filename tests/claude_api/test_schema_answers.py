@@ -10,9 +10,9 @@ from anthropic import Anthropic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.local.claude_api.asking import Asker, read_request
 from batchdrop.local.claude_api.dice import Dice
 from batchdrop.local.claude_api.errors import ApiError
+from batchdrop.local.claude_api.fake_model import FakeModel, read_request
 from batchdrop.local.claude_api.fates import ANSWERED
 from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.schema_rules import schema_fault
@@ -131,7 +131,7 @@ def test_senseless_schemas_are_refused_not_crashed_on(schema: object, strict: bo
     raw = json.dumps(params("x", output_config=config)).encode()
     try:
         request = read_request(raw, lane="batch", version="2026-10-21", strict_schemas=strict)
-        outcome = Asker().message(request, ANSWERED, lane="batch", now=0, seed=0).stop_reason
+        outcome = FakeModel().message(request, ANSWERED, lane="batch", now=0, seed=0).stop_reason
     except ApiError as error:
         outcome = f"{error.status} {error.message.partition('.schema')[0]}"
     assert outcome in {"end_turn", "max_tokens", "400 output_config.format"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.answers.shape import answer_shape
-from batchdrop.local.claude_api.asking import Asker, read_request
+from batchdrop.local.claude_api.fake_model import FakeModel, read_request
 from batchdrop.local.claude_api.prices import picodollars
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.money.estimate import INPUT_BAND, ROUNDING
@@ -55,12 +55,12 @@ blocks = st.sampled_from(["disc.png", "disc.jpg", "page.pdf", "invoice.pdf"]).ma
 
 def _billed(asked: list[bytes], *, lane: Lane) -> tuple[int, Decimal]:
     """Return what the emulator counts and charges for the requests, one after the other."""
-    asker, settings, tokens, dollars = Asker(), Settings(), 0, 0
+    model, settings, tokens, dollars = FakeModel(), Settings(), 0, 0
     for params in asked:
         tier: Any = "batch" if lane == "batch" else "standard"
         request = read_request(params, lane=tier, version="2026-10-21", strict_schemas=True)
-        fate = asker.fate(request, settings, "x")
-        usage = asker.message(request, fate, lane=tier, now=0, seed=0).usage
+        fate = model.fate(request, settings, "x")
+        usage = model.message(request, fate, lane=tier, now=0, seed=0).usage
         tokens += request.input_tokens
         dollars += picodollars(request.params.model, usage, half=lane == "batch")
     return tokens, Decimal(dollars) / 10**12

@@ -203,7 +203,7 @@ def test_no_recipe_is_called_prices() -> None:
     """That file holds prices."""
     world = World().drop("inbox/prices/f.csv", reviews(3), recipe=None)
     world.store.write("recipes/prices.yaml", OWN.replace("MODEL", "m").encode())
-    with pytest.raises(RecipeRejected, match=r"recipes/prices\.yaml: that name is kept for your own prices"):
+    with pytest.raises(RecipeRejected, match=r"recipes/prices\.yaml: the name is reserved for your own prices"):
         world.split()
 
 

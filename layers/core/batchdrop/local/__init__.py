@@ -1,1 +1,1 @@
-"""The embedded stack: everything a job needs, on one machine, without an account."""
+"""The embedded stack: everything that a job needs, on one machine, without an AWS account."""

@@ -1,4 +1,4 @@
-"""boto3 clients for ministack, which can reach nothing else."""
+"""Make boto3 clients that can only reach ministack."""
 
 import os
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# botocore's (config key, environment variables, default, conversion) by setting. An AWS_PROFILE that does not
-# exist would be an error otherwise, and one that exists could change how requests are made.
+# botocore's (config key, environment variables, default, conversion) by setting. They disable AWS_PROFILE: a missing
+# profile would be an error, and an existing one could change how requests are made.
 _NO_FILES_NO_PROFILE: dict[str, Any] = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -33,7 +33,7 @@ _one_at_a_time = Lock()
 
 @cache
 def _session() -> Any:
-    """Return the session of all clients; reading the services' models, which it keeps, costs 0.3 s of CPU each."""
+    """Return the session of all clients. Create only one: loading a service's models takes 0.3 s of CPU."""
     from boto3.session import Session
     from botocore.session import Session as BotocoreSession
 
@@ -47,20 +47,20 @@ def _session() -> Any:
 
 @dataclass(frozen=True)
 class AwsClients:
-    """Makes clients with the stack's endpoint and account; reads no profile, key or proxy of the user's."""
+    """Makes clients with the stack's endpoint and account; ignores the user's profiles, keys and proxies."""
 
     endpoint_url: str
 
     def client(self, service: str) -> Any:
-        """A new client for any service, by boto3's name."""
+        """Return a new client for any service, by boto3's name."""
         return self._made("client", service)
 
     def resource(self, service: str) -> Any:
-        """A new boto3 resource, for the services that have one."""
+        """Return a new boto3 resource, for the services that have one."""
         return self._made("resource", service)
 
     def _made(self, kind: Literal["client", "resource"], service: str) -> Any:
-        # Slow to import (0.5 s); the processes start meanwhile.
+        # Imported late (0.5 s), while the processes start.
         from botocore.config import Config
 
         config = Config(
@@ -70,41 +70,41 @@ class AwsClients:
             read_timeout=60,
             retries={"total_max_attempts": 3, "mode": "standard"},
         )
-        with _one_at_a_time:  # threads may share clients, but a session cannot make them in several at once
+        with _one_at_a_time:  # clients are thread-safe, but creating them is not
             make: Callable[..., Any] = getattr(_session(), kind)
             return make(service, endpoint_url=self.endpoint_url, config=config)
 
     def s3(self) -> "S3Client":
-        """Object storage."""
+        """Return an S3 client."""
         found: S3Client = self.client("s3")
         return found
 
     def stepfunctions(self) -> "SFNClient":
-        """State machines."""
+        """Return a Step Functions client."""
         found: SFNClient = self.client("stepfunctions")
         return found
 
     def dynamodb(self) -> "DynamoDBClient":
-        """Tables."""
+        """Return a DynamoDB client."""
         found: DynamoDBClient = self.client("dynamodb")
         return found
 
     def secretsmanager(self) -> "SecretsManagerClient":
-        """Secrets."""
+        """Return a Secrets Manager client."""
         found: SecretsManagerClient = self.client("secretsmanager")
         return found
 
     def cloudformation(self) -> "CloudFormationClient":
-        """Stacks."""
+        """Return a CloudFormation client."""
         found: CloudFormationClient = self.client("cloudformation")
         return found
 
     def functions(self) -> "LambdaClient":
-        """Lambda functions."""
+        """Return a Lambda client."""
         found: LambdaClient = self.client("lambda")
         return found
 
     def logs(self) -> "CloudWatchLogsClient":
-        """CloudWatch Logs."""
+        """Return a CloudWatch Logs client."""
         found: CloudWatchLogsClient = self.client("logs")
         return found

@@ -1,8 +1,7 @@
-"""The environment of the stack's processes: built anew, so that nothing of the user's reaches a function.
+"""Build the environment of the stack's processes from scratch, so that nothing of the user's reaches a function.
 
-A function inherits ministack's environment, and a user's AWS_PROFILE or credentials there could make a
-local run touch a real account. So only what a process needs to run is passed on, and everything that leads
-to an account is set to something that leads nowhere.
+A function inherits ministack's environment. The user's AWS_PROFILE or credentials there could make a local run use a
+real account. So only necessary variables are passed on, and everything that names an account names a dead end.
 """
 
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 from batchdrop.local.parent_watchdog import REMOVES_ENV, WATCHDOG_ENV
 
 REGION = "us-east-1"
-# ministack gives functions its account id as access key; clients use the same, so all see one account.
+# ministack takes a client's access key as its account id; functions and clients must use the same one.
 ACCOUNT = "000000000000"
 SECRET_KEY = "local"  # noqa: S105 -- ministack checks no signature
 
@@ -27,7 +26,7 @@ _LOOPBACK = "127.0.0.1,localhost"
 
 
 def base_environment(environ: Mapping[str, str], *, temp_dir: Path, watchdog: Path) -> dict[str, str]:
-    """The environment of each of the stack's processes, from the user's `environ`."""
+    """Return the environment of the stack's processes, from the user's `environ`."""
     kept = {name: value for name, value in environ.items() if name in _PASSED_ON}
     no_proxy = ",".join(filter(None, [environ.get("NO_PROXY") or environ.get("no_proxy"), _LOOPBACK]))
     return kept | {
@@ -48,10 +47,10 @@ def base_environment(environ: Mapping[str, str], *, temp_dir: Path, watchdog: Pa
 def ministack_environment(
     base: Mapping[str, str], *, port: int, wait_scale: float, identity: str, temp_dir: Path
 ) -> dict[str, str]:
-    """The environment of ministack: loopback only, no listener but the gateway, no Docker, nothing kept on disk.
+    """Return ministack's environment: loopback only, one listener, no Docker, nothing stored on disk.
 
-    `identity` comes back in its health report (as its edition), which tells it from another ministack that
-    took the port first.
+    ministack returns `identity` in its health report (as its edition). It distinguishes this ministack from another one
+    that took the port first.
     """
     return dict(base) | {
         "BIND_HOST": "127.0.0.1",
@@ -63,7 +62,7 @@ def ministack_environment(
         "SFN_WAIT_SCALE": repr(wait_scale),
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # ministack removes containers it takes for its own from whatever daemon it can reach.
+        # With Docker, ministack would remove containers that it takes for its own.
         "DOCKER_HOST": f"unix://{temp_dir}/no-docker.sock",
         "STATE_DIR": f"{temp_dir}/state",
         "S3_DATA_DIR": f"{temp_dir}/s3",

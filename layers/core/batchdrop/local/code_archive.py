@@ -1,4 +1,4 @@
-"""Zip archives of functions and layers, made from files; the same files give the same bytes."""
+"""Make ZIP archives of functions and layers; the same files give the same bytes."""
 
 import hashlib
 import importlib.util
@@ -15,18 +15,18 @@ _WATCHDOG_FILE = Path(__file__).with_name("parent_watchdog.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PLAIN, _EXECUTABLE = 0o100644, 0o100755
 _NOT_CODE = ("Makefile", "requirements.txt")
-_NOT_SHIPPED = ("batchdrop/cli/", "batchdrop/local/")  # as layers/core/Makefile leaves them out
+_NOT_SHIPPED = ("batchdrop/cli/", "batchdrop/local/")  # layers/core/Makefile leaves out the same folders
 
 
 @dataclass
 class CodeArchive:
-    """Files of one archive by their name in it."""
+    """The files of one archive, by their names in it."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     executables: set[str] = field(default_factory=set)
 
     def add_directory(self, directory: Path) -> None:
-        """Add what is below `directory`, by its relative path, with each module compiled beside it."""
+        """Add all files below `directory`, by relative path, with each module's bytecode beside it."""
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
             if path.is_file() and not _is_left_out(name):
@@ -38,7 +38,7 @@ class CodeArchive:
             self.files[importlib.util.cache_from_source(name)] = _compiled(content, name)
 
     def add_bootstrap(self) -> None:
-        """Add the `bootstrap` that runs the handler in AWS's own runtime client, in this very Python.
+        """Add the `bootstrap` that runs the handler in AWS's own runtime client, with this Python.
 
         The archive's root comes first on the path; third-party packages come from this environment.
         """
@@ -48,7 +48,7 @@ class CodeArchive:
         self.executables.add("bootstrap")
 
     def to_zip(self) -> bytes:
-        """The archive. Stored, not deflated: it only travels over the loopback."""
+        """Return the archive, uncompressed: it only travels over the loopback."""
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
             for name, content in sorted(self.files.items()):
@@ -60,7 +60,7 @@ class CodeArchive:
 
 
 def content_key(content: bytes, suffix: str) -> str:
-    """The object key of an artifact: its hash, so that the same content has the same key."""
+    """Return the object key of an artifact: its hash, so the same content has the same key."""
     return f"{hashlib.sha256(content).hexdigest()[:32]}{suffix}"
 
 
@@ -72,7 +72,7 @@ def _is_left_out(name: Path) -> bool:
 
 @cache  # every function's archive holds the same layers
 def _compiled(source: bytes, name: str) -> bytes:
-    """The module's bytecode, valid without a look at the source, as the real layer ships it (PEP 552)."""
+    """Return the module's bytecode, valid without a check of the source, like in the real layer (PEP 552)."""
     code = compile(source, name, "exec", dont_inherit=True)
     unchecked_hash = (0b01).to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + marshal.dumps(code)

@@ -22,9 +22,9 @@ class DeployError(Exception):
 
 
 def deploy(package: Package, clients: AwsClients, *, stack_name: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Upload the artifacts, create the stack and wait for it. Returns its outputs by name.
+    """Upload the artifacts, create the stack and wait for it. Return its outputs by name.
 
-    The template goes by the bucket, as `sam deploy` has it: in the call itself it may have 51,200 bytes only.
+    The template goes through the bucket, as in `sam deploy`: the call itself takes only 51,200 bytes.
     """
     body = json.dumps(package.template).encode()
     template_key = content_key(body, ".template.json")
@@ -46,7 +46,7 @@ def deploy(package: Package, clients: AwsClients, *, stack_name: str, parameters
 
 
 def function_names(clients: AwsClients, stack_name: str) -> dict[str, str]:
-    """The name each function has in the template, by its real name."""
+    """Return each function's name in the template, by its real name."""
     resources = clients.cloudformation().describe_stack_resources(StackName=stack_name)["StackResources"]
     return {
         resource["PhysicalResourceId"]: resource["LogicalResourceId"]

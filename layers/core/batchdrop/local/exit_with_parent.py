@@ -1,7 +1,6 @@
-"""End this process when the one that started it is gone.
+"""End this process when the process that started it is gone.
 
-`make demo` killed with SIGKILL tells its child nothing, and a command left alone would keep the stack
-running.
+A `make demo` that is killed with SIGKILL cannot stop its child, and the child would keep the stack running.
 """
 
 import os
@@ -17,11 +16,11 @@ _GRACE_SECONDS = 5.0
 
 
 def exit_with_parent_if_asked() -> bool:
-    """Watch from now on, if BATCHDROP_EXIT_WITH_PARENT is the id of an ancestor. Returns whether it does.
+    """Start watching, if BATCHDROP_EXIT_WITH_PARENT is the id of an ancestor. Return whether it does.
 
-    Everything between that ancestor and this process is watched too (`sh`, `uv run`), because those outlive a
-    killed `make`. On the end of one of them this process gets SIGTERM, and is ended for good 5 s later; at once
-    if the ancestor is none any more, for then it ended while this process was starting.
+    The processes between that ancestor and this one (`sh`, `uv run`) are watched, too, because they outlive a killed
+    `make`. If one of them ends, this process gets SIGTERM, and SIGKILL 5 s later. If the ancestor is already gone, this
+    process ends immediately.
     """
     asked = os.environ.get(EXIT_WITH_PARENT_ENV, "")
     if not asked.isdecimal():
@@ -32,7 +31,7 @@ def exit_with_parent_if_asked() -> bool:
 
 
 def _up_to(pid: int, ancestors: list[psutil.Process]) -> list[psutil.Process]:
-    """The ancestors from the parent to the one with this id; none if it is not among them."""
+    """Return the ancestors from the parent to the one with this id; empty if it is not an ancestor."""
     pids = [ancestor.pid for ancestor in ancestors]
     return ancestors[: pids.index(pid) + 1] if pid in pids else []
 

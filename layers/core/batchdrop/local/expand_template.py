@@ -1,7 +1,6 @@
-"""Expand the SAM template to plain CloudFormation, offline: no account, no region, no credentials.
+"""Expand the SAM template to plain CloudFormation, offline: without account, region or credentials.
 
-ministack expands what it deploys by itself; this is for checks that want to see what SAM makes of the
-template.
+ministack expands templates itself. This module serves checks of the expanded template.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ _EXAMPLE_LOCATION = "s3://example-artifacts/code.zip"
 
 
 class _NoManagedPolicies:
-    """Managed policies are named by ARN here, so there is nothing to look up in an account."""
+    """Managed policies are named by ARN in the template, so no account is needed to look them up."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -29,11 +28,10 @@ class _NoManagedPolicies:
 def expand_template(
     template_path: Path, *, parameters: Mapping[str, str] | None = None, region: str = "us-east-1"
 ) -> dict[str, Any]:
-    """What CloudFormation gets for the SAM template at `template_path`, as AWS's own translator makes it.
+    """Return the CloudFormation template that AWS's own translator makes of the SAM template at `template_path`.
 
-    Code locations are an example S3 location. Each state machine's definition file is inlined as
-    `Definition`, so that cfn-lint checks it. Raises samtranslator's InvalidDocumentException if SAM
-    refuses the template.
+    Code locations are an example location in S3. Each state machine's definition file is inlined as `Definition` for
+    cfn-lint. Raises samtranslator's InvalidDocumentException if SAM refuses the template.
     """
     template = read_template(template_path)
     definitions = {
@@ -61,20 +59,20 @@ def _with_definition_inlined(properties: dict[str, Any], root: Path) -> Any:
 
 
 def _translated(template: dict[str, Any], parameters: dict[str, str], region: str) -> dict[str, Any]:
-    # Slow to import (1.7 s), and only checks need it.
+    # Imported late (1.7 s): only checks need it.
     from samtranslator.translator.transform import transform
 
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     with _environment({"AWS_DEFAULT_REGION": region, "AWS_PROFILE": None, "AWS_REGION": None}):
         translated = transform(template, parameters, _NoManagedPolicies())
-    # A round trip, for the translator's own types are no plain dicts.
+    # A JSON round trip, because the translator's own types are not plain dicts.
     plain: dict[str, Any] = json.loads(json.dumps(translated))
     return plain
 
 
 @contextlib.contextmanager
 def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
-    """The translator asks boto3 for a region, and boto3 the environment."""
+    """Set a region for the translator, which gets it from boto3 and the environment."""
     before = {name: os.environ.get(name) for name in changes}
     _set_environment(changes)
     try:

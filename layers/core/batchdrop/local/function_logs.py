@@ -1,4 +1,4 @@
-"""What the functions wrote: CloudWatch Logs, fetched into files."""
+"""Copy the functions' CloudWatch Logs into files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ _FUNCTIONS_PREFIX = "/aws/lambda/"
 
 
 def write_function_logs(clients: AwsClients, directory: Path) -> list[Path]:
-    """Write one file a function, `<function>.log`, with all it wrote so far; returns the files."""
+    """Write one file per function, `<function>.log`, with its logs so far; return the files."""
     logs = clients.logs()
     written = []
     groups = logs.describe_log_groups(logGroupNamePrefix=_FUNCTIONS_PREFIX)["logGroups"]

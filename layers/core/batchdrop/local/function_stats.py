@@ -1,4 +1,4 @@
-"""What the functions' processes needed: peak memory and CPU time by function."""
+"""Measure the functions' processes: peak memory and CPU time."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _LINUX_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class FunctionStats:
-    """One function's processes together. `peak_rss_mb` (MiB) is that of its largest process."""
+    """All processes of one function. `peak_rss_mb` (MiB) is the peak of the largest one."""
 
     function: str
     peak_rss_mb: float
@@ -29,10 +29,10 @@ class _ProcessSample:
 
 
 class FunctionSampler:
-    """Collects samples of the processes that `sample` is given and that run a function.
+    """Samples the processes that run a function.
 
-    On Linux the kernel's own high-water mark is read, so no peak between two samples is missed; elsewhere
-    the peak is the largest sample.
+    On Linux, the kernel's high-water mark is read, so no peak between two samples is missed. Elsewhere, the peak is the
+    largest sample.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class FunctionSampler:
     def _sample(self, process: psutil.Process) -> None:
         key = (process.pid, process.create_time())
         if self._samples.get(key) is None:
-            # Asked again until it has a name: the process may not have become its bootstrap yet.
+            # Retried until it has a name: the process may not run its bootstrap yet.
             function = process.environ().get(_FUNCTION_NAME_ENV)
             self._samples[key] = _ProcessSample(function) if function else None
         found = self._samples[key]
@@ -59,7 +59,7 @@ class FunctionSampler:
             found.peak_rss = max(found.peak_rss, _peak_rss(process))
 
     def stats(self) -> list[FunctionStats]:
-        """What was seen so far, by function name."""
+        """Return the statistics so far, by function name."""
         by_function: dict[str, list[_ProcessSample]] = {}
         for found in self._samples.values():
             if found is not None:
@@ -85,14 +85,14 @@ def _peak_rss(process: psutil.Process) -> int:
 
 
 def write_stats(stats: list[FunctionStats], path: Path) -> None:
-    """Write the stats in one step, so that a reader never sees half of them."""
+    """Write the statistics atomically, so that a reader never sees half of them."""
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps([asdict(one) for one in stats]))
     partial.replace(path)
 
 
 def read_stats(path: Path) -> list[FunctionStats]:
-    """The stats last written; none if there was nothing to write yet."""
+    """Return the statistics last written; empty if there are none."""
     try:
         return [FunctionStats(**one) for one in json.loads(path.read_text())]
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Turn the project's template into one that ministack can deploy, and its code into artifacts.
+"""Package the project for ministack: a template that it can deploy, and the code as artifacts.
 
-Only this differs from the template that AWS gets: the functions' `Runtime`, how many workers a queue has, where the
-code lies, and that alarms which compute from several metrics are left out (ministack's take one metric each). A
-function's archive holds its own code, the code of the layers it names (ministack gives a custom runtime no /opt) and a
+The template differs from the one for AWS in four points: the functions' `Runtime`, the number of workers of a queue,
+the location of code, and alarms on several metrics, which ministack cannot compute and which are left out. A
+function's archive holds its own code, the code of its layers (ministack's custom runtimes have no /opt) and a
 `bootstrap`.
 """
 
@@ -29,25 +29,25 @@ from batchdrop.local.sam_template import (
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
 LOCAL_RUNTIME = "provided.al2023"
-# ministack takes an event source's MaximumConcurrency as a number only, and a !Ref gives it text. Each worker is a
+# ministack needs an event source's MaximumConcurrency as a number, but a !Ref gives text. Each worker is a
 # process here, and a laptop has few cores.
 LOCAL_WORKERS = 2
 
 
 class PackageError(Exception):
-    """The template uses something the local packaging does not know; the message says what and where."""
+    """The template uses a feature that local packaging does not support; the message says which and where."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A deployable template and the objects it points at, by key in ARTIFACTS_BUCKET."""
+    """A deployable template and its artifacts, by key in ARTIFACTS_BUCKET."""
 
     template: dict[str, Any]
     artifacts: dict[str, bytes]
 
 
 def package(template_path: Path) -> Package:
-    """Package the SAM template at `template_path`; paths in it are relative to its directory."""
+    """Return the package of the SAM template at `template_path`; its paths are relative to its directory."""
     return _Packaging(read_template(template_path), template_path.parent).packaged()
 
 
@@ -105,16 +105,16 @@ class _Packaging:
         archive = CodeArchive()
         for name in directories:
             if not (self._root / name).is_dir():
-                raise PackageError(f"{name}: no such directory below {self._root}")
+                raise PackageError(f"{name}: the directory does not exist below {self._root}")
             archive.add_directory(self._root / name)
         return archive
 
     def _definition(self, properties: dict[str, Any]) -> bytes:
-        """The state machine's definition as JSON: ministack reads no YAML there."""
+        """Return the state machine's definition as JSON; ministack does not read YAML here."""
         path = self._root / properties["DefinitionUri"]
         text = json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), indent=1)
         for name in self._numbers(properties.get("DefinitionSubstitutions", {})):
-            # As on AWS: `MaxConcurrency: ${N}` is a number once N's value stands there.
+            # As on AWS, `MaxConcurrency: ${N}` becomes a number once N's value is filled in.
             text = text.replace(f'"${{{name}}}"', f"${{{name}}}")
         return text.encode()
 

@@ -1,7 +1,7 @@
-"""The processes of one session: who is in it, and how to end all of them.
+"""Find and end the processes of one session.
 
-The supervisor is the leader of a session of its own. Nothing it starts leaves that session, so membership
-finds every process of a stack, also one whose parent has died and that has therefore left the tree.
+The supervisor leads a session of its own, and none of its processes leaves it. So the session finds every process of
+a stack, even one whose parent has died.
 """
 
 import os
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.02
 
 
 def other_members() -> list[psutil.Process]:
-    """The living processes of the calling process's session, without itself. Zombies are not alive."""
+    """Return the running processes of this process's session, without itself and without zombies."""
     session, own = os.getsid(0), os.getpid()
     members = (_member(pid, session) for pid in psutil.pids() if pid != own)
     return [process for process in members if process is not None]
@@ -31,10 +31,10 @@ def _member(pid: int, session: int) -> psutil.Process | None:
 
 
 def end_others(*, grace_seconds: float, kill_seconds: float = 5.0) -> list[int]:
-    """End every other process of this session: SIGTERM, `grace_seconds` later SIGKILL, until none is left.
+    """End every other process of this session: SIGTERM, then SIGKILL after `grace_seconds`, until none is left.
 
-    Processes that appear meanwhile are ended too. Returns the ids of those still alive after `kill_seconds`
-    of SIGKILL; empty but for processes stuck in the kernel.
+    New processes are ended, too. Return the ids of processes that survive `kill_seconds` of SIGKILL: only those that
+    hang in the kernel.
     """
     _signal_all(psutil.Process.terminate)
     if not _gone_within(grace_seconds, again=None):

@@ -1,6 +1,6 @@
-"""What an expanded template means for given parameters: conditions decided, parameters filled in.
+"""Resolve an expanded template for given parameters: evaluate conditions, fill in parameters.
 
-For checks that want to see what will be there, not what might be. Only the functions that conditions use are known.
+It serves checks of the resources that will exist. Only the functions that conditions use are supported.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +10,10 @@ _NOTHING = object()
 
 
 def resolve_template(expanded: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the template with `parameters`, or their defaults, in the place of each `Ref` to one.
+    """Return the template with each `Ref` to a parameter replaced by its value or default.
 
-    Resources and outputs whose condition is false are gone, and so is what is `AWS::NoValue`. Raises KeyError for a
-    condition that is not declared, ValueError for one that uses an unknown function.
+    Resources and outputs with a false condition are removed, and so is `AWS::NoValue`. Raises KeyError for an unknown
+    condition, and ValueError for one with an unknown function.
     """
     values = {name: one.get("Default", "") for name, one in expanded.get("Parameters", {}).items()}
     resolver = _Resolver(values | dict(parameters or {}), expanded.get("Conditions", {}))
@@ -62,5 +62,5 @@ class _Resolver:
             "Fn::Equals": lambda: str(self.value(given[0])) == str(self.value(given[1])),
         }
         if function not in decide:
-            raise ValueError(f"a condition uses {function}, which is not known here")
+            raise ValueError(f"a condition uses {function}, which is not supported")
         return decide[function]()

@@ -1,4 +1,4 @@
-"""Read a SAM template: YAML with CloudFormation's short forms, as plain dicts and lists."""
+"""Read a SAM template, including CloudFormation's short forms, as plain dicts and lists."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-try:  # libyaml reads a template in a tenth of the time
+try:  # libyaml is ten times as fast
     from yaml import CSafeLoader as SafeLoader
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment] # the same loader, in Python
@@ -18,7 +18,7 @@ STATE_MACHINE = "AWS::Serverless::StateMachine"
 
 
 class _Loader(SafeLoader):
-    """SafeLoader that knows `!Ref` and the like, and leaves dates (policy versions) as text."""
+    """A SafeLoader that supports `!Ref` and other short forms, and keeps dates (policy versions) as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -43,31 +43,31 @@ _Loader.add_multi_constructor("!", _long_form)
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """The template at `path`, with intrinsic functions in their long form."""
+    """Return the template at `path`, with intrinsic functions in their long form."""
     return template_of_text(path.read_text(encoding="utf-8"))
 
 
 def template_of_text(text: str) -> dict[str, Any]:
-    """The same of a template's text, YAML or JSON."""
-    # A subclass of SafeLoader, which S506 cannot know.
+    """Return the template in a text, YAML or JSON."""
+    # _Loader is a SafeLoader, which S506 does not see.
     loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that also knows !Ref and its like
     return loaded
 
 
 def computed_alarms(template: dict[str, Any]) -> list[str]:
-    """Return the alarms that reckon with several metrics: the embedded stack, which cannot, leaves them out."""
+    """Return the alarms on several metrics, which the embedded stack cannot compute and leaves out."""
     return [name for name, properties in resources_of_type(template, ALARM) if "Metrics" in properties]
 
 
 def resources_of_type(template: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Logical id and properties of each resource of this type."""
+    """Yield logical id and properties of each resource of this type."""
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == kind:
             yield logical_id, resource.setdefault("Properties", {})
 
 
 def globals_of(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    """What `Globals` says about this type; empty if nothing."""
+    """Return the `Globals` for this type; empty if there are none."""
     section = kind.removeprefix("AWS::Serverless::")
     found: dict[str, Any] = template.get("Globals", {}).get(section, {})
     return found

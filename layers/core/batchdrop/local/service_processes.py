@@ -1,4 +1,4 @@
-"""Start ministack and the emulator, and wait until each answers."""
+"""Start ministack and the emulator, and wait until they answer."""
 
 import json
 import os
@@ -20,13 +20,13 @@ _WATCHDOG_FILE = Path(__file__).with_name("parent_watchdog.py")
 _PACKAGE_ROOT = Path(__file__).parents[2]
 _LISTENING = re.compile(r"listening on (http://\S+)")
 _LOG_TAIL_BYTES = 2000
-# Loopback only: never through a user's proxy.
+# Loopback only, never through a user's proxy.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
 class Service:
-    """A started process, and where it writes."""
+    """A started process and its log."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -34,11 +34,11 @@ class Service:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
     def last_output(self) -> str:
-        """The name, the exit code and the end of the log."""
+        """Return the name, the exit code and the end of the log."""
         tail = self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip()
         return f"{self.name} ended with exit code {self.process.returncode}: {tail or 'it wrote nothing'}"
 
@@ -55,13 +55,13 @@ class Ministack:
     def start(
         cls, environment: Mapping[str, str], *, port: int | None, wait_scale: float, temp_dir: Path, log: Path
     ) -> "Ministack":
-        """Start it on `port`, or on a free one."""
+        """Start ministack on `port`, or on a free one."""
         port, identity = port or free_port(), f"batchdrop-{uuid.uuid4().hex}"
         own = ministack_environment(environment, port=port, wait_scale=wait_scale, identity=identity, temp_dir=temp_dir)
         return cls(_spawn("ministack", ["ministack"], own, log), f"http://127.0.0.1:{port}", identity)
 
     def answers(self) -> bool:
-        """Whether this very ministack serves requests on its port."""
+        """Return whether this ministack, and no other, answers on its port."""
         try:
             with _OPENER.open(f"{self.url}/_ministack/health", timeout=2) as response:
                 return bool(json.load(response).get("edition") == self.identity)
@@ -71,24 +71,24 @@ class Ministack:
 
 @dataclass
 class Claude:
-    """A started emulator of the Anthropic API."""
+    """A started emulator of the Claude API."""
 
     service: Service
 
     @classmethod
     def start(cls, environment: Mapping[str, str], arguments: Sequence[str], *, log: Path) -> "Claude":
-        """Start it on a port of its own choice."""
+        """Start the emulator on a free port."""
         own = dict(environment) | {"PYTHONPATH": str(_PACKAGE_ROOT), REMOVES_ENV: environment["TMPDIR"]}
         return cls(_spawn("claude_api", ["batchdrop.local.claude_api", "--port", "0", *arguments], own, log))
 
     def url(self) -> str | None:
-        """Its base URL, once it listens."""
+        """Return its base URL; None until it listens."""
         found = _LISTENING.search(self.service.log.read_text(errors="replace"))
         return found.group(1) if found else None
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago. Another process may take it first: check who answers."""
+    """Return a free loopback port. Another process may take it first, so check who answers there."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

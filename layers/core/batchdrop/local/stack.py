@@ -3,8 +3,8 @@
     with EmbeddedStack(StackOptions(wait_scale=0.02)) as stack:
         stack.clients.s3().upload_file("reviews.csv", stack.bucket, "inbox/sentiment/reviews.csv")
 
-One process tree: a supervisor in a session of its own, below it ministack, the emulator of the Anthropic
-API and the functions' processes. However the process that holds the stack ends, the tree ends with it.
+It is one process tree: a supervisor in a session of its own, and below it ministack, the emulator of the Claude API and
+the functions' processes. When the process that owns the stack ends, for any reason, the tree ends with it.
 """
 
 import contextlib
@@ -32,20 +32,20 @@ _ANY_KEY = "sk-ant-local-emulator"
 
 
 class StackError(Exception):
-    """The stack did not start, or is gone; the message says why and where the logs are."""
+    """The stack did not start, or has ended; the message says why and where the logs are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """How to run the stack.
+    """Options of a stack.
 
-    `wait_scale`: what an ASL second takes, in seconds; the emulator's clock runs as much faster.
-    `anthropic_base_url`: the service to ask instead of the emulator; needs `anthropic_api_key`.
+    `wait_scale`: seconds per second of a wait in the state machine; the emulator's clock is faster by the same factor.
+    `anthropic_base_url`: a service to use instead of the emulator; needs `anthropic_api_key`.
     `claude_arguments`: more arguments for the emulator.
-    `ministack_port`: None for any free one.
-    `log_dir`: kept; None for one that goes with the stack.
+    `ministack_port`: None for any free port.
+    `log_dir`: a folder for logs, which is kept; None for a temporary one.
     `overrides`: template parameters by name.
-    `logs_requests`: ministack writes a line for each request into its log.
+    `logs_requests`: whether ministack logs each request.
     """
 
     wait_scale: float = 0.02
@@ -81,36 +81,36 @@ class EmbeddedStack:
 
     @property
     def endpoint_url(self) -> str:
-        """Where ministack serves every AWS API."""
+        """Return the endpoint of all AWS APIs."""
         return self._report.endpoint_url
 
     @property
     def claude_base_url(self) -> str:
-        """What the functions ask: the emulator, or the service named in the options."""
+        """Return the base URL of the Claude API: the emulator's, or the one in the options."""
         return self.options.anthropic_base_url or self._report.claude_base_url or ""
 
     @property
     def clients(self) -> AwsClients:
-        """Makes boto3 clients for this stack."""
+        """Return the maker of boto3 clients for this stack."""
         return AwsClients(self.endpoint_url)
 
     def client(self, service: str) -> Any:
-        """A boto3 client for this stack, by boto3's service name."""
+        """Return a boto3 client for this stack, by boto3's service name."""
         return self.clients.client(service)
 
     @property
     def bucket(self) -> str:
-        """The template's bucket."""
+        """Return the template's bucket."""
         return self.outputs["BucketName"]
 
     @property
     def state_machine_arn(self) -> str:
-        """The template's state machine."""
+        """Return the template's state machine."""
         return self.outputs["JobStateMachineArn"]
 
     @property
     def ledger_table(self) -> str:
-        """The template's table."""
+        """Return the template's table."""
         return self.outputs["LedgerTableName"]
 
     def __enter__(self) -> Self:
@@ -132,36 +132,36 @@ class EmbeddedStack:
         return self
 
     def shutdown(self) -> None:
-        """End every process and remove the stack's directory; keeps `log_dir` if the options name one.
+        """End every process and remove the stack's directory; `log_dir` is kept.
 
-        The functions' logs are written first. Safe to call again.
+        The functions' logs are written first. Repeated calls do nothing.
         """
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             try:
                 if self.outputs and supervisor.is_alive():
-                    # The logs are a service to the reader; they must not keep the stack from ending.
+                    # Failing to write the logs must not keep the stack from ending.
                     with contextlib.suppress(Exception):
                         self.write_function_logs()
             finally:
                 supervisor.end()
-        # The supervisor has done so, unless it was killed.
+        # The supervisor has removed it, unless it was killed.
         shutil.rmtree(self._temp_dir, ignore_errors=True)
 
     def check_alive(self) -> None:
-        """Raise StackError if the stack's processes are gone."""
+        """Raise StackError if the stack's processes have ended."""
         if self._supervisor is None or not self._supervisor.is_alive():
             raise StackError(f"The embedded stack has ended.{self._see_logs()}")
 
     def function_stats(self) -> list[FunctionStats]:
-        """Peak memory and CPU time of each function so far, by its name in the template."""
+        """Return peak memory and CPU time of each function so far, by its name in the template."""
         return [
             replace(one, function=self._function_names.get(one.function, one.function))
             for one in read_stats(self.log_dir / STATS_FILE)
         ]
 
     def write_function_logs(self) -> list[Path]:
-        """Write what each function has logged so far to a file in `log_dir`; returns the files."""
+        """Write each function's logs so far to a file in `log_dir`; return the files."""
         return write_function_logs(self.clients, self.log_dir)
 
     def _started_supervisor(self) -> SupervisorProcess:
@@ -179,7 +179,7 @@ class EmbeddedStack:
         )
 
     def _deploy(self, supervisor: SupervisorProcess) -> None:
-        # Made while the processes start.
+        # Packaged while the processes start.
         packaged = package(self.options.template)
         self._report = supervisor.await_report()
         if self._report.error:

@@ -1,4 +1,4 @@
-"""What the stack's owner tells the supervisor, and what it answers: one JSON line each way."""
+"""The messages between a stack's owner and its supervisor: one JSON line each way."""
 
 import dataclasses
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class StackSpec:
-    """How to start the stack's processes.
+    """Options for the stack's processes.
 
-    `temp_dir` is the stack's own and is removed at the end; `log_dir` is kept unless it lies inside. No
-    `claude_arguments` means no emulator. `ministack_port` None means any free one. `logs_requests`: ministack's log
-    has a line for each request.
+    `temp_dir` belongs to the stack and is removed at the end; `log_dir` is kept unless it is inside. Without
+    `claude_arguments` there is no emulator. `ministack_port` None means any free port. `logs_requests`: whether
+    ministack logs each request.
     """
 
     temp_dir: Path
@@ -22,12 +22,12 @@ class StackSpec:
     logs_requests: bool = False
 
     def to_line(self) -> str:
-        """One line of JSON, with its newline."""
+        """Return one line of JSON, with its newline."""
         return json.dumps(dataclasses.asdict(self), default=str) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> "StackSpec":
-        """The spec that `to_line` wrote."""
+        """Return the spec from `to_line`'s line."""
         fields = json.loads(line)
         arguments = fields.pop("claude_arguments")
         return cls(
@@ -40,17 +40,17 @@ class StackSpec:
 
 @dataclasses.dataclass(frozen=True)
 class StackReport:
-    """The supervisor's one answer: where the services are, or why there are none."""
+    """The supervisor's answer: the services' addresses, or the error."""
 
     endpoint_url: str = ""
     claude_base_url: str | None = None
     error: str | None = None
 
     def to_line(self) -> str:
-        """One line of JSON, with its newline."""
+        """Return one line of JSON, with its newline."""
         return json.dumps(dataclasses.asdict(self)) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> "StackReport":
-        """The report that `to_line` wrote."""
+        """Return the report from `to_line`'s line."""
         return cls(**json.loads(line))

@@ -1,11 +1,10 @@
-"""The supervisor: starts the stack's processes and ends all of them, whatever happens to its owner.
+"""The supervisor: start the stack's processes, and end all of them when the owner ends.
 
     python -m batchdrop.local.supervise        (started by batchdrop.local.stack, in a session of its own)
 
-It reads its spec from the first line of stdin and keeps reading: stdin is its lifeline, and the kernel
-closes it however the owner ends. On that, on a signal or on the end of one of its children it ends every
-process of its session and removes the stack's directory. If it is killed itself,
-`batchdrop.local.parent_watchdog` ends the others.
+It reads its spec from the first line of stdin, then waits for the end of stdin, which the kernel closes when the owner
+ends. Then, or on a signal, or when a child ends, it ends every process of its session and removes the stack's
+directory. If it is killed itself, `batchdrop.local.parent_watchdog` ends the others.
 """
 
 import contextlib
@@ -34,11 +33,11 @@ _PORT_TRIES = 3
 
 
 class StartError(Exception):
-    """A process of the stack did not come up; the message says which and what it wrote."""
+    """A process of the stack did not start; the message says which, and shows its output."""
 
 
 class Supervisor:
-    """The life of one stack's processes."""
+    """Starts and ends one stack's processes."""
 
     def __init__(self, spec: StackSpec, stop: threading.Event) -> None:
         self._spec = spec
@@ -47,7 +46,7 @@ class Supervisor:
         self._environment = base_environment(os.environ, temp_dir=spec.temp_dir, watchdog=watchdog)
 
     def run(self) -> None:
-        """Start, report, stay until told to stop or until a child ends."""
+        """Start the processes, report, and wait for a stop or for the end of a child."""
         try:
             ministack, claude, report = self._start()
         except StartError as error:
@@ -81,7 +80,7 @@ class Supervisor:
         try:
             self._await(ministack.service, ministack.answers)
         except StartError:
-            # Another process may have taken the port since it was found free.
+            # Another process may have taken the port in the meantime.
             if tries <= 1 or self._spec.ministack_port or not ministack.service.has_ended:
                 raise
             return self._start_ministack(tries - 1)
@@ -112,7 +111,7 @@ class Supervisor:
 @contextlib.contextmanager
 def _held_pipe(path: Path) -> Iterator[None]:
     os.mkfifo(path, 0o600)
-    # Opened for reading first: opening for writing alone fails while nobody reads.
+    # Opened for reading first: opening for writing alone fails without a reader.
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     try:
@@ -123,7 +122,7 @@ def _held_pipe(path: Path) -> Iterator[None]:
 
 
 def _report(report: StackReport) -> None:
-    # The owner may be gone already; the lifeline tells, not this write.
+    # The owner may already be gone; stdin shows that, not this write.
     with contextlib.suppress(OSError):
         sys.stdout.write(report.to_line())
         sys.stdout.flush()

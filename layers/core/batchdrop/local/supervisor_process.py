@@ -1,4 +1,4 @@
-"""The supervisor as its owner sees it: a child process on a lifeline."""
+"""The supervisor as a child process of the stack's owner."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _END_SECONDS = 15.0
 
 
 class SupervisorProcess:
-    """Started at once; lives until `end`, or until the process that made it is gone."""
+    """Starts immediately; lives until `end`, or until its parent process ends."""
 
     def __init__(self, spec: StackSpec) -> None:
         self._process = subprocess.Popen(
@@ -25,33 +25,33 @@ class SupervisorProcess:
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": str(_PACKAGE_ROOT)},
-            # Ctrl-C in a terminal goes to the owner alone, which then ends the stack in order.
+            # Ctrl-C in a terminal reaches only the owner, which then ends the stack in order.
             start_new_session=True,
         )
         self._lifeline = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
-        with contextlib.suppress(BrokenPipeError):  # then there is no report either
+        with contextlib.suppress(BrokenPipeError):  # the missing report will show it
             self._lifeline.write(spec.to_line())
             self._lifeline.flush()
 
     @property
     def pid(self) -> int:
-        """Process id, and id of the session of all processes of the stack."""
+        """Return the process id, which is also the session id of all processes of the stack."""
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the supervisor runs, and with it the stack."""
+        """Return whether the supervisor runs, and with it the stack."""
         return self._process.poll() is None
 
     def await_report(self) -> StackReport:
-        """Wait until the services answer or one of them has failed."""
+        """Wait until the services answer or one of them has failed; return the report."""
         line = self._answers.readline()
         if not line:
             return StackReport(error="the supervisor ended before the services were up")
         return StackReport.from_line(line)
 
     def end(self) -> None:
-        """Let go of the lifeline and wait until every process of the stack is gone."""
+        """Close the supervisor's stdin, and wait until every process of the stack has ended."""
         for pipe in (self._lifeline, self._answers):
             with contextlib.suppress(OSError):
                 pipe.close()

@@ -18,7 +18,7 @@ _READY = "claude_api listening on "
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; prints one line with the address when ready."""
+    """Serve until SIGTERM or SIGINT; print one line with the address when ready."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     host, port, folder = options.pop("host"), options.pop("port"), options.pop("state_dir")
@@ -51,8 +51,8 @@ async def _serve(state: EmulatorState, listener: socket.socket, host: str) -> No
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m batchdrop.local.claude_api", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--state-dir", type=Path, help="where the spool files go; removed at the end")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--state-dir", type=Path, help="folder for the spool files; deleted at the end")
     for field in msgspec.structs.fields(Settings):
         flag = f"--{field.name.replace('_', '-')}"
         default = msgspec.to_builtins(getattr(Settings(), field.name))

@@ -1,4 +1,4 @@
-"""The answers that a prompt allows, and which of them fits a text."""
+"""Find the answers that a prompt allows, and choose one for a text."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = "\"'`*「」『』[](){} \n\t"
-_LIST = 3  # so many members make a list, with no cue before it
+_LIST = 3  # members that make a list without a cue before it
 _WINDOW = 200  # characters before an `or` in which its list may lie
 
 _LABELS = {
@@ -38,9 +38,9 @@ _LABELS = {
 
 @lru_cache(maxsize=512)
 def alternatives_in(text: str) -> tuple[str, ...]:
-    """Return the answers that `text` allows, in its own spelling; none when it names none.
+    """Return the answers that `text` allows, in its own spelling; empty if it names none.
 
-    Understood: `one of: a, b, c`; `a, b or c`; `answer a or b`; `a/b/c`; `「a」「b」、cのいずれか`.
+    These forms are understood: `one of: a, b, c`; `a, b or c`; `answer a or b`; `a/b/c`; `「a」「b」、cのいずれか`.
     """
     for find in (_after_one_of, _in_japanese, _around_or, _between_slashes):
         words = find(text)
@@ -52,7 +52,7 @@ def alternatives_in(text: str) -> tuple[str, ...]:
 
 
 def choose(alternatives: Sequence[str], text: str, dice: Dice) -> str:
-    """Return the alternative that fits `text`: by sentiment if they are sentiments, else by the dice."""
+    """Return the alternative that fits `text`: by sentiment if they are sentiments, else by dice."""
     by_label = _by_label(tuple(alternatives))
     if "positive" not in by_label or "negative" not in by_label:
         return dice.pick(alternatives)
@@ -75,7 +75,7 @@ def _after_one_of(text: str) -> list[str]:
 
 
 def _in_japanese(text: str) -> list[str]:
-    """Return what is quoted, or else parted by Japanese commas, before a word for `one of`."""
+    """Return the quoted texts, or those between Japanese commas, before a word for `one of`."""
     if "か" not in text and "うち" not in text:  # much quicker than the search
         return []
     cue = _JAPANESE_CUE.search(text)
@@ -88,7 +88,7 @@ def _in_japanese(text: str) -> list[str]:
 
 
 def _around_or(text: str) -> list[str]:
-    """Return the first `a, b or c`, or `a or b` after a word that asks for an answer."""
+    """Return the first `a, b or c`, or the first `a or b` after a word that requests an answer."""
     place = text.find(_OR)
     while place >= 0:
         before, cued = _list_before(text[max(0, place - _WINDOW) : place].rstrip(","))
@@ -100,7 +100,7 @@ def _around_or(text: str) -> list[str]:
 
 
 def _list_before(window: str) -> tuple[list[str], bool]:
-    """Return the members at the end of `window`, and whether a cue, or nothing, stands before them."""
+    """Return the members at the end of `window`, and whether a cue or nothing precedes them."""
     sentence = window[max(map(window.rfind, _SENTENCE_ENDS)) + 1 :]
     first, *rest = sentence.split(",")
     singles: list[str] = []

@@ -1,4 +1,4 @@
-"""The text of an answer: plausible, short, and a pure function of the request."""
+"""Write answers: plausible, short, and a pure function of the request."""
 
 from functools import lru_cache
 from typing import Any
@@ -25,21 +25,21 @@ _LONG_WORD = 40
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """The words of a request."""
+    """The text of a request."""
 
     system: str
     asked: str
-    """Everything said in the conversation."""
+    """The text of the whole conversation."""
     digest: bytes
-    """Tells prompts apart: 16 bytes of model and words, and of images and documents."""
+    """Identifies the prompt: 16 bytes from the model, the text, the images and the documents."""
 
     def says(self, words: str) -> bool:
-        """Tell whether the prompt has these words in it."""
+        """Return whether the prompt contains this text."""
         return words in self.asked or words in self.system
 
 
 def prompt_of(params: Params) -> Prompt:
-    """Return the words of the request."""
+    """Return the prompt of a request."""
     system = text_of(params.system)
     asked = "\n".join(text_of(turn.content) for turn in params.messages)
     seen = [sight_of(block) for turn in params.messages if not isinstance(turn.content, str) for block in turn.content]
@@ -54,7 +54,7 @@ def text_of(content: str | list[Block]) -> str:
 
 
 def answer_text(params: Params, prompt: Prompt, seed: int) -> str:
-    """Return the whole answer, not yet cut to `max_tokens`."""
+    """Return the whole answer, before it is cut to `max_tokens`."""
     dice = Dice(digest=prompt.digest, salt=2 * seed)
     if params.output_config and params.output_config.format:
         return _structured(bytes(params.output_config.format.schema), prompt.asked, dice)
@@ -66,13 +66,13 @@ def answer_text(params: Params, prompt: Prompt, seed: int) -> str:
 
 @lru_cache(maxsize=256)
 def schema_of(raw: bytes) -> dict[str, Any]:
-    """Decode a schema; equal bytes give the same object, which nobody may change."""
+    """Return a decoded schema; equal bytes give the same object, which must not be changed."""
     schema: dict[str, Any] = msgspec.json.decode(raw)
     return schema
 
 
 def _structured(schema: bytes, asked: str, dice: Dice) -> str:
-    """Return JSON text valid against the schema; raises ApiError (400) for one that makes no sense."""
+    """Return JSON text that is valid for the schema; raises ApiError (400) for a broken schema."""
     try:
         return msgspec.json.encode(instance_of(schema_of(schema), asked, dice)).decode()
     except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:

@@ -27,7 +27,7 @@ _ENDPOINTS: tuple[tuple[str, str, str, Handler], ...] = (
 
 
 def create_app(state: EmulatorState) -> Starlette:
-    """Return the application; `state` outlives it and is the caller's to close."""
+    """Return the application. The caller closes `state`, which outlives it."""
     routes = [Route(path, gated(state, name, handler), methods=[method]) for name, method, path, handler in _ENDPOINTS]
     return Starlette(
         routes=[*routes, *Control(state).routes()],
@@ -36,7 +36,7 @@ def create_app(state: EmulatorState) -> Starlette:
 
 
 async def _unknown_place(request: Request, error: Exception) -> Response:
-    """Answer in the API's words to a path or method that it does not have."""
+    """Return the API's answer for an unknown path or method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     kind = "not_found_error" if status == 404 else "invalid_request_error"  # noqa: PLR2004 - HTTP's own number
     answer = ApiError(kind, f"{request.method} {request.url.path}: no such endpoint", status=status)

@@ -1,4 +1,4 @@
-"""Who may come in: the key, in either style, and the version header."""
+"""Check the key, in either style, and the version header."""
 
 from starlette.datastructures import Headers
 
@@ -8,7 +8,7 @@ from batchdrop.local.claude_api.settings import Settings
 
 
 def check_key(headers: Headers, settings: Settings) -> None:
-    """Raise ApiError: 401 without an accepted key, 402 or 403 for the keys set so."""
+    """Raise ApiError: 401 without an accepted key, 402 or 403 for the keys that the settings name."""
     key = _key(headers)
     if not key:
         msg = "x-api-key header is required, or Authorization: Bearer"

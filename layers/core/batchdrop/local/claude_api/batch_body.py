@@ -1,4 +1,4 @@
-"""The body of a create call: checked at once, and indexed so that requests can be read one at a time."""
+"""Check the body of a create call, and index it so that requests can be read one at a time."""
 
 import codecs
 import mmap
@@ -35,10 +35,10 @@ ITEM = msgspec.json.Decoder(Item)
 
 
 class BodyIndex:
-    """Where each request lies in the spooled body, and the custom_ids, in a file of fixed-width records."""
+    """The place of each request in the spooled body, and the custom_ids, in a file of fixed-width records."""
 
     def __init__(self, starts: "array[int]", sizes: "array[int]", ids: bytes) -> None:
-        """Take bytes from the start of the file, and `ids` of ID_WIDTH bytes each."""
+        """Store places from the start of the file, and `ids` of ID_WIDTH bytes each."""
         self.starts = starts
         self.sizes = sizes
         self.ids = ids
@@ -49,12 +49,12 @@ class BodyIndex:
 
 
 def index_body(path: Path, *, max_requests: int) -> BodyIndex:
-    """Check the body spooled at `path` as the API does before it accepts; raises ApiError (400).
+    """Check the body spooled at `path` as the API does before it accepts it; raises ApiError (400).
 
-    Memory: the file is mapped, and only places and custom_ids are kept.
+    The file is mapped; only places and custom_ids are in memory.
     """
     with path.open("rb") as file:
-        # Not closed by hand: an error on its way out still holds views of the map, which goes with the last of them.
+        # Not closed here: a raised error still holds views of the map, which is freed with the last of them.
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     try:
         _check_utf8(mapped)
@@ -66,7 +66,7 @@ def index_body(path: Path, *, max_requests: int) -> BodyIndex:
 
 
 def _check_utf8(mapped: mmap.mmap) -> None:
-    """Raise UnicodeDecodeError for bytes that are no UTF-8; msgspec does not look into what it passes over."""
+    """Raise UnicodeDecodeError for bytes that are not UTF-8; msgspec does not check what it skips."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(mapped), _STEP):
         decoder.decode(mapped[start : start + _STEP], final=start + _STEP >= len(mapped))
@@ -82,7 +82,7 @@ def _indexed(mapped: mmap.mmap, max_requests: int) -> BodyIndex:
 
 
 def _places(mapped: mmap.mmap, raws: list[msgspec.Raw]) -> "tuple[array[int], array[int]]":
-    """Find where each element starts: one after the other, but for white space and commas."""
+    """Yield the start of each element; only white space and commas separate them."""
     starts, sizes = array("Q"), array("Q")
     place = mapped.find(b"[") + 1
     for raw in raws:

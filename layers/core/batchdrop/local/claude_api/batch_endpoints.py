@@ -1,4 +1,4 @@
-"""The six batches endpoints and the results download."""
+"""The Message Batches endpoints, including the download of results."""
 
 import asyncio
 import shutil
@@ -43,7 +43,7 @@ async def retrieve(visit: Visit) -> Response:
 
 
 async def cancel(visit: Visit) -> Response:
-    """POST /v1/messages/batches/{id}/cancel; a second call changes nothing, one after the end is a 400."""
+    """POST /v1/messages/batches/{id}/cancel; a repeated call changes nothing, a call after the end is a 400."""
     state, batch = visit.state, _found(visit)
     now = state.clock.now()
     if batch.ended(now):
@@ -112,7 +112,7 @@ def _found(visit: Visit) -> Batch:
 
 
 def _maybe_not_there(visit: Visit, since: float) -> None:
-    """Raise ApiError (404) if a fault hides what is younger than its window."""
+    """Raise ApiError (404) if a fault hides Message Batches as young as this one."""
     age = visit.state.clock.now() - since
     kinds = ("not_found_when_fresh",)
     if visit.state.faults.take(visit.endpoint, kinds, lambda fault: age < fault.seconds):

@@ -1,4 +1,4 @@
-"""Message Batches: their life on the emulated clock."""
+"""Message Batches and their life on the emulated clock."""
 
 import asyncio
 from array import array
@@ -18,61 +18,61 @@ FATES = ("succeeded", "errored", "canceled", "expired")
 
 @dataclass(frozen=True)
 class Processed:
-    """What processing left: by rank, the place of a request in the order they were done."""
+    """The result of processing, by rank: the position of a request in the order of processing."""
 
     order: "array[int]"
-    """Rank to the request's place in the body."""
+    """From rank to the request's place in the body."""
     fates: bytes
-    """Rank to an index into FATES."""
+    """From rank to an index into FATES."""
     results: LineFile
-    """One line a rank."""
+    """One line per rank."""
     charges: LineFile
-    """One line for each rank that is charged, ascending."""
+    """One line per charged rank, in ascending order."""
 
 
 @dataclass
 class Batch:
-    """One Message Batch. All moments are emulated seconds since the epoch."""
+    """One Message Batch. All times are emulated seconds since the epoch."""
 
     id: str
     number: int
     count: int
     created_at: float
     duration: float
-    """Seconds to the natural end; requests are done one by one, evenly, until then."""
+    """Seconds to the natural end; requests are processed one by one, evenly, until then."""
     version: str
     folder: Path
     ready: "Future[Processed]" = field(repr=False)
-    """Resolves when the answers are written, which may be before or after the emulated end."""
+    """Set when the answers are written, which may be before or after the emulated end."""
     cancel_at: float | None = None
     cancel_seconds: float = 0.0
     cancel_in_vain: bool = False
-    """The cancel call was accepted, yet every request goes on to its end."""
+    """The cancel call was accepted, but every request is still processed."""
     deleted: bool = False
 
     @property
     def expires_at(self) -> float:
-        """When what is not done expires."""
+        """Return when unprocessed requests expire."""
         return self.created_at + EXPIRY_SECONDS
 
     @property
     def ended_at(self) -> float:
-        """When processing ends, as things stand."""
+        """Return when processing ends, unless a cancel changes it."""
         end = min(self.created_at + self.duration, self.expires_at)
         if self.cancel_at is None or self.cancel_in_vain:
             return end
         return min(end, self.cancel_at + self.cancel_seconds)
 
     def ended(self, now: float) -> bool:
-        """Tell whether processing has ended."""
+        """Return whether processing has ended."""
         return now >= self.ended_at
 
     def archived(self, now: float) -> bool:
-        """Tell whether the results are gone."""
+        """Return whether the results are no longer available."""
         return now >= self.created_at + ARCHIVE_SECONDS
 
     def done(self, now: float) -> int:
-        """Return how many requests, in rank order, were processed by `now`; the rest wait or were cut off."""
+        """Return how many requests, by rank, were processed by `now`; the others wait or were cut off."""
         stop = min(now, self.expires_at)
         if self.cancel_at is not None and not self.cancel_in_vain:
             stop = min(stop, self.cancel_at)
@@ -81,11 +81,11 @@ class Batch:
         return int(self.count * (stop - self.created_at) / self.duration)
 
     def done_at(self, rank: int) -> float:
-        """Return when the request of this rank is done if nothing cuts it off."""
+        """Return when the request of this rank is processed, unless it is cut off."""
         return self.created_at + self.duration * (rank + 1) / self.count
 
     def cut_fate(self) -> str:
-        """Return what becomes of the requests that were not done at the end."""
+        """Return the fate of the requests that were not processed at the end."""
         return "expired" if self.cancel_at is None or self.cancel_in_vain else "canceled"
 
     def status(self, now: float) -> str:
@@ -95,7 +95,7 @@ class Batch:
         return "in_progress" if self.cancel_at is None else "canceling"
 
     def tally(self, now: float) -> dict[str, int]:
-        """Return the request_counts: all zero but `processing` until the end."""
+        """Return the request_counts; until the end, all are in `processing`."""
         counts = {"processing": 0, **dict.fromkeys(FATES, 0)}
         if not self.ended(now):
             return {**counts, "processing": self.count}
@@ -107,12 +107,12 @@ class Batch:
         return counts
 
     async def settled(self, now: float) -> None:
-        """Wait, if the batch has ended, until its answers are written; real work, not emulated time."""
+        """Wait until the answers are written, if the batch has ended; this takes real time, not emulated time."""
         if self.ended(now):
             await asyncio.wrap_future(self.ready)
 
     def view(self, now: float, api_url: str) -> dict[str, Any]:
-        """Return the API's MessageBatch; `api_url` is scheme and host of `results_url`."""
+        """Return the API's MessageBatch; `api_url` is the scheme and host of `results_url`."""
         ended = self.ended(now)
         has_results = ended and not self.archived(now)
         return {
@@ -137,26 +137,26 @@ class BatchShelf:
         self._batches: dict[str, Batch] = {}
 
     def add(self, batch: Batch) -> None:
-        """Put a new one on the shelf."""
+        """Add a new Message Batch."""
         self._batches[batch.id] = batch
 
     def all(self) -> list[Batch]:
-        """Return all that ever were, deleted ones too: they stay on the bill."""
+        """Return all of them, even deleted ones: they stay on the bill."""
         return list(self._batches.values())
 
     def get(self, batch_id: str) -> Batch:
-        """Return one; raises ApiError (404) for an unknown or deleted one."""
+        """Return one; raises ApiError (404) for unknown and deleted ones."""
         batch = self._batches.get(batch_id)
         if batch is None or batch.deleted:
             raise ApiError(NOT_FOUND, f"Message Batch {batch_id} not found")
         return batch
 
     def newest_at(self) -> float:
-        """Return when the newest batch was created; 0 if there is none."""
+        """Return when the newest one was created; 0 if there is none."""
         return max((batch.created_at for batch in self._batches.values()), default=0.0)
 
     def waiting(self, now: float) -> int:
-        """Return the requests in processing, over all batches."""
+        """Return the number of requests in processing, over all batches."""
         return sum(batch.count - batch.done(now) for batch in self._batches.values() if not batch.ended(now))
 
     def page(
@@ -166,7 +166,7 @@ class BatchShelf:
         before_id: str | None,
         youngest: float,
     ) -> tuple[list[Batch], bool]:
-        """Return a page, newest first, and whether there are more that way; none created after `youngest`."""
+        """Return a page, newest first, and whether more follow; without batches created after `youngest`."""
         if after_id and before_id:
             msg = "before_id: cannot be given together with after_id"
             raise invalid(msg)

@@ -1,4 +1,4 @@
-"""The bill: one entry for each request that would have been charged."""
+"""The bill: one entry for each request that the API would charge."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 class Bill:
-    """Charges of both lanes. A batch's are counted once the emulated clock has reached them."""
+    """Charges of both lanes. A batch's charges count when the emulated clock has reached them."""
 
     def __init__(self, shelf: BatchShelf) -> None:
         """Start empty."""
@@ -38,7 +38,7 @@ class Bill:
         self._live: list[Entry] = []
 
     def add_live(self, message: Message, digest: str, now: float) -> None:
-        """Charge a Messages answer."""
+        """Charge an answer of the Messages API."""
         price = picodollars(message.model, message.usage, half=False)
         self._live.append(
             Entry(
@@ -61,7 +61,7 @@ class Bill:
         yield from list(self._live)
 
     def document(self, now: float) -> Iterator[bytes]:
-        """Yield the whole bill as one JSON text."""
+        """Yield the whole bill as JSON."""
         yield b'{"currency":"USD","prices":' + msgspec.json.encode(TABLE.date) + b',"entries":['
         comma = b"\n"
         for entry in self.entries(now):
@@ -70,7 +70,7 @@ class Bill:
         yield b"\n]}"
 
     def summary(self, now: float) -> dict[str, Any]:
-        """Return totals only."""
+        """Return only the totals."""
         total = _Totals()
         for entry in self.entries(now):
             total.add(entry)
@@ -122,7 +122,7 @@ class _Totals:
 
 
 def _batch_entries(batch: Batch, now: float) -> Iterator[Entry]:
-    """Yield the charges of the requests done by `now`; needs the answers written."""
+    """Yield the charges of the requests processed by `now`; the answers must be written."""
     done = batch.done(now)
     for line in batch.ready.result().charges.lines():
         charge = _CHARGE.decode(line)

@@ -1,4 +1,4 @@
-"""A record of the calls: how many of each kind, and how fast they came."""
+"""Record the calls: their number by kind, and their rate."""
 
 from collections import Counter, deque
 from typing import Any
@@ -27,7 +27,7 @@ class CallLog:
     """Counts every call, and keeps the last 10,000."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start empty."""
         self._last: deque[Call] = deque(maxlen=_KEPT)
         self._counts: dict[str, Counter[str]] = {}
         self._recent: dict[str, deque[float]] = {}
@@ -44,7 +44,7 @@ class CallLog:
             self._note_pace(name, call.at)
 
     def summary(self) -> dict[str, Any]:
-        """Return counts by endpoint and outcome, and the most calls within any 60 emulated seconds."""
+        """Return counts by endpoint and outcome, and the peak within 60 emulated seconds."""
         return {
             "total": sum(sum(counts.values()) for counts in self._counts.values()),
             "by_endpoint": {name: dict(counts) for name, counts in sorted(self._counts.items())},
@@ -57,7 +57,7 @@ class CallLog:
         return list(self._last)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the record."""
         self.__init__()  # type: ignore[misc]  # the same start as a new log
 
     def _note_pace(self, name: str, at: float) -> None:

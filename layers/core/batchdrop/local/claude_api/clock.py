@@ -1,4 +1,4 @@
-"""The emulator's clock: real time, made faster, and pushed forward on demand."""
+"""The emulator's clock: real time, accelerated, and advanced on demand."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 
 class EmulatedClock:
-    """Seconds since the epoch: `start + wall time elapsed x speed + what was advanced by hand`.
+    """Seconds since the epoch: `start + elapsed wall time x speed + advances`.
 
-    A speed of 0 stops the clock: then only `advance` moves it, which is what tests want.
+    A speed of 0 stops the clock, so that only `advance` moves it. Tests use that.
     """
 
     def __init__(
@@ -18,7 +18,7 @@ class EmulatedClock:
         speed: float = 1.0,
         wall: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start at `start` (seconds since the epoch; now if None); `wall` is monotonic, in seconds."""
+        """Start at `start` (seconds since the epoch; None: now); `wall` is a monotonic clock in seconds."""
         self._wall = wall
         self._base = time.time() if start is None else start
         self._since = wall()
@@ -26,15 +26,15 @@ class EmulatedClock:
 
     @property
     def speed(self) -> float:
-        """Emulated seconds for each real one."""
+        """Return the emulated seconds per real second."""
         return self._speed
 
     def now(self) -> float:
-        """Emulated seconds since the epoch."""
+        """Return the emulated seconds since the epoch."""
         return self._base + (self._wall() - self._since) * self._speed
 
     def advance(self, seconds: float) -> float:
-        """Push the clock forward; raises ValueError for a negative step. Returns the new time."""
+        """Advance the clock and return the new time; raises ValueError for a negative step."""
         if seconds < 0:
             msg = "the emulated clock cannot go back"
             raise ValueError(msg)
@@ -42,7 +42,7 @@ class EmulatedClock:
         return self.now()
 
     def set_speed(self, speed: float) -> None:
-        """Go on from the present moment at another speed; raises ValueError for a negative one."""
+        """Change the speed from now on; raises ValueError for a negative one."""
         if speed < 0:
             msg = "the emulated clock cannot run backwards"
             raise ValueError(msg)
@@ -53,5 +53,5 @@ class EmulatedClock:
 
 
 def rfc3339(seconds: float) -> str:
-    """The API's spelling of a moment, e.g. `2026-11-22T14:00:00.123456Z`."""
+    """Return a time in the API's format, e.g. `2026-11-22T14:00:00.123456Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""Answers that are not answers: dropped connections, calls left hanging, bodies that dribble."""
+"""Responses that misbehave: dropped connections, hanging calls, slow bodies."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -10,28 +10,28 @@ from starlette.types import Receive, Scope, Send
 from batchdrop.local.claude_api.results import ConnectionDropped
 
 CLOSE = "claude_api.close_connection"
-"""Where the server leaves, in the ASGI scope's state, the function that closes the TCP connection."""
+"""The key in the ASGI scope's state of the function that closes the TCP connection."""
 _DRIBBLES = 20
 
 
 class DroppedResponse(Response):
-    """Closes the connection without a byte of an answer."""
+    """Closes the connection without sending a byte."""
 
     outcome = "dropped"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Close; raises ConnectionDropped where there is no connection (an in-process transport)."""
+        """Close the connection; raises ConnectionDropped on an in-process transport."""
         del send
         await drop(scope, receive)
 
 
 class HangingResponse(Response):
-    """Says nothing until the client gives up, or `seconds` (real ones) have passed and the connection is dropped."""
+    """Sends nothing until the client gives up or `seconds` (real ones) have passed; then it drops the connection."""
 
     outcome = "hung"
 
     def __init__(self, seconds: float) -> None:
-        """`seconds` is the longest it hangs."""
+        """Set the longest time to hang, in seconds."""
         super().__init__()
         self._seconds = seconds
 
@@ -48,14 +48,14 @@ class SlowResponse(Response):
     """Sends a finished body in small pieces over `seconds` (real ones)."""
 
     def __init__(self, response: Response, body: bytes, seconds: float) -> None:
-        """Take status and headers from `response`."""
+        """Take over status and headers of `response`."""
         super().__init__(body, response.status_code)
         self.raw_headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
         self.raw_headers.append((b"content-length", str(len(body)).encode()))
         self._pause = seconds / _DRIBBLES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dribble."""
+        """Send the pieces slowly."""
         del scope, receive
         body = bytes(self.body)
         size = max(1, -(-len(body) // _DRIBBLES))
@@ -67,17 +67,17 @@ class SlowResponse(Response):
 
 
 class LinesResponse(Response):
-    """Streams blocks made in a worker thread; drops the connection when they say so."""
+    """Streams blocks from a worker thread; drops the connection when they raise ConnectionDropped."""
 
     def __init__(self, blocks: Iterator[bytes], headers: Mapping[str, str] | None = None) -> None:
-        """`blocks` may raise ConnectionDropped."""
+        """Take the blocks, which may raise ConnectionDropped."""
         super().__init__(b"", headers=headers, media_type="application/x-jsonl")
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
         self.blocks = blocks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        """Stream the blocks."""
         try:
             async for block in iterate_in_threadpool(self.blocks):
                 await send({"type": "http.response.body", "body": block, "more_body": True})
@@ -88,7 +88,7 @@ class LinesResponse(Response):
 
 
 async def drop(scope: Scope, receive: Receive) -> None:
-    """Close the TCP connection after what was already sent; raises ConnectionDropped if there is none."""
+    """Close the TCP connection after the bytes already sent; raises ConnectionDropped if there is none."""
     close: Callable[[], None] | None = scope.get("state", {}).get(CLOSE)
     if close is None:
         raise ConnectionDropped
@@ -97,6 +97,6 @@ async def drop(scope: Scope, receive: Receive) -> None:
 
 
 async def _gone(receive: Receive) -> None:
-    """Wait until the client is gone."""
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass

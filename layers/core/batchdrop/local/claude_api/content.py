@@ -1,7 +1,7 @@
-"""Content blocks: what kinds there are, and what the API refuses in texts, images and documents.
+"""Content blocks: their types, and what the API refuses in texts, images and documents.
 
-Messages of the API as people have met them are kept; the other ones are made in its manner. Places are written as it
-writes them: `messages.0.content.1.image.source.base64.data: …`.
+Error messages that users of the API have reported are copied; the others imitate their style. Paths are written in
+the API's style: `messages.0.content.1.image.source.base64.data: …`.
 """
 
 import re
@@ -25,7 +25,7 @@ KINDS = frozenset(
 SOURCES = {"image": ("base64", "url", "file"), "document": ("base64", "text", "content", "url", "file")}
 MAX_IMAGE_BYTES = 10_485_760  # of base64
 MAX_IMAGE_SIDE = 8_000  # pixels
-IMAGE_TOKENS = 1_600  # an image that is scaled down costs about this
+IMAGE_TOKENS = 1_600  # a large image is scaled down to about this
 PAGE_TOKENS = 2_000  # 1,500 to 3,000 a page of a PDF
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -41,7 +41,7 @@ class CacheControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an image or a document comes from; which fields belong together is checked by `check_block`."""
+    """The source of an image or a document; `check_block` checks which fields belong together."""
 
     type: str
     media_type: str | None = None
@@ -52,18 +52,18 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A content block; text, images and documents are understood, other kinds (tool results...) are let through."""
+    """A content block. Text, images and documents are checked; other types (tool results...) are accepted unchecked."""
 
     type: str
     text: str | None = None
     source: Source | str | None = None
-    """An image's or a document's; search results have a word there."""
+    """The source of an image or a document; search results have text here."""
     title: str | None = None
     cache_control: CacheControl | None = None
 
 
 class _Problem(NamedTuple):
-    """What is wrong with a block, and where in it."""
+    """The fault of a block, and its place."""
 
     where: str
     reason: str
@@ -93,7 +93,7 @@ def check_block(block: Block, place: str) -> None:
 
 
 def words_of(block: Block) -> str:
-    """Return what a block says: its text, or a text document's."""
+    """Return the text of a text block or a text document."""
     if block.type == "document" and isinstance(block.source, Source) and block.source.type in {"text", "content"}:
         body = block.source.data if block.source.type == "text" else _content_words(block.source.content)
         return f"{block.title}\n{body}" if block.title else body or ""
@@ -101,7 +101,7 @@ def words_of(block: Block) -> str:
 
 
 def sight_of(block: Block) -> str:
-    """Return a hash that tells an image or a PDF apart from others; empty for blocks that are words."""
+    """Return a hash of an image or a PDF; empty for text."""
     seen = _seen(block)
     return blake2b(seen.encode(), digest_size=16).hexdigest() if seen else ""
 
@@ -114,7 +114,7 @@ def _seen(block: Block) -> str:
 
 
 def sight_tokens(block: Block) -> int:
-    """Return a rough count of the tokens of what is seen, not read: images, and pages of PDFs."""
+    """Return the approximate tokens of images and PDF pages."""
     if not _seen(block):
         return 0
     if block.type == "image":
@@ -184,7 +184,7 @@ def _image_type(body: bytes) -> str | None:
 
 
 def _sides(body: bytes, media_type: str) -> tuple[int, int]:
-    """Return width and height where they are easily read: of a PNG and a GIF."""
+    """Return width and height of a PNG or GIF."""
     if media_type == "image/png":
         return int.from_bytes(body[16:20], "big"), int.from_bytes(body[20:24], "big")
     if media_type == "image/gif":

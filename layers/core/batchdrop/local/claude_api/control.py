@@ -1,4 +1,4 @@
-"""The judge's own endpoints: clock, settings, faults, calls, bill. No key is asked for."""
+"""The control endpoints for tests: clock, settings, faults, calls, bill. They need no key."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ class Control:
     """Control endpoints of one emulator."""
 
     def __init__(self, state: EmulatorState) -> None:
-        """Speak for `state`."""
+        """Control `state`."""
         self._state = state
 
     def routes(self) -> list[Route]:
@@ -41,7 +41,7 @@ class Control:
         ]
 
     async def about(self, _request: Request) -> Response:
-        """Tell what this is."""
+        """Return what this server is."""
         return _json(
             {
                 "name": "claude_api",
@@ -51,11 +51,11 @@ class Control:
         )
 
     async def health(self, _request: Request) -> Response:
-        """Tell that it is up."""
+        """Return that the server is up."""
         return _json({"status": "ok"})
 
     async def bill(self, request: Request) -> Response:
-        """Return every charge so far, or with ?summary=1 the totals."""
+        """Return all charges so far, or the totals with ?summary=1."""
         state = self._state
         now = state.clock.now()
         for batch in state.batches.all():
@@ -65,7 +65,7 @@ class Control:
         return StreamingResponse(iterate_in_threadpool(state.bill.document(now)), media_type="application/json")
 
     async def clock(self, request: Request) -> Response:
-        """Tell the time, or push it forward."""
+        """Return the time, or advance the clock."""
         clock = self._state.clock
         if request.method == "POST":
             clock.advance(msgspec.json.decode(await request.body(), type=_Advance).advance_seconds)
@@ -73,13 +73,13 @@ class Control:
         return _json({"now": rfc3339(now), "epoch": now, "speed": clock.speed})
 
     async def settings(self, request: Request) -> Response:
-        """Return all settings, after changing those given."""
+        """Return all settings, after applying the given changes."""
         if request.method == "POST":
             self._state.change(msgspec.json.decode(await request.body(), type=dict[str, Any]))
         return _json(self._state.settings)
 
     async def faults(self, request: Request) -> Response:
-        """List, lay out (one, or a list), or clear faults."""
+        """List, inject (one, or a list), or clear faults."""
         board = self._state.faults
         if request.method == "DELETE":
             board.clear()
@@ -90,7 +90,7 @@ class Control:
         return _json({"faults": board.listed()})
 
     async def calls(self, request: Request) -> Response:
-        """Return the last calls, or with ?summary=1 the counts; DELETE forgets them."""
+        """Return the last calls, or the counts with ?summary=1; DELETE clears them."""
         if request.method == "DELETE":
             self._state.calls.clear()
         if _wants_summary(request):
@@ -98,7 +98,7 @@ class Control:
         return _json({"calls": self._state.calls.last()})
 
     async def reset(self, _request: Request) -> Response:
-        """Be as at the start, but for the clock."""
+        """Reset everything except the clock."""
         await asyncio.to_thread(self._state.reset)
         return _json({"status": "ok"})
 
@@ -106,7 +106,7 @@ class Control:
 def _tolerant(
     handler: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Answer 400, saying why, to a control call that cannot be understood."""
+    """Answer 400 with the reason to an invalid control call."""
 
     async def answer(request: Request) -> Response:
         try:

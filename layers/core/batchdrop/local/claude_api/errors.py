@@ -42,7 +42,7 @@ MESSAGES = {
 
 
 class ApiError(Exception):
-    """An answer other than success."""
+    """An error response."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """`kind` is the API's error type, known or not; `status` defaults to the type's own (500 for unknown ones)."""
+        """`kind` is the API's error type, known or not; `status` defaults to the type's own (500 for unknown types)."""
         self.kind = kind
         self.message = MESSAGES.get(kind, kind) if message is None else message
         self.status = STATUS_OF_TYPE.get(kind, 500) if status is None else status
@@ -68,14 +68,14 @@ def invalid(message: str) -> ApiError:
 
 
 def of_status(status: int, *, headers: Mapping[str, str] | None = None, error_code: str = "") -> ApiError:
-    """Return the error that the API gives with this HTTP status; `error_code` goes into its details."""
+    """Return the API's error for this HTTP status; `error_code` goes into its details."""
     kind = TYPE_OF_STATUS.get(status, "api_error")
     details = {"error_code": error_code} if error_code else None
     return ApiError(kind, status=status, headers=headers, details=details)
 
 
 def error_body(error: ApiError, request_id: str | None) -> dict[str, Any]:
-    """Return the body; the one of a 413 comes from a proxy and lacks `type` and `request_id` at the top."""
+    """Return the body. A 413 comes from a proxy, so its body lacks the outer `type` and `request_id`."""
     inner: dict[str, Any] = {"type": error.kind, "message": error.message}
     if error.details is not None:
         inner["details"] = dict(error.details)
@@ -88,6 +88,6 @@ def error_body(error: ApiError, request_id: str | None) -> dict[str, Any]:
 
 
 def error_response(error: ApiError, request_id: str) -> Response:
-    """Return the HTTP answer for `error`."""
+    """Return the HTTP response for `error`."""
     body = msgspec.json.encode(error_body(error, request_id))
     return Response(body, error.status, headers=error.headers, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What becomes of a request: magic words in its prompt, or seeded chance."""
+"""Decide the fate of a request: by magic words in its prompt, or by seeded chance."""
 
 import re
 import threading
@@ -15,13 +15,13 @@ _MAGIC = re.compile(r"\[\[([a-z_]+?)(_once)?(?::(\w+))?\]\]")
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """How one request ends."""
+    """The end of one request."""
 
     kind: Literal["succeeded", "errored", "expired", "canceled"] = "succeeded"
     error_type: str = ""
-    """Of an errored request; any word, known to the API or not."""
+    """The error type of an errored request; it may be unknown to the API."""
     stop: str = ""
-    """A stop_reason to force on a succeeded one."""
+    """A stop_reason to force on a succeeded request."""
     twist: str = ""
     """`empty` (no content), `invalid_json`, or `long` of `size` tokens."""
     size: int = 0
@@ -31,10 +31,10 @@ ANSWERED = Fate()
 
 
 class Fates:
-    """Decides fates, and remembers which texts were asked before (for `_once`). Safe for threads."""
+    """Decides fates, and remembers which texts were sent before (for `_once`). Thread-safe."""
 
     def __init__(self) -> None:
-        """Start with nothing asked."""
+        """Start without any earlier texts."""
         self._asked: set[bytes] = set()
         self._lock = threading.Lock()
 

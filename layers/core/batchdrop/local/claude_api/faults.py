@@ -17,16 +17,16 @@ ENDPOINTS = (
     "batches.results",
 )
 BEFORE = ("drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept")
-"""Fire instead of the work: nothing is created, nothing is billed."""
+"""Happens in place of the work: nothing is created or billed."""
 AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body")
-"""Fire after the work was done, if it was accepted."""
+"""Happens after the work, if the call was accepted."""
 RESULTS = (
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
     "results_unknown_type", "results_unknown_error_type",
 )  # fmt: skip
-"""Change what a results download brings."""
+"""Changes a results download."""
 WINDOWS = ("not_found_when_fresh", "late_in_list")
-"""Fire as often as asked, while something is younger than `seconds`."""
+"""Happens on every call while something is younger than `seconds`."""
 
 Kind = Literal[
     "drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept",
@@ -45,33 +45,33 @@ _FOREVER = -1
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One fault; README.md says what each kind does."""
+    """One fault; README.md describes each kind."""
 
     kind: Kind
     endpoint: str = ""
     """E.g. `batches.create`, `batches.*`; the kind's own by default, else `*`."""
     times: int | None = None
-    """How often it fires: once by default (window kinds: always); -1 for always."""
+    """How often it happens: once by default (window kinds: always); -1 for always."""
     after: int = 0
-    """So many matching calls pass first."""
+    """How many matching calls pass first."""
     status: int = 500
     retry_after: float | None = 1.0
     """Seconds, for `rate_limited`; null sends no header."""
     error_code: str = ""
     """For `error.details.error_code`, e.g. `ramp_limit_exceeded`; none if empty."""
     seconds: float = 60.0
-    """Windows: emulated seconds. Hanging and dribbling: real seconds."""
+    """For windows, emulated seconds; for hanging and slow responses, real seconds."""
     lines: int = 1
-    """How many result lines are touched."""
+    """How many result lines are changed."""
     fraction: float = 0.5
-    """Where in the results a drop comes, 0 to 1."""
+    """The place of a drop in the results, 0 to 1."""
     host: str = "https://results.example.invalid"
 
     id: int = 0
     fired: int = 0
 
     def spent(self) -> bool:
-        """Tell whether it will never fire again."""
+        """Return whether it will never happen again."""
         return self.times != _FOREVER and self.fired >= (self.times or 0)
 
 
@@ -80,17 +80,17 @@ def _always(_fault: Fault) -> bool:
 
 
 class FaultBoard:
-    """The faults laid out, in order; the first that matches fires."""
+    """The injected faults, in order; the first that matches happens."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start without faults."""
         self._faults: list[Fault] = []
         self._count = 0
 
     def inject(self, fault: Fault) -> Fault:
-        """Lay out a fault; returns it with its id and its defaults filled in.
+        """Inject a fault; return it with its id and its defaults.
 
-        Raises ValueError if its endpoint is none of the API's, for it would never fire.
+        Raises ValueError for an unknown endpoint, because such a fault would never happen.
         """
         fault.endpoint = fault.endpoint or _DEFAULT_ENDPOINT.get(fault.kind, "*")
         if not any(fnmatchcase(endpoint, fault.endpoint) for endpoint in ENDPOINTS):
@@ -109,7 +109,7 @@ class FaultBoard:
         kinds: tuple[str, ...],
         when: Callable[[Fault], bool] = _always,
     ) -> Fault | None:
-        """Return the first live fault of these kinds on this endpoint for which `when` holds, and count it as fired."""
+        """Return the first active fault of these kinds on this endpoint for which `when` holds, and count it."""
         for fault in self._faults:
             if fault.kind not in kinds or fault.spent() or not fnmatchcase(endpoint, fault.endpoint):
                 continue
@@ -123,9 +123,9 @@ class FaultBoard:
         return None
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._faults.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return all faults, spent ones too, with how often each fired."""
+        """Return all faults, even spent ones, with how often each happened."""
         return [msgspec.to_builtins(fault) for fault in self._faults]

@@ -1,4 +1,4 @@
-"""What every API call goes through: request id, key, version, faults, limits, headers, the record."""
+"""The steps of every API call: request id, key, version, faults, limits, headers, record."""
 
 from collections.abc import Awaitable, Callable
 
@@ -18,7 +18,7 @@ _FIRST_ERROR_STATUS = 400
 
 
 def gated(state: EmulatorState, endpoint: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Return a Starlette endpoint that lets `handler` work only for calls that may come in."""
+    """Return a Starlette endpoint that runs `handler` only for calls that pass the checks."""
 
     async def answer(request: Request) -> Response:
         number = state.next_number("request")
@@ -50,7 +50,7 @@ async def _response(visit: Visit, handler: Handler) -> Response:
 
 
 def _let_in(visit: Visit) -> Response | None:
-    """Check the call; raises ApiError, or returns an answer that a fault gives instead of the work."""
+    """Check the call; raises ApiError, or returns the response of a fault in place of the work."""
     state = visit.state
     check_key(visit.request.headers, state.settings)
     visit.version = checked_version(visit.request.headers)

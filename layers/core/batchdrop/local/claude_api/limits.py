@@ -1,4 +1,4 @@
-"""Rate limits: token buckets, refilled all the time on the emulated clock, and their headers."""
+"""Rate limits: token buckets that refill continuously on the emulated clock, and their headers."""
 
 import math
 
@@ -10,7 +10,7 @@ _MINUTE = 60.0
 
 
 class Bucket:
-    """A token bucket that holds one minute's worth."""
+    """A token bucket with a capacity of one minute."""
 
     def __init__(self, clock: EmulatedClock, per_minute: float) -> None:
         """Start full."""
@@ -20,25 +20,25 @@ class Bucket:
         self._seen = clock.now()
 
     def level(self) -> float:
-        """Return what can be taken now; below zero after a debt."""
+        """Return the current level; negative after a debt."""
         now = self._clock.now()
         self._level = min(self.limit, self._level + (now - self._seen) * self.limit / _MINUTE)
         self._seen = now
         return self._level
 
     def wait_for(self, amount: float) -> float:
-        """Return the seconds until `amount` (at most a full bucket) can be taken; 0 if it can be now."""
+        """Return the seconds until `amount` (at most a full bucket) is available; 0 if it is now."""
         if self.limit <= 0:
             return _MINUTE
         lacking = min(amount, self.limit) - self.level()
         return max(0.0, lacking * _MINUTE / self.limit)
 
     def take(self, amount: float) -> None:
-        """Take `amount`, into debt if need be."""
+        """Take `amount`; the level may become negative."""
         self._level = self.level() - amount
 
     def resize(self, per_minute: float) -> None:
-        """Change the limit; a bucket that was full stays full."""
+        """Change the limit; a full bucket stays full."""
         if per_minute != self.limit:
             full = self.level() >= self.limit
             self.limit = per_minute
@@ -56,7 +56,7 @@ class Bucket:
 
 
 class ModelLimits:
-    """The three buckets of one model in Messages."""
+    """The three buckets of one model in the Messages API."""
 
     def __init__(self, clock: EmulatedClock, settings: Settings) -> None:
         """Start full."""
@@ -65,9 +65,9 @@ class ModelLimits:
         self.output_tokens = Bucket(clock, settings.messages_otpm)
 
     def admit(self, input_tokens: int) -> None:
-        """Take a request and its input tokens, less cache reads, which do not count.
+        """Take a request and its uncached input tokens; cache reads do not count.
 
-        Raises ApiError (429, with retry-after) if there is no room.
+        Raises ApiError (429, with retry-after) if the limit is reached.
         """
         _check_room(self.requests, 1, "requests")
         _check_room(self.input_tokens, input_tokens, "input tokens")
@@ -76,11 +76,11 @@ class ModelLimits:
         self.input_tokens.take(input_tokens)
 
     def settle(self, output_tokens: int) -> None:
-        """Book what was written: it is known only after the answer, so the bucket may go into debt."""
+        """Take the output tokens, which are only known after the answer, so the level may become negative."""
         self.output_tokens.take(output_tokens)
 
     def headers(self) -> dict[str, str]:
-        """Return all the headers; `tokens` speaks of the tighter of the two token limits."""
+        """Return all headers; `tokens` describes the tighter of the two token limits."""
         tight = min((self.input_tokens, self.output_tokens), key=lambda bucket: bucket.level())
         return {
             **self.requests.headers("requests"),
@@ -90,7 +90,7 @@ class ModelLimits:
         }
 
     def resize(self, settings: Settings) -> None:
-        """Take over changed settings."""
+        """Apply changed settings."""
         self.requests.resize(settings.messages_rpm)
         self.input_tokens.resize(settings.messages_itpm)
         self.output_tokens.resize(settings.messages_otpm)
@@ -114,21 +114,21 @@ class Limits:
         return self._models[model]
 
     def admit_batches_call(self) -> None:
-        """Take one call to a batches endpoint; raises ApiError (429) with retry-after if there is no room."""
+        """Take one call to a batches endpoint; raises ApiError (429) with retry-after if the limit is reached."""
         _check_room(self.batches, 1, "requests")
         self.batches.take(1)
 
     def admit_count(self) -> None:
-        """Take one call to count_tokens; raises ApiError (429) with retry-after if there is no room."""
+        """Take one call to count_tokens; raises ApiError (429) with retry-after if the limit is reached."""
         _check_room(self.counts, 1, "token counting requests")
         self.counts.take(1)
 
     def batches_headers(self) -> dict[str, str]:
-        """Return the headers of every batches answer."""
+        """Return the headers of every response of the batches endpoints."""
         return self.batches.headers("requests")
 
     def admit_to_queue(self, waiting: int, added: int) -> None:
-        """Raise ApiError (429) if `added` more requests would not fit beside those `waiting`."""
+        """Raise ApiError (429) if `added` requests do not fit into the queue beside the `waiting` ones."""
         if waiting + added > self._settings.queue_limit:
             msg = (
                 f"This batch would exceed the limit of {self._settings.queue_limit} batch requests in processing"
@@ -137,7 +137,7 @@ class Limits:
             raise ApiError(RATE_LIMIT, msg, headers={"retry-after": "60"})
 
     def resize(self, settings: Settings) -> None:
-        """Take over changed settings."""
+        """Apply changed settings."""
         self._settings = settings
         self.batches.resize(settings.batches_rpm)
         self.counts.resize(settings.count_tokens_rpm)

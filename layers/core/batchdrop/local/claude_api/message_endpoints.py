@@ -6,8 +6,8 @@ import math
 import msgspec
 from starlette.responses import Response
 
-from batchdrop.local.claude_api.asking import Request, failure, read_request, request_of
 from batchdrop.local.claude_api.dice import Dice
+from batchdrop.local.claude_api.fake_model import Request, failure, read_request, request_of
 from batchdrop.local.claude_api.message_types import Message
 from batchdrop.local.claude_api.params import check_prompt, read_countable
 from batchdrop.local.claude_api.settings import Settings
@@ -15,7 +15,7 @@ from batchdrop.local.claude_api.visit import Visit
 
 
 async def create(visit: Visit) -> Response:
-    """POST /v1/messages. A fate that only batches know (expired, canceled) is an ordinary answer here."""
+    """POST /v1/messages. Fates that only batches have (expired, canceled) give an ordinary answer here."""
     state, settings = visit.state, visit.state.settings
     body = await visit.body(settings.max_message_bytes)
     request = read_request(
@@ -26,7 +26,7 @@ async def create(visit: Visit) -> Response:
     )
     limits = state.limits.of_model(request.params.model)
     visit.limit_headers = limits.headers
-    limits.admit(request.input_tokens - state.asker.cache.readable(request.params, state.clock.now()))
+    limits.admit(request.input_tokens - state.model.cache.readable(request.params, state.clock.now()))
     number = state.next_number("message")
     await asyncio.sleep(latency(settings, number))
     message = _answer(visit, request, number)
@@ -36,7 +36,7 @@ async def create(visit: Visit) -> Response:
 
 
 async def count_tokens(visit: Visit) -> Response:
-    """POST /v1/messages/count_tokens: free, an estimate, with a rate limit of its own."""
+    """POST /v1/messages/count_tokens: free, an estimate, with its own rate limit."""
     visit.state.limits.admit_count()
     params = read_countable(await visit.body(visit.state.settings.max_message_bytes))
     check_prompt(params)
@@ -54,7 +54,7 @@ def latency(settings: Settings, number: int) -> float:
 
 def _answer(visit: Visit, request: Request, number: int) -> Message:
     state, settings = visit.state, visit.state.settings
-    fate = state.asker.fate(request, settings, "live", str(number))
+    fate = state.model.fate(request, settings, "live", str(number))
     if fate.kind == "errored":
         raise failure(fate)
-    return state.asker.message(request, fate, lane="standard", now=state.clock.now(), seed=settings.seed)
+    return state.model.message(request, fate, lane="standard", now=state.clock.now(), seed=settings.seed)

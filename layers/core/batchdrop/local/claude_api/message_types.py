@@ -1,4 +1,4 @@
-"""What the API answers to a request: the shapes of the SDK's `Message`, `Usage` and batch results."""
+"""The API's responses: the shapes of the SDK's `Message`, `Usage` and batch results."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ NO_CACHE_CREATION = CacheCreation()
 
 
 class Usage(msgspec.Struct, kw_only=True, frozen=True):
-    """Tokens to pay for; the prompt is the sum of the three input counts."""
+    """Billed tokens; the prompt is the sum of the three input counts."""
 
     input_tokens: int
     cache_creation_input_tokens: int = 0
@@ -28,13 +28,13 @@ class Usage(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class TextBlock(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
-    """Text the model wrote."""
+    """Text from the model."""
 
     text: str
 
 
 class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
-    """A tool the model wants called."""
+    """A tool call from the model."""
 
     id: str
     name: str

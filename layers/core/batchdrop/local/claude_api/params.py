@@ -1,7 +1,7 @@
 """A request's `params`: their types, and what the API refuses in them.
 
-In a Message Batch these checks happen when the request is processed, so that a bad one becomes an `errored` result;
-for Messages they are the answer to the call.
+In a Message Batch, a request is checked when it is processed, so a bad one becomes an `errored` result. In Messages,
+the check's error is the response.
 """
 
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from batchdrop.local.claude_api.wording import in_api_words
 OLD_VERSION = "2023-06-01"
 NEW_VERSION = "2026-10-21"
 KNOWN_VERSIONS = frozenset({OLD_VERSION, NEW_VERSION})
-MAX_OUTPUT_TOKENS = 128_000  # the largest output the SDK reckons with (its timeout is scaled by it)
+MAX_OUTPUT_TOKENS = 128_000  # the largest output in the SDK (which scales its timeout by it)
 SAMPLING = ("temperature", "top_p", "top_k")
 COUNTABLE = frozenset(
     {
@@ -43,7 +43,7 @@ class OutputFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to put the answer."""
+    """How to format the answer."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: OutputFormat | None = None
@@ -58,7 +58,7 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything the SDK's `MessageCreateParams` knows, and the sampling parameters of the older API version."""
+    """All fields of the SDK's `MessageCreateParams`, and the sampling parameters of the older API version."""
 
     model: str
     messages: list[Turn]
@@ -87,7 +87,7 @@ _DECODER = msgspec.json.Decoder(Params)
 
 
 def read_params(raw: bytes | memoryview | msgspec.Raw) -> Params:
-    """Decode `params`; raises ApiError (invalid_request_error) in the API's words."""
+    """Return decoded `params`; raises ApiError (invalid_request_error) in the API's words."""
     try:
         return _DECODER.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -95,7 +95,7 @@ def read_params(raw: bytes | memoryview | msgspec.Raw) -> Params:
 
 
 def read_countable(raw: bytes) -> Params:
-    """Decode what count_tokens takes: a prompt, and nothing that says how to answer it. Raises ApiError."""
+    """Return the decoded body of count_tokens: a prompt, without parameters for the answer. Raises ApiError."""
     params = read_params(raw)
     for name in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
         if name not in COUNTABLE:
@@ -104,7 +104,7 @@ def read_countable(raw: bytes) -> Params:
 
 
 def check_params(params: Params, *, lane: Lane, version: str, strict_schemas: bool) -> None:
-    """Raise ApiError for what the API refuses; `version` is the call's `anthropic-version`."""
+    """Raise ApiError for params that the API refuses; `version` is the call's `anthropic-version`."""
     _check_sampling(params, version)
     _check_max_tokens(params.max_tokens, lane)
     if params.stream:
@@ -120,7 +120,7 @@ def check_params(params: Params, *, lane: Lane, version: str, strict_schemas: bo
 
 
 def check_prompt(params: Params) -> None:
-    """Raise ApiError for an unknown model or messages that cannot be asked; all that count_tokens needs."""
+    """Raise ApiError for an unknown model or invalid messages: the checks of count_tokens."""
     if params.model not in MODELS:
         raise ApiError(NOT_FOUND, f"model: {params.model}")
     if not params.messages:
@@ -153,7 +153,7 @@ def _check_max_tokens(max_tokens: int | None, lane: Lane) -> None:
     if max_tokens is None:
         msg = "max_tokens: Field required"
         raise invalid(msg)
-    least = 1 if lane == "batch" else 0  # 0 fills the prompt cache, in Messages only
+    least = 1 if lane == "batch" else 0  # 0 only fills the prompt cache, in Messages only
     if max_tokens < least:
         raise invalid(f"max_tokens: must be greater than or equal to {least}")
     if max_tokens > MAX_OUTPUT_TOKENS:

@@ -1,4 +1,4 @@
-"""What a request costs: the emulator's own price table, kept in prices.json."""
+"""The price of a request, from the emulator's own table, prices.json."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,12 +7,12 @@ import msgspec
 
 from batchdrop.local.claude_api.message_types import Usage
 
-_PICO = 10**12  # USD are added up in integers of 1e-12 USD: every price, halved, is a whole number of them a token
+_PICO = 10**12  # sums are integers of 1e-12 USD: half of any price per token is a whole number of them
 _PER_MILLION = 10**6
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """$ per million tokens at the standard price."""
+    """$ per million tokens, standard price."""
 
     input: Decimal
     output: Decimal
@@ -22,22 +22,22 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LongPromptRates(Rates, frozen=True, kw_only=True):
-    """Rates of a whole request whose prompt is longer than `over_tokens`."""
+    """Rates of the whole request if its prompt is longer than `over_tokens`."""
 
     over_tokens: int
 
 
 class Model(Rates, frozen=True, kw_only=True):
-    """A model that can be asked, and its rates."""
+    """A model and its rates."""
 
     long_prompt: LongPromptRates | None = None
     aliases: tuple[str, ...] = ()
     old_tokens: bool = False
-    """From before 4.7, so with ~30 % fewer tokens for the same text."""
+    """Whether it is older than 4.7, and uses ~30 % fewer tokens for the same text."""
 
 
 class PriceTable(msgspec.Struct, frozen=True):
-    """The file."""
+    """The content of prices.json."""
 
     date: str
     source: str

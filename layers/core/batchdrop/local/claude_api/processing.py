@@ -1,7 +1,7 @@
-"""The work on a Message Batch: every request is asked once, in a shuffled order, and written to disk.
+"""Process a Message Batch: answer every request once, in shuffled order, and write the results to disk.
 
-It starts as soon as the batch is accepted, off the event loop. What is seen of it, and when, is the batch's affair:
-a cancel or the expiry hides what was written for requests that the emulated clock had not reached.
+Processing starts when the batch is accepted, in a worker thread. The batch decides what is visible, and when: a cancel
+or the expiry hides the results of requests that the emulated clock had not reached.
 """
 
 import random
@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.local.claude_api.asking import Asker, failure, read_request
 from batchdrop.local.claude_api.batch_body import ITEM, BodyIndex
 from batchdrop.local.claude_api.batches import FATES, Batch, Processed
 from batchdrop.local.claude_api.errors import ApiError, error_body
+from batchdrop.local.claude_api.fake_model import FakeModel, failure, read_request
 from batchdrop.local.claude_api.fates import Fate
 from batchdrop.local.claude_api.message_types import Message
 from batchdrop.local.claude_api.prices import picodollars
@@ -26,7 +26,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Charge(msgspec.Struct, kw_only=True):
-    """One entry of the bill, as it is stored."""
+    """One entry of the bill, as stored."""
 
     rank: int
     custom_id: str
@@ -43,15 +43,15 @@ class BatchWork:
         self,
         batch: Batch,
         index: BodyIndex,
-        asker: Asker,
+        model: FakeModel,
         settings: Settings,
         stop: threading.Event,
     ) -> None:
-        """Nothing is read yet; once `stop` is set, `run` gives up."""
+        """Prepare; once `stop` is set, `run` raises."""
         self._stop = stop
         self._batch = batch
         self._index = index
-        self._asker = asker
+        self._model = model
         self._settings = settings
         self._fates = bytearray()
         self._body = SliceReader(batch.folder / BODY_FILE)
@@ -59,7 +59,7 @@ class BatchWork:
         self._charges = LineWriter(batch.folder / "charges.jsonl")
 
     def run(self) -> Processed:
-        """Ask every request, then delete the body; raises InterruptedError when told to stop."""
+        """Answer every request, then delete the body; raises InterruptedError once `stop` is set."""
         order = shuffled(len(self._index), self._settings.seed, self._batch.number)
         for rank, place in enumerate(order):
             if self._stop.is_set():
@@ -86,12 +86,12 @@ class BatchWork:
             version=batch.version,
             strict_schemas=settings.strict_schemas,
         )
-        fate: Fate = self._asker.fate(request, settings, str(batch.number), custom_id)
+        fate: Fate = self._model.fate(request, settings, str(batch.number), custom_id)
         if fate.kind == "errored":
             raise failure(fate)
         if fate.kind != "succeeded":
             return {"type": fate.kind}
-        message = self._asker.message(request, fate, lane="batch", now=batch.done_at(rank), seed=settings.seed)
+        message = self._model.message(request, fate, lane="batch", now=batch.done_at(rank), seed=settings.seed)
         self._charge(rank, custom_id, message, request.prompt.digest.hex())
         return {"type": "succeeded", "message": message}
 

@@ -1,4 +1,4 @@
-"""The prompt cache: first a write, then reads, for prefixes of at least 1,024 tokens."""
+"""The prompt cache: prefixes of at least 1,024 tokens are written once, then read."""
 
 import threading
 from hashlib import blake2b
@@ -21,7 +21,7 @@ class Breakpoint(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Input tokens that touched the cache."""
+    """Input tokens that were read from or written to the cache."""
 
     read: int = 0
     written_5m: int = 0
@@ -32,7 +32,7 @@ UNCACHED = Split()
 
 
 class PromptCache:
-    """Prefixes written so far and when they lapse (emulated seconds). Safe for threads."""
+    """The written prefixes and their expiry (emulated seconds). Thread-safe."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -40,12 +40,12 @@ class PromptCache:
         self._lock = threading.Lock()
 
     def readable(self, params: Params, now: float) -> int:
-        """Return the tokens that would be read, and touch nothing."""
+        """Return the tokens that would be read, without changing the cache."""
         with self._lock:
             return self._read(breakpoints(params), now)
 
     def touch(self, params: Params, now: float) -> Split:
-        """Read the longest cached prefix of the request and write the rest, up to its last breakpoint."""
+        """Read the request's longest cached prefix, and write the rest up to its last breakpoint."""
         points = [point for point in breakpoints(params) if point.tokens >= MIN_TOKENS]
         if not points:
             return UNCACHED
@@ -82,7 +82,7 @@ def breakpoints(params: Params) -> list[Breakpoint]:
 
 
 def _pieces(params: Params) -> list[tuple[str, CacheControl | None]]:
-    """Return the prompt's texts in order, each with its mark; a top-level mark belongs to the last."""
+    """Return the prompt's texts in order, each with its mark; a top-level mark belongs to the last text."""
     pieces = [(f"{tool.name} {tool.input_schema}", tool.cache_control) for tool in params.tools]
     pieces += _marked(params.system)
     for turn in params.messages:

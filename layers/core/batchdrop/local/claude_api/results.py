@@ -1,4 +1,4 @@
-"""A results download: JSONL in arbitrary order, whole or spoilt by a fault."""
+"""Download results: JSONL in arbitrary order, complete or damaged by a fault."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,11 +14,11 @@ IDS_FILE = "ids.bin"
 
 
 class ConnectionDropped(Exception):
-    """Raised inside a body where the connection is to be cut."""
+    """Raised in a response body to drop the connection."""
 
 
 def result_blocks(batch: Batch, now: float, fault: Fault | None) -> Iterator[bytes]:
-    """Yield the results in pieces; raises ConnectionDropped where the fault says so."""
+    """Yield the results in pieces; raises ConnectionDropped if the fault says so."""
     processed = batch.ready.result()
     done = batch.done(now)
     if fault is None:
@@ -30,7 +30,7 @@ def result_blocks(batch: Batch, now: float, fault: Fault | None) -> Iterator[byt
 
 
 def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines in larger pieces; a drop comes after everything before it."""
+    """Yield lines in larger pieces; an error is raised after all lines before it."""
     piece = bytearray()
     lines = iter(lines)
     while True:
@@ -55,7 +55,7 @@ def _chained(first: Iterable[bytes], second: Iterable[bytes]) -> Iterator[bytes]
 
 
 def _cut_off_lines(batch: Batch, done: int) -> Iterator[bytes]:
-    """Yield the lines of the requests that were canceled or had expired before their turn."""
+    """Yield the lines of requests that were canceled or expired before they were processed."""
     if done == batch.count:
         return
     result = {"type": batch.cut_fate()}
@@ -101,7 +101,7 @@ def _foreign_lines(count: int) -> Iterator[bytes]:
 
 
 def _odd_line(line: bytes, kind: str) -> bytes:
-    """Return the line with a result type, or an error type, that no client knows."""
+    """Return the line with an unknown result type or error type."""
     known = msgspec.json.decode(line)
     if kind == "results_unknown_type":
         known["result"] = {"type": "postponed"}

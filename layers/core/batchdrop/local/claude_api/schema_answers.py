@@ -1,4 +1,4 @@
-"""A JSON value that is valid against a schema, chosen by dice (and by sentiment where an enum names sentiments)."""
+"""Make a JSON value for a schema, chosen by dice (or by sentiment, if an enum lists sentiments)."""
 
 from typing import Any
 
@@ -23,9 +23,9 @@ _MAX_DEPTH = 12
 
 
 def instance_of(schema: dict[str, Any], text: str, dice: Dice) -> Any:
-    """Return a value valid against `schema`.
+    """Return a value that is valid for `schema`.
 
-    Understood: type, properties, required, enum, const, items, anyOf, oneOf (as anyOf), allOf (merged), $ref into the
+    Supported are type, properties, required, enum, const, items, anyOf, oneOf (as anyOf), allOf (merged), $ref into the
     same schema, format, and bounds. `pattern` and `not` are ignored.
     """
     return _Writer(schema, text, dice).value(schema, 0)
@@ -52,7 +52,7 @@ class _Writer:
         return self._of_type(schema, depth)
 
     def _option(self, options: list[Any], depth: int) -> Any:
-        """Pick one; deep down the one with the least inside, so that recursive schemas come to an end."""
+        """Return one of the options; at great depth the smallest, so that recursive schemas end."""
         if depth < _MAX_DEPTH:
             return self._dice.pick(options)
         return min(options, key=lambda option: len(str(self._flat(option))))
@@ -126,7 +126,7 @@ class _Writer:
 
 
 def _bounds(schema: dict[str, Any], *, step: int) -> tuple[float, float]:
-    """Return the lowest and highest value allowed; 0 to 1 (numbers) or 100 (integers) unless the schema says."""
+    """Return the lowest and highest allowed value; by default 0 to 1 (numbers) or 100 (integers)."""
     low = schema.get("minimum", schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else None)
     high = schema.get("maximum", schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else None)
     span = 100 if step else 1

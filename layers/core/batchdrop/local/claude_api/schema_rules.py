@@ -1,7 +1,7 @@
-"""What structured outputs refuse in a JSON schema.
+"""The limits of structured outputs on JSON schemas.
 
-After the SDK's `transform_schema`, which rewrites a schema "to ensure it conforms to the API's expectations": objects
-are closed, formats come from a list, and bounds on numbers, strings and arrays move into the description.
+They follow the SDK's `transform_schema`, which rewrites a schema "to ensure it conforms to the API's expectations":
+objects are closed, formats come from a list, and bounds on numbers, strings and arrays move into the description.
 """
 
 from functools import lru_cache
@@ -23,11 +23,11 @@ _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean",
 
 @lru_cache(maxsize=256)
 def schema_fault(raw: bytes) -> str | None:
-    """Return what is wrong with the schema, or None; the answer for equal bytes is remembered."""
+    """Return the fault of the schema, or None; results are cached by the schema's bytes."""
     schema = msgspec.json.decode(raw)
     try:
         return _fault(schema, schema, (), 0)
-    except (TypeError, AttributeError):  # a list where a word is due, a number where a list is due...
+    except (TypeError, AttributeError):  # values of the wrong type
         return "Invalid JSON schema"
 
 
@@ -84,7 +84,7 @@ def _inner_schemas(schema: dict[str, Any]) -> list[Any]:
 
 
 def resolve_ref(ref: Any, root: Any) -> Any:
-    """Return what a local `#/...` reference points to, or None."""
+    """Return the target of a local `#/...` reference, or None."""
     if not isinstance(ref, str) or not ref.startswith("#"):
         return None
     here = root

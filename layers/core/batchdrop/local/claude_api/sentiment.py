@@ -1,4 +1,4 @@
-"""Light keyword sentiment, in English and Japanese: good enough to look plausible, and quick."""
+"""Keyword sentiment in English and Japanese: fast, and good enough to look plausible."""
 
 import re
 
@@ -26,7 +26,7 @@ _JAPANESE_WORDS = re.compile("|".join(sorted(_JAPANESE, key=len, reverse=True)))
 
 
 def sentiment(text: str) -> int:
-    """Return the good words less the bad ones; a negation one or two words before turns an English one round."""
+    """Return the good words minus the bad ones; a negation up to two words before inverts an English word."""
     if len(text) > 2 * _ENOUGH:
         text = f"{text[:_ENOUGH]} {text[-_ENOUGH:]}"
     mood = _english(text)

@@ -1,4 +1,4 @@
-"""The emulator behind a real socket: uvicorn, with connections that can be cut."""
+"""Serve the emulator on a real socket: uvicorn, with connections that can be dropped."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ from uvicorn.server import ServerState
 
 from batchdrop.local.claude_api.connection import CLOSE
 
-_SHUTDOWN_SECONDS = 1  # hanging calls do not hold up the end
+_SHUTDOWN_SECONDS = 1  # hanging calls do not delay the shutdown
 
 
 class DroppableProtocol(H11Protocol):
-    """HTTP/1.1 that lets the application close the TCP connection, by a function in the scope's state."""
+    """HTTP/1.1 protocol that lets the application close the TCP connection, by a function in the scope's state."""
 
     def __init__(
         self,
@@ -27,31 +27,31 @@ class DroppableProtocol(H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Take a state of its own: it is copied into the scope of each call on this connection."""
+        """Create a state for this connection, which is copied into the scope of each of its calls."""
         super().__init__(config, server_state, dict(app_state), _loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
-        """Leave the function for the application."""
+        """Store the closing function for the application."""
         super().connection_made(transport)
         self.app_state[CLOSE] = transport.close
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 takes a free one."""
+    """Return a bound socket; port 0 means any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted connections inherit it; without it an answer's body waits 40 ms for the client's delayed ACK.
+    # Accepted connections inherit TCP_NODELAY. Without it, a body waits 40 ms for the client's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind((host, port))
     return listener
 
 
 class EmulatorServer(uvicorn.Server):
-    """A quiet server that leaves signals to its caller, tells when it listens, and can be stopped."""
+    """A quiet server that leaves signals to its caller, reports when it listens, and can be stopped."""
 
     def __init__(self, app: ASGIApp, *, on_start: Callable[[], object]) -> None:
-        """`on_start` is called once, when calls are accepted."""
+        """Take `on_start`, which is called once when the server accepts calls."""
         super().__init__(
             Config(
                 app,
@@ -68,15 +68,15 @@ class EmulatorServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none: uvicorn would raise them again at the end, before the files are removed."""
+        """Capture no signals: uvicorn would raise them again before the files are removed."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen."""
+        """Start listening."""
         await super().startup(sockets)
         if self.started:
             self._on_start()
 
     def stop(self) -> None:
-        """Finish soon; may be called from any thread."""
+        """Stop soon; any thread may call this."""
         self.should_exit = True

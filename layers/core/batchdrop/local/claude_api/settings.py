@@ -1,4 +1,4 @@
-"""Everything that can be set, on the command line or by `POST /_control/settings`."""
+"""All settings, from the command line or `POST /_control/settings`."""
 
 from typing import Annotated
 
@@ -14,15 +14,15 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The emulator's settings. Seconds are emulated ones, except where said."""
+    """The emulator's settings. Seconds are emulated unless noted."""
 
     speed: NotNegative = 1.0
-    """Emulated seconds for each real one; 0 stops the clock."""
+    """Emulated seconds per real second; 0 stops the clock."""
     seed: int = 0
-    """Of everything that looks like chance."""
+    """Seed of all chance."""
 
     batch_seconds: NotNegative = 90.0
-    """A Message Batch takes this long, plus its requests / `requests_per_second`."""
+    """The duration of a Message Batch, plus its requests / `requests_per_second`."""
     requests_per_second: Positive = 2000.0
     cancel_seconds: NotNegative = 5.0
     """From the cancel call to `ended`."""
@@ -31,41 +31,41 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_batch_bytes: int = MAX_BATCH_BYTES
     max_message_bytes: int = MAX_MESSAGE_BYTES
     batches_rpm: NotNegative = 4000.0
-    """Calls a minute to all batches endpoints together."""
+    """Calls per minute to all batches endpoints."""
     queue_limit: int = 500_000
     """Requests in processing, over all Message Batches."""
     messages_rpm: NotNegative = 50_000.0
-    """Messages calls a minute, for each model."""
+    """Messages calls per minute, for each model."""
     messages_itpm: NotNegative = 100_000_000.0
-    """Uncached input tokens a minute, for each model."""
+    """Uncached input tokens per minute, for each model."""
     messages_otpm: NotNegative = 100_000_000.0
-    """Output tokens a minute, for each model."""
+    """Output tokens per minute, for each model."""
     count_tokens_rpm: NotNegative = 2000.0
-    """Calls a minute to count_tokens; they do not touch the other limits."""
+    """Calls per minute to count_tokens, separate from the other limits."""
 
     latency_seconds: NotNegative = 0.0
-    """Median time to answer a Messages call, in real seconds."""
+    """Median latency of a Messages call, in real seconds."""
     latency_sigma: NotNegative = 0.0
-    """Spread of a lognormal latency; 0 makes it constant."""
+    """Spread of the lognormal latency; 0 makes it constant."""
 
     errored_rate: Share = 0.0
-    """Share of requests, 0 to 1, that fail by (seeded) chance with one of `errored_types`."""
+    """Share of requests, 0 to 1, that fail by seeded chance with one of `errored_types`."""
     errored_types: list[str] = msgspec.field(default_factory=lambda: ["api_error", "overloaded_error"])
     expired_rate: Share = 0.0
     refusal_rate: Share = 0.0
     max_tokens_rate: Share = 0.0
 
     strict_schemas: bool = True
-    """Refuse JSON schemas with what structured outputs do not support (open objects, `minimum`, ...)."""
+    """Refuse JSON schemas that structured outputs do not support (open objects, `minimum`, ...)."""
 
     accepted_keys: list[str] | None = None
-    """API keys let in; None lets in any that is not empty. Others: 401."""
+    """Accepted API keys; None accepts any key that is not empty. Other keys get 401."""
     unpaid_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-unpaid"])
-    """API keys answered with 402 billing_error."""
+    """API keys that get 402 billing_error."""
     forbidden_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-forbidden"])
-    """API keys answered with 403 permission_error."""
+    """API keys that get 403 permission_error."""
     revoked_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-revoked"])
-    """API keys answered with 401 authentication_error, whatever `accepted_keys` says."""
+    """API keys that get 401 authentication_error, even if `accepted_keys` has them."""
 
 
 def changed(settings: Settings, change: dict[str, object]) -> Settings:

@@ -1,4 +1,4 @@
-"""Everything one emulator knows."""
+"""The state of one emulator."""
 
 import shutil
 import tempfile
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from batchdrop.local.claude_api.asking import Asker
 from batchdrop.local.claude_api.batch_body import BodyIndex
 from batchdrop.local.claude_api.batches import Batch, BatchShelf
 from batchdrop.local.claude_api.bill import Bill
 from batchdrop.local.claude_api.calls import CallLog
 from batchdrop.local.claude_api.clock import EmulatedClock
 from batchdrop.local.claude_api.dice import token
+from batchdrop.local.claude_api.fake_model import FakeModel
 from batchdrop.local.claude_api.faults import FaultBoard
 from batchdrop.local.claude_api.limits import Limits
 from batchdrop.local.claude_api.processing import BODY_FILE, BatchWork
@@ -23,7 +23,7 @@ from batchdrop.local.claude_api.settings import Settings, changed
 
 
 class EmulatorState:
-    """Settings, clock, limits, faults, batches and bill. Files live in a folder that `close` removes."""
+    """Settings, clock, limits, faults, batches and bill. `close` deletes their files."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class EmulatorState:
         clock: EmulatedClock | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Start empty; `folder` holds the spool files (a new temporary folder if None). Nothing is restored from it."""
+        """Start empty; `folder` is for spool files (None: a new temporary folder). Nothing is restored from it."""
         self.settings = self._first_settings = settings or Settings()
         self.clock = clock or EmulatedClock(speed=self.settings.speed)
         if folder is not None:
@@ -45,7 +45,7 @@ class EmulatorState:
         self._start_over()
 
     def _start_over(self) -> None:
-        self.asker = Asker()
+        self.model = FakeModel()
         self.limits = Limits(self.clock, self.settings)
         self.batches = BatchShelf()
         self.bill = Bill(self.batches)
@@ -63,7 +63,7 @@ class EmulatorState:
         return path
 
     def accept(self, folder: Path, index: BodyIndex, version: str) -> Batch:
-        """Make a Message Batch of a checked body and start its processing; raises ApiError (429) for a full queue."""
+        """Create a Message Batch from a checked body and start it; raises ApiError (429) for a full queue."""
         now, settings = self.clock.now(), self.settings
         self.limits.admit_to_queue(self.batches.waiting(now), len(index))
         number = self.next_number("batch")
@@ -78,7 +78,7 @@ class EmulatorState:
             folder=folder,
             ready=None,  # type: ignore[arg-type]  # set on the next line: the work needs the batch first
         )
-        batch.ready = self._worker.submit(BatchWork(batch, index, self.asker, settings, self._stop).run)
+        batch.ready = self._worker.submit(BatchWork(batch, index, self.model, settings, self._stop).run)
         self.batches.add(batch)
         return batch
 
@@ -92,7 +92,7 @@ class EmulatorState:
         return settings
 
     def reset(self) -> None:
-        """Be as at the start, but for the clock: no batches, bill, calls, faults or caches, and the first settings."""
+        """Reset everything except the clock: batches, bill, calls, faults, caches, settings."""
         for batch in self.batches.all():
             batch.ready.exception()
             shutil.rmtree(batch.folder, ignore_errors=True)
@@ -111,5 +111,5 @@ class EmulatorState:
 
 
 def body_path(folder: Path) -> Path:
-    """Return where the body of a create call is spooled."""
+    """Return the path of a create call's spooled body."""
     return folder / BODY_FILE

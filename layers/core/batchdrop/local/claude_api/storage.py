@@ -1,4 +1,4 @@
-"""Files that hold what must not stay in memory: bodies, results, bills."""
+"""Files for data that must not stay in memory: bodies, results, bills."""
 
 import os
 from array import array
@@ -9,7 +9,7 @@ BLOCK = 1 << 18
 
 
 class LineWriter:
-    """Appends lines to a new file and remembers where each starts."""
+    """Appends lines to a new file, and records where each starts."""
 
     def __init__(self, path: Path) -> None:
         """Create the file."""
@@ -29,10 +29,10 @@ class LineWriter:
 
 
 class LineFile:
-    """A finished file of lines. Holds no descriptor open between reads."""
+    """A finished file of lines. It keeps no file descriptor open between reads."""
 
     def __init__(self, path: Path, starts: "array[int]") -> None:
-        """`starts` has one more entry than there are lines: the end."""
+        """Take `starts`, which has one entry more than there are lines: the end."""
         self._path = path
         self._starts = starts
 
@@ -53,7 +53,7 @@ class LineFile:
 
 
 class SliceReader:
-    """Reads pieces of a file by place, so that memory stays flat."""
+    """Reads pieces of a file by offset, so that memory stays flat."""
 
     def __init__(self, path: Path) -> None:
         """Open the file; close it after use."""

@@ -1,4 +1,4 @@
-"""The emulator inside a test: start it on a free port, advance its clock, break it, read its bill."""
+"""Use the emulator in a test: start it on a free port, advance its clock, inject faults, read its bill."""
 
 import json
 import threading
@@ -20,14 +20,14 @@ _START_SECONDS = 10.0
 
 
 class Emulator:
-    """A running emulator, wherever it runs: all is asked over its control endpoints."""
+    """A running emulator, controlled through its control endpoints."""
 
     def __init__(self, base_url: str) -> None:
         """`base_url` is e.g. `http://127.0.0.1:8080`, without a slash at the end."""
         self.base_url = base_url
 
     def advance(self, seconds: float) -> float:
-        """Push the emulated clock forward; returns its time, in seconds since the epoch."""
+        """Advance the emulated clock; return its time, in seconds since the epoch."""
         return float(self._call("POST", "/_control/clock", {"advance_seconds": seconds})["epoch"])
 
     def now(self) -> float:
@@ -39,17 +39,17 @@ class Emulator:
         return self._call("POST", "/_control/settings", changes)
 
     def inject(self, kind: str, endpoint: str = "", **fields: object) -> dict[str, Any]:
-        """Lay out a fault (see `faults.Fault` for its fields); returns it with its id."""
+        """Inject a fault (see `faults.Fault` for its fields); return it with its id."""
         fault = {"kind": kind, "endpoint": endpoint, **fields}
         laid: dict[str, Any] = self._call("POST", "/_control/faults", fault)["faults"][0]
         return laid
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return all faults, with how often each fired."""
+        """Return all faults, with how often each happened."""
         return list(self._call("GET", "/_control/faults")["faults"])
 
     def clear_faults(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._call("DELETE", "/_control/faults")
 
     def bill(self) -> list[dict[str, Any]]:
@@ -65,15 +65,15 @@ class Emulator:
         return list(self._call("GET", "/_control/calls")["calls"])
 
     def call_summary(self) -> dict[str, Any]:
-        """Return the calls counted: total, by_endpoint, peak_per_minute, bodies."""
+        """Return the calls' counts: total, by_endpoint, peak_per_minute, bodies."""
         return self._call("GET", "/_control/calls?summary=1")
 
     def reset(self) -> None:
-        """Be as at the start, but for the clock: no batches, bill, calls, faults or caches, and the first settings."""
+        """Reset everything except the clock: batches, bill, calls, faults, caches, settings."""
         self._call("POST", "/_control/reset", {})
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Raises urllib.error.HTTPError for a call that the emulator does not understand."""
+        """Call a control endpoint; raises urllib.error.HTTPError if the emulator refuses the call."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base_url + path, content, method=method)  # noqa: S310 - our own http URL
         with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310 - our own http URL
@@ -82,10 +82,10 @@ class Emulator:
 
 
 class RunningEmulator(Emulator):
-    """An emulator in this process: its state and clock can be looked at directly."""
+    """An emulator in this process, with direct access to its state and clock."""
 
     def __init__(self, base_url: str, state: EmulatorState) -> None:
-        """Join the address and the state behind it."""
+        """Combine the address and the state."""
         super().__init__(base_url)
         self.state = state
 
@@ -99,9 +99,9 @@ def running_emulator(
     port: int = 0,
     **settings: object,
 ) -> Iterator[RunningEmulator]:
-    """Run an emulator in a thread; `settings` are the names of `Settings`.
+    """Run an emulator in a thread; `settings` are named as in `Settings`.
 
-    `speed` is 0 unless given: the clock stands still but for `advance`. Raises msgspec.ValidationError for unknown
+    `speed` is 0 unless given, so that only `advance` moves the clock. Raises msgspec.ValidationError for unknown
     settings and TimeoutError if the server does not start.
     """
     held = msgspec.convert({"speed": 0.0, **settings}, Settings)

@@ -1,4 +1,4 @@
-"""Tokens, estimated: about 4 Latin characters or 1 CJK character each, 30 % more for models from 4.7 on."""
+"""Estimate tokens: about 4 Latin characters or 1 CJK character each, 30 % more for models from 4.7 on."""
 
 from batchdrop.local.claude_api.prices import MODELS
 
@@ -12,14 +12,14 @@ def count_tokens(text: str, model: str) -> int:
     if text.isascii():
         plain = (len(text) + _CHARS_PER_TOKEN - 1) // _CHARS_PER_TOKEN
     else:
-        # Three bytes of UTF-8 a CJK character: the bytes beyond one a character, halved, count the wide ones.
+        # A CJK character has two bytes of UTF-8 beyond its first, so half of these bytes counts the wide characters.
         wide = min(len(text), (len(text.encode("utf-8", "replace")) - len(text)) // 2)
         plain = wide + (len(text) - wide + _CHARS_PER_TOKEN - 1) // _CHARS_PER_TOKEN
     return int(plain * _FACTORS[model] + 0.5)
 
 
 def cut_to_tokens(text: str, limit: int, model: str) -> str:
-    """Return the longest prefix of `text` that counts at most `limit` tokens."""
+    """Return the longest prefix of `text` with at most `limit` tokens."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""One call on its way through the emulator."""
+"""One call to the emulator."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from batchdrop.local.claude_api.state import EmulatorState
 
 
 class Visit:
-    """A call, what is known of it so far, and the emulator it came to."""
+    """A call, the facts collected about it so far, and the emulator that serves it."""
 
     def __init__(self, request: Request, endpoint: str, state: EmulatorState, request_id: str) -> None:
         """`endpoint` is e.g. `batches.create`."""
@@ -22,21 +22,21 @@ class Visit:
         self.version = ""
         self.bytes_in = 0
         self.limit_headers: Callable[[], dict[str, str]] = dict
-        """Makes the rate-limit headers, at the time of the answer."""
+        """Returns the rate-limit headers at the time of the response."""
 
     @property
     def chunked(self) -> bool:
-        """Tell whether the body came without a Content-Length."""
+        """Return whether the body came without a Content-Length."""
         return "chunked" in self.request.headers.get("transfer-encoding", "").lower()
 
     @property
     def api_url(self) -> str:
-        """Return scheme and host as the client spelt them."""
+        """Return scheme and host as the client wrote them."""
         return f"{self.request.url.scheme}://{self.request.headers.get('host', 'localhost')}"
 
     @property
     def batch_id(self) -> str:
-        """Return the id in the path."""
+        """Return the batch id in the path."""
         return str(self.request.path_params["batch_id"])
 
     async def body(self, limit: int) -> bytes:
@@ -51,7 +51,7 @@ class Visit:
             await self._pour(file.write, limit)
 
     async def _pour(self, write: Callable[[bytes], object], limit: int) -> None:
-        """Pass the body on piece by piece. One that is too large is read to its end, so that the answer is seen."""
+        """Yield the body in pieces. A body that is too large is read to its end, so that the client gets a response."""
         if "content-encoding" in self.request.headers:
             msg = "content-encoding: the emulator reads plain bodies only"
             raise invalid(msg)

@@ -1,4 +1,4 @@
-"""Decoding errors, put in the API's words: `path.to.field: what is wrong`."""
+"""Rewrite decoding errors in the API's words: `path.to.field: what is wrong`."""
 
 import re
 

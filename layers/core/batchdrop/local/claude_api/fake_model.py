@@ -1,4 +1,4 @@
-"""One request asked of the pretended model: validation, fate, answer, usage. Both lanes come here."""
+"""The pretended model: it checks a request, decides its fate, writes its answer and counts its usage."""
 
 import msgspec
 
@@ -21,7 +21,7 @@ from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
 
-_TURN_TOKENS = 4  # what each turn's frame costs
+_TURN_TOKENS = 4  # the frame of each turn
 _FILLER = "and so on, at some length, "
 _REFUSAL = {"type": "refusal", "category": "general_harms", "explanation": "The emulator was told to refuse."}
 
@@ -32,21 +32,21 @@ class Request(msgspec.Struct, frozen=True):
     params: Params
     prompt: Prompt
     input_tokens: int
-    """The whole prompt's, cached or not."""
+    """The whole prompt, cached or not."""
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How an answer ended."""
+    """The end of an answer."""
 
     text: str
     stop_reason: str
     tokens: int
-    """Of the output, at least 1: the end counts too."""
+    """Tokens of the output, at least 1: the end counts, too."""
     stop_sequence: str | None = None
 
 
-class Asker:
-    """The pretended model, with its prompt cache and its memory of what was asked before. Safe for threads."""
+class FakeModel:
+    """The pretended model, with its prompt cache and its memory of earlier requests. Thread-safe."""
 
     def __init__(self) -> None:
         """Start with an empty cache."""
@@ -54,11 +54,11 @@ class Asker:
         self.cache = PromptCache()
 
     def fate(self, request: Request, settings: Settings, *chance: str) -> Fate:
-        """Return what becomes of the request."""
+        """Return the fate of the request."""
         return self.fates.decide(request.prompt, settings, *chance)
 
     def message(self, request: Request, fate: Fate, *, lane: Lane, now: float, seed: int) -> Message:
-        """Return the answer to a request that succeeds; `now` in emulated seconds, for the prompt cache."""
+        """Return the answer to a request that succeeds; `now` is in emulated seconds, for the prompt cache."""
         params = request.params
         ending = _ending(request, fate, seed)
         split = self.cache.touch(params, now) if _may_cache(params) else UNCACHED
@@ -74,14 +74,14 @@ class Asker:
 
 
 def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Lane, version: str, strict_schemas: bool) -> Request:
-    """Decode and check `params`; raises ApiError as the API would."""
+    """Return decoded and checked `params`; raises ApiError like the API."""
     params = read_params(raw)
     check_params(params, lane=lane, version=version, strict_schemas=strict_schemas)
     return request_of(params)
 
 
 def request_of(params: Params) -> Request:
-    """Count the prompt's tokens."""
+    """Return the request with its prompt's tokens counted."""
     prompt = prompt_of(params)
     tokens = count_tokens(prompt.system, params.model) + count_tokens(prompt.asked, params.model)
     tokens += _TURN_TOKENS * len(params.messages)
@@ -90,7 +90,7 @@ def request_of(params: Params) -> Request:
             tokens += sum(map(sight_tokens, turn.content))
     for tool in params.tools:
         tokens += count_tokens(f"{tool.name} {tool.input_schema}", params.model)
-    if params.output_config and params.output_config.format:  # the model is told the schema in words
+    if params.output_config and params.output_config.format:  # the schema is part of the prompt
         tokens += count_tokens(bytes(params.output_config.format.schema).decode("utf-8", "replace"), params.model)
     return Request(params, prompt, tokens)
 
@@ -101,7 +101,7 @@ def failure(fate: Fate) -> ApiError:
 
 
 def _may_cache(params: Params) -> bool:
-    """Tell cheaply whether any block can carry a cache_control."""
+    """Return whether any block can have a cache_control, with a cheap check."""
     if params.cache_control or params.tools or not isinstance(params.system, str):
         return True
     for turn in params.messages:  # noqa: SIM110 - a loop is quicker than any() with a generator
