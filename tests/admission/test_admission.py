@@ -266,7 +266,7 @@ def test_a_failed_shard_is_not_waited_for() -> None:
     for shard in range(2):
         world.submit_round(world.state(shard))
         world.ledger.fail(JOB, ShardFailure(shard, "MessageBatchLost", "why"))
-    with pytest.raises(BudgetReached, match=r"is held for rounds whose outcome is not known"):
+    with pytest.raises(BudgetReached, match=r"is held for rounds with an unknown outcome"):
         world.submit_round(world.state(3))
 
 

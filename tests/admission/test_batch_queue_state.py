@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from batchdrop.admission.batch_queue_state import (
     MOST_LISTED,
     MOST_PLACES,
+    Candidate,
     Claim,
     QueueState,
-    Wish,
     ask,
     leave,
     round_name,
@@ -25,12 +25,12 @@ DAY, WAIT = 86_400, 300
 LIMIT = 100
 
 
-def _wish(name: str, requests: int, now: int = 0) -> Wish:
-    return Wish(name, Claim(requests, now + DAY), Claim(requests, now + WAIT))
+def _candidate(name: str, requests: int, now: int = 0) -> Candidate:
+    return Candidate(name, Claim(requests, now + DAY), Claim(requests, now + WAIT))
 
 
 def _ask(state: QueueState, name: str, requests: int, now: int = 0, limit: int = LIMIT) -> tuple[QueueState, bool]:
-    return ask(state, _wish(name, requests, now), now=now, limit=limit)
+    return ask(state, _candidate(name, requests, now), now=now, limit=limit)
 
 
 def test_rounds_sort_by_the_upload_of_their_job_then_by_shard_and_round() -> None:

@@ -69,11 +69,11 @@ OUT_OF_REACH = {
     "a\0.png": "not allowed",
     "s3://other/files/a.png": "another bucket",
     "s3://bucket.evil/files/a.png": "another bucket",
-    "s3://bucket/secret.png": "only what is under files/",
-    "s3://bucket/jobs/j/manifest.json": "only what is under files/",
-    "s3://bucket/files": "only what is under files/",
-    "s3://bucket": "only what is under files/",
-    "x" * 1_020: "longer than",
+    "s3://bucket/secret.png": "only files under files/",
+    "s3://bucket/jobs/j/manifest.json": "only files under files/",
+    "s3://bucket/files": "only files under files/",
+    "s3://bucket": "only files under files/",
+    "x" * 1_020: "too long",
 }
 
 
@@ -90,8 +90,8 @@ def test_nothing_else_can_be_reached(store: FakeObjectStore, cell: str, reason: 
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        ("secret.png", "there is no object files/secret.png; put the file there"),
-        ("jobs/j/manifest.json", "there is no object files/jobs/j/manifest.json"),
+        ("secret.png", "object files/secret.png does not exist; put the file there"),
+        ("jobs/j/manifest.json", "object files/jobs/j/manifest.json does not exist"),
         ("empty.png", "files/empty.png: the file is empty"),
         ("letter.txt", "files/letter.txt: it is text"),
         ("http://example.com/a.png", "the API fetches only https:// URLs"),

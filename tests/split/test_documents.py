@@ -59,7 +59,7 @@ def test_rows_whose_files_cannot_be_had_are_rejects() -> None:
     errors = [row.get("error", "") for row in world.stored_rows()]
     assert errors[0] == errors[5] == ""
     assert errors[1] == (
-        "row 2 (line 3): column 'scan': there is no object files/nowhere.png; put the file there, or mend the cell"
+        "row 2 (line 3): column 'scan': object files/nowhere.png does not exist; put the file there, or fix the cell"
     )
     assert "row 3 (line 4): column 'scan': files/a.pdf: it is a PDF file" in errors[2]
     assert "row 4 (line 5): column 'scan'" in errors[3]
@@ -80,7 +80,7 @@ def test_the_job_answers_what_it_can() -> None:
 def test_a_bad_file_stops_the_job_if_asked() -> None:
     """`on_bad_row: stop`; nothing is sent."""
     world = _with_files(b"id,scan\n1,a.png\n2,nowhere.png\n3,b.gif\n", ATTACH + "on_bad_row: stop\n")
-    with pytest.raises(UploadRejected, match=r"f\.csv row 2 \(line 3\): column 'scan': there is no object"):
+    with pytest.raises(UploadRejected, match=r"f\.csv row 2 \(line 3\): column 'scan': object files"):
         world.split()
 
 
@@ -174,5 +174,5 @@ def test_a_file_that_cannot_be_asked_fails_its_job() -> None:
 
 def test_an_archive_of_nothing_is_refused() -> None:
     """As a table without rows is."""
-    with pytest.raises(UploadRejected, match="there is no row in the file"):
+    with pytest.raises(UploadRejected, match="the file has no rows"):
         World().drop("inbox/r/post.zip", zipped({"x/": b""}), recipe=FILES).split()

@@ -56,5 +56,5 @@ def test_every_row_is_asked_as_it_would_be_alone(kinds: list[str | None], chunk_
 def test_the_first_bad_row_can_stop_all(chunk_rows: int) -> None:
     """Its own message, whichever row of those that are asked together it is."""
     rows = [_row(number, kind) for number, kind in enumerate(["a", "b", BLANK, BROKEN])]
-    with pytest.raises(UploadRejected, match=r"row 3 \(line 3\): the prompt is blank for this row.* Mend the row"):
+    with pytest.raises(UploadRejected, match=r"row 3 \(line 3\): the prompt is blank for this row.* Fix the row"):
         _asked(_recipe(on_bad_row="stop"), rows, chunk_rows=chunk_rows)

@@ -115,7 +115,7 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
     """The job ends red, and the message shows the first row's reason."""
     world = dropped(b"x,y\n1\n2\n")
     with pytest.raises(
-        NothingToAsk, match=r"none of its 2 rows can be asked\. The first: row 1 \(line 2\): it has 1 cells"
+        NothingToAsk, match=r"none of its 2 rows can be sent\. The first: row 1 \(line 2\): it has 1 cells"
     ):
         world.split()
 
@@ -127,7 +127,7 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
             "inbox/r/f.csv",
             b"x\n1\n",
             None,
-            "recipes/r.yaml: there is no such recipe. Upload it, then drop inbox/r/f.csv again",
+            "recipes/r.yaml: the recipe does not exist. Upload it, then drop inbox/r/f.csv again",
         ),
         ("inbox/f.csv", b"x\n1\n", None, "no recipe. Drop the file at inbox/<recipe>/f.csv"),
         ("inbox/f.jsonl", b'{"x":1}\n', None, "no recipe"),
@@ -156,8 +156,8 @@ def test_recipes_that_cannot_work(key: str, body: bytes, recipe: str | None, tol
         ("inbox/r/f.csv", b"", "the file is empty"),
         ("inbox/r/f.jsonl", b"", "the file is empty"),
         ("inbox/r/f.csv", b"\n\n", "the file is empty"),
-        ("inbox/r/f.csv", b"x\n", "there is no row in the file"),
-        ("inbox/r/f.jsonl", b"\n\n", "there is no row in the file"),
+        ("inbox/r/f.csv", b"x\n", "the file has no rows"),
+        ("inbox/r/f.jsonl", b"\n\n", "the file has no rows"),
         ("inbox/r/f.csv", b"x\n\xff\n", "f.csv row 1 (line 2): byte 2 (0xff) is not UTF-8"),
         ("inbox/r/f.csv", b"x,x\n1,2\n", "two columns are named 'x'"),
         ("inbox/r/f.csv", b'x\n"1\n', "never ends"),
@@ -315,5 +315,5 @@ def test_a_recipe_changed_in_the_middle_changes_nothing() -> None:
 def test_a_column_where_the_output_goes_is_refused(header: str) -> None:
     """Before anything is sent, and with two ways to mend it."""
     world = dropped(f"{header}\n1,2\n".encode(), recipe="model: m\nprompt: x\n")
-    with pytest.raises(UploadRejected, match=r"f\.csv: the header has a column '\w+', which is where.*prefix"):
+    with pytest.raises(UploadRejected, match=r"f\.csv: the header has a column '\w+', which is the.*prefix"):
         world.split()

@@ -1,1 +1,1 @@
-"""Whether a request may be sent: the batch queue and the budget."""
+"""Admission: the batch queue and the budget decide whether requests may be sent."""

@@ -1,8 +1,8 @@
-"""Admission: before a round of a shard is sent, it holds what it may cost, and takes its place in the API's queue.
+"""Admission: before a round is sent, it holds its worst-case cost and takes a place in the API's queue.
 
-Both are idempotent, and belong to (job, shard, round): a repeated or resumed function finds what the last one took.
-What a round holds is let go of only by whoever may send it, and who may send looks whether it still holds: so no
-attempt that was given up for dead sends what is not held.
+Hold and place belong to (job, shard, round), so a repeated or resumed function finds them again. Only the attempt that
+may send a round can release its hold, and it checks the hold before sending. So a superseded attempt never sends a
+round that is not held.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ Turn = Literal["queue", "budget"]
 
 @dataclass(frozen=True, slots=True)
 class MustWait:
-    """It is not the round's turn yet: `waits_for` says what it waits for, `seconds` when to come back."""
+    """The round must wait: `waits_for` names the reason, `seconds` is the time until the next try."""
 
     waits_for: Turn
     seconds: int
 
 
 class Admission:
-    """The admission of the round that a ShardState is about."""
+    """The admission of a ShardState's round."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class Admission:
         self._budget = JobBudget(state.job_id, places.states, clock)
 
     def ask(self) -> MustWait | None:
-        """Return None if the round may be sent; else what it waits for.
+        """Return None if the round may be sent, or what it waits for.
 
-        Raises BudgetReached when it might pass the cap and nothing is under way that may turn out cheaper.
+        Raises BudgetReached if the round might exceed the cap, and no open round may turn out cheaper.
         """
         seconds = self._wait_seconds()
         try:
@@ -77,23 +77,23 @@ class Admission:
         return None
 
     def stands(self) -> bool:
-        """Tell whether the round still holds what it may cost; asked by who alone may send it."""
+        """Return whether the round still has its hold. Only the attempt that may send the round may call this."""
         return self._cap is None or self._budget.state().covers(self._state.shard, self._state.round)
 
     def give_back(self) -> None:
-        """Let go of hold and place: the API has refused the round for good. Asked by who alone may send it."""
-        with suppress(LedgerContended):  # then the place is forgotten after a day, and the hold counts until a resume
+        """Release hold and place after a final refusal. Only the attempt that may send the round may call this."""
+        with suppress(LedgerContended):  # then the place expires after a day, and the hold after a resume
             self.leave_queue()
             if self._cap is not None:
                 self._budget.release(self._state.shard, self._state.round)
 
     def leave_queue(self) -> None:
-        """Leave the place, and keep the hold: the live lane asks the round."""
-        with suppress(LedgerContended):  # it is forgotten after a day
+        """Leave the place but keep the hold, because the live lane sends the round."""
+        with suppress(LedgerContended):  # the place expires after a day
             self._places.leave(self._state.job_id, self._state.shard, self._state.round)
 
     def _has_place(self, seconds: int) -> bool:
-        """Take the place; who has waited for weeks asks the API itself, which says 429 if its queue is full."""
+        """Take the place. After weeks of waiting, send anyway: the API answers 429 if its queue is full."""
         state = self._state
         is_admitted = self._places.take(
             state.job_id, state.shard, state.round, requests=state.requests, wait_seconds=seconds
@@ -101,7 +101,7 @@ class Admission:
         return is_admitted or state.waits >= MOST_WAITS
 
     def _is_covered(self) -> bool:
-        """Hold the round's worst case; False if it has to wait. Raises BudgetReached."""
+        """Hold the round's worst case; return False if it must wait. Raises BudgetReached."""
         if self._cap is None or self._budget.hold(self._state.shard, self._state.round, self._worst, cap=self._cap):
             return True
         standing, now = self._budget.state(), self._clock.now()
@@ -115,18 +115,18 @@ class Admission:
 
     def _reason(self, standing: BudgetState, cap: Decimal) -> str:
         state = self._state
-        held = f", {shown(standing.held)} is held for rounds whose outcome is not known" if standing.held else ""
+        held = f", {shown(standing.held)} is held for rounds with an unknown outcome" if standing.held else ""
         key = parse_inbox_key(self._manifest.upload.key).recipe_key
         return (
-            f"max_cost_usd is {shown(cap)}: {shown(standing.spent)} is spent{held}, and what is asked next "
+            f"max_cost_usd is {shown(cap)}: {shown(standing.spent)} is spent{held}, and the next round "
             f"(shard {state.shard}, round {state.round}: {state.requests:,} requests) may cost up to "
             f"{shown(self._worst)} more. Raise max_cost_usd in {key} to "
             f"{shown(rounded_up(standing.spent + standing.held + self._worst))} or more, then "
-            f"`batchdrop resume {state.job_id}`: only what has no answer is asked"
+            f"`batchdrop resume {state.job_id}`: only rows without an answer are sent"
         )
 
     def _wait_seconds(self) -> int:
-        """Return when to come back; a job that is late meanwhile goes on at once."""
+        """Return the seconds until the next try; a job that becomes late continues at its deadline."""
         wait = turn_seconds(self._state.waits, jitter=self._jitter())
         left = self._state.deadline - self._clock.now().timestamp()
         return max(1, min(wait, round(left))) if self._state.deadline and left > 0 else wait
@@ -145,7 +145,7 @@ class Admission:
 
     @cached_property
     def _worst(self) -> Decimal:
-        """Return what the round may cost at most, in its lane."""
+        """Return the round's highest cost in its lane."""
         state, recipe = self._state, self._manifest.recipe
         assert recipe is not None, "only a recipe has a cap"
         item, prices = self._manifest.shards[state.shard], effective(self._manifest.prices)

@@ -1,4 +1,4 @@
-"""Places in the API's processing queue, taken and left in the ledger by the shards of all jobs."""
+"""Places in the API's processing queue, kept in the ledger for the shards of all jobs."""
 
 from __future__ import annotations
 
@@ -8,50 +8,52 @@ from typing import TypeVar
 
 import msgspec
 
-from batchdrop.admission.batch_queue_state import Claim, QueueState, Wish, ask, leave, round_name
+from batchdrop.admission.batch_queue_state import Candidate, Claim, QueueState, ask, leave, round_name
 from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.limits import QUEUE_PLACE_KEPT
 from batchdrop.ports import Clock
 
 QUEUE = ("processing_queue", "places")
-SLACK = 180  # seconds that one who waits may be late: a function that is repeated, a start that takes long
+SLACK = 180  # seconds that a waiting round may be late, for retries and slow starts
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePlaces:
-    """The processing queue; all jobs may have `limit` requests in it. Methods that write raise LedgerContended."""
+    """The processing queue; all jobs together may have `limit` requests in it. Writes raise LedgerContended."""
 
     states: SharedStates
     clock: Clock
     limit: int
 
-    def take(self, job_id: str, shard: int, asked_round: int, *, requests: int, wait_seconds: int) -> bool:
-        """Take a place for a round, or keep its own. False: it is not its turn yet, and it comes back so much later."""
+    def take(self, job_id: str, shard: int, round_number: int, *, requests: int, wait_seconds: int) -> bool:
+        """Take or keep a place for a round. Return False if it must wait; it then tries again after `wait_seconds`."""
         now = int(self.clock.now().timestamp())
         place = Claim(requests, now + int(QUEUE_PLACE_KEPT.total_seconds()))
-        wish = Wish(round_name(job_id, shard, asked_round), place, Claim(requests, now + wait_seconds + SLACK))
-        return self._change(partial(_asked, wish=wish, now=now, limit=self.limit))
+        candidate = Candidate(
+            round_name(job_id, shard, round_number), place, Claim(requests, now + wait_seconds + SLACK)
+        )
+        return self._change(partial(_admitted, candidate=candidate, now=now, limit=self.limit))
 
-    def leave(self, job_id: str, shard: int, asked_round: int) -> None:
-        """Leave a round's place: its Message Batch has ended, or there will be none."""
-        self._change(partial(_left, prefix=round_name(job_id, shard, asked_round)))
+    def leave(self, job_id: str, shard: int, round_number: int) -> None:
+        """Leave a round's place: its Message Batch has ended, or was never created."""
+        self._change(partial(_left, prefix=round_name(job_id, shard, round_number)))
 
     def leave_all(self, job_id: str) -> None:
         """Leave all places of a job that is closed."""
         self._change(partial(_left, prefix=f"{job_id}/"))
 
     def state(self) -> QueueState:
-        """Return who has a place, and who waits."""
+        """Return the places and the line."""
         return _queue(self.states.read(*QUEUE))
 
     def _change(self, change: partial[Changed[Result]]) -> Result:
         return self.states.change(*QUEUE, change, at=self.clock.now())
 
 
-def _asked(text: bytes | None, *, wish: Wish, now: int, limit: int) -> Changed[bool]:
-    state, is_admitted = ask(_queue(text), wish, now=now, limit=limit)
+def _admitted(text: bytes | None, *, candidate: Candidate, now: int, limit: int) -> Changed[bool]:
+    state, is_admitted = ask(_queue(text), candidate, now=now, limit=limit)
     return msgspec.json.encode(state), is_admitted
 
 

@@ -1,9 +1,9 @@
-"""The API's processing queue, as the ledger counts it: who has a place, and who waits for one. Pure arithmetic.
+"""The API's processing queue as the ledger counts it: the places, and the line of waiting rounds. Pure arithmetic.
 
-A limit of the API counts the requests of all Message Batches that have not ended, whatever job they are of. So each
-round of a shard takes a place before it is sent and leaves it when its Message Batch has ended. Names of rounds sort by
-their job's upload time, then by shard: the line is served in that order, and whoever is first in it holds back all
-others until it fits. So a large shard is never overtaken for ever by small ones.
+The API limits the requests of all open Message Batches, over all jobs. So each round takes a place before it is sent,
+and leaves it when its Message Batch has ended. Round names sort by the job's upload time, then by shard. The line is
+served in that order. Its first round holds back all others until it fits, so small shards cannot overtake a large one
+for ever.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-MOST_PLACES = 1_000  # ours: rounds in the queue at once, so that the state stays below 70 KB of DynamoDB's 400
-MOST_LISTED = 100  # ours: those in the line that are written down; the others come after all of them
+MOST_PLACES = 1_000  # ours: concurrent rounds; keeps the state below 70 KB of DynamoDB's 400
+MOST_LISTED = 100  # ours: stored rounds of the line; all others come after them
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True):
-    """A place, or a wish for one: so many requests; forgotten at `until` (Unix seconds) if nobody comes by again."""
+    """A place, or a position in the line, for some requests; it expires at `until` (Unix seconds) unless renewed."""
 
     requests: int
     until: int
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """All places, and the first MOST_LISTED in the line, by the rounds' names."""
+    """All places, and the first MOST_LISTED rounds in the line, by round name."""
 
     places: dict[str, Claim] = {}
     line: dict[str, Claim] = {}
@@ -36,47 +36,47 @@ class QueueState(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a round asks for: `place` is its own if it is admitted, `in_line` if it must wait."""
+class Candidate:
+    """A round that wants a place: `place` is its claim if admitted, `in_line` its claim if it must wait."""
 
     name: str
     place: Claim
     in_line: Claim
 
 
-def round_name(job_id: str, shard: int, asked_round: int) -> str:
-    """Return the name of a round; an older job's sorts first, for its id begins with the time of its upload."""
-    return f"{job_id}/{shard:05d}/r{asked_round:02d}"
+def round_name(job_id: str, shard: int, round_number: int) -> str:
+    """Return a round's name; those of older jobs sort first, because job ids start with the upload time."""
+    return f"{job_id}/{shard:05d}/r{round_number:02d}"
 
 
-def ask(state: QueueState, wish: Wish, *, now: int, limit: int) -> tuple[QueueState, bool]:
-    """Return the state after a round came by, and whether it has a place.
+def ask(state: QueueState, candidate: Candidate, *, now: int, limit: int) -> tuple[QueueState, bool]:
+    """Return the state after a round tried to enter, and whether it has a place.
 
-    One that has a place keeps it. One that is larger than the limit has its turn when the queue is empty.
+    A round keeps its place. A round larger than the limit enters when the queue is empty.
     """
     known = _fresh(state, now)
-    others = {name: claim for name, claim in known.line.items() if name != wish.name}
-    if wish.name in known.places or _may_enter(known, others, wish, limit):
-        return QueueState({**known.places, wish.name: wish.place}, others), True
-    names = sorted([*others, wish.name])[:MOST_LISTED]
-    line = {**others, wish.name: wish.in_line}
+    others = {name: claim for name, claim in known.line.items() if name != candidate.name}
+    if candidate.name in known.places or _may_enter(known, others, candidate, limit):
+        return QueueState({**known.places, candidate.name: candidate.place}, others), True
+    names = sorted([*others, candidate.name])[:MOST_LISTED]
+    line = {**others, candidate.name: candidate.in_line}
     return QueueState(known.places, {name: line[name] for name in names}), False
 
 
 def leave(state: QueueState, prefix: str) -> QueueState:
-    """Return the state without the places and wishes whose names begin so: one round's, or all of a job's."""
+    """Return the state without the claims whose names start with `prefix`: one round's, or all of a job's."""
     return QueueState(_without(state.places, prefix), _without(state.line, prefix))
 
 
-def _may_enter(state: QueueState, others: dict[str, Claim], wish: Wish, limit: int) -> bool:
-    if any(name < wish.name for name in others):
+def _may_enter(state: QueueState, others: dict[str, Claim], candidate: Candidate, limit: int) -> bool:
+    if any(name < candidate.name for name in others):
         return False
-    fits = state.requests + wish.place.requests <= limit and len(state.places) < MOST_PLACES
+    fits = state.requests + candidate.place.requests <= limit and len(state.places) < MOST_PLACES
     return fits or not state.places
 
 
 def _fresh(state: QueueState, now: int) -> QueueState:
-    """Drop what nobody came back for: its function, execution or Message Batch is no more."""
+    """Return the state without expired claims: their functions, executions or Message Batches are gone."""
     places = {name: claim for name, claim in state.places.items() if claim.until > now}
     line = {name: claim for name, claim in state.line.items() if claim.until > now}
     return QueueState(places, line)

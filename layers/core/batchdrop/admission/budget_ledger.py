@@ -1,4 +1,4 @@
-"""A job's budget in the ledger: rounds hold their worst case, and are settled at what they cost."""
+"""A job's budget in the ledger: rounds hold their worst case, and are settled at their real cost."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.ports import Clock
 
 BUDGET = "budget"
-UNDER_WAY = timedelta(hours=26)  # after which nobody waits any more for a round to cost less than it holds
+UNDER_WAY = timedelta(hours=26)  # then a round is no longer expected to cost less than it holds
 
 
 @dataclass(frozen=True, slots=True)
 class JobBudget:
-    """The budget of one job. Every method that writes raises LedgerContended."""
+    """The budget of one job. Writes raise LedgerContended."""
 
     job_id: str
     states: SharedStates
     clock: Clock
 
     def state(self) -> BudgetState:
-        """Return what is spent and held."""
+        """Return the spent and held dollars."""
         return _budget(self.states.read(self.job_id, BUDGET))
 
-    def hold(self, shard: int, asked_round: int, usd: Decimal, *, cap: Decimal) -> bool:
-        """Hold a round's worst case, or more of it. False: it does not fit under the cap."""
+    def hold(self, shard: int, round_number: int, usd: Decimal, *, cap: Decimal) -> bool:
+        """Hold a round's worst case, or more of it. Return False if it does not fit under the cap."""
         until = int((self.clock.now() + UNDER_WAY).timestamp())
 
         def held(text: bytes | None) -> Changed[bool]:
-            state, fits = hold(_budget(text), shard, asked_round, usd, cap=cap, until=until)
+            state, fits = hold(_budget(text), shard, round_number, usd, cap=cap, until=until)
             return msgspec.json.encode(state) if fits else None, fits
 
         return self.states.change(self.job_id, BUDGET, held, at=self.clock.now())
 
-    def release(self, shard: int, asked_round: int) -> None:
-        """Let go of what a round holds. Only for who holds the round's intent, and has sent nothing."""
-        self._change(lambda state: release(state, shard, asked_round))
+    def release(self, shard: int, round_number: int) -> None:
+        """Release a round's hold. Only the attempt with the round's intent may call this, before it sends."""
+        self._change(lambda state: release(state, shard, round_number))
 
-    def settle(self, shard: int, asked_round: int, usd: Decimal) -> None:
-        """Note what a round's answers cost, once."""
-        self._change(lambda state: settle(state, shard, asked_round, usd))
+    def settle(self, shard: int, round_number: int, usd: Decimal) -> None:
+        """Settle a round at the cost of its answers, once."""
+        self._change(lambda state: settle(state, shard, round_number, usd))
 
     def _change(self, change: Callable[[BudgetState], BudgetState]) -> None:
         def changed(text: bytes | None) -> Changed[None]:

@@ -1,4 +1,4 @@
-"""The shared states that admission needs, as a Protocol."""
+"""The ports of admission: shared states."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
 
-Changed = tuple[bytes | None, Result]  # the text to write, None for none; and what the change came to
+Changed = tuple[bytes | None, Result]  # the text to write (None: no change) and the result
 
 
 class SharedStates(Protocol):
-    """Small JSON texts of the ledger that many functions change, each by what stands there."""
+    """Small JSON texts in the ledger that many functions update with read-modify-write."""
 
     def read(self, owner: str, fact: str) -> bytes | None:
-        """Return the text as it stands; None if there is none."""
+        """Return the current text; None if there is none."""
 
     def change(
         self, owner: str, fact: str, change: Callable[[bytes | None], Changed[Result]], *, at: datetime
     ) -> Result:
-        """Write what `change` makes of the text that stands there, and return what it came to.
+        """Write `change` of the current text, and return its result.
 
-        It is called again when others have written meanwhile, or the answer to a write was lost, so doing it twice must
-        be as doing it once. Raises LedgerContended when others come between each time.
+        `change` is called again after a concurrent write or a lost response, so it must be idempotent.
+        Raises LedgerContended if every attempt meets a concurrent write.
         """

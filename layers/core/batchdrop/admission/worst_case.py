@@ -1,4 +1,4 @@
-"""What requests may cost at most: for the budget, which must not be passed whatever the answers are like."""
+"""The highest cost of requests, for a budget that no answer may exceed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from batchdrop.money.prices import PriceTable
 from batchdrop.money.prompt_tokens import request_size
 from batchdrop.recipe.recipe import Recipe
 
-INPUT_MARGIN = Decimal("1.5")  # estimates of a text's tokens are right within about a third
-EXTRA_TOKENS = 200  # a request: what the API adds by itself (structured answers, the message's frame)
-BYTES_PER_TOKEN = 3  # where nobody has counted: CJK text; Latin has four
+INPUT_MARGIN = Decimal("1.5")  # token estimates are off by at most about a third
+EXTRA_TOKENS = 200  # per request: what the API adds (structured answers, message frames)
+BYTES_PER_TOKEN = 3  # without a count: CJK text; Latin has four
 RAISED = 2  # `retry: {max_tokens: x2}`
 
 
 class WorstCase:
-    """The most that requests of one model may cost, at the standard price; `usd` is that of all it was told of.
+    """Adds up the highest cost of requests to one model, at the standard price; `usd` is the sum.
 
-    Every answer takes all of `max_tokens`, every input token may be written to the cache, and a prompt that may be
-    longer than the model's price step is. Raises RecipeRejected for a model without a known price.
+    Every answer takes all of `max_tokens`, and every input token may be written to the cache. Prompts near the model's
+    price step are priced above it. Raises RecipeRejected for a model without a known price.
     """
 
     def __init__(self, model: str, *, name: str = "the recipe", prices: PriceTable | None = None) -> None:
@@ -32,21 +32,21 @@ class WorstCase:
         self._prices = prices
         if self._price(output=1) is None:
             message = (
-                f"{name}: key 'max_cost_usd': the price of {model} is not known, so nobody can keep to it; "
+                f"{name}: key 'max_cost_usd': the price of {model} is not known, so the cap cannot be checked; "
                 "put its price into recipes/prices.yaml, or remove max_cost_usd"
             )
             raise RecipeRejected(message)
         self.usd = NOTHING
 
     def add(self, params: bytes) -> Decimal:
-        """Take in one request by its `params`; return what it may cost."""
+        """Add a request by its `params`; return its highest cost."""
         size = request_size(params)
         usd = self.of(math.ceil(size.input_tokens), size.max_tokens, is_cached=size.may_be_cached)
         self.usd += usd
         return usd
 
     def of(self, input_tokens: int, output_tokens: int, *, is_cached: bool = False, requests: int = 1) -> Decimal:
-        """Return what requests of so many tokens, estimated, may cost; they are taken for equally long."""
+        """Return the highest cost of requests with these estimated tokens, taken to be of equal length."""
         most = int(input_tokens * INPUT_MARGIN) + EXTRA_TOKENS * requests
         is_long = most > LONG_PROMPT_TOKENS * requests
         counted = {"input": 0, "cache_write_1h": most} if is_cached else {"input": most}
@@ -57,13 +57,13 @@ class WorstCase:
 
 
 def shard_most(recipe: Recipe | None) -> Decimal | None:
-    """Return what one shard of a job may cost at most, at the standard price; None where the job has no cap."""
+    """Return the most that one shard may cost, at the standard price; None if the job has no cap."""
     cap = None if recipe is None else recipe.cap
     return None if cap is None else cap * SHARD_SHARE
 
 
 def worst_of_shard(item: ShardItem, recipe: Recipe, *, prices: PriceTable | None = None) -> Decimal:
-    """Return what a shard's first round may cost at the standard price, from what the manifest knows of it."""
+    """Return the highest cost of a shard's first round at the standard price, from the manifest."""
     if item.worst_usd:
         return item.worst_usd
     tokens = item.input_tokens or item.bytes // BYTES_PER_TOKEN
@@ -73,6 +73,6 @@ def worst_of_shard(item: ShardItem, recipe: Recipe, *, prices: PriceTable | None
 
 
 def worst_of_leftovers(item: ShardItem, recipe: Recipe, requests: int, *, prices: PriceTable | None = None) -> Decimal:
-    """Return the same of a later round whose requests nobody has priced: their share of the shard, raised."""
+    """Return the highest cost of a later round: its requests' share of the shard's, raised for `retry`."""
     share = worst_of_shard(item, recipe, prices=prices) * requests / max(item.requests, 1)
     return share * RAISED if recipe.retry.max_tokens else share

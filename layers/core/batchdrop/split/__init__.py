@@ -1,1 +1,1 @@
-"""From the upload to shards."""
+"""Split an upload into shards of requests."""

@@ -1,4 +1,4 @@
-"""A job's cap: what prices its requests while it is split, and what a resumed job's cap is."""
+"""Apply a job's cap: price its requests during the split, and renew the cap when the job is resumed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from batchdrop.ports import ObjectStore
 
 
 def pricer_of(manifest: Manifest) -> Callable[[bytes], Decimal] | None:
-    """Return what tells the most dollars of a request by its `params`; None where the job has no cap.
+    """Return a function from `params` to the highest cost of a request; None if the job has no cap.
 
-    Raises RecipeRejected where there is a cap, and no price to keep to it by.
+    Raises RecipeRejected if there is a cap but no known price.
     """
     recipe = manifest.recipe
     if recipe is None or recipe.cap is None:
@@ -29,9 +29,9 @@ def pricer_of(manifest: Manifest) -> Callable[[bytes], Decimal] | None:
 
 
 def renew_cap(manifest: Manifest, store: ObjectStore) -> None:
-    """Take over the `max_cost_usd` that the recipe in the bucket has now; nothing else of a job ever changes.
+    """Update the job's `max_cost_usd` from the recipe in the bucket. Nothing else of a job ever changes.
 
-    A recipe that is gone changes nothing. Raises RecipeRejected if it is broken.
+    A missing recipe changes nothing. Raises RecipeRejected if the recipe is broken.
     """
     if manifest.recipe is None:
         return

@@ -1,4 +1,4 @@
-"""Look at an upload before it is dropped: the requests it would become, what is wrong with it, what it may cost."""
+"""Check an upload before it is dropped: its requests, its rejects, and its estimated cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REASONS_SHOWN = 5
 
 @dataclass(slots=True)
 class Check:
-    """What was found. `first` are the `params` of the first requests; `reasons` why the first rejects were refused.
+    """The result. `first` are the `params` of the first requests; `reasons` are those of the first rejects.
 
     `duplicates` counts the rows that share another row's answer. `sample` holds requests from all over the file, if the
     caller wants any.
@@ -46,7 +46,7 @@ class Check:
     sample: list[bytes] = field(default_factory=list)
 
     def add(self, asked: RenderedRows) -> None:
-        """Take in rows."""
+        """Add rows."""
         reasons = [reason for reason in asked.reasons if reason is not None]
         self.rows += len(asked.rows)
         self.rejected += len(reasons)
@@ -56,14 +56,14 @@ class Check:
 
 
 class _Seen:
-    """The requests so far, as shards of the largest size would see them."""
+    """The distinct requests so far, within shards of the largest size."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._duplicates = Duplicates() if is_deduped(recipe) else None
         self._requests = 0
 
-    def first_asked(self, asked: RenderedRows) -> tuple[list[bytes], list[str]]:
-        """Return the requests among these rows that were not asked before, and their rows' own words; note them."""
+    def new_requests(self, asked: RenderedRows) -> tuple[list[bytes], list[str]]:
+        """Return the requests that are not duplicates, with their rows' own texts; remember them."""
         params, owns = [], []
         for request, own in zip(asked.params, asked.owns, strict=True):
             if request is not None and not self._is_duplicate(request):
@@ -91,9 +91,9 @@ def check_upload(
     sample: int = 0,
     live_rows: int = LIVE_ROWS,
 ) -> Check:
-    """Read the whole file as the job would, and send nothing; the manifest gets the estimate and the lane.
+    """Read the whole file like the job would, without sending anything. The manifest gets the estimate and the lane.
 
-    `sample` is how many requests to keep. Raises JobFault as the job would.
+    `sample` is the number of requests to keep. Raises JobFault like the job.
     """
     assert manifest.recipe is not None
     reader = reader_of(manifest, formats)
@@ -111,7 +111,7 @@ def check_upload(
         with closing(rendered_rows(manifest, blocks, requests)) as asked:
             for some in asked:
                 check.add(some)
-                params, owns = seen.first_asked(some)
+                params, owns = seen.new_requests(some)
                 check.duplicates += sum(own is not None for own in some.params) - len(params)
                 count.add(params, owns)
                 if sample:

@@ -1,4 +1,4 @@
-"""Have the API count a sample of a job's requests, and tell by how much the estimate is to be scaled."""
+"""Count the tokens of a sample of requests with the API, to scale the estimate."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from batchdrop.money.estimate import INPUT_BAND
 from batchdrop.money.prompt_tokens import request_size
 from batchdrop.split.ports import TokenCounter
 
-AT_ONCE = 8  # calls under way
-LEAST_BAND = 0.02  # ours: the API calls its own counts an estimate, and bills what it counts later
-CONFIDENCE = 2.0  # standard errors: nineteen samples of twenty
+AT_ONCE = 8  # concurrent calls
+LEAST_BAND = 0.02  # ours: the API's counts are estimates, too; the bill may differ
+CONFIDENCE = 2.0  # standard errors: 95 % of all samples
 
 
 @dataclass(frozen=True, slots=True)
 class SampleCount:
-    """What counting showed: `ratio` is counted to estimated tokens, off by at most `band`, a share of it.
+    """The result of counting: `ratio` is counted divided by estimated tokens, within `band`, a share of it.
 
-    `requests` were counted of `asked`: fewer, where the API's rate limit ended it.
+    `requests` were counted of `asked`; they are fewer if the API's rate limit stopped the count.
     """
 
     requests: int
@@ -33,8 +33,8 @@ class SampleCount:
 
 
 def count_sample(sample: list[bytes], counter: TokenCounter) -> SampleCount:
-    """Count each request of the sample once. Raises what the counter raises, RateLimited only if none was counted."""
-    order = random.Random(0).sample(sample, len(sample))  # so that what a rate limit cuts short is fair
+    """Count each request of the sample once. Raises the counter's errors; RateLimited only if none was counted."""
+    order = random.Random(0).sample(sample, len(sample))  # so that a count stopped by a rate limit is still fair
     counts = list(_counts(order, counter))
     estimates = [request_size(params).input_tokens for params in order[: len(counts)]]
     ratio = sum(counts) / sum(estimates)
@@ -56,7 +56,7 @@ def _counts(order: list[bytes], counter: TokenCounter) -> Iterator[int]:
 
 
 def _band(counts: list[int], estimates: list[float], ratio: float) -> float:
-    """Return the share by which the ratio of the whole may differ from the sample's: twice its standard error."""
+    """Return the largest deviation of the whole file's ratio, as a share: twice the sample's standard error."""
     many = len(counts)
     if many < 2:  # noqa: PLR2004 - one request says nothing of how they differ
         return INPUT_BAND

@@ -1,12 +1,12 @@
-"""A sample of a stream whose length nobody knows yet: evenly spread from its first to its last, in flat memory."""
+"""Sample a stream of unknown length evenly, in flat memory."""
 
 from __future__ import annotations
 
-MOST_BYTES = 64_000_000  # ours: requests with attached files are large; fewer of them are kept
+MOST_BYTES = 64_000_000  # ours: requests with attached files are large, so fewer are kept
 
 
 class EvenSample:
-    """Keeps every k-th request, and every second one of those whenever there are too many."""
+    """Keeps every k-th request; whenever there are too many, it drops every second one."""
 
     def __init__(self, size: int, *, most_bytes: int = MOST_BYTES) -> None:
         self._size = size
@@ -17,7 +17,7 @@ class EvenSample:
         self._stride = 1
 
     def offer(self, params: bytes) -> None:
-        """Take in the next request of the stream."""
+        """Add the next request of the stream."""
         if self._seen % self._stride == 0:
             self._kept.append(params)
             self._bytes += len(params)

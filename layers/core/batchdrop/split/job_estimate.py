@@ -1,4 +1,4 @@
-"""A job's estimate: counted while it is split, held against the recipe's cap before anything is sent."""
+"""Estimate a job during its split, and compare it with the recipe's cap before anything is sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_own_prices(store: ObjectStore) -> PriceTable | None:
 
 
 def prices_in(body: bytes, *, name: str) -> PriceTable:
-    """Read a price table. Raises PricesRejected; `name` is what its message calls the file."""
+    """Return the price table in a file's content. Messages call the file `name`. Raises PricesRejected."""
     try:
         return parse_prices(yaml.safe_load(body), name=name)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -42,14 +42,14 @@ def prices_in(body: bytes, *, name: str) -> PriceTable:
 
 
 def counting(manifest: Manifest, source: RequestSource) -> Callable[[], RequestCount]:
-    """Return what makes a new count for each shard; what a recipe's requests share is measured once."""
+    """Return a maker of counts, one for each shard; the part that all requests share is measured once."""
     if manifest.recipe is None or source.empty is None:
         return partial(RequestCount, None)
     return partial(RequestCount, frame_of(manifest.recipe, shape_of(manifest), source.empty), manifest.recipe)
 
 
 def keep_estimate(manifest: Manifest, item: ShardItem, estimate: Estimate) -> None:
-    """Put a shard that is split to its end into the manifest, with its estimate."""
+    """Add a completely split shard to the manifest, with its estimate."""
     manifest.shards.append(item)
     if manifest.estimate is None:
         manifest.estimate = estimate
@@ -58,13 +58,13 @@ def keep_estimate(manifest: Manifest, item: ShardItem, estimate: Estimate) -> No
 
 
 def estimated_usd(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: PriceTable) -> Range | None:
-    """Return what a job that begins in this lane costs; a job that may be late may end in the live lane."""
+    """Return the cost of a job that starts in this lane; a job with a deadline may end in the live lane."""
     may_go_live = recipe is not None and (recipe.finish_within is not None or recipe.on_leftovers == "live")
     return estimate.usd(lane, prices, high_lane="live" if may_go_live else lane)
 
 
 def estimate_block(manifest: Manifest, tokens: list[Tokens], usd: Decimal | None) -> EstimateBlock | None:
-    """Return a split job's estimate beside what was used, and what that cost; None if it was never estimated."""
+    """Return a split job's estimate beside its actual usage and cost; None if it has no estimate."""
     estimate = manifest.estimate
     if estimate is None:
         return None
@@ -84,12 +84,12 @@ def estimate_block(manifest: Manifest, tokens: list[Tokens], usd: Decimal | None
 
 
 def refuse_too_expensive(manifest: Manifest) -> None:
-    """Raise TooExpensive if the job is sure to cost more than its recipe's `max_cost_usd`."""
+    """Raise TooExpensive if the job certainly costs more than its recipe's `max_cost_usd`."""
     recipe, estimate = manifest.recipe, manifest.estimate
     if recipe is None or recipe.cap is None or estimate is None:
         return
     usd = estimated_usd(estimate, recipe, manifest.lane, effective(manifest.prices))
-    if usd is not None and usd.low > recipe.cap:  # a model without a price was refused when the split began
+    if usd is not None and usd.low > recipe.cap:  # the split already refused models without a price
         raise TooExpensive(_too_expensive(manifest, estimate.requests, usd, recipe.cap))
 
 

@@ -1,4 +1,4 @@
-"""The token counter that the split needs, as a Protocol."""
+"""The ports of the split: the token counter."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class TokenCounter(Protocol):
-    """The API's own count of a prompt's tokens: free, and an estimate itself."""
+    """The API's count of a prompt's tokens. It is free, and an estimate."""
 
     def count(self, params: bytes) -> int:
-        """Return the input tokens of a request, given by its `params`. May be called from several threads.
+        """Return the input tokens of the request with these `params`. Must be thread-safe.
 
         Raises AccountTrouble, RateLimited, ApiUnavailable, or CountRefused for a request that cannot be counted.
         """

@@ -1,8 +1,7 @@
-"""Rows asked a few at a time and given back in order: where a row waits for S3, others wait with it.
+"""Process a few rows concurrently and return them in order, so that rows wait for S3 at the same time.
 
-Memory stays flat by two bounds: how many rows are under way, and how many bytes they have claimed. The row that is
-to be given back next gets what it claims at once, even beyond the bound, so that nobody waits for a later one; the
-others wait for room.
+Two bounds keep memory flat: the number of rows under way, and the bytes that they have claimed. The first row in order
+gets its claim at once, even beyond the bound, so it never waits for a later row. The other rows wait for room.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _Abandoned(Exception):  # ends a worker whose result nobody will take; never leaves this module
+class _Abandoned(Exception):  # ends a worker whose result is not needed; never leaves this module
     pass
 
 
 class Room:
-    """Bytes that rows under way have claimed."""
+    """The bytes that rows under way have claimed."""
 
     def __init__(self, most: int = BYTES_PREFETCHED) -> None:
         self._most = most
@@ -37,9 +36,9 @@ class Room:
         self._worker = threading.local()
 
     def claim(self, size: int) -> None:
-        """Take room for the row that this thread works on; wait for it, unless the row is the first in order.
+        """Claim bytes for the row that this thread works on; wait for room unless the row is first in order.
 
-        Without a row under way in this thread, there is nothing to wait for.
+        A thread without a row does not wait.
         """
         number: int | None = getattr(self._worker, "number", None)
         if number is None:
@@ -52,7 +51,7 @@ class Room:
 
     @contextmanager
     def working_on(self, number: int) -> Iterator[None]:
-        """Let what this thread claims be that row's."""
+        """Assign the claims of this thread to a row."""
         self._worker.number = number
         try:
             yield
@@ -60,14 +59,14 @@ class Room:
             self._worker.number = None
 
     def release(self, number: int) -> None:
-        """Give back what a row has claimed; the row behind it is now the first in order."""
+        """Release a row's claims; the next row is now first in order."""
         with self._changed:
             self._claimed.pop(number, None)
             self._first = number + 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake all waiting threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -77,7 +76,7 @@ class Room:
 
 
 class Prefetch(Generic[T, R]):
-    """Calls `ask` with items, a few at a time; it may claim bytes of `room`."""
+    """Calls `ask` for a few items concurrently; it may claim bytes of `room`."""
 
     def __init__(self, ask: Callable[[T], R], room: Room, *, ahead: int = ROWS_PREFETCHED) -> None:
         self._ask = ask
@@ -85,10 +84,10 @@ class Prefetch(Generic[T, R]):
         self._ahead = ahead
 
     def answers(self, items: Iterator[T]) -> Generator[R, None, None]:
-        """Yield the items' answers, in order. Used once.
+        """Yield the items' results, in order. Can be used once.
 
-        What `ask` raises is raised in its item's turn, what `items` raises after all items before it. Nothing goes on
-        in the background once the generator is closed.
+        An error of `ask` is raised when its item's turn comes, an error of `items` after all items before it. After the
+        generator is closed, nothing runs in the background.
         """
         pool = ThreadPoolExecutor(self._ahead, thread_name_prefix="look-ahead")
         try:

@@ -1,4 +1,4 @@
-"""From an upload's rows to requests: what `split_upload` writes, and what `batchdrop check` shows before."""
+"""Turn an upload's rows into requests, for `split_upload` and for `batchdrop check`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from batchdrop.split.prefetch import Prefetch, Room
 NAMELESS = {
     "jsonl",
     "json",
-}  # formats whose rows name their own columns, so that any output but these must collect them
+}  # formats whose rows name their own columns; other outputs must collect the names
 
 
-FEW = 8  # rows that are asked each by itself at once, where one of them has to be
+FEW = 8  # largest group that is rendered row by row if one of its rows needs that
 
 
 class RenderedRows(NamedTuple):
-    """Rows that follow each other, each with its request's `params`.
+    """Consecutive rows, each with its request's `params`.
 
-    They are None for a reject, and `reasons` say where it is and why; and for a row that asks the same as the shard's
-    row that `same_as` has for it. `owns` are what the rows said of their own (`Request.own`).
+    `params` is None for a reject, whose `reasons` entry says where it is and why, and for a duplicate, whose `same_as`
+    entry is the index of the shard's row with the same request. `owns` are the rows' own texts (`Request.own`).
     """
 
     rows: Sequence[Row]
@@ -44,12 +44,12 @@ class RenderedRows(NamedTuple):
 
     @property
     def requests(self) -> tuple[list[bytes], list[str]]:
-        """Return the params of those that have a request, and these rows' own words."""
+        """Return the params of the rows that have a request, and these rows' own texts."""
         asked = [(params, own) for params, own in zip(self.params, self.owns, strict=True) if params is not None]
         return [params for params, _ in asked], [own for _, own in asked]
 
     def deduplicated(self, same_as: Sequence[int | None]) -> RenderedRows:
-        """Return the rows, without the requests of those that ask the same as an earlier one."""
+        """Return the rows without the requests of duplicates."""
         each = zip(self.params, same_as, strict=True)
         return self._replace(
             params=[params if duplicate is None else None for params, duplicate in each], same_as=same_as
@@ -60,7 +60,7 @@ class RenderedRows(NamedTuple):
         return RenderedRows._make(own[:count] for own in self)
 
     def after(self, count: int) -> RenderedRows:
-        """Return the rows behind so many."""
+        """Return the rows after the first `count`."""
         return RenderedRows._make(own[count:] for own in self)
 
 
@@ -73,17 +73,17 @@ class _RenderedRow(NamedTuple):
 
 
 def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> None:
-    """Keep what the reader found before the first row, and make sure that an output can be made of it.
+    """Store the reader's header and columns in the manifest, and check that an output is possible.
 
-    Raises UploadRejected where a new column would stand on one of the input's own.
+    Raises UploadRejected if a new column has the name of one of the input's.
     """
     manifest.header = reader.header
     if reader.columns is not None:
         new = shape_of(manifest).columns.names
         for taken in (column for column in reader.columns if column in new):
             message = (
-                f"{parse_inbox_key(manifest.upload.key).filename}: the header has a column '{taken}', which is where "
-                "the output goes; rename it in the file, or set `output: {prefix: …}` in the recipe"
+                f"{parse_inbox_key(manifest.upload.key).filename}: the header has a column '{taken}', which is the "
+                "name of an output column; rename it in the file, or set `output: {prefix: …}` in the recipe"
             )
             raise UploadRejected(message)
         manifest.columns = [Column(name) for name in reader.columns]
@@ -91,7 +91,7 @@ def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> N
 
 
 def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) -> RequestSource:
-    """Return what makes a job's rows into requests. Raises RecipeRejected where the recipe does not fit the file."""
+    """Return the source of a job's requests. Raises RecipeRejected if the recipe does not fit the file."""
     if manifest.recipe is None:
         return ReadyRequests()
     key = parse_inbox_key(manifest.upload.key)
@@ -109,11 +109,11 @@ def rendered_rows(
     *,
     most: int = CHUNK_ROWS,
 ) -> Generator[RenderedRows, None, None]:
-    """Yield the rows with their requests, in order and some at a time; keep the columns that they name in the manifest.
+    """Yield the rows with their requests, in order, in chunks; add the columns that they name to the manifest.
 
-    `most` is how many come at a time at most: a caller that has to stop in time can stop only between them. Rows that
-    attach files are made a few at a time, in the room that their files claim; close the generator to end that. Raises
-    UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
+    `most` is the most rows in a chunk, because a caller that must stop in time can only stop between chunks. Rows that
+    attach files are prepared a few at a time, within the room that their files claim; closing the generator ends that.
+    Raises UploadRejected at a bad row if the recipe says `on_bad_row: stop`.
     """
     named = _noting_columns(manifest, blocks)
     chunk_rows = min(most, source.chunk_rows)
@@ -135,7 +135,7 @@ def _chunk_by_chunk(
 
 
 def _rendered_chunk(rows: Sequence[Row], source: RequestSource) -> Generator[RenderedRows, None, None]:
-    """Yield rows with their requests; where one of them cannot be asked with others, the halves without it are."""
+    """Yield rows with their requests; if a row must be rendered by itself, halve the chunk and try again."""
     requests = source.requests(rows)
     if requests is not None:
         nothing = [None] * len(rows)
@@ -145,29 +145,29 @@ def _rendered_chunk(rows: Sequence[Row], source: RequestSource) -> Generator[Ren
         yield from _rendered_chunk(rows[:half], source)
         yield from _rendered_chunk(rows[half:], source)
     else:
-        yield from _joined((_asked(source, row) for row in rows), len(rows))
+        yield from _joined((_rendered(source, row) for row in rows), len(rows))
 
 
 def _one_by_one(
     blocks: Iterator[list[Row]], source: RequestSource, room: Room, most: int
 ) -> Generator[RenderedRows, None, None]:
     rows = chain.from_iterable(blocks)
-    ask = partial(_asked, source)
+    ask = partial(_rendered, source)
     return _joined(Prefetch(ask, room).answers(rows) if source.waits else (ask(row) for row in rows), most)
 
 
-def _asked(source: RequestSource, row: Row) -> _RenderedRow:
-    """Return a row with its request, or with the bare reason why it has none."""
+def _rendered(source: RequestSource, row: Row) -> _RenderedRow:
+    """Return a row with its request, or with the reason why it has none."""
     if row.error is not None:
         return _RenderedRow(row, None, "", row.error)
     try:
         return _RenderedRow(row, *source.request(row), None)
-    except RowRejected as unaskable:
-        return _RenderedRow(row, None, "", str(unaskable))
+    except RowRejected as rejected:
+        return _RenderedRow(row, None, "", str(rejected))
 
 
 def _joined(asked: Generator[_RenderedRow, None, None], most: int) -> Generator[RenderedRows, None, None]:
-    """Gather rows that were asked each by itself."""
+    """Yield chunks of rows that were rendered one by one."""
     with closing(chunks(asked, _size, most=most)) as found:
         for some in found:
             yield RenderedRows._make(zip(*some, strict=True))
@@ -178,17 +178,17 @@ def _size(asked: _RenderedRow) -> int:
 
 
 def _refusing(manifest: Manifest, asked: RenderedRows) -> RenderedRows:
-    """Return the rows, their reasons with their places. Raises UploadRejected if the recipe says so."""
+    """Return the rows with their places added to the reasons. Raises UploadRejected with `on_bad_row: stop`."""
     reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(asked.rows, asked.reasons, strict=True)]
     if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
         filename = parse_inbox_key(manifest.upload.key).filename
-        message = f"{filename} {next(filter(None, reasons))}. Mend the row, or set on_bad_row: skip"
+        message = f"{filename} {next(filter(None, reasons))}. Fix the row, or set on_bad_row: skip"
         raise UploadRejected(message)
     return asked._replace(reasons=reasons)
 
 
 def _noting_columns(manifest: Manifest, blocks: Iterator[list[Row]]) -> Iterator[list[Row]]:
-    """Collect the columns that rows name, where the output needs to know them all."""
+    """Collect the columns that rows name, if the output needs all of them."""
     output = manifest.recipe.output.format if manifest.recipe else None
     if manifest.format not in NAMELESS or output is None or output in NAMELESS:
         yield from blocks

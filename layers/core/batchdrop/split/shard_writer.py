@@ -1,4 +1,4 @@
-"""Writes a shard's files side by side: the create body, and the rows it came from."""
+"""Write a shard's files in parallel: the create body, and the rows it came from."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from batchdrop.split.rows_to_send import RenderedRows
 
 
 class ShardWriter:
-    """A context in which one shard grows. Its objects appear when it ends without an error, none when it fails."""
+    """A context that writes one shard. Its objects appear when it ends without an error; otherwise none does."""
 
     def __init__(self, store: ObjectStore, keys: JobKeys, shard: int, reader: InputFormat) -> None:
         self._stack = ExitStack()
         self._requests_file = self._stack.enter_context(store.writer(keys.requests(shard)))
         self._rows_file = self._stack.enter_context(store.writer(keys.rows(shard)))
         self._sidecar = self._open_sidecar(store.writer(keys.sidecar(shard)), reader)
-        self._stack.push(self._end)  # what goes wrong there is told to the files, too
+        self._stack.push(self._end)  # the files see its errors, too
         self._encoder = msgspec.json.Encoder()
         self._own_ids = custom_id.prefix(keys.job_id, shard)
         self._shard = shard
@@ -45,7 +45,7 @@ class ShardWriter:
         self._stack.__exit__(kind, error, trace)
 
     def add(self, asked: RenderedRows) -> None:
-        """Append rows, and the requests of those that have one."""
+        """Append rows, and their requests."""
         first, self.rows = self.rows, self.rows + len(asked.rows)
         each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)
         stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
@@ -60,7 +60,7 @@ class ShardWriter:
             self._requests += len(requests)
 
     def item(self, estimate: Estimate) -> ShardItem:
-        """Return what the manifest keeps of the shard."""
+        """Return the shard's entry in the manifest."""
         return ShardItem(
             shard=self._shard,
             rows=self.rows,
@@ -71,7 +71,7 @@ class ShardWriter:
         )
 
     def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:
-        """Open the third file, if the format has one; a writer that is not entered writes nothing."""
+        """Open the sidecar file, if the format has one; a writer that is not entered writes nothing."""
         if reader.sidecar is None:
             return None
         return self._stack.enter_context(reader.sidecar(self._stack.enter_context(file)))

@@ -1,6 +1,6 @@
 """Split an upload: read, check and render each row, and pack the requests into shards.
 
-Nothing is sent to the API before the whole file is split, so whatever is wrong with it costs nothing.
+The whole file is split before anything is sent to the API, so a broken file costs nothing.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ READY_MADE_FORMATS = {"jsonl"}
 
 @dataclass(frozen=True, slots=True)
 class SplitProgress:
-    """How far a split has come. `finished` False asks for another invocation, which goes on at the cursor.
+    """The progress of a split. If `finished` is False, another invocation must continue at the cursor.
 
-    `expires_at` is when the job's facts may leave the ledger, in Unix seconds; `redrives` of the execution start at 0.
-    `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to be asked
-    first: the sample's one, or all.
+    `expires_at` is when the ledger may drop the job's facts, in Unix seconds; `redrives` of the execution start at 0.
+    `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to send:
+    the sample's, or all.
     """
 
     finished: bool
@@ -78,8 +78,8 @@ def split_upload(
 ) -> SplitProgress:
     """Split the upload as far as time allows, and save the manifest.
 
-    `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for what the user must
-    mend, SplitTooSlow if the time did not suffice for a single shard.
+    `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for faults that the user must
+    fix, and SplitTooSlow if the time is too short for a single shard.
     """
     started = clock.now()
     manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
@@ -107,13 +107,15 @@ def split_upload(
 
 
 def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Manifest:
-    """Check what can be checked before the first row."""
+    """Return the manifest of a new job, after all checks that need no rows."""
     key = parse_inbox_key(upload.key)
     if not upload.size:
         message = f"{key.filename}: the file is empty; drop it again with at least one row"
         raise UploadRejected(message)
     if key.recipe_key == PRICES_KEY:
-        message = f"{PRICES_KEY}: that name is kept for your own prices; give the recipe, and its folder, another name"
+        message = (
+            f"{PRICES_KEY}: the name is reserved for your own prices; give the recipe, and its folder, another name"
+        )
         raise RecipeRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
     schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
@@ -127,7 +129,7 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
 
 
 def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat) -> bool:
-    """Tell whether the file needs no recipe: its first line is a request already."""
+    """Return whether the file needs no recipe: its first line is a ready request."""
     if reader.name not in READY_MADE_FORMATS:
         return False
     with closing(reader.row_blocks(UploadSource(store, upload), Cursor())) as blocks:
@@ -137,19 +139,19 @@ def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat
 
 def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
     if key.recipe:
-        return f"{key.recipe_key}: there is no such recipe. Upload it, then drop {upload.key} again"
+        return f"{key.recipe_key}: the recipe does not exist. Upload it, then drop {upload.key} again"
     return (
         f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
         'a request {"custom_id": …, "params": …}'
     )
 
 
-class _OutOfTime(Exception):  # ends a shard in the middle; never leaves this module
+class _OutOfTime(Exception):  # abandons a shard in the middle; never leaves this module
     pass
 
 
 class _Split:
-    """One invocation's share of a split: it moves the manifest's cursor shard by shard."""
+    """The part of a split in one invocation: it moves the manifest's cursor shard by shard."""
 
     def __init__(self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits) -> None:
         self._manifest = manifest
@@ -157,7 +159,7 @@ class _Split:
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
-        # At once. Where a row takes long, a shard of few must not wait for more rows than its own.
+        # Chunks are no larger than a shard: if rows are slow, a small shard must not wait for more rows than its own.
         self._most_rows = min(CHUNK_ROWS, limits.max_rows)
         limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
@@ -167,7 +169,7 @@ class _Split:
         self._duplicates = Duplicates()
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
-        """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed in this time."""
+        """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed."""
         shards_before = len(self._manifest.shards)
         source = UploadSource(self._store, self._manifest.upload)
         with closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks:
@@ -177,13 +179,11 @@ class _Split:
                     self._write_shards(asked, out_of_time)
             except _OutOfTime as stopped:
                 if len(self._manifest.shards) == shards_before:
-                    message = (
-                        "the time of one invocation does not suffice for one shard; make shards smaller (ShardRows)"
-                    )
+                    message = "one invocation is too short for one shard; make shards smaller (ShardRows)"
                     raise SplitTooSlow(message) from stopped
                 return
         if not self._manifest.shards:
-            message = f"{source.name}: there is no row in the file; drop it again with at least one row"
+            message = f"{source.name}: the file has no rows; drop it again with at least one row"
             raise UploadRejected(message)
         self._manifest.cursor = None
 
@@ -204,7 +204,7 @@ class _Split:
             self._packer.open_next()
 
     def _write_shard(self, blocks: Iterator[RenderedRows], out_of_time: Callable[[], bool]) -> RenderedRows | None:
-        """Write one shard of the first rows, as many as it holds; return those left of the last ones, if any are."""
+        """Write a shard of as many rows as it holds; return the rest of the last chunk, if any."""
         count, worst, looked_at, rest = self._count(), NOTHING, 0, None
         self._duplicates.clear()
         with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
@@ -226,7 +226,7 @@ class _Split:
         return rest
 
     def _pack(self, asked: RenderedRows, index: int) -> tuple[RenderedRows, Decimal]:
-        """Take the first of these rows into the shard, from `index` on; return them, and what they cost at most."""
+        """Pack as many of these rows as fit into the shard, from `index` on; return them and their highest cost."""
         if self._is_deduped:
             asked = asked.deduplicated(self._duplicates.same_as(asked.params, index))
         sizes = [None if params is None else len(params) for params in asked.params]
@@ -237,7 +237,7 @@ class _Split:
 
 
 def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
-    """Write the manifest; once the whole file is split, write the Map's items before it."""
+    """Write the manifest; at the end of the file, write the Map's items before it."""
     if manifest.cursor is None:
         total = len(manifest.shards)
         items = [
@@ -255,4 +255,4 @@ def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
     with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
         first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
     filename = parse_inbox_key(manifest.upload.key).filename
-    return f"{filename}: none of its {manifest.rows:,} rows can be asked. The first: {first.error}"
+    return f"{filename}: none of its {manifest.rows:,} rows can be sent. The first: {first.error}"
