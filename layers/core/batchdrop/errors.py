@@ -1,43 +1,43 @@
-"""Every error batchdrop raises on purpose. The class names are the names in the ASL's Retry and Catch.
+"""The errors that batchdrop raises on purpose. The state machine's Retry and Catch use the class names.
 
 BatchdropError
-├── JobFault                 the user can mend it; the job ends red before anything is spent
+├── JobFault                 the user can fix it; the job fails before anything is spent
 │   ├── UploadRejected       the file, or one row of it under `on_bad_row: stop`
 │   ├── RecipeRejected       the recipe
 │   ├── PricesRejected       the user's own price table
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   └── NothingToAsk         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
-├── BudgetReached            the next round might pass the recipe's `max_cost_usd`: the job asks nothing more
-├── JobFailed                a job's end, when it is red
+├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
+├── JobFailed                the end of a failed job
 ├── JobCanceled              the user canceled the job
-├── JobNotApproved           nobody approved the sample in time; what halts the job
-├── SampleFailed             the sample has no answers to show; likewise
-├── JobClosedSince           a later attempt closes the job; only one that was given up for dead meets it
-├── DeadlinePassed           `finish_within` is over before the shard was sent: the live lane takes it
-├── SubmissionRefused        the API said no and created nothing
-├── SubmissionUncertain      a create whose outcome nobody knows: never posted again
-├── SubmissionUnsettled      … and which could not be told however long it was looked for
-├── RateLimited              the API said: later
-├── CountRefused             the API does not count a request's tokens: what is wrong with it would fail it, too
-├── ApiUnavailable           a read failed for a passing reason; safe to repeat
-├── AwsUnavailable           AWS throttled a call, failed or was out of reach; safe to repeat
+├── JobNotApproved           nobody approved the sample in time; halts the job
+├── SampleFailed             the sample has no answers to show; halts the job
+├── JobClosedSince           a later attempt closes the job; raised only in an attempt that was superseded
+├── DeadlinePassed           `finish_within` passed before the shard was sent: the live lane takes it
+├── SubmissionRefused        the API refused a create, and created nothing
+├── SubmissionUncertain      a create with an unknown outcome: never sent again
+├── SubmissionUnsettled      … and settling could not find out the outcome
+├── RateLimited              the API asks for a later try
+├── CountRefused             the API does not count a request's tokens; it would not answer it, either
+├── ApiUnavailable           a read failed with a transient error; safe to retry
+├── AwsUnavailable           AWS throttled a call, failed or was out of reach; safe to retry
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── ResultsForeign           results offered from a host that is not the API's
-├── SliceBusy                another worker asks the slice already
-├── LedgerContended          others wrote the same item of the ledger each time; safe to repeat
-├── InvariantBroken          a row went missing between two steps: our defect, never the user's
+├── SliceBusy                another worker answers the slice
+├── LedgerContended          every attempt to write a ledger item met a concurrent write; safe to retry
+├── InvariantBroken          a row was lost between two steps: a bug of batchdrop, never the user's fault
 └── SplitTooSlow             one shard does not fit into one invocation
 """
 
 
 class BatchdropError(Exception):
-    """Base of all."""
+    """Base of all errors."""
 
 
 class JobFault(BatchdropError):
-    """What the user gave cannot become a job; the message says what, where, and what to do."""
+    """The user's input cannot become a job; the message says what is wrong, where, and what to do."""
 
 
 class UploadRejected(JobFault):
@@ -53,7 +53,7 @@ class PricesRejected(JobFault):
 
 
 class TooExpensive(JobFault):
-    """The job would cost more than its recipe allows, or nobody can tell whether it would: nothing is sent."""
+    """The job would cost more than its recipe allows, or its cost is unknown: nothing is sent."""
 
 
 class NothingToAsk(JobFault):
@@ -61,31 +61,31 @@ class NothingToAsk(JobFault):
 
 
 class AccountTrouble(BatchdropError):
-    """Authentication, billing, permission or spend limit: stop asking and tell the user."""
+    """Authentication, billing, permission or spend limit: stop sending and report it to the user."""
 
 
 class BudgetReached(BatchdropError):
-    """Nothing is under way, and what is asked next might pass `max_cost_usd`: a proper end, with what is there."""
+    """Nothing is under way, and the next round might exceed `max_cost_usd`: the job closes with its answers so far."""
 
 
 class JobFailed(BatchdropError):
-    """The job is closed and its end is red; raised last, so that a redriven execution can go on from there."""
+    """The job is closed, and it failed. Raised last, so that a redriven execution can continue from there."""
 
 
 class JobCanceled(BatchdropError):
-    """The user canceled the job: ask nothing more, keep what was answered."""
+    """The user canceled the job: send nothing more, keep the answers."""
 
 
 class JobNotApproved(BatchdropError):
-    """The sample was shown, and nobody approved it in time: the rest is not asked."""
+    """The sample was shown, but nobody approved it in time: the other rows are not sent."""
 
 
 class SampleFailed(BatchdropError):
-    """The sample's shard failed, so there is nothing to show: the rest is not asked."""
+    """The sample's shard failed, so there is nothing to show: the other rows are not sent."""
 
 
 class JobClosedSince(BatchdropError):
-    """An attempt that began later closes the job, or has: this one, given up for dead, must not write any more."""
+    """A later attempt closes the job, or has closed it. This attempt was superseded and must not write any more."""
 
 
 class DeadlinePassed(BatchdropError):
@@ -93,30 +93,30 @@ class DeadlinePassed(BatchdropError):
 
 
 class SubmissionRefused(BatchdropError):
-    """A create was refused cleanly: nothing was created, nothing will be billed."""
+    """A create was refused cleanly: nothing was created, and nothing will be billed."""
 
 
 class SubmissionUncertain(BatchdropError):
-    """A create was sent and its answer never came: it may exist and be billed. Never post it again."""
+    """A create was sent, but its response never came: it may exist and be billed. Never send it again."""
 
 
 class SubmissionUnsettled(BatchdropError):
-    """Looked for as long as makes sense, and still nobody can tell what a create became: it may exist and be billed.
+    """The time for settling is over, and the outcome of a create is still unknown: it may exist and be billed.
 
-    Nothing was posted again. The message names what could not be told apart; resuming the job looks again.
+    Nothing was sent again. The message names the candidates; resuming the job searches again.
     """
 
 
 class RateLimited(BatchdropError):
-    """429 or 529 on a call that did nothing; repeat it later."""
+    """429 or 529 on a call without effect; retry later."""
 
 
 class CountRefused(BatchdropError):
-    """The API refuses to count a request: an unknown model, or a prompt that it would not answer either."""
+    """The API refuses to count a request: the model is unknown, or it would not answer the prompt, either."""
 
 
 class ApiUnavailable(BatchdropError):
-    """A call without side effects failed for a passing reason (network, 5xx)."""
+    """A call without side effects failed with a transient error (network, 5xx)."""
 
 
 class AwsUnavailable(BatchdropError):
@@ -131,19 +131,19 @@ class MessageBatchLost(BatchdropError):
 
 
 class ResultsIncomplete(BatchdropError):
-    """The results held fewer answers than the Message Batch counted: fetch them again."""
+    """The results have fewer answers than the Message Batch counted: fetch them again."""
 
 
 class ResultsForeign(BatchdropError):
-    """`results_url` points away from the API's own host: the key is not sent there."""
+    """`results_url` points to another host than the API's: the key is not sent there."""
 
 
 class SliceBusy(BatchdropError):
-    """Another worker holds the slice's lease: come back when it has ended, or the lease has run out."""
+    """Another worker holds the slice's lease: retry when it has ended, or when the lease has expired."""
 
 
 class LedgerContended(BatchdropError):
-    """An item of the ledger that all shards share was written by others however often it was tried."""
+    """Every attempt to write a shared item of the ledger met a concurrent write."""
 
 
 class InvariantBroken(BatchdropError):
@@ -151,8 +151,8 @@ class InvariantBroken(BatchdropError):
 
 
 class SplitTooSlow(BatchdropError):
-    """An invocation ended without completing a single shard, so going on would never end."""
+    """An invocation ended without completing a single shard, so continuing would never end."""
 
 
-class RowRejected(Exception):  # a fate of one row, caught where rows are read; never leaves the use case
-    """This row cannot become a request; the message is the reason that the user reads."""
+class RowRejected(Exception):  # rejects one row only; caught where rows are read
+    """This row cannot become a request; the message is the user's reason."""

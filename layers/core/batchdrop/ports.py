@@ -1,4 +1,4 @@
-"""What several rooms need from the world, as Protocols. Adapters and the fakes of the tests both implement them."""
+"""The ports that several rooms share, as Protocols. Adapters and the tests' fakes implement them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 
-class ObjectMissing(Exception):  # an answer of the store, not a fault of the program
-    """There is no object at that key."""
+class ObjectMissing(Exception):  # an answer of the store, not an error of the program
+    """The object does not exist."""
 
 
 class ObjectChanged(Exception):  # likewise
-    """The object at that key is no longer the one that was asked for, or looked at (its ETag differs)."""
+    """The object is no longer the expected version (its ETag differs)."""
 
 
 class Writer(Protocol):
-    """Receives an object's bytes in order; the object appears whole when its context ends without an error."""
+    """Receives an object's bytes in order; the whole object appears when its context ends without an error."""
 
     def write(self, data: bytes, /) -> None:
         """Append bytes."""
 
 
-Guard = Callable[[], object]  # raises if a write must not come
+Guard = Callable[[], object]  # raises if the write must not happen
 
 
 class ObjectStore(Protocol):
-    """One bucket. Writes replace; every read sees the last completed write.
+    """One bucket. Writes replace objects; every read sees the last completed write.
 
-    A write with a `guard` calls it before the object appears, and what the guard saw still holds then: if anybody has
-    written the object since, it does not appear, and ObjectChanged is raised.
+    A write calls its `guard` before the object appears. If the object was written by someone else after that, the new
+    object does not appear, and ObjectChanged is raised.
     """
 
     def read(self, key: str) -> bytes:
-        """Return a whole small object. Raises ObjectMissing."""
+        """Return a small object. Raises ObjectMissing."""
 
     def size(self, key: str) -> int:
-        """Return an object's bytes. Raises ObjectMissing."""
+        """Return an object's size in bytes. Raises ObjectMissing."""
 
     def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
         """Yield an object's bytes from offset `start`, in blocks of about 1 MiB.
@@ -46,54 +46,54 @@ class ObjectStore(Protocol):
         """
 
     def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
-        """Return the bytes from `start` up to, not with, `end`, both within the object.
+        """Return the bytes from `start` up to but not including `end`, both within the object.
 
         Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
         """
 
     def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
-        """Write a small object. Raises ObjectChanged, and what the guard raises."""
+        """Write a small object. Raises ObjectChanged, and the guard's errors."""
 
     def writer(self, key: str, *, guard: Guard | None = None) -> AbstractContextManager[Writer]:
-        """Write a large object piece by piece in flat memory; nothing appears if the context ends by an error."""
+        """Write a large object in pieces, in flat memory; nothing appears if the context ends with an error."""
 
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
-        """Write an object that is its strips behind each other: bytes, and other objects whole, by their keys.
+        """Write an object by concatenating its strips: bytes, and whole objects named by their keys.
 
-        Large objects are copied within the bucket. The keys should begin alike, for what begins so is listed. Raises
-        ObjectMissing for one that is not there, ObjectChanged for one that is replaced meanwhile, and what `write`
-        raises; nothing appears then.
+        Large objects are copied within the bucket. The keys should share a prefix, which is listed. Raises
+        ObjectMissing for a missing object, ObjectChanged for one that is replaced meanwhile, and the errors of
+        `write`; nothing appears then.
         """
 
     def exists(self, key: str) -> bool:
-        """Tell whether there is an object at that key."""
+        """Return whether the object exists."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`, in order."""
 
 
 class Clock(Protocol):
-    """Time, so that tests can own it."""
+    """The time, as a port so that tests can control it."""
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
 
     def remaining(self) -> float:
-        """Return the seconds this invocation may still take."""
+        """Return the seconds that this invocation has left."""
 
 
 class Source(Protocol):
-    """Something in the bucket to be read: the upload, or a file that a function wrote."""
+    """An object to read: the upload, or a file that a function wrote."""
 
     name: str
-    """What messages call it."""
+    """Its name in messages."""
 
     @property
     def size(self) -> int:
-        """Return its bytes."""
+        """Return its size in bytes."""
 
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
         """Yield its bytes from offset `start`, in blocks of about 1 MiB."""
 
     def open(self) -> BinaryIO:
-        """Open it for reading in any order; in flat memory."""
+        """Open it for random access, in flat memory."""
