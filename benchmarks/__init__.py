@@ -1,1 +1,1 @@
-"""Programs that measure batchdrop against the obvious alternatives."""
+"""Benchmarks of batchdrop against the obvious alternatives."""

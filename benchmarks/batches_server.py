@@ -1,9 +1,9 @@
-"""The least HTTP server that can stand for the Message Batches API: it costs its clients nothing.
+"""A minimal HTTP server in place of the Message Batches API, which costs its clients nothing.
 
     python -m benchmarks.batches_server [RESULTS]
 
-A create's body is read and dropped; every Message Batch has ended, with the lines of the file RESULTS as its results.
-Prints its address when it listens.
+It reads and discards the body of a create. Every Message Batch has ended, with the lines of the file RESULTS as its
+results. It prints its address when it listens.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def batches_server(results: Path | None = None) -> Iterator[str]:
-    """Run the server in a process of its own; yield its address."""
+    """Run the server in a separate process; yield its address."""
     command = [sys.executable, "-m", "benchmarks.batches_server", *([str(results)] if results else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -76,7 +76,7 @@ def batches_server(results: Path | None = None) -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     if len(sys.argv) > 1:
         _Answers.results = Path(sys.argv[1])
         with _Answers.results.open("rb") as file:

@@ -1,9 +1,9 @@
-"""Cold start: what importing each function's handler takes, alone, with its AWS clients, and with its way to the API.
+"""Cold starts: the import of each function's handler, alone, with its AWS clients, and with its connection to the API.
 
     python -m benchmarks.cold_start [--quick] [--runs 5]
 
-The code is compiled as the layer's Makefile compiles it (unchecked hashes), so that nothing is compiled at a start. The
-SDK is imported for comparison.
+The code is compiled like in the layer's Makefile (unchecked hashes), so nothing is compiled at a start. The SDK is
+imported for comparison.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def compiled(folder: Path) -> Path:
 
 
 def started(program: str, python: Path) -> dict[str, float]:
-    """Run a program in a process of its own; return its figures."""
+    """Run a program in a separate process; return its figures."""
     environment = {**os.environ, **_variables(), "PYTHONPATH": str(python)}
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -1,8 +1,9 @@
-"""Collect and join: 100,000 shuffled results, fetched and put to their rows; against the SDK's results() into a dict.
+"""Collect and join 100,000 shuffled results with their rows, compared with the SDK's results() and a dict.
 
     python -m benchmarks.collect [--quick] [--runs 3]
 
-Results of 700 bytes and of 3 KB, from the same server, a process of its own. Both write the CSV with the answers.
+The results have 700 bytes or 3 KB and come from a server in a separate process. Both contenders write the CSV with the
+answers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ OUTPUT = "output.csv"
 
 
 def ours(folder: str, url: str) -> Work:
-    """Return the real use case of a job that is split, on a bucket in a folder."""
+    """Return the real use case for a job that is split, on a bucket in a folder."""
     from batchdrop.adapters.aws.clock import InvocationClock
     from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
     from batchdrop.adapters.formats.choice import FileFormats
@@ -61,7 +62,7 @@ def ours(folder: str, url: str) -> Work:
 
 
 def sdk(folder: str, url: str) -> Work:
-    """Return what the SDK's documentation shows, and a CSV rewritten with what it got."""
+    """Return the code of the SDK's documentation, plus a CSV rewritten with the answers."""
     import anthropic
 
     client = anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0)
@@ -79,7 +80,7 @@ def sdk(folder: str, url: str) -> Work:
 
 
 def rewrite(folder: Path, answers: dict[str, str]) -> int:
-    """Write the CSV anew, with each row's answer."""
+    """Write the CSV again, with each row's answer."""
     count = 0
     with (
         (folder / "inbox/r/f.csv").open(encoding="utf-8", newline="") as file,

@@ -1,14 +1,13 @@
-"""How far the estimate of a job is from what it is billed, over tables of many kinds.
+"""The error of a job's estimate, compared with its bill, for many kinds of table.
 
     python -m benchmarks.estimate_error
 
-Each table is reckoned as `split_upload` does, then asked of the emulator as one Message Batch; its bill is the truth
-here. Prints a Markdown table, writes benchmarks/results/estimate_error.json, and ends with 1 if any table's input is
-further off than INPUT_BAND, or its dollars are outside the bounds.
+Each table is estimated like in `split_upload`, then answered by the emulator as one Message Batch, whose bill is the
+reference. The program prints a Markdown table and writes benchmarks/results/estimate_error.json. It exits with 1 if a
+table's input is off by more than INPUT_BAND, or its dollars are outside the bounds.
 
-The emulator counts tokens by a rule of its own, the one that the estimate knows. So this shows that the estimate is
-right about everything but the tokeniser: templates, schemas, escapes, scripts, files, caches and prices. What Claude's
-tokeniser makes of a text, `batchdrop check --exact` finds out.
+The emulator counts tokens by the same rule as the estimate. So this checks everything except the tokeniser: templates,
+schemas, escapes, scripts, files, caches and prices. `batchdrop check --exact` checks the tokeniser.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def reckoned(table: Table) -> tuple[Estimate, bytes]:
 
 
 def billed(emulator: RunningEmulator, body: bytes) -> dict[str, Any]:
-    """Ask a Message Batch to its end; return the bill's totals."""
+    """Run a Message Batch to its end; return the bill's totals."""
     emulator.reset()
     request = urllib.request.Request(f"{emulator.base_url}/v1/messages/batches", body, HEADERS)
     with urllib.request.urlopen(request, timeout=300) as response:
@@ -62,7 +61,7 @@ def billed(emulator: RunningEmulator, body: bytes) -> dict[str, Any]:
 
 
 def measured(table: Table, emulator: RunningEmulator) -> dict[str, Any]:
-    """Reckon a table, ask it, and set the two against each other."""
+    """Estimate a table, run it, and compare the two."""
     estimate, body = reckoned(table)
     bill, usd = billed(emulator, body), estimate.usd("batch")
     assert usd is not None
@@ -87,7 +86,7 @@ def measured(table: Table, emulator: RunningEmulator) -> dict[str, Any]:
 
 
 def shown(found: dict[str, Any]) -> str:
-    """Return one table as a line of Markdown."""
+    """Return a table's result as a line of Markdown."""
     dollars = " / ".join(f"{found[f'usd_{bound}']:.4f}" for bound in ("low", "expected", "high"))
     return (
         f"| {found['table']} | {found['requests']:,} | {found['input_estimated']:,} | {found['input_actual']:,} | "

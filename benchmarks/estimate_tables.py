@@ -1,4 +1,4 @@
-"""Tables of many kinds, as people have them: what `estimate_error` reckons and has asked."""
+"""Realistic tables of many kinds, for `estimate_error`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RULES = "Rule {}: read the whole review before you label it, and mind irony, sar
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name, the recipe that asks about it, and its rows."""
+    """A table's name, its recipe and its rows."""
 
     name: str
     recipe: dict[str, Any]
@@ -62,7 +62,7 @@ def _mixed(chance: random.Random) -> str:
 
 
 def png(side: int) -> bytes:
-    """Return a black picture."""
+    """Return a black image."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -73,7 +73,7 @@ def png(side: int) -> bytes:
 
 
 def pdf(pages: int) -> bytes:
-    """Return empty pages, as a scanner's file begins."""
+    """Return empty pages, like the start of a scanned file."""
     objects = b"".join(b"%d 0 obj << /Type /Page /Parent 1 0 R >> endobj\n" % (page + 3) for page in range(pages))
     return b"%PDF-1.4\n1 0 obj << /Type /Pages /Count " + b"%d >> endobj\n" % pages + objects + b"%%EOF\n"
 

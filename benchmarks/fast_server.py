@@ -1,9 +1,9 @@
-"""The least HTTP server that can stand for the Messages API: where the emulator would be the bottleneck.
+"""A minimal HTTP server in place of the Messages API, for benchmarks in which the emulator is the bottleneck.
 
     python -m benchmarks.fast_server [--seconds 0.2] [--sigma 0.6]
 
-Answers every POST with one message of 700 bytes and the API's rate-limit headers, after a constant or lognormal time.
-Prints its address when it listens.
+It answers every POST with one message of 700 bytes and the API's rate-limit headers, after a constant or
+lognormal time. It prints its address when it listens.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class _Connection(asyncio.Protocol):
     sigma = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where answers go."""
+        """Keep the transport for the answers."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._buffer = b""
         self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
-        """Answer each whole request later."""
+        """Schedule the answer to each complete request."""
         self._buffer += data
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         if not found:

@@ -1,4 +1,4 @@
-"""What a benchmark found: its cases, each with several contenders, and its bars; as JSON and on the screen."""
+"""A benchmark's findings: cases with several contenders, and bars to reach; as JSON and on the screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Bar:
-    """What must be reached: `measured` is to be at least, or at most, `limit`."""
+    """A goal: `measured` must be at least, or at most, `limit`."""
 
     what: str
     measured: float
@@ -32,7 +32,7 @@ class Bar:
 
     @property
     def holds(self) -> bool:
-        """Tell whether it is reached."""
+        """Return whether the goal is reached."""
         return self.measured <= self.limit if self.is_most else self.measured >= self.limit
 
 
@@ -60,7 +60,7 @@ class Findings:
         return {"full": full, "quick": quick, "smoke": smoke}[self.scale]
 
     def compare(self, case: str, module: str, contenders: dict[str, str], **arguments: object) -> dict[str, Figures]:
-        """Run contenders (name: what the table calls it) in turns, so that a noisy minute hits all of them."""
+        """Run contenders (name: label in the table) in turns, so that a noisy minute affects all of them."""
         samples: dict[str, list[Figures]] = {name: [] for name in contenders}
         for _ in range(self.runs):
             for name, taken in samples.items():
@@ -71,14 +71,14 @@ class Findings:
         return found
 
     def line(self, case: str, contender: str, figures: Figures) -> None:
-        """Keep one line, and print it."""
+        """Add a line, and print it."""
         kept = {name: value for name, value in figures.items() if name != "facts"}
         self.lines.append({"case": case, "contender": contender, **kept})
         told = "  ".join(f"{name} {value:,.2f}" for name, value in kept.items())
         print(f"{case:<32} {contender:<44} {told}", flush=True)
 
     def bar(self, what: str, measured: float, limit: float, *, is_most: bool = False) -> None:
-        """Keep one bar, and print whether it holds."""
+        """Add a bar, and print whether it is reached."""
         bar = Bar(what, round(measured, 3), limit, is_most)
         self.bars.append(bar)
         verdict, bound = ("reached" if bar.holds else "MISSED "), "at most" if is_most else "at least"
@@ -125,7 +125,7 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a folder for inputs and outputs; it is gone afterwards."""
+    """Yield a temporary folder for inputs and outputs."""
     folder = Path(tempfile.mkdtemp(prefix="batchdrop-bench-"))
     try:
         yield folder
@@ -134,7 +134,7 @@ def scratch() -> Iterator[Path]:
 
 
 def _commit() -> str:
-    """Return the commit that is measured; `-dirty` if it is changed, but for what benchmarks found."""
+    """Return the measured commit; with `-dirty` if files other than the benchmarks' results are changed."""
     changed = _git("status", "--porcelain", "--", ":/", ":(exclude,top)benchmarks/results")
     return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 

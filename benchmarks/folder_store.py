@@ -1,4 +1,4 @@
-"""A bucket in a folder: ObjectStore for benchmarks, with the buffers that writing to S3 takes."""
+"""A bucket in a folder: an ObjectStore for benchmarks, with the same write buffers as for S3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchdrop.ports import Guard, ObjectMissing, Writer
 
 
 class FolderStore:
-    """ObjectStore on disk; ETags are not looked at."""
+    """ObjectStore on disk; it ignores ETags."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -22,11 +22,11 @@ class FolderStore:
         return self._path(key).read_bytes()
 
     def size(self, key: str) -> int:
-        """Return an object's bytes. Raises ObjectMissing."""
+        """Return an object's size in bytes. Raises ObjectMissing."""
         return self._path(key).stat().st_size
 
     def exists(self, key: str) -> bool:
-        """Tell whether there is an object at that key."""
+        """Return whether the object exists."""
         return (self._folder / key).is_file()
 
     def stream(
@@ -43,7 +43,7 @@ class FolderStore:
                 yield block
 
     def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:  # noqa: ARG002 - the port's
-        """Return the bytes from `start` up to, not with, `end`."""
+        """Return the bytes from `start` up to but not including `end`."""
         with self._path(key).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
@@ -55,7 +55,7 @@ class FolderStore:
 
     @contextmanager
     def writer(self, key: str, *, guard: Guard | None = None) -> Iterator[Writer]:
-        """Write in parts of the size that S3 gets."""
+        """Write in parts of the same size as for S3."""
         path = self._folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -66,7 +66,7 @@ class FolderStore:
             guard()
 
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
-        """Write strips behind each other."""
+        """Write the concatenated strips."""
         with self.writer(key, guard=guard) as writer:
             for strip in strips:
                 for block in [strip] if isinstance(strip, bytes) else self.stream(strip):

@@ -1,9 +1,9 @@
-"""One client of the live lane's benchmark, in a process of its own.
+"""One client of the live lane's benchmark, in a separate process.
 
     python -m benchmarks.live_contenders CONTENDER URL OPEN [--warm 2] [--seconds 5]
 
-Asks for so many seconds with so many requests open, and prints {"answers", "seconds", "cpu"} of the time after the
-warm-up.
+It sends requests for `--seconds`, with OPEN of them open, and prints {"answers", "seconds", "cpu"} of the time after
+the warm-up.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PARAMS = {
     "system": "You label product reviews.",
     "messages": [{"role": "user", "content": PROMPT}],
 }
-MOST_A_SECOND = 3_000  # requests that are laid ready for each second
+MOST_A_SECOND = 3_000  # requests prepared for each second
 
 
 class Stopwatch:
-    """Counts answers between the end of the warm-up and the end, and the CPU spent on them."""
+    """Counts answers between the end of the warm-up and the end, and their CPU time."""
 
     def __init__(self, warm: float, seconds: float) -> None:
         self.seconds = seconds
@@ -41,7 +41,7 @@ class Stopwatch:
         self.result: dict[str, float] = {}
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._begin = time.monotonic() + self._warm
         self._end = self._begin + self.seconds
         loop = asyncio.get_running_loop()
@@ -57,7 +57,7 @@ class Stopwatch:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether to stop."""
+        """Return whether to stop."""
         return bool(self.result)
 
 
@@ -71,7 +71,7 @@ async def _windowed(ask: Callable[[], Awaitable[object]], watch: Stopwatch, wind
 
 
 async def sdk_gather(url: str, window: int, watch: Stopwatch) -> None:
-    """Chunk and gather: so many requests, wait for the last one, then the next so many."""
+    """Chunk and gather: send a window of requests, wait for the last one, then send the next window."""
     ask = _sdk(url)
     watch.start()
     while not watch.is_over:
@@ -80,7 +80,7 @@ async def sdk_gather(url: str, window: int, watch: Stopwatch) -> None:
 
 
 async def sdk_window(url: str, window: int, watch: Stopwatch) -> None:
-    """The official SDK's asynchronous client in a sliding window."""
+    """The official SDK's asynchronous client with a sliding window."""
     ask = _sdk(url)
     watch.start()
     await _windowed(ask, watch, window)
@@ -95,7 +95,7 @@ def _sdk(url: str) -> Callable[[], Awaitable[object]]:
 
 
 async def bare(url: str, window: int, watch: Stopwatch) -> None:
-    """The least that aiohttp can do: ready-made bytes, the body read, nothing looked at."""
+    """The minimum with aiohttp: prepared bytes, the body read, nothing parsed."""
     import aiohttp
 
     body = json.dumps(PARAMS).encode()
@@ -116,7 +116,7 @@ async def bare(url: str, window: int, watch: Stopwatch) -> None:
 
 
 class _Counted:
-    """The adapter, with a count of its answers."""
+    """The adapter, with a counter of answers."""
 
     def __init__(self, url: str, watch: Stopwatch) -> None:
         from batchdrop.adapters.claude.messages import AiohttpMessageApi
@@ -134,7 +134,7 @@ class _Counted:
 
 
 class _WatchClock:
-    """Real time; the invocation ends with the watch."""
+    """Real time; the invocation ends with the stopwatch."""
 
     def __init__(self, watch: Stopwatch) -> None:
         self._watch = watch
@@ -147,7 +147,7 @@ class _WatchClock:
 
 
 async def ours(url: str, window: int, watch: Stopwatch) -> None:
-    """The product: its use case, window, permits, flushes and adapter; bucket and ledger in memory."""
+    """The product: its use case, window, permits, flushes and adapter, with bucket and ledger in memory."""
     from batchdrop.live_lane.answer_requests import answer_requests
     from batchdrop.live_lane.fleet_permits import FleetPermits
 

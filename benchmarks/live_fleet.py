@@ -1,10 +1,10 @@
-"""A fleet of workers against an API that enforces its limits: how much of the permitted rate, how fair, how many 429s.
+"""A fleet of workers against an API that enforces its limits: throughput, fairness and 429s.
 
     python -m benchmarks.live_fleet [--quick | --smoke]
 
-The emulator enforces token buckets for requests; half of the workers ask for one job, half for another that starts
-later. Each worker is a process; the ledger is `permit_server`. Limits are small, so that two cores suffice. Prints a
-Markdown table, writes benchmarks/results/live_fleet.json, and ends with 1 if a bar is missed.
+The emulator enforces token buckets for requests. Half of the workers serve one job, half another that starts later.
+Each worker is a process; the ledger is `permit_server`. Limits are small, so that two cores suffice. It prints a
+Markdown table, writes benchmarks/results/live_fleet.json, and exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WINDOW = 40
 
 
 class _TimesApi:
-    """The adapter; keeps when answers came."""
+    """The adapter; records when answers came."""
 
     def __init__(self, url: str) -> None:
         from batchdrop.adapters.claude.messages import AiohttpMessageApi
@@ -55,7 +55,7 @@ class _TimesApi:
 
 
 class _UntilClock:
-    """Real time; no request is opened after `until`."""
+    """Real time; no request is sent after `until`."""
 
     def __init__(self, until: float) -> None:
         self._until = until
@@ -74,7 +74,7 @@ def _line(name: str, number: int) -> bytes:
 
 
 async def work(options: argparse.Namespace) -> None:
-    """Be one worker; print how many answers came between `since` and `until`."""
+    """Run one worker; print how many answers came between `since` and `until`."""
     from batchdrop.live_lane.answer_requests import answer_requests
     from batchdrop.live_lane.fleet_permits import FleetPermits
 
@@ -146,7 +146,7 @@ def _started(number: int, url: str, port: int, start: float, window: tuple[float
 
 
 def jain(counts: list[int]) -> float:
-    """Return Jain's index of fairness: 1 where all have the same, 1/n where one has all."""
+    """Return Jain's index of fairness: 1 if all have the same share, 1/n if one has everything."""
     return sum(counts) ** 2 / (len(counts) * sum(count * count for count in counts))
 
 
@@ -155,7 +155,7 @@ MOST = {"refused": 0.01, "writes_a_second_a_worker": 2.2}
 
 
 def missed(one: dict[str, Any]) -> list[str]:
-    """Return the bars that a fleet has missed."""
+    """Return the bars that a fleet missed."""
     low = [f"{name} {one[name]:.3f} (at least {bar})" for name, bar in LEAST.items() if one[name] < bar]
     return low + [f"{name} {one[name]:.3f} (at most {bar})" for name, bar in MOST.items() if one[name] > bar]
 

@@ -1,11 +1,11 @@
-"""How fast one worker of the live lane asks, against chunk and gather, the SDK in a window, and bare aiohttp.
+"""The throughput of one live lane worker, compared with chunk and gather, the SDK in a window, and bare aiohttp.
 
     python -m benchmarks.live_lane [--quick | --smoke]
 
-Server and client are processes of their own. The server is `fast_server`, for the emulator itself is the bottleneck
-from some hundred requests a second on (shown in the last rows). Each figure is the median of its repeats, which take
-turns, so that a noisy minute hits all contenders. Prints a Markdown table, writes benchmarks/results/live_lane.json,
-and ends with 1 if a bar is missed.
+Server and client are separate processes. The server is `fast_server`, because the emulator is the bottleneck from a few
+hundred requests per second on (see the last rows). Each figure is the median of its repeats, which take turns, so that
+a noisy minute affects all contenders. It prints a Markdown table, writes benchmarks/results/live_lane.json, and
+exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SECONDS: dict[Scale, tuple[float, float]] = {"full": (3, 5), "quick": (2, 3), "s
 
 @contextmanager
 def server(kind: str, seconds: float, sigma: float) -> Iterator[str]:
-    """Run a server in a process of its own; yield its address."""
+    """Run a server in a separate process; yield its address."""
     command = [part.format(seconds, sigma) for part in SERVERS[kind]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -120,7 +120,7 @@ def _environment() -> dict[str, str]:
 
 
 def bars(figures: dict[str, dict[str, float]], cold: dict[str, float]) -> dict[str, tuple[float, float]]:
-    """Return each bar: what was measured, and what must be reached."""
+    """Return each bar: the measured value and the required one."""
 
     def rps(latency: str, contender: str, window: int) -> float:
         return figures[f"{latency} | fast | {contender} | {window}"]["rps"]
@@ -147,7 +147,7 @@ def table(figures: dict[str, dict[str, float]], cold: dict[str, float]) -> str:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser()
     add_scale(parser)
     scale: Scale = parser.parse_args().scale

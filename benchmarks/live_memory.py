@@ -1,4 +1,4 @@
-"""Bucket and ledger of the live lane in this process's memory, so that a benchmark measures the worker alone."""
+"""Bucket and ledger of the live lane in memory, so that a benchmark measures only the worker."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ JOB = "bench"
 
 
 class MemoryStore:
-    """As much of an ObjectStore as a worker uses. Flushes are counted, not kept."""
+    """The part of an ObjectStore that a worker uses. Flushes are counted, not kept."""
 
     def __init__(self) -> None:
         self.lines = self.flushes = 0
         self._body = b""
 
     def lay(self, requests: Iterator[bytes], count: int) -> Slice:
-        """Lay a create body ready; return the slice that is all of it."""
+        """Store a create body; return the slice that covers it."""
         self._body = b",\n".join(itertools.islice(requests, count)) + b"\n"
         return Slice(JOB, 0, 0, 0, 0, len(self._body), count)
 
@@ -39,7 +39,7 @@ class MemoryStore:
         self.lines += body.count(b"\n")
 
     def keys(self, _prefix: str) -> Iterator[str]:
-        """Yield nothing: no worker was here before."""
+        """Yield nothing: there was no earlier worker."""
         return iter(())
 
     def stream(self, _key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
@@ -48,26 +48,26 @@ class MemoryStore:
         yield self._body[start:]
 
     def __getattr__(self, name: str) -> Any:
-        """A worker needs nothing else."""
+        """Raise: a worker needs nothing else."""
         raise AttributeError(name)
 
 
 class MemoryLedger:
-    """A ledger of a job that nobody halts."""
+    """A ledger of a job that is never halted."""
 
     def halted(self, _job_id: str) -> None:
-        """Return that it may go on."""
+        """Return that the job continues."""
 
     def __getattr__(self, name: str) -> Any:
-        """A worker needs nothing else."""
+        """Raise: a worker needs nothing else."""
         raise AttributeError(name)
 
 
 class MemoryLeases:
-    """Leases that nobody contests."""
+    """Leases without other workers."""
 
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
-        """Take it."""
+        """Take the lease."""
         del now
         return Lease(job_id, slice_name, attempt, until, 1)
 

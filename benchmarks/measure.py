@@ -1,7 +1,7 @@
-"""What a piece of work takes, in a process of its own: CPU (user and system), wall, and the most memory.
+"""Measure a piece of work in a separate process: CPU (user and system), wall time, and peak memory.
 
-A benchmark's module has CONTENDERS: by name, a function that prepares (imports, clients) and returns the work itself.
-What preparing takes is not measured. The work returns facts, such as how many rows it wrote.
+A benchmark's module has CONTENDERS: by name, a function that prepares (imports, clients) and returns the work. The
+preparation is not measured. The work returns facts, such as the number of rows it wrote.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any
 
 Work = Callable[[], dict[str, Any]]
 Contender = Callable[..., Work]
-Figures = dict[str, Any]  # cpu_s, wall_s, peak_rss_mb, grown_mb (peak over what it was before), process_cpu_s, facts
+Figures = dict[str, Any]  # cpu_s, wall_s, peak_rss_mb, grown_mb (growth of the peak), process_cpu_s, facts
 
-ROOT = Path(__file__).parent.parent  # its code is measured, also where another copy is installed
+ROOT = Path(__file__).parent.parent  # measures this checkout, even if another copy is installed
 MEASURES = ("cpu_s", "wall_s", "peak_rss_mb", "grown_mb")
 PROGRAM = "from benchmarks.measure import main; main()"
 
 
 def apart(module: str, contender: str, **arguments: object) -> Figures:
-    """Run one contender in a process of its own; return what its work took."""
+    """Run one contender in a separate process; return the figures of its work."""
     command = [sys.executable, "-c", PROGRAM, module, contender, json.dumps(arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "layers" / "core", ROOT)))}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
@@ -39,20 +39,20 @@ def apart(module: str, contender: str, **arguments: object) -> Figures:
 
 
 def measured(work: Work) -> Figures:
-    """Do the work here; return what it took, and its facts."""
+    """Run the work here; return its figures and facts."""
     before_mb = _kilobytes("VmRSS") / 1024
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the high-water mark starts from what is there now
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the high-water mark
     wall, cpu = time.perf_counter(), _cpu_seconds()
     facts = work()
     cpu_s, wall_s = _cpu_seconds() - cpu, time.perf_counter() - wall
     peak_mb = _kilobytes("VmHWM") / 1024
     found = {"cpu_s": cpu_s, "wall_s": wall_s, "peak_rss_mb": peak_mb, "grown_mb": peak_mb - before_mb}
-    found["process_cpu_s"] = _cpu_seconds()  # its start and its imports included
+    found["process_cpu_s"] = _cpu_seconds()  # including start and imports
     return {**{name: round(value, 3) for name, value in found.items()}, "facts": facts}
 
 
 def median(samples: list[Figures]) -> Figures:
-    """Return each measure's median; the facts are the same in all."""
+    """Return each measure's median; the facts are the same in all runs."""
     middle = {name: statistics.median(one[name] for one in samples) for name in MEASURES}
     return {**middle, "facts": samples[0]["facts"]}
 

@@ -1,6 +1,6 @@
-"""The shared ledger of the fleet's benchmark: compare-and-set over a local socket, a line of JSON each way.
+"""The shared ledger of the fleet's benchmark: compare-and-set over a local socket, one line of JSON each way.
 
-It stands for DynamoDB, which has the same one operation; moto's server would spend more CPU on it than all workers do.
+It replaces DynamoDB, which has the same single operation; moto's server would use more CPU than all workers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batchdrop.live_lane.permits import PermitState, Versioned
 
 
 class PermitServer:
-    """Keeps the states, and counts writes and conflicts. Runs in a thread of its own until the program ends."""
+    """Keeps the states, and counts writes and conflicts. It runs in a thread until the program ends."""
 
     def __init__(self) -> None:
         self.writes = self.conflicts = 0
@@ -49,13 +49,13 @@ class PermitServer:
 
 
 class RemotePermits:
-    """Permits at a PermitServer."""
+    """Permits in a PermitServer."""
 
     def __init__(self, port: int) -> None:
         self._file = socket.create_connection(("127.0.0.1", port)).makefile("rwb")
 
     def replace(self, model: str, seen: Versioned, state: PermitState) -> Versioned | None:
-        """Write the state if the one that was seen still stands."""
+        """Write the state if it has not changed since it was read."""
         asked = {"model": model, "seen": seen.version, "state": msgspec.to_builtins(state)}
         self._file.write(json.dumps(asked).encode() + b"\n")
         self._file.flush()

@@ -1,4 +1,4 @@
-"""The ledger of a job that nobody halts, that lost no answer, and that has no budget."""
+"""The ledger of a job without halts, lost answers or budget."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 
 
 class QuietLedger:
-    """As much of a Ledger as collecting and closing use."""
+    """The part of a Ledger that collecting and closing use."""
 
     def submission(self, _job_id: str, _shard: int, _asked_round: int) -> None:
-        """Return that nothing is known: the manifest's count is expected."""
+        """Return None: the manifest's count is used."""
 
     def submissions(self, _job_id: str) -> list[Any]:
         """Return none."""
         return []
 
     def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
     def halted(self, _job_id: str) -> None:
-        """Return that the job may go on."""
+        """Return that the job continues."""
 
     def shard_failures(self, _job_id: str) -> list[Any]:
         """Return none."""
         return []
 
     def __getattr__(self, name: str) -> Any:
-        """Nothing else is needed."""
+        """Raise: nothing else is needed."""
         raise AttributeError(name)

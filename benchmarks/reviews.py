@@ -1,4 +1,4 @@
-"""Rows to ask about: reviews of 250 to 280 bytes, mostly ASCII as in the wild; a third have a word that is not."""
+"""Sample rows: reviews of 250 to 280 bytes, mostly ASCII; a third of them have a word that is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("id", "text", "note")
 
 
 def reviews(count: int, *, size: int = 300) -> Iterator[tuple[str, str, str]]:
-    """Yield (id, text, note), about `size` bytes together; the same ones each time."""
+    """Yield (id, text, note), of about `size` bytes in all; the same ones each time."""
     chance = random.Random(1)
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(20_000)]
     words += ["最高の買い物", "très bien", "größer", "😀"] * 50
@@ -26,7 +26,7 @@ def reviews(count: int, *, size: int = 300) -> Iterator[tuple[str, str, str]]:
 
 
 def write_reviews(path: Path, count: int, *, size: int = 300) -> None:
-    """Write a CSV or JSON Lines file of reviews; CSV with the text in quotes, as for texts with commas in them."""
+    """Write a CSV or JSON Lines file of reviews; the CSV quotes its texts."""
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             file.write("id,text,note\n")

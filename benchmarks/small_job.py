@@ -2,8 +2,8 @@
 
     python -m benchmarks.small_job [--quick]
 
-A file of 200 rows with `lane: auto`, first on functions that have not started yet, then again; and one of 2,000 rows
-with `lane: live`. Waits last as long as in AWS. Prints the history events for 1,000 rows, too.
+The files are one of 200 rows with `lane: auto`, first on cold functions, then again, and one of 2,000 rows with
+`lane: live`. Waits take as long as in AWS. The history events per 1,000 rows are printed, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILES = {
     "200 rows, functions warm": ("auto", "warm.csv", 200),
     "2,000 rows, lane: live": ("live", "large.csv", 2_000),
 }
-EVENTS = 25  # for 1,000 rows of the largest file: what a job has once does not count there much
+EVENTS = 25  # per 1,000 rows of the largest file, where events once per job matter little
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
-"""Split: read, check, render, pack and write 1,000,000 rows of 300 bytes; against the obvious code and pyarrow.
+"""Split: read, check, render, pack and write 1,000,000 rows of 300 bytes, compared with obvious code and pyarrow.
 
     python -m benchmarks.split [--quick] [--runs 3]
 
-Everyone writes the same create bodies of at most 100,000 requests, and a file of the rows beside them. The obvious
-code is fast where its prompt is an f-string in the program, and what a recipe needs where it is a Jinja template.
+All contenders write the same create bodies of at most 100,000 requests, and a file of the rows beside them. The obvious
+code is fast with its prompt as an f-string in the program; a recipe needs the Jinja variant.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def ours(folder: str, kind: str) -> Work:
 
 
 def naive_jinja(folder: str, kind: str) -> Work:
-    """Return the obvious code for any prompt."""
+    """Return the obvious code, for any prompt."""
     import jinja2
 
     return _naive(folder, kind, jinja2.Template(PROMPT.replace("{}", "{{ text }}")).render)
 
 
 def naive(folder: str, kind: str) -> Work:
-    """Return the obvious code for this one prompt."""
+    """Return the obvious code, for this one prompt."""
     return _naive(folder, kind, lambda row: PROMPT.format(row["text"]))
 
 
@@ -101,7 +101,7 @@ def _write_naive(folder: Path, rows: Iterator[Row], render: Callable[[Row], str]
 
 
 def pyarrow(folder: str, kind: str) -> Work:
-    """Return pyarrow's reader with prebuilt segments. It keeps the cells, not the rows' own text nor their places."""
+    """Return pyarrow's reader with prebuilt segments. It keeps the cells, but neither the rows' own text nor places."""
     import msgspec
     import pyarrow as pa
 
@@ -148,7 +148,7 @@ def _arrow_blocks(path: Path) -> Any:
 
 
 def _clear(folder: str) -> None:
-    """Remove what a run before this one has written: a job that is split already would not be split again."""
+    """Delete the files of an earlier run: a job that is already split is not split again."""
     shutil.rmtree(Path(folder) / "jobs", ignore_errors=True)
 
 
@@ -171,7 +171,7 @@ def lay(folder: Path, kind: str, rows: int, *, size: int = 300) -> None:
 
 
 def bodies(folder: Path) -> str:
-    """Return a digest of what all create bodies say, however it is spaced."""
+    """Return a digest of all create bodies, independent of their white space."""
     digest = hashlib.sha256()
     for path in sorted((folder / "jobs" / JOB / "shards").glob("*.requests.json")):
         digest.update(json.dumps(json.loads(path.read_bytes()), sort_keys=True).encode())
@@ -179,7 +179,7 @@ def bodies(folder: Path) -> str:
 
 
 def main() -> int:
-    """Measure both formats, and a tenth of the rows for what memory they take."""
+    """Measure both formats, and a tenth of the rows for the growth of memory."""
     found = begin("split", "Split 1,000,000 rows of 300 bytes: read, check, render, pack, write")
     rows = found.of_scale(full=1_000_000, quick=100_000, smoke=1_000)
     for kind in ("csv", "jsonl"):

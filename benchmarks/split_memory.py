@@ -1,9 +1,9 @@
-"""Peak memory of split_upload on large files of every streamed kind, each in a process of its own.
+"""Peak memory of split_upload for large files of every streamed kind, each in a separate process.
 
     python -m benchmarks.split_memory [--megabytes 1000] [--folder DIR] [kind ...]
 
-Prints one line a kind and writes benchmarks/results/split_memory.json. The bucket is a folder; a shard is written in
-parts as to S3, so that the function's own buffers are there.
+It prints one line per kind and writes benchmarks/results/split_memory.json. The bucket is a folder; shards are written
+in parts like to S3, so that the function's own buffers count, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ XLSX_ROWS = 200_000  # a workbook of a gigabyte does not fit into Excel's rows
 
 
 def rows(megabytes: int) -> Iterator[tuple[str, str, str]]:
-    """Yield rows of about 300 bytes, of words that compress as text does."""
+    """Yield rows of about 300 bytes, of words that compress like text."""
     chance = random.Random(1)
     words = ["".join(chance.choices("abcdefghijklmnop最高", k=chance.randint(2, 8))) for _ in range(20_000)]
     for number in range(megabytes * 1_000_000 // 300):
@@ -89,7 +89,7 @@ def write_xlsx(path: Path, count: int) -> None:
 
 
 def split(folder: Path, kind: str) -> None:
-    """Split one file, as a function does; print peak RSS in MB, rows and CPU seconds as JSON."""
+    """Split one file like a function; print peak RSS in MB, rows and CPU seconds as JSON."""
     from batchdrop.adapters.aws.clock import InvocationClock
     from batchdrop.adapters.formats.choice import FileFormats
     from batchdrop.job.manifest import UploadRecord
@@ -106,7 +106,7 @@ def split(folder: Path, kind: str) -> None:
 
 
 def peak_rss_mb() -> int:
-    """Return the most memory this process had; getrusage would count what its parent had before."""
+    """Return this process's peak memory; getrusage would include the parent's."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return round(int(line.split()[1]) / 1024)
 
@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def measured(kind: str, megabytes: int, parent: Path | None) -> dict[str, float]:
-    """Write one file, split it in a process of its own, and print what it took."""
+    """Write one file, split it in a separate process, and print the result."""
     folder = Path(tempfile.mkdtemp(prefix="split-memory-", dir=parent))
     try:
         file = folder / "inbox" / "r" / f"f.{kind}"

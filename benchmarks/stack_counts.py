@@ -1,8 +1,8 @@
-"""What a job on the embedded stack really asked of AWS and of the API: counted, not modelled.
+"""Count the AWS and API requests of a job on the embedded stack.
 
-ministack's log has a line for each request that a function makes; each invocation is in its function's log. ministack
-keeps the history of a job's own execution, but none of the Map's children, and writes fewer events than AWS does: the
-states of the job's execution are counted, those of the children follow from the invocations.
+ministack logs a line for each request of a function, and each function logs its invocations. ministack keeps the
+history of a job's own execution, but not of the Map's children, and with fewer events than AWS. So the states of the
+job's execution are counted, and those of the children follow from the invocations.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ ENTERED = "StateEntered"
 
 @dataclass(frozen=True)
 class Counted:
-    """One job. Functions have their template's names.
+    """The counts of one job. Functions have their names in the template.
 
-    `states` are those that the job's own execution entered, `children` the Map's executions, `requests` are by service
-    and method, `sizes` the bytes of the job's objects by kind.
+    `states` are those of the job's own execution, `children` the number of the Map's executions. `requests` are
+    by service and method, `sizes` the bytes of the job's objects by kind.
     """
 
     status: str
@@ -47,7 +47,7 @@ class Counted:
 
 
 def count(running: EmbeddedStack, recipe: str, name: str, file: Path) -> Counted:
-    """Drop a file, wait for its job's end, and count. Nothing else may use the stack meanwhile."""
+    """Drop a file, wait for the end of its job, and count. Nothing else may use the stack meanwhile."""
     emulator, log = Emulator(running.claude_base_url), running.log_dir / "ministack.log"
     before, read_from, logged = emulator.call_summary()["by_endpoint"], log.stat().st_size, _logs(running)
     cpu = {one.function: one.cpu_seconds for one in running.function_stats()}
@@ -57,7 +57,7 @@ def count(running: EmbeddedStack, recipe: str, name: str, file: Path) -> Counted
     seconds = time.monotonic() - began
     requests = _requests(log, read_from)
     requests["s3 PUT"] -= 1  # the upload itself
-    time.sleep(2)  # the supervisor looks five times a second; ministack writes logs a little later
+    time.sleep(2)  # the supervisor samples five times a second, and ministack writes logs with a delay
     written = {one: text[len(logged.get(one, "")) :] for one, text in _logs(running).items()}
     return Counted(
         status=top["status"],
@@ -83,7 +83,7 @@ def _calls(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
 
 
 def _logs(running: EmbeddedStack) -> dict[str, str]:
-    """Return what each function has written so far, by its name in the template."""
+    """Return each function's log so far, by its name in the template."""
     named = function_names(running.clients, running.options.stack_name)
     return {named[path.stem]: path.read_text() for path in running.write_function_logs() if path.stem in named}
 

@@ -1,4 +1,4 @@
-"""Jobs on the embedded stack: dropped, waited for, and what their functions and histories came to."""
+"""Run jobs on the embedded stack, and measure their functions and histories."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from batchdrop.local.stack import EmbeddedStack, StackOptions
 
-LOOK = 0.2  # seconds between two looks
+LOOK = 0.2  # seconds between two polls
 PATIENCE = 1_200.0
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def stack(folder: Path, *, wait_scale: float, **overrides: str) -> Iterator[Embe
 
 @dataclass(frozen=True)
 class Done:
-    """A job that has ended. Seconds are since the upload began; `events` are those of all its executions."""
+    """A job that has ended. Seconds count from the start of the upload; `events` are those of all its executions."""
 
     first_answer_s: float
     output_s: float

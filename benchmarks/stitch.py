@@ -1,9 +1,9 @@
-"""Stitch the output: parts that S3 copies inside the bucket; against reading and writing every byte of them.
+"""Stitch the output from parts that S3 copies inside the bucket, compared with reading and writing every byte.
 
     python -m benchmarks.stitch [--quick] [--runs 3]
 
-S3 is moto's server, in another process than what is measured: CPU, memory and bytes are the function's. Wall seconds
-are mostly that server's, which is neither as far away nor as fast as S3.
+S3 is moto's server in another process, so CPU, memory and bytes are the function's. The wall time is mostly the
+server's, which is neither as far away nor as fast as S3.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ HEADER = b"id,text,answer,_status,_error\n"
 MB = 1_000_000
 THROUGH = "MB through the function"
 LABELS = {"ours": "batchdrop: stitched inside the bucket", "streamed": "every part through the function"}
-CASES = {  # the parts' bytes
+CASES = {  # sizes of the parts
     "16 parts of 32 MB": [32 * MB] * 16,
     "16 of 32 MB, small ones between": [32 * MB, 100_000] * 16,
     "256 parts of 1 MB": [MB] * 256,
 }
 LARGE = "16 parts of 32 MB"
-TWO_WAYS = 2 * 5.3  # MB: the piece that the header begins is read and sent
+TWO_WAYS = 2 * 5.3  # MB: the piece with the header is read and sent
 
 
 def ours(url: str, parts: list[str]) -> Work:
-    """Return what close_job does with a text output."""
+    """Return the current close_job's work for a text output."""
     store, through = _store(url)
 
     def work() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def ours(url: str, parts: list[str]) -> Work:
 
 
 def streamed(url: str, parts: list[str]) -> Work:
-    """Return what it did before: each part is read and sent again, in flat memory."""
+    """Return the former close_job's work: each part is read and sent again, in flat memory."""
     store, through = _store(url)
 
     def work() -> dict[str, Any]:
@@ -71,12 +71,12 @@ def _client(url: str) -> Any:
 
 
 def _store(url: str) -> tuple[ObjectStore, Callable[[], float]]:
-    """Return the bucket, and what tells the MB of bodies that came and went since."""
+    """Return the bucket, and a function for the MB of bodies sent and received since."""
     from batchdrop.adapters.aws.s3 import S3ObjectStore
 
     client, count = _client(url), 0
     store = S3ObjectStore(client, BUCKET)
-    store.exists(OUTPUT)  # connected, as a function is that has read the tallies
+    store.exists(OUTPUT)  # connects, like a function that has read the tallies
 
     def went(params: dict[str, Any], **_: Any) -> None:
         nonlocal count
@@ -116,7 +116,7 @@ def _server() -> Iterator[str]:
 
 
 def _measure(found: Findings, case: str, sizes: list[int]) -> dict[str, Figures]:
-    """Run both in turns, so that a noisy minute hits both; return their medians."""
+    """Run both in turns, so that a noisy minute affects both; return their medians."""
     samples: dict[str, list[Figures]] = {name: [] for name in LABELS}
     with _server() as url:
         parts = _lay(url, sizes)

@@ -1,8 +1,9 @@
-"""Submit: send a create body from the bucket to the API; against the SDK with a list of requests.
+"""Submit a create body from the bucket to the API, compared with the SDK and a list of requests.
 
     python -m benchmarks.submit [--quick] [--runs 3]
 
-100,000 requests of 500 bytes, and as many in 250 MB. The server is a process of its own that reads and drops them.
+The bodies have 100,000 requests of 500 bytes, and as many in 250 MB. The server, a separate process, reads and discards
+them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def ours(folder: str, url: str) -> Work:
 
 
 def sdk(folder: str, url: str) -> Work:
-    """Return what the SDK's documentation shows, for prompts that stand in a file, one a line."""
+    """Return the code of the SDK's documentation, for prompts in a file, one per line."""
     import anthropic
     from anthropic.types.messages.batch_create_params import Request
 
@@ -67,7 +68,7 @@ CONTENDERS: dict[str, Contender] = {"ours": ours, "sdk": sdk}
 
 
 def lay(folder: Path, requests: int, size: int) -> None:
-    """Write prompts, and a create body of them with `size` bytes a request."""
+    """Write prompts, and a create body of them with `size` bytes per request."""
     from batchdrop.requests.request import request_line
     from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 

@@ -1,9 +1,9 @@
-"""The table of all benchmarks, in Markdown, from what they wrote into benchmarks/results.
+"""Write the table of all benchmarks in Markdown, from benchmarks/results.
 
     python -m benchmarks.table [--write README.md]
 
-Writes benchmarks/results/table.md, with every figure and bar; `--write` also puts the comparisons into a page, between
-the lines `<!-- bench:start -->` and `<!-- bench:end -->`.
+It writes benchmarks/results/table.md with all figures and bars. `--write` also puts the comparisons into a page,
+between the lines `<!-- bench:start -->` and `<!-- bench:end -->`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Found = dict[str, Any]
 
 
 def table(found: Iterable[Found]) -> str:
-    """Return the Markdown of what benchmarks found: for each a table, what it was made by, and its bars."""
+    """Return the benchmarks' results in Markdown: for each a table, its command, and its bars."""
     return "\n\n".join(_section(one) for one in found) + "\n"
 
 
 def comparisons(found: Iterable[Found]) -> str:
-    """Return one Markdown table of what was measured beside its alternatives, and below it what it was made by."""
+    """Return one Markdown table with all comparisons, and their commands below it."""
     compared = [one for one in found if one["name"] in COMPARED]
     rows = [_row(["", "", *(MEASURES[name] for name in COMMON)]), _row(["---", "---", *("---:" for _ in COMMON)])]
     made = []
@@ -88,7 +88,7 @@ def put(page: str, written: str) -> str:
 
 
 def read(folder: Path) -> list[Found]:
-    """Return what the benchmarks found, in the table's order; what was not run is left out."""
+    """Return the benchmarks' results in the table's order, without those that were not run."""
     paths = [folder / f"{name}.json" for name in ORDER]
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 

@@ -1,10 +1,10 @@
-"""A whole job of 100,000 rows on the embedded stack; against the script that tutorials show, on the same emulator.
+"""A whole job of 100,000 rows on the embedded stack, compared with the script of tutorials, on the same emulator.
 
     python -m benchmarks.whole_job [--quick] [--runs 1]
 
-The script reads the CSV, creates one Message Batch with the SDK, polls it, keeps the results in a dict and writes
-the CSV anew. CPU is that of whole processes, starts and imports included: of the script's, and of all functions
-together, as the supervisor saw it.
+The script reads the CSV, creates one Message Batch with the SDK, polls it, keeps the results in a dict and writes the
+CSV again. CPU is that of whole processes, with starts and imports: the script's, and the sum of all functions' as the
+supervisor measured it.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ CONTENDERS: dict[str, Contender] = {"script": script}
 
 
 def ours(running: EmbeddedStack, file: Path, name: str) -> tuple[Figures, float]:
-    """Run a job; return the functions' figures, and the most memory that one of them took."""
+    """Run a job; return the functions' figures, and the peak memory of the largest."""
     before = sum(one.cpu_seconds for one in running.function_stats())
     began = time.monotonic()
     done = run(running, "r", name, file)
     if done.status != "SUCCEEDED":
         raise RuntimeError(f"{name}: {done.status}")
     wall = time.monotonic() - began
-    time.sleep(2)  # the supervisor looks about once a second
+    time.sleep(2)  # the supervisor samples about once a second
     stats = running.function_stats()
     most = max(one.peak_rss_mb for one in stats)
     for one in stats:
@@ -86,7 +86,7 @@ def ours(running: EmbeddedStack, file: Path, name: str) -> tuple[Figures, float]
 
 
 def main() -> int:
-    """Run both, one after the other, on one stack; batchdrop first: its functions have not started yet."""
+    """Run both on one stack, batchdrop first, with cold functions."""
     found = begin("whole_job", "A whole job of 100,000 rows on the embedded stack", runs=1)
     rows = found.of_scale(full=100_000, quick=5_000, smoke=300)
     mine: list[Figures] = []

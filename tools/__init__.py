@@ -1,1 +1,1 @@
-"""Programs for those who work on batchdrop."""
+"""Programs for developers of batchdrop."""

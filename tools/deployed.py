@@ -1,4 +1,4 @@
-"""What `make deploy` remembers of the stack that it deployed."""
+"""Read what `make deploy` saved about the stack that it deployed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DEFAULT_STACK = "batchdrop"
 
 
 def stack_name() -> str:
-    """Return the stack's name, as it was asked for."""
+    """Return the name of the deployed stack."""
     return _known().get("stack_name", DEFAULT_STACK)
 
 
 def region() -> str | None:
-    """Return the stack's region; None for that of the user's AWS configuration."""
+    """Return the stack's region; None for the region of the user's AWS configuration."""
     return _known().get("region")
 
 

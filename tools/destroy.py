@@ -1,7 +1,7 @@
-"""Take a deployed stack down: `python -m tools.destroy [--stack NAME] [--region R] [--with-data] [--yes]`.
+"""Delete a deployed stack: `python -m tools.destroy [--stack NAME] [--region R] [--with-data] [--yes]`.
 
-The bucket and the ledger stay unless `--with-data` is given: results are in them, and what was paid for. Jobs that
-still run are a reason to stop: their Message Batches are paid, and nobody would collect their answers.
+The bucket and the ledger are kept unless `--with-data` is given, because they hold paid results. It refuses while jobs
+run: their Message Batches are paid, and their answers would never be collected.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from tools import deployed
 
 
 class CannotDestroyError(Exception):
-    """The stack stays as it is; the message says why, and what to do."""
+    """The stack was not deleted; the message says why, and what to do."""
 
 
 def destroy(session: Any, stack: str, *, with_data: bool) -> str:
-    """Delete the stack, and with `with_data` its bucket and ledger; return what to tell the user.
+    """Delete the stack, and with `with_data` its bucket and ledger; return the message for the user.
 
     Raises CannotDestroyError.
     """
@@ -57,21 +57,21 @@ def _refuse_if_jobs_run(session: Any, outputs: dict[str, str]) -> None:
     if executions:
         names = ", ".join(one["name"] for one in executions)
         message = (
-            f"jobs are running: {names}. Their answers are paid, and would be lost. Wait for their end, or "
-            "`batchdrop cancel JOB` each, and wait until what they had answered is written"
+            f"jobs are running: {names}. Their answers are paid, and would be lost. Wait until they end, or "
+            "cancel each with `batchdrop cancel JOB`, and wait until its answers are written"
         )
         raise CannotDestroyError(message)
 
 
 def _delete_bucket(session: Any, name: str) -> None:
     bucket = session.resource("s3").Bucket(name)
-    bucket.object_versions.delete()  # in a bucket without versions these are the objects
+    bucket.object_versions.delete()  # without versioning, these are the objects
     bucket.delete()
 
 
 def main() -> int:
-    """Ask, destroy, tell."""
-    parser = argparse.ArgumentParser(prog="python -m tools.destroy", description="Take a deployed stack down.")
+    """Confirm, delete, and report."""
+    parser = argparse.ArgumentParser(prog="python -m tools.destroy", description="Delete a deployed stack.")
     parser.add_argument("--stack", default=deployed.stack_name())
     parser.add_argument("--region", default=deployed.region())
     parser.add_argument(

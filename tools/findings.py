@@ -1,6 +1,6 @@
-"""What checkov finds in the template, against the exceptions in `.checkov.yaml`: `make checkov`.
+"""Compare checkov's findings in the template with the exceptions in `.checkov.yaml`: `make checkov`.
 
-Exit code 1 for a finding without an exception, and for an exception without a finding: both lists stay short.
+It exits with 1 for a finding without an exception, and for an exception without a finding, so both lists stay short.
 """
 
 import json
@@ -28,17 +28,17 @@ VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "everything": EVERYTHING}
 
 
 def exceptions() -> set[str]:
-    """Return the checks that need not pass."""
+    """Return the checks that have an exception."""
     return set(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["skip-check"])
 
 
 def template_for(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what CloudFormation makes of the template for these parameters."""
+    """Return the CloudFormation template for these parameters."""
     return resolve_template(expand_template(ROOT / "template.yaml"), parameters)
 
 
 def findings(checkov: Path) -> dict[str, set[str]]:
-    """Run checkov, offline, on the template plain and with every option on; return resources by failed check."""
+    """Run checkov offline on the template, plain and with every option on; return resources by failed check."""
     with tempfile.TemporaryDirectory() as folder:
         files: list[str] = []
         for name, parameters in VARIANTS.items():
@@ -52,7 +52,7 @@ def findings(checkov: Path) -> dict[str, set[str]]:
 
 
 def by_check(report: dict[str, Any]) -> dict[str, set[str]]:
-    """Return the failed checks of checkov's report, each with its resources. Raises ValueError if nothing was read."""
+    """Return the failed checks in checkov's report, with their resources. Raises ValueError if it read nothing."""
     if report["summary"]["parsing_errors"] or not report["summary"]["passed"]:
         message = "checkov could not read the templates"
         raise ValueError(message)
@@ -70,7 +70,7 @@ def complaints(found: dict[str, set[str]], excepted: set[str]) -> list[str]:
 
 
 def main(checkov: str) -> int:
-    """Print the complaints; return the exit code."""
+    """Print the differences; return the exit code."""
     found = findings(Path(checkov))
     lines = complaints(found, exceptions())
     sys.stdout.write(

@@ -1,4 +1,4 @@
-"""Writes docs/job-event.schema.json from the types: `python -m tools.job_event_schema`."""
+"""Write docs/job-event.schema.json from the types: `python -m tools.job_event_schema`."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from batchdrop.job.job_event import MAX_MESSAGE_CHARS, VERSION, JobEvent
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "job-event.schema.json"
 
-DOLLARS = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]}  # Decimals go out as numbers
+DOLLARS = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "null"}]}  # Decimals are encoded as numbers
 
 
 def job_event_schema() -> dict[str, Any]:

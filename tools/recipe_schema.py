@@ -1,4 +1,4 @@
-"""Write `docs/recipe.schema.json`, by which editors complete and check recipes: `python -m tools.recipe_schema`."""
+"""Write `docs/recipe.schema.json`, with which editors complete and check recipes: `python -m tools.recipe_schema`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PATH = Path(__file__).parents[1] / "docs" / "recipe.schema.json"
 
 _SAID = {"type": "string", "pattern": r"\S"}
 _OF_A_TYPE = {
-    "optional": {"type": "boolean", "default": False, "description": "Whether the answer may leave it empty."},
-    "description": {"type": "string", "description": "What the model is told about it."},
+    "optional": {"type": "boolean", "default": False, "description": "Whether the answer may leave the field empty."},
+    "description": {"type": "string", "description": "The field's description for the model."},
 }
 _NO_TEMPLATE = {"not": {"type": "string", "pattern": r"\{[{%]"}}
 
 
 def recipe_schema() -> dict[str, Any]:
-    """Return the JSON schema of recipes, made from the types that recipes are read with."""
+    """Return the JSON schema of recipes, generated from the types that read them."""
     made = msgspec.json.schema(Recipe)
     defs: dict[str, Any] = made["$defs"]
     for each in defs.values():
@@ -41,7 +41,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _tidy(key: dict[str, Any]) -> None:
-    """Take out what no recipe says: null, and defaults that are a mapping of defaults."""
+    """Remove what recipes never contain: null, and defaults that are mappings of defaults."""
     options = [option for option in key.get("anyOf", []) if option != {"type": "null"}]
     if options:
         del key["anyOf"]
@@ -51,7 +51,7 @@ def _tidy(key: dict[str, Any]) -> None:
 
 
 def _add_rules(keys: dict[str, Any], defs: dict[str, Any]) -> None:
-    """Add what `recipe_rules` checks beside types, as far as a schema can say it."""
+    """Add the rules that `recipe_rules` checks beside types, as far as a schema can express them."""
     for key in (
         keys["model"],
         keys["prompt"],
@@ -86,7 +86,7 @@ def _answer_fields() -> dict[str, Any]:
 
 
 def _answer_type() -> dict[str, Any]:
-    """Return the schema of a field's type, which may hold types itself."""
+    """Return the schema of a field's type, which may contain other types."""
     values = {"type": "array", "minItems": 1, "uniqueItems": True}
     inner = {"$ref": "#/$defs/AnswerType"}
     scalars = [word + mark for word in SCALARS for mark in ("", "?")]
@@ -101,7 +101,7 @@ def _answer_type() -> dict[str, Any]:
     }
     return {
         "title": "AnswerType",
-        "description": "A type, '?' behind it: optional; or a mapping with one of type, enum, list, object.",
+        "description": "A type, optional with a '?' after it; or a mapping with one of type, enum, list, object.",
         "anyOf": [
             {"enum": scalars},
             *(_mapping({key: schema, **_OF_A_TYPE}, required=[key]) for key, schema in of.items()),

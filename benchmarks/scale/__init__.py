@@ -1,1 +1,1 @@
-"""The scale model: what a job of any size asks of AWS."""
+"""The scale model: the AWS usage of a job of any size."""

@@ -1,4 +1,4 @@
-"""Line charts as SVG, in plain text: readable on light and dark ground, and small in a diff."""
+"""Line charts as SVG: readable on light and dark backgrounds, and small in a diff."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 74, 170, 44, 52
 COLOURS = ("#3b82f6", "#e0703c", "#2ba36f", "#a066d3")  # each at least 3 : 1 on white and on GitHub's dark
-DASHES = ("", "7 3", "2 3", "9 3 2 3")  # lines that differ without their colour
+DASHES = ("", "7 3", "2 3", "9 3 2 3")  # distinguish lines without colour
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#57606a}"
     ".t{font-size:14px;font-weight:600}"
@@ -90,7 +90,7 @@ def _tick(power: int) -> str:
 
 
 def _spread(places: Sequence[float], gap: float = 15.0) -> list[float]:
-    """Move labels apart that would lie on each other, down from the topmost."""
+    """Move overlapping labels apart, from the top down."""
     moved = dict.fromkeys(range(len(places)), 0.0)
     last = -math.inf
     for number in sorted(moved, key=lambda one: places[one]):

@@ -1,4 +1,4 @@
-"""Jobs of 1,000, 10,000 and 100,000 rows on the embedded stack, counted, beside what the scale model says of them."""
+"""Compare the scale model with counts of jobs of 1,000, 10,000 and 100,000 rows on the embedded stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.stack_counts import Counted, count
 
 WAIT_SCALE = 0.02
 SHARD_ROWS = 25_000
-# One shard at a time: then each function has one process, and what the larger job takes more is its rows'.
+# One shard at a time: then each function has one process, and the larger job needs more only for its rows.
 OVERRIDES = {"ShardRows": str(SHARD_ROWS), "ShardConcurrency": "1"}
 NOT_MODELLED = (
     "calls at a function's first start (secrets), the state machine's own calls, S3's bytes (lists and bodies), "
@@ -28,7 +28,7 @@ NOT_MODELLED = (
 
 @dataclass(frozen=True)
 class Case:
-    """One job of the check. `errored` is the share of requests that fail and are asked again."""
+    """One job of the check. `errored` is the share of requests that fail and are sent again."""
 
     lane: Literal["batch", "live"]
     rows: int
@@ -44,7 +44,7 @@ CASES = (
 
 
 def checked(cases: tuple[Case, ...] = CASES) -> Iterator[tuple[Case, Counted, dict[str, tuple[float, float]]]]:
-    """Run each case; yield it with what was counted, and for each figure (modelled, counted)."""
+    """Run each case; yield it with its counts, and (modelled, counted) for each figure."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         options = StackOptions(
             wait_scale=WAIT_SCALE, log_dir=Path(folder) / "logs", logs_requests=True, overrides=OVERRIDES
@@ -53,7 +53,7 @@ def checked(cases: tuple[Case, ...] = CASES) -> Iterator[tuple[Case, Counted, di
             for lane in ("batch", "live"):
                 body = f"{RECIPE}lane: {lane}\n".encode()
                 running.clients.s3().put_object(Bucket=running.bucket, Key=f"recipes/{lane}.yaml", Body=body)
-            for first in (Case("batch", 1), Case("live", 1)):  # they start the functions, and are not counted
+            for first in (Case("batch", 1), Case("live", 1)):  # these start the functions, and are not counted
                 _run(running, first, Path(folder))
             for case in cases:
                 counted = _run(running, case, Path(folder))
@@ -71,8 +71,10 @@ def _run(running: EmbeddedStack, case: Case, folder: Path) -> Counted:
 
 
 def job_of(case: Case, counted: Counted) -> ScaleJob:
-    """Return the model's job: sizes, the looks and a slice's seconds are the run's, all else is the case's."""
-    answers = _size(counted, "answers/*.r", ".jsonl")  # the live lane's flushes have no round in their names
+    """Return the model's job: sizes, polls and a slice's seconds come from the run, the rest from the case."""
+    answers = _size(
+        counted, "answers/*.r", ".jsonl"
+    )  # excludes the live lane's flushes, which have no round in their names
     calls = counted.invocations["AnswerRequestsFunction"] or 1
     return ScaleJob(
         rows=case.rows,
@@ -111,7 +113,7 @@ def _compared(case: Case, counted: Counted) -> dict[str, tuple[float, float]]:
 
 
 def _transitions(job: ScaleJob, counted: Counted) -> int:
-    """Return the states entered: the job's own from its history, the children's from the functions that they called."""
+    """Return the states entered: the job's from its history, the children's from their function calls."""
     children = states_of_shards(job)
     called: Any = counted.invocations
     real = Counter(children)

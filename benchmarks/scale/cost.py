@@ -1,9 +1,9 @@
-"""From counts to seconds of functions and AWS dollars.
+"""Compute function seconds and AWS dollars from counts.
 
-Prices are in aws_prices.json, CPU a row in results/scale_check.json.
+Prices are in aws_prices.json, CPU per row in results/scale_check.json.
 
-What cannot be measured on one machine is assumed, and stands here by name: how long S3, DynamoDB and the API take to
-answer a function, and how fast bytes come.
+Constants below state the assumptions that one machine cannot measure: the latency of S3, DynamoDB and the API, and the
+transfer rate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HERE = Path(__file__).parents[1]
 MEMORY_OF_A_CPU = 1_769  # MB: Lambda gives CPU by memory
 BYTES_A_SECOND = 50_000_000.0  # assumed: one stream between S3, or the API, and a function
 CALL_SECONDS = 0.03  # assumed: S3's first byte; DynamoDB is faster
-CALLS_OF = {  # of one invocation: AWS and API calls that it waits for, one after the other
+CALLS_OF = {  # per invocation: AWS and API calls that it waits for in sequence
     "SplitUploadFunction": 12, "SubmitShardFunction": 14, "PollBatchFunction": 8, "PlanSlicesFunction": 5,
     "CollectResultsFunction": 14, "CloseJobFunction": 25, "AnswerRequestsFunction": 10, "ShowProgressFunction": 6,
 }  # fmt: skip
@@ -39,7 +39,7 @@ MODEL = "claude-haiku-5-5"
 
 @dataclass(frozen=True)
 class Bill:
-    """AWS dollars of one job by service, the GB-seconds of each function, and what the API takes."""
+    """AWS dollars of one job by service, the GB-seconds of each function, and the API's dollars."""
 
     usd: dict[str, float]
     gb_seconds: dict[str, float]
@@ -48,7 +48,7 @@ class Bill:
 
     @property
     def total(self) -> float:
-        """Return all of AWS's dollars."""
+        """Return the sum of AWS's dollars."""
         return sum(self.usd.values())
 
 
@@ -61,7 +61,7 @@ def prices() -> dict[str, float]:
 
 @cache
 def cpu_by_row() -> dict[str, float]:
-    """Return the CPU seconds that a function takes a row, as the check measured them."""
+    """Return a function's CPU seconds per row, as measured by the check."""
     loaded: dict[str, float] = json.loads((HERE / "results" / "scale_check.json").read_text())["cpu_us_a_row"]
     return {function: micros / 1e6 for function, micros in loaded.items()}
 
@@ -79,13 +79,13 @@ def days_kept() -> int:
 
 
 def memory_mb(function: str) -> int:
-    """Return a function's memory, by the template."""
+    """Return a function's memory in the template."""
     own = _functions()[function]["Properties"].get("MemorySize")
     return int(own or _functions()["Globals"]["MemorySize"])
 
 
 def bill_of(job: ScaleJob, counts: Counts) -> Bill:
-    """Price a job."""
+    """Return the bill of a job."""
     price, seconds = prices(), _seconds(job, counts)
     gb_seconds = {function: took * memory_mb(function) / 1_024 for function, took in seconds.items()}
     arm = _functions()["Globals"]["Architectures"] == ["arm64"]
@@ -103,10 +103,10 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
 
 
 def standing_usd() -> dict[str, float]:
-    """Return what a stack costs a month without any job: what its template has of what AWS charges by the month."""
+    """Return the monthly cost of a stack without any job, from its template."""
     resources, price = read_template(HERE.parent / "template.yaml")["Resources"], prices()
     alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    # An alarm costs as much as it watches metrics: one, or those under its expression.
+    # An alarm is billed per metric: one, or those in its expression.
     watched = sum(max(1, sum("MetricStat" in part for part in alarm.get("Metrics", []))) for alarm in alarms)
     body = json.dumps(resources["Dashboard"]["Properties"]["DashboardBody"])
     metrics = set(re.findall(r'"batchdrop\\*", \\*"(\w+)', body))
@@ -118,7 +118,7 @@ def standing_usd() -> dict[str, float]:
 
 
 def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:
-    """Return what each function is billed for: its CPU at its share of one, its waits for calls, its bytes."""
+    """Return the billed seconds of each function: its CPU at its share of one, its waits for calls, its bytes."""
     moved = _bytes_moved(job)
     found = {}
     for function, times in counts.invocations.items():
@@ -130,7 +130,7 @@ def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:
         found[function] = cpu / share + waits + moved.get(function, 0.0) / BYTES_A_SECOND
     if job.slices:
         cpu = job.requests * cpu_by_row().get("AnswerRequestsFunction", 0.0)
-        waits = job.workers * job.requests / job.rate_allowed  # a worker without permits is paid, too
+        waits = job.workers * job.requests / job.rate_allowed  # a worker that waits for permits is billed, too
         found["AnswerRequestsFunction"] = max(cpu, job.slices * job.answer_seconds * SLICES_TAKE, waits)
     return found
 
@@ -148,7 +148,7 @@ def _bytes_moved(job: ScaleJob) -> dict[str, float]:
 
 
 def _kept_bytes(job: ScaleJob) -> float:
-    """Return the bytes below jobs/; the live lane's answers lie there twice, as flushes and as one file."""
+    """Return the bytes below jobs/; the live lane's answers are stored twice, as flushes and as one file."""
     answers = job.requests * job.answer_bytes * (2 if job.lane == "live" else 1)
     return job.requests * job.request_bytes + answers + job.rows * (job.row_bytes + job.output_bytes)
 

@@ -1,6 +1,6 @@
-"""How often a job asks AWS for something: states, history events, requests. Each line follows from the code it names.
+"""Count a job's AWS requests: states, history events, calls. Each line follows from the code that it names.
 
-`benchmarks.scale.check` holds it against what the embedded stack really counted.
+`benchmarks.scale.check` compares these with counts on the embedded stack.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from benchmarks.scale.job import ScaleJob
 from benchmarks.scale.stitch import stitched
 
 SPLIT_ROWS_AN_INVOCATION = 15_000_000  # 840 s at about 50 us a row
-PERMITS_A_SECOND = 2.0  # lots that a worker at work draws (live_lane/fleet_permits.py: LEAD, LOT_SECONDS)
+PERMITS_A_SECOND = 2.0  # lots that a busy worker draws (live_lane/fleet_permits.py: LEAD, LOT_SECONDS)
 SLICE_MESSAGES = 3  # SQS: send, receive, delete
-LOG_BYTES = {  # of an invocation: Lambda's three lines, a line of ours, a metric's where there is one; as counted
+LOG_BYTES = {  # per invocation: Lambda's three lines, one of ours, a metric if any; as measured
     "SplitUploadFunction": 700, "SubmitShardFunction": 1_200, "PollBatchFunction": 800, "PlanSlicesFunction": 800,
     "AnswerRequestsFunction": 1_030, "ShowProgressFunction": 600,
     "CollectResultsFunction": 1_200, "CloseJobFunction": 1_800,
 }  # fmt: skip
-READ_UNIT, WRITE_UNIT = 4_096, 1_024  # DynamoDB: bytes of a consistent read, and of a write
+READ_UNIT, WRITE_UNIT = 4_096, 1_024  # DynamoDB: bytes per unit of a consistent read, and of a write
 PLACE_BYTES = 90  # of one shard's place in the processing queue's item
 SUBMISSION_BYTES = 400
 PROGRESS_BYTES = 300  # of one shard's progress
-TASK, PLAIN, EXECUTION = 5, 2, 2  # history events of a function's visit, of another state's, of an execution's ends
+TASK, PLAIN, EXECUTION = (
+    5,
+    2,
+    2,
+)  # history events of a function's state, of another state, of an execution's start and end
 MAP_RUN, INLINE_MAP, ITERATION = 6, 4, 2
 TOKEN_TASK = 6  # entered, scheduled, started, submitted, succeeded, exited
 TASKS = {"Split upload", "Submit shard", "Plan slices", "Poll batch", "Collect results", "Close job"}
@@ -34,7 +38,7 @@ TASKS = {"Split upload", "Submit shard", "Plan slices", "Poll batch", "Collect r
 
 @dataclass(frozen=True)
 class Counts:
-    """What a job comes to. `invocations` are by function's name in the template, requests by kind."""
+    """A job's counts. `invocations` are by function's name in the template, requests by kind."""
 
     transitions: int
     largest_history: int
@@ -50,12 +54,12 @@ class Counts:
 
 
 def counts_of(job: ScaleJob) -> Counts:
-    """Count a job."""
+    """Return the counts of a job."""
     top, child = states_of_job(job), states_of_shards(job)
     functions = _invocations(job)
     reads, writes, queries = _ledger(job)
     return Counts(
-        # Each execution's start is counted as one transition, to be on the safe side.
+        # The start of each execution is counted as one transition, to be safe.
         transitions=top.total() + child.total() + 1 + job.shards,
         largest_history=max(events_of(top), _largest_child(job)),
         invocations=functions,
@@ -78,7 +82,7 @@ def states_of_job(job: ScaleJob) -> Counter[str]:
 
 
 def states_of_shards(job: ScaleJob) -> Counter[str]:
-    """Return how often the Map's children enter each state, all together."""
+    """Return how often the Map's children enter each state in total."""
     return _states(job, job.shards, job.all_looks, job.turns, job.slices)
 
 
@@ -95,7 +99,7 @@ def _states(job: ScaleJob, shards: int, looks: int, turns: int, slices: int) -> 
 
 
 def events_of(states: Counter[str]) -> int:
-    """Return the history events of an execution that enters these states, by AWS's rule."""
+    """Return the history events of an execution with these states, by AWS's rule."""
     return EXECUTION + sum(times * _events_of_state(name) for name, times in states.items())
 
 
@@ -127,12 +131,12 @@ def _invocations(job: ScaleJob) -> Counter[str]:
 
 
 def _puts(size: float) -> int:
-    """Return what it takes to write an object: one put, or begin, parts and end (adapters/s3.py)."""
+    """Return the requests to write an object: one put, or create, parts and complete (adapters/s3.py)."""
     return 1 if size < PART else 2 + math.ceil(size / PART)
 
 
 def _s3_put(job: ScaleJob) -> int:
-    """Return the requests at a put's price; listings are."""
+    """Return the requests at the price of a put, including listings."""
     first, *later = job.requests_by_round
     row, rows = job.row_bytes, job.rows / job.shards
     split = _puts(first * job.request_bytes) + _puts(rows * (row + 30))
@@ -151,7 +155,7 @@ def _flushes(job: ScaleJob) -> int:
 
 
 def _s3_get(job: ScaleJob) -> int:
-    """Return GET and HEAD requests: what each use case reads, in their order."""
+    """Return GET and HEAD requests: the reads of each use case, in order."""
     rounds = job.rounds_asked
     split = 5
     asked = 4 * rounds + 3 * job.turns / job.shards  # submit: answers?, size, manifest, body
@@ -160,8 +164,8 @@ def _s3_get(job: ScaleJob) -> int:
     )  # manifest, answers?, earlier, leftovers, rows
     closed = rounds + 1 + 1  # answers?, tally
     if job.lane == "live":
-        asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice its range
-        collected += _flushes(job) + rounds  # and the round's requests, for those without an answer
+        asked = 3 * rounds + sum(job.slices_by_round)  # plan: answers?, manifest, body; each slice: its range
+        collected += _flushes(job) + rounds  # and the round's requests, to find those without an answer
     pages = 3 * job.drawings + 4  # manifest, what stands there, closing; at the end two of them
     return round(split + job.shards * (asked + collected + closed) + stitched(job).gets + 11 + pages)
 
@@ -175,7 +179,7 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     if job.lane == "live":
         draws = 2 + round(job.seconds_a_slice * PERMITS_A_SECOND)
         reads = rounds * 2 + again + rounds + job.slices * (1 + job.beats) + 4 + 3 * job.drawings
-        # A beat renews the lease, and asks if it is time for the page; a round's begin is noted, and a shard's end.
+        # A heartbeat renews the lease, and checks whether the page is due; round starts and shard ends are noted.
         writes = job.slices * (2 + 2 * job.beats + draws) + rounds + shards
         return reads, writes, reads + writes
     # submit: submission, halt, queue (read, write), intent, both in one transaction (two units each), what stands then
@@ -185,7 +189,7 @@ def _ledger(job: ScaleJob) -> tuple[int, int, int]:
     reads, writes, requests = reads + job.all_looks, writes + rounds * place, requests + job.all_looks + rounds
     # collect: submission, collected, the next round's; leftovers ask for a halt
     reads, writes, requests = reads + rounds * 2 + again, writes + rounds, requests + rounds * 3 + again
-    # The running job's page: each look and each shard's end notes how far it is, each look asks whether to draw.
+    # The running job's page: each poll and each end of a shard notes the progress; each poll checks whether to draw.
     noted = math.ceil(shards * PROGRESS_BYTES / READ_UNIT)
     reads, writes = reads + job.drawings * (noted + 1), writes + 2 * job.all_looks + shards
     requests += 2 * job.all_looks + shards + 2 * job.drawings

@@ -1,4 +1,4 @@
-"""A job as the scale model sees it: what it is given, and the shards, rounds and slices that follow from it."""
+"""A job in the scale model: its inputs, and the resulting shards, rounds and slices."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from batchdrop.settings import LIVE_CONCURRENCY, LIVE_SHARE, LIVE_WINDOW, SHARD_
 
 MIDDLE_JITTER = 0.5
 HOUR = 3_600.0
-SLICES_TAKE = 6.0  # answers, one after the other: 1,000 requests in a window of 200, and the ends of it
+SLICES_TAKE = 6.0  # answer times per slice: 1,000 requests in a window of 200, plus start and end
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleJob:
-    """One job, and the account and stack that it runs on. Bytes and tokens are those of a row, on average.
+    """One job, with its account and stack. Bytes and tokens are averages per row.
 
-    `answer_bytes` is a result line's, `output_bytes` a row's of the output. `leftovers` is the share of a round's
-    requests that the next one asks again. `batch_hours` is how long a Message Batch takes from its create to its end;
-    `looks`, if given, is how often all Message Batches together were looked at, and `open_seconds` how long the job was
-    open, instead of what follows from it. `answer_seconds` is a live answer's.
+    `answer_bytes` is the size of a result line, `output_bytes` of an output row. `leftovers` is the share of a round's
+    requests that the next round sends again. `batch_hours` is the time of a Message Batch from create to end. `looks`
+    overrides the number of all polls, `open_seconds` the time the job was open. `answer_seconds` is a live answer's
+    latency.
     """
 
     rows: int
@@ -55,7 +55,7 @@ class ScaleJob:
 
     @property
     def rows_a_shard(self) -> int:
-        """Return how many rows fit a shard: by count, by bytes of the create body, by what answers may weigh."""
+        """Return how many rows fit a shard: by count, by bytes of the create body, by the size of answers."""
         weight = LINE_BYTES + self.max_tokens * BYTES_PER_TOKEN
         return max(1, min(self.shard_rows, MAX_BATCH_BYTES // self.request_bytes, MAX_ANSWER_BYTES // weight))
 
@@ -94,22 +94,22 @@ class ScaleJob:
 
     @property
     def workers(self) -> int:
-        """Return how many workers the live lane has at once; each holds its slice, also while it waits for permits."""
+        """Return the number of concurrent live lane workers; each keeps its slice, even while it waits for permits."""
         return max(1, min(self.live_concurrency, self.slices))
 
     @property
     def rate_allowed(self) -> float:
-        """Return the live requests a second that the account's limit leaves."""
+        """Return the live requests per second that the account's limit leaves."""
         return self.live_rpm / 60 * self.live_share
 
     @property
     def rate_able(self) -> float:
-        """Return the live requests a second that the workers' windows make."""
+        """Return the live requests per second that the workers' windows allow."""
         return self.workers * min(self.live_window, self.requests) / self.answer_seconds
 
     @property
     def open_at_once(self) -> int:
-        """Return how many of its Message Batches may be in the processing queue together."""
+        """Return how many of its Message Batches fit the processing queue."""
         places = max(1, self.queue_requests // max(1, round(self.rows / self.shards)))
         return min(self.shards, self.shard_concurrency, places)
 
@@ -127,14 +127,14 @@ class ScaleJob:
 
     @property
     def looks_a_round(self) -> int:
-        """Return how often a Message Batch is looked at until it is seen to have ended."""
+        """Return how often a Message Batch is polled until its end is seen."""
         return _times(
             self.batch_hours * HOUR, lambda number: poll_seconds(number, open_shards=self._polled, jitter=0.5)
         )
 
     @property
     def drawings(self) -> int:
-        """Return how often the page of the running job is drawn: after a look or a worker's beat, and not too often."""
+        """Return how often the page of the running job is drawn: after a poll or a worker's heartbeat, rate-limited."""
         if self.lane == "live":
             seconds, news = self.requests / min(self.rate_allowed, self.rate_able), self.slices * self.beats
         else:
@@ -153,14 +153,14 @@ class ScaleJob:
 
     @property
     def turns(self) -> int:
-        """Return how often all shards together ask for their turn in vain: those that the Map has started already."""
+        """Return how often all started shards together try in vain to get a place."""
         if self.lane == "live":
             return 0
         return sum(map(self._turns_of, range(self.shards)))
 
     @property
     def most_turns(self) -> int:
-        """Return how often the most patient shard asks in vain."""
+        """Return how often the shard that waits longest tries in vain."""
         return max(map(self._turns_of, range(self.shards))) if self.lane == "batch" else 0
 
     def _turns_of(self, shard: int) -> int:
@@ -174,7 +174,7 @@ class ScaleJob:
 
 
 def _times(seconds: float, wait: object) -> int:
-    """Return how many waits, each told by its number, it takes to pass so many seconds."""
+    """Return how many waits, given by number, take at least these seconds."""
     assert callable(wait)
     number, passed = 0, 0.0
     while passed < seconds:

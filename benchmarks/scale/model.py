@@ -1,9 +1,9 @@
-"""What a job comes to at any size: AWS's dollars beside the API's, hours at each usage tier, and what binds first.
+"""The cost of a job of any size: AWS and API dollars, hours at each usage tier, and the first limit.
 
-    python -m benchmarks.scale.model --check   # jobs on the embedded stack, counted: results/scale_check.json
+    python -m benchmarks.scale.model --check   # compare with jobs on the embedded stack: results/scale_check.json
     python -m benchmarks.scale.model           # results/scale_model.json, results/scale_model.md, docs/scaling-*.svg
 
-A typical row: 300 bytes, 100 input and 20 output tokens, claude-haiku-5-5; a Message Batch takes an hour.
+A typical row has 300 bytes, 100 input and 20 output tokens, with claude-haiku-5-5; a Message Batch takes an hour.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from benchmarks.stack_counts import Counted
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 3_000_000, 10_000_000)
-BAR = 0.10  # mean deviation of the model from what was counted
+BAR = 0.10  # largest mean deviation of the model from the counts
 MILLION = 1_000_000
 
 Found = dict[str, list[tuple[ScaleJob, Counts, Bill]]]
 
 
 def main() -> int:
-    """Check the model, or carry it to ten million rows."""
+    """Check the model, or compute it up to ten million rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="run jobs on the embedded stack, and compare")
     add_scale(parser)
@@ -56,7 +56,7 @@ def smoke() -> int:
 
 
 def check() -> int:
-    """Compare model and counts; 1 if they are apart by more than a tenth on average."""
+    """Compare model and counts; return 1 if they differ by more than a tenth on average."""
     cases, off = [], []
     by_rows: dict[int, Counted] = {}
     print("| job | figure | model | counted | ratio |\n|---|---|--:|--:|--:|")

@@ -1,4 +1,4 @@
-"""How long a job takes at each usage tier, and which limit it meets first."""
+"""The duration of a job at each usage tier, and the limit that it meets first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.scale.stitch import stitched
 
 
 class Tier(NamedTuple):
-    """A usage tier of the Message Batches API: calls a minute, requests in the processing queue."""
+    """A usage tier of the Message Batches API: calls per minute, requests in the processing queue."""
 
     name: str
     rpm: int
@@ -24,7 +24,7 @@ TIERS = (Tier("Start", 1_000, 200_000), Tier("Build", 2_000, 300_000), Tier("Sca
 
 @dataclass(frozen=True)
 class Took:
-    """A job's hours at a tier, and what they are bound by."""
+    """A job's hours at a tier, and what limits them."""
 
     hours: float
     bound_by: str
@@ -36,7 +36,7 @@ def at_tier(job: ScaleJob, tier: Tier) -> ScaleJob:
 
 
 def took(job: ScaleJob) -> Took:
-    """Return how long a job takes from its upload to its output."""
+    """Return the duration of a job from its upload to its output."""
     ends = _split_hours(job) + close_seconds(job) / HOUR
     if job.lane == "live":
         hours, bound_by = _live(job)
@@ -46,12 +46,12 @@ def took(job: ScaleJob) -> Took:
 
 
 def close_seconds(job: ScaleJob) -> float:
-    """Return what close_job takes to stitch the output."""
+    """Return the seconds that close_job takes to stitch the output."""
     return stitched(job).bytes_waited_for / BYTES_A_SECOND
 
 
 def _later_rounds(job: ScaleJob) -> float:
-    """Return what later rounds add to a wave: few requests, but a Message Batch's time all the same."""
+    """Return the waves that later rounds add: few requests, but the time of a whole Message Batch."""
     return (job.rounds_asked - 1) / job.waves  # they overlap with the next wave's first round
 
 
@@ -64,7 +64,7 @@ def _batch_bound(job: ScaleJob) -> str:
 
 
 def _live(job: ScaleJob) -> tuple[float, str]:
-    """Return hours and what binds: the account's requests a minute, or how many are open at once."""
+    """Return hours and limit: the account's requests per minute, or the number of open requests."""
     name = "LiveConcurrency" if job.slices > job.live_concurrency else "an answer's own time"
     allowed, able = job.rate_allowed, job.rate_able
     rate, bound_by = (allowed, "requests a minute") if allowed < able else (able, name)

@@ -1,1 +1,1 @@
-"""`make invoke`: one built function with its event, against a running `batchdrop up`."""
+"""`make invoke`: run one built function with its event, against a running `batchdrop up`."""

@@ -1,4 +1,4 @@
-"""Invoke one function as `sam build` made it, with its event, against a running `batchdrop up`.
+"""Invoke one function, as built by `sam build`, with its event, against a running `batchdrop up`.
 
     python -m tools.invoke FUNCTION [--event FILE] [--endpoint-url URL] [--under sam | runtime]
 
@@ -26,11 +26,11 @@ from tools.invoke.under_sam import SamError, can_reach_stack, invoke_under_sam
 from tools.invoke.waiting_task import token_of_waiting_task
 
 PAUSE_SECONDS = 1.0
-PYTHON = (3, 13)  # Lambda's; the layers are built for it
+PYTHON = (3, 13)  # Lambda's version, for which the layers are built
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Invoke, and show; return the exit code."""
+    """Invoke the function and print its answer; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.invoke", description="Invoke one function with its event.")
     parser.add_argument("function", choices=FUNCTIONS, metavar="FUNCTION", help=", ".join(FUNCTIONS))
     parser.add_argument("--event", type=Path, help="a file; events/FUNCTION.json, filled in, unless given")
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def is_error(answer: Any) -> bool:
-    """Tell whether a function's answer is an error: Lambda's JSON of one, or its sentence about a timeout."""
+    """Return whether a function's answer is an error: Lambda's JSON error, or its text about a timeout."""
     return isinstance(answer, str) or (isinstance(answer, dict) and "errorType" in answer)
 
 

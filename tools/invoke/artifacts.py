@@ -1,4 +1,4 @@
-"""What `sam build` made: found, or made again where it is older than the sources."""
+"""Find the output of `sam build`, or build again if it is older than the sources."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())  # in
 
 
 class BuildError(Exception):
-    """`make build` failed, or left something out; the message is what it said."""
+    """`make build` failed or is incomplete; the message is its output."""
 
 
 def built() -> Path:
-    """Return the folder that `make build` fills; it is of the sources as they are now. Raises BuildError."""
+    """Return the folder of `make build`, up to date with the sources. Raises BuildError."""
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_fresh():
@@ -50,7 +50,7 @@ def layers_of(function: str) -> list[str]:
 
 
 def layered(function: str, folder: Path) -> Path:
-    """Return a folder that is /opt to the function: its layers' files, linked, not copied."""
+    """Return a folder that serves the function as /opt: its layers' files, linked, not copied."""
     opt = folder / "-".join(layers_of(function))
     if not opt.exists():
         for layer in layers_of(function):
@@ -67,7 +67,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _is_fresh() -> bool:
-    """Tell whether each function's code, and the core layer's, is the sources' to the byte, for this machine."""
+    """Return whether the code of each function and of the core layer equals the sources, for this machine."""
     described = BUILD / "template.yaml"
     if not described.exists() or f"- {MACHINE}\n" not in described.read_text(encoding="utf-8"):
         return False
@@ -77,7 +77,7 @@ def _is_fresh() -> bool:
 
 
 def _is_native() -> bool:
-    """Tell whether both layers are there, and for this machine: `make deploy` builds them for the template's."""
+    """Return whether both layers are built for this machine; `make deploy` builds them for the template's."""
     machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
     wheels = [("CoreLayer", "msgspec"), ("FormatsLayer", "zstandard")]
     return all(any((BUILD / layer / "python" / name).glob(f"*-{machine}-linux-gnu.so")) for layer, name in wheels)

@@ -1,4 +1,4 @@
-"""The embedded stack that a function is invoked against: where it is, and what it gives its functions."""
+"""The embedded stack for `make invoke`: its address, and the environment of its functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STACK = "batchdrop"
 
 
 class NoStackError(Exception):
-    """There is no stack to invoke against; the message says how to get one."""
+    """There is no stack to use; the message says how to start one."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class RunningStack:
 
     @property
     def clients(self) -> AwsClients:
-        """Make clients of its services."""
+        """Return a client for one of its services."""
         return AwsClients(self.endpoint_url)
 
     def environment(self, function: str) -> dict[str, str]:
-        """Return what the stack gives a function, and where the function finds the stack.
+        """Return a function's environment on the stack, with the addresses of the stack.
 
-        Raises NoStackError: also where the function would ask the real API, which bills what is asked.
+        Raises NoStackError, also if the function would use the real API, which costs money.
         """
         try:
             described = self.clients.functions().get_function_configuration(FunctionName=deployed_name(function))
@@ -44,14 +44,14 @@ class RunningStack:
         asked = declared["ANTHROPIC_BASE_URL"]
         if urlsplit(asked).hostname != "127.0.0.1":
             raise NoStackError(
-                f"the stack at {self.endpoint_url} asks {asked}, which bills what it is asked. make invoke runs "
-                "against the emulator only: unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, and `batchdrop up` again"
+                f"the stack at {self.endpoint_url} uses {asked}, which costs money. make invoke runs "
+                "only against the emulator: unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, and `batchdrop up` again"
             )
         keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}
         return {**declared, **keys, "AWS_ENDPOINT_URL": self.endpoint_url}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
-        """Return what the stack's own function answers; an error is Lambda's JSON of it."""
+        """Return the answer of the stack's own function; an error is Lambda's JSON error."""
         body = json.dumps(event).encode()
         answer = self.clients.functions().invoke(FunctionName=deployed_name(function), Payload=body)
         return json.loads(answer["Payload"].read())
@@ -70,11 +70,11 @@ def deployed_name(function: str) -> str:
 
 
 def find_stack(endpoint_url: str | None) -> RunningStack:
-    """Return the stack at this address, or the one `batchdrop up` that runs here. Raises NoStackError."""
+    """Return the stack at this address, or the only `batchdrop up` on this machine. Raises NoStackError."""
     found = [endpoint_url] if endpoint_url else [one.endpoint_url for one in running_stacks()]
     if not found:
         message = "no stack runs here: start `.venv/bin/batchdrop up` in another terminal"
         raise NoStackError(message)
     if len(found) > 1:
-        raise NoStackError(f"{len(found)} stacks run here: say which, by ENDPOINT={' or ENDPOINT='.join(found)}")
+        raise NoStackError(f"{len(found)} stacks run here: choose one with ENDPOINT={' or ENDPOINT='.join(found)}")
     return RunningStack(found[0])

@@ -1,7 +1,7 @@
-"""A built function under AWS's own runtime interface emulator: its layers at /opt, all of its code read-only.
+"""Run a built function in AWS's own runtime interface emulator, with its layers at /opt and its code read-only.
 
-The emulator comes with the SAM CLI. Where the machine lets a process have mounts of its own, /opt and the code are
-mounted read-only for it alone; where it does not, the layers are on the path, and Python is told to write nothing.
+The emulator comes with the SAM CLI. If the machine allows private mounts, /opt and the code are mounted read-only for
+this process. Otherwise, the layers are on the path, and Python writes no bytecode.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MOUNT = (
 
 
 class NotRunningError(Exception):
-    """The runtime interface did not start; the message is what it wrote."""
+    """The runtime interface did not start; the message is its output."""
 
 
 @cache
 def own_mounts() -> list[str] | None:
-    """Return the command that gives a process mounts of its own; None where the machine forbids it."""
+    """Return the command that gives a process its own mounts; None if the machine forbids it."""
     for command in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
         if shutil.which(command[0]) and not _python().startswith("/opt/"):
             done = subprocess.run([*command, "mount", "--bind", "/var", "/opt"], capture_output=True, check=False)
@@ -52,13 +52,13 @@ def own_mounts() -> list[str] | None:
 
 @cache
 def _python() -> str:
-    """Return the Python that the functions run on: this one, without its packages."""
+    """Return the Python for the functions: this one, without its packages."""
     return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
 
 
 @cache
 def _interface() -> str:
-    """Return AWS's runtime interface emulator, out of the SAM CLI's own package."""
+    """Return AWS's runtime interface emulator from the SAM CLI's package."""
     machine = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
     [found] = (ROOT / ".tools/sam").glob(f"lib/python3.*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
     return str(found)
@@ -66,14 +66,14 @@ def _interface() -> str:
 
 @dataclass
 class BuiltFunction:
-    """One running function. Its log is in `log`, a line each; it takes one invocation at a time."""
+    """One running function. `log` has its log lines; it takes one invocation at a time."""
 
     url: str
     log_file: Path
     process: subprocess.Popen[bytes] = field(repr=False)
 
     def invoke(self, event: dict[str, Any]) -> Any:
-        """Return what the function answered; an error is Lambda's JSON of it, a timeout its sentence."""
+        """Return the function's answer; an error is Lambda's JSON error, a timeout its text."""
         request = urllib.request.Request(self.url, json.dumps(event).encode(), method="POST")
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
             body = response.read().decode()
@@ -84,13 +84,13 @@ class BuiltFunction:
 
     @property
     def log(self) -> str:
-        """Return what the function and its runtime have written so far."""
+        """Return the log of the function and its runtime so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager
 def running(function: str, environment: dict[str, str], folder: Path, *, timeout: int = 60) -> Iterator[BuiltFunction]:
-    """Run a function of `.aws-sam/build` with this environment, and AWS's time limit for it, until the context ends."""
+    """Run a function of `.aws-sam/build` with this environment and AWS's time limit, while the context lasts."""
     port, inner = _free_port(), _free_port()
     code, opt = BUILD / logical_id(function), layered(function, folder)
     log_file = folder / f"{function}-{port}.log"
@@ -124,7 +124,7 @@ def running(function: str, environment: dict[str, str], folder: Path, *, timeout
 
 
 def _runtime(folder: Path) -> Path:
-    """Return what is /var/runtime in Lambda: AWS's runtime client alone, of all packages of this environment."""
+    """Return the content of Lambda's /var/runtime: AWS's runtime client, and no other package."""
     runtime = folder / "runtime"
     if not runtime.exists():
         runtime.mkdir()
@@ -142,7 +142,7 @@ def _free_port() -> int:
 
 
 def _await(port: int, process: subprocess.Popen[bytes], log_file: Path) -> None:
-    """Wait until the port is open. Raises NotRunningError if the process ends first, or too much time passes."""
+    """Wait until the port is open. Raises NotRunningError if the process ends first, or after a timeout."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -1,6 +1,6 @@
-"""A job that no execution runs: each of its steps is one invocation, and its answer is the event of the next.
+"""Run a job step by step without an execution: each answer is the event of the next invocation.
 
-So each function has an event whose job, shard and Message Batch are really there.
+So each function gets an event with a real job, shard and Message Batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events"
 RECIPE_KEY = "recipes/invoke.yaml"
 FILE_KEY = "inbox/invoke/reviews.csv"
-# With a sample, so that there is one to show; it goes on by itself, so that nothing is left waiting on the stack.
+# With a sample, so that there is one to show; it continues by itself, so that no task is left waiting on the stack.
 SAMPLE = "lane: batch\nsample: {rows: 4, lane: batch, continue_under_usd: 1}\n"
 ROWS = 8
 MOST_LOOKS = 600
@@ -33,15 +33,15 @@ Invoke = Callable[[str, Event], Any]
 
 
 class StepError(Exception):
-    """A step before the function that is to be invoked went wrong; the message says which, and what it answered."""
+    """A step before the requested function failed; the message says which, and its answer."""
 
 
 @dataclass
 class JobSteps:
-    """The steps of one job, which is good for one event: steps that are run again find what is done already.
+    """The steps of one job, for one event: repeated steps find what is already done.
 
-    `invoke` runs a function of the stack, `new_token` gives the token of a task that waits for it, `pause` waits
-    between two looks at a Message Batch.
+    `invoke` runs a function of the stack, `new_token` returns the token of a waiting task, `pause` waits between two
+    polls of a Message Batch.
     """
 
     invoke: Invoke
@@ -51,7 +51,7 @@ class JobSteps:
     pause: Callable[[], None]
 
     def event(self, function: str) -> Event:
-        """Return `events/<function>.json`, filled in; the steps that come before it are run. Raises StepError."""
+        """Return `events/<function>.json`, filled in, after running the steps before it. Raises StepError."""
         given = json.loads((EVENTS / f"{function}.json").read_text(encoding="utf-8"))
         fill: dict[str, Callable[[Event], Event]] = {
             "split_upload": self._fresh_upload,
@@ -70,11 +70,11 @@ class JobSteps:
 
     @cached_property
     def _upload(self) -> Event:
-        """Return the job's record of a file that lies in the bucket; it is put there unless it does already."""
+        """Return the job's record of a file in the bucket; uploads it if it is missing."""
         recipe = (ROOT / "examples/recipes/sentiment.yaml").read_text(encoding="utf-8") + SAMPLE
         file = _first_rows(ROOT / "examples/reviews.csv")
         self.s3.put_object(Bucket=self.bucket, Key=RECIPE_KEY, Body=recipe.encode())
-        if not self._is_there(len(file)):  # the stack asks what is dropped, as it always does
+        if not self._is_there(len(file)):  # the upload also starts a job on the stack
             self.s3.put_object(Bucket=self.bucket, Key=FILE_KEY, Body=file)
         found = self.s3.head_object(Bucket=self.bucket, Key=FILE_KEY)
         now = datetime.now(UTC)
@@ -94,7 +94,7 @@ class JobSteps:
             return False
 
     def _fresh_upload(self, given: Event) -> Event:
-        """Return S3's event of another write of the file: what S3 told of itself has started its job."""
+        """Return the S3 event of another upload of the file; its real event has already started a job."""
         [record] = given["Records"]
         record["eventTime"] = self._upload["uploaded_at"]
         record["s3"]["bucket"] |= {"name": self.bucket, "arn": f"arn:aws:s3:::{self.bucket}"}
@@ -119,7 +119,7 @@ class JobSteps:
         return items
 
     def _state(self, shard: int) -> Event:
-        """Return a shard's state as the Map begins it."""
+        """Return a shard's state at the start of its Map child."""
         done = self._split_upload
         split = done["split"]
         return {"job_id": done["upload"]["job_id"], "expires_at": split["expires_at"], **self._items[shard]}
@@ -141,7 +141,7 @@ class JobSteps:
         self._answer("collect_results", self._polled(shard))
 
     def _slice(self, given: Event) -> Event:
-        """Return the queue's message of a slice, with the token of a task that waits for its answers."""
+        """Return the queue's message of a slice, with the token of a waiting task."""
         state = self._state(0) | {"lane": "live"}
         [first, *_] = self._answer("plan_slices", state)["slices"]
         [record] = given["Records"]
@@ -150,13 +150,13 @@ class JobSteps:
         return given
 
     def _sampled(self, given: Event) -> Event:
-        """Return what comes after the sample's shard is answered."""
+        """Return the state after the sample's shard."""
         self._collect(0)
         done = self._split_upload
         return given | done | {"split": given["split"] | done["split"]}
 
     def _collected(self, given: Event) -> Event:
-        """Return what comes after all shards are answered."""
+        """Return the state after all shards."""
         for item in self._items:
             self._collect(item["shard"])
         return given | {"upload": self._split_upload["upload"]}

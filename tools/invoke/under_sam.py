@@ -1,4 +1,4 @@
-"""`sam local invoke`: a function in AWS's own image, in Docker, talking to the stack on this machine."""
+"""`sam local invoke`: run a function in AWS's image, in Docker, with access to the stack on this machine."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from tools.invoke.artifacts import BUILD, ROOT, logical_id
 
 SAM = ROOT / ".tools/sam/bin/sam"
-# The stack listens on 127.0.0.1 only. Docker Desktop's containers reach that by this name; those of an engine on
-# Linux do not.
+# The stack listens only on 127.0.0.1. Containers of Docker Desktop reach it by this name; those of a Docker engine on
+# Linux cannot.
 HOST = "host.docker.internal"
 REACHES_HOST = "Docker Desktop"
 
 
 class SamError(Exception):
-    """`sam local invoke` could not run the function; what it said stands above."""
+    """`sam local invoke` could not run the function; its output is above."""
 
 
 def can_reach_stack(docker: str | None = None) -> bool:
-    """Tell whether a Docker engine runs here from whose containers 127.0.0.1 of this machine can be reached."""
+    """Return whether a Docker engine runs here whose containers can reach this machine's 127.0.0.1."""
     docker = docker or shutil.which("docker")
     if docker is None:
         return False
@@ -35,9 +35,9 @@ def can_reach_stack(docker: str | None = None) -> bool:
 def invoke_under_sam(
     function: str, event: dict[str, Any], environment: dict[str, str], folder: Path, *, sam: Path = SAM
 ) -> Any:
-    """Return what the function answered; an error is Lambda's JSON of it. What it logs goes to stderr.
+    """Return the function's answer; an error is Lambda's JSON error. The log goes to stderr.
 
-    `environment` reaches the function as far as the template declares it. Raises SamError.
+    The function sees only the variables of `environment` that the template declares. Raises SamError.
     """
     seen_from_inside = {name: value.replace("127.0.0.1", HOST) for name, value in environment.items()}
     event_file, environment_file = folder / "event.json", folder / "environment.json"

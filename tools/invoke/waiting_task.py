@@ -1,4 +1,4 @@
-"""A task of the embedded stack that waits for its token: whoever gets the token can end it."""
+"""Start a task of the embedded stack that waits for its token, which can end it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 NAME = "invoke-waiting-task"
 YEAR = 31_536_000
-ROLE = "arn:aws:iam::000000000000:role/any"  # the embedded stack asks for none
+ROLE = "arn:aws:iam::000000000000:role/any"  # the embedded stack does not check it
 
 
 def token_of_waiting_task(client: Callable[[str], Any]) -> str:
-    """Start an execution whose only task waits for its token, and return the token. `client` makes boto3's clients."""
+    """Start an execution whose only task waits for its token; return the token. `client` makes boto3 clients."""
     states, queues = client("stepfunctions"), client("sqs")
     url = queues.create_queue(QueueName=NAME)["QueueUrl"]
     machine = states.create_state_machine(name=NAME, definition=json.dumps(_definition(url)), roleArn=ROLE)
