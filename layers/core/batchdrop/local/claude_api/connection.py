@@ -76,8 +76,8 @@ class LinesResponse(Response):
         self.blocks = blocks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream."""
         """Stream the blocks."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async for block in iterate_in_threadpool(self.blocks):
                 await send({"type": "http.response.body", "body": block, "more_body": True})
