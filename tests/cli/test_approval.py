@@ -19,7 +19,7 @@ from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.job_control import NoSuchJobError, cancel
 from batchdrop.cli.job.job_view import JobView, Stage
-from batchdrop.cli.job.watching import _asking_for_approval
+from batchdrop.cli.job.watching import _announcing_approval
 from batchdrop.cli.main import app
 from batchdrop.cli.run.approval import approve, as_text, cost_words, decide_on_sample
 from batchdrop.job.await_approval import await_approval
@@ -94,7 +94,7 @@ def test_a_job_that_waits_is_approved() -> None:
     approval = approve(world.deployment, JOB)
     assert world.executions.rung == ["token"]
     assert world.approvals.approved(JOB) is not None
-    assert as_text(approval).endswith("UTC, and the rest is asked now")
+    assert as_text(approval).endswith("UTC, and the other rows are sent now")
     assert asdict(approval) == {
         "job": JOB,
         "approved_at": approval.approved_at,
@@ -117,7 +117,7 @@ def test_a_job_that_has_ended_is_to_be_resumed() -> None:
         (World("SUCCEEDED"), JOB, "has succeeded"),
         (World(waits=False), JOB, "its sample is not shown"),
         (World("FAILED", waits=False), JOB, r"has ended \(failed\)"),
-        (World(), "other", "there is no job other"),
+        (World(), "other", "job other does not exist"),
     ],
 )
 def test_what_cannot_be_approved(world: World, job: str, words: str) -> None:
@@ -149,13 +149,13 @@ def _decided(world: World, folder: Path, **how: Any) -> tuple[bool, str]:
 
 
 def test_a_sample_is_shown_with_its_cost(tmp_path: Path) -> None:
-    """Rows with answers, counts, what is not asked yet, and the whole's cost with its band."""
+    """Rows with answers, counts, what is not sent yet, and the whole's cost with its band."""
     decided, shown = _decided(World(), _fetched(tmp_path), approves=True)
     assert decided
     assert "good" in shown
     assert "the sample: 2 rows, 2 answered, 0 failed, 0 rejected" in shown
-    assert "not asked yet: 9,998 rows (9,990 requests) in the batch lane" in shown
-    assert "cost: $0.002000 so far; the whole about $10.25 ($9.50 to $11.00, if the first rows are like" in shown
+    assert "not sent yet: 9,998 rows (9,990 requests) in the batch lane" in shown
+    assert "cost: $0.002000 so far; the whole file about $10.25 ($9.50 to $11.00, if the first rows are like" in shown
     assert "the rest is asked now" in shown
 
 
@@ -183,7 +183,7 @@ def test_a_pipe_is_not_asked(tmp_path: Path) -> None:
 def test_a_cost_that_is_not_known_is_not_nothing() -> None:
     """Neither without a price, nor without an answer."""
     assert cost_words({**REPORT, "spent_usd": None}) == "cost: not known, for the price of claude-haiku-5-5 is not"
-    assert cost_words({**REPORT, "projected": None}).endswith("nothing can be said of the whole")
+    assert cost_words({**REPORT, "projected": None}).endswith("the cost of the whole file is unknown")
 
 
 def test_no_such_stack() -> None:
@@ -197,6 +197,6 @@ def test_watching_says_how_to_approve() -> None:
     """Once, however often one looks; the following goes on."""
     shown = io.StringIO()
     output = cast("CommandOutput", SimpleNamespace(console=Console(file=shown, width=200)))
-    look = _asking_for_approval(lambda: JobView(JOB, stage=Stage.UNAPPROVED), f"batchdrop approve {JOB}", output)
+    look = _announcing_approval(lambda: JobView(JOB, stage=Stage.UNAPPROVED), f"batchdrop approve {JOB}", output)
     assert [look().stage, look().stage] == [Stage.UNAPPROVED] * 2
-    assert shown.getvalue() == f"the sample is answered; to ask the rest: batchdrop approve {JOB}\n"
+    assert shown.getvalue() == f"the sample is answered; to send the other rows: batchdrop approve {JOB}\n"

@@ -82,7 +82,7 @@ def test_a_broken_price_table_is_told(recipe: Path) -> None:
     prices.write_text("date: today\n")
     with pytest.raises(PricesRejected, match=r"prices\.yaml: 'source' is missing"):
         _said(recipe)
-    with pytest.raises(RecipeRejected, match="kept for your own prices"):
+    with pytest.raises(RecipeRejected, match="reserved for your own prices"):
         check_recipe(prices, CommandOutput())
 
 

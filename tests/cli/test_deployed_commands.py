@@ -185,7 +185,7 @@ def test_a_row_that_shares_an_answer(deployed: Deployed) -> None:
     deployed.start(world.upload, "SUCCEEDED")
     told = document("show", JOB, "--row", "3")
     assert (told["same_as"], told["status"]) == (1, "answered")
-    assert "asks the same as row 1" in run("show", JOB, "--row", "3").stdout
+    assert "has the same request as row 1" in run("show", JOB, "--row", "3").stdout
 
 
 def test_a_row_that_was_never_asked(deployed: Deployed) -> None:
@@ -208,7 +208,7 @@ def test_a_row_that_is_not_there() -> None:
     """The message says how many there are."""
     result = run("show", JOB, "--row", "6")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: job {JOB} has 5 rows; there is no row 6\n"
+    assert result.stderr == f"Error: job {JOB} has 5 rows, so row 6 does not exist\n"
 
 
 @pytest.mark.usefixtures("ended")
@@ -282,7 +282,7 @@ def test_errors_are_one_line_on_stderr(deployed: Deployed, words: tuple[str, ...
     """With --json they are JSON; stdout stays empty."""
     plain, as_json = run(*words), run(*words, "--json")
     assert (plain.exit_code, as_json.exit_code, plain.stdout, as_json.stdout) == (1, 1, "", "")
-    assert plain.stderr.startswith("Error: there is no job x in stack 'batchdrop'")
+    assert plain.stderr.startswith("Error: job x does not exist in stack 'batchdrop'")
     assert len(plain.stderr.splitlines()) == 1
     error = json.loads(as_json.stderr)["error"]
     assert error["type"] == "NoSuchJobError"

@@ -81,14 +81,14 @@ def test_the_last_round_has_the_counts(scene: Scene) -> None:
     scene.ledger.accept(again, "msgbatch_1")
     scene.collect(0)
     [shard] = scene.look().shards
-    assert (shard.stage, shard.batch_id, shard.tally) == (Stage.ASKING, "msgbatch_1", None)
+    assert (shard.stage, shard.batch_id, shard.tally) == (Stage.ANSWERING, "msgbatch_1", None)
     scene.store.write(JobKeys(JOB).part_tally(0, 2), msgspec.json.encode(Tally(10, 10)))
     [shard] = scene.look().shards
     assert (shard.stage, shard.tally) == (Stage.COLLECTED, Tally(10, 10))
 
 
 def test_stages_of_a_job(scene: Scene) -> None:
-    """Starting, splitting, asking, closing, succeeded."""
+    """Starting, splitting, answering, closing, succeeded."""
     stages = [scene.look().stage]
     scene.split(shards=1, finished=False)
     stages.append(scene.look().stage)
@@ -103,18 +103,18 @@ def test_stages_of_a_job(scene: Scene) -> None:
     scene.executions.status = {"status": "SUCCEEDED"}
     stages.append(scene.look().stage)
     assert stages == [
-        *(Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED),
+        *(Stage.STARTING, Stage.SPLITTING, Stage.ANSWERING, Stage.ANSWERING, Stage.CLOSING, Stage.SUCCEEDED),
     ]
 
 
 def test_stages_of_a_shard(scene: Scene) -> None:
-    """Waiting until it has a Message Batch, asking until its tally is there."""
+    """Waiting until it has a Message Batch, answering until its tally is there."""
     scene.split(shards=3)
     scene.submit(0)
     scene.submit(1)
     scene.collect(1)
     view = scene.look()
-    assert [shard.stage for shard in view.shards] == [Stage.ASKING, Stage.COLLECTED, Stage.WAITING]
+    assert [shard.stage for shard in view.shards] == [Stage.ANSWERING, Stage.COLLECTED, Stage.WAITING]
     assert [shard.batch_id for shard in view.shards] == ["msgbatch_0", "msgbatch_1", ""]
     assert view.shards[1].tally == Tally(10, 8, 1, 1)
     assert view.rows == 30
@@ -176,7 +176,7 @@ def test_the_live_lane_is_seen_by_its_answers() -> None:
     for shard, asked_round in ((0, 0), (1, 1)):
         scene.store.write(JobKeys(JOB).live_flush(shard, asked_round, 0, "attempt", 0), b"")
     first, second = scene.look().shards
-    assert (first.stage, first.batch_id, first.rounds) == (Stage.ASKING, "live lane", 1)
-    assert (second.stage, second.batch_id, second.rounds) == (Stage.ASKING, "live lane", 2)
+    assert (first.stage, first.batch_id, first.rounds) == (Stage.ANSWERING, "live lane", 1)
+    assert (second.stage, second.batch_id, second.rounds) == (Stage.ANSWERING, "live lane", 2)
     scene.store.write(JobKeys(JOB).part_tally(1, 2), msgspec.json.encode(Tally(10, 10)))
-    assert [shard.stage for shard in scene.look().shards] == [Stage.ASKING, Stage.COLLECTED]
+    assert [shard.stage for shard in scene.look().shards] == [Stage.ANSWERING, Stage.COLLECTED]

@@ -53,4 +53,4 @@ def test_a_check_reads_the_files_it_is_given(tmp_path: Path, folder: Path, *, wi
     told = io.StringIO()
     console = Console(file=told, width=200)
     assert check_file(recipe, table, console, files=folder if with_files else None) is good
-    assert ("there is no object files/b.png" in told.getvalue()) is with_files
+    assert ("object files/b.png" in told.getvalue()) is with_files

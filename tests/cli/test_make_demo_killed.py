@@ -36,8 +36,8 @@ MOMENTS: dict[str, Callable[[Command], object]] = {
     "starting": lambda command: command.processes("parent_watchdog.py", "ministack"),
     "deploying": lambda command: "bucket created" in _log(command, "ministack.log"),
     "splitting": lambda command: "dropped reviews.csv" in command.output,
-    "asking": lambda command: "asking" in command.output,
-    "waiting": lambda command: "1 asking" in command.output,
+    "answering": lambda command: "answering" in command.output,
+    "waiting": lambda command: "1 answering" in command.output,
 }
 
 
@@ -69,7 +69,7 @@ def test_make_killed(demo: Command, moment: str) -> None:
     ("moment", "whom", "number"),
     [
         ("deploying", _make, signal.SIGTERM),
-        ("asking", _make, signal.SIGTERM),
+        ("answering", _make, signal.SIGTERM),
         ("splitting", _batchdrop, signal.SIGTERM),
         ("starting", _batchdrop, signal.SIGKILL),
         ("waiting", _batchdrop, signal.SIGKILL),
@@ -85,7 +85,7 @@ def test_told_to_end(
     demo.nothing_is_left()
 
 
-@pytest.mark.parametrize("moment", ["starting", "deploying", "asking"])
+@pytest.mark.parametrize("moment", ["starting", "deploying", "answering"])
 def test_ctrl_c(demo: Command, moment: str) -> None:
     """Ctrl-C ends make and the stack; no traceback fills the screen."""
     _reach(demo, moment)

@@ -27,7 +27,7 @@ def job(*stages: Stage) -> JobView:
     """A job of such shards."""
     shards = [shard(number, stage) for number, stage in enumerate(stages)]
     began = NOW - timedelta(minutes=90)
-    return JobView(JOB, Stage.ASKING, shards, 100_000 * len(shards), began_at=began, at=NOW)
+    return JobView(JOB, Stage.ANSWERING, shards, 100_000 * len(shards), began_at=began, at=NOW)
 
 
 def shown(view: JobView, *, width: int, height: int | None = None) -> list[str]:
@@ -40,12 +40,12 @@ def shown(view: JobView, *, width: int, height: int | None = None) -> list[str]:
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_one_line_a_shard_at_any_width(width: int) -> None:
     """Nothing wraps but the head, which may take a second line."""
-    lines = shown(job(Stage.COLLECTED, Stage.ASKING, Stage.WAITING, Stage.FAILED), width=width)
+    lines = shown(job(Stage.COLLECTED, Stage.ANSWERING, Stage.WAITING, Stage.FAILED), width=width)
     assert [line.split()[1] for line in lines if line.startswith("  shard")] == ["0", "1", "2", "3"]
     assert all(len(line) <= width for line in lines)
     assert len(lines) <= 8
     assert any("99,990 answered, 9 failed, 1 rejected" in line for line in lines)
-    assert any("asking, 1 h 30 min" in line for line in lines)
+    assert any("answering, 1 h 30 min" in line for line in lines)
 
 
 def test_what_fits_is_shown() -> None:
@@ -60,7 +60,7 @@ def test_what_fits_is_shown() -> None:
 
 def test_of_a_thousand_shards_the_open_ones() -> None:
     """Those that are asked, or have failed, have a line; the others are counted."""
-    stages = [Stage.COLLECTED] * 900 + [Stage.ASKING] * 5 + [Stage.FAILED] + [Stage.WAITING] * 94
+    stages = [Stage.COLLECTED] * 900 + [Stage.ANSWERING] * 5 + [Stage.FAILED] + [Stage.WAITING] * 94
     lines = shown(job(*stages), width=100)
     assert [line.split()[1] for line in lines if line.startswith("  shard")] == [
         "900",
@@ -70,17 +70,17 @@ def test_of_a_thousand_shards_the_open_ones() -> None:
         "904",
         "905",
     ]
-    assert lines[-1] == "  and 994 more shards: 900 collected, 94 waiting its turn"
+    assert lines[-1] == "  and 994 more shards: 900 collected, 94 waiting"
     assert "90,100,000 of 100,000,000 rows" in lines[1]
 
 
 def test_many_open_shards_do_not_leave_the_screen() -> None:
     """As many as there is room for."""
-    view = job(*[Stage.ASKING] * 40)
+    view = job(*[Stage.ANSWERING] * 40)
     assert len([line for line in shown(view, width=100) if line.startswith("  shard")]) == SHARDS_SHOWN
     few = shown(view, width=100, height=10)
     assert len(few) <= 10
-    assert few[-1] == "  and 36 more shards: 36 asking"
+    assert few[-1] == "  and 36 more shards: 36 answering"
 
 
 def test_a_job_of_collected_shards_only() -> None:

@@ -17,7 +17,7 @@ from batchdrop.report.tally import Tally
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ESCAPE = "\x1b"
-JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING, Stage.SUCCEEDED, Stage.FAILED]
+JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ANSWERING, Stage.CLOSING, Stage.SUCCEEDED, Stage.FAILED]
 
 
 def _shards(*stages: Stage) -> list[ShardView]:
@@ -32,8 +32,8 @@ VIEWS = [
     JobView("job-1", Stage.STARTING),
     JobView("job-1", Stage.STARTING),
     JobView("job-1", Stage.SPLITTING, _shards(Stage.WAITING), 1_000),
-    JobView("job-1", Stage.ASKING, _shards(Stage.ASKING, Stage.WAITING), 2_000),
-    JobView("job-1", Stage.ASKING, _shards(Stage.ASKING, Stage.WAITING), 2_000),
+    JobView("job-1", Stage.ANSWERING, _shards(Stage.ANSWERING, Stage.WAITING), 2_000),
+    JobView("job-1", Stage.ANSWERING, _shards(Stage.ANSWERING, Stage.WAITING), 2_000),
     JobView("job-1", Stage.CLOSING, _shards(Stage.COLLECTED, Stage.FAILED), 2_000),
     JobView("job-1", Stage.FAILED, _shards(Stage.COLLECTED, Stage.FAILED), 2_000, "SubmissionUncertain"),
 ]
@@ -57,8 +57,8 @@ def test_pipe_gets_a_line_for_each_change() -> None:
     assert ESCAPE not in written
     assert written.splitlines() == [
         "job-1  starting",
-        "job-1  splitting  1,000 rows, shards: 1 waiting its turn",
-        "job-1  asking  2,000 rows, shards: 1 asking, 1 waiting its turn",
+        "job-1  splitting  1,000 rows, shards: 1 waiting",
+        "job-1  answering  2,000 rows, shards: 1 answering, 1 waiting",
         "job-1  closing  2,000 rows, shards: 1 collected, 1 failed",
         "job-1  failed  2,000 rows, shards: 1 collected, 1 failed",
     ]
@@ -93,9 +93,9 @@ def test_terminal_shows_the_stages() -> None:
     console = Console(file=io.StringIO(), width=140, record=True)
     console.print(picture(VIEWS[3], width=140))
     shown = console.export_text()
-    assert "job job-1 starting → splitting → asking → closing" in shown
+    assert "job job-1 starting → splitting → answering → closing" in shown
     assert "0 of 2,000 rows" in shown
-    assert re.search(r"shard 0 .*1,000 rows +asking +msgbatch_0 *\n +shard 1 .* waiting its turn", shown)
+    assert re.search(r"shard 0 .*1,000 rows +answering +msgbatch_0 *\n +shard 1 .* waiting", shown)
 
 
 def test_pauses_between_looks() -> None:
@@ -107,7 +107,7 @@ def test_pauses_between_looks() -> None:
 
 
 @pytest.mark.parametrize("job", JOB_STAGES)
-@pytest.mark.parametrize("shard", [Stage.WAITING, Stage.ASKING, Stage.COLLECTED, Stage.FAILED])
+@pytest.mark.parametrize("shard", [Stage.WAITING, Stage.ANSWERING, Stage.COLLECTED, Stage.FAILED])
 def test_every_stage_can_be_shown(job: Stage, shard: Stage) -> None:
     """No stage of a job with no stage of a shard breaks the picture."""
     console = Console(file=io.StringIO(), width=140, record=True)
@@ -122,8 +122,8 @@ def test_programs_get_an_object_for_each_change() -> None:
     written: list[dict[str, Any]] = []
     last = follow_in_lines(_looks(VIEWS), written.append, pause=lambda _seconds: None)
     assert last is VIEWS[-1]
-    assert [one["stage"] for one in written] == ["starting", "splitting", "asking", "closing", "failed"]
-    assert written[2]["shards"] == {"asking": 1, "waiting its turn": 1}
+    assert [one["stage"] for one in written] == ["starting", "splitting", "answering", "closing", "failed"]
+    assert written[2]["shards"] == {"answering": 1, "waiting": 1}
     assert [one["message_batch"] for one in written[2]["open_shards"]] == ["msgbatch_0"]
     assert (written[-1]["rows"], written[-1]["error"]) == (2_000, "SubmissionUncertain")
     assert json.loads(json.dumps(written, default=str))
@@ -131,7 +131,7 @@ def test_programs_get_an_object_for_each_change() -> None:
 
 def test_time_alone_is_no_change() -> None:
     """A rate that falls while nothing happens fills no log."""
-    views = [JobView("job-1", Stage.ASKING, _shards(Stage.ASKING), 1_000, began_at=NOW) for _ in range(5)]
+    views = [JobView("job-1", Stage.ANSWERING, _shards(Stage.ANSWERING), 1_000, began_at=NOW) for _ in range(5)]
     for number, view in enumerate(views):
         view.at = NOW + timedelta(minutes=number)
     written, _ = _followed([*views, JobView("job-1", Stage.FAILED, _shards(Stage.FAILED), 1_000)], terminal=False)

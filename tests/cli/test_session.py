@@ -186,7 +186,7 @@ def test_doctor(session: Session) -> None:
     """The embedded stack is well; what it lacks cannot be checked there."""
     seen = session.types("doctor")
     assert seen.exit_code == 0, seen.text
-    assert "takes the key (one free call)" in seen.text
+    assert "accepts the key (one free call)" in seen.text
     assert "Traceback" not in seen.text
     told = session.document("doctor")
     levels = {found["what"]: found["level"] for found in told["findings"]}

@@ -8,12 +8,12 @@ from tests.cli.commands import BATCHDROP, write_example
 from tests.cli.conftest import Starts
 
 CASES: dict[str, tuple[tuple[str, ...], str]] = {
-    "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "there is no file nowhere.csv"),
-    "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "there is no recipe nowhere.yaml"),
-    "folder for a file": (("run", ".", "--recipe", "{recipe}"), "there is no file ."),
+    "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "file nowhere.csv"),
+    "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "recipe nowhere.yaml does not exist"),
+    "folder for a file": (("run", ".", "--recipe", "{recipe}"), "file . does not exist"),
     "old spreadsheet": (("run", "{xls}", "--recipe", "{recipe}"), "Save it as one of .csv, "),
     "broken recipe": (("run", "{file}", "--recipe", "{broken}"), "unknown key 'promt'; did you mean 'prompt'?"),
-    "check of nothing": (("check", "nowhere.yaml"), "there is no file nowhere.yaml"),
+    "check of nothing": (("check", "nowhere.yaml"), "file nowhere.yaml"),
     "name without a type": (("run", "{plain}", "--recipe", "{recipe}"), "no file type"),
     "CSV without a recipe": (("run", "{file}"), "needs a recipe: --recipe RECIPE.yaml"),
     "no file at all": (("run",), "Missing argument"),

@@ -69,7 +69,7 @@ CASES = {
     "bad row that stops": Case(
         b"id,text\n1,good\n2\n",
         "UploadRejected",
-        ("row 2 (line 3)", "1 cells", "Mend the row, or set on_bad_row: skip"),
+        ("row 2 (line 3)", "1 cells", "Fix the row, or set on_bad_row: skip"),
         recipe="model: m\nprompt: '{{ text }}'\non_bad_row: stop\n",
     ),
     "two columns of one name": Case(b"text,text\n1,2\n", "UploadRejected", ("two columns are named 'text'", "rename")),

@@ -66,7 +66,7 @@ def test_split_goes_on_at_its_cursor(bench: Bench, keep_of_each_invocation: Call
 
 
 def test_split_that_never_gets_anywhere(bench: Bench, keep_of_each_invocation: Callable[[float], None]) -> None:
-    """Where the time does not suffice for one shard the job ends red and says what to change; nothing is billed."""
+    """Where the time is too short for one shard the job ends red and says what to change; nothing is billed."""
     keep_of_each_invocation(INVOCATION_SECONDS)
     job = bench.run("inbox/ask/too slow.csv", csv_of(TEXTS))
     assert (job.status, job.error) == ("FAILED", "SplitTooSlow")

@@ -91,9 +91,9 @@ def test_failed_rows_do_not_fail_the_job() -> None:
 def test_a_job_that_never_began_has_a_summary(key: str, prefix: str) -> None:
     """Without a manifest there is the fault, and no output that could be taken for one."""
     world = dropped(reviews(1), key=key)
-    summary = world.close(Fault("RecipeRejected", "recipes/r.yaml: there is no such recipe"))
+    summary = world.close(Fault("RecipeRejected", "recipes/r.yaml: the recipe does not exist"))
     assert (summary.status, summary.results) == ("failed", prefix)
-    assert summary.faults == [Fault("RecipeRejected", "recipes/r.yaml: there is no such recipe")]
+    assert summary.faults == [Fault("RecipeRejected", "recipes/r.yaml: the recipe does not exist")]
     assert (summary.outputs.output, summary.outputs.failed) == (None, None)
     names = ("report.html", "status.html", "summary.json")
     assert list(world.store.under("results/")) == [f"{prefix}{name}" for name in names]

@@ -133,7 +133,7 @@ def test_split_upload_splits_for_the_job(functions: Functions) -> None:
 def test_split_upload_goes_on_in_another_invocation(functions: Functions) -> None:
     """With less time left than the reserve nothing is split; with time the split is finished."""
     task = _dropped(functions)
-    with pytest.raises(Exception, match="does not suffice for one shard"):
+    with pytest.raises(Exception, match="is too short for one shard"):
         functions.invoke("split_upload", task, remaining=59_000)
     assert functions.invoke("split_upload", task, remaining=61_000)["finished"]
 
@@ -316,13 +316,13 @@ def test_close_job_ends_green(functions: Functions) -> None:
 
 def test_close_job_ends_red_with_a_reason(functions: Functions) -> None:
     """A caught fault comes out as words, and stands in summary.json."""
-    cause = json.dumps({"errorMessage": "recipes/r.yaml: there is no such recipe", "errorType": "RecipeRejected"})
+    cause = json.dumps({"errorMessage": "recipes/r.yaml: the recipe does not exist", "errorType": "RecipeRejected"})
     answer = functions.invoke("close_job", {**event("close_job"), "fault": {"Error": "RecipeRejected", "Cause": cause}})
     assert (answer["status"], answer["error"]) == ("failed", "RecipeRejected")
-    assert answer["cause"].startswith("recipes/r.yaml: there is no such recipe (1 in all; see results/sentiment/")
+    assert answer["cause"].startswith("recipes/r.yaml: the recipe does not exist (1 in all; see results/sentiment/")
     summary = json.loads(functions.cloud.get(f"{answer['results']}summary.json"))
     assert summary["faults"] == [
-        {"type": "RecipeRejected", "message": "recipes/r.yaml: there is no such recipe", "shard": None}
+        {"type": "RecipeRejected", "message": "recipes/r.yaml: the recipe does not exist", "shard": None}
     ]
 
 

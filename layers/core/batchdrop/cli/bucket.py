@@ -1,4 +1,4 @@
-"""The bucket as commands see it: keys with their times, small files, many at once."""
+"""The bucket for commands: listings, small files, and concurrent reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from batchdrop.adapters.aws.s3 import S3ObjectStore
 from batchdrop.ports import ObjectMissing
 
-SIDE_BY_SIDE = 16  # reads at a time: a read takes 20 to 50 ms, nearly all of it waiting
+CONCURRENT_READS = 16  # reads at a time: a read takes 20 to 50 ms, most of it network time
 
 One = TypeVar("One")
 Made = TypeVar("Made")
@@ -19,7 +19,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object, or a folder of them: `key` ends in a slash then, and there is no time."""
+    """An object, or a folder: a folder's `key` ends in a slash, and it has no time."""
 
     key: str
     size: int = 0
@@ -27,20 +27,20 @@ class Stored:
 
 
 class Files(Protocol):
-    """What a look at a job needs of the bucket."""
+    """The part of the bucket that a view of a job needs."""
 
     def read(self, key: str) -> bytes:
-        """Return a whole small object. Raises ObjectMissing."""
+        """Return a small object. Raises ObjectMissing."""
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        """Yield what lies directly under a prefix, folders as one each, in order."""
+        """Yield the objects and folders directly under a prefix, in order."""
 
 
 class JobBucket(S3ObjectStore):
-    """Files on an S3 bucket."""
+    """Files in an S3 bucket."""
 
     def listed(self, prefix: str) -> Iterator[Stored]:
-        """Yield what lies directly under a prefix, page by page."""
+        """Yield the objects and folders directly under a prefix, page by page."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
         for page in pages:
             found: list[Any] = page.get("Contents", [])
@@ -49,14 +49,14 @@ class JobBucket(S3ObjectStore):
 
 
 def read_if_there(files: Files, key: str) -> bytes | None:
-    """Return a small object; None if there is none."""
+    """Return a small object; None if it is missing."""
     try:
         return files.read(key)
     except ObjectMissing:
         return None
 
 
-def side_by_side(make: Callable[[One], Made], all_of: Iterable[One]) -> list[Made]:
-    """Return what `make` makes of each, in order; they wait for the network together."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="look") as pool:
+def concurrently(make: Callable[[One], Made], all_of: Iterable[One]) -> list[Made]:
+    """Return `make` of each item, in order; the calls run concurrently."""
+    with ThreadPoolExecutor(CONCURRENT_READS, thread_name_prefix="look") as pool:
         return list(pool.map(make, all_of))

@@ -1,4 +1,4 @@
-"""The commands that ask a deployed application: on AWS, or the one that `batchdrop up` runs."""
+"""The commands for a deployed application: on AWS, or the one that `batchdrop up` runs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from batchdrop.cli.deployment import Deployment
 
 Status = Annotated[
-    str | None, typer.Option(help="Only jobs that stand so: running, succeeded, failed, canceled or stopped.")
+    str | None, typer.Option(help="Only jobs in this state: running, succeeded, failed, canceled or stopped.")
 ]
 
 
 def drop(
     file: Annotated[Path, typer.Argument(help="The file, as for `batchdrop run`.")],
     recipe: Annotated[
-        str | None, typer.Option(help="A recipe's file, which is uploaded; or the name of one in the bucket.")
+        str | None, typer.Option(help="A recipe file to upload, or the name of a recipe in the bucket.")
     ] = None,
     files: Annotated[
-        Path | None, typer.Option(help="A folder of the files that the rows attach; uploaded to `files/`.")
+        Path | None, typer.Option(help="The folder of the files that the rows attach; uploaded to `files/`.")
     ] = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end, then fetch its outputs.")] = False,
@@ -34,9 +34,9 @@ def drop(
     endpoint_url: Endpoint = None,
     json: Json = False,
 ) -> None:
-    """Upload a file, with its recipe, and say which job it started.
+    """Upload a file with its recipe, and print the id of the job that it started.
 
-    Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 the command was wrong.
+    Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 wrong usage.
     """
     output = CommandOutput(json)
     with output.reporting_errors():
@@ -49,9 +49,9 @@ def drop(
 def watch(
     job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
-    """Follow a job to its end: a bar for each open shard; a line, or with --json an object, at each change in a pipe.
+    """Follow a job to its end, with a bar for each open shard; in a pipe, with a line (--json: an object) per change.
 
-    Ctrl-C ends the watching, not the job. Exit code: 0 the job succeeded, 1 it did not, 130 Ctrl-C.
+    Ctrl-C stops watching; the job continues. Exit code: 0 the job succeeded, 1 it did not, 130 Ctrl-C.
     """
     output = CommandOutput(json)
     with output.reporting_errors():
@@ -63,7 +63,7 @@ def watch(
 
 
 def ls(
-    limit: Annotated[int, typer.Option(min=1, help="Jobs at most, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="The most jobs to list.")] = 20,
     status: Status = None,
     stack: Stack = None,
     region: Region = None,
@@ -86,21 +86,19 @@ def ls(
         elif jobs:
             show_listed(jobs, output.console)
         else:
-            typer.echo(
-                f"there is no such job in {deployment.name}; `{deployment.command('drop')}` starts one", err=True
-            )
+            typer.echo(f"no such jobs in {deployment.name}; `{deployment.command('drop')}` starts one", err=True)
 
 
 def show(
     job: JobId,
-    row: Annotated[int | None, typer.Option(min=1, help="Tell of this row: its cells, request, results.")] = None,
+    row: Annotated[int | None, typer.Option(min=1, help="Show this row: its cells, request and results.")] = None,
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
     *,
     json: Json = False,
 ) -> None:
-    """Tell of one job: how it stands, when what happened, what it cost, why rows failed; or of one row of it."""
+    """Show one job: its state, timeline, cost, and why rows failed; with --row, one of its rows."""
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.job.jobs import find_job
@@ -130,7 +128,7 @@ def fetch(
     *,
     json: Json = False,
 ) -> None:
-    """Download a job's outputs. A file appears once it is whole; what is there already is not fetched again."""
+    """Download a job's outputs. Files appear only when they are complete; existing ones are not downloaded again."""
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.job.jobs import find_job
@@ -141,9 +139,9 @@ def fetch(
 
 
 def doctor(stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False) -> None:
-    """Check this machine, and the stack: credentials, key, quotas, drift, lost messages, alarms; say what to mend.
+    """Check this machine and the stack (credentials, key, quotas, drift, lost messages, alarms), and say what to fix.
 
-    Changes nothing and costs nothing. Exit code: 0 no problem was found (warnings do not count), 1 there is one.
+    It changes nothing and costs nothing. Exit code: 0 no problem was found (warnings do not count), 1 there is one.
     """
     output = CommandOutput(json)
     with output.reporting_errors():

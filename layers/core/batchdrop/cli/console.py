@@ -1,8 +1,8 @@
-"""How a command speaks: words for people, or one JSON document for programs.
+"""A command's output: text for people, or one JSON document for programs.
 
-With `--json`, stdout holds JSON and nothing else; progress goes to stderr if that is a terminal. An error is one line
-on stderr: `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 well, 1 it did not end
-well, 2 the command was wrong, 130 Ctrl-C.
+With `--json`, stdout holds only JSON; progress goes to stderr if that is a terminal. An error is one line on stderr:
+`Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 success, 1 failure, 2 wrong usage,
+130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked to; the message says what, where, and what to do."""
+    """A command failed; the message says what is wrong, where, and what to do."""
 
     exit_code = FAILED
 
 
 @dataclass(frozen=True)
 class CommandOutput:
-    """Where a command's words go, and in which form."""
+    """Where a command's output goes, and in which form."""
 
     json: bool = False
 
     @cached_property
     def console(self) -> Console:
-        """Return where words for people go: stdout; with `--json` stderr, and nowhere if that is no terminal."""
+        """Return the console for people: stdout; with `--json` stderr, silent if that is not a terminal."""
         from rich.console import Console
 
         return Console(stderr=True, quiet=not sys.stderr.isatty()) if self.json else Console()
 
     def document(self, value: Any) -> None:
-        """Write a value as the command's one JSON document."""
+        """Write a value as the command's only JSON document."""
         typer.echo(_encoded(value, indent=2))
 
     def line(self, value: Any) -> None:
@@ -53,7 +53,7 @@ class CommandOutput:
         typer.echo(_encoded(value, indent=0))
 
     def fail(self, error: Exception, code: int = FAILED) -> typer.Exit:
-        """Write an error on stderr; return what ends the command."""
+        """Write an error to stderr; return the exit to raise."""
         message = " ".join(str(error).split())
         if self.json:
             told = {"error": {"type": type(error).__name__, "message": message}}
@@ -64,7 +64,7 @@ class CommandOutput:
 
     @contextmanager
     def reporting_errors(self) -> Iterator[None]:
-        """Run a command's work: what it cannot do is said in one line, and becomes its exit code."""
+        """Run a command's work. Known errors become one line on stderr and an exit code."""
         try:
             yield
         except CommandError as error:
@@ -77,9 +77,9 @@ class CommandOutput:
 
 
 def _known(error: Exception) -> Exception | None:
-    """Return an error of a job, of AWS or of the embedded stack in words; None for a defect of ours.
+    """Return an error of a job, of AWS or of the embedded stack with a readable message; None for our own bugs.
 
-    What raises it is imported only if it was used.
+    The modules of these errors are looked up, not imported: only a command that used them can have raised one.
     """
     if "batchdrop.errors" in sys.modules:
         from batchdrop.errors import BatchdropError

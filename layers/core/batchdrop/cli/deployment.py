@@ -1,4 +1,4 @@
-"""A deployed application, on AWS or on this machine, found by its stack's name."""
+"""Find a deployed application, on AWS or on this machine, by its stack's name."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from batchdrop.cli.job.job_view import ReadProgress, no_progress
 from batchdrop.cli.run.running_stacks import running_stacks
 
 DEFAULT_STACK = "batchdrop"
-CONNECTIONS = 32  # as many as commands ask side by side
+CONNECTIONS = 32  # as many as commands read concurrently
 
 
 _one_at_a_time = Lock()
 
 
 class NotDeployedError(CommandError):
-    """There is no such stack where the credentials look; the message says what to check."""
+    """The stack does not exist for these credentials; the message says what to check."""
 
 
 class WhichStackError(CommandError):
-    """Several stacks run here, and the command names none."""
+    """Several stacks run here, and the command names none of them."""
 
     exit_code = USAGE_ERROR
 
 
 def no_client(service: str) -> Any:
-    """Stand for clients where nothing but executions and ledger is asked."""
+    """Raise: the default for deployments that only need executions and the ledger."""
     message = f"this deployment was made without a client of {service}"
     raise NotImplementedError(message)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What commands need of a deployed application. `client` makes a boto3 client by its service's name."""
+    """A deployed application for commands. `client` makes a boto3 client by the name of its service."""
 
     executions: Any
     ledger: DynamoLedger
@@ -58,16 +58,16 @@ class Deployment:
     endpoint_url: str | None = None
     progress: ReadProgress = no_progress
     described: dict[str, Any] = field(default_factory=dict, repr=False)
-    """CloudFormation's own description of the stack."""
+    """The stack as CloudFormation describes it."""
 
     @property
     def jobs(self) -> StepFunctionsJobStarter:
-        """Return what starts executions."""
+        """Return the starter of executions."""
         return StepFunctionsJobStarter(self.executions, self.state_machine_arn)
 
     @property
     def tokens(self) -> StepFunctionsTaskTokens:
-        """Return what wakes tasks that wait."""
+        """Return the tokens of waiting tasks."""
         return StepFunctionsTaskTokens(self.executions)
 
     @property
@@ -77,27 +77,27 @@ class Deployment:
 
     @cached_property
     def s3(self) -> Any:
-        """Return a client of the bucket's service."""
+        """Return an S3 client for the bucket."""
         return self.client("s3")
 
     @cached_property
     def store(self) -> S3ObjectStore:
-        """Return the bucket as the use cases see it."""
+        """Return the bucket for use cases."""
         return S3ObjectStore(self.s3, self.bucket_name)
 
     @cached_property
     def bucket(self) -> JobBucket:
-        """Return the bucket as commands see it."""
+        """Return the bucket for commands."""
         return JobBucket(self.s3, self.bucket_name)
 
     @property
     def is_embedded(self) -> bool:
-        """Tell whether it runs on this machine, or wherever `--endpoint-url` points."""
+        """Return whether it runs on this machine, or behind another `--endpoint-url`."""
         return self.endpoint_url is not None
 
     @property
     def name(self) -> str:
-        """Return what messages call it."""
+        """Return its name in messages."""
         if self.endpoint_url:
             return f"the stack at {self.endpoint_url}"
         return f"stack '{self.stack}'" + (f" in {self.region}" if self.region else "")
@@ -107,7 +107,7 @@ class Deployment:
         return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     def command(self, *words: str) -> str:
-        """Return a `batchdrop` command that asks this same stack, to be shown to the user."""
+        """Return a `batchdrop` command for this stack, to show to the user."""
         options: list[str] = []
         if self.endpoint_url:
             options = [] if _is_default(self.endpoint_url) else ["--endpoint-url", self.endpoint_url]
@@ -120,8 +120,8 @@ class Deployment:
 def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str | None) -> Deployment:
     """Return the application deployed as `stack` (default: batchdrop).
 
-    With `endpoint_url` (as `batchdrop up` prints it) it is the one on this machine, and no AWS credentials are used; so
-    it is when nothing is named and one `batchdrop up` runs here. Raises NotDeployedError, WhichStackError.
+    With `endpoint_url` (as `batchdrop up` prints it), it is the one on this machine, without AWS credentials. The same
+    holds if nothing is named and one `batchdrop up` runs here. Raises NotDeployedError, WhichStackError.
     """
     endpoint = endpoint_url or (None if stack or region else _running_here())
     name = stack or DEFAULT_STACK
@@ -137,7 +137,7 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
     missing = {"LedgerTableName", "JobStateMachineArn", "BucketName"} - outputs.keys()
     if missing:
         message = (
-            f"stack '{name}' ({found['StackStatus']}) is no batchdrop, or not deployed to its end: it has no output "
+            f"stack '{name}' ({found['StackStatus']}) is not batchdrop, or is not fully deployed: it lacks the output "
             f"{', '.join(sorted(missing))}. See the stack's events in CloudFormation, then `make deploy` again"
         )
         raise NotDeployedError(message)
@@ -159,7 +159,7 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
 
 @cache
 def _session(region: str | None) -> Any:
-    """Return a session; reading the services' models, which it keeps, costs more than all that is asked of them."""
+    """Return a session. Create only one: loading the services' models takes longer than all requests."""
     import boto3
 
     return boto3.session.Session(region_name=region)
@@ -169,9 +169,7 @@ def _running_here() -> str | None:
     running = running_stacks()
     if len(running) > 1:
         urls = " or ".join(one.endpoint_url for one in running)
-        raise WhichStackError(
-            f"{len(running)} stacks of `batchdrop up` run here: say which, with --endpoint-url {urls}"
-        )
+        raise WhichStackError(f"{len(running)} `batchdrop up` stacks run here; choose one with --endpoint-url {urls}")
     return running[0].endpoint_url if running else None
 
 
@@ -180,7 +178,7 @@ def _is_default(endpoint_url: str) -> bool:
 
 
 def _clients(region: str | None, endpoint_url: str | None) -> tuple[Callable[[str], Any], Callable[[str], Any]]:
-    """Return what makes clients, and what makes the ledger's table."""
+    """Return a maker of clients, and a maker of the ledger's table."""
     if endpoint_url:
         from batchdrop.local.aws_clients import AwsClients
 
@@ -192,7 +190,7 @@ def _clients(region: str | None, endpoint_url: str | None) -> tuple[Callable[[st
     config = Config(retries={"mode": "standard", "total_max_attempts": 6}, max_pool_connections=CONNECTIONS)
 
     def client(service: str) -> Any:
-        with _one_at_a_time:  # clients may be used by several threads, but not be made by them
+        with _one_at_a_time:  # boto3 clients are thread-safe, but creating them is not
             return session.client(service, config=config)
 
     return client, lambda name: session.resource("dynamodb", config=config).Table(name)

@@ -1,4 +1,4 @@
-"""The console script: signals first, then the imports, which take a second."""
+"""The console script: it handles signals before the imports, which take a second."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NoReturn
 
 
 def main() -> None:
-    """Run a command. Ends with its parent if BATCHDROP_EXIT_WITH_PARENT names it, as `make demo` does."""
+    """Run a command. It ends with its parent if BATCHDROP_EXIT_WITH_PARENT names one, as `make demo` does."""
     signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)  # while modules are imported, Ctrl-C is no error to show a traceback of
+    signal.signal(signal.SIGINT, _end)  # Ctrl-C during the imports shows no traceback
     from batchdrop.cli.main import app
     from batchdrop.local.exit_with_parent import exit_with_parent_if_asked
 

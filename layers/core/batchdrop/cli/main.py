@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchdrop.cli.run.dropping import Drop
     from batchdrop.cli.run.service import Service
 
-Told = TypeVar("Told")  # what a command has to tell
+Told = TypeVar("Told")  # what a command returns
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,11 +49,13 @@ def main(
 
 WaitScale = Annotated[
     float | None,
-    typer.Option(min=0.0001, max=1.0, help="Shorten every wait to this part. Default: 0.02 with the emulator, else 1."),
+    typer.Option(min=0.0001, max=1.0, help="Multiply every wait by this. Default: 0.02 with the emulator, else 1."),
 ]
 
 
-Files = Annotated[Path | None, typer.Option(help="A folder of the files that the rows attach: `files/` in the bucket.")]
+Files = Annotated[
+    Path | None, typer.Option(help="The folder of the files that the rows attach: `files/` in the bucket.")
+]
 
 
 @app.command()
@@ -65,21 +67,22 @@ def run(
         ),
     ],
     recipe: Annotated[
-        Path | None, typer.Option(help="How to ask about each row; not needed for ready requests.")
+        Path | None, typer.Option(help="The recipe, a .yaml file; not needed for ready requests.")
     ] = None,
     files: Files = None,
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
-    shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="Rows in one shard at most.")] = None,
+    shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="The most rows in one shard.")] = None,
     wait_scale: WaitScale = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Go on after a recipe's sample without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Continue after the recipe's sample without asking.")] = False,
     json: Json = False,
 ) -> None:
-    """Run one file through the whole application on this machine, and leave its output in a folder.
+    """Run one file through the whole application on this machine, and write its output to a folder.
 
-    Asks the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
-    A recipe with a sample is asked about it on a terminal; elsewhere it ends after the sample, unless with --yes.
-    Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 the command was wrong.
+    Requests go to the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
+    With a sample in the recipe, a terminal asks whether to continue; elsewhere, the run ends after the sample, unless
+    --yes is given.
+    Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 wrong usage.
     """
     output = CommandOutput(json)
     with output.reporting_errors():
@@ -106,25 +109,25 @@ def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")]
 @app.command()
 def check(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
-    file: Annotated[Path | None, typer.Argument(help="A file to be asked about with it.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file to check with it.")] = None,
     files: Files = None,
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
     json: Json = False,
 ) -> None:
-    """Check a recipe; with a file, show the first requests, what would be rejected, and what it may cost.
+    """Check a recipe; with a file, show the first requests, the rejected rows and the cost.
 
-    Nothing is asked; with --exact, a sample of the prompts is sent to be counted, which is free.
-    Exit code: 0 all is well, 1 something would be refused, 2 the command was wrong.
+    Nothing is sent. With --exact, a sample of the prompts is sent for token counting, which is free.
+    Exit code: 0 all is well, 1 something would be refused, 2 wrong usage.
     """
     for path in (recipe, file):
         if path is not None and not path.is_file():
-            _usage_error(f"there is no file {path}")
+            _usage_error(f"file {path} does not exist")
     if files is not None and not files.is_dir():
-        _usage_error(f"there is no folder {files}")
+        _usage_error(f"folder {files} does not exist")
     if exact and file is None:
-        _usage_error("--exact counts a file's requests; name the file behind the recipe")
+        _usage_error("--exact counts a file's requests; give the file after the recipe")
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.check.checking import Exact, check
@@ -144,9 +147,9 @@ def up(
     *,
     json: Json = False,
 ) -> None:
-    """Keep the application running on this machine until Ctrl-C, and say how to drop files into it.
+    """Keep the application running on this machine until Ctrl-C, and print how to drop files into it.
 
-    While it runs, `drop`, `watch`, `ls` and the others find it by themselves. With --json, one line says where it is.
+    While it runs, `drop`, `watch`, `ls` and the others find it automatically. With --json, one line has its addresses.
     """
     output = CommandOutput(json)
     with output.reporting_errors():
@@ -161,7 +164,7 @@ def up(
 def cancel(
     job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
-    """Cancel a running job: keep what is answered, ask nothing more."""
+    """Cancel a running job: keep its answers, send nothing more."""
     from batchdrop.cli.job import job_control
 
     _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
@@ -171,7 +174,7 @@ def cancel(
 def resume(
     job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
-    """Go on with a job that failed or was canceled: ask only what has no answer yet."""
+    """Continue a job that failed or was canceled: send only the rows without an answer."""
     from batchdrop.cli.job import job_control
 
     _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
@@ -181,7 +184,7 @@ def resume(
 def approve(
     job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
-    """Go on with a job that has shown its sample: ask the rest."""
+    """Approve the sample of a job: send the other rows."""
     from batchdrop.cli.run import approval
 
     _control(approval.approve, approval.as_text, job, stack, region, endpoint_url, CommandOutput(json))

@@ -1,4 +1,4 @@
-"""Options that several commands have, each said once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Stack = Annotated[
     str | None,
     typer.Option(
         envvar="BATCHDROP_STACK",
-        help="The CloudFormation stack's name. Default: the `batchdrop up` that runs on this machine, else batchdrop.",
+        help="The CloudFormation stack's name. Default: the `batchdrop up` on this machine, else batchdrop.",
     ),
 ]
 Region = Annotated[str | None, typer.Option(help="The AWS region; default: your configuration's.")]
@@ -18,11 +18,11 @@ Endpoint = Annotated[
     str | None,
     typer.Option(
         envvar="BATCHDROP_ENDPOINT_URL",
-        help="The AWS endpoint that `batchdrop up` printed; needed only where several run at a time.",
+        help="The AWS endpoint that `batchdrop up` printed; needed only if several run.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else, to stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Write only JSON to stdout.")]
 JobId = Annotated[
     str,
-    typer.Argument(metavar="JOB", help="The job's id, or as much of its beginning, or of its last part, as is unique."),
+    typer.Argument(metavar="JOB", help="The job's id, or a unique start of the id or of its last part."),
 ]

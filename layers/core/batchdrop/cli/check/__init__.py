@@ -1,1 +1,1 @@
-"""`batchdrop check`: what a recipe and a file would do."""
+"""`batchdrop check`: the effect of a recipe and a file."""

@@ -1,4 +1,4 @@
-"""`batchdrop check`: what a recipe and a file would become, and what they would cost, without asking anything."""
+"""`batchdrop check`: show a file's requests, rejects and cost before anything is sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from batchdrop.split.job_estimate import refuse_too_expensive
 def check(
     recipe: Path, file: Path | None, output: CommandOutput, *, files: Path | None = None, exact: Exact | None = None
 ) -> bool:
-    """Check a recipe, and a file if there is one; say what was found. True if all is good. Raises as they do."""
+    """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks."""
     if file is None:
         check_recipe(recipe, output)
         return True
@@ -48,7 +48,7 @@ def check(
 
 
 def check_recipe(path: Path, output: CommandOutput) -> None:
-    """Check a recipe alone, and say what it says. Raises RecipeRejected."""
+    """Check a recipe alone and print its model and columns. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
@@ -62,7 +62,7 @@ def check_recipe(path: Path, output: CommandOutput) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """Have a sample of the requests counted, `sample` of them at most, by what `service` names."""
+    """Count the tokens of at most `sample` requests on `service`."""
 
     service: Service
     sample: int
@@ -70,7 +70,7 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A checked file. `counted` is what a sample showed, and already in the estimate; `prices` are those that hold."""
+    """A checked file. `counted` is the sample's token count, already in the estimate; `prices` are the prices used."""
 
     check: Check
     manifest: Manifest
@@ -80,7 +80,7 @@ class Checked:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether nothing is rejected, and the job's cost stays below its cap as far as can be told."""
+        """Return whether no row is rejected, and the estimated cost is within the cap."""
         return not self.check.rejected and not self.too_expensive
 
     @property
@@ -93,7 +93,7 @@ class Checked:
         return ""
 
     def document(self) -> dict[str, Any]:
-        """Return what was found, for a program."""
+        """Return the result as JSON values."""
         assert self.manifest.recipe is not None
         estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
         return {
@@ -112,9 +112,9 @@ class Checked:
 def check_file(
     recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
 ) -> bool:
-    """Check a file with its recipe: print the first requests, the rejects and the cost. True if all is good.
+    """Check a file with its recipe: print its first requests, rejects and cost. Return True if all is good.
 
-    Raises as `checked_file`.
+    Raises like `checked_file`.
     """
     checked = checked_file(recipe_path, file, console, files=files, exact=exact)
     for number, params in enumerate(checked.check.first, 1):
@@ -127,17 +127,17 @@ def check_file(
 def checked_file(
     recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
 ) -> Checked:
-    """Read a file as the job would, and have a sample counted if `exact` says so; `console` shows what goes on.
+    """Read a file as the job would, and count a sample's tokens if `exact` is set. `console` shows the progress.
 
-    `files` is the folder that stands for the bucket's `files/`; without it, attached files are named, not read.
-    Raises JobFault as the job itself would, and what keeps a sample from being counted.
+    `files` is the local folder for the bucket's `files/`; without it, attached files are named, not read. Raises
+    JobFault like the job itself, and the errors of token counting.
     """
     recipe, schema = load_recipe(recipe_path)
     own = load_prices(recipe_path)
     source = LocalFile(file)
     upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own)
-    pricer_of(manifest)  # as the split would: a cap needs a price
+    pricer_of(manifest)  # raises like the split: a cap needs a price
     attach = Attachments(LocalFiles(files), "") if files else named_only
     with console.status(f"reading {file.name} ..."):
         sample = exact.sample if exact else 0
@@ -150,7 +150,7 @@ def checked_file(
 
 
 def _counted(checked: Checked, service: Service) -> Checked:
-    """Return the check with its estimate scaled by what the service counts."""
+    """Return the check with its estimate scaled to the service's token count."""
     with token_counter(service) as counter:
         counted = count_sample(checked.check.sample, counter)
     estimate = checked.check.estimate.scaled(counted.ratio, counted.band)

@@ -1,4 +1,4 @@
-"""An estimate on the terminal: tokens, dollars in both lanes, the band, and whose prices they are."""
+"""Show an estimate: tokens, dollars in both lanes, its error band, and the source of the prices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPEEDS = {"batch": "minutes to 24 h", "live": "seconds"}
 
 
 def tokens_line(estimate: Estimate, counted: SampleCount | None) -> str:
-    """Return how many tokens go in and come out, and how that is known."""
+    """Return the input and output tokens, and how they were found."""
     output = estimate.output_tokens
     how = "estimated" if counted is None else f"counted on {counted.requests:,} of {estimate.requests:,} requests"
     return (
@@ -28,7 +28,7 @@ def tokens_line(estimate: Estimate, counted: SampleCount | None) -> str:
 
 
 def lanes_table(estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable) -> Table:
-    """Return the dollars of both lanes; the job's own is marked."""
+    """Return the dollars of both lanes, with the job's own lane marked."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("lane", "low", "expected", "high", ""):
         table.add_column(name, justify="left" if name in {"lane", ""} else "right")
@@ -41,14 +41,14 @@ def lanes_table(estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTab
 
 
 def prices_line(prices: PriceTable) -> str:
-    """Return of which day the prices are, and where they are from."""
+    """Return the date and the source of the prices."""
     return f"prices of {prices.dates} ({prices.sources})"
 
 
 def estimate_document(
     estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable, counted: SampleCount | None
 ) -> dict[str, Any]:
-    """Return the same for a program: what `--json` prints; dollars are null where a price is not known."""
+    """Return the estimate as JSON values, for `--json`; dollars are null if a price is not known."""
     output = estimate.output_tokens
     lanes: dict[str, Any] = {}
     for one in LANES:

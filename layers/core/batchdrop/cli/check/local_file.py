@@ -1,4 +1,4 @@
-"""A file on this machine, as the formats read an upload."""
+"""A local file as the source of rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BLOCK = 1024 * 1024
 
 
 class LocalFile:
-    """A Source on disk."""
+    """A Source on the local disk."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
@@ -18,7 +18,7 @@ class LocalFile:
 
     @property
     def size(self) -> int:
-        """Return its bytes."""
+        """Return its size in bytes."""
         return self._path.stat().st_size
 
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
@@ -29,5 +29,5 @@ class LocalFile:
                 yield block
 
     def open(self) -> BinaryIO:
-        """Open it for reading in any order."""
+        """Open it for random access."""
         return self._path.open("rb")

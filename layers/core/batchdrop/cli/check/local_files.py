@@ -1,4 +1,4 @@
-"""A folder on this machine that stands for `files/` in the bucket."""
+"""A local folder in place of the bucket's `files/`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from batchdrop.split.attachments import FILES
 
 
 class LocalFiles:
-    """The files of a folder, by the keys that they get."""
+    """The files of a folder, by the keys that they will get."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keys(self) -> Iterator[tuple[str, Path]]:
-        """Yield each file's key and path, folders and hidden files left out, in order."""
+        """Yield each file's key and path, in order, without folders and hidden files."""
         for path in sorted(self._folder.rglob("*")):
             parts = path.relative_to(self._folder).parts
             if path.is_file() and not any(part.startswith(".") for part in parts):
@@ -29,7 +29,7 @@ class LocalFiles:
         return self._path(key).stat().st_size
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to, not with, `end`. Raises ObjectMissing."""
+        """Return the bytes from `start` up to but not including `end`. Raises ObjectMissing."""
         with self._path(key).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
@@ -42,5 +42,5 @@ class LocalFiles:
 
 
 def named_only(cell: str, attach: Attach, /) -> dict[str, Any]:
-    """Stand for an attached file that is not read."""
-    return {"type": attach.kind, "source": f"{cell} (not read: name the folder of the files with --files)"}
+    """Return a placeholder for an attached file that is not read."""
+    return {"type": attach.kind, "source": f"{cell} (not read: give the folder of the files with --files)"}

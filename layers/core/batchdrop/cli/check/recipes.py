@@ -1,4 +1,4 @@
-"""Recipes on disk."""
+"""Read recipes from the local disk."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from batchdrop.split.job_estimate import prices_in
 
 
 def prices_beside(recipe: Path) -> Path | None:
-    """Return the user's own price table: `prices.yaml` beside the recipe, as it lies beside it in the bucket."""
+    """Return the path of the user's own prices: `prices.yaml` beside the recipe, as in the bucket."""
     path = recipe.with_name(PRICES_FILE)
     return path if path.is_file() else None
 
 
 def load_prices(recipe: Path) -> PriceTable | None:
-    """Return the user's own price table beside a recipe; None if there is none. Raises PricesRejected."""
+    """Return the user's own prices beside a recipe; None if there are none. Raises PricesRejected."""
     path = prices_beside(recipe)
     return None if path is None else prices_in(path.read_bytes(), name=path.name)
 
 
 def load_recipe(path: Path) -> tuple[Recipe, Any]:
-    """Return a recipe on disk, and what the schema file holds that it names. Raises RecipeRejected."""
+    """Return a local recipe, and the content of the schema file that it names. Raises RecipeRejected."""
     name = path.name
     if name == PRICES_FILE:
-        message = f"{name}: that name is kept for your own prices; give the recipe another name"
+        message = f"{name}: the name is reserved for your own prices; give the recipe another name"
         raise RecipeRejected(message)
     try:
         recipe = parse_recipe(yaml.safe_load(path.read_bytes()), name=name)

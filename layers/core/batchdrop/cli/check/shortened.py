@@ -1,4 +1,4 @@
-"""Long strings, cut for the terminal: an attached file is one of millions of characters."""
+"""Shorten long strings for the terminal: an attached file is a string of millions of characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST_SHOWN = 400  # characters of a string
 
 
 def shortened_values(value: Any) -> Any:
-    """Return a JSON value with its long strings cut, and told how long they are."""
+    """Return a JSON value with its long strings cut and their lengths noted."""
     match value:
         case str() if len(value) > LONGEST_SHOWN:
             return f"{value[:LONGEST_SHOWN]}… ({len(value):,} characters)"

@@ -1,4 +1,4 @@
-"""Who counts tokens for `check --exact`: the real service, or the emulator, started for as long as it takes."""
+"""Open a token counter for `check --exact`: the real service, or the emulator for the time of the check."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 from batchdrop.cli.run.service import Service
 from batchdrop.split.ports import TokenCounter
 
-EMULATOR_KEY = "sk-emulator"  # it takes any
+EMULATOR_KEY = "sk-emulator"  # the emulator accepts any key
 
 
 @contextmanager
 def token_counter(service: Service) -> Iterator[TokenCounter]:
-    """Open a counter on the service; on the emulator, where it names none."""
+    """Yield a counter on the service, or on the emulator if the service has no URL."""
     from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 
     if service.base_url is not None:

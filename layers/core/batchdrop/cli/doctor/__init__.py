@@ -1,1 +1,1 @@
-"""`batchdrop doctor`: what keeps jobs from running, and what to do about it."""
+"""`batchdrop doctor`: find what keeps jobs from running, and say how to fix it."""

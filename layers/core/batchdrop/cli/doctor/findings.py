@@ -1,4 +1,4 @@
-"""What a check finds, and how it is said."""
+"""The results of checks, and how they are printed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class Level(Enum):
-    """How bad a finding is. `UNKNOWN`: it could not be looked at from here, which says nothing of how it is."""
+    """How bad a finding is. `UNKNOWN`: the check could not run from here, so it says nothing."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class Level(Enum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was checked: how it is, and, unless it is well, what to do."""
+    """The result of one check, and what to do unless all is well."""
 
     what: str
     level: Level
@@ -39,27 +39,27 @@ _MARKS = {
 
 
 def ok(what: str, says: str) -> Finding:
-    """Return that something is well."""
+    """Return a finding that all is well."""
     return Finding(what, Level.OK, says)
 
 
 def warning(what: str, says: str, fix: str) -> Finding:
-    """Return that something may go wrong."""
+    """Return a finding that something may go wrong."""
     return Finding(what, Level.WARNING, says, fix)
 
 
 def problem(what: str, says: str, fix: str) -> Finding:
-    """Return that something keeps jobs from running."""
+    """Return a finding that keeps jobs from running."""
     return Finding(what, Level.PROBLEM, says, fix)
 
 
 def unknown(what: str, says: str, fix: str = "") -> Finding:
-    """Return that something could not be looked at."""
+    """Return a finding that a check could not run."""
     return Finding(what, Level.UNKNOWN, says, fix)
 
 
 def looked(what: str, check: Check) -> list[Finding]:
-    """Return what a check finds; one that AWS, or its stand-in, does not answer says so, and breaks nothing."""
+    """Run a check. If AWS (or its emulation) does not answer, return that as a finding."""
     from botocore.exceptions import ClientError
 
     try:
@@ -68,7 +68,7 @@ def looked(what: str, check: Check) -> list[Finding]:
         code = error.response.get("Error", {}).get("Code", "")
         if "AccessDenied" in code or "NotAuthorized" in code or "UnauthorizedOperation" in code:
             return [unknown(what, f"your credentials may not call {error.operation_name}", "ask who gave you them")]
-        return [unknown(what, f"{error.operation_name}: {code or 'no answer that makes sense'}")]
+        return [unknown(what, f"{error.operation_name}: {code or 'unexpected answer'}")]
     except Exception as error:  # noqa: BLE001 - a check that breaks must not hide what the others found
         return [unknown(what, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")]
 
@@ -88,7 +88,7 @@ def print_findings(findings: Iterable[Finding], console: Console) -> None:
 
 
 def verdict(findings: Iterable[Finding]) -> str:
-    """Return all findings in one line."""
+    """Return a one-line summary of all findings."""
     levels = [one.level for one in findings]
     counts = [f"{levels.count(level)} {level.value}" for level in Level if level in levels]
     return ", ".join(counts)

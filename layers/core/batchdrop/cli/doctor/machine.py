@@ -1,4 +1,4 @@
-"""What this machine needs to run the embedded stack."""
+"""Check that this machine can run the embedded stack."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from batchdrop.cli.job.figures import size
 from batchdrop.cli.run.running_stacks import running_stacks
 
 OLDEST_PYTHON = (3, 11)
-LITTLE_DISK = 2_000_000_000  # bytes: an embedded stack unpacks 250 MB of layers, and keeps its bucket in memory
+LITTLE_DISK = 2_000_000_000  # bytes: an embedded stack unpacks 250 MB of layers; its bucket is in memory
 TOO_LITTLE_DISK = 500_000_000
 
 
 def machine_checks(project: Path) -> Iterator[Finding]:
-    """Look at this machine. `project` is the checkout."""
+    """Check this machine. `project` is the checkout."""
     yield _python()
     yield _uv(project)
     yield _disk()
@@ -43,16 +43,16 @@ def _uv(project: Path) -> Finding:
     found = own if own.is_file() else shutil.which("uv")
     if found:
         return ok("uv", "there")
-    return warning("uv", "not there; `make build` and `make lock` need it", "`make setup` brings it")
+    return warning("uv", "missing; `make build` and `make lock` need it", "`make setup` installs it")
 
 
 def _disk() -> Finding:
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     if free < TOO_LITTLE_DISK:
-        return problem("disk", f"{size(free)} free in {folder}", "free some, or set TMPDIR to a larger disk")
+        return problem("disk", f"{size(free)} free in {folder}", "free some space, or set TMPDIR to a larger disk")
     if free < LITTLE_DISK:
-        return warning("disk", f"{size(free)} free in {folder}", "free some, or set TMPDIR to a larger disk")
+        return warning("disk", f"{size(free)} free in {folder}", "free some space, or set TMPDIR to a larger disk")
     return ok("disk", f"{size(free)} free in {folder}")
 
 
@@ -61,7 +61,7 @@ def _port() -> Finding:
         with socket.create_server(("127.0.0.1", 0)):
             return ok("ports", "a server can listen on 127.0.0.1")
     except OSError as error:
-        fix = "a firewall or sandbox forbids it; the embedded stack needs it"
+        fix = "allow it in your firewall or sandbox; the embedded stack needs it"
         return problem("ports", f"nothing can listen on 127.0.0.1: {error}", fix)
 
 

@@ -1,4 +1,4 @@
-"""The API key, and the Claude API that the stack asks: one free call, made from this machine."""
+"""Check the API key with one free call to the Claude API, made from this machine."""
 
 from __future__ import annotations
 
@@ -17,40 +17,38 @@ from batchdrop.cli.doctor.stack import parameters
 from batchdrop.cli.run.service import REAL_BASE_URL
 
 ANTHROPIC_VERSION = "2026-10-21"
-FREE_CALL = "/v1/messages/batches?limit=1"  # lists, costs nothing, and needs just the permission that jobs need
+FREE_CALL = "/v1/messages/batches?limit=1"  # a free listing that needs the same permission as jobs
 SECONDS = 15.0
 
 
 def api_key(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the key in the stack's secret, and ask the API whether it takes it."""
+    """Check that the stack's secret has a key, and that the API accepts it."""
     secret = deployment.outputs["ApiKeySecretArn"]
     key = deployment.client("secretsmanager").get_secret_value(SecretId=secret).get("SecretString", "").strip()
     fix = f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string <your key>"
     if key in {"", PLACEHOLDER_KEY}:
-        yield problem("API key", "the secret still holds no key", fix)
+        yield problem("API key", "the secret has no key yet", fix)
         return
     yield ok("API key", f"there ({len(key)} characters)")
     yield _answer_to(parameters(deployment).get("AnthropicBaseUrl") or REAL_BASE_URL, key, fix)
 
 
 def _answer_to(base_url: str, key: str, fix: str) -> Finding:
-    """Make the free call; the key goes to that host only, redirects are not followed."""
+    """Make the free call. The key goes only to that host: redirects are not followed."""
     try:
         status, message = _call(base_url, key)
     except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
         says = f"{base_url} cannot be reached from this machine: {error}"
-        return warning(
-            "Claude API", says, "check AnthropicBaseUrl and your network; the stack may reach it all the same"
-        )
+        return warning("Claude API", says, "check AnthropicBaseUrl and your network; the stack may still reach it")
     match status:
         case HTTPStatus.OK:
-            return ok("Claude API", f"{base_url} takes the key (one free call)")
+            return ok("Claude API", f"{base_url} accepts the key (one free call)")
         case HTTPStatus.UNAUTHORIZED:
-            return problem("Claude API", f"{base_url} does not take the key: {message}", fix)
+            return problem("Claude API", f"{base_url} refuses the key: {message}", fix)
         case HTTPStatus.PAYMENT_REQUIRED | HTTPStatus.FORBIDDEN:
-            return problem("Claude API", f"{base_url}: {message}", "mend billing or permissions in the Claude Console")
+            return problem("Claude API", f"{base_url}: {message}", "fix billing or permissions in the Claude Console")
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return ok("Claude API", f"{base_url} takes the key, and is busy with others' calls (429)")
+            return ok("Claude API", f"{base_url} accepts the key, but is busy with other calls (429)")
         case _:
             return unknown("Claude API", f"{base_url} answered {status}: {message}")
 

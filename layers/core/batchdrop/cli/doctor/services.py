@@ -1,4 +1,4 @@
-"""The AWS services below a stack: what they allow, what they forward, and what they have lost."""
+"""Check the AWS services below a stack: quotas, notifications, lost messages, alarms."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from batchdrop.cli.doctor.findings import Finding, ok, problem, unknown, warning
 from batchdrop.cli.doctor.stack import parameters
 from batchdrop.settings import LIVE_CONCURRENCY, SHARD_CONCURRENCY
 
-SPARE_FUNCTIONS = 10  # beside shards and workers: splits, closings, other applications of the account
-OPEN_EXECUTIONS = "open executions"  # in the name of Step Functions' quota
+SPARE_FUNCTIONS = 10  # beside shards and workers: splits, closings, other applications in the account
+OPEN_EXECUTIONS = "open executions"  # part of the name of Step Functions' quota
 RUNBOOK = "docs/runbook.md"
 
 
 def lambda_quota(deployment: Deployment) -> Iterator[Finding]:
-    """Compare how many functions may run at a time with how many the stack's parameters allow for."""
+    """Compare the Lambda concurrency quota with what the stack's parameters allow."""
     limit = deployment.client("lambda").get_account_settings()["AccountLimit"]
     free = int(limit.get("UnreservedConcurrentExecutions", limit["ConcurrentExecutions"]))
     wanted = _wanted_functions(deployment)
@@ -40,7 +40,7 @@ def _open_shards(deployment: Deployment) -> int:
 
 
 def step_functions_quota(deployment: Deployment) -> Iterator[Finding]:
-    """Compare how many executions may be open with what one job opens."""
+    """Compare the quota of open executions with what one job opens."""
     quotas: list[Any] = []
     for page in deployment.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="states"):
         quotas += page["Quotas"]
@@ -49,25 +49,25 @@ def step_functions_quota(deployment: Deployment) -> Iterator[Finding]:
     if allowed is None:
         yield ok("Step Functions", "no quota of open executions is listed; AWS's default is 1,000,000")
     elif allowed > shards * 10:
-        yield ok("Step Functions", f"{allowed:,.0f} executions may be open; a job opens {shards + 1} at most")
+        yield ok("Step Functions", f"{allowed:,.0f} executions may be open; a job opens at most {shards + 1}")
     else:
         fix = "raise 'Open executions' of Step Functions in Service Quotas"
         yield warning("Step Functions", f"only {allowed:,.0f} executions may be open; a job opens {shards + 1}", fix)
 
 
 def bucket_notification(deployment: Deployment) -> Iterator[Finding]:
-    """Tell whether an upload into the inbox reaches a function."""
+    """Check that an upload into the inbox calls a function."""
     found = deployment.s3.get_bucket_notification_configuration(Bucket=deployment.bucket_name)
     if found.get("LambdaFunctionConfigurations"):
         yield ok("notification", f"uploads to s3://{deployment.bucket_name}/inbox/ start jobs")
     else:
         yield problem(
-            "notification", "uploads start no job: the bucket tells nobody of them", "`make deploy` sets it up"
+            "notification", "uploads start no jobs: the bucket sends no notifications", "`make deploy` sets it up"
         )
 
 
 def bucket_lifecycle(deployment: Deployment) -> Iterator[Finding]:
-    """Tell whether uploads that were broken off are cleared away; they cost money and are not seen."""
+    """Check that incomplete uploads are deleted; they cost money and are invisible."""
     from botocore.exceptions import ClientError
 
     try:
@@ -77,15 +77,15 @@ def bucket_lifecycle(deployment: Deployment) -> Iterator[Finding]:
             raise
         rules = []
     if any("AbortIncompleteMultipartUpload" in rule and rule["Status"] == "Enabled" for rule in rules):
-        yield ok("lifecycle", f"{len(rules)} rules; uploads that were broken off are cleared away")
+        yield ok("lifecycle", f"{len(rules)} rules; incomplete uploads are deleted")
     elif deployment.is_embedded:
-        yield unknown("lifecycle", "the embedded stack keeps no such rules")
+        yield unknown("lifecycle", "the embedded stack has no lifecycle rules")
     else:
-        yield warning("lifecycle", "uploads that were broken off stay, and cost", "`make deploy` sets the rule")
+        yield warning("lifecycle", "incomplete uploads are kept, and they cost money", "`make deploy` sets the rule")
 
 
 def lost_messages(deployment: Deployment) -> Iterator[Finding]:
-    """Count what lies in the queues for what was lost."""
+    """Count the messages in the dead-letter queues."""
     resources = deployment.client("cloudformation").describe_stack_resources(StackName=deployment.stack)
     sqs = deployment.client("sqs")
     queues = {
@@ -104,7 +104,7 @@ def lost_messages(deployment: Deployment) -> Iterator[Finding]:
 
 
 def alarms(deployment: Deployment) -> Iterator[Finding]:
-    """Name the stack's alarms that are on."""
+    """List the stack's alarms that are on."""
     pages = deployment.client("cloudwatch").get_paginator("describe_alarms")
     found: list[Any] = []
     for page in pages.paginate(AlarmNamePrefix=f"{deployment.stack}-"):
@@ -114,4 +114,4 @@ def alarms(deployment: Deployment) -> Iterator[Finding]:
     if not found:
         yield warning("alarms", "the stack has none", "`make deploy` sets them up")
     elif all(one["StateValue"] != "ALARM" for one in found):
-        yield ok("alarms", f"{len(found)}, and none of them is on")
+        yield ok("alarms", f"{len(found)}, none of them on")

@@ -1,4 +1,4 @@
-"""Who asks, whether the stack is there, and whether it is the one that this checkout describes."""
+"""Check the credentials, the state of the stack, and whether it matches this checkout."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.doctor.findings import Finding, Level, ok, problem, warning
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 
-# Where code lies is told by the deployment itself; the embedded stack has another runtime, and few workers.
+# The deployment itself sets where code is; the embedded stack has another runtime, and fewer workers.
 _OF_THE_DEPLOYMENT = {"CodeUri", "ContentUri", "DefinitionUri", "Metadata", "Runtime", "ScalingConfig"}
-MOST_NAMED = 5  # differences that are named; the others are counted
+MOST_NAMED = 5  # differences to name; the others are counted
 
 
 def credentials(deployment: Deployment) -> Iterator[Finding]:
-    """Tell as whom AWS is asked."""
+    """Show the AWS identity in use."""
     caller = deployment.client("sts").get_caller_identity()
     yield ok("credentials", f"account {caller['Account']}, {caller['Arn']}")
 
 
 def stack_state(deployment: Deployment) -> Iterator[Finding]:
-    """Tell how CloudFormation left the stack."""
+    """Report the stack's status in CloudFormation."""
     status: str = deployment.described["StackStatus"]
     reason = deployment.described.get("StackStatusReason", "")
     says = f"{deployment.name} is {status}" + (f": {reason}" if reason else "")
@@ -31,13 +31,15 @@ def stack_state(deployment: Deployment) -> Iterator[Finding]:
     elif status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}:
         yield ok("stack", says)
     elif status == "UPDATE_ROLLBACK_COMPLETE":
-        yield warning("stack", says, "the last deploy was undone; its events say why; then `make deploy` again")
+        yield warning(
+            "stack", says, "the last deploy was rolled back; see why in the stack's events, then `make deploy` again"
+        )
     else:
-        yield problem("stack", says, "look at the stack's events, mend what they name, then `make deploy`")
+        yield problem("stack", says, "see the stack's events, fix what they name, then `make deploy`")
 
 
 def template_drift(deployment: Deployment, project: Path) -> Iterator[Finding]:
-    """Compare the deployed template with the checkout's, but for where code lies."""
+    """Compare the deployed template with the checkout's, except for the location of code."""
     body = deployment.client("cloudformation").get_template(StackName=deployment.stack, TemplateStage="Original")
     deployed = body["TemplateBody"]
     template = template_of_text(deployed) if isinstance(deployed, str) else deployed
@@ -47,16 +49,16 @@ def template_drift(deployment: Deployment, project: Path) -> Iterator[Finding]:
             del checkout["Resources"][name]
     changed = differences(template, checkout)
     if not changed:
-        yield ok("template", "as in this checkout (code is not compared)")
+        yield ok("template", "same as in this checkout (code is not compared)")
         return
     more = len(changed) - MOST_NAMED
     named = ", ".join(changed[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    fix = "`make deploy` brings the stack to this checkout; or check out what is deployed"
+    fix = "`make deploy` updates the stack to this checkout; or check out the deployed version"
     yield warning("template", f"the stack differs from this checkout in {named}", fix)
 
 
 def differences(deployed: dict[str, Any], checkout: dict[str, Any]) -> list[str]:
-    """Return what differs between two templates: `Resources.Bucket`, `Parameters.LiveRows`, …."""
+    """Return the differences between two templates, such as `Resources.Bucket` or `Parameters.LiveRows`."""
     changed = []
     for section in ("Parameters", "Conditions", "Globals", "Resources", "Outputs"):
         ours, theirs = checkout.get(section, {}), deployed.get(section, {})
@@ -69,7 +71,7 @@ def differences(deployed: dict[str, Any], checkout: dict[str, Any]) -> list[str]
 
 
 def _comparable(value: Any) -> Any:
-    """Leave out what each deployment writes itself; texts and numbers are the same to CloudFormation."""
+    """Return the value without what each deployment sets; CloudFormation treats texts and numbers alike."""
     match value:
         case {"Fn::GetAtt": str() as whole}:
             return {"Fn::GetAtt": whole.split(".", 1)}
@@ -92,5 +94,5 @@ def parameters(deployment: Deployment) -> dict[str, str]:
 
 
 def is_well(findings: list[Finding]) -> bool:
-    """Tell whether nothing keeps jobs from running, as far as it could be looked at."""
+    """Return whether no finding is a problem."""
     return all(one.level is not Level.PROBLEM for one in findings)

@@ -1,4 +1,4 @@
-"""A job's own documents in the bucket, read as far as commands need them: also those of older and newer versions."""
+"""Read a job's documents leniently, so that documents of older and newer versions work, too."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batchdrop.cli.bucket import Files, read_if_there
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem, UploadRecord
 
-Summary = dict[str, Any]  # summary.json, as it is; dollars are Decimal
+Summary = dict[str, Any]  # summary.json unchanged; dollars are Decimal
 
 
 class SplitSoFar(msgspec.Struct, frozen=True):
-    """How far a job's file is split: the manifest, its recipe as it is. `cursor` is None once all is split."""
+    """The progress of a job's split: parts of the manifest, with the recipe as stored. `cursor` is None at the end."""
 
     upload: UploadRecord
     shards: list[ShardItem] = []
@@ -27,24 +27,24 @@ class SplitSoFar(msgspec.Struct, frozen=True):
 
     @property
     def is_sampled(self) -> bool:
-        """Tell whether the job shows a sample first."""
+        """Return whether the job answers a sample first."""
         return bool(self.recipe and self.recipe.get("sample"))
 
     @property
     def rows(self) -> int:
-        """Return the rows that were split."""
+        """Return the number of rows that were split."""
         return sum(shard.rows for shard in self.shards)
 
 
 def read_split(files: Files, job_id: str) -> SplitSoFar | None:
-    """Return how far a job's file is split; None while nothing is saved."""
+    """Return the progress of a job's split; None before the first save."""
     keys = JobKeys(job_id)
     body = read_if_there(files, keys.manifest) or read_if_there(files, keys.split)
     return None if body is None else msgspec.json.decode(body, type=SplitSoFar)
 
 
 def read_summary(files: Files, results: str) -> Summary | None:
-    """Return a job's summary; None while there is none. `results` is the prefix of its outputs."""
+    """Return a job's summary; None if it has none yet. `results` is the prefix of its outputs."""
     body = read_if_there(files, f"{results}summary.json")
     if body is None:
         return None

@@ -1,4 +1,4 @@
-"""Why rows of a job have no answer: counted by kind from its `failed.jsonl`, with a few rows of each."""
+"""Count why rows have no answer, by kind, from a job's `failed.jsonl`, with a few sample rows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import msgspec
 from batchdrop.answers.columns import ERROR, STATUS
 from batchdrop.job.stored_lines import whole_lines
 
-MOST_ROWS = 100_000  # that are read: a minute of a slow line at most; what comes later is said not to be counted
+MOST_ROWS = 100_000  # rows that are read: at most a minute on a slow line; the output says if there are more
 MOST_BYTES = 100_000_000
-MOST_KINDS = 20  # that are told apart; what comes later counts as OTHER
-MOST_SAMPLES = 3  # rows of one kind
+MOST_KINDS = 20  # distinct kinds; later ones count as OTHER
+MOST_SAMPLES = 3  # sample rows per kind
 OTHER = "other reasons"
 LONGEST_KIND, LONGEST_CELL = 100, 200  # characters
 
@@ -25,7 +25,7 @@ _PARTICULAR = re.compile(r"\d[\d.,]*|'[^']*'|\"[^\"]*\"")
 
 
 class FailedRow(msgspec.Struct, frozen=True):
-    """One row, cut short: its cells, and the reason. `row` counts from 1; None where the reason does not name it."""
+    """A shortened row: its cells and the reason. `row` counts from 1; None if the reason does not name it."""
 
     row: int | None
     reason: str
@@ -33,7 +33,7 @@ class FailedRow(msgspec.Struct, frozen=True):
 
 
 class FailureKind(msgspec.Struct):
-    """Rows that failed alike."""
+    """Rows with the same kind of failure."""
 
     kind: str
     status: str
@@ -42,7 +42,7 @@ class FailureKind(msgspec.Struct):
 
 
 class Failures(msgspec.Struct):
-    """All kinds, the most frequent first. `is_whole` is False if the file was longer than what was read."""
+    """All kinds, the most frequent first. `is_whole` is False if the file is longer than what was read."""
 
     kinds: list[FailureKind] = []
     rows: int = 0
@@ -50,7 +50,7 @@ class Failures(msgspec.Struct):
 
 
 def failures_in(blocks: Iterable[bytes]) -> Failures:
-    """Count the rows of a `failed.jsonl` as it is read; memory holds the kinds only."""
+    """Count the rows of a `failed.jsonl` while it is read; only the kinds are kept in memory."""
     kinds: dict[str, FailureKind] = {}
     found, read = Failures(), 0
     for line in whole_lines(blocks):
@@ -66,7 +66,7 @@ def failures_in(blocks: Iterable[bytes]) -> Failures:
 
 
 def kind_of(status: str, reason: str) -> str:
-    """Return what a row's failure is called: an error's type, or what is common to such reasons."""
+    """Return the kind of a row's failure: an error's type, or the common part of such reasons."""
     if status == "canceled":
         return status
     reason = _PLACE.sub("", reason, count=1)
@@ -75,7 +75,7 @@ def kind_of(status: str, reason: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return the text on one line, cut to so many characters."""
+    """Return the text on one line, cut to `most` characters."""
     line = " ".join(text[: most * 4].split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
@@ -85,7 +85,7 @@ def _fields(line: bytes) -> dict[str, Any]:
         fields = json.loads(line)
     except ValueError:
         return {ERROR: "the line cannot be read"}
-    return fields if isinstance(fields, dict) else {ERROR: "the line is no object"}
+    return fields if isinstance(fields, dict) else {ERROR: "the line is not an object"}
 
 
 def _count(kinds: dict[str, FailureKind], fields: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How figures are written on the terminal: dollars, durations, rates, times."""
+"""Format figures for the terminal: dollars, durations, rates, times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CENT = Decimal("0.01")
 
 
 def dollars(amount: Decimal | None) -> str:
-    """Write a sum of money; small sums with so many digits that they are not nothing."""
+    """Return dollars as text; small sums get enough digits not to look like zero."""
     if amount is None:
         return "price unknown"
     if amount >= 1:
@@ -20,7 +20,7 @@ def dollars(amount: Decimal | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time span by its two largest units."""
+    """Return a duration in its two largest units."""
     if seconds is None:
         return UNKNOWN
     whole = max(0, round(seconds))
@@ -34,7 +34,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(rows_a_second: float | None) -> str:
-    """Write a rate in the unit that gives it figures before the point."""
+    """Return a rate in the unit that gives it digits before the decimal point."""
     if rows_a_second is None:
         return UNKNOWN
     if rows_a_second >= 1:
@@ -47,17 +47,17 @@ def rate(rows_a_second: float | None) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Write a time, in UTC."""
+    """Return a time in UTC."""
     return UNKNOWN if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def counted(count: int, what: str) -> str:
-    """Write how many there are of something."""
+    """Return a count with its noun, such as `1 row` or `2 rows`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def size(bytes_: int) -> str:
-    """Write a file's size."""
+    """Return a file's size."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if bytes_ >= factor:
             return f"{bytes_ / factor:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The first rows of an output of any format, as text."""
+"""Read the first rows of an output in any format, as text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from batchdrop.adapters.formats.csv.dialect import found_delimiter
 from batchdrop.adapters.formats.text.encodings import UTF_8
 from batchdrop.adapters.formats.text.guesses import likely_encodings
 
-LOOKED_AT = 64 * 1024  # bytes that the encoding is looked for in
+LOOKED_AT = 64 * 1024  # bytes in which to detect the encoding
 
-Rows = tuple[list[str], list[list[str]]]  # columns, and the cells of some rows
+Rows = tuple[list[str], list[list[str]]]  # columns, and the rows' cells
 
 
 def first_rows(output: Path, count: int) -> Rows:
-    """Return the columns and the first `count` rows of an output that batchdrop wrote."""
+    """Return the columns and the first `count` rows of a batchdrop output."""
     name, _, compression = output.name.partition(".")[2].partition(".")
     match name:
         case "parquet":
@@ -85,7 +85,7 @@ def _opened(output: Path, compression: str) -> Any:
 
 
 def _encoding(output: Path, compression: str) -> str:
-    """Return the output's encoding, the input's own: by its mark, else UTF-8 if it can be, else the likeliest."""
+    """Return the output's encoding, which is the input's: by byte order mark, UTF-8 if possible, else the likeliest."""
     with _opened(output, compression) as file:
         start = file.read(LOOKED_AT)
     if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:

@@ -18,7 +18,7 @@ __all__ = ["NoSuchJobError", "Told", "cancel", "in_words", "last_execution", "re
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of a command to a job: words for the user, and the same for programs."""
+    """The result of a command to a job: a message for the user, and fields for programs."""
 
     job_id: str
     state: str
@@ -27,7 +27,7 @@ class Told:
 
 
 def in_words(told: Told) -> str:
-    """Return what to tell the user."""
+    """Return the message for the user."""
     return told.message
 
 
@@ -38,7 +38,7 @@ def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, s
 
 
 def cancel(deployment: Deployment, job_id: str) -> Told:
-    """Have a running job ask nothing more. A second cancel changes nothing. Raises NoSuchJobError."""
+    """Stop a running job from sending more. A second cancel changes nothing. Raises NoSuchJobError."""
     job = find_job(deployment, job_id)
     job_id = job.job_id
     if job.status is not JobStatus.RUNNING:
@@ -46,27 +46,29 @@ def cancel(deployment: Deployment, job_id: str) -> Told:
         return Told(job_id, job.status.value, ended)
     halt = deployment.ledger.halted(job_id)
     if halt is not None and halt.error == JobCanceled.__name__:
-        wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)  # if the first cancel did not
-        return Told(job_id, "canceling", f"job {job_id} was canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC already")
+        wake_waiting(
+            job_id, approvals=deployment.approvals, tokens=deployment.tokens
+        )  # in case the first cancel did not
+        return Told(job_id, "canceling", f"job {job_id} was already canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC")
     now = datetime.now(UTC)
     reason = f"the job was canceled by its user at {now:%Y-%m-%d %H:%M:%S} UTC"
     deployment.ledger.halt(job_id, Halt(JobCanceled.__name__, reason, now))
     wake_waiting(job_id, approvals=deployment.approvals, tokens=deployment.tokens)
     message = (
         f"job {job_id} is being canceled: its open Message Batches are canceled at their next poll (within 6 minutes), "
-        "what they had answered is collected, and the output is written with the rest marked 'canceled'"
+        "their answers are collected, and the output is written with the other rows marked 'canceled'"
     )
     return Told(job_id, "canceling", message)
 
 
 def resume(deployment: Deployment, job_id: str) -> Told:
-    """Go on with a job that ended red. Raises NoSuchJobError if there is none to go on with."""
+    """Continue a job that failed or was canceled. Raises NoSuchJobError if it cannot be resumed."""
     job = find_job(deployment, job_id)
     job_id = job.job_id
     if job.status is JobStatus.RUNNING:
-        raise NoSuchJobError(f"job {job_id} is running; wait for its end, or cancel it")
+        raise NoSuchJobError(f"job {job_id} is running; wait until it ends, or cancel it")
     if job.status is JobStatus.SUCCEEDED:
-        raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl in again to ask those rows anew")
+        raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl again to send those rows again")
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs)
-    message = f"job {job_id} goes on as execution {resumed.execution_name}: only what has no answer is asked"
+    message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
     return Told(job_id, "running", message, resumed.execution_name)

@@ -1,4 +1,4 @@
-"""What a running job looks like from outside: read from its execution, its files and the ledger."""
+"""The view of a running job from outside: read from its execution, its files and the ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from batchdrop.cli.bucket import Files, Stored, side_by_side
+from batchdrop.cli.bucket import Files, Stored, concurrently
 from batchdrop.cli.job.documents import SplitSoFar, read_split
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.job.layout import JobKeys
@@ -22,14 +22,14 @@ from batchdrop.report.tally import Tally
 
 
 class Stage(Enum):
-    """Where a job, or a shard, is on its way."""
+    """The stage of a job or a shard."""
 
     STARTING = "starting"
     SPLITTING = "splitting"
-    WAITING = "waiting its turn"
-    ASKING = "asking"
+    WAITING = "waiting"
+    ANSWERING = "answering"
     UNAPPROVED = "waiting for approval"
-    NOTHING = "nothing to ask"
+    NOTHING = "nothing to send"
     COLLECTED = "collected"
     CLOSING = "closing"
     SUCCEEDED = "succeeded"
@@ -37,16 +37,16 @@ class Stage(Enum):
 
 
 ENDED = {Stage.SUCCEEDED, Stage.FAILED}
-HELD = ENDED | {Stage.UNAPPROVED}  # nothing moves any more, or not before somebody says so
-SHARD_OPEN = {Stage.WAITING, Stage.ASKING}
+HELD = ENDED | {Stage.UNAPPROVED}  # no progress, or none without an approval
+SHARD_OPEN = {Stage.WAITING, Stage.ANSWERING}
 
 
 @dataclass(slots=True)
 class ShardView:
-    """One shard: its size, its stage, once it is collected its counts, and how many rounds were asked.
+    """One shard: its size, its stage, its number of rounds, and its counts once it is collected.
 
-    `done` are the requests that have a result so far, where that is known before they are collected. `began_at` is when
-    this execution first asked it, `ended_at` when its part was written.
+    `done` counts the requests with a result before they are collected, if known. `began_at` is when this execution
+    first sent it, `ended_at` when its part was written.
     """
 
     shard: int
@@ -63,7 +63,7 @@ class ShardView:
 
 @dataclass(slots=True)
 class JobView:
-    """A job at one moment, `at`. `error` is the execution's own when it failed."""
+    """A job at the time `at`. `error` is the execution's error if it failed."""
 
     job_id: str
     stage: Stage = Stage.STARTING
@@ -75,7 +75,7 @@ class JobView:
 
 
 class Facts(Protocol):
-    """What a look needs of the ledger."""
+    """The part of the ledger that a view of a job needs."""
 
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
@@ -84,22 +84,22 @@ class Facts(Protocol):
         """Return a job's failed shards, by number."""
 
     def halted(self, job_id: str) -> Halt | None:
-        """Return why the job asks nothing more."""
+        """Return why the job sends nothing more; None if it does."""
 
 
 ReadProgress = Callable[[str], Iterable[ShardProgress]]  # of a job
 
-LIVE_LANE = "live lane"  # stands where a Message Batch's id would
+LIVE_LANE = "live lane"  # in place of a Message Batch's id
 _LIVE_ROUND = re.compile(r"/(\d{5})\.r(\d+)\.live/$")
 
 
 def no_progress(_job_id: str) -> Iterable[ShardProgress]:
-    """Know nothing of open rounds."""
+    """Return no progress of open rounds."""
     return ()
 
 
 class JobWatcher:
-    """Looks at one job again and again; what has ended is not read twice."""
+    """Polls one job. Shards that have ended are read once."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class JobWatcher:
         self._manifest: SplitSoFar | None = None
 
     def look(self) -> JobView:
-        """Return the job as it is now."""
+        """Return the job's current view."""
         execution = self._executions.describe_execution(executionArn=self._execution_arn)
         self._look_at_manifest()
         if self._manifest is not None and self._manifest.cursor is None:
@@ -145,7 +145,7 @@ class JobWatcher:
             return Stage.SPLITTING
         if self._waits_for_approval(self._manifest):
             return Stage.UNAPPROVED
-        return Stage.ASKING if any(shard.stage in SHARD_OPEN for shard in self._view.shards) else Stage.CLOSING
+        return Stage.ANSWERING if any(shard.stage in SHARD_OPEN for shard in self._view.shards) else Stage.CLOSING
 
     def _waits_for_approval(self, manifest: SplitSoFar) -> bool:
         job_id = self._view.job_id
@@ -181,7 +181,7 @@ class JobWatcher:
         shard.began_at = shard.began_at or _later(sent.sent_at, self._view.began_at)
 
     def _note_live_rounds(self) -> None:
-        """The live lane has no submissions; its rounds are seen by their answers."""
+        """Note rounds of the live lane by their answers, because they have no submissions."""
         for folder in self._store.listed(self._keys.all_answers):
             found = _LIVE_ROUND.search(folder.key)
             if found and int(found[2]) >= self._view.shards[int(found[1])].rounds:
@@ -190,20 +190,20 @@ class JobWatcher:
                 shard.began_at = shard.began_at or self._view.began_at
 
     def _note_progress(self) -> None:
-        """What has a result in an open round counts from what the rounds before it left over."""
+        """Note the results of open rounds, in addition to those of earlier rounds."""
         for known in self._progress(self._view.job_id):
             shard = self._view.shards[known.shard]
             if known.stage == "asked" and known.round == shard.rounds - 1:
                 shard.done = min(shard.requests, shard.done + known.requests - known.processing)
 
     def _note_collected(self) -> None:
-        """A shard is collected once the tally of its last round's part is there, which is written last."""
+        """Note collected shards: the tally of the last round's part is written last."""
         open_shards = [shard for shard in self._view.shards if shard.stage in SHARD_OPEN and shard.batch_id]
         for shard in open_shards:
-            shard.stage = Stage.ASKING
+            shard.stage = Stage.ANSWERING
         tallies = {self._keys.part_tally(shard.shard, shard.rounds): shard for shard in open_shards}
         found = [file for file in self._store.listed(self._keys.all_parts) if file.key in tallies]
-        for file, body in zip(found, side_by_side(self._read, found), strict=True):
+        for file, body in zip(found, concurrently(self._read, found), strict=True):
             shard = tallies[file.key]
             shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)
             shard.done, shard.ended_at = shard.requests, file.modified
@@ -221,9 +221,9 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def find_execution(executions: Any, state_machine_arn: str) -> tuple[str, str] | None:
-    """Return job id and ARN of the state machine's newest execution; None while there is none.
+    """Return job id and ARN of the state machine's newest execution; None if there is none.
 
-    The Distributed Map's children are executions too; they belong to a map run.
+    The Distributed Map's child executions are left out: they belong to a map run.
     """
     found = executions.list_executions(stateMachineArn=state_machine_arn)["executions"]
     return next(((one["name"], one["executionArn"]) for one in found if not one.get("mapRunArn")), None)

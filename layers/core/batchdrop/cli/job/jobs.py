@@ -1,4 +1,4 @@
-"""Jobs of a deployment, found by their executions: one job has one execution, and one more each time it is resumed."""
+"""Find a deployment's jobs by their executions: a job has one execution, and one more for each resume."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NAMED_IN_ERRORS = 3  # jobs that an error message names
 
 
 class NoSuchJobError(CommandError):
-    """There is no such job, or it cannot do what is asked; the message says why."""
+    """The job does not exist, or its state does not allow the command; the message says which."""
 
 
 class JobStatus(Enum):
-    """How a job stands, as commands show it. `stopped`: its execution was ended from outside, so nobody closed it."""
+    """The state of a job for commands. `stopped`: its execution was stopped from outside, so the job was not closed."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -46,13 +46,13 @@ _STATUSES = {
 
 
 def job_status(execution: str, error: str = "") -> JobStatus:
-    """Return how a job stands whose newest execution has that status, and that error if it failed."""
+    """Return a job's state from its newest execution's status and error."""
     return JobStatus.CANCELED if error == "JobCanceled" else _STATUSES.get(execution, JobStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One execution of a job, as Step Functions lists it."""
+    """One execution of a job, from Step Functions' list."""
 
     name: str
     arn: str
@@ -62,13 +62,13 @@ class Execution:
 
     @property
     def job_id(self) -> str:
-        """Return the job's id: the name without what a resume adds."""
+        """Return the job's id: the name without a resume's suffix."""
         return job_id_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that was found: what was uploaded, and its executions, oldest first."""
+    """A found job: its upload, and its executions, oldest first."""
 
     record: UploadRecord
     executions: list[Execution]
@@ -82,12 +82,12 @@ class Job:
 
     @property
     def newest(self) -> Execution:
-        """Return the execution that tells how the job stands."""
+        """Return the execution that determines the job's state."""
         return self.executions[-1]
 
     @property
     def status(self) -> JobStatus:
-        """Return how the job stands."""
+        """Return the job's state."""
         return job_status(self.newest.status, self.error)
 
     @property
@@ -97,13 +97,13 @@ class Job:
 
 
 def job_id_of(execution_name: str) -> str:
-    """Return the job that an execution of that name belongs to."""
+    """Return the id of the job that an execution belongs to, by its name."""
     named = _NAME.fullmatch(execution_name)
     return named["job"] if named else execution_name
 
 
 def executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:
-    """Yield all executions of jobs, newest first, a thousand a call; those of shards are left out."""
+    """Yield all executions of jobs, newest first, a thousand per call, without the shards' own."""
     asked: dict[str, Any] = {"stateMachineArn": deployment.state_machine_arn, "maxResults": 1000}
     if status:
         asked["statusFilter"] = status
@@ -127,9 +127,9 @@ def newest_executions(deployment: Deployment, *, status: str | None = None) -> I
 
 
 def find_job(deployment: Deployment, wanted: str) -> Job:
-    """Return the job of that id, or the only one whose id, or whose id's last part, begins so.
+    """Return the job with this id, or the only job whose id, or last part of the id, starts with it.
 
-    Raises NoSuchJobError, which names the nearest jobs.
+    Raises NoSuchJobError with the nearest jobs.
     """
     job_id = job_id_of(wanted)
     return _described_job(deployment, job_id) or _described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
@@ -148,7 +148,7 @@ def _meant(deployment: Deployment, wanted: str) -> str:
         case []:
             raise NoSuchJobError(_unknown(deployment, wanted, known))
         case several:
-            raise NoSuchJobError(f"'{wanted}' may be {_some(several)}; write more of it")
+            raise NoSuchJobError(f"'{wanted}' may be {_some(several)}; write more of the id")
 
 
 def _digest(job_id: str) -> str:
@@ -157,13 +157,13 @@ def _digest(job_id: str) -> str:
 
 
 def _unknown(deployment: Deployment, wanted: str, known: list[str]) -> str:
-    there_is_none = f"there is no job {wanted} in {deployment.name}"
+    missing = f"job {wanted} does not exist in {deployment.name}"
     if not known:
-        return f"{there_is_none}, and no other; `{deployment.command('drop')}` starts one"
+        return f"{missing}, which has no jobs yet; `{deployment.command('drop')}` starts one"
     near = get_close_matches(wanted, known, n=NAMED_IN_ERRORS)
     if near:
-        return f"{there_is_none}; did you mean {_some(near)}?"
-    return f"{there_is_none}; the newest are {_some(known[:NAMED_IN_ERRORS])} (`{deployment.command('ls')}` lists them)"
+        return f"{missing}; did you mean {_some(near)}?"
+    return f"{missing}; the newest are {_some(known[:NAMED_IN_ERRORS])} (`{deployment.command('ls')}` lists them)"
 
 
 def _some(job_ids: list[str]) -> str:
@@ -173,7 +173,7 @@ def _some(job_ids: list[str]) -> str:
 
 
 def _described_job(deployment: Deployment, job_id: str) -> Job | None:
-    """Describe a job's first execution, and each that a resume added, until there is no newer one."""
+    """Return a job with its first execution and the one of each resume; None if it does not exist."""
     found = _described(deployment, job_id)
     if found is None:
         return None

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batchdrop.cli.bucket import side_by_side
+from batchdrop.cli.bucket import concurrently
 from batchdrop.cli.console import USAGE_ERROR, CommandError
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_split, read_summary
@@ -22,7 +22,7 @@ from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import parse_inbox_key, results_prefix
 
-AT_ONCE = 32  # jobs that are looked at together
+AT_ONCE = 32  # jobs to read concurrently
 FEW, MANY = 90, 130  # columns of a terminal
 
 _STYLES = {
@@ -35,7 +35,7 @@ _STYLES = {
 
 
 class ListedJob(msgspec.Struct, frozen=True):
-    """A job as `ls` shows it; what is not known (yet) is None. `seconds` counts from the upload."""
+    """A job as `ls` shows it; unknown values are None. `seconds` counts from the upload."""
 
     job_id: str
     status: JobStatus
@@ -52,37 +52,37 @@ class ListedJob(msgspec.Struct, frozen=True):
 
 
 def wanted_status(word: str | None) -> JobStatus | None:
-    """Return the status of that word. Raises StatusUnknownError."""
+    """Return the status with this name. Raises StatusUnknownError."""
     if word is None:
         return None
     try:
         return JobStatus(word)
     except ValueError:
         known = [status.value for status in JobStatus]
-        raise StatusUnknownError(f"--status is one of {', '.join(known)}, not '{word}'") from None
+        raise StatusUnknownError(f"--status must be one of {', '.join(known)}, not '{word}'") from None
 
 
 class StatusUnknownError(CommandError):
-    """There is no such status."""
+    """The status does not exist."""
 
     exit_code = USAGE_ERROR
 
 
 def listed_jobs(deployment: Deployment, *, limit: int, status: JobStatus | None, now: datetime) -> list[ListedJob]:
-    """Return the newest jobs of that status, newest first."""
+    """Return the newest jobs with that status, newest first."""
     found: list[ListedJob] = []
     candidates = _candidates(deployment, status)
     while len(found) < limit:
         batch = list(islice(candidates, AT_ONCE if status else min(AT_ONCE, limit - len(found))))
         if not batch:
             break
-        looked_at = side_by_side(lambda one: _listed(deployment, one, now), batch)
+        looked_at = concurrently(lambda one: _listed(deployment, one, now), batch)
         found += [job for job in looked_at if status in {None, job.status}]
     return found[:limit]
 
 
 def _candidates(deployment: Deployment, status: JobStatus | None) -> Iterator[Execution]:
-    """Yield the newest execution of each job that may have the status: only the summary tells canceled from failed."""
+    """Yield the newest execution of jobs that may have the status; only the summary tells canceled from failed."""
     if status is JobStatus.RUNNING:  # a running execution is its job's newest
         yield from newest_executions(deployment, status="RUNNING")
         return
@@ -143,7 +143,7 @@ def _resumes(newest: Execution) -> int:
 
 
 def show_listed(jobs: list[ListedJob], console: Console) -> None:
-    """Print the jobs as a table that fits the terminal; in a pipe, nothing is left out or cut."""
+    """Print the jobs as a table that fits the terminal; in a pipe, nothing is cut."""
     width = console.width if console.is_terminal else MANY * 8
     table = Table(box=None, header_style="bold", padding=(0, 1), pad_edge=False)
     for column in _columns(width):

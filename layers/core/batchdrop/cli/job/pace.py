@@ -1,4 +1,4 @@
-"""How fast a job, or a shard of it, goes: rows a second, money so far, time left. Estimates, and pure."""
+"""Compute the pace of a job or a shard: rows per second, money so far, time left. All are estimates."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from batchdrop.money.cost import dollars
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Rows that have their outcome, and what follows from them.
+    """The number of finished rows, and estimates from it.
 
-    `rate` is in rows a second, `usd` what the collected answers cost; None is what cannot be told (yet).
+    `rate` is in rows per second, `usd` is the cost of the collected answers; None if unknown.
     """
 
     done: int
@@ -25,29 +25,29 @@ class Pace:
 
 
 def job_pace(view: JobView) -> Pace:
-    """Return a job's pace: by what was done since this execution began to ask."""
+    """Return a job's pace, from the rows that were finished since this execution started."""
     done = sum(rows_done(shard) for shard in view.shards)
     since = sum(rows_done(shard) for shard in view.shards if not _was_done_before(shard, view.began_at))
     seconds = None if view.stage in ENDED else _seconds(view.began_at, view.at)
     rate = since / seconds if seconds and since else None
-    left = (view.rows - done) / rate if rate and view.stage is Stage.ASKING else None
+    left = (view.rows - done) / rate if rate and view.stage is Stage.ANSWERING else None
     tokens = [counted for shard in view.shards if shard.tally for counted in shard.tally.tokens]
     return Pace(done, view.rows, rate, left, dollars(tokens))
 
 
 def shard_pace(shard: ShardView, view: JobView) -> Pace:
-    """Return a shard's pace; what is left of an open one is guessed from those that are collected."""
+    """Return a shard's pace; the time left of an open shard is estimated from collected ones."""
     done = rows_done(shard)
     usd = dollars(shard.tally.tokens) if shard.tally else Decimal(0)
     spent = _seconds(shard.began_at, shard.ended_at or (view.at if shard.stage in SHARD_OPEN else None))
     rate = done / spent if spent and done else None
-    if shard.stage is not Stage.ASKING:
+    if shard.stage is not Stage.ANSWERING:
         return Pace(done, shard.rows, rate, None, usd)
     return Pace(done, shard.rows, rate, _left(shard, done, rate, spent, _usual_seconds(view)), usd)
 
 
 def rows_done(shard: ShardView) -> int:
-    """Return how many of a shard's rows have their outcome; an open round's are in proportion to its requests."""
+    """Return how many of a shard's rows are finished; an open round's rows are in proportion to its requests."""
     if shard.stage not in SHARD_OPEN:
         return shard.rows
     return shard.rows * shard.done // shard.requests if shard.requests else 0
@@ -60,7 +60,7 @@ def _left(shard: ShardView, done: int, rate: float | None, spent: float | None, 
 
 
 def _usual_seconds(view: JobView) -> float | None:
-    """Return the mean time of the shards that are collected."""
+    """Return the mean time of the collected shards."""
     known = [
         seconds
         for shard in view.shards
@@ -76,7 +76,7 @@ def _was_done_before(shard: ShardView, began_at: datetime | None) -> bool:
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    """Return the seconds between two times; None if one is not known, or they are the wrong way round."""
+    """Return the seconds between two times; None if one is unknown, or they are in the wrong order."""
     if start is None or end is None or end <= start:
         return None
     return (end - start).total_seconds()

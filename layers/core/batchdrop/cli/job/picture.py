@@ -1,4 +1,4 @@
-"""The picture of a job on a terminal: its stages, a bar for the whole, and a bar for each shard that is open."""
+"""Draw a job on the terminal: its stages, a bar for the job, and a bar for each open shard."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from batchdrop.cli.job.figures import dollars, duration, rate
 from batchdrop.cli.job.job_view import ENDED, HELD, JobView, ShardView, Stage
 from batchdrop.cli.job.pace import Pace, job_pace, shard_pace
 
-SHARDS_SHOWN = 12  # of more shards than these only the open ones have a line of their own
-ROOM_AROUND = 6  # lines of a terminal that shards leave for the rest
-NARROW, WIDE = 90, 140  # columns: below NARROW a shard has the least, from WIDE on all
+SHARDS_SHOWN = 12  # if there are more, only open and failed ones have a line
+ROOM_AROUND = 6  # terminal lines that are not for shards
+NARROW, WIDE = 90, 140  # terminal columns: fewest details below NARROW, all from WIDE on
 
 _STYLES = {
     Stage.COLLECTED: "green",
     Stage.FAILED: "red",
-    Stage.ASKING: "yellow",
+    Stage.ANSWERING: "yellow",
     Stage.SUCCEEDED: "green",
     Stage.UNAPPROVED: "yellow",
 }
-_JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ASKING, Stage.CLOSING)
-_SHOWN_FIRST = (Stage.ASKING, Stage.FAILED, Stage.WAITING, Stage.COLLECTED, Stage.NOTHING)
+_JOB_STAGES = (Stage.STARTING, Stage.SPLITTING, Stage.ANSWERING, Stage.CLOSING)
+_SHOWN_FIRST = (Stage.ANSWERING, Stage.FAILED, Stage.WAITING, Stage.COLLECTED, Stage.NOTHING)
 
 
 def picture(view: JobView, *, width: int = 120, height: int | None = None) -> RenderableType:
-    """Return a job's picture for a terminal of that size; no `height` is a page that may be scrolled."""
+    """Return a job's picture for a terminal of that size; without `height`, for a page that scrolls."""
     lines: list[RenderableType] = [_head(view, width)]
     if view.shards:
         lines += [_whole(view, width), _shards(view, width, _room(height))]
@@ -99,10 +99,10 @@ def _shards(view: JobView, width: int, room: int) -> RenderableType:
 
 
 def _shown(view: JobView, room: int) -> list[ShardView]:
-    """Return the shards that have a line: all of a few, else those that are open or have failed."""
+    """Return the shards that have a line: all if they are few, else open and failed ones."""
     if len(view.shards) <= room:
         return view.shards
-    wanted = {Stage.ASKING, Stage.FAILED} if len(view.shards) > SHARDS_SHOWN else set(Stage)
+    wanted = {Stage.ANSWERING, Stage.FAILED} if len(view.shards) > SHARDS_SHOWN else set(Stage)
     chosen = sorted(
         (shard for shard in view.shards if shard.stage in wanted), key=lambda shard: _SHOWN_FIRST.index(shard.stage)
     )
@@ -135,7 +135,7 @@ def _shard_line(shard: ShardView, view: JobView, width: int) -> _ShardLine:
         bar=_bar(
             pace,
             8 if width < NARROW else 10 if width < WIDE else 16,
-            pulses=shard.stage is Stage.ASKING and not pace.done,
+            pulses=shard.stage is Stage.ANSWERING and not pace.done,
         ),
         rows=f"{shard.rows:,} rows",
         words=_words(shard, view, pace),
@@ -156,8 +156,8 @@ def _words(shard: ShardView, view: JobView, pace: Pace) -> Text:
 
 
 def _how_long(shard: ShardView, view: JobView, pace: Pace) -> str:
-    """Tell of an open shard how long it is asked; it is all that can be told until its Message Batch has ended."""
-    if shard.stage is not Stage.ASKING:
+    """Return how long an open shard has been open. Its Message Batch tells nothing else until it ends."""
+    if shard.stage is not Stage.ANSWERING:
         return ""
     again = f", round {shard.rounds}" if shard.rounds > 1 else ""
     since = (view.at - shard.began_at).total_seconds() if view.at and shard.began_at else 0.0

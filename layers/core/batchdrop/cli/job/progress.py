@@ -1,4 +1,4 @@
-"""A job's progress: a live picture on a terminal, a line for each change in a pipe, JSON lines for programs."""
+"""Show a job's progress: a live picture on a terminal, a line per change in a pipe, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def follow(
     seconds: float = LOOK_SECONDS,
     until: Collection[Stage] = ENDED,
 ) -> JobView:
-    """Show a job until it ends, or is at another stage of `until`; return its last view.
+    """Show a job until it ends, or reaches another stage of `until`; return its last view.
 
-    `pause` waits `seconds` between two looks.
+    `pause` waits `seconds` between two polls.
     """
     views = _views(look, pause, seconds, until)
     if not console.is_terminal:
@@ -44,7 +44,7 @@ def follow(
 def follow_in_lines(
     look: Look, write: Callable[[dict[str, object]], None], *, pause: Pause, seconds: float = LOOK_SECONDS
 ) -> JobView:
-    """Write one JSON object at each change until the job ends; the last one holds its end. Return the last view."""
+    """Write a JSON object at each change until the job ends; the last one has its end. Return the last view."""
     view, last = JobView(""), ""
     for view in _views(look, pause, seconds):
         changed = _line(view, Pace(0, 0))
@@ -55,7 +55,7 @@ def follow_in_lines(
 
 
 def as_object(view: JobView) -> dict[str, object]:
-    """Return a view as programs read it; shards that have ended are told by their number."""
+    """Return a view as JSON values; ended shards are only counted."""
     pace = job_pace(view)
     return {
         "job_id": view.job_id,
@@ -66,7 +66,7 @@ def as_object(view: JobView) -> dict[str, object]:
         "seconds_left": pace.seconds_left,
         "usd": pace.usd,
         "shards": dict(_counts(view)),
-        "open_shards": [_shard_object(shard, view) for shard in view.shards if shard.stage is Stage.ASKING],
+        "open_shards": [_shard_object(shard, view) for shard in view.shards if shard.stage is Stage.ANSWERING],
         "error": view.error,
     }
 
@@ -109,13 +109,13 @@ def _counts(view: JobView) -> Counter[str]:
 
 
 def _line(view: JobView, pace: Pace) -> str:
-    """Return a view in one line. Times and rates, which change by themselves, come from `pace`."""
+    """Return a view in one line. Times and rates change all the time, so they come from `pace`."""
     if not view.shards:
         return f"{view.job_id}  {view.stage.value}"
     shards = ", ".join(f"{count:,} {stage}" for stage, count in _counts(view).items())
     done = sum(shard.done for shard in view.shards if shard.stage in SHARD_OPEN)
     words = [f"{view.job_id}  {view.stage.value}  {view.rows:,} rows, shards: {shards}"]
-    words += [f"{done:,} requests of open ones done"] if done else []
+    words += [f"{done:,} requests done in open shards"] if done else []
     words += [f"{dollars(pace.usd)} so far"] if pace.usd else []
     words += [rate(pace.rate)] if pace.rate else []
     words += [f"about {duration(pace.seconds_left)} left"] if pace.seconds_left else []

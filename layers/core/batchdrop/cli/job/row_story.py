@@ -1,4 +1,4 @@
-"""`batchdrop show JOB --row N`: one row's way - its cells, its request, each round's result, what became of it."""
+"""`batchdrop show JOB --row N`: one row's cells, request, results of each round, and outcome."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from batchdrop.requests.stored_request import stored_request
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One round in which the row was asked: the request's params, and the API's result, as they are."""
+    """One round that sent the row: the request's params, and the API's result, unchanged."""
 
     round: int
     request: Any
@@ -39,9 +39,9 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class RowStory(msgspec.Struct, frozen=True):
-    """All that is known of a row. `row` counts from 1; `same_as` is the row whose request, and answer, it shares.
+    """Everything known about a row. `row` counts from 1; `same_as` is the row whose request and answer it shares.
 
-    `status` is what its `_status` says; None while it has no outcome.
+    `status` is its `_status`; None if it has no outcome yet.
     """
 
     job_id: str
@@ -57,10 +57,10 @@ class RowStory(msgspec.Struct, frozen=True):
 
 
 def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dict[str, Any]] = ()) -> RowStory:
-    """Read a row's way. `faults` are those of the job's summary. Raises NoSuchJobError if the job has no such row."""
+    """Return a row's story. `faults` are the summary's. Raises NoSuchJobError if the job has no such row."""
     manifest = read_manifest(store, job_id)
     if manifest is None:
-        raise NoSuchJobError(f"job {job_id} has split no rows: `batchdrop show {job_id}` tells why")
+        raise NoSuchJobError(f"job {job_id} has no rows; see why with `batchdrop show {job_id}`")
     item, index, first = _place(manifest, row)
     stored = _stored_row(store, job_id, item, index)
     asked = index if stored.same_as is None else stored.same_as
@@ -80,25 +80,27 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
 
 
 def _place(manifest: Manifest, row: int) -> tuple[ShardItem, int, int]:
-    """Return the row's shard, its index there, and the number of the shard's first row."""
+    """Return the row's shard, its index in it, and the number of the shard's first row."""
     first = 1
     for item in manifest.shards:
         if first <= row < first + item.rows:
             return item, row - first, first
         first += item.rows
     so_far = "" if manifest.cursor is None else " so far"
-    raise NoSuchJobError(f"job {manifest.upload.job_id} has {manifest.rows:,} rows{so_far}; there is no row {row:,}")
+    raise NoSuchJobError(
+        f"job {manifest.upload.job_id} has {manifest.rows:,} rows{so_far}, so row {row:,} does not exist"
+    )
 
 
 def _stored_row(store: ObjectStore, job_id: str, item: ShardItem, index: int) -> StoredRow:
     for number, line in enumerate(_lines(store, JobKeys(job_id).rows(item.shard))):
         if number == index:
             return msgspec.json.decode(line, type=StoredRow)
-    raise NoSuchJobError(f"job {job_id} shard {item.shard} is not in the bucket any more")
+    raise NoSuchJobError(f"job {job_id} shard {item.shard} is no longer in the bucket")
 
 
 def _rounds(store: ObjectStore, job_id: str, shard: int, custom_id: str) -> Iterator[Round]:
-    """Yield the rounds that asked the row, until there is neither request nor result of a later one."""
+    """Yield the rounds that sent the row, until one has neither request nor result."""
     keys, number = JobKeys(job_id), 0
     while store.exists(keys.requests(shard, number)) or store.exists(keys.answers(shard, number)):
         request = _request(store, keys.requests(shard, number), custom_id)
@@ -136,7 +138,7 @@ def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
 
 
 def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]) -> dict[str, Any]:
-    """Return status, answer and error, as the join makes them of the row's last word."""
+    """Return status, answer and error, as the join makes them from the row's final result line."""
     if stored.error is not None:
         return {"status": "rejected", "error": stored.error}
     line = _final_line(manifest.upload.job_id, item, index, rounds)
@@ -146,14 +148,14 @@ def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow,
     try:
         outcome = of_result(msgspec.json.decode(line, type=ResultLine).result, shape)
     except msgspec.DecodeError as error:
-        return {"status": "failed", "error": f"the API's result cannot be understood: {error}"}
+        return {"status": "failed", "error": f"the API's result cannot be read: {error}"}
     names = [column.name for column in shape.columns.answer]
     answer = dict(zip(names, outcome.values, strict=False)) or outcome.raw or None
     return {"status": outcome.status, "answer": answer, "error": outcome.error}
 
 
 def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a row without any result shares with its shard, or with the whole job."""
+    """Return the outcome of a row without results: that of its shard, or of the whole job."""
     for fault in sorted(faults, key=lambda fault: fault["shard"] is None):
         if fault["shard"] in {shard, None}:
             is_canceled = fault["type"] == JobCanceled.__name__
@@ -162,7 +164,7 @@ def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, An
 
 
 def _final_line(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
-    """Return the result line that counts: the newest, but a paid one before an unpaid."""
+    """Return the result line that counts: the newest, but a paid one before an unpaid one."""
     custom_id = str(CustomId(job_id, item.shard, index))
     with tempfile.TemporaryFile(prefix="row-") as spool:
         words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
@@ -174,12 +176,12 @@ def _final_line(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -
 
 
 def print_story(story: RowStory, console: Console) -> None:
-    """Print a row's way; long texts are cut short."""
+    """Print a row's story, with long texts cut."""
     console.print(Text.assemble((f"row {story.row:,}", "bold"), f"  of job {story.job_id}, shard {story.shard}"))
     for name, cell in story.cells.items():
         console.print(Text.assemble((f"  {name}", "cyan"), f"  {_shown(cell)}"), soft_wrap=True)
     if story.same_as is not None:
-        console.print(Text(f"asks the same as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
+        console.print(Text(f"has the same request as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
     for one in story.rounds:
         title = f"round {one.round + 1}"
         _print_json(console, f"{title}: request {story.custom_id}", one.request)
@@ -190,7 +192,7 @@ def print_story(story: RowStory, console: Console) -> None:
 def _print_json(console: Console, title: str, value: Any) -> None:
     console.print(Text(title, style="bold"), soft_wrap=True)
     if value is None:
-        console.print(Text("  (not there: not collected yet, or cleared away)", style="dim"))
+        console.print(Text("  (missing: not collected yet, or deleted)", style="dim"))
         return
     text = json.dumps(shortened_values(value), ensure_ascii=False, indent=2)
     console.print(Syntax(text, "json", background_color="default", word_wrap=True))
@@ -203,6 +205,6 @@ def _shown(cell: Any) -> str:
 
 def _outcome_words(story: RowStory) -> str:
     if story.status is None:
-        return "none yet" if story.rounds else "not asked yet"
+        return "none yet" if story.rounds else "not sent yet"
     answer = "" if story.answer is None else f": {json.dumps(story.answer, ensure_ascii=False, default=str)}"
     return f"{story.status}{answer}" + (f" ({story.error})" if story.error else "")

@@ -1,4 +1,4 @@
-"""`batchdrop show`: one job - how it stands, when what happened, what it cost, and why rows failed."""
+"""`batchdrop show`: one job's state, timeline, cost, and the reasons of failed rows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
 
-LEFT = 10  # columns of what stands before a line
-MOST_FAULTS = 5  # shown; summary.json has them all
+LEFT = 10  # width of the first column
+MOST_FAULTS = 5  # shown; summary.json lists all
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """All that is told of a job. `summary` is its summary.json, None until it is closed for the first time."""
+    """Everything that is shown of a job. `summary` is its summary.json, None before it is first closed."""
 
     job_id: str
     status: JobStatus
@@ -38,7 +38,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def shown(deployment: Deployment, job: Job) -> Shown:
-    """Read all that is told of a job."""
+    """Read everything that is shown of a job."""
     split, summary = read_split(deployment.bucket, job.job_id), read_summary(deployment.bucket, job.results)
     return Shown(
         job_id=job.job_id,
@@ -79,7 +79,7 @@ def _failures(deployment: Deployment, summary: Summary | None) -> Failures:
 
 
 def print_shown(one: Shown, deployment: Deployment, console: Console) -> None:
-    """Print what is told of a job."""
+    """Print a job."""
     style = {JobStatus.SUCCEEDED: "green", JobStatus.RUNNING: "yellow"}.get(one.status, "red")
     console.print(Text.assemble(("job ", "bold"), (one.job_id, "bold"), "  ", (one.status.value, style)))
     _line(console, "input", one.input)
@@ -133,7 +133,7 @@ def _print_failures(failures: Failures, console: Console) -> None:
         return
     console.print()
     head = f"{counted(failures.rows, 'row')} without an answer" + (
-        "" if failures.is_whole else " (the first ones; not all)"
+        "" if failures.is_whole else " (the first ones only)"
     )
     console.print(Text(head, style="bold"))
     for kind in failures.kinds:
@@ -161,6 +161,6 @@ def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
     else:
         hints += [("its outputs", deployment.command("fetch", one.job_id))]
     if one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED}:
-        hints += [("go on with it", deployment.command("resume", one.job_id))]
+        hints += [("continue it", deployment.command("resume", one.job_id))]
     for what, command in hints:
         console.print(Text(f"{what:<14}{command}", style="dim"), soft_wrap=True)

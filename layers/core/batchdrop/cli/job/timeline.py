@@ -1,4 +1,4 @@
-"""What happened to a job, and when: put together from its executions, manifest, ledger, files and summary."""
+"""A job's timeline, from its executions, manifest, ledger, files and summary."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANSWERS = re.compile(r"/\d{5}\.r(\d+)\.jsonl$")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened at a time; to several shards until `until`."""
+    """An event at a time; for several shards, from then until `until`."""
 
     at: datetime
     what: str
@@ -36,7 +36,7 @@ def timeline(
     halt: Halt | None,
     summary: Summary | None,
 ) -> list[Event]:
-    """Return a job's events, in order of their time. `answers` are the files of collected rounds."""
+    """Return a job's events in order. `answers` are the files of collected rounds."""
     events = [Event(job.record.uploaded_at, f"uploaded {job.record.key} ({job.record.size:,} bytes)")]
     for number, execution in enumerate(job.executions):
         events.append(Event(execution.started_at, f"resumed as {execution.name}" if number else "job started"))
@@ -55,7 +55,7 @@ def timeline(
 
 
 def answers_of(job_id: str) -> str:
-    """Return the prefix of the files that `timeline` wants as `answers`."""
+    """Return the prefix of the files that `timeline` needs as `answers`."""
     return JobKeys(job_id).all_answers
 
 
@@ -74,7 +74,7 @@ def _round_sent(number: int, sent: list[Submission]) -> Event:
     what = f"round {number + 1} submitted: {counted(requests, 'request')} as {named}"
     open_ones = sum(one.state != "accepted" for one in sent)
     if open_ones:
-        what += f"; {open_ones:,} without a clear answer, being settled"
+        what += f"; {open_ones:,} with an unknown outcome, being settled"
     return _span(times, what)
 
 

@@ -15,11 +15,11 @@ from batchdrop.cli.job.jobs import Job
 from batchdrop.cli.job.progress import LOOK_SECONDS, Look, Pause, follow, follow_in_lines
 from batchdrop.cli.run.outputs import show_end
 
-FAR_LOOK_SECONDS = 2.0  # on AWS, where a look is a few requests and little happens within a second
+FAR_LOOK_SECONDS = 2.0  # on AWS, where a poll is a few requests and little happens within a second
 
 
 def watch(deployment: Deployment, job: Job, output: CommandOutput) -> None:
-    """Follow a job and say how it ended. Raises typer.Exit unless it succeeded."""
+    """Follow a job and print how it ended. Raises typer.Exit unless it succeeded."""
     view = followed(deployment, job, output)
     if not output.json:
         _say_end(deployment, job.job_id, view, read_summary(deployment.bucket, job.results), output)
@@ -28,9 +28,9 @@ def watch(deployment: Deployment, job: Job, output: CommandOutput) -> None:
 
 
 def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_silent: bool = False) -> JobView:
-    """Follow a job to its end, and return its last view; with `--json`, each change is a line unless `is_silent`.
+    """Follow a job to its end; return its last view. With `--json`, each change is a line unless `is_silent`.
 
-    Ctrl-C ends the following, not the job, and is said: raises typer.Exit.
+    Ctrl-C stops following, prints that the job continues, and raises typer.Exit.
     """
     watcher = JobWatcher(
         job_id=job.job_id,
@@ -46,16 +46,16 @@ def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_sile
     try:
         if output.json and not is_silent:
             return follow_in_lines(watcher.look, output.line, pause=pause, seconds=seconds)
-        look = _asking_for_approval(watcher.look, deployment.command("approve", job.job_id), output)
+        look = _announcing_approval(watcher.look, deployment.command("approve", job.job_id), output)
         return follow(look, console=output.console, pause=pause, seconds=seconds)
     except KeyboardInterrupt:
         again, stop = deployment.command("watch", job.job_id), deployment.command("cancel", job.job_id)
-        typer.echo(f"job {job.job_id} goes on. Follow it again: {again}; stop it: {stop}", err=True)
+        typer.echo(f"job {job.job_id} continues. Follow it again: {again}; stop it: {stop}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _asking_for_approval(look: Look, approve: str, output: CommandOutput) -> Look:
-    """Return a look that says, once, how a job goes on that waits for somebody to approve its sample."""
+def _announcing_approval(look: Look, approve: str, output: CommandOutput) -> Look:
+    """Return a poll that prints once how to approve the sample of a job that waits for it."""
     is_said = False
 
     def looked() -> JobView:
@@ -63,7 +63,7 @@ def _asking_for_approval(look: Look, approve: str, output: CommandOutput) -> Loo
         view = look()
         if view.stage is Stage.UNAPPROVED and not is_said:
             is_said = True
-            output.console.print(Text(f"the sample is answered; to ask the rest: {approve}"), soft_wrap=True)
+            output.console.print(Text(f"the sample is answered; to send the other rows: {approve}"), soft_wrap=True)
         return view
 
     return looked
@@ -78,6 +78,6 @@ def _say_end(
     elif view.error:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
     hints = [("its outputs", "fetch"), ("more about it", "show")]
-    hints += [] if view.stage is Stage.SUCCEEDED else [("go on with it", "resume")]
+    hints += [] if view.stage is Stage.SUCCEEDED else [("continue it", "resume")]
     for what, word in hints:
         console.print(Text(f"{what:<14} {deployment.command(word, job_id)}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Drop a file: check what can be checked here, upload the recipe, then the file."""
+"""Drop a file: check it locally, upload the recipe, then the file."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ class NotDroppableError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A file on its way into the inbox, under the name of its recipe (None for ready-made requests)."""
+    """A file to drop into the inbox, under the name of its recipe (None for ready requests)."""
 
     file: Path
     recipe: Path | None
     files: Path | None = None
-    """A folder of what the rows attach; it is uploaded before them."""
+    """The folder of attached files, which is uploaded first."""
     kept: Recipe | None = None
-    """The recipe of that name in the bucket, if that one is to be used as it is; nothing is uploaded for it then."""
+    """The name of a recipe in the bucket to use unchanged; then no recipe is uploaded."""
 
     @property
     def key(self) -> str:
-        """Return the key that the file gets."""
+        """Return the file's key in the bucket."""
         folder = f"{self.recipe.stem}/" if self.recipe else ""
         return f"inbox/{folder}{self.file.name}"
 
     def check(self) -> None:
-        """Raise NotDroppableError for what would surely fail: a missing file, an unknown type, no or a bad recipe."""
+        """Raise NotDroppableError for a missing file, an unknown type, or a missing or bad recipe."""
         for path, what in ((self.file, "file"), (None if self.kept else self.recipe, "recipe")):
             if path is not None and not path.is_file():
-                message = f"there is no {what} {path}"
+                message = f"{what} {path} does not exist"
                 raise NotDroppableError(message)
         if self.files is not None and not self.files.is_dir():
-            message = f"there is no folder {self.files}"
+            message = f"folder {self.files} does not exist"
             raise NotDroppableError(message)
         try:
             recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)
@@ -65,7 +65,7 @@ class Drop:
             raise NotDroppableError(message)
 
     def uploads(self) -> list[tuple[Path, str]]:
-        """Return what goes where: what is attached, the recipe with what lies beside it, and last the file."""
+        """Return paths and keys in upload order: attached files, the recipe with its companions, and last the file."""
         attached = LocalFiles(self.files).keys() if self.files else ()
         return [*((path, key) for key, path in attached), *self._recipe_uploads(), (self.file, self.key)]
 
@@ -79,7 +79,7 @@ class Drop:
         return [*beside, (self.recipe, f"recipes/{self.recipe.stem}.yaml")]
 
     def upload(self, s3: Any, bucket: str, transfer: Transfer | None = None) -> None:
-        """Upload all, in that order; large files go in parts, several at a time."""
+        """Upload everything, in that order; large files go in parts, several at a time."""
         uploads, shown = self.uploads(), transfer or Transfer()
         shown.expect(sum(path.stat().st_size for path, _ in uploads))
         for path, key in uploads:

@@ -1,4 +1,4 @@
-"""`batchdrop fetch`: a job's outputs, downloaded whole or not at all."""
+"""`batchdrop fetch`: download a job's outputs; a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from batchdrop.cli.run.transfers import Transfer, transferring
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One file: where it is now, and whether it was there already."""
+    """A file's local path, and whether it was there before."""
 
     path: Path
     bytes: int
@@ -30,9 +30,9 @@ class Fetched:
 
 
 def fetch(deployment: Deployment, job: Job, out: Path, output: CommandOutput) -> Path:
-    """Download a job's outputs to `out/<job_id>/`, say where they are, and return that folder.
+    """Download a job's outputs to `out/<job_id>/`, print their paths, and return that folder.
 
-    Raises NoSuchJobError while there is nothing to fetch.
+    Raises NoSuchJobError if there is nothing to fetch yet.
     """
     folder = out / job.job_id
     with transferring(output) as transfer:
@@ -49,10 +49,10 @@ def fetch(deployment: Deployment, job: Job, out: Path, output: CommandOutput) ->
 def fetch_files(
     bucket: JobBucket, s3: Any, bucket_name: str, results: str, folder: Path, transfer: Transfer
 ) -> list[Fetched]:
-    """Download what lies under `results` into `folder`.
+    """Download everything under `results` into `folder`.
 
-    A file gets its name when it is whole: boto3 writes it beside, under another name. One that is there already, of the
-    same size and time, is left. A key's last part becomes a file name, so that no key can lead out of the folder.
+    A file gets its name when it is complete: boto3 writes to a temporary name first. A local file of the same size and
+    time is kept. Only a key's last part becomes a file name, so no key can lead out of the folder.
     """
     found = [one for one in bucket.listed(results) if not one.key.endswith("/")]
     wanted = [(one, folder / one.key.rsplit("/", 1)[-1]) for one in found]
@@ -85,7 +85,7 @@ def _nothing_yet(deployment: Deployment, job: Job) -> str:
         return f"job {job.job_id} is running; its outputs come at its end: {deployment.command('watch', job.job_id)}"
     return (
         f"job {job.job_id} ({job.status.value}) has no outputs at {job.results}; "
-        f"{deployment.command('resume', job.job_id)} goes on with it"
+        f"continue it with {deployment.command('resume', job.job_id)}"
     )
 
 
@@ -101,12 +101,12 @@ def _as_object(job: Job, folder: Path, files: list[Fetched]) -> dict[str, object
 def _say(deployment: Deployment, job: Job, folder: Path, files: list[Fetched], output: CommandOutput) -> None:
     console = output.console
     if job.status is JobStatus.RUNNING:
-        note = f"job {job.job_id} runs again; these are the outputs of its last end"
+        note = f"job {job.job_id} runs again; these outputs are from its last end"
         console.print(Text(note, style="yellow"), soft_wrap=True)
     summary = read_summary(deployment.bucket, job.results)
     if summary is not None:
         show_results(folder, summary, console)
         return
     for one in files:
-        there = " (was there)" if one.was_there else ""
+        there = " (unchanged)" if one.was_there else ""
         console.print(Text(f"  {size(one.bytes):>9}  {one.path}{there}"), soft_wrap=True)

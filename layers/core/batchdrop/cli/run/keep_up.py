@@ -1,4 +1,4 @@
-"""`batchdrop up`: the stack in the foreground, until Ctrl-C."""
+"""`batchdrop up`: run the stack in the foreground until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOK_SECONDS = 1.0
 
 
 def keep_up(service: Service, output: CommandOutput, *, port: int | None, wait_scale: float) -> None:
-    """Run the stack until Ctrl-C, and say first where it is. Raises StackError if it ends by itself."""
+    """Print where the stack is, and run it until Ctrl-C. Raises StackError if it ends by itself."""
     console = output.console
     options = StackOptions(
         wait_scale=wait_scale,

@@ -1,4 +1,4 @@
-"""One job from file to output on an embedded stack of its own: `batchdrop run` and `batchdrop demo`."""
+"""`batchdrop run` and `batchdrop demo`: one job from file to output, on an embedded stack of its own."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from batchdrop.job.upload import results_prefix
 from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
 from batchdrop.settings import SETTLE_SECONDS
 
-START_SECONDS = 60.0  # from upload to the job's execution; it takes about two
-LOCAL_SHARDS = "2"  # open at once: each needs Lambda processes of its own, and a laptop has few cores
+START_SECONDS = 60.0  # from upload to the job's execution; usually about two
+LOCAL_SHARDS = "2"  # open at once: each needs its own Lambda processes, and a laptop has few cores
 
 
 def local_parameters(wait_scale: float) -> dict[str, str]:
-    """Return the template parameters of a stack on this machine. Settling goes by the clock, so it is scaled here."""
+    """Return the template parameters of a local stack. Settling uses the clock, so it is scaled here."""
     return {"ShardConcurrency": LOCAL_SHARDS, "SettleSeconds": f"{SETTLE_SECONDS * wait_scale:g}"}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to run, where to put the outcome, and against which service."""
+    """The file to run, the folder for its outputs, and the service."""
 
     drop: Drop
     out: Path
@@ -45,7 +45,7 @@ class Run:
     wait_scale: float
     shard_rows: int | None = None
     approves: bool = False
-    """Whether a sample is approved without asking."""
+    """Whether to approve a sample without a question."""
 
     def options(self, log_dir: Path) -> StackOptions:
         """Return the stack for this run."""
@@ -63,7 +63,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run ended: the job, the folder of its outputs, and its summary, unless it ended without one."""
+    """The end of a run: the job, the folder of its outputs, and its summary, if it has one."""
 
     job_id: str
     succeeded: bool
@@ -73,9 +73,9 @@ class Ran:
 
 
 def run_once(run: Run, console: Console) -> Ran:
-    """Run the job and leave its outputs, and the stack's logs, under `out/<job_id>/`.
+    """Run the job; write its outputs and the stack's logs to `out/<job_id>/`.
 
-    Raises StackError when the stack itself breaks; the message names the logs, which are kept.
+    Raises StackError if the stack itself breaks; the message names the logs, which are kept.
     """
     run.out.mkdir(parents=True, exist_ok=True)
     log_dir = Path(tempfile.mkdtemp(prefix=".logs-", dir=run.out))
@@ -86,7 +86,7 @@ def run_once(run: Run, console: Console) -> Ran:
         ran = _drop_and_follow(stack, run, console)
     except (KeyboardInterrupt, SystemExit):
         stack.shutdown()
-        shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it; nothing broke
+        shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it, so the logs are not needed
         raise
     finally:
         stack.shutdown()
@@ -149,7 +149,7 @@ def _pauser(stack: EmbeddedStack) -> Any:
 
 
 def _with_functions(summary: Path, stack: EmbeddedStack) -> dict[str, Any]:
-    """Write the functions' peak memory and CPU beside the summary; return the summary."""
+    """Add the functions' peak memory and CPU to the summary; return it."""
     stats = [
         {
             "function": one.function,

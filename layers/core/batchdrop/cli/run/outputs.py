@@ -1,4 +1,4 @@
-"""A finished job's files: fetched to a folder, and shown."""
+"""Show a finished job's outputs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from batchdrop.cli.job.first_rows import first_rows
 from batchdrop.money.cost import shown_usd
 
 ROWS_SHOWN = 8
-WIDEST, NARROWEST = 48, 4  # a column on the terminal, in characters
+WIDEST, NARROWEST = 48, 4  # of a column on the terminal, in characters
 PADDING = 2
 
 
 def show_results(folder: Path, summary: dict[str, Any], console: Console) -> None:
-    """Print the path of the output, its first rows, the tally and the cost; for a failed job, why."""
+    """Print the output's path, its first rows, the tally and the cost; for a failed job, the reason."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
         console.print(first_rows_table(output, room=console.width))
@@ -34,7 +34,7 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
 
 
 def show_end(summary: dict[str, Any], console: Console) -> None:
-    """Print a job's tally, its cost, and for a failed one why."""
+    """Print a job's tally and cost; for a failed job, the reason."""
     console.print(_tally_line(summary))
     console.print(_cost_line(summary), soft_wrap=True)
     if summary.get("estimate"):
@@ -45,7 +45,7 @@ def show_end(summary: dict[str, Any], console: Console) -> None:
 
 
 def first_rows_table(output: Path, *, room: int) -> Table:
-    """Return the first rows of an output, as wide as the terminal has room for."""
+    """Return the first rows of an output, fitted to the terminal's width."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     columns, rows = first_rows(output, ROWS_SHOWN)
     shown = [[Text(" ".join(cell.split())) for cell in cells] for cells in rows]
@@ -60,7 +60,7 @@ def first_rows_table(output: Path, *, room: int) -> Table:
 
 
 def _fitted(widths: list[int], room: int) -> list[int]:
-    """Take width from the widest columns until all fit into `room`, their padding included."""
+    """Narrow the widest columns until all fit into `room`, including their padding."""
     fitted = [min(width, WIDEST) for width in widths]
     while fitted and sum(fitted) + PADDING * len(fitted) > room and max(fitted) > NARROWEST:
         fitted[fitted.index(max(fitted))] -= 1
@@ -87,7 +87,7 @@ def _cost_line(summary: dict[str, Any]) -> Text:
 
 
 def estimate_line(estimate: dict[str, Any]) -> Text:
-    """Return a summary's estimate held against what was used, in one line."""
+    """Return a summary's estimate beside the actual usage, in one line."""
     usd, actual = estimate["usd"], estimate["actual"]
     if usd is None:
         dollars = "dollars unknown"

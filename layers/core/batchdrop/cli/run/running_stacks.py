@@ -1,7 +1,7 @@
-"""Which embedded stacks run on this machine: each `batchdrop up` leaves a note while it runs.
+"""Find the embedded stacks on this machine: each `batchdrop up` leaves a note while it runs.
 
-So other commands need no `--endpoint-url`. A note of an `up` that was killed is told by its process and port, and
-removed by whoever meets it.
+Thanks to the notes, other commands need no `--endpoint-url`. The note of a killed `up` is recognized by its process and
+port, and removed by the next command.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ CONNECT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
-    """One `batchdrop up`: its process, and where it serves AWS's APIs."""
+    """A running `batchdrop up`: its process, and the endpoint of its AWS APIs."""
 
     pid: int
     endpoint_url: str
 
 
 def notes_folder() -> Path:
-    """Return the folder of this user's notes: below XDG_RUNTIME_DIR, or below the folder for temporary files."""
+    """Return the folder of this user's notes, below XDG_RUNTIME_DIR or the folder for temporary files."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return Path(runtime) / "batchdrop" if runtime else Path(tempfile.gettempdir()) / f"batchdrop-up-{os.getuid()}"
 
 
 @contextmanager
 def noted(endpoint_url: str) -> Iterator[None]:
-    """Leave this process's note as long as the context lasts. A folder that cannot be written costs the note only."""
+    """Keep this process's note while the context lasts. If the folder cannot be written, there is no note."""
     folder = notes_folder()
     note = folder / f"{os.getpid()}.json"
     with contextlib.suppress(OSError):
@@ -52,7 +52,7 @@ def noted(endpoint_url: str) -> Iterator[None]:
 
 
 def running_stacks() -> list[RunningStack]:
-    """Return the stacks that answer, oldest note first; notes of those that are gone are removed."""
+    """Return the stacks that answer, oldest note first; stale notes are removed."""
     folder = notes_folder()
     if not _is_own(folder):
         return []
@@ -67,7 +67,7 @@ def running_stacks() -> list[RunningStack]:
 
 
 def _is_own(folder: Path) -> bool:
-    """Believe no note that another user could have written: it would say where files are sent."""
+    """Return whether only this user can write notes there. Notes decide where files are sent."""
     with contextlib.suppress(OSError):
         found = folder.lstat()
         return folder.is_dir() and not folder.is_symlink() and found.st_uid == os.getuid() and not found.st_mode & 0o022
@@ -110,4 +110,4 @@ def _answers(endpoint_url: str) -> bool:
 def _remove(note: Path) -> None:
     with contextlib.suppress(OSError):
         note.unlink(missing_ok=True)
-        note.parent.rmdir()  # refused while another note lies there
+        note.parent.rmdir()  # fails while there is another note

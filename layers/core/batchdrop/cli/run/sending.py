@@ -1,4 +1,4 @@
-"""`batchdrop drop`: a file goes into the inbox of a deployment, and its job is found."""
+"""`batchdrop drop`: upload a file into a deployment's inbox, and find its job."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from batchdrop.job.job_files import read_recipe
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.recipe.recipe import Recipe
 
-START_SECONDS = 120.0  # from upload to execution; S3's events take a second or two, "sometimes a minute or longer"
+START_SECONDS = 120.0  # from upload to execution; S3 events take a second or two, "sometimes a minute or longer"
 LOOK_SECONDS = 0.5
-PAGE = 1_000  # executions that Step Functions lists in one call
+PAGE = 1_000  # executions per Step Functions list call
 
 
 class NotStartedError(CommandError):
-    """The upload is in the bucket, and no job of it was seen; the message says where to look."""
+    """The upload is in the bucket, but its job was not seen; the message says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropping:
-    """What to drop, and what to do after: follow the job to its end, and put its outputs into a folder."""
+    """What to drop, whether to wait for the job's end, and the folder for its outputs."""
 
     file: Path
     recipe: str | None
@@ -50,7 +50,7 @@ class Dropping:
 def drop(
     deployment: Deployment, dropping: Dropping, output: CommandOutput, *, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Upload a file and say which job it started. Raises typer.Exit if the job, waited for, does not succeed."""
+    """Upload a file and print the id of its job. Raises typer.Exit if a job that was waited for does not succeed."""
     one = _checked(deployment, dropping)
     known = {execution.arn for execution in _newest(deployment)}
     replaced = _replaced(deployment, one)
@@ -59,7 +59,7 @@ def drop(
     where = f"s3://{deployment.bucket_name}/{one.key}"
     _say(output, f"dropped {one.file.name} at {where}")
     for key in replaced:
-        _say(output, f"note: {key} was another one before; jobs of files dropped from now on ask as this one says")
+        _say(output, f"note: {key} replaced a different version; files dropped from now on use the new one")
     job = await_job(deployment, one.key, known, pause=pause)
     if output.json and not dropping.waits:
         output.document({"job_id": job.job_id, "bucket": deployment.bucket_name, "key": one.key})
@@ -82,9 +82,9 @@ def await_job(
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Job:
-    """Wait for the job of a file that was just uploaded at `key`; executions in `known` were there before.
+    """Wait for the job of a file just uploaded at `key`. The executions in `known` existed before.
 
-    The job's id is made of S3's own number of the write, which only the event tells. Raises NotStartedError.
+    The job's id contains S3's number of the write, which only the event has. Raises NotStartedError.
     """
     deadline, others = clock() + START_SECONDS, set(known)
     while clock() < deadline:
@@ -97,14 +97,14 @@ def await_job(
                 return find_job(deployment, execution.job_id)
         pause(LOOK_SECONDS)
     message = (
-        f"{key} is in the bucket, but started no job within {START_SECONDS:.0f} s. It may still: "
-        f"`{deployment.command('ls')}`; `{deployment.command('doctor')}` tells what keeps it"
+        f"{key} is in the bucket, but started no job within {START_SECONDS:.0f} s. It may still start: "
+        f"`{deployment.command('ls')}`; see what keeps it with `{deployment.command('doctor')}`"
     )
     raise NotStartedError(message)
 
 
 def _newest(deployment: Deployment) -> Iterator[Execution]:
-    """Yield one page of executions: the one looked for is among the newest."""
+    """Yield one page of executions, which includes the newest."""
     return islice(executions(deployment), PAGE)
 
 
@@ -114,7 +114,7 @@ def _upload_of(deployment: Deployment, arn: str) -> UploadRecord:
 
 
 def _checked(deployment: Deployment, dropping: Dropping) -> Drop:
-    """Return the drop if it can be one. Raises NotDroppableError."""
+    """Return the drop after checking it. Raises NotDroppableError."""
     recipe = dropping.recipe
     is_name = (
         recipe is not None
@@ -130,7 +130,7 @@ def _checked(deployment: Deployment, dropping: Dropping) -> Drop:
 
 
 def _kept(deployment: Deployment, name: str) -> Recipe:
-    """Return the recipe of that name in the bucket. Raises NotDroppableError, which names the nearest ones."""
+    """Return the recipe with that name in the bucket. Raises NotDroppableError with the nearest names."""
     try:
         recipe = read_recipe(deployment.store, f"recipes/{name}.yaml")
     except JobFault as error:
@@ -139,12 +139,12 @@ def _kept(deployment: Deployment, name: str) -> Recipe:
         return recipe
     known = [one.key.removeprefix("recipes/").removesuffix(".yaml") for one in deployment.bucket.listed("recipes/")]
     near = get_close_matches(name, known) or known[:3]
-    message = f"there is no file {name}, and no recipe of that name in {deployment.name}"
+    message = f"{name} is neither a local file nor a recipe in {deployment.name}"
     raise NotDroppableError(f"{message} (there: {', '.join(near)})" if near else message)
 
 
 def _replaced(deployment: Deployment, one: Drop) -> list[str]:
-    """Return the recipe's files in the bucket that the upload will change."""
+    """Return the keys of the recipe's files that the upload will change."""
     changed = []
     for path, key in one.uploads():
         if key.startswith("recipes/"):

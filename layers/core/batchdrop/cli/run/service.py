@@ -1,4 +1,4 @@
-"""Which Claude API a command asks: the emulator, or a real service with the user's own key."""
+"""Choose the Claude API for a command: the emulator, or a real service with the user's own key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from batchdrop.cli.console import USAGE_ERROR, CommandError
 
 REAL_BASE_URL = "https://api.anthropic.com"
-EMULATED_WAIT_SCALE = 0.02  # the emulator's clock runs as much faster, so both keep step
+EMULATED_WAIT_SCALE = 0.02  # the emulator's clock is faster by the same factor
 
 
 class ServiceUnclearError(CommandError):
@@ -19,33 +19,33 @@ class ServiceUnclearError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The API to ask. `base_url` None means the emulator, which bills nobody."""
+    """A Claude API. `base_url` None means the emulator, which bills nobody."""
 
     base_url: str | None = None
     api_key: str | None = None
 
     @property
     def wait_scale(self) -> float:
-        """Return what a second of the state machine takes, unless the user says otherwise."""
+        """Return the default factor for the state machine's waits."""
         return 1.0 if self.base_url else EMULATED_WAIT_SCALE
 
     @property
     def description(self) -> str:
-        """Return one line that tells the user who is asked, and whether that costs money."""
+        """Return one line for the user: the API that is used, and whether it costs money."""
         if self.base_url is None:
             return "Claude API: the emulator on this machine (no key, no bill)"
-        return f"Claude API: {self.base_url}, with your key: what it answers is billed to you"
+        return f"Claude API: {self.base_url}, with your key: its answers are billed to you"
 
     @property
     def counter(self) -> str:
-        """Return one line that tells the user who counts tokens."""
+        """Return one line for the user: the API that counts tokens."""
         if self.base_url is None:
-            return "the emulator on this machine, by a rule of its own; with ANTHROPIC_API_KEY set, the service itself"
+            return "the emulator on this machine, which estimates; set ANTHROPIC_API_KEY to use the service itself"
         return f"{self.base_url}, free of charge"
 
 
 def service_of(environment: Mapping[str, str]) -> Service:
-    """Choose by ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY: either of them set means a real service.
+    """Return the service that ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY choose: if either is set, a real one.
 
     Raises ServiceUnclearError for a base URL without a key.
     """

@@ -1,4 +1,4 @@
-"""A bar while files travel, where there is a terminal to show it."""
+"""Show a progress bar for transfers on a terminal."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from batchdrop.cli.console import CommandOutput
 
 
 class Transfer:
-    """Some files on their way; boto3 calls `moved` from threads of its own, with the bytes since the last call."""
+    """Files in transfer; boto3 calls `moved` from its own threads, with the bytes since the last call."""
 
     def __init__(self, progress: Progress | None = None) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=None) if progress else None
 
     def expect(self, total: int) -> None:
-        """Tell how many bytes there are in all."""
+        """Set the total number of bytes."""
         if self._progress and self._task is not None:
             self._progress.update(self._task, total=total)
 
     def name(self, name: str) -> None:
-        """Tell which file is next."""
+        """Set the name of the current file."""
         if self._progress and self._task is not None:
             self._progress.update(self._task, description=name)
 
     def moved(self, count: int) -> None:
-        """Note bytes that have travelled."""
+        """Add transferred bytes."""
         if self._progress and self._task is not None:
             self._progress.advance(self._task, count)
 
 
 @contextmanager
 def transferring(output: CommandOutput) -> Iterator[Transfer]:
-    """Show a bar as long as the context lasts; none in a pipe."""
+    """Show a bar while the context lasts; none in a pipe."""
     console = output.console
     if not console.is_terminal or console.quiet:
         yield Transfer()
