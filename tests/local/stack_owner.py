@@ -8,13 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from batchdrop.local.exit_with_parent import exit_with_parent_if_asked
+from batchdrop.local.exit_with_parent import exit_with_parent_if_requested
 from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 
 def main() -> None:
     """Own a stack until killed."""
-    exit_with_parent_if_asked()
+    exit_with_parent_if_requested()
     options = StackOptions(template=Path(sys.argv[1]), log_dir=Path(sys.argv[2]))
     with EmbeddedStack(options) as stack:
         shards = json.dumps([{"do": "sleep:600"}] * 2)

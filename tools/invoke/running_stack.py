@@ -41,10 +41,10 @@ class RunningStack:
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             raise NoStackError(f"no batchdrop runs at {self.endpoint_url}: {error}") from error
         declared = described["Environment"]["Variables"]
-        asked = declared["ANTHROPIC_BASE_URL"]
-        if urlsplit(asked).hostname != "127.0.0.1":
+        base_url = declared["ANTHROPIC_BASE_URL"]
+        if urlsplit(base_url).hostname != "127.0.0.1":
             raise NoStackError(
-                f"the stack at {self.endpoint_url} uses {asked}, which costs money. make invoke runs "
+                f"the stack at {self.endpoint_url} uses {base_url}, which costs money. make invoke runs "
                 "only against the emulator: unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, and `batchdrop up` again"
             )
         keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}

@@ -145,8 +145,8 @@ class JobSteps:
         state = self._state(0) | {"lane": "live"}
         [first, *_] = self._answer("plan_slices", state)["slices"]
         [record] = given["Records"]
-        asked = {"job_id": state["job_id"], "shard": 0, "round": 0, **first}
-        record["body"] = json.dumps({"task_token": self.new_token(), "slice": asked})
+        slice_ = {"job_id": state["job_id"], "shard": 0, "round": 0, **first}
+        record["body"] = json.dumps({"task_token": self.new_token(), "slice": slice_})
         return given
 
     def _sampled(self, given: Event) -> Event:

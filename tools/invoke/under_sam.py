@@ -28,8 +28,8 @@ def can_reach_stack(docker: str | None = None) -> bool:
     if docker is None:
         return False
     command = [docker, "info", "--format", "{{.OperatingSystem}}"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.returncode == 0 and asked.stdout.strip() == REACHES_HOST
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.returncode == 0 and found.stdout.strip() == REACHES_HOST
 
 
 def invoke_under_sam(

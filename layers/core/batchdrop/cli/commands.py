@@ -108,8 +108,8 @@ def show(
         if row is None:
             from batchdrop.cli.job.showing import print_shown, shown
 
-            told = shown(deployment, found)
-            output.document(told) if json else print_shown(told, deployment, output.console)
+            report = shown(deployment, found)
+            output.document(report) if json else print_shown(report, deployment, output.console)
         else:
             from batchdrop.cli.job.documents import read_summary
             from batchdrop.cli.job.row_story import print_story, row_story

@@ -56,8 +56,8 @@ class CommandOutput:
         """Write an error to stderr; return the exit to raise."""
         message = " ".join(str(error).split())
         if self.json:
-            told = {"error": {"type": type(error).__name__, "message": message}}
-            typer.echo(json.dumps(told, ensure_ascii=False), err=True)
+            body = {"error": {"type": type(error).__name__, "message": message}}
+            typer.echo(json.dumps(body, ensure_ascii=False), err=True)
         else:
             typer.echo(f"Error: {message}", err=True)
         return typer.Exit(code)

@@ -12,9 +12,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)  # Ctrl-C during the imports shows no traceback
     from batchdrop.cli.main import app
-    from batchdrop.local.exit_with_parent import exit_with_parent_if_asked
+    from batchdrop.local.exit_with_parent import exit_with_parent_if_requested
 
-    exit_with_parent_if_asked()
+    exit_with_parent_if_requested()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     app()
 

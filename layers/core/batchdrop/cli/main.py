@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchdrop.cli.run.dropping import Drop
     from batchdrop.cli.run.service import Service
 
-Told = TypeVar("Told")  # what a command returns
+Result = TypeVar("Result")  # what a command returns
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -167,7 +167,7 @@ def cancel(
     """Cancel a running job: keep its answers, send nothing more."""
     from batchdrop.cli.job import job_control
 
-    _control(job_control.cancel, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
+    _control(job_control.cancel, job_control.as_text, job, stack, region, endpoint_url, CommandOutput(json))
 
 
 @app.command()
@@ -177,7 +177,7 @@ def resume(
     """Continue a job that failed or was canceled: send only the rows without an answer."""
     from batchdrop.cli.job import job_control
 
-    _control(job_control.resume, job_control.in_words, job, stack, region, endpoint_url, CommandOutput(json))
+    _control(job_control.resume, job_control.as_text, job, stack, region, endpoint_url, CommandOutput(json))
 
 
 @app.command()
@@ -191,8 +191,8 @@ def approve(
 
 
 def _control(
-    command: Callable[[Deployment, str], Told],
-    in_words: Callable[[Told], str],
+    command: Callable[[Deployment, str], Result],
+    as_text: Callable[[Result], str],
     job: str,
     stack: str | None,
     region: str | None,
@@ -202,11 +202,11 @@ def _control(
     with output.reporting_errors():
         from batchdrop.cli.deployment import find_deployment
 
-        told = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
+        result = command(find_deployment(stack, region=region, endpoint_url=endpoint_url), job)
         if output.json:
-            output.document(told)
+            output.document(result)
         else:
-            typer.echo(in_words(told))
+            typer.echo(as_text(result))
 
 
 for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):

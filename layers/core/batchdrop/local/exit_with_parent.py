@@ -15,17 +15,17 @@ _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5.0
 
 
-def exit_with_parent_if_asked() -> bool:
+def exit_with_parent_if_requested() -> bool:
     """Start watching, if BATCHDROP_EXIT_WITH_PARENT is the id of an ancestor. Return whether it does.
 
     The processes between that ancestor and this one (`sh`, `uv run`) are watched, too, because they outlive a killed
     `make`. If one of them ends, this process gets SIGTERM, and SIGKILL 5 s later. If the ancestor is already gone, this
     process ends immediately.
     """
-    asked = os.environ.get(EXIT_WITH_PARENT_ENV, "")
-    if not asked.isdecimal():
+    parent_id = os.environ.get(EXIT_WITH_PARENT_ENV, "")
+    if not parent_id.isdecimal():
         return False
-    watched = _up_to(int(asked), psutil.Process().parents())
+    watched = _up_to(int(parent_id), psutil.Process().parents())
     threading.Thread(target=_exit_after, args=(watched,), name="exit-with-parent", daemon=True).start()
     return True
 

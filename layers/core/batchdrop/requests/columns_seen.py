@@ -8,7 +8,7 @@ from typing import Any
 from batchdrop.answers.columns import Column, ColumnKind
 from batchdrop.errors import UploadRejected
 
-MAX_COLUMNS = 16_384  # Excel: at most 16,384 columns; a file with more names is no table
+MAX_COLUMNS = 16_384  # Excel: at most 16,384 columns; a file with more columns is not a table
 INT64 = range(-(2**63), 2**63)
 
 

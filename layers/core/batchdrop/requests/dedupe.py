@@ -27,12 +27,12 @@ class Duplicates:
     def __init__(self) -> None:
         self._rows: dict[bytes, int] = {}
 
-    def same_as(self, asked: Iterable[bytes | None], first: int) -> list[int | None]:
+    def same_as(self, requests: Iterable[bytes | None], first: int) -> list[int | None]:
         """Return for each row the index of an earlier row with the same request; None for a first or missing request.
 
         The rows' own indices count from `first`.
         """
-        return [None if params is None else self._before(params, index) for index, params in enumerate(asked, first)]
+        return [None if params is None else self._before(params, index) for index, params in enumerate(requests, first)]
 
     def clear(self) -> None:
         """Start the next shard."""

@@ -45,13 +45,13 @@ class Check:
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
 
-    def add(self, asked: RenderedRows) -> None:
+    def add(self, rendered: RenderedRows) -> None:
         """Add rows."""
-        reasons = [reason for reason in asked.reasons if reason is not None]
-        self.rows += len(asked.rows)
+        reasons = [reason for reason in rendered.reasons if reason is not None]
+        self.rows += len(rendered.rows)
         self.rejected += len(reasons)
         self.reasons += reasons[: REASONS_SHOWN - len(self.reasons)]
-        params = (own for own in asked.params if own is not None)
+        params = (own for own in rendered.params if own is not None)
         self.first += islice(params, SHOWN - len(self.first))
 
 
@@ -62,10 +62,10 @@ class _Seen:
         self._duplicates = Duplicates() if is_deduped(recipe) else None
         self._requests = 0
 
-    def new_requests(self, asked: RenderedRows) -> tuple[list[bytes], list[str]]:
+    def new_requests(self, rendered: RenderedRows) -> tuple[list[bytes], list[str]]:
         """Return the requests that are not duplicates, with their rows' own texts; remember them."""
         params, owns = [], []
-        for request, own in zip(asked.params, asked.owns, strict=True):
+        for request, own in zip(rendered.params, rendered.owns, strict=True):
             if request is not None and not self._is_duplicate(request):
                 params.append(request)
                 owns.append(own)
@@ -108,8 +108,8 @@ def check_upload(
             columns=reader.columns or [],
             new_columns=list(shape_of(manifest).columns.names),
         )
-        with closing(rendered_rows(manifest, blocks, requests)) as asked:
-            for some in asked:
+        with closing(rendered_rows(manifest, blocks, requests)) as rendered:
+            for some in rendered:
                 check.add(some)
                 params, owns = seen.new_requests(some)
                 check.duplicates += sum(own is not None for own in some.params) - len(params)

@@ -45,8 +45,8 @@ class RenderedRows(NamedTuple):
     @property
     def requests(self) -> tuple[list[bytes], list[str]]:
         """Return the params of the rows that have a request, and these rows' own texts."""
-        asked = [(params, own) for params, own in zip(self.params, self.owns, strict=True) if params is not None]
-        return [params for params, _ in asked], [own for _, own in asked]
+        rendered = [(params, own) for params, own in zip(self.params, self.owns, strict=True) if params is not None]
+        return [params for params, _ in rendered], [own for _, own in rendered]
 
     def deduplicated(self, same_as: Sequence[int | None]) -> RenderedRows:
         """Return the rows without the requests of duplicates."""
@@ -118,11 +118,11 @@ def rendered_rows(
     named = _noting_columns(manifest, blocks)
     chunk_rows = min(most, source.chunk_rows)
     if chunk_rows == 1:
-        asked = _one_by_one(named, source, room or Room(), most)
+        rendered = _one_by_one(named, source, room or Room(), most)
     else:
-        asked = _chunk_by_chunk(named, source, chunk_rows)
-    with closing(asked):
-        for some in asked:
+        rendered = _chunk_by_chunk(named, source, chunk_rows)
+    with closing(rendered):
+        for some in rendered:
             yield _refusing(manifest, some) if any(some.reasons) else some
 
 
@@ -166,25 +166,25 @@ def _rendered(source: RequestSource, row: Row) -> _RenderedRow:
         return _RenderedRow(row, None, "", str(rejected))
 
 
-def _joined(asked: Generator[_RenderedRow, None, None], most: int) -> Generator[RenderedRows, None, None]:
+def _joined(rendered: Generator[_RenderedRow, None, None], most: int) -> Generator[RenderedRows, None, None]:
     """Yield chunks of rows that were rendered one by one."""
-    with closing(chunks(asked, _size, most=most)) as found:
+    with closing(chunks(rendered, _size, most=most)) as found:
         for some in found:
             yield RenderedRows._make(zip(*some, strict=True))
 
 
-def _size(asked: _RenderedRow) -> int:
-    return len(asked.row.raw) + len(asked.params or b"")
+def _size(rendered: _RenderedRow) -> int:
+    return len(rendered.row.raw) + len(rendered.params or b"")
 
 
-def _refusing(manifest: Manifest, asked: RenderedRows) -> RenderedRows:
+def _refusing(manifest: Manifest, rendered: RenderedRows) -> RenderedRows:
     """Return the rows with their places added to the reasons. Raises UploadRejected with `on_bad_row: stop`."""
-    reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(asked.rows, asked.reasons, strict=True)]
+    reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(rendered.rows, rendered.reasons, strict=True)]
     if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
         filename = parse_inbox_key(manifest.upload.key).filename
         message = f"{filename} {next(filter(None, reasons))}. Fix the row, or set on_bad_row: skip"
         raise UploadRejected(message)
-    return asked._replace(reasons=reasons)
+    return rendered._replace(reasons=reasons)
 
 
 def _noting_columns(manifest: Manifest, blocks: Iterator[list[Row]]) -> Iterator[list[Row]]:

@@ -44,16 +44,16 @@ class ShardWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, asked: RenderedRows) -> None:
+    def add(self, rendered: RenderedRows) -> None:
         """Append rows, and their requests."""
-        first, self.rows = self.rows, self.rows + len(asked.rows)
-        each = zip(asked.rows, asked.reasons, asked.same_as, strict=True)
+        first, self.rows = self.rows, self.rows + len(rendered.rows)
+        each = zip(rendered.rows, rendered.reasons, rendered.same_as, strict=True)
         stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
         self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
-            for row in asked.rows:
+            for row in rendered.rows:
                 self._sidecar.add(row)
-        requests = [(index, params) for index, params in enumerate(asked.params, first) if params is not None]
+        requests = [(index, params) for index, params in enumerate(rendered.params, first) if params is not None]
         if requests:
             self._add_to_body(BODY_SEPARATOR if self._requests else BODY_HEAD)
             self._add_to_body(BODY_SEPARATOR.join(request_lines(self._own_ids, requests)))

@@ -175,8 +175,8 @@ class _Split:
         with closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks:
             note_columns(self._manifest, self._reader, self._formats)
             try:
-                with closing(self._asked(blocks)) as asked:
-                    self._write_shards(asked, out_of_time)
+                with closing(self._rendered_rows(blocks)) as rendered:
+                    self._write_shards(rendered, out_of_time)
             except _OutOfTime as stopped:
                 if len(self._manifest.shards) == shards_before:
                     message = "one invocation is too short for one shard; make shards smaller (ShardRows)"
@@ -187,7 +187,7 @@ class _Split:
             raise UploadRejected(message)
         self._manifest.cursor = None
 
-    def _asked(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:
+    def _rendered_rows(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
         source = request_source(self._manifest, self._reader, attach)
@@ -208,13 +208,13 @@ class _Split:
         count, worst, looked_at, rest = self._count(), NOTHING, 0, None
         self._duplicates.clear()
         with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
-            for asked in blocks:
-                taken, usd = self._pack(asked, writer.rows)
+            for rendered in blocks:
+                taken, usd = self._pack(rendered, writer.rows)
                 writer.add(taken)
                 count.add(*taken.requests)
                 worst += usd
-                if len(taken.rows) < len(asked.rows):
-                    rest = asked.after(len(taken.rows))
+                if len(taken.rows) < len(rendered.rows):
+                    rest = rendered.after(len(taken.rows))
                     break
                 if writer.rows - looked_at >= ROWS_BETWEEN_TIME_CHECKS:
                     looked_at = writer.rows
@@ -225,15 +225,15 @@ class _Split:
         keep_estimate(self._manifest, item, estimate)
         return rest
 
-    def _pack(self, asked: RenderedRows, index: int) -> tuple[RenderedRows, Decimal]:
+    def _pack(self, rendered: RenderedRows, index: int) -> tuple[RenderedRows, Decimal]:
         """Pack as many of these rows as fit into the shard, from `index` on; return them and their highest cost."""
         if self._is_deduped:
-            asked = asked.deduplicated(self._duplicates.same_as(asked.params, index))
-        sizes = [None if params is None else len(params) for params in asked.params]
+            rendered = rendered.deduplicated(self._duplicates.same_as(rendered.params, index))
+        sizes = [None if params is None else len(params) for params in rendered.params]
         priced = self._priced
-        usd = [NOTHING if params is None or priced is None else priced(params) for params in asked.params]
-        taken = self._packer.take(Loads(sizes, usd, self._weigh(asked.params)))
-        return asked.first(taken), sum(usd[:taken], NOTHING)
+        usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
+        taken = self._packer.take(Loads(sizes, usd, self._weigh(rendered.params)))
+        return rendered.first(taken), sum(usd[:taken], NOTHING)
 
 
 def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:

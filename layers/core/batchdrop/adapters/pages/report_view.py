@@ -37,7 +37,7 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
         "token_charts": list(token_charts(statistics)),
         "time_charts": list(time_charts(statistics, summary.message_batches)),
         "kinds": sorted(statistics.failures.kinds.items(), key=lambda one: (-one[1].rows, one[0])),
-        "asked": _asked(summary, manifest),
+        "recipe": _recipe(summary, manifest),
         "message_batches": _slowest(summary),
         "files": _files(summary),
         "tokens": summary.tokens,
@@ -63,7 +63,7 @@ def _fates(summary: Summary) -> list[Fated]:
     return [part for part in parts if part.rows or part.name == "answered"]
 
 
-def _asked(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:
+def _recipe(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:
     """Return the recipe as term, text, and whether the text is long or code."""
     times = summary.timings
     known: list[tuple[str, str, bool]] = [

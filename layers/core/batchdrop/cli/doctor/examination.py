@@ -34,9 +34,9 @@ def examined(find: Callable[[], Deployment], project: Path, *, is_named: bool) -
     try:
         deployment = find()
     except NotDeployedError as error:
-        told = problem if is_named else warning
+        finding = problem if is_named else warning
         fix = "`make deploy` deploys one to your AWS account; `batchdrop up` runs one on this machine"
-        return [*findings, told("stack", str(error), fix)]
+        return [*findings, finding("stack", str(error), fix)]
     checks: list[tuple[str, Check]] = [(what, partial(check, deployment)) for what, check in _OF_A_STACK]
     checks.insert(2, ("template", partial(stack.template_drift, deployment, project)))
     for found in concurrently(lambda one: looked(*one), checks):

@@ -94,8 +94,8 @@ def lost_messages(deployment: Deployment) -> Iterator[Finding]:
         if one["ResourceType"] == "AWS::SQS::Queue" and one["LogicalResourceId"].startswith("Lost")
     }
     for name, url in sorted(queues.items()):
-        asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        lost = int(asked["Attributes"]["ApproximateNumberOfMessages"])
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        lost = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
         anchor = "lost-slices" if "Slices" in name else "lost-events"
         if lost:
             yield problem("lost messages", f"{lost:,} in {name}", f"{RUNBOOK}#{anchor} says what to do with them")

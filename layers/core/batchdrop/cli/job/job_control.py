@@ -13,11 +13,11 @@ from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.resume_job import resume_job
 from batchdrop.job.submission import Halt
 
-__all__ = ["NoSuchJobError", "Told", "cancel", "in_words", "last_execution", "resume"]
+__all__ = ["ControlResult", "NoSuchJobError", "as_text", "cancel", "last_execution", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ControlResult:
     """The result of a command to a job: a message for the user, and fields for programs."""
 
     job_id: str
@@ -26,9 +26,9 @@ class Told:
     execution: str = ""
 
 
-def in_words(told: Told) -> str:
+def as_text(result: ControlResult) -> str:
     """Return the message for the user."""
-    return told.message
+    return result.message
 
 
 def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, str]:
@@ -37,19 +37,21 @@ def last_execution(deployment: Deployment, job_id: str) -> tuple[UploadRecord, s
     return job.record, job.newest.status
 
 
-def cancel(deployment: Deployment, job_id: str) -> Told:
+def cancel(deployment: Deployment, job_id: str) -> ControlResult:
     """Stop a running job from sending more. A second cancel changes nothing. Raises NoSuchJobError."""
     job = find_job(deployment, job_id)
     job_id = job.job_id
     if job.status is not JobStatus.RUNNING:
         ended = f"job {job_id} has ended already ({job.status.value}); there is nothing to cancel"
-        return Told(job_id, job.status.value, ended)
+        return ControlResult(job_id, job.status.value, ended)
     halt = deployment.ledger.halted(job_id)
     if halt is not None and halt.error == JobCanceled.__name__:
         wake_waiting(
             job_id, approvals=deployment.approvals, tokens=deployment.tokens
         )  # in case the first cancel did not
-        return Told(job_id, "canceling", f"job {job_id} was already canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC")
+        return ControlResult(
+            job_id, "canceling", f"job {job_id} was already canceled at {halt.at:%Y-%m-%d %H:%M:%S} UTC"
+        )
     now = datetime.now(UTC)
     reason = f"the job was canceled by its user at {now:%Y-%m-%d %H:%M:%S} UTC"
     deployment.ledger.halt(job_id, Halt(JobCanceled.__name__, reason, now))
@@ -58,10 +60,10 @@ def cancel(deployment: Deployment, job_id: str) -> Told:
         f"job {job_id} is being canceled: its open Message Batches are canceled at their next poll (within 6 minutes), "
         "their answers are collected, and the output is written with the other rows marked 'canceled'"
     )
-    return Told(job_id, "canceling", message)
+    return ControlResult(job_id, "canceling", message)
 
 
-def resume(deployment: Deployment, job_id: str) -> Told:
+def resume(deployment: Deployment, job_id: str) -> ControlResult:
     """Continue a job that failed or was canceled. Raises NoSuchJobError if it cannot be resumed."""
     job = find_job(deployment, job_id)
     job_id = job.job_id
@@ -71,4 +73,4 @@ def resume(deployment: Deployment, job_id: str) -> Told:
         raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl again to send those rows again")
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs)
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
-    return Told(job_id, "running", message, resumed.execution_name)
+    return ControlResult(job_id, "running", message, resumed.execution_name)

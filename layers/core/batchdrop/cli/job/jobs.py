@@ -104,17 +104,17 @@ def job_id_of(execution_name: str) -> str:
 
 def executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:
     """Yield all executions of jobs, newest first, a thousand per call, without the shards' own."""
-    asked: dict[str, Any] = {"stateMachineArn": deployment.state_machine_arn, "maxResults": 1000}
+    query: dict[str, Any] = {"stateMachineArn": deployment.state_machine_arn, "maxResults": 1000}
     if status:
-        asked["statusFilter"] = status
+        query["statusFilter"] = status
     while True:
-        page = deployment.executions.list_executions(**asked)
+        page = deployment.executions.list_executions(**query)
         for one in page["executions"]:
             if not one.get("mapRunArn"):
                 yield Execution(one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
         if not page.get("nextToken"):
             return
-        asked["nextToken"] = page["nextToken"]
+        query["nextToken"] = page["nextToken"]
 
 
 def newest_executions(deployment: Deployment, *, status: str | None = None) -> Iterator[Execution]:
@@ -196,10 +196,10 @@ def _described_job(deployment: Deployment, job_id: str) -> Job | None:
 
 
 def _described(deployment: Deployment, name: str) -> dict[str, Any] | None:
-    asked: Any = deployment.executions
-    unknown = (asked.exceptions.ExecutionDoesNotExist, asked.exceptions.InvalidArn)
+    client: Any = deployment.executions
+    unknown = (client.exceptions.ExecutionDoesNotExist, client.exceptions.InvalidArn)
     try:
-        found: dict[str, Any] = asked.describe_execution(executionArn=deployment.execution_arn(name))
+        found: dict[str, Any] = client.describe_execution(executionArn=deployment.execution_arn(name))
     except unknown:
         return None
     return found

@@ -63,8 +63,8 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
         raise NoSuchJobError(f"job {job_id} has no rows; see why with `batchdrop show {job_id}`")
     item, index, first = _place(manifest, row)
     stored = _stored_row(store, job_id, item, index)
-    asked = index if stored.same_as is None else stored.same_as
-    custom_id = str(CustomId(job_id, item.shard, asked))
+    sent = index if stored.same_as is None else stored.same_as
+    custom_id = str(CustomId(job_id, item.shard, sent))
     rounds = [] if stored.error else list(_rounds(store, job_id, item.shard, custom_id))
     cells = reader_of(manifest, FileFormats()).cells(stored.raw)
     return RowStory(
@@ -75,7 +75,7 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
         cells={"_raw": stored.raw} if cells is None else cells,
         rounds=rounds,
         same_as=None if stored.same_as is None else first + stored.same_as,
-        **(_outcome(manifest, item, asked, stored, rounds) or _fate_of_shard(item.shard, faults)),
+        **(_outcome(manifest, item, sent, stored, rounds) or _fate_of_shard(item.shard, faults)),
     )
 
 

@@ -28,22 +28,22 @@ class Prompt(msgspec.Struct, frozen=True):
     """The text of a request."""
 
     system: str
-    asked: str
+    conversation: str
     """The text of the whole conversation."""
     digest: bytes
     """Identifies the prompt: 16 bytes from the model, the text, the images and the documents."""
 
     def says(self, words: str) -> bool:
         """Return whether the prompt contains this text."""
-        return words in self.asked or words in self.system
+        return words in self.conversation or words in self.system
 
 
 def prompt_of(params: Params) -> Prompt:
     """Return the prompt of a request."""
     system = text_of(params.system)
-    asked = "\n".join(text_of(turn.content) for turn in params.messages)
+    conversation = "\n".join(text_of(turn.content) for turn in params.messages)
     seen = [sight_of(block) for turn in params.messages if not isinstance(turn.content, str) for block in turn.content]
-    return Prompt(system, asked, digest_of(params.model, system, asked, *filter(None, seen)))
+    return Prompt(system, conversation, digest_of(params.model, system, conversation, *filter(None, seen)))
 
 
 def text_of(content: str | list[Block]) -> str:
@@ -57,11 +57,11 @@ def answer_text(params: Params, prompt: Prompt, seed: int) -> str:
     """Return the whole answer, before it is cut to `max_tokens`."""
     dice = Dice(digest=prompt.digest, salt=2 * seed)
     if params.output_config and params.output_config.format:
-        return _structured(bytes(params.output_config.format.schema), prompt.asked, dice)
-    alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.asked)
+        return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice)
+    alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.conversation)
     if alternatives:
-        return choose(alternatives, prompt.asked, dice)
-    return _prose(prompt.asked, dice)
+        return choose(alternatives, prompt.conversation, dice)
+    return _prose(prompt.conversation, dice)
 
 
 @lru_cache(maxsize=256)
@@ -71,16 +71,16 @@ def schema_of(raw: bytes) -> dict[str, Any]:
     return schema
 
 
-def _structured(schema: bytes, asked: str, dice: Dice) -> str:
+def _structured(schema: bytes, conversation: str, dice: Dice) -> str:
     """Return JSON text that is valid for the schema; raises ApiError (400) for a broken schema."""
     try:
-        return msgspec.json.encode(instance_of(schema_of(schema), asked, dice)).decode()
+        return msgspec.json.encode(instance_of(schema_of(schema), conversation, dice)).decode()
     except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         raise invalid(f"output_config.format.schema: Invalid JSON schema: {error}") from error
 
 
-def _prose(asked: str, dice: Dice) -> str:
-    words = asked.split()
+def _prose(conversation: str, dice: Dice) -> str:
+    words = conversation.split()
     start = dice.below(max(1, len(words) - _QUOTED_WORDS))
     quoted = " ".join(word[:_LONG_WORD] for word in words[start : start + _QUOTED_WORDS])
     if any("぀" <= letter <= "ヿ" for letter in quoted):

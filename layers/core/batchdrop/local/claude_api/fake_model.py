@@ -83,7 +83,7 @@ def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Lane, version: 
 def request_of(params: Params) -> Request:
     """Return the request with its prompt's tokens counted."""
     prompt = prompt_of(params)
-    tokens = count_tokens(prompt.system, params.model) + count_tokens(prompt.asked, params.model)
+    tokens = count_tokens(prompt.system, params.model) + count_tokens(prompt.conversation, params.model)
     tokens += _TURN_TOKENS * len(params.messages)
     for turn in params.messages:
         if not isinstance(turn.content, str):
@@ -145,7 +145,7 @@ def _content(request: Request, ending: Ending, seed: int) -> list[TextBlock | To
         dice = Dice(digest=request.prompt.digest, salt=2 * seed + 1)
         tool = request.params.tools[0] if request.params.tools else None
         schema = tool.input_schema if tool else None
-        value = instance_of(schema, request.prompt.asked, dice) if schema else {}
+        value = instance_of(schema, request.prompt.conversation, dice) if schema else {}
         content.append(
             ToolUseBlock(token("toolu", request.prompt.digest, seed), tool.name if tool else "lookup", value)
         )

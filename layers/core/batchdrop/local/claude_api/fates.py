@@ -35,7 +35,7 @@ class Fates:
 
     def __init__(self) -> None:
         """Start without any earlier texts."""
-        self._asked: set[bytes] = set()
+        self._known: set[bytes] = set()
         self._lock = threading.Lock()
 
     def decide(self, prompt: Prompt, settings: Settings, *chance: str) -> Fate:
@@ -47,7 +47,7 @@ class Fates:
         return _by_chance(settings, chance)
 
     def _by_magic(self, prompt: Prompt) -> Fate | None:
-        for word, once, argument in _MAGIC.findall(f"{prompt.system}\n{prompt.asked}"):
+        for word, once, argument in _MAGIC.findall(f"{prompt.system}\n{prompt.conversation}"):
             fate = _fate_of_word(word, argument)
             if fate is not None:
                 return None if once and self._seen(prompt.digest) else fate
@@ -55,8 +55,8 @@ class Fates:
 
     def _seen(self, digest: bytes) -> bool:
         with self._lock:
-            seen = digest in self._asked
-            self._asked.add(digest)
+            seen = digest in self._known
+            self._known.add(digest)
         return seen
 
 

@@ -135,10 +135,10 @@ class _Bounded:
         self.close = self._file.close
 
     def read(self, size: int = -1) -> bytes:
-        asked = max(0, self._size - self.tell()) if size < 0 else size
-        if asked > MAX_ZIP_DIRECTORY_BYTES:
-            raise _TooMuchAtOnce(f"{asked:,}")
-        return self._file.read(asked)
+        wanted = max(0, self._size - self.tell()) if size < 0 else size
+        if wanted > MAX_ZIP_DIRECTORY_BYTES:
+            raise _TooMuchAtOnce(f"{wanted:,}")
+        return self._file.read(wanted)
 
 
 def _explodes(unpacked: int, packed: int) -> bool:
