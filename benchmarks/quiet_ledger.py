@@ -16,7 +16,7 @@ class QuietLedger:
         """Return none."""
         return []
 
-    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+    def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Do nothing."""
 
     def halted(self, _job_id: str) -> None:

@@ -59,7 +59,7 @@ class OpenDoor(Admission):
     def __init__(self) -> None:
         """Take nothing."""
 
-    def ask(self) -> None:
+    def request_turn(self) -> None:
         """Admit it."""
 
     def stands(self) -> bool:

@@ -149,17 +149,17 @@ class FakeLedger:
         """Make the current attempt armed."""
         self._change_current(submission, state="armed")
 
-    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+    def submission(self, job_id: str, shard: int, round_number: int) -> Submission | None:
         """Return one submission."""
-        return self._submissions.get((job_id, shard, asked_round))
+        return self._submissions.get((job_id, shard, round_number))
 
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
         return [sent for key, sent in sorted(self._submissions.items()) if key[0] == job_id]
 
-    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+    def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Note that a submission's answers are in the bucket."""
-        key = (job_id, shard, asked_round)
+        key = (job_id, shard, round_number)
         self._collected.add(key)
         standing = self._submissions.get(key)
         if standing is not None and standing.collected_at is None:
@@ -207,7 +207,7 @@ class FakeLedger:
 
 
 def _key(submission: Submission) -> tuple[str, int, int]:
-    return submission.job_id, submission.shard, submission.asked_round
+    return submission.job_id, submission.shard, submission.round_number
 
 
 def message(text: str, **fields: Any) -> JsonObject:

@@ -85,11 +85,11 @@ class World:
         )
 
     def submit(
-        self, shard: int = 0, asked_round: int = 0, requests: int | None = None, *, deadline: int = 0
+        self, shard: int = 0, round_number: int = 0, requests: int | None = None, *, deadline: int = 0
     ) -> Submitted:
         """Run submit_shard; there is always room for the round."""
         asked = self.manifest.shards[shard].requests if requests is None else requests
-        state = msgspec.structs.replace(self.state(shard), round=asked_round, requests=asked, deadline=deadline)
+        state = msgspec.structs.replace(self.state(shard), round=round_number, requests=asked, deadline=deadline)
         submitted = self.submit_round(msgspec.structs.replace(state, lane="batch"))
         assert isinstance(submitted, Submitted)
         return submitted
@@ -107,12 +107,12 @@ class World:
         )
         return plan_slices(JOB, state.shard, state.round, store=self.store, ledger=self.ledger, admission=admission)
 
-    def settle(self, shard: int = 0, asked_round: int = 0, *, is_last: bool = False) -> Settled:
+    def settle(self, shard: int = 0, round_number: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""
         return settle_submission(
             JOB,
             shard,
-            asked_round,
+            round_number,
             ledger=self.ledger,
             api=self.api,
             clock=self.clock,
@@ -125,7 +125,7 @@ class World:
         parts: dict[str, Any] = {"ledger": self.ledger, "api": self.api, "clock": self.clock}
         return poll_batch(JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts)
 
-    def collect(self, batch_id: str, shard: int = 0, asked_round: int = 0) -> Collected:
+    def collect(self, batch_id: str, shard: int = 0, round_number: int = 0) -> Collected:
         """Run collect_results on a Message Batch."""
         state = ShardState(
             job_id=JOB,
@@ -134,7 +134,7 @@ class World:
             requests=0,
             expires_at=0,
             resumes=self.upload.resumes,
-            round=asked_round,
+            round=round_number,
             batch_id=batch_id,
         )
         return self.collect_round(state)
@@ -256,9 +256,9 @@ class World:
         items: list[dict[str, Any]] = json.loads(self.store.read(KEYS.shards))
         return items
 
-    def requests(self, shard: int = 0, asked_round: int = 0) -> list[dict[str, Any]]:
+    def requests(self, shard: int = 0, round_number: int = 0) -> list[dict[str, Any]]:
         """The requests of one shard's create body."""
-        body = self.store.read(KEYS.requests(shard, asked_round))
+        body = self.store.read(KEYS.requests(shard, round_number))
         requests: list[dict[str, Any]] = json.loads(body)["requests"]
         return requests
 

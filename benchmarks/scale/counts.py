@@ -77,7 +77,7 @@ def counts_of(job: ScaleJob) -> Counts:
 def states_of_job(job: ScaleJob) -> Counter[str]:
     """Return how often the job's own execution enters each state."""
     splits = math.ceil(job.rows / SPLIT_ROWS_AN_INVOCATION)
-    once = ("Ask every shard", "Was it the sample?", "Close job", "Did the job succeed?", "Job succeeded")
+    once = ("Send every shard", "Was it the sample?", "Close job", "Did the job succeed?", "Job succeeded")
     return Counter({"Split upload": splits, "Is the file split?": splits, **dict.fromkeys(once, 1)})
 
 
@@ -88,7 +88,7 @@ def states_of_shards(job: ScaleJob) -> Counter[str]:
 
 def _states(job: ScaleJob, shards: int, looks: int, turns: int, slices: int) -> Counter[str]:
     rounds = shards * job.rounds_asked
-    common = {"Anything to ask?": shards, "Which lane?": rounds + turns, "Collect results": rounds}
+    common = {"Anything to send?": shards, "Which lane?": rounds + turns, "Collect results": rounds}
     common |= {"Are there leftovers?": rounds, "Shard done": shards}
     if job.lane == "live":
         asked = dict.fromkeys(("Plan slices", "Is the round planned?", "Answer slices"), rounds)
@@ -105,7 +105,7 @@ def events_of(states: Counter[str]) -> int:
 
 def _events_of_state(name: str) -> int:
     match name:
-        case "Ask every shard":
+        case "Send every shard":
             return MAP_RUN
         case "Answer slices":
             return INLINE_MAP

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.finish.request_page import ask_for_page
+from batchdrop.finish.request_page import request_page
 from batchdrop.live_lane.serve_slice import LiveParts, Served, serve_slice
 from batchdrop.live_lane.slice import SliceCounts
 
@@ -50,13 +50,13 @@ def _parts(context: LambdaContext) -> LiveParts:
         api=bootstrap.message_api,
         window=settings.live_window,
         share=settings.live_share,
-        show=partial(ask_for_page, board=bootstrap.progress_board(), drawer=bootstrap.page_drawer, clock=clock),
+        show=partial(request_page, board=bootstrap.progress_board(), drawer=bootstrap.page_drawer, clock=clock),
     )
 
 
 def _note(message_id: str, served: Served) -> None:
     counts = served.counts or SliceCounts(0, 0, 0, 0, 0, 0, 0)
-    metrics.add_metric("LiveRequestsAsked", MetricUnit.Count, counts.asked)
+    metrics.add_metric("LiveRequestsSent", MetricUnit.Count, counts.asked)
     metrics.add_metric("LiveRequestsUncertain", MetricUnit.Count, counts.uncertain)
     metrics.add_metric("ApiThrottles", MetricUnit.Count, counts.throttled)
     log = logger.info if served.ending in {"done", "handed back"} else logger.warning

@@ -15,8 +15,8 @@ from batchdrop.admission.batch_queue_state import (
     Candidate,
     Claim,
     QueueState,
-    ask,
     leave,
+    request_place,
     round_name,
 )
 
@@ -30,7 +30,7 @@ def _candidate(name: str, requests: int, now: int = 0) -> Candidate:
 
 
 def _ask(state: QueueState, name: str, requests: int, now: int = 0, limit: int = LIMIT) -> tuple[QueueState, bool]:
-    return ask(state, _candidate(name, requests, now), now=now, limit=limit)
+    return request_place(state, _candidate(name, requests, now), now=now, limit=limit)
 
 
 def test_rounds_sort_by_the_upload_of_their_job_then_by_shard_and_round() -> None:

@@ -14,8 +14,8 @@ CAP = Decimal(10)
 UNTIL = 1_000
 
 
-def _hold(state: BudgetState, shard: int, asked_round: int, usd: str) -> tuple[BudgetState, bool]:
-    return hold(state, shard, asked_round, Decimal(usd), cap=CAP, until=UNTIL)
+def _hold(state: BudgetState, shard: int, round_number: int, usd: str) -> tuple[BudgetState, bool]:
+    return hold(state, shard, round_number, Decimal(usd), cap=CAP, until=UNTIL)
 
 
 def test_a_round_holds_its_worst_case_and_costs_what_it_did() -> None:
@@ -114,13 +114,13 @@ def test_the_cap_holds_whatever_comes(steps: list[tuple[str, int, Decimal, Decim
     state = BudgetState()
     rounds = dict.fromkeys(range(4), 0)
     for what, shard, usd, share in steps:
-        asked_round = rounds[shard]
-        held = state.holds.get(f"{shard}/r{asked_round}")
+        round_number = rounds[shard]
+        held = state.holds.get(f"{shard}/r{round_number}")
         if what == "hold":
-            state, _ = hold(state, shard, asked_round, usd, cap=CAP, until=UNTIL)
+            state, _ = hold(state, shard, round_number, usd, cap=CAP, until=UNTIL)
         elif what == "settle" and held is not None:
-            state = settle(state, shard, asked_round, held.usd * share)
+            state = settle(state, shard, round_number, held.usd * share)
             rounds[shard] += 1
         elif what == "release":
-            state = release(state, shard, asked_round)
+            state = release(state, shard, round_number)
         assert state.spent + state.held <= CAP

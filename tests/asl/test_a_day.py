@@ -33,7 +33,7 @@ DAY = BATCH_LIFETIME.total_seconds()
 MOST_EVENTS = 2_500  # a tenth of AWS's 25,000
 AWS_MOST_EVENTS = 25_000
 LARGEST_STATE = 32 * 1024  # an eighth of AWS's 256 KB
-CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
+CHILD: dict[str, Any] = definition()["States"]["Send every shard"]["ItemProcessor"]
 JITTERS = [0.0, 0.5, 0.999]
 
 
@@ -118,7 +118,7 @@ def _item(*, requests: int, shards: int) -> dict[str, Any]:
     selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
     item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60}
     item |= {"lane": "batch", "deadline": 0}
-    selector = definition()["States"]["Ask every shard"]["ItemSelector"]
+    selector = definition()["States"]["Send every shard"]["ItemSelector"]
     assert item.keys() == {name.removesuffix(".$") for name in selector}
     return item
 
@@ -163,7 +163,7 @@ def test_a_quick_message_batch_is_seen_quickly() -> None:
     """What ends within seconds is collected after the first look."""
     walk = _walk(SlowService(jitter=0.0, ends_after=5))
     assert walk.visited == [
-        "Anything to ask?",
+        "Anything to send?",
         "Which lane?",
         "Submit shard",
         "Is the shard submitted?",
@@ -182,7 +182,7 @@ def test_a_shard_of_rejects_asks_nothing() -> None:
     """No request, no call."""
     service = SlowService(jitter=0.0)
     walk = _walk(service, requests=0)
-    assert (walk.visited, service.calls) == (["Anything to ask?", "Shard done"], 0)
+    assert (walk.visited, service.calls) == (["Anything to send?", "Shard done"], 0)
 
 
 def _failing(resource: str, error: str, *, times: int = 10_000) -> tuple[SlowService, list[str]]:
@@ -271,7 +271,7 @@ def test_an_uncertain_submission_is_settled(verdict: str) -> None:
     assert len(failed) == 1
     look = ["Wait to settle", "Settle submission", "Is the submission settled?"]
     after = ["Wait for Message Batch", "Poll batch"] if verdict == "accepted" else ["Submit shard"]
-    assert walk.visited[:3] == ["Anything to ask?", "Which lane?", "Submit shard"]
+    assert walk.visited[:3] == ["Anything to send?", "Which lane?", "Submit shard"]
     assert walk.visited[3 : 15 + len(after)] == look * 4 + after
     assert walk.visited[-1] == "Shard done"
     assert walk.visited.count("Submit shard") == (1 if verdict == "accepted" else 2)
@@ -305,7 +305,7 @@ def test_settling_ends() -> None:
 
 def test_a_redriven_or_resumed_shard_looks_as_often_again() -> None:
     """Its input is the Map's, which knows of no looks."""
-    assert not {"looks", "all_looks"} & definition()["States"]["Ask every shard"]["ItemSelector"].keys()
+    assert not {"looks", "all_looks"} & definition()["States"]["Send every shard"]["ItemSelector"].keys()
 
 
 @pytest.mark.parametrize("looks", [1, 4, 300])

@@ -49,7 +49,7 @@ RETRIED = {
     "AwsUnavailable": {name.rpartition(" / ")[2] for name in TASK_IDS} - {"Record shard failure", "Answer requests"},
 }
 NEVER_RETRIED = {
-    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToAsk",
+    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToSend",
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed", "BudgetReached",
@@ -160,7 +160,7 @@ def test_the_red_end_is_not_caught() -> None:
     """
     red = definition()["States"][RED_END]
     assert "Catch" not in red
-    assert red["Next"] == "Ask every shard"
+    assert red["Next"] == "Send every shard"
     assert red["ResultPath"] == red["Parameters"]["known_redrives.$"] == "$.split.redrives"
     assert red["Parameters"]["redrives.$"] == "$$.Execution.RedriveCount"
     assert not {"JobFailed", "JobCanceled"} & set(_retried(red))
@@ -181,17 +181,17 @@ def test_an_approval_is_awaited_for_days_and_not_for_ever() -> None:
 def test_one_map_asks_the_sample_and_the_rest() -> None:
     """Its items are named by the state; only after the sample, and only if it may, it is entered again."""
     states = definition()["States"]
-    assert states["Ask every shard"]["ItemReader"]["Parameters"]["Key.$"] == (
+    assert states["Send every shard"]["ItemReader"]["Parameters"]["Key.$"] == (
         "States.Format('jobs/{}/{}.json', $.job_id, $.split.asks)"
     )
-    assert states["Ask every shard"]["Next"] == "Was it the sample?"
-    [rule] = [rule for rule in states["What becomes of the rest?"]["Choices"] if rule["Next"] == "Ask every shard"]
-    assert rule == {"Variable": "$.split.rest", "StringEquals": "ask", "Next": "Ask every shard"}
+    assert states["Send every shard"]["Next"] == "Was it the sample?"
+    [rule] = [rule for rule in states["What becomes of the rest?"]["Choices"] if rule["Next"] == "Send every shard"]
+    assert rule == {"Variable": "$.split.rest", "StringEquals": "ask", "Next": "Send every shard"}
 
 
 def test_an_uncertain_submission_is_settled_not_failed() -> None:
     """It is caught before all else, its fault stands beside the state, and only a known verdict leaves the loop."""
-    states = definition()["States"]["Ask every shard"]["ItemProcessor"]["States"]
+    states = definition()["States"]["Send every shard"]["ItemProcessor"]["States"]
     first = states["Submit shard"]["Catch"][0]
     assert (first["ErrorEquals"], first["Next"]) == (["SubmissionUncertain"], "Wait to settle")
     assert first["ResultPath"] == "$.uncertain"
@@ -272,10 +272,10 @@ def test_failures_end_red() -> None:
         name: state["Type"] for name, state, _ in STATES if state["Type"] in {"Succeed", "Fail"} or state.get("End")
     }
     assert ends == {
-        "Ask every shard / Shard done": "Pass",
-        "Ask every shard / Shard failed": "Fail",
-        "Ask every shard / Answer slices / Slice answered": "Pass",
-        "Ask every shard / Answer slices / Slice not answered": "Pass",
+        "Send every shard / Shard done": "Pass",
+        "Send every shard / Shard failed": "Fail",
+        "Send every shard / Answer slices / Slice answered": "Pass",
+        "Send every shard / Answer slices / Slice not answered": "Pass",
         "Job succeeded": "Succeed",
         "Job failed": "Fail",
         "Job not closed": "Fail",
@@ -324,7 +324,7 @@ def test_no_yaml_aliases() -> None:
 
 def test_shards_leave_nothing_behind() -> None:
     """The outputs of 10,000 shards together stay below 256 KB, and the Map's own result is dropped."""
-    shards = definition()["States"]["Ask every shard"]
+    shards = definition()["States"]["Send every shard"]
     assert shards["ItemProcessor"]["States"]["Shard done"]["Result"] == {}
     assert shards["ResultPath"] is None
     assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}

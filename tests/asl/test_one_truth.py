@@ -106,7 +106,7 @@ def test_what_the_code_states_is_the_templates_default(parameter: str, stated: i
 
 def test_the_map_begins_with_the_first_settle_wait() -> None:
     """A shard whose first create is lost waits by the Map's own input."""
-    assert definition()["States"]["Ask every shard"]["ItemSelector"]["wait_seconds"] == SETTLE_FIRST_WAIT
+    assert definition()["States"]["Send every shard"]["ItemSelector"]["wait_seconds"] == SETTLE_FIRST_WAIT
 
 
 def test_a_job_is_stuck_only_after_a_message_batch_has_expired() -> None:

@@ -21,7 +21,7 @@ from tests.functions.lambdas import BUCKET, STATE, UPLOAD, Cloud, Context, cloud
 from tests.project import definition
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
-CHILD: dict[str, Any] = definition()["States"]["Ask every shard"]["ItemProcessor"]
+CHILD: dict[str, Any] = definition()["States"]["Send every shard"]["ItemProcessor"]
 JOB: str = UPLOAD["job_id"]
 FUNCTION_OF = {
     "${SubmitShardFunctionArn}": "submit_shard",

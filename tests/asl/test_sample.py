@@ -16,7 +16,7 @@ SPLIT = {"finished": True, "redrives": 0, "deadline": 0}
 
 def _walk(*rests: str, asks: str = "sample", wait: TaskError | None = None) -> tuple[Walk, list[tuple[str, Any]]]:
     """Walk from the end of the Map; `rests` are what show_sample says, one by one. Tells the tasks' inputs, too."""
-    states = {**definition()["States"], "Ask every shard": END, "Close job": END, "Close failed job": END}
+    states = {**definition()["States"], "Send every shard": END, "Close job": END, "Close failed job": END}
     calls: list[tuple[str, Any]] = []
     said = iter(rests)
 
@@ -43,7 +43,7 @@ def test_after_all_shards_the_job_is_closed() -> None:
 def test_a_sample_that_goes_on_by_itself() -> None:
     """It is shown, and the Map is entered again, for all shards."""
     walk, _ = _walk("ask")
-    assert walk.visited == ["Was it the sample?", "Show sample", "What becomes of the rest?", "Ask every shard"]
+    assert walk.visited == ["Was it the sample?", "Show sample", "What becomes of the rest?", "Send every shard"]
     assert walk.output["split"] == {**SPLIT, "asks": "shards", "rest": "ask"}
 
 
@@ -51,7 +51,7 @@ def test_a_sample_that_is_approved() -> None:
     """The task is given its token; woken, the state machine looks again, and finds the approval."""
     walk, calls = _walk("wait", "ask")
     assert walk.visited[2:] == [
-        *("What becomes of the rest?", "Await approval", "Show sample", "What becomes of the rest?", "Ask every shard")
+        *("What becomes of the rest?", "Await approval", "Show sample", "What becomes of the rest?", "Send every shard")
     ]
     [given] = [given for resource, given in calls if resource == WAIT]
     assert given["FunctionName"] == "${AwaitApprovalFunctionArn}"

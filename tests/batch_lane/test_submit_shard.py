@@ -41,7 +41,7 @@ def test_a_shard_becomes_a_message_batch(world: World) -> None:
     batch_id = world.submit(1).batch_id
     assert world.api.created[batch_id] == world.requests(1)
     [sent] = world.ledger.submissions(JOB)
-    assert (sent.shard, sent.asked_round, sent.requests, sent.sent_at, sent.batch_id) == (1, 0, 2, START, batch_id)
+    assert (sent.shard, sent.round_number, sent.requests, sent.sent_at, sent.batch_id) == (1, 0, 2, START, batch_id)
     assert (sent.state, sent.over_at) == ("accepted", START + timedelta(seconds=900))
 
 
@@ -72,7 +72,7 @@ def test_a_crash_around_the_create_is_uncertain(world: World, moment: str) -> No
     setattr(world.api, "refuse_next" if moment == "before" else "lose_next", Crash())
     with pytest.raises(Crash):
         world.submit()
-    with pytest.raises(SubmissionUncertain, match=r"2026-11-22 12:00:00 UTC.*no other is sent"):
+    with pytest.raises(SubmissionUncertain, match=r"2026-11-22 12:00:00 UTC.*nothing is sent"):
         world.submit()
     assert world.api.calls == 1
 

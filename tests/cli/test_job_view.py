@@ -173,8 +173,8 @@ def test_the_live_lane_is_seen_by_its_answers() -> None:
     scene = Scene()
     scene.split(shards=2)
     scene.submit(1)
-    for shard, asked_round in ((0, 0), (1, 1)):
-        scene.store.write(JobKeys(JOB).live_flush(shard, asked_round, 0, "attempt", 0), b"")
+    for shard, round_number in ((0, 0), (1, 1)):
+        scene.store.write(JobKeys(JOB).live_flush(shard, round_number, 0, "attempt", 0), b"")
     first, second = scene.look().shards
     assert (first.stage, first.batch_id, first.rounds) == (Stage.ANSWERING, "live lane", 1)
     assert (second.stage, second.batch_id, second.rounds) == (Stage.ANSWERING, "live lane", 2)

@@ -20,7 +20,7 @@ from tests.tables import create_ledger_table
 INTENT = Submission(
     job_id="job-a",
     shard=3,
-    asked_round=0,
+    round_number=0,
     requests=250,
     attempt="a1",
     sent_at=START,
@@ -160,12 +160,12 @@ def test_shards_rounds_and_jobs_are_apart(ledger: Ledger) -> None:
     others = [
         replace(INTENT, shard=12),
         INTENT,
-        replace(INTENT, asked_round=1),
+        replace(INTENT, round_number=1),
         replace(INTENT, shard=100),
         replace(INTENT, job_id="job-ab"),
     ]
     assert [ledger.begin(one) for one in others] == others
-    assert [(one.shard, one.asked_round) for one in ledger.submissions("job-a")] == [(3, 0), (3, 1), (12, 0), (100, 0)]
+    assert [(one.shard, one.round_number) for one in ledger.submissions("job-a")] == [(3, 0), (3, 1), (12, 0), (100, 0)]
 
 
 def test_a_job_without_facts_is_empty(ledger: Ledger) -> None:

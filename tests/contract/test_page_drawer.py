@@ -20,6 +20,6 @@ def test_lambda_is_asked_for_a_page() -> None:
         functions.meta.events.register(
             "provide-client-params.lambda.Invoke", lambda params, **_: sent.append(params["Payload"])
         )
-        LambdaPageDrawer(functions, "show-progress").ask(wanted["job_id"], datetime.fromisoformat(wanted["at"]))
+        LambdaPageDrawer(functions, "show-progress").request(wanted["job_id"], datetime.fromisoformat(wanted["at"]))
         stubbed.assert_no_pending_responses()
     assert json.loads(sent[0]) == wanted

@@ -58,8 +58,8 @@ def test_a_live_round_is_as_far_as_its_leases_say(ledger: Ledger) -> None:
     live = msgspec.structs.replace(ASKED, lane="live", round=1, batch_id="")
     ledger.board.note("job", live)
     ledger.board.note("job", msgspec.structs.replace(ASKED, shard=4))
-    for shard, asked_round, number in [(3, 1, 0), (3, 1, 1), (3, 0, 0), (3, 2, 0), (4, 0, 0)]:
-        name = f"{names_of_round(shard, asked_round)}{number:05d}"
+    for shard, round_number, number in [(3, 1, 0), (3, 1, 1), (3, 0, 0), (3, 2, 0), (4, 0, 0)]:
+        name = f"{names_of_round(shard, round_number)}{number:05d}"
         lease = ledger.leases.take("job", name, "a", now=START, until=START + EVERY)
         ledger.leases.renew(lease, START + EVERY, done=10)
         if number:

@@ -60,11 +60,11 @@ CASES = {
     "unclosed quote": Case(b'text\none\n"two\nthree\n', "UploadRejected", ("row 2", "never ends", "Close the quote")),
     "all rows rejected": Case(
         b"id,text\n1\n2\n3\n",
-        "NothingToAsk",
+        "NothingToSend",
         ("none of its 3 rows", "row 1 (line 2)", "1 cells, the header has 2 columns"),
     ),
     "broken json lines only": Case(
-        b"{broken\n", "NothingToAsk", ("none of its 1 rows", "row 1 (line 1)", "not JSON"), name="x.jsonl"
+        b"{broken\n", "NothingToSend", ("none of its 1 rows", "row 1 (line 1)", "not JSON"), name="x.jsonl"
     ),
     "bad row that stops": Case(
         b"id,text\n1,good\n2\n",

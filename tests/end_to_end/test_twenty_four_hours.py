@@ -26,7 +26,7 @@ TASK_EVENTS = 5  # TaskStateEntered, LambdaFunctionScheduled, -Started, -Succeed
 STATE_EVENTS = 2  # Wait, Choice, Pass: entered, exited
 POLL_EVENTS = STATE_EVENTS + TASK_EVENTS + STATE_EVENTS  # Wait for Message Batch, Poll batch, Has it ended?
 OTHER_EVENTS = 2 + 2 * TASK_EVENTS + 4 * STATE_EVENTS
-"""ExecutionStarted and -Succeeded; Submit shard, Collect results; Anything to ask?, Has it ended?, Are there
+"""ExecutionStarted and -Succeeded; Submit shard, Collect results; Anything to send?, Has it ended?, Are there
 leftovers?, Shard done."""
 
 

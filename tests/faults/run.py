@@ -29,7 +29,7 @@ from tests.faults.world import World
 MOST_RESUMES = 8
 ASYNC_RETRIES = (60.0, 120.0)  # Lambda: an asynchronous invocation that fails is repeated twice
 ALL_ENDED = 26 * 3600.0  # by then every Message Batch has ended, and every zombie
-HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToAsk"}  # the user has to drop another file
+HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToSend"}  # the user has to drop another file
 
 
 @dataclass(frozen=True)

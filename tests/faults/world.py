@@ -301,7 +301,7 @@ class WorldClock:
 class _Nobody:
     """A PageDrawer that never comes."""
 
-    def ask(self, job_id: str, at: datetime) -> None:
+    def request(self, job_id: str, at: datetime) -> None:
         """Do nothing."""
 
 

@@ -48,7 +48,7 @@ class SampledWorld(World):
         return self.show()
 
     def go_on(self) -> Summary:
-        """Ask every shard, the sample's too, as the state machine does; close the job."""
+        """Send every shard, the sample's too, as the state machine does; close the job."""
         for item in self.shard_items:
             if item["requests"]:
                 self.ask(item["shard"])

@@ -108,11 +108,11 @@ def test_a_job_stopped_in_the_middle_of_its_split_has_no_output() -> None:
 
 
 def test_a_job_of_rejects_shows_every_reason() -> None:
-    """NothingToAsk after a whole split: red, and each row has its reason."""
+    """NothingToSend after a whole split: red, and each row has its reason."""
     world = dropped(b"x,y\n1\n2\n")
     with pytest.raises(Exception, match="none of its 2 rows"):
         world.split()
-    summary = world.close(Fault("NothingToAsk", "none"))
+    summary = world.close(Fault("NothingToSend", "none"))
     assert (summary.status, summary.tally.rejected) == ("failed", 2)
     assert [row["_status"] for row in _output(world)] == ["rejected", "rejected"]
     assert all("1 cells" in line["_error"] for line in _failed(world))

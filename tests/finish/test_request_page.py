@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from batchdrop.finish.request_page import EVERY, ask_for_page
+from batchdrop.finish.request_page import EVERY, request_page
 from tests.fake_board import FakeProgressBoard
 from tests.fakes import START, FakeClock
 
@@ -17,7 +17,7 @@ class _Drawer:
     broken: bool = False
     asked: list[tuple[str, datetime]] = field(default_factory=list)
 
-    def ask(self, job_id: str, at: datetime) -> None:
+    def request(self, job_id: str, at: datetime) -> None:
         if self.broken:
             raise RuntimeError(job_id)
         self.asked.append((job_id, at))
@@ -27,9 +27,9 @@ def test_it_is_asked_for_once_in_a_while() -> None:
     """However many workers have news; each job has its own turns."""
     board, drawer, clock = FakeProgressBoard(), _Drawer(), FakeClock()
     for job_id in ("a", "a", "b"):
-        ask_for_page(job_id, board=board, drawer=lambda: drawer, clock=clock)
+        request_page(job_id, board=board, drawer=lambda: drawer, clock=clock)
     clock.advance(EVERY.total_seconds())
-    ask_for_page("a", board=board, drawer=lambda: drawer, clock=clock)
+    request_page("a", board=board, drawer=lambda: drawer, clock=clock)
     assert drawer.asked == [("a", START), ("b", START), ("a", START + EVERY)]
 
 
@@ -39,5 +39,5 @@ def test_what_breaks_raises_nothing(broken: str, caplog: pytest.LogCaptureFixtur
     board, drawer = FakeProgressBoard(), _Drawer(broken=broken == "drawer")
     if broken == "board":
         board.broken = RuntimeError("throttled")
-    ask_for_page("a", board=board, drawer=lambda: drawer, clock=FakeClock())
+    request_page("a", board=board, drawer=lambda: drawer, clock=FakeClock())
     assert "nobody could be asked for the page of job a" in caplog.text

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchdrop.errors import NothingToAsk, SplitTooSlow, SubmissionRefused, SubmissionUncertain
+from batchdrop.errors import NothingToSend, SplitTooSlow, SubmissionRefused, SubmissionUncertain
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 from batchdrop.report.summary import Summary
 from tests.fakes import FakeBatchApi, errored, succeeded
@@ -99,7 +99,7 @@ def _run(world: World, fates: list[str], *, looks: int | None, seed: int) -> Sum
     world.api = FakeBatchApi(result_of=_result_of(fates), seed=seed)
     try:
         return world.run(looks=looks)
-    except NothingToAsk:
+    except NothingToSend:
         assert set(fates) == {"reject"}
         return None
     except SplitTooSlow:
@@ -130,7 +130,7 @@ def test_every_csv_row_is_accounted_for(
         world.api.lose_next = SubmissionUncertain("lost")
     try:
         summary = world.run(looks=looks)
-    except NothingToAsk:
+    except NothingToSend:
         assert set(fates) == {"reject"}
         return
     output = list(csv.DictReader(io.StringIO(world.result("output.csv").decode(), newline="")))

@@ -275,7 +275,7 @@ def test_a_round_that_was_sent_is_not_asked_live_by_a_late_resume() -> None:
     world.api.finish()
     collected = world.collect_round(msgspec.structs.replace(first, batch_id="msgbatch_0"))
     assert (collected.leftovers, collected.lane) == (4, "batch")
-    world.submit(asked_round=1, requests=4, deadline=first.deadline)
+    world.submit(round_number=1, requests=4, deadline=first.deadline)
     world.api.finish()
     world.clock.advance(3_700)
     world.resume()

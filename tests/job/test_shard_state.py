@@ -81,8 +81,8 @@ def test_leftovers_are_the_next_rounds_requests() -> None:
     assert state.wait_seconds == SETTLE_FIRST_WAIT
 
 
-@pytest.mark.parametrize("asked_round", [0, 4])
-def test_the_last_round_leaves_nothing(asked_round: int) -> None:
+@pytest.mark.parametrize("round_number", [0, 4])
+def test_the_last_round_leaves_nothing(round_number: int) -> None:
     """Without leftovers the state stays where it is, and the Choice goes on to the shard's end."""
-    state = msgspec.structs.replace(FRESH, round=asked_round, leftovers=3).collected(leftovers=0)
-    assert (state.round, state.leftovers) == (asked_round, 0)
+    state = msgspec.structs.replace(FRESH, round=round_number, leftovers=3).collected(leftovers=0)
+    assert (state.round, state.leftovers) == (round_number, 0)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.pages.html_pages import HtmlPages
-from batchdrop.errors import NothingToAsk
+from batchdrop.errors import NothingToSend
 from batchdrop.job.job_progress import JobProgress, ShardProgress
 from batchdrop.job.submission import Halt
 from batchdrop.report.summary import Fault
@@ -112,7 +112,7 @@ def refused_job() -> World:
     """A job that was refused before anything was asked."""
     world = World(pages=HtmlPages()).drop("inbox/r/f.csv", b"x\n")
     world.close(
-        Fault(NothingToAsk.__name__, "f.csv: the file has no rows below its header; add rows and drop it again")
+        Fault(NothingToSend.__name__, "f.csv: the file has no rows below its header; add rows and drop it again")
     )
     return world
 

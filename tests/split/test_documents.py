@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchdrop.errors import NothingToAsk, RecipeRejected, UploadRejected
+from batchdrop.errors import NothingToSend, RecipeRejected, UploadRejected
 from batchdrop.requests.content_block import content_block
 from tests.documents import document, zipped
 from tests.jobs import World, dropped
@@ -168,7 +168,7 @@ def test_jsonl_output_of_files() -> None:
 def test_a_file_that_cannot_be_asked_fails_its_job() -> None:
     """There is nothing to ask, and the reason is told."""
     world = World().drop("inbox/r/locked.pdf", document("locked.pdf"), recipe=FILES)
-    with pytest.raises(NothingToAsk, match=r"locked\.pdf: none of its 1 rows .* the PDF is encrypted"):
+    with pytest.raises(NothingToSend, match=r"locked\.pdf: none of its 1 rows .* the PDF is encrypted"):
         world.split()
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batchdrop.answers.columns import Column
-from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.split.split_upload import ROWS_BETWEEN_TIME_CHECKS
 from tests.fakes import START
@@ -115,7 +115,7 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
     """The job ends red, and the message shows the first row's reason."""
     world = dropped(b"x,y\n1\n2\n")
     with pytest.raises(
-        NothingToAsk, match=r"none of its 2 rows can be sent\. The first: row 1 \(line 2\): it has 1 cells"
+        NothingToSend, match=r"none of its 2 rows can be sent\. The first: row 1 \(line 2\): it has 1 cells"
     ):
         world.split()
 

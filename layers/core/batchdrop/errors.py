@@ -6,7 +6,7 @@ BatchdropError
 │   ├── RecipeRejected       the recipe
 │   ├── PricesRejected       the user's own price table
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
-│   └── NothingToAsk         every row was rejected
+│   └── NothingToSend         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
 ├── JobFailed                the end of a failed job
@@ -56,7 +56,7 @@ class TooExpensive(JobFault):
     """The job would cost more than its recipe allows, or its cost is unknown: nothing is sent."""
 
 
-class NothingToAsk(JobFault):
+class NothingToSend(JobFault):
     """No row of the file could become a request."""
 
 

@@ -61,7 +61,7 @@ class Admission:
         self._jitter = jitter
         self._budget = JobBudget(state.job_id, places.states, clock)
 
-    def ask(self) -> MustWait | None:
+    def request_turn(self) -> MustWait | None:
         """Return None if the round may be sent, or what it waits for.
 
         Raises BudgetReached if the round might exceed the cap, and no open round may turn out cheaper.

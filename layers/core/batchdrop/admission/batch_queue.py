@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from batchdrop.admission.batch_queue_state import Candidate, Claim, QueueState, ask, leave, round_name
+from batchdrop.admission.batch_queue_state import Candidate, Claim, QueueState, leave, request_place, round_name
 from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.limits import QUEUE_PLACE_KEPT
 from batchdrop.ports import Clock
@@ -53,7 +53,7 @@ class QueuePlaces:
 
 
 def _admitted(text: bytes | None, *, candidate: Candidate, now: int, limit: int) -> Changed[bool]:
-    state, is_admitted = ask(_queue(text), candidate, now=now, limit=limit)
+    state, is_admitted = request_place(_queue(text), candidate, now=now, limit=limit)
     return msgspec.json.encode(state), is_admitted
 
 

@@ -49,7 +49,7 @@ def round_name(job_id: str, shard: int, round_number: int) -> str:
     return f"{job_id}/{shard:05d}/r{round_number:02d}"
 
 
-def ask(state: QueueState, candidate: Candidate, *, now: int, limit: int) -> tuple[QueueState, bool]:
+def request_place(state: QueueState, candidate: Candidate, *, now: int, limit: int) -> tuple[QueueState, bool]:
     """Return the state after a round tried to enter, and whether it has a place.
 
     A round keeps its place. A round larger than the limit enters when the queue is empty.

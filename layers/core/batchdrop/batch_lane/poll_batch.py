@@ -49,7 +49,7 @@ def poll_batch(
     try:
         with halting_on_account_trouble(job_id, ledger, clock):
             batch = api.retrieve(batch_id)
-            _cancel_if_asked_to(job_id, batch, ledger, api, is_late=_is_late(deadline, clock))
+            _cancel_if_wanted(job_id, batch, ledger, api, is_late=_is_late(deadline, clock))
     except (ApiUnavailable, RateLimited):
         return waiting
     except MessageBatchLost:
@@ -70,7 +70,7 @@ def _until(deadline: int, clock: Clock, wait: int) -> int:
     return max(1, min(wait, round(left))) if deadline and left > 0 else wait
 
 
-def _cancel_if_asked_to(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchReader, *, is_late: bool) -> None:
+def _cancel_if_wanted(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchReader, *, is_late: bool) -> None:
     """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
     if batch.processing_status == "in_progress":
         halt = ledger.halted(job_id)

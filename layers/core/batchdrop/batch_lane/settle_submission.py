@@ -62,7 +62,7 @@ class Settled:
 def settle_submission(
     job_id: str,
     shard: int,
-    asked_round: int,
+    round_number: int,
     *,
     ledger: Ledger,
     api: BatchReader,
@@ -76,7 +76,7 @@ def settle_submission(
     that is it taken for absent. Raises AccountTrouble; and SubmissionUnsettled where a look that `is_last` would have
     to be followed by another.
     """
-    standing = ledger.submission(job_id, shard, asked_round)
+    standing = ledger.submission(job_id, shard, round_number)
     if standing is None or standing.state == "armed":
         return Settled("absent")
     if standing.batch_id is not None:
@@ -168,7 +168,7 @@ def _named(undecided: dict[str, str]) -> str:
 def _unsettled(standing: Submission, why: str) -> str:
     ours = custom_id.prefix(standing.job_id, standing.shard)
     return (
-        f"shard {standing.shard}, round {standing.asked_round}: what became of the create of "
+        f"shard {standing.shard}, round {standing.round_number}: what became of the create of "
         f"{standing.sent_at:%Y-%m-%d %H:%M:%S} UTC could not be told: {why}. Nothing was sent again, for it may exist "
         f"and be billed. Look at the Message Batches in the Console (ours holds custom_ids that begin with {ours}), "
         f"then `batchdrop resume {standing.job_id}`: it looks again"

@@ -57,19 +57,19 @@ def submit_shard(
     or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
     the state's deadline is over and nothing was sent; and what BatchCreator.create raises when nothing was created.
     """
-    job_id, shard, asked_round, deadline = state.job_id, state.shard, state.round, state.deadline
+    job_id, shard, round_number, deadline = state.job_id, state.shard, state.round, state.deadline
     keys = JobKeys(job_id)
-    known = ledger.submission(job_id, shard, asked_round)
-    if store.exists(keys.answers(shard, asked_round)):  # also when the ledger has forgotten the job since
+    known = ledger.submission(job_id, shard, round_number)
+    if store.exists(keys.answers(shard, round_number)):  # also when the ledger has forgotten the job since
         return Submitted(known.batch_id or "" if known else "", is_collected=True)
-    body = StoredBody(store, keys.requests(shard, asked_round))  # before the intent: no store, no trace
+    body = StoredBody(store, keys.requests(shard, round_number))  # before the intent: no store, no trace
     if known is None or known.state == "armed":
         refuse_if_halted(job_id, ledger)
-        if not _is_late(deadline, clock) and (turn := admission.ask()):
+        if not _is_late(deadline, clock) and (turn := admission.request_turn()):
             return turn
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
-    intent = Submission(job_id, shard, asked_round, state.requests, uuid4().hex, sent_at=now, over_at=over_at)
+    intent = Submission(job_id, shard, round_number, state.requests, uuid4().hex, sent_at=now, over_at=over_at)
     standing = ledger.begin(intent)
     if standing.attempt == intent.attempt:
         _refuse_if_late(deadline, intent, ledger, clock, admission)
@@ -80,8 +80,8 @@ def submit_shard(
             return Submitted(_create(body, intent, ledger, api, clock, admission))
     if standing.batch_id is None:
         message = (
-            f"shard {shard}, round {asked_round}: the answer to the create of {standing.sent_at:%Y-%m-%d %H:%M:%S} UTC "
-            "is not known; no other is sent before that is settled"
+            f"shard {shard}, round {round_number}: the answer to the create of "
+            f"{standing.sent_at:%Y-%m-%d %H:%M:%S} UTC was lost; nothing is sent before its outcome is known"
         )
         raise SubmissionUncertain(message)
     return Submitted(standing.batch_id)
@@ -96,7 +96,7 @@ def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Cl
     if _is_late(deadline, clock):
         admission.leave_queue()
         ledger.end_attempt(intent, clock.now())
-        message = f"shard {intent.shard}, round {intent.asked_round}: finish_within is over; the live lane answers it"
+        message = f"shard {intent.shard}, round {intent.round_number}: finish_within is over; the live lane answers it"
         raise DeadlinePassed(message)
 
 
@@ -118,7 +118,7 @@ def _create(
         # This attempt was given up for dead, and another one took its place: what it created is one too many.
         api.cancel(batch.id)
     if standing.batch_id is None:
-        message = f"shard {intent.shard}, round {intent.asked_round}: a newer attempt is under way"
+        message = f"shard {intent.shard}, round {intent.round_number}: a newer attempt is under way"
         raise SubmissionUncertain(message)
     return standing.batch_id
 

@@ -122,16 +122,16 @@ class AnswerIndex:
             return
         self._spool.write(block)
         indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
-        rows, seen, asked_round = len(self._verdicts), self._seen, self._round
+        rows, seen, round_number = len(self._verdicts), self._seen, self._round
         start = 0
         for index, head, end in zip(indexes, heads, ends, strict=True):
             if index is None or index >= rows:
                 self.foreign += 1
-            elif seen[index] == asked_round:
+            elif seen[index] == round_number:
                 self.repeated += 1
                 self._repeat(index, self._end + start, end - start - 1, head)
             else:
-                seen[index] = asked_round
+                seen[index] = round_number
                 self.found += 1
                 verdict = head.verdict
                 self.paid += verdict >= Verdict.CUT

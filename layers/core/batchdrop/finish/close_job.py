@@ -166,11 +166,11 @@ class _Stitch:
         self._part_keys.append(partial(self._keys.part, item.shard, rounds))
         return tally
 
-    def _has_flushes(self, shard: int, asked_round: int) -> bool:
+    def _has_flushes(self, shard: int, round_number: int) -> bool:
         """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
         if not self._all_faults:
             return False
-        return any(self._store.keys(self._keys.live_answers(shard, asked_round)))
+        return any(self._store.keys(self._keys.live_answers(shard, round_number)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
@@ -181,8 +181,8 @@ class _Stitch:
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
-            for asked_round in range(rounds):
-                index.fill_from(self._store, self._keys.answers(item.shard, asked_round))
+            for round_number in range(rounds):
+                index.fill_from(self._store, self._keys.answers(item.shard, round_number))
             index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
             return join_shard(
                 job_id,
@@ -245,7 +245,7 @@ def _summary(
         outputs=outputs,
         message_batches=[
             MessageBatchBlock(
-                sent.shard, sent.asked_round, sent.requests, sent.batch_id, sent.sent_at, sent.collected_at
+                sent.shard, sent.round_number, sent.requests, sent.batch_id, sent.sent_at, sent.collected_at
             )
             for sent in ledger.submissions(upload.job_id)
         ],

@@ -94,7 +94,7 @@ def collect_results(
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
         worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
-        leftovers, cut = _to_ask_again(index, manifest)
+        leftovers, cut = _to_send_again(index, manifest)
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
         lane = lane_of_leftovers(
             manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
@@ -160,7 +160,7 @@ def _rounds(manifest: Manifest, resumes: int) -> int:
     return (manifest.recipe.max_rounds if manifest.recipe else DEFAULT_ROUNDS) * (1 + resumes)
 
 
-def _to_ask_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
+def _to_send_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
     """Return the rows to ask as they were, and those to ask with a raised limit."""
     unpaid = {*index.rows_with(Verdict.LEFTOVER), *index.rows_with(Verdict.ACCOUNT)}
     if manifest.recipe is None:

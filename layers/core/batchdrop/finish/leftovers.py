@@ -21,14 +21,14 @@ from batchdrop.requests.stored_request import StoredRequest, stored_request
 def write_leftovers(
     job_id: str,
     item: ShardItem,
-    asked_round: int,
+    round_number: int,
     *,
     leftovers: set[int],
     cut: set[int],
     store: ObjectStore,
     worst: WorstCase | None,
 ) -> None:
-    """Write the create body of round `asked_round`: rows of `leftovers` as they were, rows of `cut` with more room.
+    """Write the create body of round `round_number`: rows of `leftovers` as they were, rows of `cut` with more room.
 
     `worst`, if there is one, is told of each request.
     """
@@ -36,7 +36,7 @@ def write_leftovers(
     separator = BODY_HEAD
     with (
         closing(store.stream(keys.requests(item.shard))) as blocks,
-        store.writer(keys.requests(item.shard, asked_round)) as body,
+        store.writer(keys.requests(item.shard, round_number)) as body,
     ):
         for line in whole_lines(blocks):
             request = stored_request(line)

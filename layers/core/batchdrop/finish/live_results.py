@@ -35,8 +35,8 @@ def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStor
                 yield errored_line(request.custom_id, UNANSWERED, reason)
 
 
-def flushed_lines(job_id: str, shard: int, asked_round: int, *, store: ObjectStore) -> Iterator[bytes]:
+def flushed_lines(job_id: str, shard: int, round_number: int, *, store: ObjectStore) -> Iterator[bytes]:
     """Yield what workers have flushed of a round: blocks of whole lines."""
-    for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, asked_round))):
+    for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, round_number))):
         with closing(store.stream(key)) as blocks:
             yield from line_blocks(blocks)

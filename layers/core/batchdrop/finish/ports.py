@@ -14,7 +14,7 @@ from batchdrop.report.summary import Summary
 class PageDrawer(Protocol):
     """Somebody else who draws the pages of running jobs."""
 
-    def ask(self, job_id: str, at: datetime) -> None:
+    def request(self, job_id: str, at: datetime) -> None:
         """Have a job's page drawn soon, or not at all; at that time the job was running."""
 
 

@@ -187,8 +187,8 @@ class _Showing:
 
     def _paid(self) -> Iterator[tuple[str, PaidHead]]:
         heads = msgspec.json.Decoder(ResultHead)
-        for asked_round in range(self._rounds):
-            with closing(self._parts.store.stream(self._keys.answers(SAMPLE_SHARD, asked_round))) as blocks:
+        for round_number in range(self._rounds):
+            with closing(self._parts.store.stream(self._keys.answers(SAMPLE_SHARD, round_number))) as blocks:
                 for line in whole_lines(blocks):
                     try:
                         head = heads.decode(line)

@@ -53,9 +53,9 @@ class JobKeys:
         """Return what the keys of all parts start with."""
         return self._key("parts/")
 
-    def requests(self, shard: int, asked_round: int = 0) -> str:
+    def requests(self, shard: int, round_number: int = 0) -> str:
         """Return the key of one shard's create body; that of a later round holds the leftovers only."""
-        return self._key(f"shards/{shard:05d}.{f'r{asked_round}.' if asked_round else ''}requests.json")
+        return self._key(f"shards/{shard:05d}.{f'r{round_number}.' if round_number else ''}requests.json")
 
     def rows(self, shard: int) -> str:
         """Return the key of one shard's input rows."""
@@ -65,18 +65,18 @@ class JobKeys:
         """Return the key of what keeps the rows' exact values, for formats whose rows are not text."""
         return self._key(f"shards/{shard:05d}.rows.exact")
 
-    def answers(self, shard: int, asked_round: int) -> str:
+    def answers(self, shard: int, round_number: int) -> str:
         """Return the key of one round's result lines, as the API gave them."""
-        return self._key(f"answers/{shard:05d}.r{asked_round}.jsonl")
+        return self._key(f"answers/{shard:05d}.r{round_number}.jsonl")
 
-    def live_answers(self, shard: int, asked_round: int, slice_number: int | None = None) -> str:
+    def live_answers(self, shard: int, round_number: int, slice_number: int | None = None) -> str:
         """Return what the keys of a live round's flushes start with: those of one slice, or of all."""
         of_slice = "" if slice_number is None else f"{slice_number:05d}-"
-        return self._key(f"answers/{shard:05d}.r{asked_round}.live/{of_slice}")
+        return self._key(f"answers/{shard:05d}.r{round_number}.live/{of_slice}")
 
-    def live_flush(self, shard: int, asked_round: int, slice_number: int, attempt: str, flush: int) -> str:
+    def live_flush(self, shard: int, round_number: int, slice_number: int, attempt: str, flush: int) -> str:
         """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
-        return f"{self.live_answers(shard, asked_round, slice_number)}{attempt}-{flush:05d}.jsonl"
+        return f"{self.live_answers(shard, round_number, slice_number)}{attempt}-{flush:05d}.jsonl"
 
     def part(self, shard: int, rounds: int, extension: str) -> str:
         """Return the key of one shard's output, joined from so many rounds' answers; `failed.jsonl` is one, too.

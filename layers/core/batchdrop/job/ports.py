@@ -58,13 +58,13 @@ class Ledger(Protocol):
     def rearm(self, submission: Submission) -> None:
         """Allow another attempt, for this one created nothing. Changes nothing if it is no longer the current one."""
 
-    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+    def submission(self, job_id: str, shard: int, round_number: int) -> Submission | None:
         """Return one submission."""
 
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
 
-    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+    def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Note when a submission's answers first came into the bucket. Changes nothing for one that is not known."""
 
     def uncollected(self, sent_before: datetime) -> Iterator[Submission]:

@@ -25,7 +25,7 @@ class Submission:
 
     job_id: str
     shard: int
-    asked_round: int
+    round_number: int
     requests: int
     attempt: str
     sent_at: datetime

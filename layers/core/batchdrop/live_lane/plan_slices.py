@@ -28,20 +28,20 @@ class SlicePlan:
 
 
 def plan_slices(
-    job_id: str, shard: int, asked_round: int, *, store: ObjectStore, ledger: Ledger, admission: Admission
+    job_id: str, shard: int, round_number: int, *, store: ObjectStore, ledger: Ledger, admission: Admission
 ) -> list[SlicePlan] | MustWait:
     """Return the slices of a round, if it is its turn; none if its answers are collected already.
 
     Raises AccountTrouble, JobCanceled or BudgetReached when the job is halted, or is so by this round.
     """
     keys = JobKeys(job_id)
-    if store.exists(keys.answers(shard, asked_round)):
+    if store.exists(keys.answers(shard, round_number)):
         return []
     refuse_if_halted(job_id, ledger)
-    if turn := admission.ask():
+    if turn := admission.request_turn():
         return turn
     cut = _Cut()
-    with closing(store.stream(keys.requests(shard, asked_round))) as blocks:
+    with closing(store.stream(keys.requests(shard, round_number))) as blocks:
         rest = b""
         for block in blocks:
             *lines, rest = (rest + block).split(b"\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 
-def names_of_round(shard: int, asked_round: int) -> str:
+def names_of_round(shard: int, round_number: int) -> str:
     """Return what the names of all slices of a shard's round begin with."""
-    return f"{shard:05d}#r{asked_round}#"
+    return f"{shard:05d}#r{round_number}#"
 
 
 class Slice(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.worst_case import shard_most
-from batchdrop.errors import NothingToAsk, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
@@ -92,7 +92,7 @@ def split_upload(
         manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
         _save(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
-        raise NothingToAsk(_why_nothing(manifest, store))
+        raise NothingToSend(_why_nothing(manifest, store))
     if manifest.cursor is None:
         refuse_too_expensive(manifest)
     return SplitProgress(

@@ -81,9 +81,9 @@ class DynamoLedger:
         """Make a sent attempt armed."""
         self._update_if_current(submission, "SET #state = :armed", {":armed": "armed"})
 
-    def submission(self, job_id: str, shard: int, asked_round: int) -> Submission | None:
+    def submission(self, job_id: str, shard: int, round_number: int) -> Submission | None:
         """Return one submission."""
-        key = {"job": job_id, "fact": _fact(shard, asked_round)}
+        key = {"job": job_id, "fact": _fact(shard, round_number)}
         item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
         return None if item is None else _submission(item)
 
@@ -91,11 +91,11 @@ class DynamoLedger:
         """Return a job's submissions, by shard and round."""
         return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
 
-    def collected(self, job_id: str, shard: int, asked_round: int, at: datetime) -> None:
+    def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Record when a submission's answers first reached the bucket. An expired submission is not written again."""
         try:
             self._table.update_item(
-                Key={"job": job_id, "fact": _fact(shard, asked_round)},
+                Key={"job": job_id, "fact": _fact(shard, round_number)},
                 UpdateExpression="SET collected_at = :at",
                 ConditionExpression="attribute_exists(fact) AND attribute_not_exists(collected_at)",
                 ExpressionAttributeValues={":at": at.isoformat()},
@@ -173,7 +173,7 @@ class DynamoLedger:
             return  # another attempt, or an answer, was faster
 
     def _standing(self, submission: Submission) -> Submission:
-        standing = self.submission(submission.job_id, submission.shard, submission.asked_round)
+        standing = self.submission(submission.job_id, submission.shard, submission.round_number)
         if standing is None:
             message = f"the ledger lost the submission of {_where(submission)}"
             raise LookupError(message)
@@ -191,12 +191,12 @@ class DynamoLedger:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def _fact(shard: int, asked_round: int) -> str:
-    return f"{SUBMISSION}{shard:05d}#r{asked_round}"
+def _fact(shard: int, round_number: int) -> str:
+    return f"{SUBMISSION}{shard:05d}#r{round_number}"
 
 
 def _key(submission: Submission) -> dict[str, Any]:
-    return {"job": submission.job_id, "fact": _fact(submission.shard, submission.asked_round)}
+    return {"job": submission.job_id, "fact": _fact(submission.shard, submission.round_number)}
 
 
 def _batch_key(batch_id: str) -> str:
@@ -204,7 +204,7 @@ def _batch_key(batch_id: str) -> str:
 
 
 def _where(submission: Submission) -> str:
-    return f"{submission.job_id} shard {submission.shard} round {submission.asked_round}"
+    return f"{submission.job_id} shard {submission.shard} round {submission.round_number}"
 
 
 def _expires_at(written_at: datetime) -> int:
@@ -221,7 +221,7 @@ def _item(submission: Submission) -> dict[str, Any]:
     return {
         **_key(submission),
         "shard": submission.shard,
-        "round": submission.asked_round,
+        "round": submission.round_number,
         "requests": submission.requests,
         "attempt": submission.attempt,
         "sent_at": submission.sent_at.isoformat(),
@@ -235,7 +235,7 @@ def _submission(item: dict[str, Any]) -> Submission:
     return Submission(
         job_id=item["job"],
         shard=int(item["shard"]),
-        asked_round=int(item["round"]),
+        round_number=int(item["round"]),
         requests=int(item["requests"]),
         attempt=item["attempt"],
         sent_at=datetime.fromisoformat(item["sent_at"]),

@@ -18,7 +18,7 @@ class LambdaPageDrawer:
         self._client = client
         self._function = function
 
-    def ask(self, job_id: str, at: datetime) -> None:
+    def request(self, job_id: str, at: datetime) -> None:
         """Invoke the function asynchronously."""
         event = msgspec.json.encode({"job_id": job_id, "at": at})
         self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=event)

@@ -176,7 +176,7 @@ class JobWatcher:
 
     def _note_submission(self, sent: Submission) -> None:
         shard = self._view.shards[sent.shard]
-        shard.batch_id, shard.rounds = sent.batch_id or "", sent.asked_round + 1
+        shard.batch_id, shard.rounds = sent.batch_id or "", sent.round_number + 1
         shard.done = shard.requests - sent.requests
         shard.began_at = shard.began_at or _later(sent.sent_at, self._view.began_at)
 

@@ -62,7 +62,7 @@ def answers_of(job_id: str) -> str:
 def _rounds_sent(submissions: Iterable[Submission]) -> list[Event]:
     rounds: dict[int, list[Submission]] = {}
     for sent in submissions:
-        rounds.setdefault(sent.asked_round, []).append(sent)
+        rounds.setdefault(sent.round_number, []).append(sent)
     return [_round_sent(number, sent) for number, sent in sorted(rounds.items())]
 
 
