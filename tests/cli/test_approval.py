@@ -115,7 +115,7 @@ def test_a_job_that_has_ended_is_to_be_resumed() -> None:
     ("world", "job", "words"),
     [
         (World("SUCCEEDED"), JOB, "has succeeded"),
-        (World(waits=False), JOB, "its sample is not shown"),
+        (World(waits=False), JOB, "its sample is not answered"),
         (World("FAILED", waits=False), JOB, r"has ended \(failed\)"),
         (World(), "other", "job other does not exist"),
     ],
@@ -182,7 +182,7 @@ def test_a_pipe_is_not_asked(tmp_path: Path) -> None:
 
 def test_a_cost_that_is_not_known_is_not_nothing() -> None:
     """Neither without a price, nor without an answer."""
-    assert cost_words({**REPORT, "spent_usd": None}) == "cost: not known, for the price of claude-haiku-5-5 is not"
+    assert cost_words({**REPORT, "spent_usd": None}) == "cost: unknown, because claude-haiku-5-5 has no known price"
     assert cost_words({**REPORT, "projected": None}).endswith("the cost of the whole file is unknown")
 
 

@@ -103,7 +103,7 @@ def test_exact_counts_on_the_emulator_by_default(recipe: Path) -> None:
     """It is started for it, and said to be no real service."""
     said = _said(recipe, exact=Exact(Service(), 20))
     assert "(counted on 20 of 300 requests, ± 2%)" in said
-    assert "the emulator on this machine, by a rule of its own" in said
+    assert "the emulator on this machine, which estimates" in said
 
 
 def test_exact_counts_on_the_service_that_is_named(recipe: Path, emulator: RunningEmulator) -> None:

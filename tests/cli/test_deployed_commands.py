@@ -321,7 +321,7 @@ def test_an_upload_that_starts_nothing(deployed: Deployed) -> None:
     ("recipe", "says"),
     [
         ("sentimant", "(there: sentiment)"),
-        ("nowhere.yaml", "no recipe nowhere.yaml"),
+        ("nowhere.yaml", "recipe nowhere.yaml does not exist"),
         ("broken", "unknown key 'promt'"),
     ],
 )

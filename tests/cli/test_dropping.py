@@ -58,9 +58,9 @@ def test_csv_without_recipe(tmp_path: Path) -> None:
 
 def test_what_is_not_there(tmp_path: Path, recipe: Path) -> None:
     """The message tells which of the two."""
-    with pytest.raises(NotDroppableError, match=r"no file .*nowhere\.csv"):
+    with pytest.raises(NotDroppableError, match=r"file .*nowhere\.csv does not exist"):
         Drop(tmp_path / "nowhere.csv", recipe).check()
-    with pytest.raises(NotDroppableError, match=r"no recipe .*nowhere\.yaml"):
+    with pytest.raises(NotDroppableError, match=r"recipe .*nowhere\.yaml does not exist"):
         Drop(_file(tmp_path, "x.csv"), tmp_path / "nowhere.yaml").check()
 
 
@@ -114,5 +114,5 @@ def test_attached_files_go_before_the_rows(tmp_path: Path, recipe: Path) -> None
 
 def test_a_folder_that_is_not_there(tmp_path: Path, recipe: Path) -> None:
     """Told before anything is started."""
-    with pytest.raises(NotDroppableError, match=r"no folder .*scans"):
+    with pytest.raises(NotDroppableError, match=r"folder .*scans does not exist"):
         Drop(_file(tmp_path, "x.csv"), recipe, tmp_path / "scans").check()

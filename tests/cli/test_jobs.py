@@ -50,14 +50,14 @@ def test_error_of_the_newest_execution(three: Deployed) -> None:
 
 def test_too_short(three: Deployed) -> None:
     """What may be several jobs is none."""
-    with pytest.raises(NoSuchJobError, match=f"may be .*{JOBS[1]}.*; write more of it"):
+    with pytest.raises(NoSuchJobError, match=f"may be .*{JOBS[1]}.*; write more of the id"):
         find_job(three.found(), "20261122")
 
 
 @pytest.mark.parametrize("wanted", ["20261122T120000-aaaaaaaaax", "20261122T120001-aaaaaaaaaa"])
 def test_the_nearest_are_named(three: Deployed, wanted: str) -> None:
     """A slip of a key is answered by what was meant."""
-    with pytest.raises(NoSuchJobError, match=rf"no job {wanted} in .*; did you mean {JOBS[0]}"):
+    with pytest.raises(NoSuchJobError, match=rf"job {wanted} does not exist in .*; did you mean {JOBS[0]}"):
         find_job(three.found(), wanted)
 
 
@@ -69,7 +69,7 @@ def test_nothing_near(three: Deployed) -> None:
 
 def test_no_jobs_at_all(deployed: Deployed) -> None:
     """The message says how to start one."""
-    with pytest.raises(NoSuchJobError, match=r"and no other; `batchdrop drop"):
+    with pytest.raises(NoSuchJobError, match=r"which has no jobs yet; `batchdrop drop"):
         find_job(deployed.found(), "x")
 
 

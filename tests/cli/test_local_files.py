@@ -41,7 +41,7 @@ def test_without_the_folder_files_are_only_named() -> None:
     """The shown request says how to see them."""
     block = named_only("a.png", Attach(column="scan", kind="image"))
     assert block["type"] == "image"
-    assert "a.png (not read: name the folder of the files with --files)" in block["source"]
+    assert "a.png (not read: give the folder of the files with --files)" in block["source"]
 
 
 @pytest.mark.parametrize(("with_files", "good"), [(True, False), (False, True)])

@@ -11,7 +11,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "file nowhere.csv"),
     "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "recipe nowhere.yaml does not exist"),
     "folder for a file": (("run", ".", "--recipe", "{recipe}"), "file . does not exist"),
-    "old spreadsheet": (("run", "{xls}", "--recipe", "{recipe}"), "Save it as one of .csv, "),
+    "old spreadsheet": (("run", "{xls}", "--recipe", "{recipe}"), "Save the file as .csv, "),
     "broken recipe": (("run", "{file}", "--recipe", "{broken}"), "unknown key 'promt'; did you mean 'prompt'?"),
     "check of nothing": (("check", "nowhere.yaml"), "file nowhere.yaml"),
     "name without a type": (("run", "{plain}", "--recipe", "{recipe}"), "no file type"),
