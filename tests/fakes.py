@@ -45,7 +45,7 @@ class FakeObjectStore:
         return len(self.read(key))
 
     def exists(self, key: str) -> bool:
-        """Tell whether there is an object at that key."""
+        """Return whether the object exists."""
         return key in self.objects
 
     def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
@@ -86,7 +86,7 @@ class FakeObjectStore:
         self.write(key, b"".join(pieces.written), guard=guard)
 
     def stitch(self, key: str, strips: Iterable[bytes | str], *, guard: Guard | None = None) -> None:
-        """Write strips behind each other. Raises ObjectMissing, ObjectChanged."""
+        """Write the concatenated strips. Raises ObjectMissing, ObjectChanged."""
         bodies = [strip if isinstance(strip, bytes) else self._unchanged(strip) for strip in strips]
         self.write(key, b"".join(bodies), guard=guard)
 
@@ -172,7 +172,7 @@ class FakeLedger:
                 yield sent
 
     def is_claimed(self, batch_id: str) -> bool:
-        """Tell whether a Message Batch is some submission's already."""
+        """Return whether a Message Batch belongs to a submission."""
         return batch_id in self._claims
 
     def shard_failures(self, job_id: str) -> list[ShardFailure]:

@@ -1,4 +1,4 @@
-"""Admission: whose turn it is, what it holds, and that whoever is refused, late or canceled lets go of it."""
+"""Admission: the place and the hold of a round, and their release when it is refused, late or canceled."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_full_queue_is_waited_for() -> None:
     assert _places(world) == ["00001/r00", "00002/r00"]
 
 
-def test_nothing_is_left_of_who_waits() -> None:
+def test_a_waiting_round_that_ends_leaves_nothing() -> None:
     """No intent: another attempt sends when its turn has come, without settling anything."""
     world = _split(queue_requests=1)
     world.submit_round(world.state(0))
@@ -120,7 +120,7 @@ def test_the_live_lane_needs_no_place() -> None:
 
 @pytest.mark.parametrize("error", [SubmissionRefused("413"), AccountTrouble("402")])
 def test_a_refused_shard_leaves(error: Exception) -> None:
-    """It will not be sent before somebody mends something; others need not wait for that."""
+    """The round is not sent before someone fixes the fault; other rounds do not wait for it."""
     world = _capped(queue_requests=1)
     world.api.refuse_next = error
     with pytest.raises(type(error)):
@@ -207,7 +207,7 @@ def test_waits_grow_and_spread() -> None:
     assert turn_seconds(0, jitter=0.999) == 24
 
 
-def test_who_has_waited_for_weeks_asks_the_api_itself() -> None:
+def test_after_weeks_of_waiting_the_api_decides() -> None:
     """Its queue says 429, if it is full; a history holds no more waits."""
     world = _split(queue_requests=1)
     world.submit_round(world.state(0))
@@ -338,7 +338,7 @@ def test_an_unknown_price_is_refused_before_the_first_row() -> None:
 
 
 def test_a_hold_let_go_meanwhile_is_taken_anew() -> None:
-    """Another attempt of the round was refused, and has let go, just when this one took the right to send."""
+    """Another attempt was refused and released the hold, just when this attempt took the right to send."""
     world = _capped()
     state = world.state(0)
     begin = world.ledger.begin

@@ -96,7 +96,7 @@ def test_the_oldest_job_is_served_first() -> None:
     assert _ask(state, round_name(YOUNG, 0, 0), 1, now=30)[1]
 
 
-def test_who_does_not_come_back_loses_its_turn() -> None:
+def test_a_round_that_stops_polling_loses_its_place() -> None:
     """A stopped execution holds nobody up for longer than its own wait."""
     state, _ = _ask(QueueState(), round_name(OLD, 0, 0), 60)
     state, _ = _ask(state, round_name(OLD, 1, 0), 60)
@@ -133,7 +133,7 @@ def test_the_state_is_bounded() -> None:
     assert [*state.line] == [round_name(OLD, shard, 0) for shard in range(MOST_PLACES, MOST_PLACES + MOST_LISTED)]
 
 
-def test_who_is_not_listed_waits_for_those_who_are() -> None:
+def test_unlisted_rounds_wait_for_listed_ones() -> None:
     """And an older one that comes late is listed before them."""
     state, _ = _ask(QueueState(), "z", LIMIT)
     for number in range(MOST_LISTED + 5):

@@ -71,7 +71,7 @@ def test_what_was_not_sent_is_let_go() -> None:
     assert not release(state, 0, 0).covers(0, 0)
 
 
-def test_who_may_still_turn_out_cheaper() -> None:
+def test_rounds_that_may_still_turn_out_cheaper() -> None:
     """Another shard that holds something: not this one, not one that failed, not one that must have ended."""
     state, _ = _hold(BudgetState(), 0, 0, "4")
     assert state.under_way(beside=1, failed=[], now=UNTIL - 1)

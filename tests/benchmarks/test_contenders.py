@@ -1,4 +1,4 @@
-"""Benchmarks compare like with like: on tiny inputs, contenders come to the same outputs."""
+"""Benchmarks are fair: on tiny inputs, all contenders give the same outputs."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_queue_lets_in_what_it_holds() -> None:
     assert 5.0 < took(job).hours < 5.5
 
 
-def test_turns_are_asked_for_by_shards_that_the_map_has_started() -> None:
+def test_only_started_shards_wait_for_a_place() -> None:
     """With as many places as shards none waits; with fewer, a smaller ShardConcurrency waits less."""
     job = ScaleJob(rows=1_000_000)
     assert replace(job, queue_requests=1_000_000).turns == 0

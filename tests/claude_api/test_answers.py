@@ -99,7 +99,7 @@ def test_magic_words_make_errored_results(client: Anthropic, emulator: RunningEm
 
 
 @pytest.mark.parametrize("word", ["expired", "canceled"])
-def test_magic_words_end_a_request_unasked(client: Anthropic, emulator: RunningEmulator, word: str) -> None:
+def test_magic_words_end_a_request_without_an_answer(client: Anthropic, emulator: RunningEmulator, word: str) -> None:
     """In a batch only: in Messages such a prompt is answered."""
     assert result(client, emulator, f"[[{word}]]").type == word
     assert emulator.bill() == []

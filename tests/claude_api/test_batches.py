@@ -56,7 +56,7 @@ def test_duration_is_base_plus_requests_by_rate(client: Anthropic, emulator: Run
     assert ended.ended_at - batch.created_at == timedelta(seconds=15)
 
 
-def test_results_url_is_on_the_host_that_was_asked(client: Anthropic, emulator: RunningEmulator) -> None:
+def test_results_url_is_on_the_requested_host(client: Anthropic, emulator: RunningEmulator) -> None:
     """It is absolute, and built from the Host header."""
     batch = finished(client, emulator, requests(1))
     assert batch.results_url == f"{emulator.base_url}/v1/messages/batches/{batch.id}/results"

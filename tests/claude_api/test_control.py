@@ -144,7 +144,7 @@ def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_flags_are_told(tmp_path: Path) -> None:
+def test_wrong_flags_are_reported(tmp_path: Path) -> None:
     """Exit code 2 and the reason, not a traceback."""
     command = [sys.executable, "-m", "batchdrop.local.claude_api", "--errored-rate", "5"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

@@ -132,7 +132,7 @@ def test_a_long_shared_prefix_is_written_once_then_read(client: Anthropic, emula
     assert first.input_tokens == second.input_tokens < 30
 
 
-def test_the_cache_lasts_an_hour_if_asked_and_works_in_batches(client: Anthropic, emulator: RunningEmulator) -> None:
+def test_the_cache_can_last_an_hour_and_works_in_batches(client: Anthropic, emulator: RunningEmulator) -> None:
     """One request of the batch writes, the others read."""
     mark = {"type": "ephemeral", "ttl": "1h"}
     system: Any = [{"type": "text", "text": "rule " * 2000, "cache_control": mark}]
@@ -170,7 +170,7 @@ def test_both_styles_of_key_are_accepted(emulator: RunningEmulator, style: dict[
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batches"])
-def test_who_may_not_come_in(emulator: RunningEmulator, headers: dict[str, str], status: int, path: str) -> None:
+def test_refused_callers(emulator: RunningEmulator, headers: dict[str, str], status: int, path: str) -> None:
     """A missing or refused key, a missing or unknown version."""
     assert error_of(post(emulator, params("x"), path, **headers))[0] == status
 

@@ -188,7 +188,7 @@ def with_text(text: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("text", [b"\\ud800", b"\xff", b"a\nb"])
-def test_text_that_is_no_json_is_refused(emulator: RunningEmulator, text: bytes) -> None:
+def test_text_that_is_not_json_is_refused(emulator: RunningEmulator, text: bytes) -> None:
     """Lone surrogates, bytes that are no UTF-8, bare newlines."""
     assert error_of(post(emulator, with_text(text)))[:2] == (400, "invalid_request_error")
 

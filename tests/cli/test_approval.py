@@ -160,7 +160,12 @@ def test_a_sample_is_shown_with_its_cost(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("word", "goes_on"), [("y", True), ("n", False), ("", False)])
-def test_a_terminal_is_asked(word: str, goes_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest passes it by name
+def test_a_terminal_gets_the_question(
+    word: str,
+    goes_on: bool,  # noqa: FBT001 - pytest passes it by name
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only a yes goes on; anything else cancels."""
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{word}\n"))
     world = World()
@@ -170,7 +175,7 @@ def test_a_terminal_is_asked(word: str, goes_on: bool, tmp_path: Path, monkeypat
     assert (world.ledger.halted(JOB) is None) == goes_on
 
 
-def test_a_pipe_is_not_asked(tmp_path: Path) -> None:
+def test_a_pipe_gets_no_question(tmp_path: Path) -> None:
     """It ends after the sample, and says how to go on."""
     world = World()
     decided, shown = _decided(world, _fetched(tmp_path), approves=False)

@@ -76,8 +76,8 @@ def test_an_unknown_price_is_said_and_ones_own_helps(recipe: Path) -> None:
     assert "your own prices: our contract" in said
 
 
-def test_a_broken_price_table_is_told(recipe: Path) -> None:
-    """As the job would; and it is no recipe itself."""
+def test_a_broken_price_table_is_reported(recipe: Path) -> None:
+    """The check reads it like the job, and it is not a recipe itself."""
     prices = recipe.with_name("prices.yaml")
     prices.write_text("date: today\n")
     with pytest.raises(PricesRejected, match=r"prices\.yaml: 'source' is missing"):
@@ -86,7 +86,7 @@ def test_a_broken_price_table_is_told(recipe: Path) -> None:
         check_recipe(prices, CommandOutput())
 
 
-def test_a_job_above_its_cap_is_no_good(recipe: Path) -> None:
+def test_a_job_above_its_cap_is_not_good(recipe: Path) -> None:
     """The same refusal as the job's, before it is dropped."""
     recipe.write_text(RECIPE + "max_cost_usd: 0.00001\n")
     assert "its 300 requests would cost at least" in _said(recipe, good=False)
@@ -125,7 +125,7 @@ def test_exact_counts_on_the_service_that_is_named(recipe: Path, emulator: Runni
     assert document["too_expensive"] is None
 
 
-def test_a_service_that_does_not_count_is_told(recipe: Path, emulator: RunningEmulator) -> None:
+def test_a_service_that_does_not_count_is_reported(recipe: Path, emulator: RunningEmulator) -> None:
     """A wrong key, no room, nobody there."""
     emulator.reset()
     with pytest.raises(AccountTrouble, match="401"):

@@ -188,7 +188,7 @@ def test_a_row_that_shares_an_answer(deployed: Deployed) -> None:
     assert "has the same request as row 1" in run("show", JOB, "--row", "3").stdout
 
 
-def test_a_row_that_was_never_asked(deployed: Deployed) -> None:
+def test_a_row_that_was_never_sent(deployed: Deployed) -> None:
     """The job's fault is the row's."""
     world = deployed.job(b"x\na\n")
     deployed.start(world.upload, "FAILED", error="JobFailed")
@@ -233,7 +233,7 @@ def test_fetch(tmp_path: Path) -> None:
     assert f"output   {tmp_path / JOB / 'output.csv'}" in run("fetch", JOB, "--out", str(tmp_path)).stdout
 
 
-def test_fetch_of_what_is_not_there_yet(deployed: Deployed, tmp_path: Path) -> None:
+def test_fetch_before_there_are_outputs(deployed: Deployed, tmp_path: Path) -> None:
     """A running job is to be watched, a stopped one resumed; no folder is made."""
     arn = deployed.start(upload_of())
     assert (
@@ -336,8 +336,8 @@ def test_drop_with_a_recipe_that_cannot_be(deployed: Deployed, tmp_path: Path, r
     assert "Contents" not in client("s3").list_objects_v2(Bucket=BUCKET, Prefix="inbox/")
 
 
-def test_a_job_that_is_being_asked(deployed: Deployed) -> None:
-    """`show` and `ls` tell of it what there is."""
+def test_a_job_that_is_running(deployed: Deployed) -> None:
+    """`show` and `ls` show what is known."""
     manifest = Manifest(upload=upload_of(), format="csv", recipe=None, cursor=None)
     manifest.split_ended_at = START + timedelta(seconds=5)
     world = World()

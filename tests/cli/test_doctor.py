@@ -51,7 +51,7 @@ def test_all_of_it_on_aws(deployed: Deployed) -> None:
 
 
 def test_no_stack() -> None:
-    """A new user has none: that is no problem, unless one was named."""
+    """A new user has no stack: that is not a problem, unless the command names one."""
 
     def find() -> Deployment:
         message = "no stack"
@@ -181,7 +181,7 @@ def test_stack_state(deployed: Deployed, status: str, level: Level) -> None:
 
 
 def test_drift() -> None:
-    """Where the code lies is no drift, nor is the way a template is written; everything else is named."""
+    """The location of code and the style of a template are not drift; everything else is named."""
     checkout = read_template(ROOT / "template.yaml")
     deployed_one = template_of_text(json.dumps(checkout))
     function = deployed_one["Resources"]["PollBatchFunction"]

@@ -56,7 +56,7 @@ def test_csv_without_recipe(tmp_path: Path) -> None:
         Drop(_file(tmp_path, "x.csv"), None).check()
 
 
-def test_what_is_not_there(tmp_path: Path, recipe: Path) -> None:
+def test_missing_files(tmp_path: Path, recipe: Path) -> None:
     """The message tells which of the two."""
     with pytest.raises(NotDroppableError, match=r"file .*nowhere\.csv does not exist"):
         Drop(tmp_path / "nowhere.csv", recipe).check()
@@ -71,7 +71,7 @@ def test_any_name_is_a_file_where_files_are_rows(tmp_path: Path, recipe: Path, n
     Drop(_file(tmp_path, name), recipe).check()
 
 
-def test_a_broken_recipe_is_told_before_anything_starts(tmp_path: Path, recipe: Path) -> None:
+def test_a_broken_recipe_is_reported_before_anything_starts(tmp_path: Path, recipe: Path) -> None:
     """With the key, as the job would."""
     recipe.write_text("model: m\nprompt: p\nmax_token: 5\n")
     with pytest.raises(NotDroppableError, match="unknown key 'max_token'; did you mean 'max_tokens'"):

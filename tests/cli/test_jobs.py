@@ -111,7 +111,7 @@ def test_all_pages_and_no_more_than_needed() -> None:
 
 
 def test_ids_and_places() -> None:
-    """What a resume adds is no part of the id; a key that names no folder has its results aside."""
+    """A resume's suffix is not part of the id; a key without a folder has its results elsewhere."""
     assert job_id_of(f"{JOBS[0]}-r12") == JOBS[0]
     assert job_id_of("by-hand") == "by-hand"
     assert results_prefix("inbox/r/f.csv", "j") == "results/r/f/j/"

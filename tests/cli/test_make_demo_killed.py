@@ -75,7 +75,7 @@ def test_make_killed(demo: Command, moment: str) -> None:
         ("waiting", _batchdrop, signal.SIGKILL),
     ],
 )
-def test_told_to_end(
+def test_terminated(
     demo: Command, moment: str, whom: Callable[[Command], psutil.Process], number: signal.Signals
 ) -> None:
     """So does a signal to make or to the command below it; make does not take that for a success."""

@@ -77,7 +77,7 @@ def test_first_rows_are_shown_in_the_files_own_encoding(tmp_path: Path) -> None:
 
 
 def test_answers_fit_on_a_small_terminal(tmp_path: Path) -> None:
-    """On 80 columns the long input cells give way, not the answer and its status."""
+    """On 80 columns, the long input cells are cut, not the answer and its status."""
     _csv(tmp_path, 2)
     header, first, *_ = _shown(tmp_path).splitlines()
     assert header.split() == ["id", "text", "answer", "_status", "_error"]
@@ -95,7 +95,7 @@ def test_json_lines_are_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", ["", "id,text,answer,_status,_error\n"])
 def test_output_without_rows(tmp_path: Path, body: str) -> None:
-    """Nothing to show is no error."""
+    """An empty output is not an error."""
     (tmp_path / "output.csv").write_text(body)
     assert "1,234 rows" in _shown(tmp_path)
 

@@ -56,14 +56,14 @@ def test_an_ended_job_has_nothing_left() -> None:
     assert (pace.done, pace.rate, pace.seconds_left) == (100, None, None)
 
 
-def test_what_an_earlier_execution_did_is_no_speed_of_this_one() -> None:
+def test_an_earlier_execution_does_not_count_for_the_speed() -> None:
     """A resumed job counts from its resume."""
     before, now = collected(0, seconds=-3_600), collected(1, seconds=30)
     pace = job_pace(view(before, now, answering(2)))
     assert (pace.done, pace.rate) == (200, 100 / 60)
 
 
-def test_an_unknown_price_is_no_price() -> None:
+def test_an_unknown_price_is_not_zero() -> None:
     """Not zero."""
     assert job_pace(view(collected(0, seconds=5, tokens=Tokens("gpt")))).usd is None
 

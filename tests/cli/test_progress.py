@@ -129,7 +129,7 @@ def test_programs_get_an_object_for_each_change() -> None:
     assert json.loads(json.dumps(written, default=str))
 
 
-def test_time_alone_is_no_change() -> None:
+def test_time_alone_is_not_a_change() -> None:
     """A rate that falls while nothing happens fills no log."""
     views = [JobView("job-1", Stage.ANSWERING, _shards(Stage.ANSWERING), 1_000, began_at=NOW) for _ in range(5)]
     for number, view in enumerate(views):

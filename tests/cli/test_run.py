@@ -18,7 +18,7 @@ WAIT_SCALE = 0.001
 def test_run_against_a_service_of_ones_own(starts: Starts, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The service named in the environment is asked, with that key, and no emulator is started; exit code 0.
 
-    One of the rows is bad; that is no failure of the job. All that the run leaves is in its folder.
+    One of the rows is bad; the job still succeeds. The run leaves nothing outside its folder.
     """
     file, recipe = write_example(tmp_path_factory.mktemp("input"))
     with running_emulator(speed=1 / WAIT_SCALE, accepted_keys=["sk-ant-mine"]) as claude:

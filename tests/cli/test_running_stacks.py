@@ -42,7 +42,7 @@ def test_as_long_as_it_runs(endpoint: str) -> None:
 
 
 def test_a_dead_process_leaves_nothing_to_believe(endpoint: str) -> None:
-    """Its note is removed by whoever meets it."""
+    """The next command removes its note."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     note = _note(dead.pid, endpoint)
@@ -50,7 +50,7 @@ def test_a_dead_process_leaves_nothing_to_believe(endpoint: str) -> None:
     assert not note.exists()
 
 
-def test_a_process_that_does_not_answer_is_no_stack() -> None:
+def test_a_process_that_does_not_answer_is_not_a_stack() -> None:
     """Another process may have got the number; the note of a living one is left to it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"http://127.0.0.1:{server.getsockname()[1]}"

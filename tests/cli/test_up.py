@@ -100,7 +100,7 @@ def test_dropped_file_is_answered(ups: tuple[Up, Up]) -> None:
 
 
 def test_ctrl_c_ends_one_and_not_the_other(ups: tuple[Up, Up]) -> None:
-    """Ctrl-C stops every process of that stack and is no error; the other one goes on, until its own Ctrl-C."""
+    """Ctrl-C stops every process of that stack without an error; the other one runs until its own Ctrl-C."""
     one, two = ups
     one.command.interrupt()
     assert one.command.ended() == 0, one.command.output

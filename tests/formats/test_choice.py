@@ -19,7 +19,7 @@ def test_unknown_types_are_named() -> None:
         reader_of("f.doc", new=NewColumns())
 
 
-def test_a_missing_type_is_told() -> None:
+def test_a_missing_type_is_reported() -> None:
     """A name without a type says how to name it."""
     with pytest.raises(UploadRejected, match="no file type"):
         reader_of("reviews")

@@ -112,7 +112,7 @@ def test_what_goes_wrong_comes_after_what_was_before_it() -> None:
             next(found)
 
 
-def test_who_stops_taking_ends_the_reading() -> None:
+def test_closing_the_reader_ends_the_reading() -> None:
     """A file is closed with the rows that are read from it."""
     closed: list[bool] = []
     found = chunks(_three_and_an_error(closed), lambda _item: CHUNK_BYTES)

@@ -78,26 +78,26 @@ def test_no_cut_goes_unseen(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_follows_the_data_is_told(kind: Kind) -> None:
+def test_what_follows_the_data_is_reported(kind: Kind) -> None:
     """Bytes behind the last member are data that would be lost."""
     assert "or it is damaged" in _refusal(COMPRESS[kind](TEXT) + b"more,rows\n", kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_empty_file_is_no_compressed_file(kind: Kind) -> None:
+def test_an_empty_file_is_not_a_compressed_file(kind: Kind) -> None:
     """Nothing at all is refused; a member that holds nothing is an empty file."""
     assert "it is empty" in _refusal(b"", kind)
     assert _read(COMPRESS[kind](b""), kind) == b""
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_not_compressed_is_told(kind: Kind) -> None:
+def test_a_file_that_is_not_compressed_is_reported(kind: Kind) -> None:
     """A .csv renamed to .csv.gz says what it is not."""
     assert "it is not " in _refusal(TEXT, kind)
 
 
 @given(kinds, st.integers(0, 2_000), st.integers(1, 255))
-def test_a_flipped_byte_is_told_or_harmless(kind: Kind, at: int, flip: int) -> None:
+def test_a_flipped_byte_is_reported_or_harmless(kind: Kind, at: int, flip: int) -> None:
     """Damage is refused; only a header's byte without a meaning for the data (a time, a flag) may differ."""
     body = bytearray(COMPRESS[kind](TEXT))
     body[at % len(body)] ^= flip
@@ -158,7 +158,7 @@ def test_bounds_are_told(kind: Kind) -> None:
         source.open()
 
 
-def test_a_window_too_large_is_told() -> None:
+def test_a_window_too_large_is_reported() -> None:
     """A frame made with `zstd --long=31` says how to make it again."""
     params = zstandard.ZstdCompressionParameters.from_level(3, window_log=30)
     compressor = zstandard.ZstdCompressor(compression_params=params).compressobj()
@@ -173,14 +173,14 @@ def test_frames_to_skip_are_skipped() -> None:
     assert _read(skippable + zst(b"a") + skippable + zst(b"b") + skippable, "zst") == b"ab"
 
 
-def test_padding_of_gzip_is_no_data() -> None:
+def test_padding_of_gzip_is_not_data() -> None:
     """Zeros behind a gzip file, as tapes and some tools leave them, are none of it."""
     assert _read(gzip.compress(b"a") + bytes(512), "gz") == b"a"
 
 
 @given(kinds, st.lists(st.lists(st.binary(max_size=50), max_size=4), min_size=1, max_size=4))
 def test_parts_compress_each_for_itself(kind: Kind, parts: list[list[bytes]]) -> None:
-    """Parts put behind each other are one file; the same bytes give the same bytes."""
+    """Concatenated parts are one file; the same bytes compress to the same bytes."""
     first, second = Collected(), Collected()
     for target in (first, second):
         for pieces in parts:

@@ -19,7 +19,7 @@ def _cells(body: bytes, options: Input | None = None, name: str = "f.csv") -> li
 
 
 def test_what_excel_says_first_is_understood_and_kept() -> None:
-    """`sep=;` names the delimiter, is no row, and stands first in the output too."""
+    """`sep=;` names the delimiter, is not a row, and comes first in the output, too."""
     body = b'sep=;\r\na;b\r\n1;"x;y"\r\n'
     [row] = read("csv", body)
     assert (row.cells, row.place) == ({"a": "1", "b": "x;y"}, "row 1 (line 3)")
@@ -94,7 +94,7 @@ def test_text_lines_become_a_table() -> None:
 
 
 @pytest.mark.parametrize("tail", ["\x1a", "\x00\x00"])
-def test_what_old_programs_leave_at_the_end_is_a_row_that_is_told(tail: str) -> None:
+def test_what_old_programs_leave_at_the_end_is_a_reported_row(tail: str) -> None:
     """An end-of-file mark of DOS, or zeros of a crash, do not pass for a row of the table."""
     rows = read("csv", b"a,b\n1,2\n" + tail.encode())
     assert [row.error for row in rows] == [None, "it has 1 cells, the header has 2 columns"]
@@ -147,7 +147,7 @@ def test_an_encoding_that_is_not_there_is_the_recipes_fault() -> None:
         reader_of("f.csv", options=Input(encoding="cp923"))
 
 
-def test_the_encoding_of_the_header_is_told() -> None:
+def test_the_encoding_of_the_header_is_reported() -> None:
     """A file whose first line is not UTF-8 says so for the header."""
     with pytest.raises(UploadRejected, match=r"^f\.csv header \(line 1\): byte 3 .*looks like cp932"):
         read("csv", "id,商品の名前と説明\n1,とても良い\n".encode("cp932"))

@@ -122,7 +122,7 @@ def test_unicode_text_of_spreadsheets_is_read(codec: str) -> None:
     assert join("tsv", body).decode(codec) == expected
 
 
-def test_a_bom_is_no_part_of_the_first_column() -> None:
+def test_a_bom_is_not_part_of_the_first_column() -> None:
     """Excel's mark is not in the column's name, and stays at the head of the output."""
     body = '\ufeff"a",b\n1,2\n'.encode()
     assert read("csv", body)[0].cells == {"a": "1", "b": "2"}
@@ -136,7 +136,7 @@ def test_a_file_without_header_is_refused(body: bytes) -> None:
 
 
 def test_a_header_alone_has_no_rows() -> None:
-    """No row is no error here; the use case says so."""
+    """An empty file is not an error here; the use case reports it."""
     assert read("csv", b"a,b\n") == []
 
 

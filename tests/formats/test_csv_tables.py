@@ -31,7 +31,7 @@ line_ends = st.sampled_from(["\n", "\r\n"])
 
 
 def _has_commas_only(header: list[str]) -> bool:
-    """Tell whether no other delimiter would be found in a header of one column."""
+    """Return whether no other delimiter would be found in a header of one column."""
     return len(header) > 1 or not {";", "\t"} & set(header[0])
 
 
@@ -41,7 +41,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     names = cells(lone_cr=True).map(str.strip).filter(lambda name: name not in {"", *ADDED} and "\ufeff" not in name)
     header = draw(st.lists(names, min_size=1, max_size=4, unique=True).filter(_has_commas_only))
     rows = draw(st.lists(st.lists(cells(lone_cr=True), min_size=len(header), max_size=len(header)), max_size=6))
-    # A row of one empty cell is written as an empty line, and an empty line is no row.
+    # A row of one empty cell is written as an empty line, and an empty line is not a row.
     return [header, *(row for row in rows if row != [""])]
 
 

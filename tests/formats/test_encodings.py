@@ -112,7 +112,7 @@ def test_a_mark_decides(encoding: str, named: str | None) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_without_a_mark_it_is_told(encoding: str) -> None:
+def test_without_a_mark_it_is_reported(encoding: str) -> None:
     """UTF-16 without its mark would pass for UTF-8 with zeros in it: it is refused by name."""
     with pytest.raises(UploadRejected, match=rf"looks like {encoding}.*`input: {{encoding: {encoding}}}`"):
         _lines(GERMAN.encode(encoding))
@@ -167,25 +167,25 @@ def test_far_behind_ascii_it_is_named_too() -> None:
     assert "looks like cp932 (Japanese, Windows)" in _refusal(body)
 
 
-def test_japanese_mail_is_told_though_it_is_ascii() -> None:
+def test_japanese_mail_is_reported_though_it_is_ascii() -> None:
     """ISO-2022-JP decodes as UTF-8 without an error, to nonsense: its escapes give it away."""
     assert _refusal(JAPANESE.encode("iso2022_jp")).startswith("byte 3 starts an ISO-2022-JP escape sequence. Set `in")
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(JAPANESE, "utf-8"), (JAPANESE, "cp932"), (GERMAN, "utf-8")])
 def test_one_damaged_row_is_not_an_encoding(text: str, encoding: str) -> None:
-    """Where the text around is as it was read, the row is to be mended, and nothing is guessed."""
+    """If the text around it has the expected encoding, the message asks to fix the row, and does not guess."""
     told = _refusal(text.encode(encoding) + b"3,\x81 \n" + text.encode(encoding), encoding)
     assert told.startswith(f"byte {len(text.encode(encoding)) + 2:,} (0x81) is not ")
     assert "so fix this row" in told
 
 
-def test_utf8_read_as_something_else_is_told() -> None:
+def test_utf8_read_as_something_else_is_reported() -> None:
     """A recipe made for another file names an encoding that this one is not in."""
     assert "The text around it is UTF-8: remove `input.encoding`" in _refusal(JAPANESE.encode(), "cp932")
 
 
-def test_a_line_that_leaves_its_escape_open_is_told() -> None:
+def test_a_line_that_leaves_its_escape_open_is_reported() -> None:
     """ISO-2022-JP whose next line would mean something else by what stood in this one."""
     assert "is not iso2022_jp" in _refusal(b'a\n\x1b$B$"\nb\n', "iso2022_jp")
 
@@ -204,7 +204,7 @@ def test_any_bytes_are_lines_or_refused(body: bytes, encoding: str | None) -> No
 @pytest.mark.parametrize(
     ("name", "told"), [("cp923", "did you mean 'cp932'?"), ("what?", "known are utf-8"), ("", "no")]
 )
-def test_an_unknown_encoding_is_told(name: str, told: str) -> None:
+def test_an_unknown_encoding_is_reported(name: str, told: str) -> None:
     """A slip in the recipe names what was meant."""
     with pytest.raises(RecipeRejected, match=r"^key 'input\.encoding': unknown encoding") as caught:
         encoding_named(name)
@@ -212,7 +212,7 @@ def test_an_unknown_encoding_is_told(name: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["utf-7", "hz", "idna", "unicode_escape", "base64", "rot13", "iso2022_kr", "a\0b"])
-def test_what_is_no_encoding_of_files_is_refused(name: str) -> None:
+def test_what_is_not_an_encoding_of_files_is_refused(name: str) -> None:
     """Codecs whose lines cannot be read alone, and transforms that are no encodings."""
     with pytest.raises(RecipeRejected, match=r"key 'output\.encoding'"):
         encoding_named(name, key="output.encoding")

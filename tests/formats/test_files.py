@@ -50,7 +50,7 @@ def test_every_sample_is_a_row(path: Path) -> None:
     assert (row.error is None) != path.name.startswith("locked")
 
 
-def test_a_file_that_cannot_be_asked_is_a_reject() -> None:
+def test_a_file_that_cannot_be_sent_is_a_reject() -> None:
     """With its size and the reason; its type stays open."""
     (row,) = _rows("a.bin", b"\0\1\2")
     assert row.error is not None

@@ -106,7 +106,7 @@ def test_a_file_of_another_program(name: str, encoding: str | None, cells: Seque
         ("iconv_utf16be_no_mark.csv", "looks like utf-16-be"),
     ],
 )
-def test_without_its_encoding_it_is_told(name: str, told: str) -> None:
+def test_without_its_encoding_it_is_reported(name: str, told: str) -> None:
     """A file that is not UTF-8, and whose recipe says nothing, is refused with the encoding that it is in."""
     reader = FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), Input(), NEW)
     with pytest.raises(UploadRejected) as caught:

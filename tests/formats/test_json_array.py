@@ -1,4 +1,4 @@
-"""JSON: one array of objects, read element by element; what is no such array is told by row and byte."""
+"""JSON: one array of objects, read element by element; errors name row and byte."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _refusal(body: bytes) -> str:
         (b'[{"a":1},{"a":"\xff"}]', "f.json after row 0: byte 15 (0xff) is not UTF-8"),
     ],
 )
-def test_what_is_no_array_is_told(body: bytes, told: str) -> None:
+def test_what_is_not_an_array_is_reported(body: bytes, told: str) -> None:
     """A file that is truncated, broken between its elements or something else says where, and what to do."""
     assert told in _refusal(body)
 
@@ -119,7 +119,7 @@ def test_elements_on_several_lines_stay_lines_of_jsonl() -> None:
 
 
 def test_an_endless_element_is_refused() -> None:
-    """A file that is no array of rows is not read into memory to its end."""
+    """A file that is not an array of rows is not read into memory to its end."""
     blocks = (b'[{"a":"' + b"x" * (1 << 20) for _ in range(3 * MAX_LINE_BYTES >> 20))
     with pytest.raises(UploadRejected, match=r"row 1 .*this element is longer than 64,000,000 bytes"):
         list(elements(blocks, Cursor(), filename="f.json"))

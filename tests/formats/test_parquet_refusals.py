@@ -61,7 +61,7 @@ WHOLE = parquet(compression="zstd")
         (b"PARE" + WHOLE[4:-4] + b"PARE", "is encrypted"),
     ],
 )
-def test_a_file_that_is_no_parquet_is_refused(body: bytes, told: str) -> None:
+def test_a_file_that_is_not_parquet_is_refused(body: bytes, told: str) -> None:
     """The message names the file, what is wrong, and what to do."""
     with pytest.raises(UploadRejected, match=rf"^f\.parquet: .*{told}.*drop it again"):
         read(body)
@@ -120,7 +120,7 @@ class Dropped(OSError):
 
 @pytest.mark.parametrize("error", [Dropped(104, "reset"), ConnectionResetError(104, "reset"), TimeoutError("slow")])
 def test_errors_of_the_bucket_are_not_the_files_fault(error: Exception) -> None:
-    """A dropped connection is retried by whoever calls; the upload is not refused."""
+    """The caller retries a dropped connection; the upload is not refused."""
 
     class Breaking(io.BytesIO):
         reads = 0

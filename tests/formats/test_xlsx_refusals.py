@@ -51,7 +51,7 @@ def ole(name: str) -> bytes:
         (raw_book(""), "sheet 'S' is empty"),
     ],
 )
-def test_what_is_no_workbook_is_refused(body: bytes, told: str) -> None:
+def test_what_is_not_a_workbook_is_refused(body: bytes, told: str) -> None:
     """The message names the file, what is wrong, and what to do."""
     with pytest.raises(UploadRejected, match=rf"^f\.xlsx: .*{told}"):
         read(body)

@@ -115,7 +115,7 @@ def test_owner_killed(owned: Owned, moment: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("moment", ["ministack started", "deploying", "functions at work"])
-def test_owner_told_to_end(owned: Owned, moment: str, number: signal.Signals) -> None:
+def test_owner_terminated(owned: Owned, moment: str, number: signal.Signals) -> None:
     """A signal that a terminal or a CI runner sends to the owner ends the stack too."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
     owned.command.send_signal(number)

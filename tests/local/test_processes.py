@@ -78,7 +78,7 @@ def test_spec_and_report_round_trip(tmp_path: Path) -> None:
 
 
 def test_sampler_sees_the_peak(tmp_path: Path) -> None:
-    """A function's peak memory is known after it let go of it (on Linux; elsewhere while it has it)."""
+    """A function's peak memory is known after it freed the memory (on Linux; elsewhere while it holds it)."""
     grows = "import sys; b = bytearray(200 << 20); del b; print('grown', flush=True); sys.stdin.read()"
     environment = os.environ | {"AWS_LAMBDA_FUNCTION_NAME": "grower"}
     process = subprocess.Popen(

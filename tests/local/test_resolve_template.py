@@ -53,7 +53,7 @@ def test_what_is_there(parameters: dict[str, Any], resources: dict[str, Any]) ->
     assert not {"Conditions", "Parameters"} & resolved.keys()
 
 
-def test_unknown_functions_are_told() -> None:
+def test_unknown_functions_are_reported() -> None:
     """Rather than deciding wrongly."""
     template = {**TEMPLATE, "Conditions": {**TEMPLATE["Conditions"], "HasKey": {"Fn::Contains": [[], ""]}}}
     with pytest.raises(ValueError, match="Fn::Contains"):

@@ -23,7 +23,7 @@ def test_short_forms_become_long_ones(tmp_path: Path) -> None:
 
 
 def test_dates_stay_text(tmp_path: Path) -> None:
-    """A policy's version is no date."""
+    """A policy's version stays text, not a date."""
     path = tmp_path / "template.yaml"
     path.write_text("Version: 2012-10-17\n")
     assert read_template(path) == {"Version": "2012-10-17"}

@@ -88,7 +88,7 @@ def test_a_prompt_near_the_step_has_both_prices() -> None:
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-6", ""])
-def test_an_unknown_price_is_no_price(model: str) -> None:
+def test_an_unknown_price_is_not_zero(model: str) -> None:
     """Not 0, also beside known models and where nothing was counted yet."""
     estimate = _estimate(input=1)
     estimate.part(model, "below")

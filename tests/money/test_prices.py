@@ -84,7 +84,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_each_mistake_is_told(case: str) -> None:
+def test_each_mistake_is_reported(case: str) -> None:
     """With the file, the key, and what to write."""
     fields, told = FAULTS[case]
     with pytest.raises(PricesRejected, match=rf"^p\.yaml: .*|{told}") as caught:

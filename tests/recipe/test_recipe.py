@@ -125,7 +125,7 @@ def test_params_that_the_api_refuses_are_named(param: str) -> None:
 
 
 @pytest.mark.parametrize(("fields", "kind"), [(None, "empty"), ([], "a list"), ("x", "text"), (5, "a number")])
-def test_what_is_no_mapping_is_refused(fields: object, kind: str) -> None:
+def test_what_is_not_a_mapping_is_refused(fields: object, kind: str) -> None:
     """An empty file or a list is told what a recipe is."""
     text = _refusal(fields)
     assert "a recipe must be a mapping" in text
@@ -276,7 +276,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "told"), WRONG)
-def test_what_is_wrong_is_told_with_the_fix(change: dict[str, Any], told: str) -> None:
+def test_faults_are_reported_with_the_fix(change: dict[str, Any], told: str) -> None:
     """File, key, what it is, what it may be."""
     text = _refusal({key: value for key, value in {**GOOD, **change}.items() if (key, value) != ("prompt", None)})
     assert text.startswith(f"{NAME}: ")

@@ -158,6 +158,6 @@ def test_both_refuse_what_is_wrong(change: dict[str, Any]) -> None:
     ids=str,
 )
 def test_both_take_what_is_right(change: dict[str, Any]) -> None:
-    """The schema is no stricter than the product."""
+    """The schema is not stricter than the product."""
     VALID.validate({**GOOD, **change})
     parse_recipe({**GOOD, **change}, name="r.yaml")

@@ -48,7 +48,7 @@ def test_a_repeated_closing_counts_nothing() -> None:
         assert (counted["InputTokens"], counted["OutputTokens"], counted["DollarsSpent"]) == (0.0, 0.0, 0.0)
 
 
-def test_an_unknown_price_is_told_and_is_not_0() -> None:
+def test_an_unknown_price_is_reported_and_is_not_0() -> None:
     """DollarsSpent is missing rather than 0: an alarm that cannot see says so by another metric."""
     counted = figures(_closed(Tokens("claude-unheard-of-9", answers=1, input=10)), NOTHING)
     assert counted["JobsOfUnknownPrice"] == 1.0

@@ -19,7 +19,7 @@ def test_a_lambdas_message_is_taken_out_of_its_cause(text: str) -> None:
 
 @pytest.mark.parametrize("cause", ["", "The task timed out", "{", "{}", "[]", '{"errorMessage": 5}', "null", '"x"'])
 def test_any_other_cause_is_shown_as_it_is(cause: str) -> None:
-    """What is no function's cause is kept word for word."""
+    """A cause that is not a function's is kept word for word."""
     assert fault_of("States.Timeout", cause, 3) == Fault("States.Timeout", cause, 3)
 
 

@@ -35,7 +35,7 @@ def test_the_narrowest_kind_that_holds_all(values: list[Any], kind: str) -> None
 
 
 def test_names_keep_the_order_of_their_first_appearance() -> None:
-    """Also when the collecting goes on from what an earlier invocation kept; `add` tells of changes."""
+    """This also holds when an earlier invocation's columns are continued; `add` reports changes."""
     seen = ColumnsSeen([Column("b", "integer")])
     assert [seen.add({"a": "x", "b": 1}), seen.add({"b": 2}), seen.add({"c": None, "a": "y"})] == [True, False, True]
     assert seen.columns == [Column("b", "integer"), Column("a"), Column("c")]

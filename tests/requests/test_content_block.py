@@ -137,7 +137,7 @@ def test_an_image_too_wide_is_refused() -> None:
 
 
 def test_the_largest_document_fits_a_request() -> None:
-    """Base64 of the largest file is no longer than the largest request."""
+    """The base64 of the largest file fits the largest request."""
     assert len(base64.b64encode(bytes(MAX_DOCUMENT_BYTES))) <= MAX_REQUEST_BYTES
 
 

@@ -36,7 +36,7 @@ def _asked(world: World) -> int:
     return sum(len(requests) for requests in world.api.created.values())
 
 
-def test_the_same_request_is_asked_once() -> None:
+def test_the_same_request_is_sent_once() -> None:
     """Each row has its answer, one request has its price, and the tally says how many were shared."""
     world = _world(["a", "b", "a", "a", "b"])
     summary = world.run()
@@ -76,14 +76,14 @@ def test_a_request_that_goes_better_next_time_serves_all_its_rows() -> None:
     (TYPED, 1), (TYPED + "dedupe: true\n", 1), (TYPED + "dedupe: false\n", 3),
     (TEXT, 3), (TEXT + "dedupe: true\n", 1), (TEXT + "dedupe: false\n", 3),
 ])  # fmt: skip
-def test_free_texts_are_asked_row_by_row(recipe: str, asked: int) -> None:
+def test_free_texts_are_sent_row_by_row(recipe: str, asked: int) -> None:
     """Unless the recipe says otherwise: two rows may each want a text of their own."""
     world = _world(["a", "a", "a"], recipe=recipe)
     world.run()
     assert _asked(world) == asked
 
 
-def test_ready_requests_are_asked_as_they_are() -> None:
+def test_ready_requests_are_sent_unchanged() -> None:
     """A file of requests has no recipe that could say what its answers are for."""
     assert not is_deduped(None)
 

@@ -1,4 +1,4 @@
-"""Prompts: strict, sandboxed, and every error told to the one who can mend it."""
+"""Prompts: strict, sandboxed, and every error names its fix."""
 
 from decimal import Decimal
 
@@ -125,7 +125,7 @@ def test_the_line_of_a_template_error_is_the_prompts_own() -> None:
         Prompt("a\nb\n{{ 1 + }}", name=NAME)
 
 
-def test_missing_columns_are_told_before_the_first_row() -> None:
+def test_missing_columns_are_reported_before_the_first_row() -> None:
     """The header is checked against the prompt once, and the message says what both have."""
     prompt = Prompt("{{ text }} {{ id }}", name=NAME)
     with pytest.raises(RecipeRejected) as caught:
@@ -140,7 +140,7 @@ def test_missing_columns_are_told_before_the_first_row() -> None:
     "source",
     ["{{ id }}", "{% set y = id %}{{ y }}", "{% for c in id %}{{ c }}{{ loop.index }}{% endfor %}", "{{ row }}"],
 )
-def test_what_a_template_makes_itself_is_no_column(source: str) -> None:
+def test_what_a_template_makes_itself_is_not_a_column(source: str) -> None:
     """Loop variables, `set` and `row` are not looked for in the header."""
     Prompt(source, name=NAME).check_columns(["id"], filename="f.csv")
 

@@ -45,7 +45,7 @@ def test_params_are_the_recipes(cell: str, system: str) -> None:
     }
 
 
-def test_no_system_is_no_key() -> None:
+def test_without_system_there_is_no_key() -> None:
     """The API does not take `system: null`."""
     assert "system" not in json.loads(_recipe_params("x"))
 
@@ -268,7 +268,7 @@ def test_all_columns_are_looked_for() -> None:
         ),
     ],
 )
-def test_wrong_examples_and_templates_are_told(fields: dict[str, Any], told: str) -> None:
+def test_wrong_examples_and_templates_are_reported(fields: dict[str, Any], told: str) -> None:
     """The example's number, or the message's, and why; before any row is read."""
     text = _refusal(**fields)
     assert text.startswith("r.yaml: ")
@@ -281,7 +281,7 @@ def test_a_mapping_is_an_example_of_a_text_answer_too() -> None:
     assert params["messages"][1]["content"] == '{"é":[1]}'
 
 
-def test_what_the_api_cannot_be_told_is_the_rows_fault() -> None:
+def test_what_json_cannot_represent_rejects_the_row() -> None:
     """Half a character that a template makes has no bytes."""
     with pytest.raises(RowRejected, match="UnicodeEncodeError"):
         _requests(prompt="{{ x }}{{ '\\ud800' }}").request(Row("", Cursor(), {"x": "c"}))

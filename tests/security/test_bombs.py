@@ -79,7 +79,7 @@ def test_honest_repetition_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_in_a_file_is_not_unpacked_twice() -> None:
-    """A gzip in a gzip is no rows: one compression is read, and what is in it is told."""
+    """A gzip within a gzip has no rows: one compression is read, and the error names the other."""
     with pytest.raises(UploadRejected, match=r"f\.csv\.gz\.gz"):
         list(_rows("f.csv.gz.gz", gzip.compress(gzip.compress(b"x\n1\n"))))
 

@@ -35,7 +35,7 @@ def _denied_without_tls(statements: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def test_the_bucket_is_reached_by_new_tls_only() -> None:
-    """Whoever asks, whatever for: plain HTTP is refused, and so is TLS before 1.2; bucket and objects alike."""
+    """Plain HTTP and TLS before 1.2 are refused for every caller and call, on the bucket and on objects."""
     assert _one(plain(), "AWS::S3::BucketPolicy")["Bucket"] == {"Ref": "Bucket"}
     both = [{"Fn::GetAtt": ["Bucket", "Arn"]}, {"Fn::Sub": "${Bucket.Arn}/*"}]
     statements = _statements(plain(), "AWS::S3::BucketPolicy")

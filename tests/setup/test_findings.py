@@ -40,7 +40,7 @@ def test_a_finding_without_an_exception_is_told() -> None:
 
 
 def test_an_exception_without_a_finding_is_told() -> None:
-    """What was mended needs no excuse."""
+    """A fixed finding must lose its exception."""
     assert complaints({}, {"CKV_1"}) == ["CKV_1: nothing is found; drop it from .checkov.yaml"]
     assert complaints({"CKV_1": {"x"}}, {"CKV_1"}) == []
 

@@ -98,7 +98,7 @@ def test_nothing_else_can_be_reached(store: FakeObjectStore, cell: str, reason: 
         ("gs://bucket/a.png", "the API fetches only https:// URLs"),
     ],
 )
-def test_what_cannot_be_attached_is_told(store: FakeObjectStore, cell: str, reason: str) -> None:
+def test_what_cannot_be_attached_is_reported(store: FakeObjectStore, cell: str, reason: str) -> None:
     """With the column, and the object that was meant."""
     with pytest.raises(RowRejected, match=f"^column 'scan': {reason}"):
         Attachments(store, "bucket")(cell, _attach())

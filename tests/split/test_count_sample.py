@@ -55,7 +55,7 @@ def test_a_rate_limit_ends_it_early() -> None:
     assert max(map(len, counter.counted)) > len(SAMPLE[25])
 
 
-def test_nothing_counted_is_no_estimate() -> None:
+def test_nothing_counted_is_not_an_estimate() -> None:
     """Its reason is raised."""
     with pytest.raises(RateLimited):
         count_sample(SAMPLE, FakeTokenCounter(room=0))

@@ -77,14 +77,14 @@ def test_the_job_answers_what_it_can() -> None:
     ]
 
 
-def test_a_bad_file_stops_the_job_if_asked() -> None:
+def test_a_bad_file_can_stop_the_job() -> None:
     """`on_bad_row: stop`; nothing is sent."""
     world = _with_files(b"id,scan\n1,a.png\n2,nowhere.png\n3,b.gif\n", ATTACH + "on_bad_row: stop\n")
     with pytest.raises(UploadRejected, match=r"f\.csv row 2 \(line 3\): column 'scan': object files"):
         world.split()
 
 
-def test_a_column_that_is_not_there_is_told() -> None:
+def test_a_column_that_is_not_there_is_reported() -> None:
     """Before anything is read."""
     with pytest.raises(RecipeRejected, match="scan"):
         _with_files(b"id,photo\n1,a.png\n").split()
@@ -165,7 +165,7 @@ def test_jsonl_output_of_files() -> None:
     assert (row["file"], row["type"], row["bytes"], row["_status"]) == ("c.png", "image/png", len(PNG), "answered")
 
 
-def test_a_file_that_cannot_be_asked_fails_its_job() -> None:
+def test_a_file_that_cannot_be_sent_fails_its_job() -> None:
     """There is nothing to ask, and the reason is told."""
     world = World().drop("inbox/r/locked.pdf", document("locked.pdf"), recipe=FILES)
     with pytest.raises(NothingToSend, match=r"locked\.pdf: none of its 1 rows .* the PDF is encrypted"):

@@ -141,7 +141,7 @@ def test_a_job_above_its_cap_is_refused_before_anything_is_sent() -> None:
     assert not world.api.created
 
 
-def test_a_live_job_is_told_of_the_cheaper_lane() -> None:
+def test_a_live_job_is_pointed_to_the_cheaper_lane() -> None:
     """Which is half the price."""
     with pytest.raises(TooExpensive, match=r"in the live lane, .* take the batch lane at half the price"):
         dropped(reviews(100), recipe=RECIPE + "max_cost_usd: 0.00001\nlane: live\n").split()

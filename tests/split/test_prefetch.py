@@ -13,7 +13,7 @@ WAIT = 10.0
 
 
 def test_answers_come_in_order_though_made_together() -> None:
-    """All rows under way at once: each waits until the last of them has begun."""
+    """All rows are under way at the same time: each waits until the last one has started."""
     together = threading.Barrier(4)
 
     def ask(number: int) -> int:
@@ -103,7 +103,7 @@ def test_what_fails_fails_in_its_turn() -> None:
         next(answers)
 
 
-def test_a_broken_file_is_told_after_the_rows_before_it() -> None:
+def test_a_broken_file_is_reported_after_the_rows_before_it() -> None:
     """As without looking ahead."""
 
     def items() -> Iterator[int]:
@@ -116,7 +116,7 @@ def test_a_broken_file_is_told_after_the_rows_before_it() -> None:
     assert seen == [0, 1, 2]
 
 
-def test_closing_frees_who_waits_for_room() -> None:
+def test_closing_frees_a_waiting_row() -> None:
     """Out of time in the middle: no thread hangs, none goes on."""
     room = Room(10)
     begun = threading.Barrier(3)

@@ -43,7 +43,7 @@ def _each(asked: list[RenderedRows]) -> list[tuple[object, ...]]:
 
 
 @given(kinds, st.integers(2, 60))
-def test_every_row_is_asked_as_it_would_be_alone(kinds: list[str | None], chunk_rows: int) -> None:
+def test_every_row_is_rendered_as_it_would_be_alone(kinds: list[str | None], chunk_rows: int) -> None:
     """Whatever stands beside it: rejects keep their reasons and places, requests their bytes."""
     recipe, rows = _recipe(), [_row(number, kind) for number, kind in enumerate(kinds)]
     asked = _asked(recipe, rows, chunk_rows=chunk_rows)

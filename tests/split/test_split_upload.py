@@ -88,7 +88,7 @@ def test_bad_rows_are_kept_with_their_reason() -> None:
 
 
 def test_an_unaskable_row_is_rejected_alone() -> None:
-    """A blank prompt is no request; its neighbours are."""
+    """A row with a blank prompt has no request; its neighbours have one."""
     world = dropped(b'x,y\na,1\n"",2\nb,3\n', recipe="model: m\nprompt: '{{ x }}'\n")
     assert world.split().requests == 2
     assert "blank" in world.stored_rows()[1]["error"]
@@ -171,7 +171,7 @@ def test_files_that_cannot_work(key: str, body: bytes, told: str) -> None:
     assert told in str(caught.value)
 
 
-def test_a_deleted_upload_is_told() -> None:
+def test_a_deleted_upload_is_reported() -> None:
     """The file went away between the event and the split."""
     world = dropped(reviews(1))
     del world.store.objects["inbox/r/f.csv"]
@@ -179,7 +179,7 @@ def test_a_deleted_upload_is_told() -> None:
         world.split()
 
 
-def test_a_replaced_upload_is_told() -> None:
+def test_a_replaced_upload_is_reported() -> None:
     """Another file under the same key has a job of its own."""
     world = dropped(reviews(1))
     world.store.write("inbox/r/f.csv", reviews(2))
@@ -187,7 +187,7 @@ def test_a_replaced_upload_is_told() -> None:
         world.split()
 
 
-def test_a_file_replaced_between_two_invocations_is_told() -> None:
+def test_a_file_replaced_between_two_invocations_is_reported() -> None:
     """Two files are never mixed in one job."""
     world = dropped(reviews(4), rows=1)
     assert not world.split(looks=3).finished
@@ -212,7 +212,7 @@ def test_ready_made_requests_in_a_folder_without_recipe() -> None:
     assert dropped(READY, key="inbox/any/f.jsonl", recipe=None).split().requests == 1
 
 
-def test_a_line_that_is_no_request_is_rejected_alone() -> None:
+def test_a_line_that_is_not_a_request_is_rejected_alone() -> None:
     """One bad line among ready-made requests is a reject."""
     world = dropped(READY + b'{"custom_id":"b"}\n' + READY, key="inbox/f.jsonl", recipe=None)
     assert world.split().requests == 2
@@ -245,7 +245,7 @@ def test_wherever_time_runs_out_the_shards_are_the_same(looks: int, extension: s
 
 @pytest.mark.parametrize("looks", range(1, 12))
 def test_time_runs_out_inside_a_large_shard(looks: int) -> None:
-    """A shard that was begun is begun again from its first row, and nothing half-written stays."""
+    """An unfinished shard is started again from its first row, and no half-written object stays."""
     rows = 3 * ROWS_BETWEEN_TIME_CHECKS
     whole = dropped(reviews(2 * rows), rows=rows)
     whole.split()
@@ -313,7 +313,7 @@ def test_a_recipe_changed_in_the_middle_changes_nothing() -> None:
 
 @pytest.mark.parametrize("header", ["a,answer", "_status,x", "_error"])
 def test_a_column_where_the_output_goes_is_refused(header: str) -> None:
-    """Before anything is sent, and with two ways to mend it."""
+    """The job is refused before anything is sent, and the message names two ways to fix it."""
     world = dropped(f"{header}\n1,2\n".encode(), recipe="model: m\nprompt: x\n")
     with pytest.raises(UploadRejected, match=r"f\.csv: the header has a column '\w+', which is the.*prefix"):
         world.split()

@@ -46,7 +46,7 @@ def test_an_error_of_the_function_is_one(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo '{}'; exit 1", "true"])
-def test_sam_that_fails_is_no_answer(tmp_path: Path, script: str) -> None:
+def test_sam_that_fails_is_not_an_answer(tmp_path: Path, script: str) -> None:
     """No Docker, no image, or nothing said."""
     with pytest.raises(SamError, match="without an answer"):
         _invoked(tmp_path, script)
@@ -61,7 +61,9 @@ def test_an_engine_whose_containers_reach_the_stack(tmp_path: Path, script: str,
     assert can_reach_stack(str(_program(tmp_path, "docker", script))) is reaches
 
 
-def test_no_stack_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_stack_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With what to do."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert main(["poll_batch"]) == 1
