@@ -8,11 +8,12 @@ from typing import Literal
 
 from batchdrop.finish.request_page import EVERY
 from batchdrop.job.polling import poll_seconds, turn_seconds
-from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS, QUEUE_REQUESTS
+from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS
 from batchdrop.live_lane.plan_slices import SLICE_BYTES, SLICE_REQUESTS
 from batchdrop.money.answer_weight import BYTES_PER_TOKEN, LINE_BYTES
-from batchdrop.settings import LIVE_CONCURRENCY, LIVE_SHARE, LIVE_WINDOW, SHARD_CONCURRENCY
+from batchdrop.requests.sharding import MAX_ANSWER_BYTES, MAX_BATCH_BYTES
+from batchdrop.settings import LIVE_CONCURRENCY, LIVE_SHARE, LIVE_WINDOW, QUEUE_REQUESTS, SHARD_CONCURRENCY
 
 MIDDLE_JITTER = 0.5
 HOUR = 3_600.0

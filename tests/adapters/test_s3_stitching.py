@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.aws.s3_stitching import Piece, Span, Strip, pieces_of
-from batchdrop.limits import MAX_COPY_BYTES, MAX_PIECES, MIN_PIECE_BYTES
+from batchdrop.adapters.aws.s3_stitching import (
+    MAX_COPY_BYTES,
+    MAX_PIECES,
+    MIN_PIECE_BYTES,
+    Piece,
+    Span,
+    Strip,
+    pieces_of,
+)
 
 S3_OBJECT = 5_000_000_000_000  # bytes: S3's most when this was written
 S3_COPY = 5 * 1024**3

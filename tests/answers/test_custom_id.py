@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchdrop.answers.custom_id import CustomId, after, indexes_after, parse, prefix
-from batchdrop.limits import MAX_BATCH_REQUESTS, MAX_CUSTOM_ID_CHARS
+from batchdrop.answers.custom_id import MAX_CUSTOM_ID_CHARS, CustomId, after, indexes_after, parse, prefix
+from batchdrop.limits import MAX_BATCH_REQUESTS
 from tests.strategies import job_ids
 
 API_FORM = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_CUSTOM_ID_CHARS}}}")

@@ -17,12 +17,14 @@ from batchdrop.job.polling import (
     MOST_LOOKS_IN_ALL,
     MOST_WAITS,
     POLL_LONGEST_WAIT,
+    POLLING_SHARE,
+    REQUESTS_PER_MINUTE,
     SETTLE_LONGEST_WAIT,
     poll_seconds,
     turn_seconds,
 )
 from batchdrop.job.shard_state import ShardState, as_state
-from batchdrop.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
+from batchdrop.limits import BATCH_LIFETIME
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
 from tests.asl.walker import TaskError, Walk, Walker
 from tests.bodies import create_body

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from batchdrop import settings
+from batchdrop.adapters.formats.compression.compression import MAX_SPOOLED_BYTES
 from batchdrop.job.polling import SETTLE_FIRST_WAIT
-from batchdrop.limits import BATCH_LIFETIME, LEDGER_KEPT, MAX_ANSWER_BYTES, MAX_SPOOLED_BYTES
+from batchdrop.limits import BATCH_LIFETIME, LEDGER_KEPT
 from batchdrop.live_lane.slice_sender import OPENING_RESERVE
+from batchdrop.requests.sharding import MAX_ANSWER_BYTES
 from tests.project import definition, template
 
 PARAMETERS: dict[str, dict[str, Any]] = template()["Parameters"]

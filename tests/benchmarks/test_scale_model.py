@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batchdrop.limits import MAX_ANSWER_BYTES
+from batchdrop.requests.sharding import MAX_ANSWER_BYTES
 from benchmarks.scale.chart import Line, chart
 from benchmarks.scale.cost import bill_of, standing_usd
 from benchmarks.scale.counts import TASKS, counts_of, events_of, states_of_job, states_of_shards

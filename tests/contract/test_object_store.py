@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from batchdrop.adapters.aws.s3 import S3ObjectStore
 from batchdrop.adapters.aws.s3_multipart import PART
-from batchdrop.limits import MIN_PIECE_BYTES
+from batchdrop.adapters.aws.s3_stitching import MIN_PIECE_BYTES
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, ObjectStore
 from tests.aws import client
 from tests.fakes import FakeObjectStore

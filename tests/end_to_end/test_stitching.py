@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from batchdrop.adapters.aws.s3 import S3ObjectStore
-from batchdrop.adapters.aws.s3_stitching import Strip, pieces_of
-from batchdrop.limits import MIN_PIECE_BYTES
+from batchdrop.adapters.aws.s3_stitching import MIN_PIECE_BYTES, Strip, pieces_of
 from batchdrop.ports import ObjectChanged
 from tests.end_to_end.bench import Bench
 from tests.end_to_end.conftest import SHARD_ROWS

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
+from batchdrop.adapters.formats.limits import MAX_CELL_CHARS, MAX_LINE_BYTES
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_CELL_CHARS, MAX_LINE_BYTES
 from batchdrop.requests.row import Cursor
 from tests.formats.reading import Bytes, failed_lines, join, parsed, read, reader_of, rows_in
 

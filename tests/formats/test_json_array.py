@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.json.json_elements import elements
+from batchdrop.adapters.formats.limits import MAX_LINE_BYTES
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_LINE_BYTES
 from batchdrop.recipe.recipe import Output
 from batchdrop.requests.row import Cursor
 from tests.formats.reading import cut_everywhere, failed_lines, join, read

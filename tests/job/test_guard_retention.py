@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from batchdrop.job.guard_retention import Endangered, guard_retention
+from batchdrop.job.guard_retention import RESULTS_KEPT, UNCOLLECTED_WARNING, Endangered, guard_retention
 from batchdrop.job.submission import Submission
-from batchdrop.limits import LEDGER_KEPT, RESULTS_KEPT, UNCOLLECTED_WARNING
+from batchdrop.limits import LEDGER_KEPT
 from tests.fakes import START, FakeClock, FakeLedger
 
 SENT = Submission("job-a", 0, 0, 5, "a", START, START)

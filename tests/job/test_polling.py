@@ -11,12 +11,14 @@ from batchdrop.job.polling import (
     MOST_LOOKS_IN_ALL,
     POLL_FIRST_WAIT,
     POLL_LONGEST_WAIT,
+    POLLING_SHARE,
+    REQUESTS_PER_MINUTE,
     SETTLE_FIRST_WAIT,
     SETTLE_LONGEST_WAIT,
     poll_seconds,
     settle_seconds,
 )
-from batchdrop.limits import BATCH_LIFETIME, POLLING_SHARE, REQUESTS_PER_MINUTE
+from batchdrop.limits import BATCH_LIFETIME
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 
 polls = st.integers(0, 10_000)

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from batchdrop.limits import MAX_ANSWER_BYTES, MAX_REQUEST_BYTES
+from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.money.answer_weight import BYTES_PER_TOKEN, LINE_BYTES, MOST_TOKENS, weigher
 from batchdrop.recipe.recipe import MAX_INVALID, Recipe, Retry
+from batchdrop.requests.sharding import MAX_ANSWER_BYTES
 from tests.project import template
 
 ONCE = LINE_BYTES + 100 * BYTES_PER_TOKEN

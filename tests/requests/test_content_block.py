@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.errors import RowRejected
-from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_REQUEST_BYTES
-from batchdrop.requests.content_block import content_block, content_of, url_block
+from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_REQUEST_BYTES
+from batchdrop.requests.content_block import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, content_block, content_of, url_block
 from batchdrop.requests.image_size import image_size
 from tests.documents import FOLDER, document
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
-from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_REQUESTS
+from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.answer_weight import weigher
 from batchdrop.money.estimate import Estimate
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.row import Cursor, Row, StoredRow
-from batchdrop.requests.sharding import BODY_HEAD, BODY_TAIL, Loads, Packer, ShardLimits
+from batchdrop.requests.sharding import BODY_HEAD, BODY_TAIL, MAX_ANSWER_BYTES, Loads, Packer, ShardLimits
 from batchdrop.split.rows_to_send import RenderedRows
 from batchdrop.split.shard_writer import ShardWriter
 from tests.fakes import FakeObjectStore

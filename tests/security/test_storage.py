@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from batchdrop.limits import LEDGER_KEPT, RESULTS_KEPT
+from batchdrop.job.guard_retention import RESULTS_KEPT
+from batchdrop.limits import LEDGER_KEPT
 from tests.expanded import everything, expanded_template, of_type, plain
 from tools.findings import EVERYTHING
 

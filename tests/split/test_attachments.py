@@ -7,9 +7,9 @@ from typing import Literal
 import pytest
 
 from batchdrop.errors import RowRejected
-from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES
+from batchdrop.limits import MAX_DOCUMENT_BYTES
 from batchdrop.recipe.recipe import Attach
-from batchdrop.requests.content_block import content_block
+from batchdrop.requests.content_block import MAX_IMAGE_BYTES, content_block
 from batchdrop.split.attachments import Attachments
 from tests.documents import document
 from tests.fakes import FakeObjectStore

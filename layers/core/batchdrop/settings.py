@@ -6,7 +6,9 @@ The constants are the defaults of template.yaml's parameters of the same name (t
 import os
 from dataclasses import dataclass
 
-from batchdrop.limits import MAX_BATCH_REQUESTS, QUEUE_REQUESTS
+from batchdrop.limits import MAX_BATCH_REQUESTS
+
+QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests of all Message Batches in the processing queue
 
 SHARD_CONCURRENCY = 40  # shards of one job that are open at once
 LIVE_CONCURRENCY = 10  # workers of the live lane at once

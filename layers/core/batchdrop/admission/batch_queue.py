@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -10,8 +11,9 @@ import msgspec
 
 from batchdrop.admission.batch_queue_state import Candidate, Claim, QueueState, leave, request_place, round_name
 from batchdrop.admission.ports import Changed, SharedStates
-from batchdrop.limits import QUEUE_PLACE_KEPT
 from batchdrop.ports import Clock
+
+QUEUE_PLACE_KEPT = timedelta(hours=26)  # ours: after it, a Message Batch has expired (24 h) or was never created
 
 QUEUE = ("processing_queue", "places")
 SLACK = 180  # seconds that a waiting round may be late, for retries and slow starts

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+MAX_CUSTOM_ID_CHARS = 64  # Message Batches: custom_id is ^[a-zA-Z0-9_-]{1,64}$
+
 
 class CustomId(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
     """Where an answer belongs: row `index` (from 0) of shard `shard` of job `job`."""

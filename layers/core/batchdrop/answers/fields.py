@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from batchdrop.limits import MAX_SCHEMA_UNIONS
+from batchdrop.answers.schema_file import MAX_SCHEMA_UNIONS
 from batchdrop.recipe.words import fault, kind, nearest, refuse_unknown_keys
 
 SCALARS = ("string", "number", "integer", "boolean")

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from batchdrop.errors import RecipeRejected
-from batchdrop.limits import MAX_SCHEMA_OPTIONALS, MAX_SCHEMA_UNIONS
+
+MAX_SCHEMA_UNIONS = 16  # structured outputs: at most 16 parameters with union types (anyOf, lists of types) a request
+MAX_SCHEMA_OPTIONALS = 24  # structured outputs: at most 24 optional parameters a request
 
 FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid", "text")
 TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Submission
-from batchdrop.limits import RESULTS_KEPT, UNCOLLECTED_WARNING
 from batchdrop.ports import Clock
+
+RESULTS_KEPT = timedelta(days=29)  # Message Batches: results are kept 29 days from created_at
+UNCOLLECTED_WARNING = timedelta(days=22)  # ours: a week before the API deletes them
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 The three waits grow for reasons of their own, so each has its own constants.
 """
 
-from batchdrop.limits import POLLING_SHARE, REQUESTS_PER_MINUTE
+REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
+POLLING_SHARE = 0.2  # ours: polling uses at most this share of REQUESTS_PER_MINUTE
+
 
 # Poll waits: until the next look at a running Message Batch. A poll writes nine history events (Wait 2, Task 5,
 # Choice 2). 24 h in waits of 330 s, the shortest in the long run, are 267 polls: 2,403 events of AWS's 25,000.

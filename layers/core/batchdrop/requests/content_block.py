@@ -8,8 +8,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from batchdrop.errors import RowRejected
-from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_IMAGE_BYTES, MAX_IMAGE_SIDE, MAX_TITLE_CHARS
+from batchdrop.limits import MAX_DOCUMENT_BYTES
 from batchdrop.requests.image_size import image_size
+
+MAX_IMAGE_BYTES = 10_485_760 // 4 * 3  # Messages: "image exceeds 10 MB maximum: … bytes > 10485760 bytes", in base64
+MAX_IMAGE_SIDE = 8_000  # Messages: "image dimensions exceed max allowed size: 8000 pixels"
+MAX_TITLE_CHARS = 500  # ours: enough to name a file; the SDK gives no limit for a document's title
 
 Kind = Literal["document", "image"]
 

@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from batchdrop.answers import custom_id
-from batchdrop.limits import MAX_ANSWER_BYTES, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
+from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.requests.request import request_line
+
+MAX_ANSWER_BYTES = 4_000_000_000  # ours: answers of one shard, all rounds together, on 4,096 MB (4.29e9) of /tmp
+MAX_BATCH_BYTES = 250_000_000  # Message Batches: at most 256 MB; lower here, in case MB is decimal
 
 NO_DOLLARS = Decimal(0)
 BODY_HEAD = b'{"requests":[\n'

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from batchdrop.limits import MAX_COPY_BYTES, MAX_PIECES, MIN_PIECE_BYTES
+MIN_PIECE_BYTES = 5 * 1024**2  # S3: of every part of a multipart upload but the last
+MAX_PIECES = 10_000  # S3: parts of a multipart upload
+MAX_COPY_BYTES = 1024**3  # ours: smaller copies run in parallel and end before the connection times out. S3: 5 GiB
 
 
 class Strip(NamedTuple):

@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
-from batchdrop.limits import MAX_ZSTD_WINDOW_BYTES
-
 if TYPE_CHECKING:
     import zstandard
     from _typeshed import WriteableBuffer
+
+MAX_ZSTD_WINDOW_BYTES = 1 << 27  # zstd's own default; a larger window needs --long on both sides
 
 Kind = Literal["gz", "zst", "bz2"]
 

@@ -6,8 +6,8 @@ import csv
 import re
 from dataclasses import dataclass
 
+from batchdrop.adapters.formats.limits import MAX_CELL_CHARS
 from batchdrop.errors import RecipeRejected
-from batchdrop.limits import MAX_CELL_CHARS
 
 csv.field_size_limit(MAX_CELL_CHARS)
 

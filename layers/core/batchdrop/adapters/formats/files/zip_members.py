@@ -11,8 +11,12 @@ from types import TracebackType
 from typing import IO, NamedTuple, Self, cast
 
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_DOCUMENT_BYTES, MAX_ZIP_DIRECTORY_BYTES, MAX_ZIP_RATIO, ZIP_RATIO_FROM_BYTES
+from batchdrop.limits import MAX_DOCUMENT_BYTES
 from batchdrop.ports import Source
+
+MAX_ZIP_DIRECTORY_BYTES = 16_777_216  # ours: the names of about 200,000 files, 150 MB once they are parsed
+MAX_ZIP_RATIO = 200  # ours: documents and photos shrink to a third at best; a zip bomb to a thousandth
+ZIP_RATIO_FROM_BYTES = 1_000_000  # ours: a smaller member or archive does no harm, whatever its ratio
 
 _ENCRYPTED = 0x1  # a member's flag bit
 _UTF8_NAME = 0x800

@@ -7,9 +7,9 @@ import re
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, NoReturn
 
+from batchdrop.adapters.formats.limits import MAX_LINE_BYTES
 from batchdrop.adapters.formats.text.encodings import UTF_8
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_LINE_BYTES
 from batchdrop.requests.row import Cursor
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")

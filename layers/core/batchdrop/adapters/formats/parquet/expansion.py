@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from batchdrop.adapters.formats.limits import MAX_DECOMPRESSED_BYTES, UNSUSPECTED_BYTES
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_DECOMPRESSED_BYTES, MAX_PARQUET_EXPANSION, UNSUSPECTED_BYTES
+
+MAX_PARQUET_EXPANSION = 2_000  # ours: rows of a few repeated texts and a number reach some hundreds
 
 
 class Expansion:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
+from batchdrop.adapters.formats.limits import MAX_LINE_BYTES
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_LINE_BYTES
 from batchdrop.requests.chunking import CHUNK_BYTES
 
 _ESCAPE = b"\x1b"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchdrop.adapters.formats.xlsx.formats import NumberFormat
+from batchdrop.adapters.formats.xlsx.limits import MAX_XLSX_FORMATS
 from batchdrop.adapters.formats.xlsx.package import Package
 from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse_all
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_XLSX_FORMATS
 
 _TRUE = {"1", "true", "on"}
 

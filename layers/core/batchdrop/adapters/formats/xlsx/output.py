@@ -12,12 +12,12 @@ import msgspec
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.xlsx.cells import Cell, cell_of
 from batchdrop.adapters.formats.xlsx.input import SheetHeader, decoded
+from batchdrop.adapters.formats.xlsx.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
 from batchdrop.adapters.formats.xlsx.workbook import Workbook
 from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.answers.outcome import Outcome
 from batchdrop.errors import UploadRejected
 from batchdrop.job.ports import Assemble, PartWriter
-from batchdrop.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 

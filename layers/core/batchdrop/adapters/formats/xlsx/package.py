@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO
 
+from batchdrop.adapters.formats.xlsx.limits import (
+    MAX_XLSX_BYTES,
+    MAX_XLSX_DIRECTORY_BYTES,
+    MAX_XLSX_RATIO,
+    XLSX_SMALL_BYTES,
+)
 from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse_all
 from batchdrop.errors import UploadRejected
-from batchdrop.limits import MAX_XLSX_BYTES, MAX_XLSX_DIRECTORY_BYTES, MAX_XLSX_RATIO, XLSX_SMALL_BYTES
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of .xls, and of encrypted .xlsx
 _END_RECORD = b"PK\x05\x06"

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import IO
 
+from batchdrop.adapters.formats.limits import MAX_CELL_CHARS, MAX_LINE_BYTES
 from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, typed
 from batchdrop.adapters.formats.xlsx.formats import NumberFormat
+from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS, XLSX_ROWS
 from batchdrop.adapters.formats.xlsx.strings import SharedStrings, TextReader, unescaped
 from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse
-from batchdrop.limits import MAX_CELL_CHARS, MAX_LINE_BYTES, XLSX_COLUMNS, XLSX_ROWS
 
 SheetRow = tuple[int, dict[int, Cell]]
 """A row's number as the spreadsheet counts it, and its cells by column, from 0; cells without a value are left out."""

@@ -9,8 +9,8 @@ from array import array
 from collections.abc import Callable
 from typing import IO
 
+from batchdrop.adapters.formats.limits import MAX_CELL_CHARS
 from batchdrop.adapters.formats.xlsx.xml import Attributes, BadXml, parse_all
-from batchdrop.limits import MAX_CELL_CHARS
 
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _OFFSET_BYTES = 8

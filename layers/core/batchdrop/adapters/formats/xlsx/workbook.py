@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.xlsx.cells import Cell
 from batchdrop.adapters.formats.xlsx.formats import NumberFormat
+from batchdrop.adapters.formats.xlsx.limits import XLSX_ROWS, XLSX_SHEET_NAME_CHARS
 from batchdrop.adapters.formats.xlsx.sheet import column_letters
-from batchdrop.limits import XLSX_ROWS, XLSX_SHEET_NAME_CHARS
 
 SHEET_BYTES = 1_500_000_000  # of XML; members from 2 GiB need Zip64, which Excel does not read from a stream
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 from xml.parsers import expat
 
-from batchdrop.limits import MAX_XLSX_DEPTH, MAX_XLSX_TOKEN_BYTES
+from batchdrop.adapters.formats.xlsx.limits import MAX_XLSX_DEPTH, MAX_XLSX_TOKEN_BYTES
 
 Attributes = dict[str, str]
 
