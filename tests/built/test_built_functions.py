@@ -104,3 +104,11 @@ def test_the_code_was_as_it_is_in_lambda(job: dict[str, Any], run: Run) -> None:
     where = "/opt/python/batchdrop" if own_mounts() else "/python/batchdrop"
     error = run("split_upload").invoke({"upload": {**UPLOAD, "job_id": "other", "key": "inbox/none/f.csv"}})
     assert where in "".join(error["stackTrace"])
+
+
+@pytest.mark.parametrize("package", ["cli", "local"])
+def test_the_layer_leaves_out_what_no_function_imports(job: dict[str, Any], package: str) -> None:
+    """The command line and the embedded stack are part of the package, but not of the core layer."""
+    [core] = BUILD.glob("CoreLayer/python/batchdrop")
+    assert (core / "bootstrap.py").is_file()
+    assert not (core / package).exists()
