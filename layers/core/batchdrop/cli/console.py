@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -99,8 +100,14 @@ def _known(error: Exception) -> Exception | None:
     return None
 
 
+def _as_text(value: Any) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
 def _encoded(value: Any, *, indent: int) -> str:
     import msgspec
 
-    body = msgspec.json.Encoder(decimal_format="number").encode(value)
+    body = msgspec.json.Encoder(enc_hook=_as_text, decimal_format="number").encode(value)
     return (msgspec.json.format(body, indent=indent) if indent else body).decode()

@@ -50,7 +50,9 @@ def _elements(lines: Iterable[str]) -> Iterator[str]:
 
 def _of_table(rows: Iterable[Iterable[Any]], count: int) -> Rows:
     records = [[_shown(cell) for cell in row] for row in itertools.islice(rows, count + 1)]
-    return (records[0], records[1:]) if records else ([], [])
+    width = max(map(len, records), default=0)  # a workbook's rows end at their last cell
+    header, *rest = [record + [""] * (width - len(record)) for record in records] or [[]]
+    return header, rest
 
 
 def _of_objects(objects: Iterable[dict[str, Any]]) -> Rows:

@@ -22,7 +22,7 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     """Print the output's path, its first rows, the tally and the cost; for a failed job, the reason."""
     outputs = sorted(folder.glob("output.*"))
     for output in outputs:
-        console.print(first_rows_table(output, room=console.width))
+        console.print(_preview(output, room=console.width))
     show_end(summary, console)
     for output in outputs:
         console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
@@ -42,6 +42,13 @@ def show_end(summary: dict[str, Any], console: Console) -> None:
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)
+
+
+def _preview(output: Path, *, room: int) -> Table | Text:
+    try:
+        return first_rows_table(output, room=room)
+    except Exception as error:  # noqa: BLE001 - the job is done and paid: a preview must not make it look failed
+        return Text(f"the first rows of {output.name} cannot be shown: {type(error).__name__}: {error}", style="yellow")
 
 
 def first_rows_table(output: Path, *, room: int) -> Table:
