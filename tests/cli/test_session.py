@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_the_job_running(session: Session) -> None:
     """It says so, and how to go on; the job ends by itself, and watching it again shows that, in lines of JSON."""
     seen = session.types("drop", "five rows.csv", "--recipe", "ask.yaml", "--wait", interrupt_at="closing")
     assert seen.exit_code == 130, seen.text
-    assert re.search(r"job \S+ goes on\. Follow it again: batchdrop watch \S+; stop it: batchdrop cancel", seen.text)
+    assert re.search(r"job \S+ continues\. Follow it again: batchdrop watch \S+; stop it: batchdrop cancel", seen.text)
     assert "Traceback" not in seen.text
     found = JOB_LINE.search(seen.text)
     assert found

@@ -192,4 +192,4 @@ def test_control_of_jobs_that_need_none(bench: Bench) -> None:
     assert "drop its failed.jsonl in again" in told("resume", job.job_id)[1]
     code, said = told("cancel", "nobody")
     assert code == 1
-    assert said.startswith("Error: there is no job nobody in the stack at http")
+    assert said.startswith("Error: job nobody does not exist in the stack at http")

@@ -39,13 +39,13 @@ CASES = {
         recipe="model: m\nprompt: p\nfinish_within: soon\n",
     ),
     "missing recipe": Case(
-        GOOD, "RecipeRejected", ("recipes/missing recipe.yaml", "no such recipe", "then drop"), recipe=None
+        GOOD, "RecipeRejected", ("recipes/missing recipe.yaml", "the recipe does not exist", "then drop"), recipe=None
     ),
     "missing file type": Case(GOOD, "UploadRejected", ("no file type", "x.csv or x.jsonl"), name="x"),
     "unknown file type": Case(GOOD, "UploadRejected", (".xls files", "Save the file as .csv, "), name="x.xls"),
     "no workbook": Case(GOOD, "UploadRejected", ("x.xlsx", "not an Excel workbook"), name="x.xlsx"),
     "empty file": Case(b"", "UploadRejected", ("x.csv", "empty", "drop it again")),
-    "header without rows": Case(b"id,text\n", "UploadRejected", ("no row in the file", "drop it again")),
+    "header without rows": Case(b"id,text\n", "UploadRejected", ("the file has no rows", "drop it again")),
     "missing column": Case(
         b"id,body\n1,good\n",
         "RecipeRejected",

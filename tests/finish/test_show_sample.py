@@ -195,7 +195,7 @@ def test_a_sample_of_rejects_only_ends_the_job() -> None:
     world.rows = 2
     assert world.split().asks == "sample"
     assert world.show().rest == "leave"
-    assert "none of its 2 rows can be sent" in world.close().faults[0].message
+    assert "none of its 2 rows can be asked" in world.close().faults[0].message
 
 
 def test_nobody_approves_in_time() -> None:

@@ -140,7 +140,7 @@ def test_split_upload_goes_on_in_another_invocation(functions: Functions) -> Non
 
 def test_split_upload_tells_job_faults(functions: Functions) -> None:
     """What the user must mend leaves the function as an error of that name."""
-    with pytest.raises(JobFault, match="no such recipe"):
+    with pytest.raises(JobFault, match="the recipe does not exist"):
         functions.invoke("split_upload", {"upload": functions.cloud.put(KEY, FILE)})
 
 
