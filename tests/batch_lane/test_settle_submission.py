@@ -320,7 +320,7 @@ def test_the_last_look_says_what_could_not_be_told(world: World) -> None:
     said = _gives_up(world)
     assert "shard 0, round 0" in said
     assert f"msgbatch_0 (in_progress, created {START.isoformat()})" in said
-    assert "Nothing was sent again, for it may exist and be billed" in said
+    assert "Nothing was sent again, because the Message Batch may exist and be billed" in said
     assert f"custom_ids that begin with {JOB}-00000-" in said
     assert f"`batchdrop resume {JOB}`" in said
     with pytest.raises(SubmissionUncertain):
@@ -360,7 +360,7 @@ def test_the_last_look_at_a_list_out_of_reach_says_so(world: World) -> None:
 def test_the_last_look_may_be_too_early(world: World) -> None:
     """After many lost answers, the last of them just now: what the list does not show yet is not taken for absent."""
     _lose(world, arrived=False)
-    assert "the list may not show it yet" in _gives_up(world)
+    assert "the list of Message Batches may not show it yet" in _gives_up(world)
 
 
 def test_what_another_attempt_took_is_open(world: World) -> None:
@@ -376,7 +376,7 @@ def test_what_another_attempt_took_is_open(world: World) -> None:
         return list_created(since)
 
     world.api.created_since = taken_meanwhile  # type: ignore[method-assign]
-    assert "msgbatch_0 (ours, but another attempt came between)" in _gives_up(world)
+    assert "msgbatch_0 (ours, but a newer attempt has replaced this one)" in _gives_up(world)
 
 
 def test_many_undecided_are_named_in_part(world: World) -> None:

@@ -155,7 +155,7 @@ def test_a_late_attempt_beside_one_that_is_under_way_is_uncertain(world: World) 
             return batch
 
     world.api = Slow()
-    with pytest.raises(SubmissionUncertain, match="a newer attempt is under way"):
+    with pytest.raises(SubmissionUncertain, match="a newer attempt is in progress"):
         world.submit()
     assert world.api.cancels == ["msgbatch_0"]
     assert world.ledger.submissions(JOB) == [newer]

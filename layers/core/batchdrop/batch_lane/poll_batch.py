@@ -1,4 +1,4 @@
-"""Poll a Message Batch: has it ended, and if not, how long to wait before the next look."""
+"""Poll a Message Batch: has it ended, and if not, how long to wait before the next poll."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its creat
 
 @dataclass(frozen=True, slots=True)
 class PollAnswer:
-    """Whether the Message Batch ended; if not, the seconds to wait. `batch` is what was seen of it, if anything."""
+    """Whether the Message Batch has ended; if not, the seconds to wait. `batch` is None if it could not be read."""
 
     ended: bool
     wait_seconds: int
@@ -37,12 +37,11 @@ def poll_batch(
     clock: Clock,
     jitter: Callable[[], float],
 ) -> PollAnswer:
-    """Look at a Message Batch for the `polls`-th time, counted from 0; cancel it if the job was canceled or is late.
+    """Poll a Message Batch; cancel it if the job was canceled or is late.
 
-    `deadline` (Unix seconds, 0 for none) is when the job's `finish_within` is over.
-
-    A look that fails for a passing reason is a look that saw no end. Raises MessageBatchLost when the API still does
-    not know it after POLLS_BEFORE_LOST looks, and AccountTrouble.
+    `polls` counts the polls before this one. `deadline` (Unix seconds, 0 for none) is when the job's `finish_within`
+    is over. After a transient error, the Message Batch counts as not ended. Raises AccountTrouble, and
+    MessageBatchLost if the API still answers 404 after POLLS_BEFORE_LOST polls.
     """
     wait = poll_seconds(polls + 1, open_shards=open_shards, jitter=jitter())
     waiting = PollAnswer(ended=False, wait_seconds=_until(deadline, clock, wait))
@@ -65,13 +64,13 @@ def _is_late(deadline: int, clock: Clock) -> bool:
 
 
 def _until(deadline: int, clock: Clock, wait: int) -> int:
-    """Return the wait, cut short where the deadline comes first."""
+    """Return the wait, or the seconds until the deadline if they are fewer."""
     left = deadline - clock.now().timestamp()
     return max(1, min(wait, round(left))) if deadline and left > 0 else wait
 
 
 def _cancel_if_wanted(job_id: str, batch: MessageBatch, ledger: Ledger, api: BatchReader, *, is_late: bool) -> None:
-    """Cancel until it shows: a cancel can be lost, and repeating it changes nothing."""
+    """Cancel again at each poll until the status changes: a cancel can be lost, and repeating it does no harm."""
     if batch.processing_status == "in_progress":
         halt = ledger.halted(job_id)
         if is_late or (halt is not None and halt.error == JobCanceled.__name__):

@@ -10,41 +10,41 @@ from batchdrop.answers.result import MessageBatch
 
 
 class RequestBody(Protocol):
-    """A create body that can be read again from its start, in flat memory."""
+    """The body of a create. It can be read several times, and memory stays flat."""
 
     @property
     def size(self) -> int:
-        """Return the body's bytes."""
+        """Return the body's size in bytes."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body from its first byte, each time."""
+        """Yield the body; each iteration starts at the first byte."""
 
 
 class BatchReader(Protocol):
-    """Reads and cancels existing Message Batches. None of its calls is billed."""
+    """Read and cancel existing Message Batches. None of these calls is billed."""
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
 
     def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        """Yield the Message Batches created at or after `since`, newest first, whoever created them.
+        """Yield the Message Batches that any client created at or after `since`, newest first.
 
         Raises ApiUnavailable, RateLimited, AccountTrouble.
         """
 
     def cancel(self, batch_id: str) -> None:
-        """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
+        """Cancel a Message Batch; no effect if it has ended. Raises the errors of `retrieve`."""
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
-        """Yield the result lines' bytes as they come. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
+        """Yield the result lines' bytes as they arrive. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
 
 
 class BatchCreator(BatchReader, Protocol):
-    """Also creates Message Batches, which are billed."""
+    """Also create Message Batches, which are billed."""
 
     def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-        """Send one create, once; wait at most `timeout` seconds between two signs of life.
+        """Send one create, without retries; `timeout` limits each wait for the network, in seconds.
 
-        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created,
-        SubmissionUncertain when that cannot be known.
+        Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable if nothing was created, and
+        SubmissionUncertain if a Message Batch may have been created.
         """

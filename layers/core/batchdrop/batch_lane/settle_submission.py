@@ -1,7 +1,7 @@
-"""Settle a submission whose answer was lost: find the Message Batch it became, or make sure that it became none.
+"""Settle a submission whose response was lost: find its Message Batch, or make sure that none was created.
 
-The API lists Message Batches of all clients, without a name on them. Ours is one that was created since the attempt,
-counts as many requests, is not another submission's, and whose results carry our custom_ids.
+The API lists the Message Batches of all clients, without names. Ours was created after the attempt began, counts as
+many requests, is not claimed by another submission, and has our custom_ids in its results.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from batchdrop.job.submission import Submission
 from batchdrop.ports import Clock
 
 CLOCK_SKEW = timedelta(minutes=5)  # between our clock and the API's
-# Just ended, or cut off: it can be read later. Or it never can, which may be another client's trouble: not yet our end.
+# These results may be readable later. If they never are, the Message Batch may be another client's, so our shard does
+# not fail because of them.
 UNREADABLE = (
     ApiUnavailable,
     RateLimited,
@@ -42,16 +43,16 @@ UNREADABLE = (
     msgspec.DecodeError,
     UnicodeDecodeError,
 )
-MOST_NAMED = 5  # undecided Message Batches that a reason names; it ends up beside every row of the shard
-MOST_SAID = 200  # characters of what is said of each; an API's error may hold a page of HTML
+MOST_NAMED = 5  # undecided Message Batches in a reason, because each row of the shard repeats the reason
+MOST_SAID = 200  # characters of each reason, because an API's error can contain a page of HTML
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What is known now.
+    """The outcome of a submission, as far as it is known.
 
-    `accepted`: it is `batch_id`. `absent`: nothing was created, and another attempt may be made. `open`: look again;
-    `why` says what could not be told.
+    `accepted`: it became `batch_id`. `absent`: nothing was created, so another attempt may be made. `open`: search
+    again later; `why` says what is still unknown.
     """
 
     verdict: Literal["accepted", "absent", "open"]
@@ -70,77 +71,78 @@ def settle_submission(
     visible_after: timedelta,
     is_last: bool,
 ) -> Settled:
-    """Look for what a sent attempt became.
+    """Search for the Message Batch of a sent attempt.
 
-    `visible_after` is how long after the end of an attempt its Message Batch may at most take to be listed; only after
-    that is it taken for absent. Raises AccountTrouble; and SubmissionUnsettled where a look that `is_last` would have
-    to be followed by another.
+    The API lists a Message Batch at most `visible_after` the end of its attempt; only then can it count as absent.
+    Raises AccountTrouble, and SubmissionUnsettled if this search `is_last` and the outcome is still open.
     """
-    standing = ledger.submission(job_id, shard, round_number)
-    if standing is None or standing.state == "armed":
+    submission = ledger.submission(job_id, shard, round_number)
+    if submission is None or submission.state == "armed":
         return Settled("absent")
-    if standing.batch_id is not None:
-        return Settled("accepted", standing.batch_id)
-    settled = _look(standing, ledger, api, clock, visible_after)
+    if submission.batch_id is not None:
+        return Settled("accepted", submission.batch_id)
+    settled = _search(submission, ledger, api, clock, visible_after)
     if is_last and settled.verdict == "open":
-        raise SubmissionUnsettled(_unsettled(standing, settled.why))
+        raise SubmissionUnsettled(_unsettled(submission, settled.why))
     return settled
 
 
-def _look(standing: Submission, ledger: Ledger, api: BatchReader, clock: Clock, visible_after: timedelta) -> Settled:
-    looked_at = clock.now()
+def _search(
+    submission: Submission, ledger: Ledger, api: BatchReader, clock: Clock, visible_after: timedelta
+) -> Settled:
+    started_at = clock.now()  # before the list is read: a Message Batch may become visible while it is read
     try:
-        with halting_on_account_trouble(standing.job_id, ledger, clock):
-            ours, undecided = _candidates(standing, ledger, api)
+        with halting_on_account_trouble(submission.job_id, ledger, clock):
+            ours, undecided = _candidates(submission, ledger, api)
     except (ApiUnavailable, RateLimited) as trouble:
-        return Settled("open", why=f"the list of Message Batches cannot be read ({_said(trouble)})")
+        return Settled("open", why=f"the list of Message Batches cannot be read ({_shortened(trouble)})")
     if ours:
-        return _adopt(standing, ours, ledger)
+        return _adopt(submission, ours, ledger)
     if undecided:
-        return Settled("open", why=_named(undecided))
-    if looked_at < standing.over_at + visible_after:
-        return Settled("open", why="the list may not show it yet")
-    ledger.rearm(standing)
+        return Settled("open", why=_listed(undecided))
+    if started_at < submission.over_at + visible_after:
+        return Settled("open", why="the list of Message Batches may not show it yet")
+    ledger.rearm(submission)
     return Settled("absent")
 
 
-def _adopt(standing: Submission, ours: list[MessageBatch], ledger: Ledger) -> Settled:
-    """Take the one that answered most; a second one has ended too, so there is nothing left to cancel in it."""
+def _adopt(submission: Submission, ours: list[MessageBatch], ledger: Ledger) -> Settled:
+    """Accept the one with the most answers. All of them have ended, so the others need no cancel."""
     best = max(ours, key=lambda batch: batch.request_counts.succeeded)
-    accepted = ledger.accept(standing, best.id).batch_id
+    accepted = ledger.accept(submission, best.id).batch_id
     if accepted is None:
-        return Settled("open", why=f"{best.id} (ours, but another attempt came between)")
+        return Settled("open", why=f"{best.id} (ours, but a newer attempt has replaced this one)")
     return Settled("accepted", accepted)
 
 
-class _CannotTell(Exception):  # an answer, not a fault
-    """It cannot be told yet whose a Message Batch is; the message says why."""
+class _Undecided(Exception):  # a normal result of `_is_ours`, not a fault
+    """It is not known yet whether a Message Batch is ours; the message says why."""
 
 
-def _candidates(standing: Submission, ledger: Ledger, api: BatchReader) -> tuple[list[MessageBatch], dict[str, str]]:
-    """Return those that are ours; and by their ids, why it cannot be told yet whether others are."""
+def _candidates(submission: Submission, ledger: Ledger, api: BatchReader) -> tuple[list[MessageBatch], dict[str, str]]:
+    """Return our Message Batches, and the undecided ones: id and reason."""
     ours: list[MessageBatch] = []
     undecided: dict[str, str] = {}
-    for batch in api.created_since(standing.sent_at - CLOCK_SKEW):
-        if batch.request_counts.total != standing.requests or ledger.is_claimed(batch.id):
+    for batch in api.created_since(submission.sent_at - CLOCK_SKEW):
+        if batch.request_counts.total != submission.requests or ledger.is_claimed(batch.id):
             continue
         try:
-            if _is_ours(batch, standing, api):
+            if _is_ours(batch, submission, api):
                 ours.append(batch)
-        except _CannotTell as reason:
+        except _Undecided as reason:
             undecided[batch.id] = str(reason)
     return ours, undecided
 
 
-def _is_ours(batch: MessageBatch, standing: Submission, api: BatchReader) -> bool:
-    """Look for one of our custom_ids in the results. Raises _CannotTell.
+def _is_ours(batch: MessageBatch, submission: Submission, api: BatchReader) -> bool:
+    """Search the results for one of our custom_ids. Raises _Undecided.
 
-    Lines that nobody asked for may stand among ours, so one line proves only what is ours. Others' are results that
-    were read to their end, as many as the Message Batch counts, without one of ours.
+    One line with our custom_id proves that it is ours. The opposite needs all results, as many as the Message Batch
+    counts, because our results may also contain lines without a request of ours.
     """
     if batch.processing_status != "ended":
-        raise _CannotTell(f"{batch.processing_status}, created {batch.created_at}")
-    ours = custom_id.prefix(standing.job_id, standing.shard)
+        raise _Undecided(f"{batch.processing_status}, created {batch.created_at}")
+    ours = custom_id.prefix(submission.job_id, submission.shard)
     ids = msgspec.json.Decoder(ResultId)
     lines = 0
     try:
@@ -149,27 +151,27 @@ def _is_ours(batch: MessageBatch, standing: Submission, api: BatchReader) -> boo
                 if ids.decode(line).custom_id.startswith(ours):
                     return True
     except UNREADABLE as trouble:
-        raise _CannotTell(_said(trouble)) from trouble
+        raise _Undecided(_shortened(trouble)) from trouble
     if lines < batch.request_counts.total:
-        raise _CannotTell(f"{lines} results, none of them ours, of {batch.request_counts.total}")
+        raise _Undecided(f"{lines} of {batch.request_counts.total} results read, none of them ours")
     return False
 
 
-def _said(trouble: Exception) -> str:
+def _shortened(trouble: Exception) -> str:
     return f"{type(trouble).__name__}: {trouble}"[:MOST_SAID]
 
 
-def _named(undecided: dict[str, str]) -> str:
+def _listed(undecided: dict[str, str]) -> str:
     named = [f"{batch_id} ({why})" for batch_id, why in [*undecided.items()][:MOST_NAMED]]
     more = [f"{len(undecided) - MOST_NAMED} more"] if len(undecided) > MOST_NAMED else []
     return "; ".join(named + more)
 
 
-def _unsettled(standing: Submission, why: str) -> str:
-    ours = custom_id.prefix(standing.job_id, standing.shard)
+def _unsettled(submission: Submission, why: str) -> str:
+    ours = custom_id.prefix(submission.job_id, submission.shard)
     return (
-        f"shard {standing.shard}, round {standing.round_number}: what became of the create of "
-        f"{standing.sent_at:%Y-%m-%d %H:%M:%S} UTC could not be told: {why}. Nothing was sent again, for it may exist "
-        f"and be billed. Look at the Message Batches in the Console (ours holds custom_ids that begin with {ours}), "
-        f"then `batchdrop resume {standing.job_id}`: it looks again"
+        f"shard {submission.shard}, round {submission.round_number}: the outcome of the create of "
+        f"{submission.sent_at:%Y-%m-%d %H:%M:%S} UTC is still unknown: {why}. Nothing was sent again, because the "
+        f"Message Batch may exist and be billed. Check the Message Batches in the Console (ours has custom_ids that "
+        f"begin with {ours}), then run `batchdrop resume {submission.job_id}`: it searches again"
     )

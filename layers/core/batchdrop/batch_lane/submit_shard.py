@@ -1,7 +1,7 @@
-"""Submit a shard: one paid create a round, never two.
+"""Submit a shard: at most one paid create a round.
 
-The intent is written before the create, so that any later attempt, whoever makes it and why, finds it and does not
-create again. What became of an attempt that was cut off is found out by `settle_submission`.
+The intent is written before the create is sent. So every later attempt finds it and does not create again. If an
+attempt was cut off, `settle_submission` finds out its outcome.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from batchdrop.job.submission import Submission
 from batchdrop.ports import Clock, ObjectStore
 
 NOTHING_WAS_CREATED = (SubmissionRefused, AccountTrouble, RateLimited, ApiUnavailable)
-REFUSED_FOR_GOOD = (SubmissionRefused, AccountTrouble)  # the others are tried again soon, and keep their turn
+REFUSED_FOR_GOOD = (SubmissionRefused, AccountTrouble)  # other refusals are retried soon; the round keeps its turn
 AT_ONCE = 1  # second
-TIME_TO_RECORD = 15.0  # seconds of the invocation kept for writing down what the create answered
+TIME_TO_RECORD = 15.0  # seconds of the invocation that are kept to record the response in the ledger
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A Message Batch of ours. `is_collected`: its answers are kept already, so that it need not be polled."""
+    """A Message Batch of ours. `is_collected`: its answers are already in the bucket, so it is not polled."""
 
     batch_id: str
     is_collected: bool = False
@@ -51,18 +51,18 @@ def submit_shard(
     clock: Clock,
     admission: Admission,
 ) -> Submitted | MustWait:
-    """Return the shard's Message Batch of this round; create it if no attempt has, and if it is the shard's turn.
+    """Return the shard's Message Batch of this round. Create it if no attempt has, and if it is the shard's turn.
 
-    Raises SubmissionUncertain when an attempt may have created one and nobody knows its id; AccountTrouble, JobCanceled
-    or BudgetReached when the job is halted, BudgetReached also where this round halts it; DeadlinePassed when
-    the state's deadline is over and nothing was sent; and what BatchCreator.create raises when nothing was created.
+    Raises SubmissionUncertain if an attempt may have created one whose id is unknown. Raises AccountTrouble,
+    JobCanceled or BudgetReached if the job is halted, and BudgetReached also if this round halts it. Raises
+    DeadlinePassed if the state's deadline is over and nothing was sent. Also raises the errors of BatchCreator.create.
     """
     job_id, shard, round_number, deadline = state.job_id, state.shard, state.round, state.deadline
     keys = JobKeys(job_id)
     known = ledger.submission(job_id, shard, round_number)
-    if store.exists(keys.answers(shard, round_number)):  # also when the ledger has forgotten the job since
+    if store.exists(keys.answers(shard, round_number)):  # also if the ledger's items have expired
         return Submitted(known.batch_id or "" if known else "", is_collected=True)
-    body = StoredBody(store, keys.requests(shard, round_number))  # before the intent: no store, no trace
+    body = StoredBody(store, keys.requests(shard, round_number))  # raises before the intent is written, if it raises
     if known is None or known.state == "armed":
         refuse_if_halted(job_id, ledger)
         if not _is_late(deadline, clock) and (turn := admission.request_turn()):
@@ -70,21 +70,21 @@ def submit_shard(
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
     intent = Submission(job_id, shard, round_number, state.requests, uuid4().hex, sent_at=now, over_at=over_at)
-    standing = ledger.begin(intent)
-    if standing.attempt == intent.attempt:
+    current = ledger.begin(intent)
+    if current.attempt == intent.attempt:
         _refuse_if_late(deadline, intent, ledger, clock, admission)
-        if not admission.stands():  # another attempt was refused since, and has let go of what it held
+        if not admission.stands():  # another attempt was refused meanwhile and has released the hold
             ledger.rearm(intent)
             return MustWait("budget", AT_ONCE)
         with halting_on_account_trouble(job_id, ledger, clock):
             return Submitted(_create(body, intent, ledger, api, clock, admission))
-    if standing.batch_id is None:
+    if current.batch_id is None:
         message = (
-            f"shard {shard}, round {round_number}: the answer to the create of "
-            f"{standing.sent_at:%Y-%m-%d %H:%M:%S} UTC was lost; nothing is sent before its outcome is known"
+            f"shard {shard}, round {round_number}: the response to the create of "
+            f"{current.sent_at:%Y-%m-%d %H:%M:%S} UTC was lost; nothing is sent until its outcome is known"
         )
         raise SubmissionUncertain(message)
-    return Submitted(standing.batch_id)
+    return Submitted(current.batch_id)
 
 
 def _is_late(deadline: int, clock: Clock) -> bool:
@@ -92,11 +92,11 @@ def _is_late(deadline: int, clock: Clock) -> bool:
 
 
 def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Clock, admission: Admission) -> None:
-    """Leave the shard to the live lane. The intent stays, so that an attempt that was given up for dead cannot send."""
+    """Leave a late shard to the live lane. The intent stays, so that a superseded attempt cannot send the round."""
     if _is_late(deadline, clock):
         admission.leave_queue()
         ledger.end_attempt(intent, clock.now())
-        message = f"shard {intent.shard}, round {intent.round_number}: finish_within is over; the live lane answers it"
+        message = f"shard {intent.shard}, round {intent.round_number}: finish_within is over; the live lane sends it"
         raise DeadlinePassed(message)
 
 
@@ -107,24 +107,24 @@ def _create(
         batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))
     except NOTHING_WAS_CREATED as refusal:
         if isinstance(refusal, REFUSED_FOR_GOOD):
-            admission.give_back()  # before another attempt may send, which would find nothing held, and wait
+            admission.give_back()  # before `rearm`: later, this could release the hold of a newer attempt
         ledger.rearm(intent)
         raise
     except SubmissionUncertain:
         ledger.end_attempt(intent, clock.now())
         raise
-    standing = ledger.accept(intent, batch.id)
-    if standing.batch_id != batch.id:
-        # This attempt was given up for dead, and another one took its place: what it created is one too many.
+    current = ledger.accept(intent, batch.id)
+    if current.batch_id != batch.id:
+        # This attempt was superseded by a newer one, so its own Message Batch is a duplicate.
         api.cancel(batch.id)
-    if standing.batch_id is None:
-        message = f"shard {intent.shard}, round {intent.round_number}: a newer attempt is under way"
+    if current.batch_id is None:
+        message = f"shard {intent.shard}, round {intent.round_number}: a newer attempt is in progress"
         raise SubmissionUncertain(message)
-    return standing.batch_id
+    return current.batch_id
 
 
 class StoredBody:
-    """A create body that stays in the store and is read anew each time it is sent."""
+    """The body of a create, streamed from the store each time it is sent."""
 
     def __init__(self, store: ObjectStore, key: str) -> None:
         self._store = store
@@ -132,5 +132,5 @@ class StoredBody:
         self.size = store.size(key)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Start from the first byte, each time."""
+        """Yield the body; each iteration starts at the first byte."""
         return self._store.stream(self._key)
