@@ -172,7 +172,7 @@ def test_every_kind_of_result_has_its_fate() -> None:
         "expired",
         "it was canceled before this row's turn",
         "quota_haze_error",
-        "the API's result cannot be understood",
+        "the API's result cannot be read",
         "the answer was cut at max_tokens; raise max_tokens in the recipe",
     ]
     failed = [json.loads(line) for line in world.store.read(KEYS.part(0, 1, "failed.jsonl")).splitlines()]
@@ -210,7 +210,7 @@ def test_an_answer_that_was_spoilt_on_its_way_is_fetched_again() -> None:
     """The API counts more answers than came: what looks like an unknown result was paid, so the fetch is repeated."""
     world, batch_id = _ready(3)
     world.api.spoil = lambda lines: [*lines[:-1], lines[-1].replace(b'"succeeded"', b'"postponed"')]
-    with pytest.raises(ResultsIncomplete, match="3 of 3 results came, 2 of them answers"):
+    with pytest.raises(ResultsIncomplete, match="3 of 3 results arrived, 2 of them answers"):
         world.collect(batch_id)
 
 

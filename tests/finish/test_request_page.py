@@ -40,4 +40,4 @@ def test_what_breaks_raises_nothing(broken: str, caplog: pytest.LogCaptureFixtur
     if broken == "board":
         board.broken = RuntimeError("throttled")
     request_page("a", board=board, drawer=lambda: drawer, clock=FakeClock())
-    assert "nobody could be asked for the page of job a" in caplog.text
+    assert "the page of job a could not be requested" in caplog.text

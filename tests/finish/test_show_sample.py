@@ -85,7 +85,7 @@ def test_a_sample_waits_and_shows_its_answers() -> None:
         "requests": 7,
         "lane": "batch",
         "becomes": "wait",
-        "reason": f"it waits for `batchdrop approve {JOB}`",
+        "reason": f"waiting for `batchdrop approve {JOB}`",
     }
     each = (10 * 0.10 + 5 * 0.50) / 1e6 / 2  # tokens of the fakes, at half of haiku's price
     assert report["spent_usd"] == pytest.approx(3 * each)
@@ -154,7 +154,7 @@ def test_a_cost_that_may_be_over_waits() -> None:
     assert world.sample().rest == "wait"
     projection = world.report["projected"]
     assert projection["expected_usd"] < 0.01 < projection["high_usd"]
-    assert "may be over continue_under_usd (0.01)" in world.report["rest"]["reason"]
+    assert "may exceed continue_under_usd (0.01)" in world.report["rest"]["reason"]
 
 
 def test_an_unknown_price_never_goes_on_by_itself() -> None:
@@ -195,7 +195,7 @@ def test_a_sample_of_rejects_only_ends_the_job() -> None:
     world.rows = 2
     assert world.split().asks == "sample"
     assert world.show().rest == "leave"
-    assert "none of its 2 rows can be asked" in world.close().faults[0].message
+    assert "None of its 2 rows can be sent" in world.close().faults[0].message
 
 
 def test_nobody_approves_in_time() -> None:
@@ -207,7 +207,7 @@ def test_nobody_approves_in_time() -> None:
     summary = world.close()
     assert (summary.status, summary.faults[0].type, len(summary.faults)) == ("canceled", "JobNotApproved", 1)
     assert _statuses(world) == ["answered"] * 2 + ["canceled"] * 4
-    assert "nobody approved it in time" in world.result("failed.jsonl").decode()
+    assert "nobody approved the sample in time" in world.result("failed.jsonl").decode()
 
 
 def test_an_approval_at_the_last_moment_counts() -> None:

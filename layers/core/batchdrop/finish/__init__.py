@@ -1,1 +1,1 @@
-"""From results to the output."""
+"""Turn results into the output."""

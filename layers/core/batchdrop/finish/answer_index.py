@@ -1,4 +1,4 @@
-"""Results on disk, found by row: the API gives them in any order, the output needs them in the rows' order."""
+"""Result lines on disk, found by row: the API sends them in any order, the output needs the rows' order."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _NEWLINES = re.compile(rb"\n").finditer
 
 
 class AnswerIndex:
-    """One shard's result lines, round after round: the lines stay in `spool`, memory holds 21 bytes a row.
+    """The result lines of one shard, over all its rounds. The lines are in `spool`; memory holds 21 bytes a row.
 
-    A later line replaces an earlier one of its row, but an unpaid line never replaces a paid one. `foreign` counts
-    lines of no row of the shard, `repeated` second lines of a row in one round (the first one counts). `breaks` tells
-    of an answer's line whether it breaks what the recipe wants; only needed where such answers are asked again.
+    A later line of a row replaces an earlier one, but an unpaid line never replaces a paid one. `foreign` counts lines
+    that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept.
+    `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class AnswerIndex:
         self._seen = bytearray(rows)
         self._times_cut = bytearray(rows)
         self._times_invalid = bytearray(rows)
-        self._hopeless = bytearray(rows)  # paid, and asking again was refused for good
+        self._hopeless = bytearray(rows)  # paid, and the retry was refused for good
         self._breaks = breaks
         self._replaced: list[tuple[int, int]] = []
         self._end = 0
@@ -52,25 +52,25 @@ class AnswerIndex:
         self.found = self.paid = self.foreign = self.repeated = 0
 
     def fill(self, *sources: Iterable[bytes]) -> None:
-        """Take in one round's result lines, and count in `found` the rows that have one, in `paid` the answers.
+        """Read one round's result lines. `found` then counts the rows with a line, `paid` those with an answer.
 
-        Each source yields bytes, cut anywhere; it is asked for them when all before it are taken in. Raises
-        ResultsIncomplete for a line cut short; the round is then to be filled in anew, into a new index.
+        Each source yields bytes, cut anywhere. A source is read after all lines before it are indexed, so it can use
+        `has_line`. Raises ResultsIncomplete for a line cut short; then fill a new index from the start.
         """
         self._round += 1
         self.found = self.paid = 0
         for source in sources:
             for block in line_blocks(source):
-                self._take(block)
+                self._add_lines(block)
         self._spool.flush()
 
     def fill_from(self, store: ObjectStore, key: str) -> None:
-        """Take in a round whose result lines are in the bucket. Raises ObjectMissing, and what `fill` raises."""
+        """Read a round's result lines from the bucket. Raises ObjectMissing, and the errors of `fill`."""
         with closing(store.stream(key)) as blocks:
             self.fill(blocks)
 
     def lines(self, indexes: Iterable[int | None]) -> list[bytes | None]:
-        """Return the last word on each of the shard's rows; None for one that has none, and for None."""
+        """Return the kept line of each of these rows; None for a row without a line, and for None."""
         file, offsets, lengths, pread = self._file, self._offsets, self._lengths, os.pread
         return [
             None if index is None or offsets[index] == _NOWHERE else pread(file, lengths[index], offsets[index])
@@ -78,7 +78,7 @@ class AnswerIndex:
         ]
 
     def fitting(self, indexes: Iterable[int | None], most: int) -> int:
-        """Return for how many of the first rows `lines` reads at most so many bytes together; at least 1."""
+        """Return how many of the first rows have lines of at most `most` bytes together; at least 1."""
         sizes = [0 if index is None else self._lengths[index] for index in indexes]
         if sum(sizes) <= most:
             return len(sizes)
@@ -89,36 +89,36 @@ class AnswerIndex:
         return Verdict(self._verdicts[index])
 
     def rows_with(self, verdict: Verdict) -> list[int]:
-        """Return the rows of which this is the last verdict."""
+        """Return the rows with this verdict."""
         return [index for index, known in enumerate(self._verdicts) if known == verdict]
 
     def cut(self) -> set[int]:
-        """Return the rows whose answer is cut, and that were not asked with a raised limit yet."""
+        """Return the rows whose answer is cut, and that were not yet sent with a raised limit."""
         return {row for row in self.rows_with(Verdict.CUT) if self._times_cut[row] == 1 and not self._hopeless[row]}
 
     def invalid(self, times: int) -> set[int]:
-        """Return the rows whose answer is invalid, and that were so at most that often."""
+        """Return the rows whose answer is invalid, and that had at most `times` invalid answers."""
         rows = self.rows_with(Verdict.INVALID)
         return {row for row in rows if self._times_invalid[row] <= times and not self._hopeless[row]}
 
     def has_line(self, index: int) -> bool:
-        """Tell whether the round that is being filled in has a line of the row."""
+        """Return whether the round that is being read has a line of the row."""
         return self._seen[index] == self._round
 
     def was_cut(self, index: int) -> bool:
-        """Tell whether any answer of the row was cut."""
+        """Return whether any answer of the row was cut."""
         return self._times_cut[index] > 0
 
     def replaced_paid(self) -> Iterator[bytes]:
-        """Yield the paid lines that a later paid one replaced: they cost money, too."""
+        """Yield the paid lines of rows that keep another paid line: they cost money, too."""
         return (os.pread(self._file, length, offset) for offset, length in self._replaced)
 
-    def _take(self, block: bytes) -> None:
-        """Take in lines, many at once: a call a line would cost as much as reading it."""
+    def _add_lines(self, block: bytes) -> None:
+        """Index a block of lines. One call per line would cost as much as reading it."""
         heads = self._heads(block)
         ends = [found.end() for found in _NEWLINES(block)]
         if len(heads) < len(ends):
-            self._take(b"".join([line + b"\n" for line in block.split(b"\n") if line.strip()]))
+            self._add_lines(b"".join([line + b"\n" for line in block.split(b"\n") if line.strip()]))
             return
         self._spool.write(block)
         indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
@@ -129,7 +129,7 @@ class AnswerIndex:
                 self.foreign += 1
             elif seen[index] == round_number:
                 self.repeated += 1
-                self._repeat(index, self._end + start, end - start - 1, head)
+                self._add_repeated(index, self._end + start, end - start - 1, head)
             else:
                 seen[index] = round_number
                 self.found += 1
@@ -137,7 +137,7 @@ class AnswerIndex:
                 self.paid += verdict >= Verdict.CUT
                 if self._breaks is not None and verdict == Verdict.ANSWERED and self._breaks(block[start:end]):
                     verdict = Verdict.INVALID
-                self._place(index, self._end + start, end - start - 1, verdict)
+                self._add(index, self._end + start, end - start - 1, verdict)
             start = end
         self._end += start
 
@@ -149,15 +149,18 @@ class AnswerIndex:
             message = f"a result line after the first {so_far:,} is cut or broken: {error}"
             raise ResultsIncomplete(message) from error
 
-    def _repeat(self, index: int, offset: int, length: int, head: ResultHead) -> None:
-        """Count a second answer of the live lane: two workers were paid for it. A Message Batch only repeats itself."""
+    def _add_repeated(self, index: int, offset: int, length: int, head: ResultHead) -> None:
+        """Add a second answer in the live lane, where two workers sent the row and both answers are billed.
+
+        A line that a Message Batch repeats is a copy, and is billed once.
+        """
         if head.verdict >= Verdict.CUT and head.is_live:
             if self._verdicts[index] < Verdict.CUT:
-                self._place(index, offset, length, head.verdict)
+                self._add(index, offset, length, head.verdict)
             else:
                 self._replaced.append((offset, length))
 
-    def _place(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
+    def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.CUT:
             if verdict < Verdict.CUT:
                 self._hopeless[index] |= verdict == Verdict.NEVER

@@ -1,4 +1,4 @@
-"""Close a job: stitch the shards' parts into the output, account for every row, and tell how it went."""
+"""Close a job: stitch the shards' parts into the output, account for every row, and write the summary."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ from batchdrop.report.summary import (
 from batchdrop.report.tally import Tally
 from batchdrop.split.job_estimate import estimate_block
 
-TRIES = 3  # of one closing that others come between
-CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # by its user, who said so or said nothing
+TRIES = 3  # of one closing, if other closings write at the same time
+CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # the user canceled the job, or did not approve it
 
 
 def close_job(
@@ -58,16 +58,16 @@ def close_job(
 ) -> Summary:
     """Write the job's outputs and return its summary.
 
-    `fault` is why the job stopped before its shards were asked; then there is only the summary, or, when the whole
-    file was split, the output with every row's reason. Raises InvariantBroken rather than write a short output, and
-    JobClosedSince when a closing that began later is under way, or was.
+    `fault` is why the job stopped before its shards were sent. Then only the summary is written; if the whole file was
+    split, also the output, with each row's reason. Raises InvariantBroken if the output would lack a row, and
+    JobClosedSince if a later closing has begun.
     """
     began = clock.now()
     tries = TRIES
     while True:
         try:
             return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats, pages=pages)
-        except ObjectChanged:  # by another closing: either that one is the last, or this one, and then from the start
+        except ObjectChanged:  # another closing wrote: start again, which raises JobClosedSince if that one is later
             tries -= 1
             if not tries:
                 raise
@@ -106,16 +106,16 @@ def _closed(
 
 
 def _shard_faults(job_id: str, halt: Halt | None, ledger: Ledger) -> list[Fault]:
-    """Return the faults of single shards; those that only obeyed the halt say nothing new."""
+    """Return the faults of single shards, without those that repeat the job's halt."""
     failures = ledger.shard_failures(job_id)
     return [fault_of(one.error, one.cause, one.shard) for one in failures if halt is None or one.error != halt.error]
 
 
 class _Stitch:
-    """Puts the parts of all shards together; a shard without a part is joined now, and says why.
+    """Stitches the parts of all shards. A shard without a part is joined first, and its rows say why they failed.
 
-    What is joined now is only for now, and lies under a name of its own: a resumed job's part, made from all rounds,
-    must not be written over by a closing that was given up for dead.
+    Such a part has a key of its own, so that a superseded closing cannot overwrite the part that a resumed job makes
+    from all rounds.
     """
 
     def __init__(
@@ -131,9 +131,10 @@ class _Stitch:
         self._part_keys: list[Callable[[str], str]] = []
 
     def write(self, prefix: str, is_last: Guard) -> Tally:
-        """Write output and failed.jsonl; return the whole job's tally. Raises InvariantBroken if a row is missing.
+        """Write output and failed.jsonl; return the job's tally. Raises InvariantBroken if a row is missing.
 
-        `is_last` raises if the files, which appear at the end, must not appear; ObjectChanged says that it is outdated.
+        A file appears when it is complete, and only if the guard `is_last` does not raise. Raises ObjectChanged if
+        another closing wrote the file after the guard's check.
         """
         total = self._tally()
         self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
@@ -145,7 +146,7 @@ class _Stitch:
         write_output(output, key, parts, store=self._store, guard=is_last)
 
     def _tally(self) -> Tally:
-        """Make sure that every shard has its part, and count."""
+        """Find or make the part of every shard; return the sum of their tallies."""
         total = Tally()
         for item in self._manifest.shards:
             tally = self._part(item)
@@ -155,7 +156,7 @@ class _Stitch:
         return total
 
     def _part(self, item: ShardItem) -> Tally:
-        """Find a shard's part, or make it now; return its tally. Only a part of all answered rounds is used."""
+        """Find or make a shard's part; return its tally. A stored part is used only if it has all answered rounds."""
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
         if self._has_flushes(item.shard, rounds):
             return self._joined(item, rounds)
@@ -167,16 +168,18 @@ class _Stitch:
         return tally
 
     def _has_flushes(self, shard: int, round_number: int) -> bool:
-        """Tell whether a job that failed left answers of the live lane that no round collected: they are paid, too."""
+        """Return whether a failed job left live answers that no round collected. They are paid, too."""
         if not self._all_faults:
             return False
         return any(self._store.keys(self._keys.live_answers(shard, round_number)))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
-        """Join what a shard that failed had collected in earlier rounds: it is paid, and nobody may ask it again."""
+        """Join the answers that a failed shard has from its earlier rounds. They are paid, so they must not be lost."""
         job_id = self._manifest.upload.job_id
         if item.requests and self._fault(item.shard) is None:
-            reason = "the shard has no output and no recorded failure; its own execution tells why. Resume the job"
+            reason = (
+                "the shard has no output and no recorded failure. See the shard's own execution, then resume the job"
+            )
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
         with tempfile.TemporaryFile(prefix="answers-") as spool:
@@ -200,7 +203,7 @@ class _Stitch:
     def _unanswered(self, shard: int) -> Outcome:
         fault = self._fault(shard)
         if fault is None:
-            return failed("the job ended before this shard was asked")
+            return failed("the job ended before this shard was sent")
         if fault.type in CALLED_OFF:
             return canceled(fault.message)
         if fault.type == BudgetReached.__name__:

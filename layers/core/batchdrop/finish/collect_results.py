@@ -1,4 +1,4 @@
-"""Collect a shard's results: fetch them raw, count them, keep them; then ask the leftovers again, or join."""
+"""Collect a round's results: fetch, count and keep them. Then prepare the next round, or join the shard."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from batchdrop.settings import LIVE_ROWS
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a round came to: `leftovers` to be asked in the next round, or, if there are none, the shard's tally.
+    """The result of a round: the number of `leftovers` for the next round, or, if there are none, the shard's tally.
 
-    `lane` is the next round's, and so is `worst_usd`, what it may cost at most where the job has a budget.
+    `lane` is the lane of the next round. `worst_usd` is its highest cost, if the job has a budget.
     """
 
     leftovers: int
@@ -64,11 +64,10 @@ def collect_results(
     states: SharedStates,
     live_rows: int = LIVE_ROWS,
 ) -> Collected:
-    """Take in one round. Write the next round's create body, or, in the last one, the shard's part of the output.
+    """Collect one round. Write the next round's create body, or, after the last round, the shard's part of the output.
 
-    A shard has the recipe's `max_rounds`, and as many again for each of the job's resumes; a job that is late has one
-    more, in the live lane. Raises ResultsIncomplete when the API gave fewer results than it counted; nothing is written
-    then.
+    A shard has the recipe's `max_rounds`, and as many again for each resume of the job. A late job has one more round,
+    in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then nothing is written.
     """
     job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
@@ -81,16 +80,18 @@ def collect_results(
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             index.fill_from(store, earlier)
-        if store.exists(keys[-1]):  # a resumed job comes by again; the API may have dropped the results since
+        if store.exists(keys[-1]):  # collected before a resume; the API may have deleted the results since
             index.fill_from(store, keys[-1])
         else:
             with store.writer(keys[-1]) as answers:
                 if state.lane == "live":
-                    _take_flushed(state, index, answers, store=store, ledger=ledger)
+                    _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
                     with halting_on_account_trouble(job_id, ledger, clock):
                         _fetch(api(), state, index, answers, ledger, item)
-                _halt_for_refused_rows(job_id, index, ledger, clock)  # first: what is kept is not looked at again
+                _halt_for_refused_rows(
+                    job_id, index, ledger, clock
+                )  # before they are stored: stored ones are not checked
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
         worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
@@ -100,7 +101,7 @@ def collect_results(
             manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
         )
         if ledger.submission(job_id, shard, state.round + 1) is not None:
-            lane = "batch"  # an earlier execution has sent that round: late or not, it must be found, not asked live
+            lane = "batch"  # an earlier execution may have sent that round: find it, even if late; do not pay it twice
         goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
         if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
@@ -108,10 +109,10 @@ def collect_results(
         return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
 
 
-def _take_flushed(
+def _fill_from_flushes(
     state: ShardState, index: AnswerIndex, answers: Writer, *, store: ObjectStore, ledger: Ledger
 ) -> None:
-    """Take in what live workers answered, and then a line for each request that they did not."""
+    """Index the answers that live workers flushed, then a line for each request without one."""
     flushed = flushed_lines(state.job_id, state.shard, state.round, store=store)
     unanswered = unanswered_lines(state, index, store=store, ledger=ledger)
     index.fill(_kept(flushed, answers), _kept(unanswered, answers))
@@ -120,38 +121,42 @@ def _take_flushed(
 def _fetch(
     api: BatchReader, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
 ) -> None:
-    """Take in the API's results, if they are complete."""
-    standing = ledger.submission(state.job_id, state.shard, state.round)
+    """Index the API's results. Raises ResultsIncomplete."""
+    submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
     with closing(api.results(batch)) as blocks:
         index.fill(_kept(blocks, answers))
-    _check_complete(batch, index, standing.requests if standing else item.requests)
+    _check_complete(batch, index, submission.requests if submission else item.requests)
 
 
 def _kept(blocks: Iterable[bytes], answers: Writer) -> Iterator[bytes]:
-    """Pass on what comes, and keep it as it came."""
+    """Yield the blocks, and write each to `answers` unchanged."""
     for block in blocks:
         answers.write(block)
         yield block
 
 
 def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
-    """A stream cut at a clean close looks complete, and a spoilt line looks unpaid: only counting tells."""
+    """Raise ResultsIncomplete unless the counts agree.
+
+    Only the counts show a stream that was cut at a line's end, or a broken line that looks unpaid.
+    """
     counts = batch.request_counts
     if not index.found == expected == counts.total or index.paid != counts.succeeded:
         message = (
-            f"{batch.id}: {index.found} of {expected} results came, {index.paid} of them answers (the Message Batch "
-            f"counts {counts.total} and {counts.succeeded}; {index.repeated} repeated, {index.foreign} of others)"
+            f"{batch.id}: {index.found} of {expected} results arrived, {index.paid} of them answers. The Message Batch "
+            f"counts {counts.total} results and {counts.succeeded} answers. Also arrived: {index.repeated} repeated "
+            f"lines, {index.foreign} lines of other requests"
         )
         raise ResultsIncomplete(message)
 
 
 def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
-    """Rows that failed for the account's sake stop the job from asking more; what runs already goes on."""
+    """Halt the job if rows failed because of the account. Rounds that are already sent continue."""
     if refused := index.rows_with(Verdict.ACCOUNT):
         reason = (
             f"{len(refused):,} rows came back with a billing, authentication or permission error. "
-            "Mend the account or the key, then resume the job: only what has no answer is asked"
+            "Fix the account or the key, then resume the job: only rows without an answer are sent"
         )
         ledger.halt(job_id, Halt(AccountTrouble.__name__, reason, clock.now()))
 
@@ -161,7 +166,7 @@ def _rounds(manifest: Manifest, resumes: int) -> int:
 
 
 def _to_send_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
-    """Return the rows to ask as they were, and those to ask with a raised limit."""
+    """Return the rows to send again unchanged, and the rows to send with a raised `max_tokens`."""
     unpaid = {*index.rows_with(Verdict.LEFTOVER), *index.rows_with(Verdict.ACCOUNT)}
     if manifest.recipe is None:
         return unpaid, set()
@@ -173,7 +178,7 @@ def _to_send_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], se
 
 
 def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
-    """Return what tells an answer that breaks the recipe's `answer`; None if such answers are not asked again."""
+    """Return a check whether an answer breaks the recipe's `answer`; None if such answers are not retried."""
     if manifest.recipe is None or not manifest.recipe.retry.invalid:
         return None
     shape = shape_of(manifest)
@@ -183,7 +188,7 @@ def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
         result = lines.decode(line).result
         assert isinstance(result, Succeeded), "only answers are checked"
         message = result.message
-        # A refusal, or an answer that was cut, breaks every schema; asking again is what other keys are for.
+        # A refusal or a cut answer breaks every schema, but `retry.invalid` is not for them.
         return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
 
     return breaks
@@ -199,7 +204,7 @@ def _join(
     *,
     rounds: int,
 ) -> Tally:
-    """Write the shard's part, and last its tally, which proves the part."""
+    """Write the shard's part, then its tally: a tally proves that the part is complete."""
     keys = JobKeys(job_id)
     tally = join_shard(
         job_id,

@@ -1,4 +1,4 @@
-"""The pages of a job that ended: its report, and what stands where the running job's page stood."""
+"""Write the pages of an ended job: its report, and the page that replaces the running job's page."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def write_pages(
 ) -> Summary:
     """Write both pages; return the summary with the report's key in its outputs.
 
-    A report that cannot be made costs the job nothing but the report: the key stays null, and the log tells why. What
-    the store and `is_last` raise is raised.
+    If the report cannot be drawn, the job still gets its outputs. Its key stays null, and the log has the reason.
+    Raises the errors of the store and of `is_last`.
     """
     key = f"{summary.results}{REPORT}"
-    told = msgspec.structs.replace(summary, outputs=msgspec.structs.replace(summary.outputs, report=key))
+    with_report = msgspec.structs.replace(summary, outputs=msgspec.structs.replace(summary.outputs, report=key))
     try:
-        report, ended = pages.report(told, manifest, statistics), pages.ended(told)
-    except Exception:  # a report must never cost the job its outputs, whatever breaks; the log has it whole
-        logger.exception("there is no report of job %s; its outputs are written all the same", summary.job_id)
+        report, ended = pages.report(with_report, manifest, statistics), pages.ended(with_report)
+    except Exception:  # the report may fail in any way, but the job must get its outputs; the log has the traceback
+        logger.exception("the report of job %s could not be drawn; its outputs are written", summary.job_id)
         return summary
     store.write(key, report, guard=is_last)
     store.write(f"{summary.results}{STATUS}", ended, guard=is_last)
-    return told
+    return with_report

@@ -1,4 +1,4 @@
-"""Join a shard: each input row, in order, with its outcome. Memory does not grow with the shard."""
+"""Join a shard: write each input row, in order, with its outcome. Memory does not grow with the shard."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from batchdrop.requests.row import StoredRow
 
 Line = TypeVar("Line")
 
-ROWS_TOGETHER = 128  # joined at once: a call a row, at every step, would cost as much as the step itself
-BYTES_TOGETHER = 2 * 1024 * 1024  # of their results; a single one may have more
+ROWS_TOGETHER = 128  # rows in a chunk: one call per row would cost as much as the step itself
+BYTES_TOGETHER = 2 * 1024 * 1024  # result bytes in a chunk, unless a single result has more
 
 
 def join_shard(
@@ -41,8 +41,8 @@ def join_shard(
 ) -> Tally:
     """Write a shard's output and its failed rows; return its tally.
 
-    `unanswered` is the outcome of rows that have no result. `part_key` gives the key of a file by its extension. Raises
-    InvariantBroken if a row is missing.
+    `unanswered` is the outcome of rows without a result. `part_key` returns the key of a file with this extension.
+    Raises InvariantBroken if a row is missing.
     """
     keys = JobKeys(job_id)
     tally = Tally()
@@ -56,7 +56,7 @@ def join_shard(
         store.writer(part_key(formats.failed.extension)) as failed_file,
         formats.failed.part(failed_file, None) as failed_part,
     ):
-        for rows, wanted in _pieces(blocks, results):
+        for rows, wanted in _chunks(blocks, results):
             outcomes = outcomes_of(rows, results.lines(wanted))
             _count(rows, outcomes, tally)
             counted.add(rows, outcomes)
@@ -76,8 +76,8 @@ def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None
     return None if formats.reader.sidecar is None else StoredSource(store, key)
 
 
-def _pieces(blocks: Iterable[bytes], results: AnswerIndex) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
-    """Yield rows that are joined together, each with the index of the row whose result it gets; None for a reject."""
+def _chunks(blocks: Iterable[bytes], results: AnswerIndex) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
+    """Yield chunks of rows. Each row comes with the index of the row whose result it gets; None for a reject."""
     decoder = msgspec.json.Decoder(StoredRow)
     first = 0
     for block in line_blocks(blocks):
@@ -104,7 +104,7 @@ def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None
 
 
 def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
-    """Decode a result line; bytes that are no UTF-8 become U+FFFD, for the answer around them was paid."""
+    """Decode a result line. Bytes that are not UTF-8 become U+FFFD, because the answer around them was paid."""
     try:
         return lines.decode(line)
     except UnicodeDecodeError:
@@ -112,7 +112,7 @@ def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
 
 
 class _Outcomes:
-    """Decides rows' outcomes from their result lines."""
+    """Makes the outcomes of rows from their result lines."""
 
     def __init__(self, unanswered: Outcome, shape: AnswerShape) -> None:
         self._unanswered = unanswered
@@ -141,5 +141,5 @@ class _Outcomes:
         try:
             result_line = _decoded(line, self._decoder)
         except msgspec.DecodeError as error:
-            return failed(f"the API's result cannot be understood: {error}")
+            return failed(f"the API's result cannot be read: {error}")
         return of_result(result_line.result, self._shape, seconds=result_line.seconds)

@@ -1,4 +1,4 @@
-"""The next round's create body: the leftovers' requests, taken from the first round's to the byte."""
+"""Write the next round's create body. It has the leftovers' requests, byte for byte as in the first round."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def write_leftovers(
     store: ObjectStore,
     worst: WorstCase | None,
 ) -> None:
-    """Write the create body of round `round_number`: rows of `leftovers` as they were, rows of `cut` with more room.
+    """Write the create body of a round: rows of `leftovers` unchanged, rows of `cut` with a raised `max_tokens`.
 
-    `worst`, if there is one, is told of each request.
+    Each request is added to `worst`, if there is one.
     """
     keys = JobKeys(job_id)
     separator = BODY_HEAD

@@ -1,4 +1,4 @@
-"""A live round's results, from its workers' flushes; and a line for each request that has none."""
+"""Read a live round's results from its workers' flushes, and make a line for each request without one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from batchdrop.job.stored_lines import line_blocks, whole_lines
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.stored_request import stored_request
 
-UNANSWERED = "unanswered_error"  # ours: the API's own error types stay its own
+UNANSWERED = "unanswered_error"  # ours: not one of the API's error types
 
 
 def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
-    """Yield a line for each of the round's requests that has none in `index`: it says why."""
+    """Yield a line with the reason for each of the round's requests that has no line in `index`."""
     halt = ledger.halted(state.job_id)
     with closing(store.stream(JobKeys(state.job_id).requests(state.shard, state.round))) as blocks:
         for line in whole_lines(blocks):
@@ -31,12 +31,12 @@ def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStor
             if halt is not None and halt.error == JobCanceled.__name__:
                 yield canceled_line(request.custom_id)
             else:
-                reason = halt.reason if halt else "no worker answered this request in its time"
+                reason = halt.reason if halt else "no worker answered this request in time"
                 yield errored_line(request.custom_id, UNANSWERED, reason)
 
 
 def flushed_lines(job_id: str, shard: int, round_number: int, *, store: ObjectStore) -> Iterator[bytes]:
-    """Yield what workers have flushed of a round: blocks of whole lines."""
+    """Yield the result lines that workers flushed in a round, in blocks of whole lines."""
     for key in sorted(store.keys(JobKeys(job_id).live_answers(shard, round_number))):
         with closing(store.stream(key)) as blocks:
             yield from line_blocks(blocks)

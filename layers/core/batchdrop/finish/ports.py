@@ -1,4 +1,4 @@
-"""The pages for people, as Protocols."""
+"""The HTML pages of jobs, as Protocols."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from batchdrop.report.summary import Summary
 
 
 class PageDrawer(Protocol):
-    """Somebody else who draws the pages of running jobs."""
+    """Requests pages of running jobs from another function."""
 
     def request(self, job_id: str, at: datetime) -> None:
-        """Have a job's page drawn soon, or not at all; at that time the job was running."""
+        """Request the page of a job that was running `at` this time. It is drawn soon, or not at all."""
 
 
 class Pages(Protocol):
-    """The pages for people, as self-contained HTML: no script, nothing from the network."""
+    """Draws pages as self-contained HTML: no script, nothing from the network."""
 
     def report(self, summary: Summary, manifest: Manifest | None, statistics: Statistics) -> bytes:
         """Return the report of a job that ended."""
@@ -28,4 +28,4 @@ class Pages(Protocol):
         """Return the page of a running job."""
 
     def ended(self, summary: Summary) -> bytes:
-        """Return the page that stands where the running job's stood: it leads to the report."""
+        """Return the page that replaces the running job's page: it links to the report."""

@@ -1,4 +1,4 @@
-"""What a round has cost, from the usage of every answer in it that was paid: so much of the budget is spent."""
+"""Compute a round's cost from the usage of its paid answers, and settle it in the budget."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ UNPAID = {"errored", "canceled", "expired"}
 
 
 def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, budget: JobBudget) -> WorstCase | None:
-    """Settle the round, whose answers are in the bucket; return what prices the next one.
+    """Settle a round whose answers are in the bucket; return a fresh WorstCase for the next round.
 
-    None, and nothing is done, where the job has no budget. Settling twice is settling once. Raises LedgerContended.
+    Returns None if the job has no budget. A second call changes nothing. Raises LedgerContended.
     """
     recipe = manifest.recipe
     if recipe is None or recipe.cap is None:
@@ -46,29 +46,29 @@ def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, b
 
 
 class RoundCost:
-    """Adds up one round's lines."""
+    """Adds up the cost of one round's result lines."""
 
     def __init__(self, job_id: str, item: ShardItem, *, prices: PriceTable | None = None) -> None:
-        self._whose = (job_id, item.shard)
+        self._shard = (job_id, item.shard)
         self._seen = bytearray(item.rows)
         self._tokens: dict[tuple[str, bool, Lane], Tokens] = {}
         self._prices = prices
         self._lines = msgspec.json.Decoder(ResultHead)
 
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
-        """Return what the lines' answers cost, in dollars.
+        """Return the cost of the lines' answers, in dollars.
 
-        What cannot be priced (a result of an unknown type, a model without a price) counts as `each` at most could.
+        An answer without a known price counts as `each`: its result type is unknown, or its model has no price.
         """
-        unpriced = sum(self._take(line) for line in lines)
+        unpriced = sum(self._is_unpriced(line) for line in lines)
         usd = unpriced * each
         for tokens in self._tokens.values():
             cost = dollars([tokens], self._prices)
             usd += tokens.answers * each if cost is None else cost
         return usd
 
-    def _take(self, line: bytes) -> bool:
-        """Count one line's tokens; True if it may have been paid, and does not say how much."""
+    def _is_unpriced(self, line: bytes) -> bool:
+        """Count one line's tokens. Return True if the line may be paid but has no usage."""
         known = self._lines.decode(line)
         message = known.result.message
         if known.result.type in UNPAID or not self._is_new(known):
@@ -80,9 +80,9 @@ class RoundCost:
         return False
 
     def _is_new(self, line: ResultHead) -> bool:
-        """Tell a paid answer from another's, and from a repeated one; a second answer of the live lane is paid, too."""
+        """Return whether the line is the shard's own and not a repeat. A second live answer is paid, so it is new."""
         row = custom_id.parse(line.custom_id)
-        if row is None or (row.job, row.shard) != self._whose or row.index >= len(self._seen):
+        if row is None or (row.job, row.shard) != self._shard or row.index >= len(self._seen):
             return False
         is_live = line.result.message is not None and lane_of(line.result.message.usage) == "live"
         was_seen, self._seen[row.index] = self._seen[row.index], 1

@@ -1,4 +1,4 @@
-"""The page of a running job: each shard notes how far it has come, and one of them draws the page now and then."""
+"""Show a running job's progress: each shard notes its own, and every few seconds one of them draws the page."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def show_progress(
     pages: Callable[[], Pages],
     clock: Clock,
 ) -> None:
-    """Note a shard's progress; draw `status.html` if it is time. Whatever fails here is logged, and raises nothing."""
+    """Note a shard's progress; draw `status.html` if it is time. Logs every failure, and raises nothing."""
     try:
         board.note(job_id, progress)
         now = clock.now()
         if board.take_turn(job_id, now, EVERY):
             draw_page(job_id, now, board=board, ledger=ledger, store=store(), pages=pages())
-    except Exception:  # a page for people must never stop a shard, whatever breaks; the log has it whole
-        logger.exception("the page of job %s could not be drawn; the job goes on", job_id)
+    except Exception:  # the page may fail in any way, but the shard must continue; the log has the traceback
+        logger.exception("the page of job %s could not be drawn; the job continues", job_id)
 
 
 def note_progress(job_id: str, progress: ShardProgress, *, board: ProgressBoard) -> None:
-    """Note a shard's progress; raises nothing."""
+    """Note a shard's progress. Logs every failure, and raises nothing."""
     try:
         board.note(job_id, progress)
-    except Exception:  # a page for people must never stop a shard, whatever breaks; the log has it whole
-        logger.exception("the progress of job %s could not be noted; the job goes on", job_id)
+    except Exception:  # the note may fail in any way, but the shard must continue; the log has the traceback
+        logger.exception("the progress of job %s could not be noted; the job continues", job_id)
 
 
 def draw_page(
     job_id: str, at: datetime, *, board: ProgressBoard, ledger: Ledger, store: ObjectStore, pages: Pages
 ) -> None:
-    """Write the page of a job that was running `at` that time.
+    """Write the page of a job that was running `at` this time.
 
-    Raises JobClosedSince or ObjectChanged if it was closed since: then the end's page stands there, and stays.
+    Raises JobClosedSince or ObjectChanged if the job was closed since; then the page of its end stays.
     """
     manifest = read_manifest(store, job_id)
     if manifest is None:

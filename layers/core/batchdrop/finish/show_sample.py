@@ -1,4 +1,4 @@
-"""Show a sample: its rows with their answers, what they cost, what the whole would cost; and whether it is asked."""
+"""Show a sample: write its answers, their cost and the projected cost, and decide whether the other rows are sent."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ from batchdrop.recipe.recipe import Recipe, Sample
 from batchdrop.report.summary import fault_of, tally_block
 from batchdrop.report.tally import Tally
 
-TRIES = 3  # of one showing that others come between
+TRIES = 3  # of one showing, if other showings write at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What becomes of the rows behind the sample, and why. `deadline` (Unix seconds, 0 for none) is theirs.
+    """The decision about the rows after the sample, and its reason. `deadline` (Unix seconds, 0 for none) is theirs.
 
-    `wait`: until they are approved. `leave`: the job is halted, and is to be closed. `report` is what was written to
-    `sample.json`; None if nothing was.
+    `ask`: they are sent. `wait`: they wait for the approval. `leave`: the job is halted and will be closed. `report`
+    is the content of `sample.json`; None if it was not written.
     """
 
     rest: Rest
@@ -62,7 +62,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShowingParts:
-    """All that showing a sample needs of the world."""
+    """The ports that showing a sample needs."""
 
     store: ObjectStore
     ledger: Ledger
@@ -72,10 +72,10 @@ class ShowingParts:
 
 
 def show_sample(upload: UploadRecord, parts: ShowingParts, *, time_is_over: bool = False) -> Shown:
-    """Write `sample.<ext>` and `sample.json` beside the outputs to come, and decide about the rest.
+    """Write `sample.<ext>` and `sample.json` into the job's results, and decide about the other rows.
 
-    A sample that failed, and one that nobody approved before its `time_is_over`, halt the job. Safe to repeat: the
-    decision is read from the ledger each time. Raises JobClosedSince if a later showing is under way.
+    The job is halted if the sample failed, or if nobody approved it and `time_is_over`. Safe to repeat, because each
+    call reads the ledger again. Raises JobClosedSince if a later showing has begun.
     """
     manifest = read_manifest(parts.store, upload.job_id)
     if manifest is None or manifest.recipe is None or manifest.recipe.sampled is None:
@@ -93,7 +93,7 @@ def show_sample(upload: UploadRecord, parts: ShowingParts, *, time_is_over: bool
         try:
             report = showing.write(tally, shown, began)
             break
-        except ObjectChanged:  # by another showing: either that one is the last, or this one, and then from the start
+        except ObjectChanged:  # another showing wrote: start again, which raises JobClosedSince if that one is later
             tries -= 1
             if not tries:
                 raise
@@ -108,7 +108,7 @@ class _Decision(NamedTuple):
 
 
 class _Showing:
-    """One look at a job's sample."""
+    """One showing of a job's sample."""
 
     def __init__(self, manifest: Manifest, recipe: Recipe, sample: Sample, parts: ShowingParts) -> None:
         self._manifest = manifest
@@ -125,7 +125,7 @@ class _Showing:
         return items[SAMPLE_SHARD + 1].lane
 
     def tally(self) -> Tally | None:
-        """Return the sample's tally, which proves its part; None if it has failed."""
+        """Return the sample's tally, which proves that its part is complete; None if the sample failed."""
         if any(failure.shard == SAMPLE_SHARD for failure in self._parts.ledger.shard_failures(self._job_id)):
             return None
         try:
@@ -137,20 +137,20 @@ class _Showing:
     def why_failed(self) -> str:
         item = self._manifest.shards[SAMPLE_SHARD]
         failures = self._parts.ledger.shard_failures(self._job_id)
-        told = [fault_of(one.error, one.cause) for one in failures if one.shard == SAMPLE_SHARD]
-        if told:
-            why = f"{told[0].type}: {told[0].message}"
+        faults = [fault_of(one.error, one.cause) for one in failures if one.shard == SAMPLE_SHARD]
+        if faults:
+            why = f"{faults[0].type}: {faults[0].message}"
         elif not item.requests:
-            why = f"none of its {item.rows:,} rows can be asked; mend them, or drop the file with another recipe"
+            why = f"None of its {item.rows:,} rows can be sent. Fix them, or drop the file again with another recipe"
         else:
-            why = "its shard has no output and no recorded failure; its own execution tells why"
-        return f"the sample failed, so nothing more was asked. {why}"
+            why = "Its shard has no output and no recorded failure. See the shard's own execution"
+        return f"the sample failed, so nothing more was sent. {why}"
 
     def left(self, reason: str) -> Shown:
         return Shown("leave", reason)
 
     def halted(self, error: str, reason: str) -> Shown:
-        """Halt the job; a reason that stands already stays."""
+        """Halt the job. If it is already halted, the first reason stays."""
         self._parts.ledger.halt(self._job_id, Halt(error, reason, self._parts.clock.now()))
         return self.left(reason)
 
@@ -171,12 +171,12 @@ class _Showing:
             return _Decision("ask", f"the projected cost is within continue_under_usd ({ceiling:g})")
         if time_is_over:
             return _Decision("leave", NOT_APPROVED)
-        what = "the projected cost may be over" if projection else "the cost is not known, so it may be over"
-        over = "" if ceiling is None else f"; {what} continue_under_usd ({ceiling:g})"
-        return _Decision("wait", f"it waits for `batchdrop approve {self._job_id}`{over}")
+        cost = "the projected cost may exceed" if projection else "the cost is not known, so it may exceed"
+        over = "" if ceiling is None else f"; {cost} continue_under_usd ({ceiling:g})"
+        return _Decision("wait", f"waiting for `batchdrop approve {self._job_id}`{over}")
 
     def _costs(self) -> list[RowCost]:
-        """Return what each answered row would have cost in the rest's lane; none where a price is unknown."""
+        """Return the cost of each answered row in the lane of the other rows; an empty list if a price is unknown."""
         costs: dict[str, RowCost] = {}
         for custom_id, message in self._paid():
             cost = cost_in(self._lane, message)
@@ -192,13 +192,13 @@ class _Showing:
                 for line in whole_lines(blocks):
                     try:
                         head = heads.decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError):  # a blank line, or one that nobody can read
+                    except (msgspec.DecodeError, UnicodeDecodeError):  # a blank or broken line
                         continue
                     if head.verdict >= Verdict.CUT and head.result.message is not None:
                         yield head.custom_id, head.result.message
 
     def write(self, tally: Tally, shown: Shown, began: datetime) -> SampleReport:
-        """Write the two files and return the second, unless a later showing has begun: what it saw is newer."""
+        """Write both files; return the report. Raises JobClosedSince if a later showing has begun, which knows more."""
         store = self._parts.store
         began = announce(began, self._keys.showing, store)
         is_last = partial(refuse_if_begun_since, began, self._keys.showing, store)
@@ -234,6 +234,6 @@ class _Showing:
 
 
 NOT_APPROVED = (
-    "the sample was shown, and nobody approved it in time, so the rest was not asked. To go on: `batchdrop resume` the "
-    "job, which shows the sample again at no cost, then `batchdrop approve` it"
+    "nobody approved the sample in time, so the other rows were not sent. To continue, `batchdrop resume` the job: it "
+    "shows the sample again at no cost. Then `batchdrop approve` it"
 )

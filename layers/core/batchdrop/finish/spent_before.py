@@ -1,4 +1,4 @@
-"""What had a job spent when it was closed before? Only a resumed or redriven job, or a repeated closing, has."""
+"""Read what a job had spent when it was last closed. Only a resumed, redriven or repeatedly closed job has a value."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class _Closed(msgspec.Struct):
 
 
 def spent_before(upload: UploadRecord, *, store: ObjectStore) -> Spent:
-    """Read the summary that stands in the results now; call it before the job is closed.
+    """Return the spending in the current summary. Call it before the job is closed again.
 
-    Where there is none, or an older release's that says it otherwise, nothing was counted yet.
+    Returns NOTHING if there is no summary, or one of an older release in another form.
     """
     try:
         summary = msgspec.json.decode(

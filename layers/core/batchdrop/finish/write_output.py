@@ -1,4 +1,4 @@
-"""Write an output from the shards' parts: they are stitched inside the bucket where that makes the file."""
+"""Write an output from the shards' parts. If the format allows it, they are stitched inside the bucket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchdrop.ports import Guard, ObjectStore
 
 
 def write_output(output: OutputFormat, key: str, part_keys: Sequence[str], *, store: ObjectStore, guard: Guard) -> None:
-    """Write `key` from these parts, in their order. Raises ObjectMissing, ObjectChanged, and what the guard raises."""
+    """Write `key` from these parts, in order. Raises ObjectMissing, ObjectChanged, and the errors of the guard."""
     match output.whole:
         case Frame(before, after):
             store.stitch(key, [before, *part_keys, after], guard=guard)
