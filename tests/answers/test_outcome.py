@@ -70,7 +70,7 @@ def test_rows_whose_turn_never_came_have_failed(kind: str) -> None:
     outcome = _outcome({"type": kind})
     assert (outcome.fate, outcome.message) == ("failed", None)
     assert outcome.status == {"canceled": "canceled", "expired": "failed"}[kind]
-    assert {"canceled": "was canceled", "expired": "expired: "}[kind] in outcome.error
+    assert {"canceled": "canceled before", "expired": "expired: "}[kind] in outcome.error
 
 
 def test_text_blocks_are_joined_and_others_left_out() -> None:
@@ -117,7 +117,7 @@ def test_a_typed_answer_that_breaks_its_types_is_invalid() -> None:
     outcome = _typed(succeeded(text))
     assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("answered", "invalid", (), text)
     assert outcome.error == (
-        "'label' is none of the values allowed (a, b); the answer is paid; `retry: {invalid: 1}` asks again"
+        "'label' must be one of: a, b; the answer is billed; `retry: {invalid: 1}` sends the row again"
     )
     assert outcome.message is not None
 

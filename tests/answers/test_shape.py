@@ -158,15 +158,15 @@ def test_values_come_as_python_has_them() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"label": "meh" * 99}, "'label' is none of the values allowed (positive, negative)"),
-        ({"score": "0.5"}, "'score' must be a number, it is text"),
-        ({"stars": "x" * 99}, "'stars' must be an integer or null, it is text"),
-        ({"stars": 1.5}, "'stars' must be an integer or null, it is a number"),
+        ({"label": "meh" * 99}, "'label' must be one of: positive, negative"),
+        ({"score": "0.5"}, "'score' must be a number, but it is text"),
+        ({"stars": "x" * 99}, "'stars' must be an integer or null, but it is text"),
+        ({"stars": 1.5}, "'stars' must be an integer or null, but it is a number"),
         ({"stars": 2**63}, "'stars' is an integer of more than 64 bits"),
-        ({"tags": ["a", None]}, "'tags[1]' must be text, it is null"),
-        ({"tags": None}, "'tags' must be a list, it is null"),
-        ({"more": "x" * 99}, "the answer has a field too many, 'more'"),
-        ({"x" * 99: 1}, "the answer has a field too many, '" + "x" * 40 + "…'"),
+        ({"tags": ["a", None]}, "'tags[1]' must be text, but it is null"),
+        ({"tags": None}, "'tags' must be a list, but it is null"),
+        ({"more": "x" * 99}, "the answer has an unknown field 'more'"),
+        ({"x" * 99: 1}, "the answer has an unknown field '" + "x" * 40 + "…'"),
     ],
 )
 def test_a_broken_answer_names_its_field(change: dict[str, Any], reason: str) -> None:
@@ -180,16 +180,16 @@ def test_a_broken_answer_names_its_field(change: dict[str, Any], reason: str) ->
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "it is no JSON"),
-        ("Sure! Here is the JSON", "it is no JSON"),
-        ('{"label":', "it is no JSON"),
-        ("[]", "the answer must be an object, it is a list"),
-        ("null", "the answer must be an object, it is null"),
+        ("", "it is not JSON"),
+        ("Sure! Here is the JSON", "it is not JSON"),
+        ('{"label":', "it is not JSON"),
+        ("[]", "the answer must be an object, but it is a list"),
+        ("null", "the answer must be an object, but it is null"),
         ("{}", "'label' is missing"),
-        ('{"label":"positive","score":NaN}', "it is no JSON"),
-        ('{"label":"positive","score":1e999}', "it is no JSON"),
-        ("[" * 100_000, "it is no JSON"),
-        ('"\ud800"', "it is no JSON"),
+        ('{"label":"positive","score":NaN}', "it is not JSON"),
+        ('{"label":"positive","score":1e999}', "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
+        ('"\ud800"', "it is not JSON"),
     ],
 )
 def test_what_is_no_object_says_so(text: str, reason: str) -> None:
@@ -202,13 +202,13 @@ def test_what_is_no_object_says_so(text: str, reason: str) -> None:
     [
         ({}, "key 'answer': it is empty"),
         ({"a": None}, "key 'answer.a': it is empty; write string"),
-        ({"a": "nubmer"}, "no type is called 'nubmer'; did you mean 'number'?"),
+        ({"a": "nubmer"}, "unknown type 'nubmer'; did you mean 'number'?"),
         ({"a": "int"}, "did you mean integer?"),
         ({"a": "array"}, "did you mean {list: string}?"),
         ({"a": 5}, "key 'answer.a': it is a number"),
         ({"a": ["x", "y"]}, "key 'answer.a': it is a list; write string"),
         ({"a": {}}, "exactly one of type, enum, list, object"),
-        ({"a": {"optional": True}}, "none is there"),
+        ({"a": {"optional": True}}, "it has none of them"),
         ({"a": {"type": "string", "enum": ["x"]}}, "it has type and enum"),
         ({"a": {"enmu": ["x"]}}, "unknown key 'answer.a.enmu'; did you mean 'enum'?"),
         ({"a": {"type": "string", "optional": "yes"}}, "key 'answer.a.optional': it is text; write true or false"),
@@ -221,15 +221,15 @@ def test_what_is_no_object_says_so(text: str, reason: str) -> None:
         ({"a": {"enum": ["x", ["y"]]}}, "a value is a list"),
         ({"a": {"enum": [math.inf]}}, "a value is a number"),
         ({"a": {"enum": ["1", 2]}}, "texts and numbers are mixed"),
-        ({"a": {"enum": ["x", "x"]}}, "stands twice"),
-        ({"a": {"list": "strng"}}, "key 'answer.a.list': no type is called 'strng'; did you mean 'string'?"),
-        ({"a": {"object": {"b": "x"}}}, "key 'answer.a.object.b': no type"),
+        ({"a": {"enum": ["x", "x"]}}, "is listed twice"),
+        ({"a": {"list": "strng"}}, "key 'answer.a.list': unknown type 'strng'; did you mean 'string'?"),
+        ({"a": {"object": {"b": "x"}}}, "key 'answer.a.object.b': unknown type"),
         ({"a": {"object": "string"}}, "key 'answer.a.object': it is text"),
         ({" a": "string"}, "spaces around"),
         ({"": "string"}, "a field's name"),
         ({"_status": "string"}, "two new columns are called '_status'"),
         ({"_raw": "string"}, "two new columns are called '_raw'"),
-        ({f"f{n}": "string?" for n in range(17)}, "17 fields are optional, the API takes 16"),
+        ({f"f{n}": "string?" for n in range(17)}, "17 fields are optional, but the API takes at most 16"),
     ],
 )
 def test_a_wrong_field_is_named(answer: object, told: str) -> None:
@@ -283,7 +283,7 @@ def test_a_schema_in_params_leaves_answers_text() -> None:
 
 def test_two_schemas_are_one_too_many() -> None:
     """The recipe's `answer` and `params.output_config.format` cannot both be asked for."""
-    assert "so does 'params.output_config.format'; keep one" in _refusal(REVIEW, params=PASSED_ON)
+    assert "'params.output_config.format' also sets the form" in _refusal(REVIEW, params=PASSED_ON)
     assert "keep one" in _refusal(REVIEW, params={"output_config": {"format": {"type": "of_tomorrow"}}})
 
 

@@ -170,7 +170,7 @@ def test_every_kind_of_result_has_its_fate() -> None:
     assert [error.split(":")[0] for error in errors] == [
         "overloaded_error",
         "expired",
-        "it was canceled before this row's turn",
+        "canceled before this row was answered",
         "quota_haze_error",
         "the API's result cannot be read",
         "the answer was cut at max_tokens; raise max_tokens in the recipe",

@@ -251,15 +251,15 @@ def test_all_columns_are_looked_for() -> None:
         ({"examples": [{"row": {"x": 1}, "answer": None}]}, "example 1: its answer is empty"),
         (
             {"examples": [{"row": {"x": 1}, "answer": {"a": 1}}], "answer": {"a": "string"}},
-            "example 1: its answer breaks the recipe's 'answer': 'a' must be text, it is a number",
+            "example 1: its answer breaks the recipe's 'answer': 'a' must be text, but it is a number",
         ),
         (
             {"examples": [{"row": {"x": 1}, "answer": {"b": "x"}}], "answer": {"a": "string"}},
-            "example 1: its answer breaks the recipe's 'answer': the answer has a field too many, 'b'",
+            "example 1: its answer breaks the recipe's 'answer': the answer has an unknown field 'b'",
         ),
         (
             {"examples": [{"row": {"x": 1}, "answer": "yes"}], "answer": {"a": "string"}},
-            "example 1: its answer breaks the recipe's 'answer': it is no JSON",
+            "example 1: its answer breaks the recipe's 'answer': it is not JSON",
         ),
         ({"prompt": None, "messages": [{**TALK[0], "content": "{{ x"}]}, "key 'messages[0].content', line 1"),
         (

@@ -1,1 +1,1 @@
-"""What came back: answers, and what became of each row."""
+"""Read answers, and decide the fate of each row."""

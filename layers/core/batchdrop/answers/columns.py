@@ -1,4 +1,4 @@
-"""The output's new columns: the answer's own, and the details of how each row went."""
+"""The output's new columns: the answer's own, then the details of each row's fate."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from batchdrop.answers.outcome import Outcome
 
 STATUS, ERROR = "_status", "_error"
-RAW = "_raw"  # text that could not be taken apart: of a row in failed.jsonl, or of a typed answer
+RAW = "_raw"  # text that could not be split into columns: a row's in failed.jsonl, or a typed answer's
 
 ColumnKind = Literal["string", "number", "integer", "boolean", "json"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the output. `json` holds lists and objects: as JSON text where the format knows no such values."""
+    """A column of the output. `json` holds lists and objects, as JSON text if the format has no such values."""
 
     name: str
     kind: ColumnKind = "string"
@@ -28,8 +28,8 @@ class Column:
 class NewColumns:
     """The columns that batchdrop adds after the input's own: the answer's, then the details of the row.
 
-    Each detail is an attribute of `Outcome`; `details` is the one place that names them. `raw` exists only beside
-    typed answers: the text of an answer that could not fill its columns.
+    Each detail is an attribute of `Outcome`; only `details` names them. `raw` exists only for typed answers: it has
+    the text of an answer that could not fill its columns.
     """
 
     answer: tuple[Column, ...] = (Column("answer"),)
@@ -39,7 +39,7 @@ class NewColumns:
 
     @property
     def details(self) -> dict[str, Column]:
-        """Return the details' columns, by the attribute of `Outcome` that fills each."""
+        """Return the columns of the details, by the attribute of `Outcome` that fills them."""
         columns = {"status": Column(self.status), "error": Column(self.error)}
         return columns | ({"raw": Column(self.raw)} if self.raw else {})
 
@@ -54,10 +54,10 @@ class NewColumns:
         return tuple(column.name for column in self.all)
 
     def details_of(self) -> Callable[[Outcome], tuple[Any, ...]]:
-        """Return a function that reads an outcome's details, in order: "" where there is nothing to say."""
+        """Return a function that reads an outcome's details, in order; empty details are ""."""
         return attrgetter(*self.details)
 
     def values_of(self) -> Callable[[Outcome], list[Any]]:
-        """Return a function that reads an outcome's values for `all`: None where there is nothing to say."""
+        """Return a function that reads an outcome's values for `all`; empty ones are None."""
         details_of, blank = self.details_of(), (None,) * len(self.answer)
         return lambda outcome: [*(outcome.values or blank), *(detail or None for detail in details_of(outcome))]

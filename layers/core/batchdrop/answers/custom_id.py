@@ -1,4 +1,4 @@
-"""`custom_id` = `<job>-<shard>-<index>`: it names the row, and it proves that a Message Batch is ours."""
+"""`custom_id` = `<job>-<shard>-<index>`: it names the row, and proves that a Message Batch is ours."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ MAX_CUSTOM_ID_CHARS = 64  # Message Batches: custom_id is ^[a-zA-Z0-9_-]{1,64}$
 
 
 class CustomId(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass takes several times as long to make
-    """Where an answer belongs: row `index` (from 0) of shard `shard` of job `job`."""
+    """The row of an answer: row `index` (from 0) of shard `shard` of job `job`."""
 
     job: str
     shard: int
@@ -19,7 +19,7 @@ class CustomId(msgspec.Struct, frozen=True):  # one a row: a frozen dataclass ta
 
 
 def prefix(job: str, shard: int) -> str:
-    """Return what every custom_id of one shard starts with."""
+    """Return the start of every custom_id of one shard."""
     return f"{job}-{shard:05d}-"
 
 
@@ -29,7 +29,7 @@ def after(own: str, index: int) -> str:
 
 
 def parse(text: str) -> CustomId | None:
-    """Read a custom_id; None for one that batchdrop did not write."""
+    """Return the parts of a custom_id; None if batchdrop did not write it."""
     job_and_shard, _, index = text.rpartition("-")
     job, _, shard = job_and_shard.rpartition("-")
     if not (job and _is_number(shard) and _is_number(index)):
@@ -39,7 +39,7 @@ def parse(text: str) -> CustomId | None:
 
 def indexes_after(own: str, texts: Iterable[str]) -> list[int | None]:
     """Return the indexes in custom_ids that start with `own`, a shard's prefix; None for any other custom_id."""
-    start = len(own)  # without a call a text: this runs for each result
+    start = len(own)  # no function call per text, because this runs for each result
     return [
         int(end) if text.startswith(own) and (end := text[start:]).isascii() and end.isdigit() else None
         for text in texts

@@ -1,4 +1,4 @@
-"""What became of one row: answered, failed or rejected, with its words for the output."""
+"""The outcome of one row: its fate, and the values and texts for its new columns."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
 Fate = Literal["answered", "failed", "rejected"]
 
-COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user must look at
+COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user should check
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
-    """One row's last word: what the new columns say, and the message that was paid for.
+    """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, `invalid` (a paid answer that breaks the
-    recipe's types), or, for a paid answer that did not end by itself, its stop_reason (`max_tokens`, `refusal`, …).
-    `values` are those of the answer columns, in order; empty where no answer fills them. `raw` is the text of one that
-    could not. `seconds` is how long the answer took, where that is known.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected` or `invalid` (a paid answer that breaks the
+    recipe's types). A paid answer that stopped early has its stop_reason (`max_tokens`, `refusal`, …). `values` are
+    those of the answer columns, in order; empty if no answer fills them. `raw` is the text of an answer that could not.
+    `seconds` is how long the answer took, if known.
     """
 
     fate: Fate
@@ -33,29 +33,29 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
 
 
 def rejected(reason: str) -> Outcome:
-    """Return the outcome of a row that was refused before it was sent."""
+    """Return the outcome of a row that was rejected before it was sent."""
     return Outcome("rejected", "rejected", error=reason)
 
 
 def failed(reason: str) -> Outcome:
-    """Return the outcome of a row that was asked and has no answer."""
+    """Return the outcome of a row that has no answer."""
     return Outcome("failed", "failed", error=reason)
 
 
 def canceled(reason: str) -> Outcome:
-    """Return the outcome of a row whose asking was called off."""
+    """Return the outcome of a row whose job was canceled before the row was answered."""
     return Outcome("failed", "canceled", error=reason)
 
 
 def over_budget(reason: str) -> Outcome:
-    """Return the outcome of a row that was not asked, for its job might have passed its `max_cost_usd`."""
+    """Return the outcome of a row that was not sent, because its job might have exceeded its `max_cost_usd`."""
     return Outcome("failed", "over_budget", error=reason)
 
 
 def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: float | None = None) -> Outcome:
-    """Return the outcome that an API result gives its row.
+    """Return the outcome of a row with this API result.
 
-    `shape` is what the recipe wants answers to be; `seconds` how long the answer took.
+    `shape` is the shape of the recipe's answers, `seconds` how long the answer took.
     """
     match result:
         case Succeeded(message=message):
@@ -63,7 +63,7 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: floa
         case Errored(error=envelope):
             return failed(f"{envelope.error.type}: {envelope.error.message}")
         case Canceled():
-            return canceled("it was canceled before this row's turn")
+            return canceled("canceled before this row was answered")
         case Expired():
             return failed("expired: the Message Batch did not reach this row within 24 hours")
         case never:
@@ -79,7 +79,7 @@ def _of_message(message: Message, shape: AnswerShape, seconds: float | None) -> 
     try:
         return Outcome("answered", "answered", shape.read(text), "", "", message, seconds)
     except AnswerInvalid as invalid:
-        reason = f"{invalid}; the answer is paid; `retry: {{invalid: 1}}` asks again"
+        reason = f"{invalid}; the answer is billed; `retry: {{invalid: 1}}` sends the row again"
         return Outcome("answered", "invalid", (), text, reason, message, seconds)
 
 

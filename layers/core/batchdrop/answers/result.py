@@ -1,4 +1,4 @@
-"""What the API answers with, decoded as far as the product needs: messages, results, Message Batches."""
+"""The API's messages, results and Message Batches, decoded as far as batchdrop needs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class CacheCreation(msgspec.Struct, frozen=True, gc=False):
-    """Input tokens written to the prompt cache, by how long they stay."""
+    """Input tokens written to the prompt cache, by the time that they stay there."""
 
     ephemeral_5m_input_tokens: int = 0
     ephemeral_1h_input_tokens: int = 0
@@ -17,7 +17,7 @@ class CacheCreation(msgspec.Struct, frozen=True, gc=False):
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one answer, as the API counts them. Cached tokens are not in `input_tokens`.
 
-    `service_tier` is what they are billed as: `batch` at half the price, `standard` or `priority` in the live lane.
+    `service_tier` decides the price: `batch` costs half, `standard` and `priority` occur in the live lane.
     """
 
     input_tokens: int = 0
@@ -41,7 +41,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """What the model answered."""
+    """The model's answer."""
 
     model: str
     content: list[Block]
@@ -58,7 +58,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Billed(Protocol):
-    """Anything that says what an answer costs."""
+    """Anything with the fields that decide an answer's cost."""
 
     @property
     def model(self) -> str:
@@ -70,14 +70,14 @@ class Billed(Protocol):
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, gc=False):
-    """The inner error: its type decides the row's fate."""
+    """The inner error. Its type decides the row's fate."""
 
     type: str
     message: str = ""
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True, gc=False):
-    """Errors come nested twice: `{type: error, error: {type, message}}`."""
+    """An error as the API nests it: `{type: error, error: {type, message}}`."""
 
     error: ErrorDetail
 
@@ -106,7 +106,7 @@ Result = Succeeded | Errored | Canceled | Expired
 
 
 class RequestCounts(msgspec.Struct, frozen=True, gc=False):
-    """A Message Batch's own tally. All but `processing` stay 0 until the whole batch ended."""
+    """A Message Batch's own counts. All but `processing` stay 0 until the whole Message Batch has ended."""
 
     processing: int = 0
     succeeded: int = 0
@@ -116,12 +116,12 @@ class RequestCounts(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def total(self) -> int:
-        """Return how many requests the Message Batch holds."""
+        """Return the number of requests in the Message Batch."""
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
 class MessageBatch(msgspec.Struct, frozen=True, gc=False):
-    """The API's Message Batch object, as far as we use it."""
+    """The fields of a Message Batch that batchdrop uses."""
 
     id: str
     processing_status: Literal["in_progress", "canceling", "ended"]

@@ -1,6 +1,6 @@
-"""A result line, `{custom_id, result}`: the one place that knows how lines are read and written.
+"""Read and write result lines, `{custom_id, result}`. No other module knows their format.
 
-Message Batches give these lines. The live lane writes its answers in the same format, so the join reads both alike.
+The results of Message Batches have these lines. The live lane writes the same format, so the join reads both alike.
 Each reader decodes only what it needs, because a job reads every line several times: `ResultHead` costs 1.7 us,
 `ResultLine` 2.1 us and more with long texts.
 """
@@ -14,7 +14,7 @@ from batchdrop.answers.verdict import Verdict, verdict_of
 
 
 class ResultLine(msgspec.Struct, frozen=True, gc=False):
-    """The whole line. `seconds` stands only in lines of the live lane: how long the answer took."""
+    """The whole line. `seconds` is how long the answer took; only lines of the live lane have it."""
 
     custom_id: str
     result: Result
@@ -26,19 +26,19 @@ class _Type(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResultId(msgspec.Struct, frozen=True, gc=False):
-    """The line's address, readable whatever else the result holds."""
+    """The line's custom_id and result type. It can be decoded even if the rest of the result is unusual."""
 
     custom_id: str
     result: _Type = _Type()
 
     @property
     def is_answer(self) -> bool:
-        """Tell whether the line holds a message, which was paid for."""
+        """Return whether the line has a message, which was paid for."""
         return self.result.type == "succeeded"
 
 
 class PaidHead(msgspec.Struct, frozen=True, gc=False):
-    """A message without its content: how it ended and what it costs."""
+    """A message without its content: its stop_reason and the fields that decide its cost."""
 
     model: str = ""
     stop_reason: str | None = None
@@ -60,19 +60,19 @@ class _Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResultHead(msgspec.Struct, frozen=True, gc=False):
-    """The line without its texts: whose it is, what it means for its row, and what it costs."""
+    """The line without its texts: its custom_id, and the fields that decide its verdict and cost."""
 
     custom_id: str
     result: _Result
 
     @property
     def is_live(self) -> bool:
-        """Tell whether it is an answer of the live lane, where each answer is paid for."""
+        """Return whether it is an answer of the live lane, where each answer is billed."""
         return self.result.message is not None and self.result.message.usage.service_tier not in {None, "batch"}
 
     @property
     def verdict(self) -> Verdict:
-        """Return what the line means for its row."""
+        """Return the verdict for the line's row."""
         result = self.result
         return verdict_of(
             result.type,
@@ -82,7 +82,7 @@ class ResultHead(msgspec.Struct, frozen=True, gc=False):
 
 
 class _MessageShape(msgspec.Struct):
-    """What `result.Message` needs of a message, without decoding its texts: they may be odd, and are paid for."""
+    """The fields that `result.Message` needs, without the texts: a paid message may have texts that do not decode."""
 
     model: str
     content: list[_Type]
@@ -102,8 +102,8 @@ def usage_of(body: bytes) -> Usage | None:
 
 
 def succeeded_line(custom_id: str, message: bytes, seconds: float) -> bytes:
-    """Return the line of an answer that took `seconds`, with its newline. The message's bytes stay, on one line."""
-    if b"\n" in message or b"\r" in message:  # only between JSON tokens: strings hold line ends escaped
+    """Return the line of an answer that took `seconds`, with its newline. The message stays as it is, on one line."""
+    if b"\n" in message or b"\r" in message:  # only between JSON tokens: line ends in strings are escaped
         message = message.replace(b"\n", b" ").replace(b"\r", b" ")
     values = custom_id.encode(), seconds, message
     return b'{"custom_id":"%b","seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values

@@ -1,4 +1,4 @@
-"""Why an answer breaks its schema, in words: the field and the rule, never the answer's own text."""
+"""Explain why an answer breaks its schema: name the field and the rule, but never quote the answer."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ _MAX_NAME = 40
 
 
 def explain(error: jsonschema_rs.ValidationError) -> str:
-    """Return the reason: `'confidence' must be a number, it is text`."""
+    """Return the reason: `'confidence' must be a number, but it is text`."""
     place = _place(error.instance_path)
-    kind, told = error.kind.name, error.kind.as_dict()
+    kind, details = error.kind.name, error.kind.as_dict()
     match kind:
         case "type":
-            return f"{place} must be {_either(told['types'])}, it is {_kind(error.instance)}"
+            return f"{place} must be {_either(details['types'])}, but it is {_kind(error.instance)}"
         case "enum":
-            return f"{place} is none of the values allowed ({_listed(told['options'])})"
+            return f"{place} must be one of: {_listed(details['options'])}"
         case "required":
-            return f"{_place([*error.instance_path, told['property']])} is missing"
+            return f"{_place([*error.instance_path, details['property']])} is missing"
         case "additionalProperties":
-            return f"{place} has a field too many, '{_short(str(told['unexpected'][0]))}'"
+            return f"{place} has an unknown field '{_short(str(details['unexpected'][0]))}'"
         case "anyOf":
-            types = [cause.kind.as_dict().get("types", []) for branch in told["context"] for cause in branch[:1]]
+            types = [cause.kind.as_dict().get("types", []) for branch in details["context"] for cause in branch[:1]]
             wanted = _either([name for names in types for name in names])
             return (
-                f"{place} must be {wanted}, it is {_kind(error.instance)}"
+                f"{place} must be {wanted}, but it is {_kind(error.instance)}"
                 if wanted
-                else f"{place} fits no type allowed"
+                else f"{place} has none of the allowed types"
             )
         case _:
             return f"{place} breaks the schema's '{kind}'"

@@ -1,4 +1,4 @@
-"""The shape of a recipe's answers: one text, or typed fields with a column each."""
+"""The shape of a recipe's answers: one text, or typed fields with one column each."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 _INT64 = range(-(2**63), 2**63)  # what an integer column of Parquet holds
 
 
-class AnswerInvalid(Exception):  # a fate of one answer, caught where outcomes are made
-    """A whole answer that breaks the recipe's `answer`; the message says which field and why, and quotes no answer."""
+class AnswerInvalid(Exception):  # concerns one row only; caught where outcomes are made
+    """A complete answer that breaks the recipe's `answer`. The message names field and rule; it quotes no answer."""
 
 
 class AnswerShape:
-    """What an answer's text is read as.
+    """How the text of an answer is read.
 
-    `schema` is what the API is asked to keep to; None for text answers, whose one value is the text. `columns` are all
-    new columns of the output. `checks` is a schema that the recipe's `params` bring: such answers stay text, and
-    only `is_valid` looks at it.
+    `schema` is sent to the API; it is None for text answers, whose one value is the text. `columns` are all new columns
+    of the output. `checks` is a schema from the recipe's `params`: such answers stay text, and only `is_valid` uses it.
     """
 
     def __init__(
@@ -46,13 +45,13 @@ class AnswerShape:
 
     @property
     def is_typed(self) -> bool:
-        """Tell whether answers fill columns of their own types."""
+        """Return whether answers have typed columns."""
         return self.schema is not None
 
     def read(self, text: str) -> tuple[Any, ...]:
-        """Return one value a column of `columns.answer`; None where an optional field is empty.
+        """Return one value for each column of `columns.answer`; None for an empty optional field.
 
-        Raises AnswerInvalid with the reason.
+        Raises AnswerInvalid.
         """
         if self.schema is None:
             return (text,)
@@ -61,7 +60,7 @@ class AnswerShape:
         return tuple(_fitting(value.get(field), column, field) for field, column in columns)
 
     def is_valid(self, text: str) -> bool:
-        """Tell whether the text keeps to the schema of `answer`, or of `params`; True where there is none."""
+        """Return whether the text fits the schema of `answer`, or of `params`; True if there is none."""
         if self._checks is None:
             return True
         try:
@@ -86,7 +85,7 @@ class AnswerShape:
         try:
             value = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            reason = "it is no JSON" + (f" ({error})" if isinstance(error, msgspec.DecodeError) else "")
+            reason = "it is not JSON" + (f" ({error})" if isinstance(error, msgspec.DecodeError) else "")
             raise AnswerInvalid(reason) from None
         if not self._validator.is_valid(value):
             raise AnswerInvalid(explain(next(self._validator.iter_errors(value))))
@@ -98,30 +97,30 @@ class AnswerShape:
 
         return jsonschema_rs.Draft202012Validator(
             self._checks or {}, offline=True
-        )  # a schema never makes us call anybody
+        )  # a schema must not cause network calls
 
 
 TEXT_ANSWER = AnswerShape()
 
 
 def schema_file(recipe: Recipe) -> str | None:
-    """Return the file that the recipe's `answer` names, as it names it: `answer: {schema: review.json}`."""
+    """Return the schema's file as the recipe names it: `answer: {schema: review.json}`. None if it names none."""
     answer = recipe.answer or {}
     file = answer.get("schema")
     return file if len(answer) == 1 and isinstance(file, str) and file.endswith(".json") else None
 
 
 def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> AnswerShape:
-    """Return the shape of the recipe's answers; `name` is the recipe's, for messages.
+    """Return the shape of the recipe's answers; `name` is the recipe's file, for messages.
 
-    `schema` is the parsed content of `schema_file(recipe)`, where that is not None. Raises RecipeRejected.
+    `schema` is the parsed content of `schema_file(recipe)`, if that is not None. Raises RecipeRejected.
     """
     passed_on = _passed_on(recipe)
     file = schema_file(recipe)
     if recipe.answer is None:
         shape = AnswerShape(_columns(recipe, None), checks=passed_on)
     elif _format_passed_on(recipe) is not None:
-        reason = "it says what the answer is, and so does 'params.output_config.format'; keep one of them"
+        reason = "'params.output_config.format' also sets the form of the answer; use one of them, not both"
         raise fault(name, "answer", reason)
     else:
         typed = (
@@ -134,29 +133,31 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
 
 def _check(shape: AnswerShape, recipe: Recipe, name: str, *, is_passed_on: bool) -> None:
     if shape.is_typed and recipe.output.column is not None:
-        reason = "it names the column of a text answer; the columns of a typed one are called as its fields"
+        reason = "it names the column of a text answer, but a typed answer has a column for each field"
         raise fault(name, "output.column", f"{reason}; remove it")
     names = shape.columns.names
     doubled = next((each for each in names if names.count(each) > 1), None)
     if doubled is not None:
-        raise fault(name, "answer" if shape.is_typed else "output.column", f"two new columns are called '{doubled}'")
+        raise fault(
+            name, "answer" if shape.is_typed else "output.column", f"two new columns are called '{doubled}'; rename one"
+        )
     if not recipe.retry.invalid:
         return
     if not shape.is_typed and not is_passed_on:
-        reason = "no answer is invalid, for the recipe has no 'answer' to break; add it, or remove this key"
+        reason = "the recipe has no 'answer', so no answer can be invalid; add 'answer', or remove this key"
         raise fault(name, "retry.invalid", reason)
     if is_passed_on:
         _check_passed_on(shape, name)
 
 
 def _check_passed_on(shape: AnswerShape, name: str) -> None:
-    """Find out now whether the schema can be used: after the answers are paid is too late."""
+    """Raise RecipeRejected if the schema cannot be used, before any answer is paid."""
     import jsonschema_rs
 
     try:
         shape.is_valid("null")
     except jsonschema_rs.ValidationError as error:
-        reason = f"it is no JSON schema that answers can be checked against: {error.message}"
+        reason = f"answers cannot be checked against this JSON schema: {error.message}"
         raise fault(name, "params.output_config.format.schema", reason) from error
 
 
@@ -188,7 +189,7 @@ def _properties(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kind(schema: dict[str, Any], root: dict[str, Any]) -> ColumnKind:
-    """Return the column's kind: a scalar's own, null aside; `json` for everything else."""
+    """Return the column's kind: the scalar's own if there is only one besides null, else `json`."""
     kinds = _kinds(schema, root) - {"null"}
     if kinds == {"integer", "number"}:
         return "number"
@@ -218,7 +219,7 @@ def _is_nullable(schema: dict[str, Any]) -> bool:
 
 
 def _fitting(value: Any, column: Column, field: str) -> Any:
-    """Return an integer as one (JSON Schema takes 1.0 for one). Raises AnswerInvalid if no column can hold it."""
+    """Return an integer as int, because JSON Schema accepts 1.0. Raises AnswerInvalid if no column can hold it."""
     if column.kind != "integer" or value is None:
         return value
     if int(value) not in _INT64:

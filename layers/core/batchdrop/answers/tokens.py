@@ -1,4 +1,4 @@
-"""Tokens of answers that cost the same: what usage adds up to, and what prices apply to."""
+"""Add up the tokens of answers with the same price per token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchdrop.recipe.lane import Lane
 class Tokens(msgspec.Struct):
     """Tokens of all answers of one model at one price.
 
-    `long_prompt`: over the model's price step. `lane`: the batch lane costs half.
+    `long_prompt`: the prompts exceed the model's price step. `lane`: the batch lane costs half.
     """
 
     model: str
@@ -40,6 +40,6 @@ class Tokens(msgspec.Struct):
                 self.cache_write_5m += usage.cache_creation_input_tokens or 0
 
     def merge(self, other: Tokens) -> None:
-        """Add another tally of the same model and tier."""
+        """Add other tokens with the same model and price."""
         for name in ("answers", "input", "output", "cache_write_5m", "cache_write_1h", "cache_read"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

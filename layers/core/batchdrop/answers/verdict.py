@@ -1,4 +1,4 @@
-"""What a result means for its row: is the row done, or is its request sent again?"""
+"""Decide what a result means for its row: is the row done, or is its request sent again?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Verdict(IntEnum):
     """A row's state after the results so far. A higher verdict replaces a lower one."""
 
     NOTHING = 0  # no result yet
-    LEFTOVER = 1  # unpaid, and may succeed next time: expired, canceled, a passing or an unknown error
-    ACCOUNT = 2  # unpaid, until the user fixes the account
+    LEFTOVER = 1  # unpaid, and may succeed next time: expired, canceled, a transient or an unknown error
+    ACCOUNT = 2  # unpaid, and fails until the user fixes the account
     NEVER = 3  # unpaid, and would fail again
     CUT = 4  # paid, cut at max_tokens
     INVALID = 5  # paid, and breaks the recipe's `answer`
@@ -23,8 +23,8 @@ class Verdict(IntEnum):
 def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) -> Verdict:
     """Return the verdict of one result.
 
-    A result of an unknown type may be a paid one, so its request is not sent again. An error of an unknown type is
-    unpaid (the API bills `succeeded` only), so its request is.
+    A result of an unknown type may be paid, so its request is not sent again. An error of an unknown type is unpaid
+    (the API bills only `succeeded`), so its request is sent again.
     """
     match result_type:
         case "succeeded":
