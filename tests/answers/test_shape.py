@@ -284,7 +284,7 @@ def test_a_schema_in_params_leaves_answers_text() -> None:
 def test_two_schemas_are_one_too_many() -> None:
     """The recipe's `answer` and `params.output_config.format` cannot both be asked for."""
     assert "'params.output_config.format' also sets the form" in _refusal(REVIEW, params=PASSED_ON)
-    assert "keep one" in _refusal(REVIEW, params={"output_config": {"format": {"type": "of_tomorrow"}}})
+    assert "use one of them" in _refusal(REVIEW, params={"output_config": {"format": {"type": "of_tomorrow"}}})
 
 
 def test_invalid_answers_are_asked_again_only_where_there_is_a_schema() -> None:

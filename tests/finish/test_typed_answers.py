@@ -153,8 +153,8 @@ def test_a_schema_file_lies_beside_the_recipe() -> None:
     [
         ("review.json", None, "there is no recipes/review.json"),
         ("review.json", b"{", "it is not JSON"),
-        ("../secrets.json", b"{}", "leads out"),
-        ("/etc/x.json", b"{}", "leads out"),
+        ("../secrets.json", b"{}", "is outside the recipe's folder"),
+        ("/etc/x.json", b"{}", "is outside the recipe's folder"),
     ],
 )
 def test_a_schema_file_that_cannot_be_used_is_told(file: str, body: bytes | None, told: str) -> None:

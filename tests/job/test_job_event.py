@@ -150,7 +150,7 @@ def test_what_waits_for_approval_says_what_to_do() -> None:
         "0 failed, 1 rejected, for $0.0021; the whole job will cost $0.0391 to $0.0466. "
         "Sample: s3://bucket/results/r/f/job/sample.csv"
     )
-    assert "at an unknown price; what the whole job will cost is not known" in EVENTS["awaiting_of_unknown_price"].said
+    assert "at an unknown price; the cost of the whole job is not known" in EVENTS["awaiting_of_unknown_price"].said
     long = UploadRecord("20261122T120000-0123456789", "bucket", f"inbox/r/{'x' * 890}", "etag", 12, START)
     assert "`batchdrop approve 20261122T120000-0123456789`" in _awaiting(long).said
 

@@ -70,7 +70,7 @@ def test_names_are_shown_as_they_were_written() -> None:
 )
 def test_keys_that_lead_out_are_refused(key: str) -> None:
     """No key can name a result outside its own prefix."""
-    with pytest.raises(UploadRejected, match="drop it at inbox/<recipe>/<file>"):
+    with pytest.raises(UploadRejected, match="drop the file at inbox/<recipe>/<file>"):
         parse_inbox_key(key)
 
 

@@ -1,4 +1,4 @@
-"""Approve a job's sample: the rest may be asked."""
+"""Approve a job's sample, so that the other rows are sent."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from batchdrop.job.ports import Approvals, TaskTokens
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """When the rest was first approved, and whether a task that waited for it has heard now."""
+    """The time of the first approval. `is_heard`: a waiting task was woken now."""
 
     at: datetime
     is_heard: bool
 
 
 def approve_job(job_id: str, now: datetime, *, approvals: Approvals, tokens: TaskTokens) -> Approved:
-    """Write the approval, which holds for all executions of the job, then wake who waits for it.
+    """Write the approval, which holds for all executions of the job, then wake the waiting tasks.
 
-    Safe to repeat: an attempt that was cut off between the two is made good by the next.
+    Safe to repeat: if a call is cut off between the two, the next call wakes the tasks.
     """
     at = approvals.approve(job_id, now)
     return Approved(at, wake_waiting(job_id, approvals=approvals, tokens=tokens) > 0)

@@ -1,4 +1,4 @@
-"""Guard what was paid for: the API drops results 29 days after their Message Batch was created."""
+"""Find paid results that the API will delete soon: it keeps them 29 days after their Message Batch was created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNCOLLECTED_WARNING = timedelta(days=22)  # ours: a week before the API deletes 
 
 @dataclass(frozen=True, slots=True)
 class Endangered:
-    """A submission whose answers are not in the bucket yet, and the days until the API drops them."""
+    """A submission whose answers are not in the bucket yet, and the days until the API deletes them."""
 
     submission: Submission
     days_left: float
@@ -23,16 +23,16 @@ class Endangered:
 
 @dataclass(frozen=True, slots=True)
 class Uncollected:
-    """Paid answers that are not in the bucket: the days since the oldest was sent, and those that are in danger."""
+    """Submissions whose answers are not in the bucket: the age of the oldest, and those that are endangered."""
 
     oldest_days: float
     endangered: list[Endangered]
 
 
 def guard_retention(*, ledger: Ledger, clock: Clock) -> Uncollected:
-    """Return the submissions that have waited for UNCOLLECTED_WARNING or longer, the most urgent first.
+    """Return the submissions that were sent longer than UNCOLLECTED_WARNING ago, the most urgent first.
 
-    `oldest_days` is of all that are not collected; 0 if there are none.
+    `oldest_days` is the age of the oldest uncollected submission; 0 if there is none.
     """
     now = clock.now()
     oldest, endangered = now, []

@@ -1,4 +1,4 @@
-"""What halts a job halts all of it: what one shard learns, all others heed."""
+"""Halt a whole job when one of its shards meets trouble: all other shards check the halt before they send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in (Job
 
 @contextmanager
 def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Iterator[None]:
-    """Halt the job when the context ends by AccountTrouble, which is raised on."""
+    """Halt the job if the context raises AccountTrouble; re-raise it."""
     try:
         yield
     except AccountTrouble as trouble:
@@ -24,6 +24,6 @@ def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Ite
 
 
 def refuse_if_halted(job_id: str, ledger: Ledger) -> None:
-    """Raise AccountTrouble, JobCanceled or BudgetReached if the job must ask nothing more."""
+    """Raise AccountTrouble, JobCanceled or BudgetReached if the job must send nothing more."""
     if halt := ledger.halted(job_id):
         raise _ERRORS.get(halt.error, AccountTrouble)(halt.reason)

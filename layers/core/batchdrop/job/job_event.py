@@ -1,4 +1,4 @@
-"""What batchdrop tells of a job when its state changes: the detail of an EventBridge event (docs/events.md)."""
+"""Build the EventBridge event that reports a change of a job's state (docs/events.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batchdrop.report.summary import Summary, TallyBlock
 
 SOURCE = "batchdrop"
 DETAIL_TYPE = "Job state changed"
-VERSION = 1  # of the detail's shape; new members may come without a new version
-MAX_MESSAGE_CHARS = 1_000  # ours: an entry of EventBridge may have 256 KB, and a person reads the first line
+VERSION = 1  # of the detail's shape; new members can be added without a new version
+MAX_MESSAGE_CHARS = 1_000  # ours: EventBridge allows 256 KB an entry, but a person reads only the first line
 
 State = Literal["started", "split", "awaiting_approval", "succeeded", "failed", "canceled"]
 
@@ -30,17 +30,17 @@ class RowCounts(msgspec.Struct, frozen=True):
 
 
 class FirstFault(msgspec.Struct, frozen=True):
-    """Why a job ended red: the first of its faults. `message` is cut after MAX_MESSAGE_CHARS."""
+    """The first fault of a job that failed. `message` is cut after MAX_MESSAGE_CHARS."""
 
     type: str
     message: str
 
 
 class ShownSample(msgspec.Struct, frozen=True):
-    """A sample that waits for its approval. `spent_usd` is paid for its own `rows`.
+    """A sample that waits for its approval. `spent_usd` is the cost of its own `rows`.
 
-    The rest has so many `requests`; with them the whole job is projected to cost `low_usd` to `high_usd`. Dollars are
-    None where they are not known.
+    `requests` counts the requests of the other rows. `low_usd` and `high_usd` project the cost of the whole job.
+    Dollars are None if they are not known.
     """
 
     rows: RowCounts
@@ -51,12 +51,12 @@ class ShownSample(msgspec.Struct, frozen=True):
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One change. `at` orders the events of a job: the same state of the same execution may be told more than once.
+    """One change. The same state of the same execution may be sent more than once; `at` orders a job's events.
 
-    `requests` and `shards` are told by `split`, `sample` by `awaiting_approval`; `shards`, `rows`, `usd` (None where a
-    price is not known) and `fault` by the job's end, and `results` (a prefix of keys) by both. `stack` is the
-    CloudFormation stack's name. `said` is all of it in words, on one line, without quotes, backslashes and angle
-    brackets, so that it stays one line in any template.
+    `split` has `requests` and `shards`. `awaiting_approval` has `sample` and `results` (a prefix of keys). The end of a
+    job has `shards`, `results`, `rows`, `fault` and `usd` (None if a price is not known). `stack` is the name of the
+    CloudFormation stack. `said` is the event as one line of text, without quotes, backslashes and angle brackets, so
+    that it stays one line in any template.
     """
 
     version: int
@@ -83,13 +83,13 @@ def job_started(upload: UploadRecord, *, stack: str, at: datetime) -> JobEvent:
 
 
 def job_split(upload: UploadRecord, *, stack: str, at: datetime, requests: int, shards: int) -> JobEvent:
-    """Return the event of a file that is split to its end."""
+    """Return the event of a file that is completely split."""
     said = f"{upload.key} is split: {requests:,} requests in {shards:,} shards."
     return msgspec.structs.replace(_event(upload, "split", stack, at, said), requests=requests, shards=shards)
 
 
 def job_awaits_approval(upload: UploadRecord, report: SampleReport, *, stack: str) -> JobEvent:
-    """Return the event of a sample that is shown and waits for its approval; its time is that of the showing."""
+    """Return the event of a sample that waits for its approval. Its time is the time of the showing."""
     projected = report.projected
     sample = ShownSample(
         rows=_row_counts(report.tally),
@@ -106,7 +106,7 @@ def job_awaits_approval(upload: UploadRecord, report: SampleReport, *, stack: st
 
 
 def job_ended(upload: UploadRecord, summary: Summary, *, stack: str) -> JobEvent:
-    """Return the event of a job that is closed; its time is that of the summary."""
+    """Return the event of a closed job. Its time is the time of the summary."""
     return msgspec.structs.replace(
         _event(upload, summary.status, stack, summary.timings.finished_at, _ending(upload, summary)),
         shards=summary.shards,
@@ -118,7 +118,7 @@ def job_ended(upload: UploadRecord, summary: Summary, *, stack: str) -> JobEvent
 
 
 def encoded(event: JobEvent) -> str:
-    """Return the event's detail as JSON; dollars are a number."""
+    """Return the event's detail as JSON, with dollars as numbers."""
     return msgspec.json.Encoder(decimal_format="number").encode(event).decode()
 
 
@@ -141,13 +141,13 @@ def _row_counts(tally: TallyBlock) -> RowCounts:
 
 
 def _question(upload: UploadRecord, sample: ShownSample, output: str) -> str:
-    """What to do stands first, so that no long name has it cut off."""
+    """Return the text of a sample's event. The command comes early, so that a long key cannot cut it off."""
     to_do = f"waits for `batchdrop approve {upload.job_id}`"
-    told = f"its sample has {_count(sample.rows)}, {_price(sample.spent_usd)}"
-    whole = "what the whole job will cost is not known"
+    sample_text = f"its sample has {_count(sample.rows)}, {_price(sample.spent_usd)}"
+    whole = "the cost of the whole job is not known"
     if sample.low_usd is not None:
         whole = f"the whole job will cost ${sample.low_usd:,.4f} to ${sample.high_usd:,.4f}"
-    return f"{upload.key} {to_do}: {told}; {whole}. Sample: s3://{upload.bucket}/{output}"
+    return f"{upload.key} {to_do}: {sample_text}; {whole}. Sample: s3://{upload.bucket}/{output}"
 
 
 def _ending(upload: UploadRecord, summary: Summary) -> str:

@@ -1,4 +1,4 @@
-"""The small documents of a job: how they are read and written."""
+"""Read and write a job's small documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batchdrop.recipe.recipe import Input, Output, Recipe, parse_recipe
 
 
 def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
-    """Return a job's manifest, or how far its split has come; None if the split has saved nothing yet."""
+    """Return a job's manifest, even if its split is unfinished; None if the split has saved nothing yet."""
     keys = JobKeys(job_id)
     for key in (keys.manifest, keys.split):
         try:
@@ -33,8 +33,7 @@ def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
 def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
     """Write a job's manifest.
 
-    A split that goes on has a key of its own: an attempt that was given up for dead, and is not, cannot put its old
-    place over the finished manifest.
+    An unfinished split has a key of its own, so that a superseded attempt cannot overwrite the finished manifest.
     """
     keys = JobKeys(manifest.upload.job_id)
     body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -42,28 +41,28 @@ def write_manifest(store: ObjectStore, manifest: Manifest) -> None:
 
 
 def answered_rounds(store: ObjectStore, job_id: str, shard: int) -> int:
-    """Return how many rounds of a shard have their answers in the bucket."""
+    """Return the number of a shard's rounds whose answers are in the bucket."""
     return next(number for number in count() if not store.exists(JobKeys(job_id).answers(shard, number)))
 
 
 def read_schema(store: ObjectStore, recipe: Recipe, *, recipe_key: str) -> Any:
-    """Return what the schema file holds that the recipe's `answer` names; None if it names none.
+    """Return the parsed schema file that the recipe's `answer` names; None if it names none.
 
-    The file lies beside the recipe. Raises RecipeRejected if it is missing or no JSON.
+    The file is in the recipe's folder. Raises RecipeRejected if it is missing or not JSON.
     """
     file = schema_file(recipe)
     if file is None:
         return None
     if file.startswith("/") or ".." in file.split("/"):
         message = (
-            f"{recipe_key}: key 'answer.schema': '{file}' leads out of the recipes' folder; put it beside the recipe"
+            f"{recipe_key}: key 'answer.schema': '{file}' is outside the recipe's folder; put it beside the recipe"
         )
         raise RecipeRejected(message)
     key = f"{recipe_key.rpartition('/')[0]}/{file}"
     try:
         return msgspec.json.decode(store.read(key))
     except ObjectMissing as error:
-        message = f"{recipe_key}: key 'answer.schema': there is no {key}; upload it, then drop the file again"
+        message = f"{recipe_key}: key 'answer.schema': {key} does not exist; upload it, then drop the file again"
         raise RecipeRejected(message) from error
     except (msgspec.DecodeError, RecursionError) as error:
         message = f"{key}: it is not JSON: {error}"
@@ -86,7 +85,7 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
 
 @dataclass(frozen=True, slots=True)
 class JobFormats:
-    """How a job's file is read, its answers, and how its output and its `failed.jsonl` are written."""
+    """The formats of a job's upload, its answers, its output and its `failed.jsonl`."""
 
     reader: InputFormat
     output: OutputFormat
@@ -95,14 +94,14 @@ class JobFormats:
 
 
 def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
-    """Return what reads a job's file, with the header that its split found."""
+    """Return the reader of a job's upload, with the header that its split found."""
     options = manifest.recipe.input if manifest.recipe else Input()
     new = shape_of(manifest).columns
     return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header)
 
 
 def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
-    """Return a job's formats. Raises UploadRejected for an output that cannot be."""
+    """Return a job's formats. Raises UploadRejected if the output is not possible."""
     reader, shape = reader_of(manifest, formats), shape_of(manifest)
     options = manifest.recipe.output if manifest.recipe else Output()
     key = parse_inbox_key(manifest.upload.key)
@@ -111,7 +110,7 @@ def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
 
 
 def shape_of(manifest: Manifest) -> AnswerShape:
-    """Return what a job's answers are read as. Raises RecipeRejected for a recipe whose `answer` cannot be."""
+    """Return the shape of a job's answers. Raises RecipeRejected if the recipe's `answer` is not valid."""
     if manifest.recipe is None:
         return TEXT_ANSWER
     name = parse_inbox_key(manifest.upload.key).recipe_key

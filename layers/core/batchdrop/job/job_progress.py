@@ -1,4 +1,4 @@
-"""How far a running job has come: what each shard's last function saw, and what that adds up to."""
+"""The progress of a running job: the last report of each shard, and their sums."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Stage = Literal["asked", "collected"]
 
 
 class ShardProgress(msgspec.Struct, frozen=True):
-    """One shard, as its last function saw it `at` that time.
+    """The last report of one shard, made `at` this time.
 
-    `asked`: so many `requests` of this round (from 0) are with the API, of which it has still to answer `processing`.
-    `collected`: its part of the output is written; `answered` and `failed` rows (rejects are counted as failed).
+    Stage `asked`: the API has `requests` of this round (from 0), and has not yet answered `processing` of them. Stage
+    `collected`: the shard's part is written, with `answered` and `failed` rows (rejects count as failed).
     """
 
     shard: int
@@ -32,16 +32,16 @@ class ShardProgress(msgspec.Struct, frozen=True):
 
     @property
     def is_live(self) -> bool:
-        """Tell whether the shard's requests are with the Messages API."""
+        """Return whether the live lane is answering the shard's requests."""
         return self.stage == "asked" and self.lane == "live"
 
     def less(self, done: int) -> ShardProgress:
-        """Return what is left when so many requests are done."""
+        """Return the progress with `done` more requests answered."""
         return msgspec.structs.replace(self, processing=max(0, self.processing - done))
 
 
 class JobProgress(msgspec.Struct, frozen=True):
-    """A running job at a time. `rows` and `shards` are all; `failed_shards` those whose execution ended by an error."""
+    """A running job at a time. `rows` and `shards` count all; `failed_shards` ended with an error."""
 
     at: datetime
     rows: int
@@ -61,12 +61,12 @@ class JobProgress(msgspec.Struct, frozen=True):
 
     @property
     def waiting(self) -> int:
-        """Return how many shards were not asked yet, as far as is known."""
+        """Return the number of shards that have reported nothing yet."""
         return max(0, self.shards - len({one.shard for one in self.noted} | set(self.failed_shards)))
 
     @property
     def rows_done(self) -> int:
-        """Return how many rows have their last word, or an answer that the API has counted."""
+        """Return the number of rows with a final fate, or with an answer that the API has counted."""
         done = sum(one.answered + one.failed for one in self.collected)
         return done + sum(one.requests - one.processing for one in self.asked)
 

@@ -1,4 +1,4 @@
-"""Which lane answers: Message Batches at half the price, or Messages within seconds."""
+"""Choose the lane: Message Batches at half the price, or the Messages API within seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int) -> Lane
 
 
 def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool) -> Lane:
-    """Return the lane that asks what a round left over. `is_late`: the job's `finish_within` is over."""
+    """Return the lane of a round's leftovers. `is_late`: the job's `finish_within` is over."""
     if lane == "live" or is_late:
         return "live"
     if recipe is None or recipe.on_leftovers == "batch":
@@ -28,7 +28,7 @@ def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live
 
 
 def deadline_of(recipe: Recipe | None, uploaded_at: datetime) -> int:
-    """Return the Unix seconds at which open Message Batches are canceled and the live lane takes over; 0 for never."""
+    """Return the Unix time at which open Message Batches are canceled for the live lane; 0 for never."""
     if recipe is None or recipe.finish_within is None:
         return 0
     return int((uploaded_at + duration_named(recipe.finish_within)).timestamp())

@@ -1,9 +1,9 @@
-"""Which closing of a job is the last? Only that one may write the job's outputs.
+"""Let only the latest closing of a job write the job's outputs. A showing of a sample works in the same way.
 
-Step Functions repeats a function whose contact it lost, and the first one may go on for minutes: past the repeated
-one's end, past the user's resume, and past the resumed job's own closing. So a closing notes its beginning before it
-reads anything, and each of its outputs is written on two conditions: that no later one is noted, and that nobody has
-written that output since it was looked whether there is.
+Step Functions repeats a function that it cannot reach, but the first call may run for minutes longer. It may outlive
+the repeated call, the user's resume, and even the closing of the resumed job. So a closing notes its start before it
+reads anything. It writes each output on two conditions: no later closing is noted, and no other function has written
+that output after this check.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from batchdrop.errors import JobClosedSince
 from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
 
-CLOCKS_DIFFER = timedelta(seconds=1)  # between two hosts: a repeated closing may seem to begin before the first
+CLOCKS_DIFFER = timedelta(seconds=1)  # between two hosts: a repeated closing may seem to start before the first
 
 
 class _Closing(msgspec.Struct):
@@ -23,9 +23,9 @@ class _Closing(msgspec.Struct):
 
 
 def announce(began: datetime, key: str, store: ObjectStore) -> datetime:
-    """Note that this closing has begun, so that no earlier one writes any more; return when, in the order of closings.
+    """Note the start of this closing, so that no earlier one writes any more. Return its place in their order, a time.
 
-    Raises JobClosedSince if a later one has begun, and ObjectChanged if one does at this moment.
+    Raises JobClosedSince if a later one has begun, and ObjectChanged if another one begins at this moment.
     """
     last = _last_begun(key, store)
     if last is not None:
@@ -42,7 +42,7 @@ def announce(began: datetime, key: str, store: ObjectStore) -> datetime:
 
 
 def refuse_if_begun_since(began: datetime, key: str, store: ObjectStore) -> None:
-    """Raise JobClosedSince if a later closing has begun: this attempt was given up for dead, and is outdated."""
+    """Raise JobClosedSince if a later closing has begun, because this attempt was superseded."""
     last = _last_begun(key, store)
     if last is not None and last > began:
         raise JobClosedSince(_closed_since(last))

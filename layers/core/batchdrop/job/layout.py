@@ -1,4 +1,4 @@
-"""Where a job keeps what it writes: the keys of the S3 layout."""
+"""The keys of a job's objects in the bucket."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,46 +15,46 @@ class JobKeys:
 
     @property
     def manifest(self) -> str:
-        """Return the key of the job's manifest; it is there once the whole file is split."""
+        """Return the key of the job's manifest, which exists once the whole file is split."""
         return self._key("manifest.json")
 
     @property
     def split(self) -> str:
-        """Return the key of the manifest as long as the split goes on."""
+        """Return the key of the manifest of an unfinished split."""
         return self._key("split.json")
 
     @property
     def shards(self) -> str:
-        """Return the key of the array the Distributed Map reads."""
+        """Return the key of the array that the Distributed Map reads."""
         return self._key("shards.json")
 
     @property
     def sample(self) -> str:
-        """Return the key of the array that the Map reads first, where the recipe has a sample."""
+        """Return the key of the array that the Map reads first, if the recipe has a sample."""
         return self._key("sample.json")
 
     @property
     def showing(self) -> str:
-        """Return the key of the note of which showing of the sample began last: only that one may write it."""
+        """Return the key of the latest showing's note: only that showing may write the sample."""
         return self._key("showing.json")
 
     @property
     def closing(self) -> str:
-        """Return the key of the note of which closing began last: only that one may write the job's outputs."""
+        """Return the key of the latest closing's note: only that closing may write the job's outputs."""
         return self._key("closing.json")
 
     @property
     def all_answers(self) -> str:
-        """Return what the keys of all answers start with; a live round's flushes lie in a folder of their own."""
+        """Return the prefix of all answers' keys. A live round's flushes have a folder of their own in it."""
         return self._key("answers/")
 
     @property
     def all_parts(self) -> str:
-        """Return what the keys of all parts start with."""
+        """Return the prefix of all parts' keys."""
         return self._key("parts/")
 
     def requests(self, shard: int, round_number: int = 0) -> str:
-        """Return the key of one shard's create body; that of a later round holds the leftovers only."""
+        """Return the key of one shard's create body. A later round's body has only the leftovers."""
         return self._key(f"shards/{shard:05d}.{f'r{round_number}.' if round_number else ''}requests.json")
 
     def rows(self, shard: int) -> str:
@@ -62,15 +62,15 @@ class JobKeys:
         return self._key(f"shards/{shard:05d}.rows.jsonl")
 
     def sidecar(self, shard: int) -> str:
-        """Return the key of what keeps the rows' exact values, for formats whose rows are not text."""
+        """Return the key of the rows' exact values, for formats whose rows are not text."""
         return self._key(f"shards/{shard:05d}.rows.exact")
 
     def answers(self, shard: int, round_number: int) -> str:
-        """Return the key of one round's result lines, as the API gave them."""
+        """Return the key of one round's result lines, unchanged from the API."""
         return self._key(f"answers/{shard:05d}.r{round_number}.jsonl")
 
     def live_answers(self, shard: int, round_number: int, slice_number: int | None = None) -> str:
-        """Return what the keys of a live round's flushes start with: those of one slice, or of all."""
+        """Return the prefix of the keys of a live round's flushes: of one slice, or of all."""
         of_slice = "" if slice_number is None else f"{slice_number:05d}-"
         return self._key(f"answers/{shard:05d}.r{round_number}.live/{of_slice}")
 
@@ -79,16 +79,16 @@ class JobKeys:
         return f"{self.live_answers(shard, round_number, slice_number)}{attempt}-{flush:05d}.jsonl"
 
     def part(self, shard: int, rounds: int, extension: str) -> str:
-        """Return the key of one shard's output, joined from so many rounds' answers; `failed.jsonl` is one, too.
+        """Return the key of one shard's part, joined from the answers of `rounds` rounds; also for `failed.jsonl`.
 
-        Those who join the same rounds write the same bytes, so nobody who comes late spoils what others wrote.
+        Joins of the same rounds write the same bytes, so a late, superseded join does no harm.
         """
         return self._key(f"parts/{shard:05d}.r{rounds - 1}.{extension}")
 
     def part_of_closing(self, shard: int, began: datetime, extension: str) -> str:
-        """Return the key of a part that one closing of the job makes for itself alone."""
+        """Return the key of a part that one closing of the job makes for its own use."""
         return self._key(f"parts/{shard:05d}.closed-{began:%Y%m%dT%H%M%S%fZ}.{extension}")
 
     def part_tally(self, shard: int, rounds: int) -> str:
-        """Return the key of that part's tally; it is written last, so that it proves the part."""
+        """Return the key of that part's tally. It is written last, so it proves that the part is complete."""
         return self._key(f"parts/{shard:05d}.r{rounds - 1}.tally.json")

@@ -1,4 +1,4 @@
-"""The manifest: what a job is, and how far its split has come."""
+"""The manifest: a job's upload, recipe and shards, and the progress of its split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchdrop.requests.row import Cursor
 
 
 class UploadRecord(msgspec.Struct, frozen=True):
-    """The S3 object the job answers. Also the input of the job's execution; `resumes` counts those before this one."""
+    """The S3 object of a job, and the input of its execution. `resumes` counts the executions before this one."""
 
     job_id: str
     bucket: str
@@ -29,15 +29,15 @@ class UploadRecord(msgspec.Struct, frozen=True):
 
     @property
     def execution_name(self) -> str:
-        """Return the name of the execution that this is the input of: one name, one execution."""
+        """Return the name of the execution with this input. Step Functions starts a name only once."""
         return f"{self.job_id}-r{self.resumes}" if self.resumes else self.job_id
 
 
 class ShardItem(msgspec.Struct, frozen=True):
     """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
 
-    `input_tokens` is what its requests are estimated to hold, `max_output_tokens` what their answers may hold at most.
-    `worst_usd` is what they may cost at most at the standard price, where the recipe has a `max_cost_usd`; else 0.
+    `input_tokens` is the estimate for its requests, `max_output_tokens` the most tokens that their answers may have.
+    `worst_usd` is their highest cost at the standard price if the recipe has a `max_cost_usd`, else 0.
     """
 
     shard: int
@@ -50,9 +50,9 @@ class ShardItem(msgspec.Struct, frozen=True):
 
 
 class MapItem(msgspec.Struct, frozen=True):
-    """One shard, as the Distributed Map reads it. `shards` is how many the job has, `lane` its first round's.
+    """One shard, as the Distributed Map reads it. `shards` counts the job's shards, `lane` is the first round's.
 
-    The lane stands here, written once, so that every execution of the job asks a round by the same one.
+    The lane is stored here, so that every execution of the job sends a round in the same lane.
     """
 
     shard: int
@@ -64,9 +64,10 @@ class MapItem(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, kw_only=True):
     """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 
-    `header` is what the input's format needs to know again of the file's beginning. `schema` is what the file that the
-    recipe's `answer` names holds. `cursor` is where the split goes on; None once the whole file is split. `estimate` is
-    of the shards so far, `prices` the user's own price table when the split began, `lane` the first round's.
+    `header` is the part of the file's beginning that a later reader needs. `schema` is the content of the schema file
+    that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
+    `estimate` is of the shards so far. `prices` is the user's own price table at the start of the split. `lane` is the
+    lane of the first round.
     """
 
     upload: UploadRecord

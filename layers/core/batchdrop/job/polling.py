@@ -1,30 +1,30 @@
-"""How long the state machine waits: for a Message Batch, for a shard's turn, for a lost submission.
+"""Compute the state machine's waits: for a Message Batch, for a shard's turn, for a lost submission.
 
-The three waits grow for reasons of their own, so each has its own constants.
+The three waits grow for different reasons, so each has its own constants.
 """
 
 REQUESTS_PER_MINUTE = 1_000  # Message Batches API, lowest tier, all calls together
 POLLING_SHARE = 0.2  # ours: polling uses at most this share of REQUESTS_PER_MINUTE
 
 
-# Poll waits: until the next look at a running Message Batch. A poll writes nine history events (Wait 2, Task 5,
+# Poll waits: until the next poll of a running Message Batch. A poll writes nine history events (Wait 2, Task 5,
 # Choice 2). 24 h in waits of 330 s, the shortest in the long run, are 267 polls: 2,403 events of AWS's 25,000.
 POLL_FIRST_WAIT = 20.0
 POLL_LONGEST_WAIT = 330.0
 POLL_GROWTH = 1.5
 
-# Settle waits: until the next look for a lost submission. The list of Message Batches lags by one or two minutes.
+# Settle waits: until the next search for a lost submission. The list of Message Batches lags by one or two minutes.
 SETTLE_FIRST_WAIT = 60
 SETTLE_LONGEST_WAIT = 330
 SETTLE_GROWTH = 1.5
-# A Message Batch that was created beside a lost submission has ended after 24 h. If its results cannot be read a day
-# later, they never can.
-MOST_LOOKS = 530  # for one lost submission: 48 h of looks
-# Answers may be lost again and again. All looks of one execution take 7,200 history events at most, and still leave
-# each of the usual three rounds a day of looks.
+# Every Message Batch that was created at the same time has ended after 24 h. If its results cannot be read within
+# another day, they never can.
+MOST_LOOKS = 530  # for one lost submission: 48 h of searches
+# Responses may be lost several times. All searches of one execution write at most 7,200 history events. This still
+# leaves a day of searches for each of the usual three rounds.
 MOST_LOOKS_IN_ALL = 800
 
-# Turn waits: until a round asks again for a place in the processing queue, or for room in its job's budget. That may
+# Turn waits: until a round tries again to get a place in the processing queue, or room in its job's budget. That may
 # take days. A wait writes eleven history events (Wait 2, Which lane? 2, Task 5, Choice 2), so all waits of one
 # execution write 11,000 of AWS's 25,000, and last 15 days.
 TURN_FIRST_WAIT = 20.0
@@ -34,14 +34,14 @@ PATIENT_AFTER = 300  # waits of up to 330 s: a day
 PATIENT_WAIT = 1_800.0
 MOST_WAITS = 1_000
 
-JITTER = 0.2  # of poll and turn waits: stretched by up to this part, never shortened, so that shards drift apart
-MOST_STEPS = 20  # of growth; all waits are at their longest by then, and a larger power could overflow
+JITTER = 0.2  # poll and turn waits are stretched by up to this share, so that shards do not act at the same time
+MOST_STEPS = 20  # of growth; all waits have their longest value by then, and a larger power could overflow
 
 
 def poll_seconds(polls: int, *, open_shards: int, jitter: float) -> int:
     """Return the whole seconds to wait before poll number `polls` (from 0) of one shard.
 
-    `open_shards` is how many shards of the job may be polled at the same time; `jitter` is drawn from [0, 1).
+    `open_shards` is the number of shards of the job that may be polled at the same time; `jitter` is in [0, 1).
     """
     grown = min(POLL_FIRST_WAIT * POLL_GROWTH ** min(polls, MOST_STEPS), POLL_LONGEST_WAIT)
     fair = open_shards * 60 / (REQUESTS_PER_MINUTE * POLLING_SHARE)
@@ -49,12 +49,12 @@ def poll_seconds(polls: int, *, open_shards: int, jitter: float) -> int:
 
 
 def settle_seconds(looks: int) -> int:
-    """Return the whole seconds to wait after look number `looks` (from 0) for a lost submission."""
+    """Return the whole seconds to wait after search number `looks` (from 0) for a lost submission."""
     return round(min(SETTLE_FIRST_WAIT * SETTLE_GROWTH ** min(looks, MOST_STEPS), SETTLE_LONGEST_WAIT))
 
 
 def turn_seconds(waits: int, *, jitter: float) -> int:
-    """Return the whole seconds to wait for a shard's turn after `waits` waits; `jitter` is drawn from [0, 1)."""
+    """Return the whole seconds to wait for a shard's turn after `waits` waits; `jitter` is in [0, 1)."""
     if waits >= PATIENT_AFTER:
         grown = PATIENT_WAIT
     else:

@@ -1,4 +1,4 @@
-"""Resume a job that ended red: a new execution that finds in ledger and bucket all that the earlier ones did."""
+"""Resume a failed job: a new execution continues from the ledger and the bucket."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from batchdrop.job.ports import JobStarter, Ledger
 def resume_job(last: UploadRecord, *, ledger: Ledger, jobs: JobStarter) -> UploadRecord:
     """Start the execution after `last` and return its record.
 
-    Submissions stay, so that nothing answered is asked again; the halt and the shards' failures go.
+    The job's halt and its shards' failures are deleted. Submissions stay, so that no answered row is sent again.
     """
     record = msgspec.structs.replace(last, resumes=last.resumes + 1)
     ledger.lift(record.job_id)

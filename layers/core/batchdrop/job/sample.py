@@ -1,4 +1,4 @@
-"""The sample: the rows that are asked before all others, and what their answers say of the cost of the whole."""
+"""The sample: the rows that are sent before all others, and the job's cost projected from their answers."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.report.summary import TallyBlock
 
-Rest = Literal["ask", "wait", "leave"]  # what becomes of the rows behind the sample
+Rest = Literal["ask", "wait", "leave"]  # the decision about the rows after the sample
 
 SAMPLE_SHARD = 0
-# Student's t, 97.5 %, by the degrees of freedom from 1: how many standard errors a mean may be off, both ways
+# Student's t, 97.5 %, by the degrees of freedom from 1: half the width of a 95 % interval, in standard errors
 _T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
-_T_OF_MORE = 2.23  # of ten; it goes down to 1.96
+_T_OF_MORE = 2.23  # for ten degrees; with more it falls to 1.96
 _CENTS = Decimal("0.000001")
 
 
 def has_sample(manifest: Manifest) -> bool:
-    """Tell whether a split job asks its first shard before the others: only if anything is left to ask then."""
+    """Return whether a split job sends its first shard before the others. It does if the others have any request."""
     is_wanted = manifest.recipe is not None and manifest.recipe.sampled is not None
     return is_wanted and any(item.requests for item in manifest.shards[SAMPLE_SHARD + 1 :])
 
 
 def sample_limit(recipe: Recipe | None) -> int | None:
-    """Return how many requests the first shard takes; None for as many as any."""
+    """Return the most requests of the first shard; None if it has the same limit as the others."""
     return recipe.sampled.rows if recipe is not None and recipe.sampled is not None else None
 
 
@@ -52,13 +52,16 @@ def lane_of_shard(manifest: Manifest, shard: int, *, live_rows: int) -> Lane:
 
 
 def deadline_of_rest(recipe: Recipe, uploaded_at: datetime, approved_at: datetime | None) -> int:
-    """Return the rest's deadline in Unix seconds, 0 for none: `finish_within` does not run while a person thinks."""
+    """Return the deadline of the other rows in Unix seconds; 0 for none.
+
+    `finish_within` starts at the approval, because the time until then is the user's.
+    """
     return deadline_of(recipe, approved_at or uploaded_at)
 
 
 @dataclass(frozen=True, slots=True)
 class RowCost:
-    """What one row of the sample would have cost in the rest's lane, in dollars; paid twice counts twice."""
+    """The dollars that one row of the sample would cost in the lane of the other rows, with all its paid answers."""
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
@@ -68,7 +71,7 @@ class RowCost:
 
 
 def cost_in(lane: Lane, message: Billed) -> RowCost | None:
-    """Return what an answer would have cost in this lane; None where the model's price is not known."""
+    """Return what an answer would cost in this lane; None if the model's price is not known."""
     tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
     tokens.add([message.usage])
     whole = dollars([tokens])
@@ -78,9 +81,9 @@ def cost_in(lane: Lane, message: Billed) -> RowCost | None:
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """Dollars of the whole job, the sample's own included. 19 of 20 samples have the truth between `low` and `high`.
+    """Projected dollars of the whole job, including the sample. The real cost is between `low` and `high` in 95 %.
 
-    That is so if the first rows are like the others.
+    That assumes that the sampled rows are like the others.
     """
 
     low_usd: Decimal
@@ -89,10 +92,10 @@ class Projection(msgspec.Struct, frozen=True):
 
 
 def projected(spent: Decimal | None, costs: list[RowCost], manifest: Manifest, lane: Lane) -> Projection | None:
-    """Project from what each answered row of the sample cost; None where nothing can be said.
+    """Project the job's cost from the cost of each answered row of the sample; None if no cost is known.
 
-    Input is scaled by how much longer the rest's requests are, output is taken as the sample's. Of a single answer
-    nobody knows how answers differ: then `low` counts no output, `high` as much as `max_tokens` allows.
+    The input is scaled by the length of the other requests; the output is assumed to be like the sample's. A single
+    answer shows no spread, so `low` then counts no output, and `high` as much as `max_tokens` allows.
     """
     if spent is None or not costs or manifest.recipe is None:
         return None
@@ -116,19 +119,19 @@ def _t(freedom: int) -> float:
 
 
 def _weight(shards: list[ShardItem]) -> float:
-    """Return how long the shards' requests are: in estimated tokens, or in bytes where nobody has estimated."""
-    asked = [item for item in shards if item.requests]
-    requests = sum(item.requests for item in asked) or 1
-    return (sum(item.input_tokens for item in asked) or sum(item.bytes for item in asked) or 1) / requests
+    """Return the mean length of the shards' requests: in estimated tokens, or in bytes if there is no estimate."""
+    sent = [item for item in shards if item.requests]
+    requests = sum(item.requests for item in sent) or 1
+    return (sum(item.input_tokens for item in sent) or sum(item.bytes for item in sent) or 1) / requests
 
 
 def is_under(ceiling: float | None, projection: Projection | None) -> bool:
-    """Tell whether the job goes on by itself: even the projection's high end is not over the ceiling."""
+    """Return whether the job continues by itself, because even the projection's high end is within the ceiling."""
     return ceiling is not None and projection is not None and projection.high_usd <= Decimal(str(ceiling))
 
 
 class RestBlock(msgspec.Struct, frozen=True):
-    """What is not asked yet. `becomes`: it is asked, it waits for approval, or it is left."""
+    """The rows after the sample. `becomes` is the decision about them: send (`ask`), wait, or do not send (`leave`)."""
 
     rows: int
     requests: int
@@ -138,9 +141,9 @@ class RestBlock(msgspec.Struct, frozen=True):
 
 
 class SampleReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sample came to: `sample.json`. Dollars are null where a model's price is not known.
+    """The content of `sample.json`. Dollars are null if a model's price is not known.
 
-    `output` is the key of the sample's rows with their answers; `projected` is of the whole job.
+    `output` is the key of the sample's rows with their answers; `projected` is for the whole job.
     """
 
     job_id: str

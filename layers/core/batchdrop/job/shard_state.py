@@ -1,4 +1,4 @@
-"""What the state machine carries for one shard: pointers and counters, a few hundred bytes."""
+"""The state of one shard in the state machine: pointers and counters, a few hundred bytes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from batchdrop.report.tally import Tally
 class ShardState(msgspec.Struct, frozen=True):
     """The state of one shard's child execution. Shards, rounds, polls and looks count from 0.
 
-    `shards` is how many the job has, `requests` how many this round asks; `expires_at` (Unix seconds) is the ledger's.
-    `settled` is the last verdict on a submission whose answer was lost, after `looks` looks that left it open;
-    `all_looks` are those for every lost submission of this execution. `lane` is the round's; `slices` are the live
-    lane's byte ranges. `deadline` (Unix seconds, 0 for none) is when Message Batches are given up for the live lane.
-    `waits_for` is `queue` or `budget` while the round waits for its turn, `waits` how often this execution has waited;
-    `worst_usd` is what a later round may cost at most at the standard price, where the job has a budget.
+    - `shards` counts the job's shards, `requests` the requests of this round.
+    - `expires_at` (Unix seconds) is when the ledger's items of the job expire.
+    - `settled` is the last verdict on a submission whose response was lost. `looks` counts the searches that left it
+      open, `all_looks` the searches for all lost submissions of this execution.
+    - `lane` is the lane of the round; `slices` are its byte ranges in the live lane.
+    - `deadline` (Unix seconds, 0 for none) is when Message Batches are canceled for the live lane.
+    - `waits_for` is `queue` or `budget` while the round waits for its turn. `waits` counts this execution's waits.
+    - `worst_usd` is the highest cost of a later round at the standard price, if the job has a budget.
     """
 
     job_id: str
@@ -49,26 +51,26 @@ class ShardState(msgspec.Struct, frozen=True):
     worst_usd: Decimal = Decimal(0)
 
     def sliced(self, slices: list[dict[str, int]]) -> ShardState:
-        """Return the state of a live round whose slices are known."""
+        """Return the state of a live round with these slices."""
         return msgspec.structs.replace(self, slices=slices, batch_id="", waits_for="")
 
     def waiting(self, waits_for: str, *, wait_seconds: int) -> ShardState:
-        """Return the state of a round that is not sent yet, for it is not its turn."""
+        """Return the state of a round that waits for its turn."""
         return msgspec.structs.replace(self, waits_for=waits_for, waits=self.waits + 1, wait_seconds=wait_seconds)
 
     def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
-        """Return the state after the submission; what is collected already need not be polled."""
+        """Return the state after the submission. A round that is already collected is not polled."""
         return msgspec.structs.replace(
             self, batch_id=batch_id, polls=0, wait_seconds=wait_seconds, ended=is_collected, waits_for=""
         )
 
     @property
     def is_last_look(self) -> bool:
-        """Tell whether this execution looks no more for a lost submission if the next look leaves it open."""
+        """Return whether the next search for a lost submission is this execution's last."""
         return self.looks + 1 >= MOST_LOOKS or self.all_looks + 1 >= MOST_LOOKS_IN_ALL
 
     def looked(self, verdict: str, *, batch_id: str) -> ShardState:
-        """Return the state after a look for a lost submission."""
+        """Return the state after a search for a lost submission."""
         wait = poll_seconds(0, open_shards=self.shards, jitter=0) if batch_id else settle_seconds(self.looks)
         looks = self.looks + 1 if verdict == "open" else 0
         return msgspec.structs.replace(
@@ -83,7 +85,7 @@ class ShardState(msgspec.Struct, frozen=True):
         )
 
     def collected(self, *, leftovers: int, lane: Lane = "batch", worst_usd: Decimal = Decimal(0)) -> ShardState:
-        """Return the state after a round: the next round's, in that lane, if there are leftovers."""
+        """Return the state after a round: the state of the next round, in this lane, if there are leftovers."""
         done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
         if not leftovers:
             return done
@@ -102,18 +104,18 @@ class ShardState(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, polls=self.polls + 1, wait_seconds=wait_seconds, ended=ended)
 
     def progress(self, batch: MessageBatch, at: datetime) -> ShardProgress:
-        """Return what a look at the round's Message Batch saw."""
+        """Return the progress that a poll of the round's Message Batch shows."""
         counts = batch.request_counts
         return ShardProgress(
             self.shard, "asked", self.round, "batch", at, counts.total, counts.processing, batch_id=batch.id
         )
 
     def begins_live(self, requests: int, at: datetime) -> ShardProgress:
-        """Return what is known of a live round that begins: all its requests are still to be answered."""
+        """Return the progress of a live round that begins: none of its requests is answered."""
         return ShardProgress(self.shard, "asked", self.round, "live", at, requests, requests)
 
     def done(self, tally: Tally, at: datetime) -> ShardProgress:
-        """Return what is to be told once the shard's part is written."""
+        """Return the progress of a shard whose part is written."""
         failed = tally.failed + tally.rejected
         return ShardProgress(
             self.shard, "collected", self.round, self.lane, at, self.requests, answered=tally.answered, failed=failed

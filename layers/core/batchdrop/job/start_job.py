@@ -1,4 +1,4 @@
-"""An upload arrives: start its job, once, however often S3 says so."""
+"""Start the job of an upload once, even if S3 delivers the event several times."""
 
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.ports import JobStarter
@@ -6,9 +6,9 @@ from batchdrop.job.upload import Upload, is_in_inbox
 
 
 def start_job(upload: Upload, *, jobs: JobStarter) -> UploadRecord | None:
-    """Start the job of an upload and return its record; None when there is nothing to start.
+    """Start the job of an upload and return its record; None if no job was started.
 
-    Nothing is started for an object outside the inbox, nor for a delivery of a write that has its job already.
+    No job is started for an object outside the inbox, or for a repeated delivery of the same write.
     """
     if not is_in_inbox(upload.key):
         return None

@@ -1,10 +1,10 @@
-"""Lines of the files that batchdrop wrote itself, and of the API's results."""
+"""Split batchdrop's own files and the API's results into lines."""
 
 from collections.abc import Iterable, Iterator
 
 
 def line_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut bytes into blocks of whole lines, each line with its newline; a last line without one gets it."""
+    """Yield the bytes in blocks of whole lines. Each line has its newline; a last line without one gets it."""
     rest: list[bytes] = []
     for block in blocks:
         end = block.rfind(b"\n") + 1
@@ -18,6 +18,6 @@ def line_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut bytes into lines, without their newlines. A last line without newline is a line too."""
+    """Yield the lines without their newlines. A last line without a newline is a line, too."""
     for block in line_blocks(blocks):
         yield from block[:-1].split(b"\n")

@@ -1,4 +1,4 @@
-"""Objects of the bucket as sources: streamed, or read in any order in flat memory."""
+"""Read objects of the bucket as sources: streamed, or in any order, in flat memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from batchdrop.job.upload import parse_inbox_key
 from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
 
 BLOCK = 1024 * 1024
-BLOCKS_KEPT = 16  # readers of columns go to and fro between a few places
+BLOCKS_KEPT = 16  # readers of columns alternate between a few places
 
 
 class StoredSource:
-    """An object that a function wrote. Raises ObjectMissing when it is read."""
+    """An object that a function wrote. Reading it raises ObjectMissing if it does not exist."""
 
     def __init__(self, store: ObjectStore, key: str, *, name: str | None = None, etag: str | None = None) -> None:
         self.name = name or key
@@ -36,16 +36,16 @@ class StoredSource:
         yield from self._store.stream(self._key, start=start, etag=self._etag)
 
     def open(self) -> BinaryIO:
-        """Open it for reading in any order; memory holds sixteen blocks."""
+        """Open it for reading in any order; memory holds at most BLOCKS_KEPT blocks."""
         return cast("BinaryIO", io.BufferedReader(_RangeFile(self), buffer_size=64 * 1024))
 
     def read_range(self, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to, not with, `end`."""
+        """Return the bytes from `start` to `end` (exclusive)."""
         return self._store.read_range(self._key, start, end, etag=self._etag)
 
 
 class UploadSource(StoredSource):
-    """The upload, as long as it is still the object that the event told of. Raises UploadRejected when it is not."""
+    """The upload. Reading it raises UploadRejected if it is no longer the object that the event named."""
 
     def __init__(self, store: ObjectStore, upload: UploadRecord) -> None:
         super().__init__(store, upload.key, name=parse_inbox_key(upload.key).filename, etag=upload.etag)
@@ -62,7 +62,7 @@ class UploadSource(StoredSource):
             yield from super().blocks(start)
 
     def read_range(self, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to, not with, `end`."""
+        """Return the bytes from `start` to `end` (exclusive)."""
         with self._unchanged():
             return super().read_range(start, end)
 
@@ -74,12 +74,12 @@ class UploadSource(StoredSource):
             message = f"{self._key}: the file was deleted before it was read; drop it again"
             raise UploadRejected(message) from error
         except ObjectChanged as error:
-            message = f"{self._key}: the file was replaced before it was read; the newer upload has a job of its own"
+            message = f"{self._key}: the file was replaced before it was read; see the job of the newer upload"
             raise UploadRejected(message) from error
 
 
 class _RangeFile(io.RawIOBase):
-    """A source as a file: blocks are fetched when they are first needed, the last used ones are kept."""
+    """A source as a file. Blocks are fetched when they are needed; those used last are kept."""
 
     def __init__(self, source: StoredSource) -> None:
         self._source = source
@@ -105,10 +105,10 @@ class _RangeFile(io.RawIOBase):
         number, within = divmod(self._at, BLOCK)
         if self._at >= self._size:
             return 0
-        piece = self._block(number)[within : within + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        part = self._block(number)[within : within + len(buffer)]
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
 
     def _block(self, number: int) -> bytes:
         if number in self._kept:

@@ -1,4 +1,4 @@
-"""A submission: one paid create and the intent written before it, as the ledger keeps it.
+"""A submission in the ledger: the intent, written before the one paid create, and its outcome.
 
 (nothing) --begin--> sent --accept--> accepted
 ^          |
@@ -16,11 +16,11 @@ State = Literal["armed", "sent", "accepted"]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is known of the create of one shard in one round.
+    """The state of the create of one shard in one round.
 
-    `attempt` names the attempt that holds the right to send; `sent_at` is when it took it, `over_at` when it has ended
-    for certain (its invocation's deadline, or earlier if it said so itself). `batch_id` is set once `accepted`,
-    `collected_at` once its answers are in the bucket.
+    `attempt` is the only attempt that may send; it got this right at `sent_at`. At `over_at` it has certainly ended:
+    this is its invocation's deadline, or earlier if the attempt noted its own end. `batch_id` is set once `accepted`,
+    `collected_at` once the answers are in the bucket.
     """
 
     job_id: str
@@ -37,7 +37,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class ShardFailure:
-    """A shard that ended by an error, as the state machine recorded it."""
+    """A shard that ended with an error, as the state machine recorded it."""
 
     shard: int
     error: str
@@ -46,9 +46,9 @@ class ShardFailure:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why a job asks nothing more: `error` is `AccountTrouble`, `JobCanceled` or `BudgetReached`.
+    """Why a job sends nothing more. `error` is the name of an error, such as `AccountTrouble` or `JobCanceled`.
 
-    `reason` is what the user reads.
+    `reason` is the message for the user.
     """
 
     error: str

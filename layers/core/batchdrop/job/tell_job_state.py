@@ -1,4 +1,4 @@
-"""Tell whoever listens that a job's state changed. A job never waits for a listener, nor fails for one's sake."""
+"""Send an event about a change of a job's state. A job never waits for a listener, and never fails because of one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from batchdrop.job.ports import EventNotTaken, JobEvents
 
 
 def tell_job_state(event: JobEvent, *, events: JobEvents) -> str:
-    """Put the event; return why it could not be put, or nothing.
+    """Send the event; return why it was not accepted, or an empty text.
 
-    The job's state itself stands in the bucket, so nothing but the news is lost.
+    The job's state itself is in the bucket, so only the event is lost.
     """
     try:
         events.put(event)

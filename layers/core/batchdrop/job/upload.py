@@ -1,4 +1,4 @@
-"""The S3 object that starts a job: what its key and its event say."""
+"""The S3 object that starts a job: its key and its event."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from pathlib import PurePosixPath
 from batchdrop.errors import UploadRejected
 
 INBOX = "inbox/"
-COMPRESSIONS = ("gz", "zst", "bz2")  # what may follow a file type: reviews.csv.gz
+COMPRESSIONS = ("gz", "zst", "bz2")  # may follow a file type: reviews.csv.gz
 MAX_KEY_BYTES = 900  # ours: S3 allows 1,024, and the names of a job's results are longer than the upload's
-FIRST_PRINTED = ord(" ")  # what comes before are control characters: NUL, line ends, escapes
+FIRST_PRINTED = ord(" ")  # all before it are control characters: NUL, line ends, escapes
 ODD_CHARACTERS = frozenset(
     map(chr, (ord("\\"), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029))
-)  # Windows' separator; more of them
-READY_MADE = "requests"  # stands for the recipe when the file's lines are requests already
-UNSAFE_KEY_RESULTS = "results/_unnamed/"  # the summary's place when the upload's key cannot name a folder
+)  # Windows' separator, and more control characters
+READY_MADE = "requests"  # stands for the recipe if the file's lines are ready requests
+UNSAFE_KEY_RESULTS = "results/_unnamed/"  # the folder of the summary if the upload's key cannot name one
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One delivery of an object into the inbox. `sequencer` is S3's own order number of the write."""
+    """An event about an object in the inbox. `sequencer` is S3's own order number of the write."""
 
     bucket: str
     key: str
@@ -31,7 +31,7 @@ class Upload:
 
     @property
     def job_id(self) -> str:
-        """Return the same id for every delivery of the same write, another for every other write."""
+        """Return the job's id: the same for all events of one write, a different one for each other write."""
         identity = f"{self.bucket}\n{self.key}\n{self.etag}\n{self.sequencer}"
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         return f"{self.uploaded_at:%Y%m%dT%H%M%S}-{digest}"
@@ -39,9 +39,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class InboxKey:
-    """`inbox/<recipe>/<name>.<ext>[.<compression>]`, taken apart.
+    """The parts of `inbox/<recipe>/<name>.<ext>[.<compression>]`.
 
-    `recipe` is empty for a file right under the inbox, `compression` for a file that is not compressed.
+    `recipe` is empty for a file directly in the inbox, `compression` for a file that is not compressed.
     """
 
     recipe: str
@@ -49,7 +49,7 @@ class InboxKey:
     extension: str
     compression: str = ""
     written: str = field(default="", compare=False)
-    """The file's name to the letter; the extensions above are in lower case."""
+    """The file's exact name; the extensions above are in lower case."""
 
     @property
     def filename(self) -> str:
@@ -58,16 +58,16 @@ class InboxKey:
 
     @property
     def recipe_key(self) -> str:
-        """Return the key of the recipe this folder stands for."""
+        """Return the key of the folder's recipe."""
         return f"recipes/{self.recipe}.yaml"
 
     def results_prefix(self, job_id: str) -> str:
-        """Return where the job's outputs go, ending in a slash."""
+        """Return the prefix of the job's outputs, ending in a slash."""
         return f"results/{self.recipe or READY_MADE}/{self.name}/{job_id}/"
 
 
 def results_prefix(key: str, job_id: str) -> str:
-    """Return where the outputs of an upload's job go, ending in a slash, also for a key that names no safe folder."""
+    """Return the prefix of the outputs of an upload's job, ending in a slash. Also works for an unsafe key."""
     try:
         return parse_inbox_key(key).results_prefix(job_id)
     except UploadRejected:
@@ -75,15 +75,15 @@ def results_prefix(key: str, job_id: str) -> str:
 
 
 def is_in_inbox(key: str) -> bool:
-    """Tell whether an object is meant for batchdrop: inside the inbox, and not a folder marker."""
+    """Return whether an object is an upload: inside the inbox, and not a folder marker."""
     return key.startswith(INBOX) and not key.endswith("/")
 
 
 def parse_inbox_key(key: str) -> InboxKey:
-    """Take an inbox key apart.
+    """Return the parts of an inbox key.
 
-    Raises UploadRejected for names that would lead out of a prefix when copied to a disk, a Windows one too, and for
-    those that cannot name results.
+    Raises UploadRejected for a name that would leave its folder when copied to a disk (also on Windows), and for a
+    name that cannot be used for the results.
     """
     path = key.removeprefix(INBOX)
     _refuse_odd_names(key)
@@ -94,7 +94,7 @@ def parse_inbox_key(key: str) -> InboxKey:
         compression = extension
         name, extension = _without_extension(name)
     if any(part in {"", ".", ".."} for part in (*folders, filename, name)):
-        message = f"{key}: '.', '..' and empty folder names are not allowed; drop it at inbox/<recipe>/<file>"
+        message = f"{key}: '.', '..' and empty folder names are not allowed; drop the file at inbox/<recipe>/<file>"
         raise UploadRejected(message)
     return InboxKey("/".join(folders), name, extension, compression, filename)
 
@@ -105,8 +105,8 @@ def _refuse_odd_names(key: str) -> None:
         raise UploadRejected(message)
     if len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
         message = (
-            f"{key[:60]}…: the key has more than {MAX_KEY_BYTES} bytes, too many to name the results after it; "
-            "drop it under a shorter name"
+            f"{key[:60]}…: the key has more than {MAX_KEY_BYTES} bytes, too long for the names of its results; "
+            "drop the file under a shorter name"
         )
         raise UploadRejected(message)
 

@@ -1,4 +1,4 @@
-"""Watch the jobs: how many are open, and since when is the oldest one?"""
+"""Count the open jobs, and find the age of the oldest one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchdrop.ports import Clock
 
 @dataclass(frozen=True, slots=True)
 class OpenJobsSeen:
-    """How many jobs are open, and the hours since the first of them was started; 0 for none."""
+    """The number of open jobs, and the hours since the first of them started; 0 for none."""
 
     count: int
     oldest_hours: float
