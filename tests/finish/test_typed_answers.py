@@ -151,7 +151,7 @@ def test_a_schema_file_lies_beside_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("file", "body", "told"),
     [
-        ("review.json", None, "there is no recipes/review.json"),
+        ("review.json", None, "recipes/review.json does not exist"),
         ("review.json", b"{", "it is not JSON"),
         ("../secrets.json", b"{}", "is outside the recipe's folder"),
         ("/etc/x.json", b"{}", "is outside the recipe's folder"),

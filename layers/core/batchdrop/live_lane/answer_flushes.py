@@ -1,4 +1,4 @@
-"""Result lines on their way to the bucket: each flush is an object of its own, and nothing is ever rewritten."""
+"""Write result lines to the bucket in flushes. Each flush is an object of its own, and is never rewritten."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from batchdrop.live_lane.ports import Offload
 from batchdrop.live_lane.slice import Slice
 from batchdrop.ports import ObjectStore
 
-# What a crash between an answer and its flush costs at most: so many lines are paid, lost, and asked again. A flush is
-# one put ($0.005 a thousand, some 30 ms): at 64 lines it costs less than a hundredth of the cheapest answers in it.
+# A crash loses at most this many paid lines, and their requests are sent again. A flush is one put ($0.005 a thousand,
+# about 30 ms): with 64 lines it costs less than a hundredth of the cheapest answers in it.
 FLUSH_LINES = 64
 FLUSH_SECONDS = 2.0
 
 
 class Flushes:
-    """Writes one attempt's lines in objects of `FLUSH_LINES` or more, none older than `FLUSH_SECONDS` plus one put.
+    """Writes the result lines of one attempt to the bucket.
 
-    One put is under way at a time; what comes meanwhile waits for the next. A put may take long, so whoever pays for
-    lines asks `has_room` before, and waits for `put_ended` if there is none. `has_failed` tells that a put failed: its
-    lines are kept for the next one, but whoever pays for more lines should stop.
+    A flush starts when there are `FLUSH_LINES`, or after `FLUSH_SECONDS`. Only one put runs at a time; new lines wait
+    for the next. A put may take long, so a sender checks `has_room` before each request, and waits for `put_ended` if
+    there is none. After a failed put, `has_failed` is set: the lines wait for the next put, and a sender should stop.
     """
 
-    def __init__(self, store: ObjectStore, piece: Slice, attempt: str, *, offload: Offload) -> None:
+    def __init__(self, store: ObjectStore, slice_: Slice, attempt: str, *, offload: Offload) -> None:
         self.has_failed = False
         self._store = store
-        self._piece = piece
+        self._piece = slice_
         self._attempt = attempt
         self._offload = offload
         self._lines: list[bytes] = []
@@ -43,18 +43,19 @@ class Flushes:
         self._task: asyncio.Task[None] | None = None
 
     def has_room(self, opened: int, window: int) -> bool:
-        """Tell whether one more request may be opened beside `opened` ones, of `window` at most.
+        """Return whether one more request may be opened beside the `opened` ones.
 
-        Open requests and lines that are not in the bucket are what a crash costs: `window` and FLUSH_LINES, together.
+        A crash loses the open requests and the lines that are not in the bucket. Together they never exceed `window`
+        and FLUSH_LINES.
         """
         return opened + len(self._lines) + self._in_put < window + FLUSH_LINES
 
     async def put_ended(self) -> None:
-        """Wait for the end of a put, good or bad."""
+        """Wait for the end of a put, successful or not."""
         await self._put_over.wait()
 
     def add(self, line: bytes) -> None:
-        """Take a line."""
+        """Add a line to the next flush."""
         self._lines.append(line)
         if len(self._lines) >= FLUSH_LINES:
             self._full.set()
@@ -62,7 +63,7 @@ class Flushes:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """Write what is left. Raises what the store raised, if the last put failed."""
+        """Write the remaining lines. Raises the store's error if the last put fails."""
         self._closing = True
         self._full.set()
         if self._task is not None:
@@ -76,7 +77,7 @@ class Flushes:
                 await asyncio.wait_for(self._full.wait(), FLUSH_SECONDS)
             try:
                 await self._put()
-            except Exception:  # noqa: BLE001 - whatever the store's SDK raises; `close` tries once more, and raises
+            except Exception:  # noqa: BLE001 - any error of the store's SDK; `close` tries once more, and raises
                 self.has_failed = True
                 break
         self._task = None
@@ -85,8 +86,8 @@ class Flushes:
         lines, self._lines = self._lines, []
         self._in_put = len(lines)
         self._full.clear()
-        piece = self._piece
-        key = JobKeys(piece.job_id).live_flush(piece.shard, piece.round, piece.slice, self._attempt, self._number)
+        slice_ = self._piece
+        key = JobKeys(slice_.job_id).live_flush(slice_.shard, slice_.round, slice_.slice, self._attempt, self._number)
         try:
             await self._offload(self._store.write, key, b"".join(lines))
         except BaseException:
@@ -94,16 +95,16 @@ class Flushes:
             raise
         finally:
             self._in_put = 0
-            self._put_over.set()  # wakes those who wait now; those who come later wait for the next
+            self._put_over.set()  # wakes the current waiters; later ones wait for the next put
             self._put_over.clear()
         self._number += 1
 
 
-def flushed(store: ObjectStore, piece: Slice) -> dict[str, bool]:
-    """Return the custom_ids that have a line in the bucket, whoever wrote it, and whether it is an answer."""
+def flushed(store: ObjectStore, slice_: Slice) -> dict[str, bool]:
+    """Return the custom_ids with a line in the bucket from any worker, and whether one of their lines is an answer."""
     found: dict[str, bool] = {}
     ids = msgspec.json.Decoder(ResultId)
-    for key in store.keys(JobKeys(piece.job_id).live_answers(piece.shard, piece.round, piece.slice)):
+    for key in store.keys(JobKeys(slice_.job_id).live_answers(slice_.shard, slice_.round, slice_.slice)):
         with closing(store.stream(key)) as blocks:
             for line in whole_lines(blocks):
                 known = ids.decode(line)

@@ -1,11 +1,12 @@
-"""Answer one slice of a shard through the Messages API: the live lane's work, done by one worker at a time.
+"""Answer one slice of a shard through the Messages API, by one worker at a time.
 
-What is paid twice, and what is not: a slice is asked only under a lease, and a worker first reads which of its requests
-have a line in the bucket, so a message delivered twice, a retry or a hand-back asks nothing again. The API has no
-idempotency key, though, and no list of what it answered: a request whose answer was lost (timeout, dropped connection,
-a body cut short) may have been billed, and nobody can find out. It is asked again, because its row is worth more than
-the price of one request, and counted in `uncertain`, so that the bill's surplus has a reason. A worker that is killed
-loses what is open and what is not flushed yet: at most its window and FLUSH_LINES, together.
+A worker sends the requests of a slice only while it holds the slice's lease. It first reads which requests have a line
+in the bucket. So no answered request is sent again after a duplicate message, a retry or a hand-back.
+
+Two cases can be paid twice. The Messages API has no idempotency key and no list of its answers. So if a response is
+lost (timeout, dropped connection, incomplete body), its request may have been billed, and nobody can find out. It is
+sent again, because its row is worth more than one request, and counted in `uncertain`, which explains the higher bill.
+A worker that is killed loses its open requests and its unflushed lines: together at most its window and FLUSH_LINES.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from batchdrop.live_lane.slice_sender import LEASE_MARGIN, OPENING_RESERVE, Slic
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.stored_request import StoredRequest, stored_request
 
-LEASE_SECONDS = 60.0  # a crashed worker's slice is free after so long; SQS shows its message again much later
+LEASE_SECONDS = 60.0  # then a crashed worker's slice is free; SQS delivers its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
-HALTS = {AccountTrouble.__name__, JobCanceled.__name__}  # a budget that is reached stops what begins after it
-TICK_SECONDS = 1.0  # between two looks at the time
+HALTS = {AccountTrouble.__name__, JobCanceled.__name__}  # not BudgetReached: it stops only later rounds
+TICK_SECONDS = 1.0  # between two checks of the time
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How a use case waits and blocks, so that tests can own it."""
+    """How a worker waits, and runs blocking calls. Tests replace it."""
 
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     offload: Offload = asyncio.to_thread
@@ -47,10 +48,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a worker leaves behind.
+    """The state of a slice when its worker ends.
 
-    `is_complete`: nothing is left to do for anybody, because each request has a line or the job is halted. Else the
-    rest is to be handed back, unless another worker (`is_ours` False) or nobody (the task is gone) cares.
+    `is_complete`: nothing is left to do, because each request has a line or the job is halted. Otherwise the rest must
+    be handed back, but not if `is_ours` is False: another worker has the slice, or its task is gone.
     """
 
     counts: SliceCounts
@@ -60,9 +61,9 @@ class Answered:
 
 @dataclass(slots=True)
 class _Work:
-    """One worker's hold on a slice."""
+    """One worker's slice, with its lease and the ports that it needs."""
 
-    piece: Slice
+    slice_: Slice
     lease: Lease
     ledger: Ledger
     leases: Leases
@@ -73,7 +74,7 @@ class _Work:
 
 
 async def answer_requests(
-    piece: Slice,
+    slice_: Slice,
     *,
     store: ObjectStore,
     ledger: Ledger,
@@ -85,27 +86,28 @@ async def answer_requests(
     beat: Callable[[], None] = lambda: None,
     waiting: Waiting = Waiting(),
 ) -> Answered:
-    """Ask what has no line yet, `window` requests at a time; write the lines in flushes.
+    """Send the requests that have no line yet, `window` at a time; write the lines in flushes.
 
-    Near the invocation's end no more are opened, and the rest is to be handed back. Account trouble halts the job; a
-    halted job's requests are left. `beat` is called at the start, then every BEAT_SECONDS, and may raise TaskGone;
-    by then the ledger knows how far the slice is.
-    Raises SliceBusy while another worker asks the slice, ObjectMissing if there is no create body, InvariantBroken for
-    an invocation that is over before it began, and what the store raises.
+    Near the end of the invocation no more requests are sent, and the rest must be handed back. AccountTrouble halts the
+    job. The other requests of a halted job are not sent. `beat` is called at the start, then every BEAT_SECONDS, once
+    the ledger has the slice's progress. It may raise TaskGone.
+
+    Raises SliceBusy if another worker holds the slice, ObjectMissing if there is no create body, InvariantBroken if the
+    invocation is too short, and the errors of the store.
     """
     if clock.remaining() < OPENING_RESERVE:
-        message = f"an invocation of {clock.remaining():.0f} s has no time to ask; the function needs a longer Timeout"
+        message = f"{clock.remaining():.0f} s are too short to send a request; give the function a longer Timeout"
         raise InvariantBroken(message)
     attempt, now = uuid4().hex[:12], clock.now()
     until = now + timedelta(seconds=LEASE_SECONDS)
-    lease: Lease = await waiting.offload(leases.take, piece.job_id, piece.name, attempt, now=now, until=until)
+    lease: Lease = await waiting.offload(leases.take, slice_.job_id, slice_.name, attempt, now=now, until=until)
     if lease.attempt != attempt:
         message = (
-            f"slice {piece.name} of job {piece.job_id} is asked by another worker until {lease.until:%H:%M:%S} UTC"
+            f"slice {slice_.name} of job {slice_.job_id} is held by another worker until {lease.until:%H:%M:%S} UTC"
         )
         raise SliceBusy(message)
-    work = _Work(piece, lease, ledger, leases, clock, beat, waiting)
-    flushes = Flushes(store, piece, attempt, offload=waiting.offload)
+    work = _Work(slice_, lease, ledger, leases, clock, beat, waiting)
+    flushes = Flushes(store, slice_, attempt, offload=waiting.offload)
     sender = SliceSender(
         flushes,
         api=api,
@@ -116,9 +118,9 @@ async def answer_requests(
         jitter=waiting.jitter,
     )
     try:
-        work.known = await waiting.offload(flushed, store, piece)
+        work.known = await waiting.offload(flushed, store, slice_)
         body: bytes = await waiting.offload(
-            store.read_range, JobKeys(piece.job_id).requests(piece.shard, piece.round), piece.start, piece.end
+            store.read_range, JobKeys(slice_.job_id).requests(slice_.shard, slice_.round), slice_.start, slice_.end
         )
         await _send(work, sender, _unanswered(body, work.known), window)
     finally:
@@ -142,30 +144,30 @@ def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
 
 
 async def _send(work: _Work, sender: SliceSender, requests: Iterator[StoredRequest], window: int) -> None:
-    """Run the window, and beside it the watch over lease, job and time.
+    """Send the requests, and meanwhile watch the lease, the job and the time.
 
-    A message that SQS delivers once more may come when its round was collected and its rows were answered in a later
-    one; the flushes of its own round do not tell. So nothing is asked before the task says that it still waits.
+    SQS may deliver a message again after its round was collected and its rows were answered in a later round. The
+    flushes of its own round do not show that. So no request is sent before the task confirms that it still waits.
     """
     await _check_task(work, sender)
     await _check_halt(work, sender)
     watch = asyncio.ensure_future(_watch(work, sender))
     try:
-        await sender.send_all(requests, window=min(window, work.piece.requests))
+        await sender.send_all(requests, window=min(window, work.slice_.requests))
     finally:
         watch.cancel()
-        [end] = await asyncio.gather(watch, return_exceptions=True)
+        [watched] = await asyncio.gather(watch, return_exceptions=True)
     if sender.trouble is not None:
         halt = Halt(AccountTrouble.__name__, str(sender.trouble), work.clock.now())
-        await work.waiting.offload(work.ledger.halt, work.piece.job_id, halt)
-    if isinstance(end, Exception):
-        raise end
+        await work.waiting.offload(work.ledger.halt, work.slice_.job_id, halt)
+    if isinstance(watched, Exception):
+        raise watched
 
 
 async def _watch(work: _Work, sender: SliceSender) -> None:
-    """Keep the lease until the last open request is over, and tell the sender when to stop.
+    """Renew the lease until the last open request has ended, and stop the sender when it must stop.
 
-    What the ledger raises stops it, too, and is raised.
+    An error of the ledger also stops the sender, and is raised.
     """
     seconds = 0.0
     try:
@@ -203,7 +205,7 @@ async def _check_task(work: _Work, sender: SliceSender) -> None:
 
 
 async def _check_halt(work: _Work, sender: SliceSender) -> None:
-    halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.piece.job_id)
+    halt: Halt | None = await work.waiting.offload(work.ledger.halted, work.slice_.job_id)
     if halt is not None and halt.error in HALTS:
         sender.stop(halt.error)
 
@@ -211,10 +213,10 @@ async def _check_halt(work: _Work, sender: SliceSender) -> None:
 def _answered(work: _Work, sender: SliceSender) -> Answered:
     answered = sender.answered + sum(work.known.values())
     errored = sender.errored + len(work.known) - sum(work.known.values())
-    left = work.piece.requests - answered - errored
+    left = work.slice_.requests - answered - errored
     is_halted = sender.stopped in HALTS
     counts = SliceCounts(
-        requests=work.piece.requests,
+        requests=work.slice_.requests,
         answered=answered,
         errored=errored,
         left=left,

@@ -1,4 +1,4 @@
-"""One worker's end of the fleet's permits: lots from the ledger, handed out one by one."""
+"""One worker's share of the fleet's permits: it draws lots from the ledger and hands out the permits one by one."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from batchdrop.live_lane.ports import Offload, Permits
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled, limits_of
 from batchdrop.ports import Clock
 
-LEAD = 1.5  # a lot is to last until the next one has come
-STALE_SECONDS = 1.5  # a view older than this is compared with the ledger's, also when it promises nothing
-DRAW_TRIES = 6  # of one lot, when other workers come between
-CONFLICT_SECONDS = 0.03  # at most, between two tries; doubled each time
+LEAD = 1.5  # a lot has more permits than the last interval used, so that it lasts until the next one
+STALE_SECONDS = 1.5  # an older view is checked against the ledger, even if it promises no permit
+DRAW_TRIES = 6  # of one lot, if other workers write at the same time
+CONFLICT_SECONDS = 0.03  # the longest pause between two tries; doubled each time
 
 
 class FleetPermits:
-    """The permits of all models, for one worker. `share` (0 to 1) is how much of the API's limits the fleet may use."""
+    """The permits of all models, for one worker. `share` (0 to 1) is the fleet's part of the API's limits."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class FleetPermits:
         return self._models[model]
 
     async def close(self) -> None:
-        """Give back what was not used."""
+        """Give back the unused permits."""
         for model in self._models.values():
             await model.close()
 
 
 class ModelPermits:
-    """The permits of one model, for one worker: a lot in hand, requests that wait, a task that draws lots."""
+    """The permits of one model, for one worker: the current lot, the waiting requests, a task that draws lots."""
 
     def __init__(self, model: str, fleet: FleetPermits) -> None:
         self._model = model
@@ -85,7 +85,7 @@ class ModelPermits:
         self._feeder: asyncio.Task[None] | None = None
 
     def take_at_once(self, size: int) -> Need | None:
-        """Return what a request of `size` bytes is charged, if its permit is in hand; else None."""
+        """Take a permit of the current lot for a request of `size` bytes. Return its charge; None if there is none."""
         if not self._lot or self._waiting:
             return None
         self._lot -= 1
@@ -93,7 +93,7 @@ class ModelPermits:
         return self._charge(size)
 
     async def take(self, size: int) -> Need:
-        """Wait for a permit; return what the request is charged. Whoever stops waiting leaves its permit to others."""
+        """Wait for a permit and return its charge. If the wait is canceled, the permit stays for other requests."""
         charge = self.take_at_once(size)
         if charge is not None:
             return charge
@@ -110,7 +110,7 @@ class ModelPermits:
         return self._charge(size)
 
     def settle(self, charge: Need, size: int, usage: Usage, answer: Answer) -> None:
-        """Book what an answered request really used, and what its headers told."""
+        """Book the real usage of an answered request, and the limits in its headers."""
         input_tokens = usage.input_tokens + (usage.cache_creation_input_tokens or 0)
         self._typical.learn(size, input_tokens, usage.output_tokens)
         self._owed.input_tokens += input_tokens - charge.input_tokens
@@ -118,12 +118,12 @@ class ModelPermits:
         self._answer = answer
 
     def failed(self, charge: Need) -> None:
-        """Book that a request came to no answer: it used its turn, and as far as one can know no tokens."""
+        """Book a request without an answer: it used one request of the limit, and no tokens as far as is known."""
         self._owed.input_tokens -= charge.input_tokens
         self._owed.output_tokens -= charge.output_tokens
 
     def refused(self, charge: Need, reply: Throttled) -> None:
-        """Tell all workers to wait; what is in hand goes back."""
+        """Make all workers wait, and give back the current lot."""
         self._owed.add(charge, -1.0)
         wait = WAIT_UNTOLD if reply.retry_after is None else reply.retry_after
         self._refused_for = max(self._refused_for or 0.0, wait)
@@ -132,17 +132,17 @@ class ModelPermits:
         self._feed()
 
     async def close(self) -> None:
-        """Give back what is in hand, and stop drawing."""
+        """Stop drawing, and give back the current lot."""
         if self._feeder is not None:
             self._feeder.cancel()
             await asyncio.gather(self._feeder, return_exceptions=True)
         self._give_back()
         if self._seen is not UNSEEN:
-            with suppress(Exception):  # a courtesy to the other workers; what is not given back is lost for a second
+            with suppress(Exception):  # optional: permits that are not given back are lost for only a second
                 await self._draw()
 
     def _charge(self, size: int) -> Need:
-        """Charge a request that takes a permit from the lot, which was charged as a typical one."""
+        """Return a request's charge. Its permit was charged as a typical request, so book the difference."""
         guess = self._typical.guess(size)
         self._granted += 1
         self._owed.input_tokens += guess.input_tokens - self._typical.input_tokens
@@ -152,8 +152,8 @@ class ModelPermits:
         self._owed.add(self._typical.need, -float(self._lot))
         self._lot = 0
 
-    def _told(self) -> Limits:
-        """Return what the last answer or refusal told of the limits."""
+    def _last_limits(self) -> Limits:
+        """Return the limits of the last answer or refusal."""
         if self._answer is not None:
             self._limits = limits_of(self._answer.headers)
             self._answer = None
@@ -164,10 +164,10 @@ class ModelPermits:
             self._feeder = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Draw lots as long as anybody asks for permits; what the ledger raises goes to those who wait."""
+        """Draw lots while requests need permits. An error of the ledger is raised in the waiting requests."""
         try:
             await self._draw_on()
-        except Exception as error:  # noqa: BLE001 - whatever the ledger's SDK raises
+        except Exception as error:  # noqa: BLE001 - any error of the ledger's SDK
             while self._waiting:
                 turn = self._waiting.popleft()
                 if not turn.done():
@@ -184,7 +184,7 @@ class ModelPermits:
             is_busy = bool(self._waiting or self._granted or self._refused_for is not None)
 
     def _until_next(self, lot: int) -> float:
-        """Return the seconds to the next draw; jitter keeps the workers apart, so that none always comes last."""
+        """Return the seconds to the next draw. Jitter changes the order of the workers, so that none is always last."""
         jitter = 0.75 + 0.5 * self._fleet.jitter()
         state = self._seen.state
         if state is None:
@@ -203,21 +203,21 @@ class ModelPermits:
                 turn.set_result(None)
 
     async def _draw(self, wanted: int = 0) -> int:
-        """Return the lot that the ledger granted; 0 too if other workers came between each time."""
+        """Return the permits that the ledger granted; 0 also if every try met another worker's write."""
         for tries in range(DRAW_TRIES):
             now, owed, refused_for = self._now(), msgspec.structs.replace(self._owed), self._refused_for
-            demand = PermitDemand(wanted, self._typical.need, owed, self._told(), refused_for, tries)
+            demand = PermitDemand(wanted, self._typical.need, owed, self._last_limits(), refused_for, tries)
             state, lot = draw(self._seen.state, demand, now=now, share=self._fleet.share)
             if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
                 return 0
-            standing = await self._fleet.offload(self._fleet.permits.replace, self._model, self._seen, state)
+            newer = await self._fleet.offload(self._fleet.permits.replace, self._model, self._seen, state)
             self._seen_at = now
-            if standing is None:
+            if newer is None:
                 self._seen = Versioned(state, self._seen.version + 1)
                 self._owed.add(owed, -1.0)
                 self._refused_for = None if self._refused_for == refused_for else self._refused_for
                 return lot
-            self._seen = standing
+            self._seen = newer
             await self._fleet.pause(CONFLICT_SECONDS * 2**tries * self._fleet.jitter())
         return 0
 

@@ -1,4 +1,4 @@
-"""A lease: the right to ask a slice's requests, held by one worker at a time."""
+"""A lease: the right to send a slice's requests. One worker at a time holds it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Slice `slice_name` of a job is asked by `attempt`, until `until` unless that is moved on.
+    """`attempt` holds slice `slice_name` of a job until `until`, or longer if it renews the lease.
 
-    `turn` counts the attempts that held it, from 1.
+    `turn` counts the attempts that have held it, from 1.
     """
 
     job_id: str

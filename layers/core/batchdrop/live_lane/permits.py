@@ -1,9 +1,9 @@
-"""Permits: how fast all workers together may ask one model. Pure arithmetic; who keeps the state is another matter.
+"""Permits: how fast all workers together may send requests to one model. Pure arithmetic; the ledger keeps the state.
 
-Three token buckets as the API has them (requests, input tokens, output tokens), filled all the time at
-`share` × limit × `pace`. `pace` starts low, climbs to 1, falls at each refusal and climbs again (additive up,
-multiplicative down), so that a fleet neither starts with a jump nor hammers on a limit that others use, too. A level
-may go below zero by one lot: the size of an answer is known only after it, and a debt is paid before the next permit.
+There are three token buckets, as in the API: requests, input tokens, output tokens. They fill continuously at
+`share` × limit × `pace`. `pace` starts low, climbs to 1, falls at each refusal and climbs again (additive increase,
+multiplicative decrease). So a fleet starts gently, and backs off if other clients use the same limit. A level may fall
+below zero by one lot, because the size of an answer is known only after it. The debt is paid before the next permit.
 """
 
 from __future__ import annotations
@@ -15,54 +15,55 @@ import msgspec
 
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Limits, Room
 
-FIRST_REQUESTS = 5.0  # a fleet that knows nothing asks these at once, and learns the limits from their answers
+FIRST_REQUESTS = 5.0  # a new fleet sends these at once, and learns the limits from their answers
 ASSUMED_REQUESTS = 50.0  # a minute, while the limit is unknown: the API's lowest tier
-MOST_ASSUMED = 4_000.0  # a minute; where no header ever tells a limit, the pace may climb to this
+MOST_ASSUMED = 4_000.0  # a minute; if no header ever has a limit, the pace may climb to this
 START_PACE = 0.25  # "sharp ramps can cause 429"
 RAMP_SECONDS = 30.0  # from no pace to the full one
-RECOVERY_SECONDS = 150.0  # the same climb after a refusal: quicker, and the next jam would come before the pace is down
-CAREFUL_SECONDS = 300.0  # for how long a refusal is remembered so
+RECOVERY_SECONDS = 150.0  # the same climb after a refusal; a faster one would meet the next refusal too soon
+CAREFUL_SECONDS = 300.0  # for so long after a refusal the climb is slow
 DOUBLING_SECONDS = 10.0  # of the pace, while the limit is unknown
 CAREFUL_DOUBLING = 100.0  # the same after a refusal
 SLOWDOWN = 0.7  # the pace's factor at a refusal
 LEAST_PACE = 0.02
-COOLDOWN = 10.0  # seconds in which further refusals belong to the same jam: a window of open requests hits it together
-IDLE_SECONDS = 300.0  # unused for so long, a fleet starts gently again
-BURST_SECONDS = 2.0  # how much of its rate a resting bucket keeps
-LOT_SECONDS = 1.0  # a lot is at most what the whole fleet may ask in so long: nobody takes all
-FIRST_TOKENS_A_BYTE = 0.25  # English text in JSON; what a job is like corrects it within some answers
+COOLDOWN = 10.0  # seconds in which further refusals count as one: all open requests are refused together
+IDLE_SECONDS = 300.0  # after this time without use, a fleet starts gently again
+BURST_SECONDS = 2.0  # an unused bucket keeps at most this much of its rate
+LOT_SECONDS = 1.0  # a lot is at most the whole fleet's rate for this time, so that no worker takes everything
+FIRST_TOKENS_A_BYTE = 0.25  # English text in JSON; a few answers correct it for the job
 FIRST_OUTPUT_TOKENS = 100.0  # likewise
-LEARNING = 0.05  # how much of its difference from the average each answer adds to that
+LEARNING = 0.05  # weight of each new answer in the moving average
 DRAW_SECONDS = 0.5  # between two draws of a worker: at most two writes a second
-MOST_DRAW_SECONDS = 5.0  # the same, where so many workers draw that they come between each other
+MOST_DRAW_SECONDS = 5.0  # the same, if so many workers draw that their writes conflict
 WAIT_UNTOLD = 2.0  # seconds, after a refusal without retry-after
 
 
 class Need(msgspec.Struct, gc=False):
-    """What requests use up: their number and their tokens."""
+    """What requests use of the limits: their number and their tokens."""
 
     requests: float = 0.0
     input_tokens: float = 0.0
     output_tokens: float = 0.0
 
     def add(self, other: Need, times: float = 1.0) -> None:
-        """Add `times` the other."""
+        """Add the other, multiplied by `times`."""
         self.requests += times * other.requests
         self.input_tokens += times * other.input_tokens
         self.output_tokens += times * other.output_tokens
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """One limit a minute (None: not known), and what may be taken of it now; below zero: a debt."""
+    """A limit per minute (None: not known), and the level that may be used now. Below zero it is a debt."""
 
     limit: float | None = None
     level: float = 0.0
 
 
 class PermitState(msgspec.Struct, frozen=True):
-    """What all workers share of one model. Times are seconds since the epoch.
+    """The state of one model that all workers share. Times are seconds since the epoch.
 
-    `spacing` is the seconds between two draws of a worker: the same for all, for who draws oftener gets more.
+    `spacing` is the seconds between two draws of a worker. It is the same for all, because a worker that draws more
+    often gets more permits.
     """
 
     at: float
@@ -76,7 +77,7 @@ class PermitState(msgspec.Struct, frozen=True):
 
 
 class Versioned(msgspec.Struct, frozen=True):
-    """A PermitState as it stands in the ledger, and how often it was written."""
+    """A PermitState from the ledger, and its version: the number of writes."""
 
     state: PermitState | None
     version: int
@@ -87,11 +88,12 @@ UNSEEN = Versioned(None, 0)
 
 @dataclass(frozen=True, slots=True)
 class PermitDemand:
-    """What a worker says when it comes for a lot.
+    """A worker's request for a lot: `count` permits for requests of `typical` size.
 
-    It would like `count` permits for requests of `typical` size; `owed` is what its earlier requests used beyond what
-    they were charged (below zero: what it gives back); `limits` what the last answer told; `refused_for` the
-    seconds that a refusal asked to wait, None if there was none; `conflicts` how often others came between this draw.
+    - `owed` is the use of earlier requests beyond their charge; below zero, the worker gives back.
+    - `limits` are those of the last answer.
+    - `refused_for` is the wait in seconds after a refusal; None if there was none.
+    - `conflicts` counts the tries of this draw that met another worker's write.
     """
 
     count: int
@@ -103,7 +105,7 @@ class PermitDemand:
 
 
 def draw(state: PermitState | None, demand: PermitDemand, *, now: float, share: float) -> tuple[PermitState, int]:
-    """Return the state after a worker came at `now`, and how many permits it got. `share` (0 to 1) is of the limits."""
+    """Return the state after a draw at `now`, and the number of permits. `share` (0 to 1) is a part of the limits."""
     known = PermitState(at=now) if state is None else refilled(state, now=now, share=share)
     known = _learned(known, demand.limits)
     known = _charged(known, demand.owed)
@@ -115,7 +117,7 @@ def draw(state: PermitState | None, demand: PermitDemand, *, now: float, share: 
 
 
 def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
-    """Return the state with what has flowed in since it was written; nothing flows before `not_before`."""
+    """Return the state with its buckets filled up to `now`. They do not fill before `not_before`."""
     seconds = max(0.0, now - max(state.at, state.not_before))
     pace = START_PACE if now - state.at > IDLE_SECONDS else _climbed(state, seconds)
     paced = msgspec.structs.replace(state, at=max(now, state.at), pace=pace)
@@ -125,7 +127,7 @@ def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
 
 
 def seconds_to_wait(state: PermitState, *, now: float, share: float) -> float:
-    """Return after how many seconds one request may be asked; 0 if now."""
+    """Return the seconds until one request may be sent; 0 if it may be sent now."""
     state = refilled(state, now=now, share=share)
     held = max(0.0, state.not_before - now)
     lacking = [
@@ -137,7 +139,7 @@ def seconds_to_wait(state: PermitState, *, now: float, share: float) -> float:
 
 
 def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> int:
-    """Return how many permits there are for a demand: no bucket is taken from once it is empty."""
+    """Return the number of permits for a demand; 0 if any bucket is empty."""
     if now < state.not_before:
         return 0
     lot = demand.count
@@ -152,7 +154,7 @@ def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> 
 
 
 def _spaced(seconds: float, conflicts: int) -> float:
-    """One conflict is usual among several workers: another has drawn since this one's last time."""
+    """Return the spacing after a draw: longer after two conflicts, because one is usual among several workers."""
     return min(max(seconds * (1.1 if conflicts > 1 else 0.97), DRAW_SECONDS), MOST_DRAW_SECONDS)
 
 
@@ -167,7 +169,7 @@ def _climbed(state: PermitState, seconds: float) -> float:
 
 
 def _rates(state: PermitState, share: float) -> list[float | None]:
-    """Return what flows into each bucket a second; None for a limit that nobody knows."""
+    """Return the rate of each bucket per second; None if the limit is not known."""
     requests = ASSUMED_REQUESTS if state.requests.limit is None else state.requests.limit
     limits = (requests, state.input_tokens.limit, state.output_tokens.limit)
     return [None if limit is None else share * state.pace * limit / 60.0 for limit in limits]
@@ -181,11 +183,11 @@ def _filled(bucket: Bucket, rate: float | None, seconds: float) -> Bucket:
 
 
 def _learned(state: PermitState, limits: Limits) -> PermitState:
-    """Take over what headers told: the limits, and that the API has less left than was thought (others use it, too)."""
+    """Take the limits from the headers, and lower each level to the API's `remaining`: other clients use it, too."""
     if limits == UNKNOWN_LIMITS:
         return state
-    told = (limits.requests, limits.input_tokens, limits.output_tokens)
-    learned = [_corrected(bucket, room) for bucket, room in zip(_buckets(state), told, strict=True)]
+    rooms = (limits.requests, limits.input_tokens, limits.output_tokens)
+    learned = [_corrected(bucket, room) for bucket, room in zip(_buckets(state), rooms, strict=True)]
     pace = min(state.pace, 1.0) if learned[0].limit is not None else state.pace
     return _with_buckets(msgspec.structs.replace(state, pace=pace), learned)
 
@@ -193,7 +195,7 @@ def _learned(state: PermitState, limits: Limits) -> PermitState:
 def _corrected(bucket: Bucket, room: Room | None) -> Bucket:
     if room is None:
         return bucket
-    level = max(bucket.level, 1.0) if bucket.limit is None else bucket.level  # a limit just learned starts open
+    level = max(bucket.level, 1.0) if bucket.limit is None else bucket.level  # a newly known limit starts open
     return Bucket(room.limit, min(level, room.remaining))
 
 
@@ -206,7 +208,7 @@ def _charged(state: PermitState, need: Need, times: float = 1.0) -> PermitState:
 
 
 def _slowed(state: PermitState, now: float, seconds: float) -> PermitState:
-    """Hold everybody back, and take the pace down once for each jam."""
+    """Make all workers wait, and lower the pace. Refusals within COOLDOWN lower it once."""
     emptied = [Bucket(bucket.limit, min(bucket.level, 0.0)) for bucket in _buckets(state)]
     is_new = now - state.slowed_at >= COOLDOWN
     held = msgspec.structs.replace(
@@ -232,9 +234,9 @@ def _three(need: Need) -> tuple[float, float, float]:
 
 
 class Typical:
-    """What a request of this job uses on the average, learned from its answers.
+    """The average use of this job's requests, learned from their answers.
 
-    Input tokens are guessed from a request's bytes.
+    Input tokens are estimated from a request's bytes.
     """
 
     def __init__(self) -> None:
@@ -243,24 +245,24 @@ class Typical:
         self._output = FIRST_OUTPUT_TOKENS
 
     def see(self, size: int) -> None:
-        """Take in the size of a request that is to be asked."""
+        """Learn from the size of a request that will be sent."""
         self._bytes += (size - self._bytes) * (LEARNING if self._bytes else 1.0)
 
     def guess(self, size: int) -> Need:
-        """Return what a request of `size` bytes will probably use."""
+        """Return the estimated use of a request of `size` bytes."""
         return Need(1.0, size * self._tokens_a_byte, self._output)
 
     def learn(self, size: int, input_tokens: int, output_tokens: int) -> None:
-        """Take in what an answer used, without what it read from the cache: that does not count."""
+        """Learn from an answer's tokens. Tokens read from the cache do not count."""
         self._tokens_a_byte += (input_tokens / max(size, 1) - self._tokens_a_byte) * LEARNING
         self._output += (output_tokens - self._output) * LEARNING
 
     @property
     def input_tokens(self) -> float:
-        """Return the average of the input tokens."""
+        """Return the average input tokens."""
         return self._bytes * self._tokens_a_byte
 
     @property
     def need(self) -> Need:
-        """Return the average."""
+        """Return the average use."""
         return Need(1.0, self.input_tokens, self._output)

@@ -1,4 +1,4 @@
-"""Cut one round of a shard into slices for the live lane's workers: byte ranges, never rows."""
+"""Cut one round of a shard into slices for the live lane's workers. Slices are byte ranges, without rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
 from batchdrop.ports import ObjectStore
 
-SLICE_REQUESTS = 1_000  # some seven seconds of one worker's work at 1.2 s an answer; few state transitions a row
+SLICE_REQUESTS = 1_000  # about seven seconds for one worker at 1.2 s an answer; few state transitions per row
 SLICE_BYTES = 8_000_000  # a worker holds its slice in memory
 
 _REQUEST = b'{"custom_id"'
@@ -19,7 +19,7 @@ _REQUEST = b'{"custom_id"'
 
 @dataclass(frozen=True, slots=True)
 class SlicePlan:
-    """A slice to come: its number, its bytes in the round's create body (`end` is exclusive), its requests."""
+    """A planned slice: its number, its bytes in the round's create body (`end` is exclusive), its requests."""
 
     slice: int
     start: int
@@ -30,9 +30,10 @@ class SlicePlan:
 def plan_slices(
     job_id: str, shard: int, round_number: int, *, store: ObjectStore, ledger: Ledger, admission: Admission
 ) -> list[SlicePlan] | MustWait:
-    """Return the slices of a round, if it is its turn; none if its answers are collected already.
+    """Return the slices of a round, or what it waits for; no slices if its answers are already collected.
 
-    Raises AccountTrouble, JobCanceled or BudgetReached when the job is halted, or is so by this round.
+    Raises AccountTrouble, JobCanceled or BudgetReached if the job is halted, and BudgetReached also if this round halts
+    it.
     """
     keys = JobKeys(job_id)
     if store.exists(keys.answers(shard, round_number)):

@@ -1,4 +1,4 @@
-"""What the live lane needs from the world, as Protocols."""
+"""The ports of the live lane, as Protocols."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ class MessageApi(Protocol):
     """The Messages API: one request at a time, many of them open at once."""
 
     async def send(self, params: bytes, *, within: float) -> Reply:
-        """Send one request, `params` to the byte, exactly once; wait at most `within` seconds for its whole answer.
+        """Send one request once, with the bytes of `params`; wait at most `within` seconds for the whole answer.
 
         Raises AccountTrouble; every other outcome is a Reply.
         """
 
 
 class Leases(Protocol):
-    """Who may ask a slice: one worker at a time, in the ledger."""
+    """The leases of slices in the ledger: one worker at a time may send a slice's requests."""
 
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
-        """Take the lease if it is free: never taken, let go, or past its `until`.
+        """Take the lease if it is free: never taken, released, or expired.
 
-        Returns the lease as it stands now; only if its `attempt` is the caller's own may it ask.
+        Returns the current lease. The caller may send only if its `attempt` is the caller's.
         """
 
     def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
-        """Move a lease on; False if another attempt has it now. `done` requests of the slice have their result line."""
+        """Renew a lease; return False if another attempt holds it. `done` requests of the slice have a line."""
 
     def release(self, lease: Lease, now: datetime, *, done: int) -> None:
-        """Let go of a lease, so that the next attempt need not wait. Changes nothing if another one has it."""
+        """Release a lease, so that the next attempt need not wait. No effect if another attempt holds it."""
 
 
 class Permits(Protocol):
-    """The live lane's rate, shared by all workers of all jobs: one PermitState a model, changed by comparing."""
+    """The rate of the live lane, shared by all workers of all jobs: one versioned PermitState per model."""
 
     def replace(self, model: str, seen: Versioned, state: PermitState) -> Versioned | None:
-        """Write `state`, one version on, if the model's is still the one that was seen (`UNSEEN`: none is there yet).
+        """Write `state` as the next version if the current one is still `seen` (`UNSEEN`: there is none yet).
 
-        Returns None when it is written; else what another worker has written meanwhile.
+        Returns None if it was written, else the state that another worker wrote meanwhile.
         """
 
 

@@ -1,4 +1,4 @@
-"""What the Messages API says to one request."""
+"""The replies of the Messages API to one request."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _NOTHING: dict[str, str] = {}
 
 
 class Room(msgspec.Struct, frozen=True):
-    """What the API's headers say of one rate limit: `limit` a minute, of which `remaining` are free now."""
+    """One rate limit in the API's headers: `limit` per minute, of which `remaining` are free now."""
 
     limit: float
     remaining: float
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The rate limits of one model, as far as an answer's headers told them."""
+    """The rate limits of one model, as far as an answer's headers name them."""
 
     requests: Room | None = None
     input_tokens: Room | None = None
@@ -29,9 +29,9 @@ UNKNOWN_LIMITS = Limits()
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The API answered: `body` is the message's JSON as it came, not looked at yet. It is billed.
+    """The API answered, and bills it. `body` is the message's JSON, unchanged and unchecked.
 
-    `headers` are the answer's, whatever the case of their names; `limits_of` reads them.
+    `headers` are the answer's; their names are case-insensitive. `limits_of` reads them.
     """
 
     body: bytes
@@ -39,7 +39,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Throttled(msgspec.Struct, frozen=True):
-    """429 (`is_global` False) or 529 (True): later, after `retry_after` seconds if it was said. Nothing is billed."""
+    """429, or 529 (`is_global`): retry later, after `retry_after` seconds if the API named them. Nothing is billed."""
 
     kind: str
     message: str
@@ -49,9 +49,9 @@ class Throttled(msgspec.Struct, frozen=True):
 
 
 class Passing(msgspec.Struct, frozen=True):
-    """It failed, and may go better next time.
+    """A transient failure: the request may succeed next time.
 
-    `is_uncertain`: the request was sent and its answer was lost, so that nobody knows whether it is billed.
+    `is_uncertain`: the request was sent and its answer was lost, so it may be billed.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class Passing(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The request itself was refused, for good: `kind` and `message` are the API's own. Nothing is billed."""
+    """The API refused the request for good. `kind` and `message` are the API's own. Nothing is billed."""
 
     kind: str
     message: str
@@ -70,7 +70,7 @@ Reply = Answer | Throttled | Passing | Refused
 
 
 def limits_of(headers: Mapping[str, str]) -> Limits:
-    """Return what the headers of an answer, or of a refusal, tell of the rate limits."""
+    """Return the rate limits in the headers of an answer or a refusal."""
     return Limits(_room(headers, "requests"), _room(headers, "input-tokens"), _room(headers, "output-tokens"))
 
 

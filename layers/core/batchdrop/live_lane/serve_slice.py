@@ -1,4 +1,4 @@
-"""Serve one message of the live lane's queue: answer its slice, then tell the task, or hand the rest back."""
+"""Serve one message of the live lane's queue: answer its slice, then end the task, or hand the rest back."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Ending = Literal["done", "handed back", "failed", "gone"]
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """All that the live lane needs of the world. `api` is built for each slice, for it may find no key.
+    """The ports and settings of the live lane. `api` is built for each slice, because its key may be missing.
 
-    `show` is told, now and then, which job there is news of; it raises nothing.
+    `show` is called with the id of a job that has progressed; it raises nothing.
     """
 
     store: ObjectStore
@@ -43,10 +43,10 @@ class LiveParts:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How a message ended. In every case it is to be deleted.
+    """How a message ended. In every case the caller deletes it.
 
-    `done`: the task was told the counts. `handed back`: the same message is in the queue again. `failed`: the task was
-    told `error`. `gone`: nobody waits for the slice, or another worker asks it; the answers are in the bucket.
+    `done`: the task ended with the counts. `handed back`: the same message is in the queue again. `failed`: the task
+    ended with `error`. `gone`: the task no longer waits, or another worker has the slice. The answers are kept.
     """
 
     ending: Ending
@@ -57,27 +57,27 @@ class Served:
 async def serve_slice(body: str, parts: LiveParts) -> Served:
     """Serve a message whose body is a SliceTask.
 
-    Raises SliceBusy, AwsUnavailable and every other error of the store, the ledger or the queue: the message then comes
-    again.
+    Raises SliceBusy, AwsUnavailable and every other error of the store, the ledger or the queue. SQS then delivers the
+    message again.
     """
     task = msgspec.json.decode(body, type=SliceTask)
     try:
         answered = await _answer(task, parts)
-    except (AwsUnavailable, SliceBusy):  # they pass: the message comes again
+    except (AwsUnavailable, SliceBusy):  # transient: SQS delivers the message again
         raise
-    except (BatchdropError, ObjectMissing) as error:  # asking again would end the same way
+    except (BatchdropError, ObjectMissing) as error:  # a retry would end in the same way
         cause = str(error) or type(error).__name__
-        return await _tell(parts, Served("failed", error=cause), task.task_token, type(error).__name__, cause)
+        return await _end_task(parts, Served("failed", error=cause), task.task_token, type(error).__name__, cause)
     if not answered.is_ours:
         return Served("gone", answered.counts)
     if not answered.is_complete:
         await parts.waiting.offload(parts.queue.send, body)
         return Served("handed back", answered.counts)
-    return await _tell(parts, Served("done", answered.counts), task.task_token)
+    return await _end_task(parts, Served("done", answered.counts), task.task_token)
 
 
 class _Beats:
-    """What a worker does at each beat: tell the task that it lives and, from the second on, of news of its job."""
+    """Sends a heartbeat to the task at each beat and, from the second beat on, shows the job's progress."""
 
     def __init__(self, task: SliceTask, parts: LiveParts) -> None:
         self._task = task
@@ -120,8 +120,8 @@ async def _answer(task: SliceTask, parts: LiveParts) -> Answered:
         await permits.close()
 
 
-async def _tell(parts: LiveParts, served: Served, token: str, error: str = "", cause: str = "") -> Served:
-    """Tell the task; one that is gone is no fault of the worker's, and its answers are kept."""
+async def _end_task(parts: LiveParts, served: Served, token: str, error: str = "", cause: str = "") -> Served:
+    """End the task. If it is gone, that is not a fault of the worker, and the answers are kept."""
     try:
         if error:
             await parts.waiting.offload(parts.tokens.fail, token, error, cause)

@@ -1,4 +1,4 @@
-"""The window: so many requests of a slice open at once, the next one sent whenever one is answered."""
+"""Send the requests of a slice. A window of them is open at once; the next is sent when one is answered."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from batchdrop.requests.stored_request import StoredRequest
 
 REQUEST_SECONDS = 600.0  # the API's own limit for an answer that is not streamed
 OPENING_RESERVE = 120.0  # seconds of the invocation kept for open requests: long answers take a minute or two
-FLUSH_RESERVE = 20.0  # … of which so many for the last flush and for telling; then what is open is given up
-LEASE_MARGIN = timedelta(seconds=5)  # the clocks of two workers may differ so much
-MOST_FAILURES = 4  # tries of one request that fail for a passing reason; then it is a leftover of the next round
-MOST_REFUSALS = 12  # 429 and 529 cost nothing, and the permits make everybody wait
-BACKOFF_SECONDS = 0.5  # doubled at each try, and drawn from 0 up to that
+FLUSH_RESERVE = 20.0  # … of which for the last flush and for ending the task; open requests then time out
+LEASE_MARGIN = timedelta(seconds=5)  # the largest difference between the clocks of two workers
+MOST_FAILURES = 4  # transient failures of one request; then it is a leftover for the next round
+MOST_REFUSALS = 12  # 429 and 529 cost nothing, and the permits make all workers wait
+BACKOFF_SECONDS = 0.5  # the longest wait after the first failure is twice this; it doubles with each failure
 MOST_BACKOFF = 8.0
 
 
@@ -43,11 +43,11 @@ _NOTHING = Usage()
 
 
 class SliceSender:
-    """Asks requests and gives their result lines to `flushes`.
+    """Sends requests, and gives their result lines to `flushes`.
 
-    `stopped` tells why no more are opened: empty, `time`, `lease`, `gone` (nobody waits for the slice), `flush` (the
-    store fails), or the name of the error that halts the job. What has no line then was not asked, or its answer is
-    not known.
+    `stopped` is why no more requests are sent: empty, `time`, `lease`, `gone` (the task no longer waits), `flush` (the
+    store fails), `error`, or the name of the error that halts the job. A request without a line was then not sent, or
+    its answer is not known.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SliceSender:
         self._idle: set[asyncio.Task[Any]] = set()
 
     async def send_all(self, requests: Iterator[StoredRequest], *, window: int) -> None:
-        """Ask until the requests end, or until stopped; open requests are waited for. Memory: the window's."""
+        """Send requests until they end or `stop` is called, then wait for the open ones. Memory holds one window."""
         self._window = window
         workers = [asyncio.ensure_future(self._work(requests)) for _ in range(window)]
         ended = await asyncio.gather(*workers, return_exceptions=True)
@@ -86,18 +86,18 @@ class SliceSender:
                 raise end
 
     def stop(self, why: str) -> None:
-        """Open no more requests, and call off those that only wait for their turn. The first reason stays."""
+        """Send no more requests, and cancel those that wait for a permit, a put or a retry. The first reason stays."""
         if not self.stopped:
             self.stopped = why
             for task in self._idle:
                 task.cancel()
 
     def hold(self, until: datetime) -> None:
-        """Learn how long the lease is held now."""
+        """Set the time until which the lease is held."""
         self._safe_until = until - LEASE_MARGIN
 
     def look_at_the_time(self) -> None:
-        """Stop where the invocation, or the lease, is about to end."""
+        """Stop if the invocation or the lease ends soon, or if a flush has failed."""
         if self._clock.remaining() < OPENING_RESERVE:
             self.stop("time")
         elif self._clock.now() > self._safe_until:
@@ -121,7 +121,7 @@ class SliceSender:
                 raise
 
     async def _answer(self, request: StoredRequest) -> None:
-        """Ask one request until it has its line. A try that was stopped leaves none."""
+        """Send one request until it has a line. A request that was stopped has none."""
         params = bytes(request.params)
         permits = self._permits_for(params)
         failures = refusals = 0
@@ -160,17 +160,17 @@ class SliceSender:
                 await self._idly(self._pause(self._backoff(failures)))
 
     async def _charge(self, permits: ModelPermits, size: int) -> Need:
-        """Wait for a permit, and until the flushes keep up; then see whether a request may still be opened."""
+        """Wait for a permit, and until the flushes have room. Return the charge."""
         charge = permits.take_at_once(size)
         if charge is None:
             charge = await self._idly(permits.take(size))
         while not self._flushes.has_room(self._opened, self._window):
             await self._idly(self._flushes.put_ended())
-        self.look_at_the_time()  # both may take minutes, and the watch may be held up by a slow ledger
+        self.look_at_the_time()  # both may take minutes, and a slow ledger may delay the watch
         return charge
 
     async def _sent(self, params: bytes) -> tuple[Reply, Usage]:
-        """Send one try. An answer that is no message counts as lost: something was billed, and nobody can read it."""
+        """Send one try. An answer that is not a message counts as lost: it may be billed, but cannot be read."""
         within = min(REQUEST_SECONDS, self._clock.remaining() - FLUSH_RESERVE)
         self.sent += 1
         self._opened += 1
@@ -182,11 +182,13 @@ class SliceSender:
             return reply, _NOTHING
         usage = usage_of(reply.body)
         if usage is None:
-            return Passing("api_error", f"the answer is no message: {reply.body[:80]!r}", is_uncertain=True), _NOTHING
+            return Passing(
+                "api_error", f"the answer is not a message: {reply.body[:80]!r}", is_uncertain=True
+            ), _NOTHING
         return reply, usage
 
     def _permits_for(self, params: bytes) -> ModelPermits:
-        """Return the permits of the request's model. A job's requests mostly begin alike: then nothing is decoded."""
+        """Return the permits of the request's model. Most requests start like the last one; then nothing is decoded."""
         if self._last is not None and params.startswith(self._beginning):
             return self._last
         model = _HEAD.decode(params).model
@@ -199,7 +201,7 @@ class SliceSender:
         return self._jitter() * longest
 
     async def _idly(self, waiting: Awaitable[T]) -> T:
-        """Wait for something that `stop` may call off."""
+        """Wait for something that `stop` may cancel."""
         task = asyncio.current_task()
         assert task is not None
         self._idle.add(task)
