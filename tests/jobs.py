@@ -189,7 +189,7 @@ class World:
 
     def resume(self) -> None:
         """Lift what stopped the job; the next `run` is that of the next execution."""
-        self.upload = resume_job(self.upload, ledger=self.ledger, jobs=FakeJobStarter())
+        self.upload = resume_job(self.upload, ledger=self.ledger, jobs=FakeJobStarter(), now=self.clock.now())
 
     def ask(self, shard: int = 0) -> None:
         """Ask one shard, round after round; its failure is recorded as the state machine does."""

@@ -49,7 +49,7 @@ RETRIED = {
     "AwsUnavailable": {name.rpartition(" / ")[2] for name in TASK_IDS} - {"Record shard failure", "Answer requests"},
 }
 NEVER_RETRIED = {
-    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "NothingToSend",
+    "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "JobExpired", "NothingToSend",
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "ResultsForeign", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed", "BudgetReached",

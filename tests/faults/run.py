@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 
 import msgspec
@@ -15,6 +16,7 @@ from batchdrop.job.await_approval import wake_waiting
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.resume_job import resume_job
 from batchdrop.job.submission import Halt
+from tests.fakes import START
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
 from tests.faults.execution import Execution
@@ -184,7 +186,8 @@ class _Conductor:
         self._raise_the_cap(execution)
         self._world.log("the user resumes the job")
         last = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
-        record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world)
+        now = START + timedelta(seconds=self._world.scheduler.now)
+        record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world, now=now)
         return engine.executions[record.execution_name]
 
     def _raise_the_cap(self, execution: Execution) -> None:

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -130,7 +131,7 @@ class Wave:
             job.ending = Ending(status, error, objects, frozenset(objects))
         else:
             starter = StepFunctionsJobStarter(self._states, self._stack.state_machine_arn)
-            resume_job(record, ledger=self._ledger, jobs=starter)
+            resume_job(record, ledger=self._ledger, jobs=starter, now=datetime.now(UTC))
 
     def _objects(self, record: UploadRecord) -> dict[str, bytes]:
         objects = {}

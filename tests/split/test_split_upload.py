@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from batchdrop.answers.columns import Column
-from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.errors import JobExpired, NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.job.expiry import RESUMABLE
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.split.split_upload import ROWS_BETWEEN_TIME_CHECKS
 from tests.fakes import START
@@ -316,4 +318,12 @@ def test_a_column_where_the_output_goes_is_refused(header: str) -> None:
     """The job is refused before anything is sent, and the message names two ways to fix it."""
     world = dropped(f"{header}\n1,2\n".encode(), recipe="model: m\nprompt: x\n")
     with pytest.raises(UploadRejected, match=r"f\.csv: the header has a column '\w+', which is the.*prefix"):
+        world.split()
+
+
+def test_an_expired_job_is_not_split_again() -> None:
+    """An execution that somebody starts by hand meets no manifest any more: nothing is split, so nothing is sent."""
+    world = World().drop("inbox/r/f.csv", b"x\ngood\n")
+    world.upload = msgspec.structs.replace(world.upload, resumes=1, uploaded_at=START - RESUMABLE)
+    with pytest.raises(JobExpired, match="Nothing was sent"):
         world.split()

@@ -6,6 +6,7 @@ BatchdropError
 │   ├── RecipeRejected       the recipe
 │   ├── PricesRejected       the user's own price table
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
+│   ├── JobExpired            the records of what a job has sent have expired; it cannot be resumed
 │   └── NothingToSend         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
@@ -54,6 +55,10 @@ class PricesRejected(JobFault):
 
 class TooExpensive(JobFault):
     """The job would cost more than its recipe allows, or its cost is unknown: nothing is sent."""
+
+
+class JobExpired(JobFault):
+    """The records of what the job has sent may have expired: a resume could pay for its rows again."""
 
 
 class NothingToSend(JobFault):

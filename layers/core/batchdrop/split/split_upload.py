@@ -17,6 +17,7 @@ import msgspec
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.worst_case import shard_most
 from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.job.expiry import refuse_if_expired
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
@@ -82,6 +83,8 @@ def split_upload(
     fix, and SplitTooSlow if the time is too short for a single shard.
     """
     started = clock.now()
+    if upload.resumes:  # also for an execution that somebody starts by hand, without `batchdrop resume`
+        refuse_if_expired(upload, now=started)
     manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
     if upload.resumes and manifest.cursor is None:
         renew_cap(manifest, store)

@@ -71,6 +71,6 @@ def resume(deployment: Deployment, job_id: str) -> ControlResult:
         raise NoSuchJobError(f"job {job_id} is running; wait until it ends, or cancel it")
     if job.status is JobStatus.SUCCEEDED:
         raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl again to send those rows again")
-    resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs)
+    resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs, now=datetime.now(UTC))
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
     return ControlResult(job_id, "running", message, resumed.execution_name)
