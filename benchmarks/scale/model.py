@@ -61,7 +61,7 @@ def check() -> int:
     by_rows: dict[int, Counted] = {}
     print("| job | figure | model | counted | ratio |\n|---|---|--:|--:|--:|")
     for case, counted, pairs in checked():
-        name = f"{case.lane}, {case.rows:,} rows" + (f", {case.errored:.0%} asked again" if case.errored else "")
+        name = f"{case.lane}, {case.rows:,} rows" + (f", {case.errored:.0%} sent again" if case.errored else "")
         for figure, (model, real) in pairs.items():
             off.append(abs(model - real) / real)
             print(f"| {name} | {figure} | {model:,.0f} | {real:,.0f} | {model / real:.3f} |", flush=True)

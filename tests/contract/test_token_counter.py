@@ -129,7 +129,7 @@ def test_an_api_that_cannot_be_reached_is_unavailable(answer: Callable[[httpx2.R
 
 def test_what_is_no_request_is_not_sent() -> None:
     """Ready-made lines may hold anything."""
-    with _answering(_dropped) as counter, pytest.raises(CountRefused, match="it is no request"):
+    with _answering(_dropped) as counter, pytest.raises(CountRefused, match="it is not a request"):
         counter.count(b"[]")
 
 

@@ -18,9 +18,16 @@ from tools.prose.style import found_by_proselint
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("*.md", "docs/**/*.md", "layers/core/batchdrop/local/claude_api/README.md")
-# Sources whose docstrings, comments and messages are checked: `.py`, `.yaml` and `.j2`. Add a path once it is clean:
-# layers/core/batchdrop/**/*.py, layers/core/batchdrop/**/*.j2, functions/**/*.py, template.yaml, statemachines/*.yaml
-SOURCES: tuple[str, ...] = ("tools/prose/*.py",)
+# Sources whose docstrings, comments and messages are checked: `.py`, `.yaml` and `.j2`.
+SOURCES = (
+    "layers/core/batchdrop/**/*.py",
+    "layers/core/batchdrop/**/*.j2",
+    "functions/**/*.py",
+    "template.yaml",
+    "statemachines/*.yaml",
+    "tools/**/*.py",
+    "benchmarks/**/*.py",
+)
 
 
 def findings(root: Path) -> Iterator[Finding]:

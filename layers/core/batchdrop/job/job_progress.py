@@ -33,7 +33,7 @@ class ShardProgress(msgspec.Struct, frozen=True):
     @property
     def is_live(self) -> bool:
         """Return whether the live lane is answering the shard's requests."""
-        return self.stage == "asked" and self.lane == "live"
+        return self.lane == "live" and self.stage == "asked"
 
     def less(self, done: int) -> ShardProgress:
         """Return the progress with `done` more requests answered."""

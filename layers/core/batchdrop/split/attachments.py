@@ -1,6 +1,6 @@
 """Read the files that cells name, and make content blocks of them.
 
-The security boundary: a recipe's author, and whoever writes the rows, can read objects under `files/` in this bucket,
+The security boundary: the authors of a recipe and of its rows can read objects under `files/` in this bucket,
 and nothing else. Other jobs' rows and answers, and other buckets, cannot get into a request.
 """
 

@@ -110,7 +110,7 @@ class S3ObjectStore:
     def _looked_at(self, strips: list[bytes | str]) -> list[bytes | Stored]:
         """Return the strips with their sizes and ETags. One list request covers a thousand of them."""
         keys = {strip for strip in strips if isinstance(strip, str)}
-        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 - of keys, which are no paths
+        prefix = os.path.commonprefix([*keys])  # noqa: RUF071 - these are keys, not paths
         stored = {one.key: one for one in self._listed(prefix) if one.key in keys} if keys else {}
         if missing := keys - stored.keys():
             raise ObjectMissing(min(missing))

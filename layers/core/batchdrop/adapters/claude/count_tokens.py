@@ -61,7 +61,7 @@ def _prompt(params: bytes) -> bytes:
     try:
         fields = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:
-        message = f"it is no request: {error}"
+        message = f"it is not a request: {error}"
         raise CountRefused(message) from error
     return msgspec.json.encode({name: fields[name] for name in COUNTED if name in fields})
 

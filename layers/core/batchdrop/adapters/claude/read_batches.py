@@ -162,11 +162,11 @@ class HttpBatchReader:
 
 
 def _origin(url: str) -> str:
-    """Return scheme, host and port; for a text that is no URL, words that equal no origin."""
+    """Return scheme, host and port; for a text that is not a URL, a text that equals no origin."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return f"{url[:80]!r}, which is no URL"
+        return f"{url[:80]!r}, which is not a URL"
     return f"{parts.scheme}://{parts.netloc}"
 
 

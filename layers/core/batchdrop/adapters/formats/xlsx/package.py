@@ -51,7 +51,7 @@ class Package:
         return _normal(path) in self._members
 
     def related(self, path: str) -> dict[str, tuple[str, str]]:
-        """Return a member's relations by id: the last word of the type (`worksheet`), and the target's path."""
+        """Return a member's relations by id: the last part of the type (`worksheet`), and the target's path."""
         folder, name = posixpath.split(path)
         relations: dict[str, tuple[str, str]] = {}
 
