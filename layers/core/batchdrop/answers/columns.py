@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from batchdrop.answers.outcome import Outcome
+from typing import Any, Literal, Protocol
 
 STATUS, ERROR = "_status", "_error"
 RAW = "_raw"  # text that could not be split into columns: a row's in failed.jsonl, or a typed answer's
@@ -22,6 +19,14 @@ class Column:
 
     name: str
     kind: ColumnKind = "string"
+
+
+class RowEnd(Protocol):
+    """What a row's new cells are read from: an `Outcome`, with an attribute for each detail."""
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """Return the answer's values; empty where no answer fills the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,11 @@ class NewColumns:
         """Return the new columns' names."""
         return tuple(column.name for column in self.all)
 
-    def details_of(self) -> Callable[[Outcome], tuple[Any, ...]]:
+    def details_of(self) -> Callable[[RowEnd], tuple[Any, ...]]:
         """Return a function that reads an outcome's details, in order; empty details are ""."""
         return attrgetter(*self.details)
 
-    def values_of(self) -> Callable[[Outcome], list[Any]]:
+    def values_of(self) -> Callable[[RowEnd], list[Any]]:
         """Return a function that reads an outcome's values for `all`; empty ones are None."""
         details_of, blank = self.details_of(), (None,) * len(self.answer)
         return lambda outcome: [*(outcome.values or blank), *(detail or None for detail in details_of(outcome))]
