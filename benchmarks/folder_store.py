@@ -35,6 +35,7 @@ class FolderStore:
         *,
         start: int = 0,
         etag: str | None = None,  # noqa: ARG002 - nobody else writes here
+        version: str | None = None,  # noqa: ARG002 - likewise
     ) -> Generator[bytes, None, None]:
         """Yield blocks from `start`."""
         with self._path(key).open("rb") as file:
@@ -42,7 +43,15 @@ class FolderStore:
             while block := file.read(BLOCK):
                 yield block
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:  # noqa: ARG002 - the port's
+    def read_range(
+        self,
+        key: str,
+        start: int,
+        end: int,
+        *,
+        etag: str | None = None,  # noqa: ARG002 - nobody else writes here
+        version: str | None = None,  # noqa: ARG002 - likewise
+    ) -> bytes:
         """Return the bytes from `start` up to but not including `end`."""
         with self._path(key).open("rb") as file:
             file.seek(start)

@@ -27,9 +27,11 @@ class MemoryStore:
         self._body = b",\n".join(itertools.islice(requests, count)) + b"\n"
         return Slice(JOB, 0, 0, 0, 0, len(self._body), count)
 
-    def read_range(self, _key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+    def read_range(
+        self, _key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+    ) -> bytes:
         """Return the body."""
-        del etag
+        del etag, version
         return self._body[start:end]
 
     def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
@@ -42,9 +44,11 @@ class MemoryStore:
         """Yield nothing: there was no earlier worker."""
         return iter(())
 
-    def stream(self, _key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+    def stream(
+        self, _key: str, *, start: int = 0, etag: str | None = None, version: str | None = None
+    ) -> Generator[bytes, None, None]:
         """Yield the body."""
-        del etag
+        del etag, version
         yield self._body[start:]
 
     def __getattr__(self, name: str) -> Any:

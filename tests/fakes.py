@@ -30,6 +30,7 @@ class FakeObjectStore:
 
     def __init__(self, *, block: int = 64 * 1024) -> None:
         self.objects: dict[str, bytes] = {}
+        self.versions: dict[str, bytes] = {}  # by version id; a test that needs versions keeps them here
         self.on_read: Callable[[str], None] = lambda _key: None
         self._block = block
 
@@ -48,26 +49,33 @@ class FakeObjectStore:
         """Return whether the object exists."""
         return key in self.objects
 
-    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+    def stream(
+        self, key: str, *, start: int = 0, etag: str | None = None, version: str | None = None
+    ) -> Generator[bytes, None, None]:
         """Yield blocks from `start`. Raises ObjectMissing, ObjectChanged."""
         while True:
             self.on_read(key)
-            body = self.read(key)
-            if etag and etag.strip('"') != self.etag(key):
-                raise ObjectChanged(key)
+            body = self._pinned(key, etag, version)
             block = body[start : start + self._block]
             if not block:
                 return
             yield block
             start += len(block)
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+    def read_range(
+        self, key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+    ) -> bytes:
         """Return bytes of an object. Raises ObjectMissing, ObjectChanged."""
         self.on_read(key)
-        body = self.read(key)
-        if etag and etag.strip('"') != self.etag(key):
+        return self._pinned(key, etag, version)[start:end]
+
+    def _pinned(self, key: str, etag: str | None, version: str | None) -> bytes:
+        if version and version not in self.versions:
+            raise ObjectMissing(key)
+        body = self.versions[version] if version else self.read(key)
+        if etag and etag.strip('"') != hashlib.md5(body, usedforsecurity=False).hexdigest():
             raise ObjectChanged(key)
-        return body[start:end]
+        return body
 
     def write(self, key: str, body: bytes, *, guard: Guard | None = None) -> None:
         """Write an object. Raises ObjectChanged."""

@@ -48,7 +48,9 @@ class MemoryStore:
         """Tell whether there is an object at that key."""
         return self._storm.call(f"look for {_short(key)}", lambda: key in self.objects)
 
-    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+    def stream(
+        self, key: str, *, start: int = 0, etag: str | None = None, version: str | None = None
+    ) -> Generator[bytes, None, None]:
         """Yield blocks from `start`. Raises ObjectMissing, ObjectChanged."""
         body = self._storm.call(f"open {_short(key)}", lambda: self._get(key))
         if etag and etag.strip('"') != etag_of(body):
@@ -56,7 +58,9 @@ class MemoryStore:
         for offset in range(start, len(body), BLOCK):
             yield body[offset : offset + BLOCK]
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+    def read_range(
+        self, key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+    ) -> bytes:
         """Return bytes of an object. Raises ObjectMissing, ObjectChanged."""
         body = self._storm.call(f"read of {_short(key)}", lambda: self._get(key))
         if etag and etag.strip('"') != etag_of(body):

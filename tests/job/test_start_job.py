@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from batchdrop.adapters.aws.s3_event import uploads_in
 from batchdrop.job.start_job import start_job
 from batchdrop.job.upload import Upload
 from tests.fakes import START, FakeJobStarter
+from tests.project import event
 
 UPLOAD = Upload("bucket", "inbox/r/a b+%é.csv", "etag", 12, START, "0055")
 
@@ -44,3 +46,13 @@ def test_what_is_no_upload_starts_nothing(key: str) -> None:
     jobs = FakeJobStarter()
     assert start_job(replace(UPLOAD, key=key), jobs=jobs) is None
     assert jobs.started == {}
+
+
+def test_the_job_reads_the_version_of_its_event() -> None:
+    """S3 names the version of the write; the execution's input carries it."""
+    told = event("split_upload")
+    told["Records"][0]["s3"]["object"]["versionId"] = "3HL4kqtJlcpXroDTDmJ"
+    [upload] = uploads_in(told)
+    record = start_job(upload, jobs=FakeJobStarter())
+    assert record is not None
+    assert record.version == "3HL4kqtJlcpXroDTDmJ"

@@ -18,7 +18,7 @@ KEY_USER = {"kms:Decrypt", "kms:GenerateDataKey"}
 # Everything that each role may do, `SERVICE: resource` by the words of `_short`.
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "split_upload": {
-        "inbox/*": {"s3:GetObject"},
+        "inbox/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "recipes/*": {"s3:GetObject"},
         "files/*": {"s3:GetObject"},
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},

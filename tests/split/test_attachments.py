@@ -112,7 +112,9 @@ def test_a_file_too_large_is_not_read(kind: Literal["document", "image"], most: 
         def size(self, key: str) -> int:
             return most + 1
 
-        def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+        def read_range(
+            self, key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+        ) -> bytes:
             raise AssertionError
 
     with pytest.raises(RowRejected, match=f"at most {most:,}"):

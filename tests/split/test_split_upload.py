@@ -327,3 +327,12 @@ def test_an_expired_job_is_not_split_again() -> None:
     world.upload = msgspec.structs.replace(world.upload, resumes=1, uploaded_at=START - RESUMABLE)
     with pytest.raises(JobExpired, match="Nothing was sent"):
         world.split()
+
+
+def test_a_key_that_is_dropped_twice_is_read_by_its_version() -> None:
+    """The first job reads the first file, although the second one has replaced it."""
+    world = World().drop("inbox/r/f.csv", b"x\nfirst\n")
+    world.store.versions["v1"] = b"x\nfirst\n"
+    world.upload = msgspec.structs.replace(world.upload, version="v1")
+    world.store.write("inbox/r/f.csv", b"x\nsecond\nthird\n")
+    assert world.split().rows == 1

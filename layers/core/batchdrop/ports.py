@@ -39,13 +39,18 @@ class ObjectStore(Protocol):
     def size(self, key: str) -> int:
         """Return an object's size in bytes. Raises ObjectMissing."""
 
-    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+    def stream(
+        self, key: str, *, start: int = 0, etag: str | None = None, version: str | None = None
+    ) -> Generator[bytes, None, None]:
         """Yield an object's bytes from offset `start`, in blocks of about 1 MiB.
 
-        Survives dropped connections. Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.
+        Survives dropped connections. `version` reads that version of the object, although a newer one exists. Raises
+        ObjectMissing, or ObjectChanged if `etag` is not the object's own.
         """
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+    def read_range(
+        self, key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+    ) -> bytes:
         """Return the bytes from `start` up to but not including `end`, both within the object.
 
         Raises ObjectMissing, or ObjectChanged if `etag` is not the object's own.

@@ -17,7 +17,10 @@ from batchdrop.requests.row import Cursor
 
 
 class UploadRecord(msgspec.Struct, frozen=True):
-    """The S3 object of a job, and the input of its execution. `resumes` counts the executions before this one."""
+    """The S3 object of a job, and the input of its execution. `resumes` counts the executions before this one.
+
+    `version` is S3's id of the write, so that a later write of the same key does no harm; empty without versioning.
+    """
 
     job_id: str
     bucket: str
@@ -26,6 +29,7 @@ class UploadRecord(msgspec.Struct, frozen=True):
     size: int
     uploaded_at: datetime
     resumes: int = 0
+    version: str = ""
 
     @property
     def execution_name(self) -> str:

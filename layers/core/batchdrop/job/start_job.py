@@ -19,5 +19,6 @@ def start_job(upload: Upload, *, jobs: JobStarter) -> UploadRecord | None:
         etag=upload.etag,
         size=upload.size,
         uploaded_at=upload.uploaded_at,
+        version=upload.version,
     )
     return record if jobs.start(record) else None

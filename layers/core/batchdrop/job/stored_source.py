@@ -20,11 +20,20 @@ BLOCKS_KEPT = 16  # readers of columns alternate between a few places
 class StoredSource:
     """An object that a function wrote. Reading it raises ObjectMissing if it does not exist."""
 
-    def __init__(self, store: ObjectStore, key: str, *, name: str | None = None, etag: str | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: str,
+        *,
+        name: str | None = None,
+        etag: str | None = None,
+        version: str | None = None,
+    ) -> None:
         self.name = name or key
         self._store = store
         self._key = key
         self._etag = etag
+        self._version = version
 
     @property
     def size(self) -> int:
@@ -33,7 +42,7 @@ class StoredSource:
 
     def blocks(self, start: int = 0) -> Generator[bytes, None, None]:
         """Yield its bytes from offset `start`."""
-        yield from self._store.stream(self._key, start=start, etag=self._etag)
+        yield from self._store.stream(self._key, start=start, etag=self._etag, version=self._version)
 
     def open(self) -> BinaryIO:
         """Open it for reading in any order; memory holds at most BLOCKS_KEPT blocks."""
@@ -41,14 +50,15 @@ class StoredSource:
 
     def read_range(self, start: int, end: int) -> bytes:
         """Return the bytes from `start` to `end` (exclusive)."""
-        return self._store.read_range(self._key, start, end, etag=self._etag)
+        return self._store.read_range(self._key, start, end, etag=self._etag, version=self._version)
 
 
 class UploadSource(StoredSource):
     """The upload. Reading it raises UploadRejected if it is no longer the object that the event named."""
 
     def __init__(self, store: ObjectStore, upload: UploadRecord) -> None:
-        super().__init__(store, upload.key, name=parse_inbox_key(upload.key).filename, etag=upload.etag)
+        name = parse_inbox_key(upload.key).filename
+        super().__init__(store, upload.key, name=name, etag=upload.etag, version=upload.version or None)
         self._bytes = upload.size
 
     @property

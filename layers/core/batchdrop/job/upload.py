@@ -20,7 +20,10 @@ UNSAFE_KEY_RESULTS = "results/_unnamed/"  # the folder of the summary if the upl
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An event about an object in the inbox. `sequencer` is S3's own order number of the write."""
+    """An event about an object in the inbox.
+
+    `sequencer` is S3's own order number of the write, `version` its id in a versioned bucket.
+    """
 
     bucket: str
     key: str
@@ -28,6 +31,7 @@ class Upload:
     size: int
     uploaded_at: datetime
     sequencer: str
+    version: str = ""
 
     @property
     def job_id(self) -> str:

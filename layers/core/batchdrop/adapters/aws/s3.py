@@ -51,22 +51,26 @@ class S3ObjectStore:
             return False
         return True
 
-    def stream(self, key: str, *, start: int = 0, etag: str | None = None) -> Generator[bytes, None, None]:
+    def stream(
+        self, key: str, *, start: int = 0, etag: str | None = None, version: str | None = None
+    ) -> Generator[bytes, None, None]:
         """Yield blocks from `start`. Reopen a dropped connection where it broke.
 
         Raises ObjectMissing, ObjectChanged, and AwsUnavailable when it breaks too often.
         """
-        yield from self._reopening(key, start, None, etag)
+        yield from self._reopening(key, start, None, _pinned(etag, version))
 
-    def read_range(self, key: str, start: int, end: int, *, etag: str | None = None) -> bytes:
+    def read_range(
+        self, key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None
+    ) -> bytes:
         """Return the bytes from `start` to `end` (exclusive). Raises as `stream`."""
-        return b"".join(self._reopening(key, start, end, etag))
+        return b"".join(self._reopening(key, start, end, _pinned(etag, version)))
 
-    def _reopening(self, key: str, start: int, end: int | None, etag: str | None) -> Generator[bytes, None, None]:
+    def _reopening(self, key: str, start: int, end: int | None, pinned: dict[str, str]) -> Generator[bytes, None, None]:
         failures = 0
         while True:
             try:
-                for block in self._blocks(key, start, end, etag):
+                for block in self._blocks(key, start, end, pinned):
                     start += len(block)
                     yield block
             except UNREACHABLE as error:
@@ -154,8 +158,8 @@ class S3ObjectStore:
         except ObjectMissing:
             return None
 
-    def _blocks(self, key: str, start: int, end: int | None, etag: str | None) -> Iterator[bytes]:
-        conditions: dict[str, Any] = {"IfMatch": etag} if etag else {}
+    def _blocks(self, key: str, start: int, end: int | None, pinned: dict[str, str]) -> Iterator[bytes]:
+        conditions: dict[str, Any] = dict(pinned)
         if start or end is not None:
             conditions["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
@@ -165,6 +169,11 @@ class S3ObjectStore:
             return  # the connection dropped after the last byte
         with body:
             yield from iter(lambda: body.read(BLOCK), b"")
+
+
+def _pinned(etag: str | None, version: str | None) -> dict[str, str]:
+    """Return what makes S3 answer with one version of an object only."""
+    return ({"IfMatch": etag} if etag else {}) | ({"VersionId": version} if version else {})
 
 
 def _copy(upload: MultipartUpload, number: int, piece: Piece, strips: list[bytes | Stored]) -> None:

@@ -14,11 +14,12 @@ class _Bucket(msgspec.Struct):
     name: str
 
 
-class _Object(msgspec.Struct, rename={"etag": "eTag"}):
+class _Object(msgspec.Struct, rename={"etag": "eTag", "version_id": "versionId"}):
     key: str
     etag: str = ""
     size: int = 0
     sequencer: str = ""
+    version_id: str = ""
 
 
 class _S3(msgspec.Struct):
@@ -49,6 +50,7 @@ def uploads_in(event: object) -> list[Upload]:
             size=record.s3.object.size,
             uploaded_at=record.event_time,
             sequencer=record.s3.object.sequencer,
+            version=record.s3.object.version_id,
         )
         for record in msgspec.convert(event, _Event).records
     ]
