@@ -66,6 +66,8 @@ else
 	@$(BIN)/python -m tests.faults --schedules 500 --processes 2 --kind live
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind sampled --first 9000
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind capped --first 8000
+	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind pages
+	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind proxies
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif

@@ -330,6 +330,55 @@ def test_the_list_goes_over_all_pages(
     assert _lists(emulator) == 4
 
 
+PROXY_PAGES = [
+    "<html><body><h1>no</h1></body></html>",
+    "",
+    '{"error":"no"}',
+    '{"error":{"type":"not_found_error","message":"no"}}',
+    '{"type":"error","error":null}',
+    '{"type":"error","error":{"message":"no"}}',
+]
+
+
+@pytest.mark.parametrize("body", PROXY_PAGES)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429])
+def test_only_the_apis_own_word_refuses_a_create(status: int, body: str) -> None:
+    """A proxy answers so after the API accepted, too. Its page does not say that nothing was created."""
+    with pytest.raises(SubmissionUncertain):
+        _on(lambda _request: httpx2.Response(status, text=body)).create(create_body(1), timeout=5)
+
+
+def test_the_apis_413_lacks_the_outer_type() -> None:
+    """The front of the API writes it; it creates nothing."""
+    too_large = {"error": {"type": "request_too_large", "message": "Request exceeds the maximum size"}}
+    with pytest.raises(SubmissionRefused):
+        _on(lambda _request: httpx2.Response(413, json=too_large)).create(create_body(1), timeout=5)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_proxys_page_says_nothing_about_a_message_batch(status: int) -> None:
+    """Neither is the account in trouble, nor is the Message Batch lost: a later look may see it."""
+    api = _on(lambda _request: httpx2.Response(status, text=PROXY_PAGES[0]))
+    for call in (lambda: api.retrieve("b"), lambda: list(api.created_since(BEGINNING)), lambda: api.cancel("b")):
+        with pytest.raises(ApiUnavailable):
+            call()
+
+
+@pytest.mark.parametrize("kind", ["list_null_cursor", "list_lost_cursor"])
+def test_a_list_that_breaks_off_is_unavailable(
+    api: AnthropicBatchCreator, emulator: RunningEmulator, kind: str
+) -> None:
+    """What it did show comes first; then it is not taken for a list that was read to its end."""
+    emulator.settings(most_listed=1)
+    created = [api.create(create_body(1), timeout=5).id for _ in range(2)]
+    emulator.inject(kind)
+    seen: list[str] = []
+    with pytest.raises(ApiUnavailable, match="list of Message Batches"):
+        seen.extend(batch.id for batch in api.created_since(BEGINNING))
+    assert seen in ([], [created[1]])
+    assert [batch.id for batch in api.created_since(BEGINNING)] == created[::-1]
+
+
 def _lists(emulator: RunningEmulator) -> int:
     counted: dict[str, int] = emulator.call_summary()["by_endpoint"]["batches.list"]
     return sum(counted.values())

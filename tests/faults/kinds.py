@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.live_schedule import with_live_lane
-from tests.faults.schedule import ROW_AT_MOST_USD, Rates, Schedule, Stray, Trouble
+from tests.faults.schedule import CREATE, ROW_AT_MOST_USD, Fault, Rates, Schedule, Stray, Trouble
 
 _FUNCTIONS = {
     "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
@@ -76,6 +76,56 @@ def with_a_cap(schedule: Schedule) -> Schedule:
     )
 
 
+def with_pages(schedule: Schedule) -> Schedule:
+    """Return the schedule with a list of several pages that breaks off between them, while a lost create is settled."""
+    rng = random.Random(f"pages of {schedule.seed}")
+    broken = [
+        {"kind": rng.choice(("list_null_cursor", "list_lost_cursor")), "times": rng.choice((1, 2, 5))}
+        for _ in range(rng.choice((1, 2, 3)))
+    ]
+    return replace(
+        schedule,
+        batch_seconds=min(schedule.batch_seconds, 600.0),
+        faults=(*schedule.faults, *_lost_creates(rng), *broken),
+        foreign_at=tuple(rng.uniform(0, 900) for _ in range(rng.choice((2, 5, 9)))),
+        most_listed=rng.choice((1, 1, 2, 3)),
+    )
+
+
+def with_proxies(schedule: Schedule) -> Schedule:
+    """Return the schedule with a proxy that answers pages of its own at any call, also after the API did the work."""
+    rng = random.Random(f"proxies of {schedule.seed}")
+    pages = tuple(
+        {
+            "kind": rng.choice(("page_before_accept", "page_after_accept")),
+            "endpoint": rng.choice(
+                (CREATE, CREATE, "batches.*", "batches.list", "batches.retrieve", "batches.results")
+            ),
+            "status": rng.choice((200, 302, 401, 403, 404, 413, 429, 502, 503, 524)),
+            "body": rng.choice(_PAGES),
+            "times": rng.choice((1, 1, 2)),
+            "after": rng.choice((0, 0, 1, 3)),
+        }
+        for _ in range(rng.choice((1, 2, 4)))
+    )
+    return replace(schedule, faults=(*schedule.faults, *pages))
+
+
+def _lost_creates(rng: random.Random) -> tuple[Fault, ...]:
+    """Return a fault that loses the answer to a create: most were accepted."""
+    kind = rng.choice(("accept_then_drop", "accept_then_drop", "drop_before_accept"))
+    return ({"kind": kind, "endpoint": CREATE, "after": rng.choice((0, 0, 1)), "times": rng.choice((1, 1, 2))},)
+
+
+_PAGES = (
+    "<html><body><h1>404 Not Found</h1></body></html>",
+    "",
+    "{",
+    '{"error":"not found"}',
+    '{"error":{"message":"no"}}',
+    '{"type":"error","error":null}',
+)
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
@@ -84,6 +134,8 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "sampled": with_samples,
     "capped": with_a_cap,
     "live": with_live_lane,
+    "pages": with_pages,
+    "proxies": with_proxies,
 }
 
 

@@ -130,6 +130,7 @@ class Schedule:
     sample: int | None = None  # of the recipe
     approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
     live: Live | None = None
+    most_listed: int = 1000  # Message Batches in a page of the list
 
     @property
     def shards(self) -> int:

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.claude import create_batch
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
-from batchdrop.errors import SubmissionUncertain
+from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
@@ -187,6 +188,40 @@ def test_a_lost_row_is_caught() -> None:
 def test_a_mixed_up_answer_is_caught() -> None:
     """The right rows with the wrong answers are wrong."""
     assert "not its own" in _faults(run(plain(), make=_MixUp))
+
+
+class _TrustingList(_Wrapped):
+    """An API client that takes a list that broke off for one that was read to its end."""
+
+    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+        try:
+            yield from self._inner.created_since(since)
+        except ApiUnavailable as cut:
+            if "list of Message Batches" not in str(cut):
+                raise
+
+
+class _Trust(World):
+    def batch_creator(self) -> BatchCreator:
+        return _TrustingList(self.claude.api)
+
+
+@pytest.mark.parametrize("kind", ["list_null_cursor", "list_lost_cursor"])
+def test_taking_a_cut_list_for_a_whole_one_is_caught(kind: str) -> None:
+    """Ours stands on the page that did not come: it is sent again, and paid twice."""
+    cut = {"kind": kind, "times": -1}
+    schedule = plain(faults=(LOST_ANSWER, cut), foreign_at=(2.0,), most_listed=1)
+    assert run(schedule, make=_Trust).verdict.paid_twice == 3
+    assert not run(schedule).verdict.faults
+
+
+@pytest.mark.parametrize("status", [403, 404, 413, 429])
+def test_taking_a_proxys_page_for_a_refusal_is_caught(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The create was accepted, and the page in its place says that it was not."""
+    schedule = plain(faults=({"kind": "page_after_accept", "endpoint": CREATE, "status": status},))
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(create_batch, "is_from_api", lambda _status, _body: True)
+    assert run(schedule).verdict.paid_twice == 3
 
 
 def test_a_bill_above_the_cap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,13 @@ def test_the_bill_stays_under_the_cap(first: int) -> None:
         _fine(run_seed(seed, kind="capped"))
 
 
+@pytest.mark.parametrize("kind", ["pages", "proxies"])
+def test_lies_of_the_api_cost_nothing(kind: str) -> None:
+    """Whatever the list hides, and a proxy says, nothing is lost and nothing is paid twice."""
+    for seed in range(10):
+        _fine(run_seed(seed, kind=kind))
+
+
 def test_a_cap_ends_a_job_until_it_is_raised() -> None:
     """Red with a part of the answers, then green; each row once."""
     report = run(plain(("",) * 8, shard_rows=1, max_cost_usd=3.2e-5))
@@ -78,7 +85,13 @@ def test_a_cap_ends_a_job_until_it_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed"), [*(("plain", seed) for seed in (97, 351)), *(("strays", seed) for seed in STRAYS)]
+    ("kind", "seed"),
+    [
+        *(("plain", seed) for seed in (97, 351)),
+        *(("strays", seed) for seed in STRAYS),
+        *(("pages", seed) for seed in (20, 24, 36, 44, 46, 47)),  # a list that broke off was taken for a whole one
+        *(("proxies", seed) for seed in (14, 26, 35, 42, 56)),  # a proxy's page was taken for the API's refusal
+    ],
 )
 def test_what_once_failed(kind: str, seed: int) -> None:
     """Seeds of `make faults` that found something, in the product or in the judge."""

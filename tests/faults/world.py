@@ -75,7 +75,12 @@ class World:
         claude.begin(
             self.scheduler,
             self.storm,
-            {"batch_seconds": schedule.batch_seconds, "cancel_seconds": schedule.cancel_seconds, "seed": schedule.seed},
+            {
+                "batch_seconds": schedule.batch_seconds,
+                "cancel_seconds": schedule.cancel_seconds,
+                "seed": schedule.seed,
+                "most_listed": schedule.most_listed,
+            },
         )
 
     @property

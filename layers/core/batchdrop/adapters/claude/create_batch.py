@@ -14,11 +14,11 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED
+from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, is_from_api
 from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpBatchReader, told_of
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import RequestBody
-from batchdrop.errors import ApiUnavailable, SubmissionRefused, SubmissionUncertain
+from batchdrop.errors import ApiUnavailable, BatchdropError, SubmissionRefused, SubmissionUncertain
 
 # The answer is missing or unreadable, so its outcome is unknown.
 _LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)
@@ -54,15 +54,21 @@ class AnthropicBatchCreator(HttpBatchReader):
             answer = self._sdk.post(PATH, content=body, cast_to=httpx2.Response, options=options)
             return msgspec.json.decode(answer.content, type=MessageBatch)
 
+    def _refusal(self, response: httpx2.Response) -> BatchdropError:
+        """Return the error of a create without success. Only the API's own word says that nothing was created."""
+        status = response.status_code
+        if status == OVERLOADED or not is_from_api(status, response.content):
+            return SubmissionUncertain(told_of(response))
+        kind = SubmissionRefused if status in REFUSED else SubmissionUncertain
+        return self._known(response) or kind(told_of(response))
+
     @contextmanager
     def _create_errors(self) -> Iterator[None]:
         """Raise the error that tells whether something was created, or that this is unknown."""
         try:
             yield
         except anthropic.APIStatusError as error:
-            known = None if error.status_code == OVERLOADED else self._known(error.response)
-            kind = SubmissionRefused if error.status_code in REFUSED else SubmissionUncertain
-            raise known or kind(told_of(error.response)) from error
+            raise self._refusal(error.response) from error
         except _LOST as error:
             if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout)):
                 message = f"cannot connect to the API: {error.__cause__}"

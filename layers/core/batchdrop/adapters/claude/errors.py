@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Literal
 
 import msgspec
 
@@ -38,7 +39,13 @@ class _Body(msgspec.Struct):
     error: ApiError
 
 
+class _Envelope(msgspec.Struct):
+    type: Literal["error"]
+    error: ApiError
+
+
 _BODY = msgspec.json.Decoder(_Body)
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
 def api_error(status: int, body: bytes) -> ApiError:
@@ -50,6 +57,19 @@ def api_error(status: int, body: bytes) -> ApiError:
     if not error.type:
         error.type = _KIND_OF_STATUS.get(status, "invalid_request_error" if status in REFUSED else "api_error")
     return error
+
+
+def is_from_api(status: int, body: bytes) -> bool:
+    """Tell whether an error body is the API's own. Proxies answer pages of their own, even after a create was accepted.
+
+    The API's 413 lacks the outer type.
+    """
+    try:
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return _BODY.decode(body).error.type == _KIND_OF_STATUS[413]
+        return bool(_ENVELOPE.decode(body).error.type)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def is_account_trouble(status: int, error: ApiError) -> bool:

@@ -24,6 +24,7 @@ from batchdrop.adapters.claude.errors import (
     USER_AGENT,
     api_error,
     is_account_trouble,
+    is_from_api,
     told,
 )
 from batchdrop.answers.result import MessageBatch
@@ -44,6 +45,7 @@ BLOCK = 256 * 1024
 PAGE = 100  # Message Batches in a page of the list; at most 1,000
 
 _HAS_ENDED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}  # the answers to a cancel that comes too late
+_LATER = {HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED}
 _Answer = TypeVar("_Answer")
 
 
@@ -93,15 +95,19 @@ class HttpBatchReader:
         return self._read(f"{PATH}/{batch_id}", MessageBatch)
 
     def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        """Yield the Message Batches created at or after `since`, newest first. Raises as `retrieve`."""
+        """Yield the Message Batches created at or after `since`, newest first. Raises as `retrieve`.
+
+        A list that breaks off before its end raises ApiUnavailable: what it does not show may exist.
+        """
         query: dict[str, Any] = {"limit": PAGE}
         while True:
             page = self._read(PATH, _Page, query)
+            _refuse_if_cut(page, is_first="after_id" not in query)
             for batch in page.data:
                 if datetime.fromisoformat(batch.created_at) < since:
                     return
                 yield batch
-            if not page.has_more or page.last_id is None:
+            if not page.has_more:
                 return
             query["after_id"] = page.last_id
 
@@ -109,7 +115,7 @@ class HttpBatchReader:
         """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
         with _lost_as_unavailable():
             response = self._http.post(f"{PATH}/{batch_id}/cancel")
-        if response.status_code not in _HAS_ENDED:
+        if response.status_code not in _HAS_ENDED or not is_from_api(response.status_code, response.content):
             self._check(response)
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
@@ -132,7 +138,10 @@ class HttpBatchReader:
 
     def _check(self, response: httpx2.Response) -> None:
         if not response.is_success:
-            lost = response.status_code == HTTPStatus.NOT_FOUND
+            status = response.status_code
+            if status not in _LATER and not is_from_api(status, response.content):
+                raise ApiUnavailable(told_of(response))  # a proxy's page, which says nothing about the Message Batch
+            lost = status == HTTPStatus.NOT_FOUND
             raise self._known(response) or (MessageBatchLost if lost else ApiUnavailable)(told_of(response))
 
     def _known(self, response: httpx2.Response) -> BatchdropError | None:
@@ -145,7 +154,7 @@ class HttpBatchReader:
             if status == HTTPStatus.UNAUTHORIZED and self._fresh_key() != self._api_key:
                 return ApiUnavailable("the API key was replaced since it was read; the next attempt has the new one")
             return AccountTrouble(told_of(response))
-        if status in {HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED}:
+        if status in _LATER:
             return RateLimited(told_of(response))
         return None
 
@@ -159,6 +168,16 @@ class HttpBatchReader:
             message = f"{batch.id}: results_url points to {theirs}, not to the API's own host {ours}"
             raise ResultsForeign(message)
         return url
+
+
+def _refuse_if_cut(page: _Page, *, is_first: bool) -> None:
+    """Raise ApiUnavailable where the list breaks off: the page before promised more, or this one names no next page."""
+    if page.has_more and page.last_id is None:
+        message = "the list of Message Batches says that it has more, without a cursor to it"
+        raise ApiUnavailable(message)
+    if not page.data and (page.has_more or not is_first):
+        message = "a page of the list of Message Batches is empty, but the page before it said that it has more"
+        raise ApiUnavailable(message)
 
 
 def _origin(url: str) -> str:

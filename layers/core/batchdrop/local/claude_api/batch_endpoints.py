@@ -10,7 +10,7 @@ from batchdrop.local.claude_api.batch_body import index_body
 from batchdrop.local.claude_api.batches import Batch
 from batchdrop.local.claude_api.connection import LinesResponse
 from batchdrop.local.claude_api.errors import NOT_FOUND, ApiError, invalid
-from batchdrop.local.claude_api.faults import RESULTS
+from batchdrop.local.claude_api.faults import LIST, RESULTS, Fault
 from batchdrop.local.claude_api.results import result_blocks
 from batchdrop.local.claude_api.state import body_path
 from batchdrop.local.claude_api.visit import Visit
@@ -72,22 +72,30 @@ async def list_batches(visit: Visit) -> Response:
     fault = state.faults.take(visit.endpoint, ("late_in_list",), lambda fault: newest > now - fault.seconds)
     youngest = now if fault is None else now - fault.seconds
     page, has_more = state.batches.page(
-        _page_size(query.get("limit")),
+        min(_page_size(query.get("limit")), state.settings.most_listed),
         query.get("after_id"),
         query.get("before_id"),
         youngest,
     )
     for batch in page:
         await batch.settled(now)
+    spoilt = state.faults.take(visit.endpoint, LIST, lambda fault: _is_at(fault, query.get("after_id"), has_more))
+    if spoilt is not None and spoilt.kind == "list_lost_cursor":
+        page, has_more = [], False
     url = _results_host(visit) if any(batch.ended(now) for batch in page) else visit.api_url
     return _json(
         {
             "data": [batch.view(now, url) for batch in page],
             "has_more": has_more,
             "first_id": page[0].id if page else None,
-            "last_id": page[-1].id if page else None,
+            "last_id": page[-1].id if page and spoilt is None else None,
         },
     )
+
+
+def _is_at(fault: Fault, after_id: str | None, has_more: bool) -> bool:  # noqa: FBT001 - as the list says it
+    """Tell whether a fault of the list can happen on this page."""
+    return has_more if fault.kind == "list_null_cursor" else after_id is not None
 
 
 async def results(visit: Visit) -> Response:

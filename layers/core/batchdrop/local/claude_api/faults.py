@@ -16,21 +16,27 @@ ENDPOINTS = (
     "batches.cancel",
     "batches.results",
 )
-BEFORE = ("drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept")
+BEFORE = (
+    "drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept",
+    "page_before_accept",
+)  # fmt: skip
 """Happens in place of the work: nothing is created or billed."""
-AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body")
+AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body", "page_after_accept")
 """Happens after the work, if the call was accepted."""
 RESULTS = (
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
     "results_unknown_type", "results_unknown_error_type",
 )  # fmt: skip
 """Changes a results download."""
+LIST = ("list_null_cursor", "list_lost_cursor")
+"""Changes a page of the list that another page follows, or precedes."""
 WINDOWS = ("not_found_when_fresh", "late_in_list")
 """Happens on every call while something is younger than `seconds`."""
 
 Kind = Literal[
     "drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept",
     "accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body",
+    "page_before_accept", "page_after_accept", "list_null_cursor", "list_lost_cursor",
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
     "results_unknown_type", "results_unknown_error_type", "results_foreign_host",
     "not_found_when_fresh", "late_in_list", "cancel_ignored",
@@ -39,6 +45,7 @@ _DEFAULT_ENDPOINT = {
     **dict.fromkeys(RESULTS, "batches.results"),
     "results_foreign_host": "batches.retrieve",
     "late_in_list": "batches.list",
+    **dict.fromkeys(LIST, "batches.list"),
     "cancel_ignored": "batches.cancel",
 }
 _FOREVER = -1
@@ -66,6 +73,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     fraction: float = 0.5
     """The place of a drop in the results, 0 to 1."""
     host: str = "https://results.example.invalid"
+    body: str = "<html><body><h1>The proxy says no</h1></body></html>"
+    """What a proxy answers instead of the API."""
 
     id: int = 0
     fired: int = 0

@@ -72,6 +72,8 @@ def _instead(fault: Fault) -> Response:
             return HangingResponse(fault.seconds)
         case "error_before_accept":
             raise of_status(fault.status, error_code=fault.error_code)
+        case "page_before_accept":
+            return _page(fault)
         case "spend_cap":
             msg = "You have reached your organization's monthly API usage threshold."
             raise ApiError(RATE_LIMIT, msg, details={"error_code": "enforced_spend_limit_reached"})
@@ -80,12 +82,19 @@ def _instead(fault: Fault) -> Response:
             raise of_status(STATUS_OF_TYPE[RATE_LIMIT], headers=headers, error_code=fault.error_code)
 
 
+def _page(fault: Fault) -> Response:
+    """Return what a proxy in front of the API answers, in its own words."""
+    return Response(fault.body, fault.status, media_type="text/html")
+
+
 async def _spoilt(response: Response, fault: Fault, request_id: str) -> Response:
     match fault.kind:
         case "accept_then_drop":
             return DroppedResponse()
         case "accept_then_hang":
             return HangingResponse(fault.seconds)
+        case "page_after_accept":
+            return _page(fault)
         case "slow_body":
             body = b"".join(response.blocks) if isinstance(response, LinesResponse) else bytes(response.body)
             return SlowResponse(response, body, fault.seconds)

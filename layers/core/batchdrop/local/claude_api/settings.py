@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_batch_requests: int = MAX_BATCH_REQUESTS
     max_batch_bytes: int = MAX_BATCH_BYTES
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    most_listed: int = 1000
+    """Message Batches in a page of the list, whatever the call's `limit`."""
     batches_rpm: NotNegative = 4000.0
     """Calls per minute to all batches endpoints."""
     queue_limit: int = 500_000
