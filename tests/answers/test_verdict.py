@@ -59,12 +59,12 @@ def test_any_other_error_is_left_over(kind: str) -> None:
 
 
 @given(st.text(max_size=30).filter(lambda kind: kind not in {"succeeded", "errored", "expired", "canceled"}))
-def test_an_unknown_result_is_asked_never(kind: str) -> None:
-    """It may be a paid one."""
-    assert _verdict({"type": kind}) is Verdict.NEVER
+def test_an_unknown_result_may_be_paid(kind: str) -> None:
+    """Its row is not sent again."""
+    assert _verdict({"type": kind}) is Verdict.PERHAPS_PAID
 
 
 def test_paid_verdicts_are_above_unpaid_ones() -> None:
     """An unpaid line never replaces a paid one."""
-    unpaid = {Verdict.NOTHING, Verdict.LEFTOVER, Verdict.ACCOUNT, Verdict.NEVER}
+    unpaid = {Verdict.NOTHING, Verdict.LEFTOVER, Verdict.ACCOUNT, Verdict.NEVER, Verdict.PERHAPS_PAID}
     assert max(unpaid) < min(set(Verdict) - unpaid) == Verdict.CUT

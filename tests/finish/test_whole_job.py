@@ -43,6 +43,7 @@ def _result_of(fates: list[str]) -> Any:
 
 def _expected(fates: list[str], lost: set[int]) -> list[str]:
     statuses = {"succeeded": "answered", "refused": "refusal", "reject": "rejected", "canceled": "canceled"}
+    statuses["postponed"] = "unreadable"
     return [
         "failed" if number in lost and fate != "reject" else statuses.get(fate, "failed")
         for number, fate in enumerate(fates)

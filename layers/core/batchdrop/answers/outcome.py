@@ -6,7 +6,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from batchdrop.answers.result import Canceled, Errored, Expired, Message, Result, Succeeded
+from batchdrop.answers.result import Canceled, Errored, Expired, Message, Result, Succeeded, Unreadable
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
 Fate = Literal["answered", "failed", "rejected"]
@@ -17,9 +17,10 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected` or `invalid` (a paid answer that breaks the
-    recipe's types). A paid answer that stopped early has its stop_reason (`max_tokens`, `refusal`, …). `values` are
-    those of the answer columns, in order; empty if no answer fills them. `raw` is the text of an answer that could not.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `unreadable` (may be paid), `rejected` or `invalid` (a
+    paid answer that breaks the recipe's types). A paid answer that stopped early has its stop_reason (`max_tokens`,
+    `refusal`, …). `values` are those of the answer columns, in order; empty if no answer fills them. `raw` is the text
+    of an answer that could not.
     `seconds` is how long the answer took, if known.
     """
 
@@ -52,6 +53,15 @@ def over_budget(reason: str) -> Outcome:
     return Outcome("failed", "over_budget", error=reason)
 
 
+def unreadable() -> Outcome:
+    """Return the outcome of a row whose result may be paid, but cannot be read."""
+    reason = (
+        "the API's result cannot be read: its record has an unknown format. The row may be billed, so it is not sent "
+        "again. The record's bytes are in the job's answers/ folder"
+    )
+    return Outcome("failed", "unreadable", error=reason)
+
+
 def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: float | None = None) -> Outcome:
     """Return the outcome of a row with this API result.
 
@@ -66,6 +76,8 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: floa
             return canceled("canceled before this row was answered")
         case Expired():
             return failed("expired: the Message Batch did not reach this row within 24 hours")
+        case Unreadable():
+            return unreadable()
         case never:
             assert_never(never)
 

@@ -102,7 +102,11 @@ class Expired(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="expi
     """The Message Batch expired before the request's turn; not billed."""
 
 
-Result = Succeeded | Errored | Canceled | Expired
+class Unreadable(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="unreadable"):
+    """batchdrop's own type: the API's record of the request cannot be read, so the request may be billed."""
+
+
+Result = Succeeded | Errored | Canceled | Expired | Unreadable
 
 
 class RequestCounts(msgspec.Struct, frozen=True, gc=False):

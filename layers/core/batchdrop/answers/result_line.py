@@ -7,10 +7,14 @@ Each reader decodes only what it needs, because a job reads every line several t
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 import msgspec
 
 from batchdrop.answers.result import Result, Usage
 from batchdrop.answers.verdict import Verdict, verdict_of
+
+UNREADABLE = "unreadable"  # the tag of result.Unreadable
 
 
 class ResultLine(msgspec.Struct, frozen=True, gc=False):
@@ -97,12 +101,13 @@ def usage_of(body: bytes) -> Usage | None:
     """Return the usage in a Messages response; None if the body is not a message (cut short, or of another shape)."""
     try:
         return _MESSAGE.decode(body).usage
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def succeeded_line(custom_id: str, message: bytes, seconds: float) -> bytes:
     """Return the line of an answer that took `seconds`, with its newline. The message stays as it is, on one line."""
+    message = message.removeprefix(BOM_UTF8)  # it is allowed only at the start of a file
     if b"\n" in message or b"\r" in message:  # only between JSON tokens: line ends in strings are escaped
         message = message.replace(b"\n", b" ").replace(b"\r", b" ")
     values = custom_id.encode(), seconds, message
@@ -113,6 +118,11 @@ def errored_line(custom_id: str, kind: str, message: str) -> bytes:
     """Return the line of a request without an answer, with its newline. The error is nested twice, as the API does."""
     error = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
     return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
+
+
+def unreadable_line(custom_id: str) -> bytes:
+    """Return the line of a request whose record cannot be read, with its newline."""
+    return b'{"custom_id":"%b","result":{"type":"unreadable"}}\n' % custom_id.encode()
 
 
 def canceled_line(custom_id: str) -> bytes:

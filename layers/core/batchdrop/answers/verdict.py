@@ -15,9 +15,10 @@ class Verdict(IntEnum):
     LEFTOVER = 1  # unpaid, and may succeed next time: expired, canceled, a transient or an unknown error
     ACCOUNT = 2  # unpaid, and fails until the user fixes the account
     NEVER = 3  # unpaid, and would fail again
-    CUT = 4  # paid, cut at max_tokens
-    INVALID = 5  # paid, and breaks the recipe's `answer`
-    ANSWERED = 6  # paid
+    PERHAPS_PAID = 4  # never sent again, because it may be paid: a record that cannot be read, or of an unknown type
+    CUT = 5  # paid, cut at max_tokens
+    INVALID = 6  # paid, and breaks the recipe's `answer`
+    ANSWERED = 7  # paid
 
 
 def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) -> Verdict:
@@ -36,4 +37,4 @@ def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) ->
         case "errored" | "expired" | "canceled":
             return Verdict.LEFTOVER
         case _:
-            return Verdict.NEVER
+            return Verdict.PERHAPS_PAID

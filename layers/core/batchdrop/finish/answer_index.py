@@ -8,18 +8,19 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import accumulate
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 import msgspec
 
 from batchdrop.answers import custom_id
-from batchdrop.answers.result_line import ResultHead
+from batchdrop.answers.odd_records import ODD, Record, records_of
+from batchdrop.answers.result_line import UNREADABLE, ResultHead
 from batchdrop.answers.verdict import Verdict
-from batchdrop.errors import ResultsIncomplete
 from batchdrop.job.stored_lines import line_blocks
 from batchdrop.ports import ObjectStore
 
 _NOWHERE = -1
+_BEGINS = {ord("{")}
 _NEWLINES = re.compile(rb"\n").finditer
 
 
@@ -28,6 +29,8 @@ class AnswerIndex:
 
     A later line of a row replaces an earlier one, but an unpaid line never replaces a paid one. `foreign` counts lines
     that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept.
+    `nameless` counts records without a custom_id, `nameless_paid` the answers among them. `broken` counts pieces of
+    text that are no record, and `unsure` counts records that cannot be read.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     """
 
@@ -50,22 +53,24 @@ class AnswerIndex:
         self._round = 0
         self._decoder = msgspec.json.Decoder(ResultHead)
         self.found = self.paid = self.foreign = self.repeated = 0
+        self.nameless = self.nameless_paid = self.broken = self.unsure = 0
 
     def fill(self, *sources: Iterable[bytes]) -> None:
         """Read one round's result lines. `found` then counts the rows with a line, `paid` those with an answer.
 
         Each source yields bytes, cut anywhere. A source is read after all lines before it are indexed, so it can use
-        `has_line`. Raises ResultsIncomplete for a line cut short; then fill a new index from the start.
+        `has_line`.
         """
         self._round += 1
         self.found = self.paid = 0
+        self.nameless = self.nameless_paid = self.broken = self.unsure = 0
         for source in sources:
             for block in line_blocks(source):
                 self._add_lines(block)
         self._spool.flush()
 
     def fill_from(self, store: ObjectStore, key: str) -> None:
-        """Read a round's result lines from the bucket. Raises ObjectMissing, and the errors of `fill`."""
+        """Read a round's result lines from the bucket. Raises ObjectMissing."""
         with closing(store.stream(key)) as blocks:
             self.fill(blocks)
 
@@ -117,9 +122,11 @@ class AnswerIndex:
         """Index a block of lines. One call per line would cost as much as reading it."""
         heads = self._heads(block)
         ends = [found.end() for found in _NEWLINES(block)]
-        if len(heads) < len(ends):
-            self._add_lines(b"".join([line + b"\n" for line in block.split(b"\n") if line.strip()]))
-            return
+        if (
+            len(heads) != len(ends) or {block[0], *map(block.__getitem__, ends[:-1])} != _BEGINS
+        ):  # one record on each line
+            block, heads = self._taken_apart(block)
+            ends = [found.end() for found in _NEWLINES(block)]
         self._spool.write(block)
         indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
         rows, seen, round_number = len(self._verdicts), self._seen, self._round
@@ -142,12 +149,38 @@ class AnswerIndex:
         self._end += start
 
     def _heads(self, block: bytes) -> list[ResultHead]:
+        """Return the heads of a block's lines; none if any of its records is odd."""
         try:
             return self._decoder.decode_lines(block)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            so_far = self.found + self.foreign + self.repeated
-            message = f"a result line after the first {so_far:,} is cut or broken: {error}"
-            raise ResultsIncomplete(message) from error
+        except ODD:
+            return []
+
+    def _taken_apart(self, block: bytes) -> tuple[bytes, list[ResultHead]]:
+        """Read an odd block line by line. Return its readable lines, one for each record, and their heads."""
+        lines: list[bytes] = []
+        heads: list[ResultHead] = []
+        for line in filter(bytes.strip, block.split(b"\n")):
+            try:
+                heads.append(self._decoder.decode(line))
+                lines.append(line)
+            except ODD:
+                for record in records_of(line):
+                    if self._is_named(record):
+                        heads.append(record.head)
+                        lines.append(record.line)
+        return b"".join([line + b"\n" for line in lines]), heads
+
+    def _is_named(self, record: Record | None) -> TypeGuard[Record]:
+        """Count an odd record. Return whether it says which row it belongs to."""
+        if record is None:
+            self.broken += 1
+            return False
+        self.unsure += record.head.result.type == UNREADABLE
+        if record.head.custom_id:
+            return True
+        self.nameless += 1
+        self.nameless_paid += record.head.verdict >= Verdict.CUT
+        return False
 
     def _add_repeated(self, index: int, offset: int, length: int, head: ResultHead) -> None:
         """Add a second answer in the live lane, where two workers sent the row and both answers are billed.

@@ -14,16 +14,16 @@ import msgspec
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.ports import SharedStates
+from batchdrop.answers.odd_records import read_line
 from batchdrop.answers.outcome import COMPLETE_STOPS, failed
 from batchdrop.answers.result import MessageBatch, Succeeded
-from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
-from batchdrop.finish.live_results import flushed_lines, unanswered_lines
+from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest, shape_of
@@ -88,7 +88,7 @@ def collect_results(
                     _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
                     with halting_on_account_trouble(job_id, ledger, clock):
-                        _fetch(api(), state, index, answers, ledger, item)
+                        _fetch(api(), state, index, answers, store, ledger, item)
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
                 )  # before they are stored: stored ones are not checked
@@ -119,13 +119,19 @@ def _fill_from_flushes(
 
 
 def _fetch(
-    api: BatchReader, state: ShardState, index: AnswerIndex, answers: Writer, ledger: Ledger, item: ShardItem
+    api: BatchReader,
+    state: ShardState,
+    index: AnswerIndex,
+    answers: Writer,
+    store: ObjectStore,
+    ledger: Ledger,
+    item: ShardItem,
 ) -> None:
     """Index the API's results. Raises ResultsIncomplete."""
     submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
     with closing(api.results(batch)) as blocks:
-        index.fill(_kept(blocks, answers))
+        index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
     _check_complete(batch, index, submission.requests if submission else item.requests)
 
 
@@ -142,11 +148,13 @@ def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> N
     Only the counts show a stream that was cut at a line's end, or a broken line that looks unpaid.
     """
     counts = batch.request_counts
-    if not index.found == expected == counts.total or index.paid != counts.succeeded:
+    paid = index.paid + index.nameless_paid
+    if not (index.found == expected == counts.total and paid <= counts.succeeded <= paid + index.unsure):
         message = (
-            f"{batch.id}: {index.found} of {expected} results arrived, {index.paid} of them answers. The Message Batch "
+            f"{batch.id}: {index.found} of {expected} results arrived, {paid} of them answers. The Message Batch "
             f"counts {counts.total} results and {counts.succeeded} answers. Also arrived: {index.repeated} repeated "
-            f"lines, {index.foreign} lines of other requests"
+            f"lines, {index.foreign} lines of other requests, {index.nameless} lines without a custom_id, and "
+            f"{index.broken} lines that are cut or broken"
         )
         raise ResultsIncomplete(message)
 
@@ -182,11 +190,11 @@ def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
     if manifest.recipe is None or not manifest.recipe.retry.invalid:
         return None
     shape = shape_of(manifest)
-    lines = msgspec.json.Decoder(ResultLine)
 
     def breaks(line: bytes) -> bool:
-        result = lines.decode(line).result
-        assert isinstance(result, Succeeded), "only answers are checked"
+        result = read_line(line).result
+        if not isinstance(result, Succeeded):  # paid, but without a message that can be read
+            return False
         message = result.message
         # A refusal or a cut answer breaks every schema, but `retry.invalid` is not for them.
         return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TypeVar
 
 import msgspec
 
-from batchdrop.answers.outcome import Outcome, failed, of_result, rejected
-from batchdrop.answers.result_line import ResultHead, ResultLine
+from batchdrop.answers.odd_records import ODD, heads_of, read_line
+from batchdrop.answers.outcome import Outcome, of_result, rejected
+from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.job_files import JobFormats
@@ -22,8 +22,6 @@ from batchdrop.report.countable_columns import counted_columns
 from batchdrop.report.statistics import RowsCounted
 from batchdrop.report.tally import Tally
 from batchdrop.requests.row import StoredRow
-
-Line = TypeVar("Line")
 
 ROWS_TOGETHER = 128  # rows in a chunk: one call per row would cost as much as the step itself
 BYTES_TOGETHER = 2 * 1024 * 1024  # result bytes in a chunk, unless a single result has more
@@ -66,9 +64,8 @@ def join_shard(
                 failed_part.add([rows[place] for place in failing], [outcomes[place] for place in failing])
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     counted.end()
-    heads = msgspec.json.Decoder(ResultHead)
     for line in results.replaced_paid():
-        tally.add_paid([message] if (message := _decoded(line, heads).result.message) else [])
+        tally.add_paid([message for head in heads_of(line) if (message := head.result.message)])
     return tally
 
 
@@ -103,14 +100,6 @@ def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None
     tally.add(shared, are_shared=True)
 
 
-def _decoded(line: bytes, lines: msgspec.json.Decoder[Line]) -> Line:
-    """Decode a result line. Bytes that are not UTF-8 become U+FFFD, because the answer around them was paid."""
-    try:
-        return lines.decode(line)
-    except UnicodeDecodeError:
-        return lines.decode(line.decode(errors="replace"))
-
-
 class _Outcomes:
     """Makes the outcomes of rows from their result lines."""
 
@@ -133,13 +122,10 @@ class _Outcomes:
     def _of_lines(self, lines: list[bytes]) -> list[Outcome]:
         try:
             results = self._decoder.decode_lines(b"\n".join(lines))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except ODD:
             return [self._of_line(line) for line in lines]
         return [of_result(line.result, self._shape, seconds=line.seconds) for line in results]
 
     def _of_line(self, line: bytes) -> Outcome:
-        try:
-            result_line = _decoded(line, self._decoder)
-        except msgspec.DecodeError as error:
-            return failed(f"the API's result cannot be read: {error}")
+        result_line = read_line(line)
         return of_result(result_line.result, self._shape, seconds=result_line.seconds)

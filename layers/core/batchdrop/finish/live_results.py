@@ -1,4 +1,4 @@
-"""Read a live round's results from its workers' flushes, and make a line for each request without one."""
+"""Read a live round's results from its workers' flushes, and make lines for requests without one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from batchdrop.answers import custom_id
-from batchdrop.answers.result_line import canceled_line, errored_line
+from batchdrop.answers.result_line import canceled_line, errored_line, unreadable_line
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.layout import JobKeys
@@ -22,17 +22,36 @@ UNANSWERED = "unanswered_error"  # ours: not one of the API's error types
 def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
     """Yield a line with the reason for each of the round's requests that has no line in `index`."""
     halt = ledger.halted(state.job_id)
+    for name in _requests_without_line(state, index, store):
+        if halt is not None and halt.error == JobCanceled.__name__:
+            yield canceled_line(name)
+        else:
+            reason = halt.reason if halt else "no worker answered this request in time"
+            yield errored_line(name, UNANSWERED, reason)
+
+
+def _requests_without_line(state: ShardState, index: AnswerIndex, store: ObjectStore) -> Iterator[str]:
+    """Yield the custom_ids of the round's requests that have no line in `index`."""
     with closing(store.stream(JobKeys(state.job_id).requests(state.shard, state.round))) as blocks:
         for line in whole_lines(blocks):
             request = stored_request(line)
             row = custom_id.parse(request.custom_id) if request else None
-            if request is None or row is None or index.has_line(row.index):
-                continue
-            if halt is not None and halt.error == JobCanceled.__name__:
-                yield canceled_line(request.custom_id)
-            else:
-                reason = halt.reason if halt else "no worker answered this request in time"
-                yield errored_line(request.custom_id, UNANSWERED, reason)
+            if request is not None and row is not None and not index.has_line(row.index):
+                yield request.custom_id
+
+
+def unnamed_rows(state: ShardState, index: AnswerIndex, *, store: ObjectStore) -> Iterator[bytes]:
+    """Yield a line for each request that a record without a custom_id must belong to.
+
+    Such records belong to the requests without a line only if there are as many of both. Those requests are not sent
+    again, because the records may be paid.
+    """
+    if not index.nameless:
+        return
+    lacking = [*_requests_without_line(state, index, store)]
+    if len(lacking) == index.nameless:
+        yield b"\n"  # the results may lack their last newline
+        yield from map(unreadable_line, lacking)
 
 
 def flushed_lines(job_id: str, shard: int, round_number: int, *, store: ObjectStore) -> Iterator[bytes]:

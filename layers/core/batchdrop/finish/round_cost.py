@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from decimal import Decimal
 
-import msgspec
-
 from batchdrop.admission.budget import at_lane
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
 from batchdrop.answers import custom_id
+from batchdrop.answers.odd_records import heads_of
 from batchdrop.answers.result_line import ResultHead
 from batchdrop.answers.tokens import Tokens
 from batchdrop.job.layout import JobKeys
@@ -53,23 +52,21 @@ class RoundCost:
         self._seen = bytearray(item.rows)
         self._tokens: dict[tuple[str, bool, Lane], Tokens] = {}
         self._prices = prices
-        self._lines = msgspec.json.Decoder(ResultHead)
 
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
         """Return the cost of the lines' answers, in dollars.
 
         An answer without a known price counts as `each`: its result type is unknown, or its model has no price.
         """
-        unpriced = sum(self._is_unpriced(line) for line in lines)
+        unpriced = sum(self._is_unpriced(head) for line in lines for head in heads_of(line))
         usd = unpriced * each
         for tokens in self._tokens.values():
             cost = dollars([tokens], self._prices)
             usd += tokens.answers * each if cost is None else cost
         return usd
 
-    def _is_unpriced(self, line: bytes) -> bool:
+    def _is_unpriced(self, known: ResultHead) -> bool:
         """Count one line's tokens. Return True if the line may be paid but has no usage."""
-        known = self._lines.decode(line)
         message = known.result.message
         if known.result.type in UNPAID or not self._is_new(known):
             return False

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchdrop.answers.result_line import PaidHead, ResultHead
+from batchdrop.answers.odd_records import heads_of
+from batchdrop.answers.result_line import PaidHead
 from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
 from batchdrop.finish.write_output import write_output
@@ -186,16 +187,12 @@ class _Showing:
         return list(costs.values())
 
     def _paid(self) -> Iterator[tuple[str, PaidHead]]:
-        heads = msgspec.json.Decoder(ResultHead)
         for round_number in range(self._rounds):
             with closing(self._parts.store.stream(self._keys.answers(SAMPLE_SHARD, round_number))) as blocks:
                 for line in whole_lines(blocks):
-                    try:
-                        head = heads.decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError):  # a blank or broken line
-                        continue
-                    if head.verdict >= Verdict.CUT and head.result.message is not None:
-                        yield head.custom_id, head.result.message
+                    for head in heads_of(line):
+                        if head.verdict >= Verdict.CUT and head.result.message is not None:
+                            yield head.custom_id, head.result.message
 
     def write(self, tally: Tally, shown: Shown, began: datetime) -> SampleReport:
         """Write both files; return the report. Raises JobClosedSince if a later showing has begun, which knows more."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
+from batchdrop.answers.odd_records import odd_usage
 from batchdrop.answers.result import Usage
 from batchdrop.answers.result_line import errored_line, succeeded_line, usage_of
 from batchdrop.errors import AccountTrouble
@@ -180,7 +181,7 @@ class SliceSender:
             self._opened -= 1
         if not isinstance(reply, Answer):
             return reply, _NOTHING
-        usage = usage_of(reply.body)
+        usage = usage_of(reply.body) or odd_usage(reply.body)
         if usage is None:
             return Passing(
                 "api_error", f"the answer is not a message: {reply.body[:80]!r}", is_uncertain=True

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.custom_id import CustomId
+from batchdrop.answers.odd_records import read_line
 from batchdrop.answers.outcome import of_result
-from batchdrop.answers.result_line import ResultLine
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled
@@ -145,10 +145,7 @@ def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow,
     if line is None:
         return {}
     shape = shape_of(manifest)
-    try:
-        outcome = of_result(msgspec.json.decode(line, type=ResultLine).result, shape)
-    except msgspec.DecodeError as error:
-        return {"status": "failed", "error": f"the API's result cannot be read: {error}"}
+    outcome = of_result(read_line(line).result, shape)
     names = [column.name for column in shape.columns.answer]
     answer = dict(zip(names, outcome.values, strict=False)) or outcome.raw or None
     return {"status": outcome.status, "answer": answer, "error": outcome.error}
