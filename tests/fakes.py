@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -157,6 +157,10 @@ class FakeLedger:
         """Make the current attempt armed."""
         self._change_current(submission, state="armed")
 
+    def rule_out(self, submission: Submission, batch_ids: Sequence[str]) -> None:
+        """Remember which Message Batches are others'."""
+        self._change_current(submission, ruled_out=tuple(batch_ids))
+
     def submission(self, job_id: str, shard: int, round_number: int) -> Submission | None:
         """Return one submission."""
         return self._submissions.get((job_id, shard, round_number))
@@ -254,7 +258,7 @@ class FakeBatchApi:
     `in_turn`, if given, makes the results instead of `result_of`: it is told how often the row was asked before.
     `refuse_next` is raised by the next create instead of its work, `lose_next` after it; `unreachable` by every other
     call while it is set, `unreadable` by every results download. `spoil` changes the lines of a results download;
-    what is in `unlisted` exists, and the list does not show it yet.
+    what is in `unlisted` exists, and the list does not show it yet. `skew` is its clock less ours.
     """
 
     def __init__(
@@ -270,6 +274,7 @@ class FakeBatchApi:
         self.cancels: list[str] = []
         self.unlisted: set[str] = set()
         self.time = START
+        self.skew: timedelta | None = timedelta()
         self.calls = 0
         self.reads = 0
         self.refuse_next: BaseException | None = None
@@ -310,12 +315,17 @@ class FakeBatchApi:
             raise MessageBatchLost(batch_id)
         return self._view(batch_id)
 
-    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        """Yield what was created at or after `since`, newest first."""
+    def newest_first(self) -> Iterator[MessageBatch]:
+        """Yield what was created, newest first."""
         self._read()
         for batch_id in reversed(self.created):
-            if batch_id not in self.unlisted and self._created_at[batch_id] >= since:
+            if batch_id not in self.unlisted:
                 yield self._view(batch_id)
+
+    def clock_offset(self, now: datetime) -> timedelta | None:
+        """Return `skew`, whatever the time."""
+        del now
+        return self.skew
 
     def cancel(self, batch_id: str) -> None:
         """Cancel what has not ended: it is canceling until it ends, and no row is answered. Raises MessageBatchLost."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx2
 import msgspec
 import pytest
 
 from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
-from batchdrop.answers.result import MessageBatch
-from batchdrop.batch_lane.settle_submission import MOST_NAMED, MOST_SAID, Settled
+from batchdrop.answers.result import MessageBatch, RequestCounts
+from batchdrop.batch_lane.list_pass import MOST_SAID
+from batchdrop.batch_lane.settle_submission import MOST_NAMED, Settled
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -130,7 +131,7 @@ def test_a_claimed_message_batch_is_skipped(world: World) -> None:
 def test_another_count_is_skipped(world: World) -> None:
     """A Message Batch with more or fewer requests is not waited for and not read."""
     _lose(world, arrived=False)
-    world.api.create(create_body(3, job=JOB), timeout=1)
+    world.api.create(create_body(4, job=JOB), timeout=1)
     world.clock.advance(VISIBLE_AFTER.total_seconds())
     assert world.settle() == ABSENT
 
@@ -271,22 +272,123 @@ def test_ours_is_found_where_the_apis_clock_is_behind(world: World, behind: time
 
 
 def test_older_message_batches_are_not_looked_at(world: World) -> None:
-    """The list is asked for what was created since the attempt, less the skew between two clocks."""
-    asked: list[datetime] = []
-
-    class Listening(FakeBatchApi):
-        def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-            asked.append(since)
-            return super().created_since(since)
-
-    world.api = Listening()
+    """What was created before the attempt, less the skew between two clocks, is not read."""
     world.api.time = START - SKEW - timedelta(seconds=1)
     world.api.create(create_body(2, job=JOB), timeout=1)
+    world.api.time = START
     _lose(world, arrived=False)
-    world.api.finish()
     world.clock.advance(VISIBLE_AFTER.total_seconds())
     assert world.settle() == ABSENT
-    assert asked == [START - SKEW]
+    assert world.api.reads == 1
+
+
+@pytest.mark.parametrize("minutes", [-15, -6, 6, 15])
+def test_ours_is_found_on_another_clock(world: World, minutes: int) -> None:
+    """The service's clock may be far from ours: its own answers say by how much."""
+    world.api.skew = timedelta(minutes=minutes)
+    world.api.time = START + world.api.skew
+    _lose(world)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+def test_without_the_services_time_nothing_is_absent(world: World) -> None:
+    """What was created at which time there cannot be told."""
+    _lose(world, arrived=False)
+    world.api.skew = None
+    world.clock.advance(86_400)
+    assert world.settle() == OPEN
+    assert "no Date" in _gives_up(world)
+
+
+def test_what_is_created_later_is_not_waited_for(world: World) -> None:
+    """A stream of others' Message Batches does not keep a submission open: what comes after the attempt is not ours."""
+    _lose(world, arrived=False)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    world.api.time = START + timedelta(minutes=15, seconds=1)
+    world.api.create(create_body(2, job="somebody"), timeout=1)
+    assert world.settle() == ABSENT
+
+
+def test_what_was_ruled_out_is_not_read_again(world: World) -> None:
+    """Others' results are read once; the list is read in each pass."""
+    _lose(world, arrived=False)
+    for _ in range(2):
+        world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.api.ended.add("msgbatch_0")
+    read: list[str] = []
+    results = world.api.results
+
+    def listened(batch: MessageBatch) -> Generator[bytes, None, None]:
+        read.append(batch.id)
+        return results(batch)
+
+    world.api.results = listened  # type: ignore[method-assign]
+    assert [world.settle(), world.settle()] == [OPEN, OPEN]
+    assert read == ["msgbatch_0"]
+    [sent] = world.ledger.submissions(JOB)
+    assert sent.ruled_out == ("msgbatch_0",)
+
+
+def test_a_line_of_another_shard_rules_out(world: World) -> None:
+    """Results that are cut short prove that, too: a Message Batch holds one shard."""
+    _lose(world, arrived=False)
+    world.api.create(create_body(2, job=JOB, shard=1), timeout=1)
+    world.api.finish()
+    world.api.spoil = lambda lines: lines[:1]
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+
+
+def test_a_broken_line_does_not_hide_ours(world: World) -> None:
+    """Two lines glued together, half a character, a custom_id that is null: the next line may be ours."""
+    _lose(world)
+    world.api.finish()
+    world.api.spoil = lambda lines: [b'{"custom_id":"\xff"}\n', b"{}{}\n", b'{"custom_id":null}\n', lines[0]]
+    assert world.settle().verdict == "accepted"
+
+
+@pytest.mark.parametrize("odd", ["", "yesterday", "2026-11-22T12:00:00", "2026-11-22T14:00:00+02:00"])
+@pytest.mark.parametrize("status", ["in_progress", "postponed", ""])
+def test_an_odd_message_batch_is_undecided(world: World, odd: str, status: str) -> None:
+    """Its date or its status cannot be read: it may be ours, and nothing crashes."""
+    _lose(world, arrived=False)
+    world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    listed = world.api.newest_first
+
+    def oddly() -> Iterator[MessageBatch]:
+        return (msgspec.structs.replace(batch, created_at=odd, processing_status=status) for batch in listed())
+
+    world.api.newest_first = oddly  # type: ignore[method-assign]
+    assert world.settle() == OPEN
+
+
+def test_one_odd_date_does_not_end_a_pass(world: World) -> None:
+    """The list comes newest first. One Message Batch that looks too old does not hide the next, which is ours."""
+    _lose(world)
+    world.api.time = START - timedelta(days=9)
+    world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == Settled("accepted", "msgbatch_0")
+
+
+@pytest.mark.parametrize("total", [0, 1, 3])
+def test_ours_is_found_by_a_count_that_is_off(world: World, total: int) -> None:
+    """After the end the API's count may be missing, or off by one."""
+    _lose(world)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    listed = world.api.newest_first
+
+    def miscounted() -> Iterator[MessageBatch]:
+        counts = RequestCounts(succeeded=total)
+        return (msgspec.structs.replace(batch, request_counts=counts) for batch in listed())
+
+    world.api.newest_first = miscounted  # type: ignore[method-assign]
+    assert world.settle().verdict == "accepted"
 
 
 def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
@@ -294,13 +396,13 @@ def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
     _lose(world, arrived=False)
     [sent] = world.ledger.submissions(JOB)
     world.clock.advance(VISIBLE_AFTER.total_seconds())
-    list_created = world.api.created_since
+    list_created = world.api.newest_first
 
-    def answer_meanwhile(since: datetime) -> Iterator[MessageBatch]:
+    def answer_meanwhile() -> Iterator[MessageBatch]:
         world.ledger.accept(sent, "msgbatch_late")
-        return list_created(since)
+        return list_created()
 
-    world.api.created_since = answer_meanwhile  # type: ignore[method-assign]
+    world.api.newest_first = answer_meanwhile  # type: ignore[method-assign]
     world.settle()
     assert world.ledger.submission(JOB, 0, 0) == replace(sent, state="accepted", batch_id="msgbatch_late")
     assert world.submit().batch_id == "msgbatch_late"
@@ -368,14 +470,14 @@ def test_what_another_attempt_took_is_open(world: World) -> None:
     _lose(world)
     world.api.finish()
     [sent] = world.ledger.submissions(JOB)
-    list_created = world.api.created_since
+    list_created = world.api.newest_first
 
-    def taken_meanwhile(since: datetime) -> Iterator[MessageBatch]:
+    def taken_meanwhile() -> Iterator[MessageBatch]:
         world.ledger.rearm(sent)
         world.ledger.begin(replace(sent, attempt="another"))
-        return list_created(since)
+        return list_created()
 
-    world.api.created_since = taken_meanwhile  # type: ignore[method-assign]
+    world.api.newest_first = taken_meanwhile  # type: ignore[method-assign]
     assert "msgbatch_0 (ours, but a newer attempt has replaced this one)" in _gives_up(world)
 
 
@@ -452,7 +554,9 @@ def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> Non
         if request.url.path.endswith("/results"):
             return httpx2.Response(200, content=f'{{"custom_id":"{JOB}-00000-000000"}}\n'.encode())
         page = {"data": [shown("theirs", "evil.example"), shown("ours", "api.test")], "has_more": False}
-        return httpx2.Response(200, content=msgspec.json.encode(page))
+        return httpx2.Response(
+            200, content=msgspec.json.encode(page), headers={"date": "Sun, 22 Nov 2026 12:00:00 GMT"}
+        )
 
     transport = httpx2.MockTransport(answer)
     world.api = AnthropicBatchCreator(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -39,6 +39,7 @@ class Service:
     refuse: Callable[[type[Exception]], object]
     lose: Callable[[], object]
     pass_time: Callable[[float], object]
+    offset: Callable[[datetime], timedelta | None]
     creates: Callable[[], int]  # creates that arrived
     created: Callable[[], int]  # Message Batches that exist
 
@@ -51,6 +52,7 @@ def _fake() -> Service:
         refuse=lambda error: setattr(fake, "refuse_next", error("on purpose")),
         lose=lambda: setattr(fake, "lose_next", SubmissionUncertain("on purpose")),
         pass_time=lambda seconds: setattr(fake, "time", fake.time + timedelta(seconds=seconds)),
+        offset=lambda now: fake.clock_offset(now) if now == fake.time else fake.time - now,
         creates=lambda: fake.calls,
         created=lambda: len(fake.created),
     )
@@ -65,8 +67,10 @@ _FAULTS: dict[type[Exception], dict[str, Any]] = {
 
 def _emulated(emulator: RunningEmulator) -> Service:
     emulator.reset()
+    api = AnthropicBatchCreator(api_key="sk-test", base_url=emulator.base_url)
     return Service(
-        AnthropicBatchCreator(api_key="sk-test", base_url=emulator.base_url),
+        api,
+        offset=api.clock_offset,
         finish=lambda: emulator.advance(DAY),
         refuse=lambda error: emulator.inject(endpoint="batches.create", **_FAULTS[error]),
         lose=lambda: emulator.inject("accept_then_drop", "batches.create"),
@@ -196,11 +200,8 @@ def test_a_body_is_read_from_its_start_each_time(service: Service) -> None:
     assert service.api.create(body, timeout=5).request_counts.processing == 3
 
 
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def _listed(service: Service, since: datetime = BEGINNING) -> list[str]:
-    return [batch.id for batch in service.api.created_since(since)]
+def _listed(service: Service) -> list[str]:
+    return [batch.id for batch in service.api.newest_first()]
 
 
 def test_the_list_is_newest_first(service: Service) -> None:
@@ -208,27 +209,28 @@ def test_the_list_is_newest_first(service: Service) -> None:
     assert _listed(service) == []
     created = [service.api.create(create_body(size, job=f"job{size}"), timeout=5).id for size in (1, 2, 3)]
     assert _listed(service) == created[::-1]
-    newest = next(iter(service.api.created_since(BEGINNING)))
+    newest = next(iter(service.api.newest_first()))
     assert newest == service.api.retrieve(created[-1])
 
 
 def test_the_list_counts_every_request_before_and_after_the_end(service: Service) -> None:
     """The count does not change with the fate: settling tells its own by it."""
     service.api.create(create_body(4), timeout=5)
-    assert [batch.request_counts.total for batch in service.api.created_since(BEGINNING)] == [4]
+    assert [batch.request_counts.total for batch in service.api.newest_first()] == [4]
     service.finish()
-    [ended] = service.api.created_since(BEGINNING)
+    [ended] = service.api.newest_first()
     assert (ended.processing_status, ended.request_counts.total) == ("ended", 4)
 
 
-def test_the_list_ends_at_the_bound(service: Service) -> None:
-    """Created at the very time is in, created before is out."""
-    old = service.api.create(create_body(1), timeout=5)
-    service.pass_time(60.0)
-    new = service.api.create(create_body(1), timeout=5)
-    assert _listed(service, datetime.fromisoformat(new.created_at)) == [new.id]
-    assert _listed(service, datetime.fromisoformat(old.created_at)) == [new.id, old.id]
-    assert _listed(service, datetime.fromisoformat(new.created_at) + timedelta(seconds=1)) == []
+def test_the_offset_of_the_clocks_is_the_services_less_ours(service: Service) -> None:
+    """Each answer says what time it is there, to the second; `created_at` is of the same clock."""
+    created = service.api.create(create_body(1), timeout=5)
+    assert _listed(service) == [created.id]
+    created_at = datetime.fromisoformat(created.created_at)
+    for ours_is_ahead in (timedelta(), timedelta(minutes=15), timedelta(minutes=-15)):
+        offset = service.offset(created_at + ours_is_ahead)
+        assert offset is not None
+        assert abs(offset + ours_is_ahead) <= timedelta(seconds=1)
 
 
 def test_a_running_message_batch_can_be_canceled(service: Service) -> None:
@@ -265,6 +267,6 @@ def test_the_fake_can_be_out_of_reach() -> None:
     with pytest.raises(ApiUnavailable):
         fake.retrieve("msgbatch_0")
     with pytest.raises(ApiUnavailable):
-        list(fake.created_since(BEGINNING))
+        list(fake.newest_first())
     with pytest.raises(ApiUnavailable):
         fake.cancel("msgbatch_0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -30,7 +29,6 @@ from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import Body, create_body
 
 DAY = 86_400.0
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 MAGIC_ERROR = "[[errored:quota_haze_error]]"
 
 
@@ -172,7 +170,7 @@ def test_an_unreadable_answer_to_a_question_is_asked_for_again(answer: bytes) ->
     with pytest.raises(ApiUnavailable):
         api.retrieve("b")
     with pytest.raises(ApiUnavailable):
-        list(api.created_since(BEGINNING))
+        list(api.newest_first())
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -317,16 +315,15 @@ def test_archived_results_are_incomplete() -> None:
 def test_the_list_goes_over_all_pages(
     api: AnthropicBatchCreator, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seven Message Batches on pages of three: each once, newest first; a bound stops before the next page is asked."""
+    """Seven Message Batches on pages of three: each once, newest first, the next page when it is needed."""
     monkeypatch.setattr(read_batches, "PAGE", 3)
     created = []
     for _ in range(7):
         created.append(api.create(create_body(1), timeout=5))
         emulator.advance(60)
-    assert [batch.id for batch in api.created_since(BEGINNING)] == [batch.id for batch in created[::-1]]
+    assert [batch.id for batch in api.newest_first()] == [batch.id for batch in created[::-1]]
     assert _lists(emulator) == 3
-    since = datetime.fromisoformat(created[5].created_at)
-    assert [batch.id for batch in api.created_since(since)] == [created[6].id, created[5].id]
+    assert next(api.newest_first()).id == created[6].id
     assert _lists(emulator) == 4
 
 
@@ -359,7 +356,7 @@ def test_the_apis_413_lacks_the_outer_type() -> None:
 def test_a_proxys_page_says_nothing_about_a_message_batch(status: int) -> None:
     """Neither is the account in trouble, nor is the Message Batch lost: a later look may see it."""
     api = _on(lambda _request: httpx2.Response(status, text=PROXY_PAGES[0]))
-    for call in (lambda: api.retrieve("b"), lambda: list(api.created_since(BEGINNING)), lambda: api.cancel("b")):
+    for call in (lambda: api.retrieve("b"), lambda: list(api.newest_first()), lambda: api.cancel("b")):
         with pytest.raises(ApiUnavailable):
             call()
 
@@ -374,9 +371,9 @@ def test_a_list_that_breaks_off_is_unavailable(
     emulator.inject(kind)
     seen: list[str] = []
     with pytest.raises(ApiUnavailable, match="list of Message Batches"):
-        seen.extend(batch.id for batch in api.created_since(BEGINNING))
+        seen.extend(batch.id for batch in api.newest_first())
     assert seen in ([], [created[1]])
-    assert [batch.id for batch in api.created_since(BEGINNING)] == created[::-1]
+    assert [batch.id for batch in api.newest_first()] == created[::-1]
 
 
 def _lists(emulator: RunningEmulator) -> int:
@@ -395,7 +392,7 @@ def test_every_list_fault_has_its_error(
     """A list that cannot be read is never an empty list."""
     emulator.inject(endpoint="batches.list", **fault)
     with pytest.raises(error) as caught:
-        list(api.created_since(BEGINNING))
+        list(api.newest_first())
     assert type(caught.value) is error
 
 
@@ -415,4 +412,4 @@ def test_every_cancel_fault_has_its_error(
 def test_an_unreadable_list_is_unavailable(answer: bytes) -> None:
     """What is no list says nothing about what was created."""
     with pytest.raises(ApiUnavailable):
-        list(_on(lambda _request: httpx2.Response(200, content=answer)).created_since(BEGINNING))
+        list(_on(lambda _request: httpx2.Response(200, content=answer)).newest_first())

@@ -155,6 +155,18 @@ def test_an_attempt_can_say_that_it_is_over(ledger: Ledger) -> None:
     assert ledger.submission("job-a", 3, 0) == replace(INTENT, over_at=START)
 
 
+def test_what_was_ruled_out_is_remembered(ledger: Ledger) -> None:
+    """It belongs to the attempt: a later one starts without, and what an earlier one says changes nothing."""
+    ledger.begin(INTENT)
+    assert ledger.submission("job-a", 3, 0) == INTENT
+    ledger.rule_out(INTENT, ["msgbatch_7", "msgbatch_8"])
+    assert ledger.submission("job-a", 3, 0) == replace(INTENT, ruled_out=("msgbatch_7", "msgbatch_8"))
+    ledger.rearm(INTENT)
+    ledger.begin(OTHER)
+    ledger.rule_out(INTENT, ["msgbatch_9"])
+    assert ledger.submission("job-a", 3, 0) == OTHER
+
+
 def test_shards_rounds_and_jobs_are_apart(ledger: Ledger) -> None:
     """Each shard and round of each job has a submission of its own, and they come by shard and round."""
     others = [

@@ -111,6 +111,26 @@ def with_proxies(schedule: Schedule) -> Schedule:
     return replace(schedule, faults=(*schedule.faults, *pages))
 
 
+def with_skew(schedule: Schedule) -> Schedule:
+    """Return the schedule with clocks that are up to a quarter of an hour apart, and creates whose answers are lost."""
+    rng = random.Random(f"skew of {schedule.seed}")
+    apart = rng.choice((-900.0, -400.0, 400.0, 900.0, rng.uniform(-900, 900)))
+    return replace(schedule, skew=apart, faults=(*schedule.faults, *_lost_creates(rng)))
+
+
+def with_a_foreign_stream(schedule: Schedule) -> Schedule:
+    """Return the schedule with another client that creates Message Batches of the same size, faster than they end."""
+    rng = random.Random(f"foreign to {schedule.seed}")
+    batch_seconds = rng.choice((600.0, 1800.0, 3600.0))
+    return replace(
+        schedule,
+        batch_seconds=batch_seconds,
+        faults=(*schedule.faults, *_lost_creates(rng)),
+        foreign_every=batch_seconds / rng.choice((1.5, 2, 3)),
+        must_settle=True,
+    )
+
+
 def _lost_creates(rng: random.Random) -> tuple[Fault, ...]:
     """Return a fault that loses the answer to a create: most were accepted."""
     kind = rng.choice(("accept_then_drop", "accept_then_drop", "drop_before_accept"))
@@ -135,6 +155,8 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "capped": with_a_cap,
     "live": with_live_lane,
     "pages": with_pages,
+    "skew": with_skew,
+    "foreign": with_a_foreign_stream,
     "proxies": with_proxies,
 }
 

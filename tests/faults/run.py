@@ -88,6 +88,8 @@ class _Conductor:
             scheduler.start(f"delivery {number}", self._deliver, delay=at)
         for at in self._schedule.foreign_at:
             scheduler.start("foreign client", self._create_foreign, delay=at)
+        if self._schedule.foreign_every:
+            scheduler.start("foreign stream", self._stream_foreign)
         if self._schedule.trouble:
             scheduler.start("account", self._trouble, delay=self._schedule.trouble.at)
         if self._schedule.cancel_at is not None:
@@ -240,6 +242,12 @@ class _Conductor:
             self._world.storm.counts["foreign Message Batch"] += 1
             self._world.claude.create_foreign(requests, self._world.rng)
 
+    def _stream_foreign(self) -> None:
+        self._scheduler.sleep(min(60.0, self._schedule.foreign_every))
+        while not self._is_seen_through:
+            self._create_foreign()
+            self._scheduler.sleep(self._schedule.foreign_every)
+
     def _trouble(self) -> None:
         trouble = self._schedule.trouble
         assert trouble is not None
@@ -257,4 +265,6 @@ class _Conductor:
         ending = replace(self._endings[-1], objects=dict(self._world.objects))
         claims = [key[0].removeprefix("batch#") for key in self._world.table.items if key[0].startswith("batch#")]
         self._judge.final(ending, claims=claims)
+        if self._schedule.must_settle and any("SubmissionUnsettled -> Record" in line for line in self._world.trace):
+            self._verdict.say("what became of a create was not found out in two days")
         self._judge.under_the_cap(self._cap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane import list_pass
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
@@ -72,8 +73,8 @@ class _Claiming(_Wrapped):
 class _Meddling(_Wrapped):
     """An API client that cancels every Message Batch that it comes across."""
 
-    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        for batch in self._inner.created_since(since):
+    def newest_first(self) -> Iterator[MessageBatch]:
+        for batch in self._inner.newest_first():
             self._inner.cancel(batch.id)
             yield batch
 
@@ -193,9 +194,9 @@ def test_a_mixed_up_answer_is_caught() -> None:
 class _TrustingList(_Wrapped):
     """An API client that takes a list that broke off for one that was read to its end."""
 
-    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
+    def newest_first(self) -> Iterator[MessageBatch]:
         try:
-            yield from self._inner.created_since(since)
+            yield from self._inner.newest_first()
         except ApiUnavailable as cut:
             if "list of Message Batches" not in str(cut):
                 raise
@@ -213,6 +214,40 @@ def test_taking_a_cut_list_for_a_whole_one_is_caught(kind: str) -> None:
     schedule = plain(faults=(LOST_ANSWER, cut), foreign_at=(2.0,), most_listed=1)
     assert run(schedule, make=_Trust).verdict.paid_twice == 3
     assert not run(schedule).verdict.faults
+
+
+class _OwnClock(_Wrapped):
+    """An API client that takes the service's clock for ours."""
+
+    def clock_offset(self, _now: datetime) -> timedelta:
+        return timedelta()
+
+
+class _OneClock(World):
+    def batch_creator(self) -> BatchCreator:
+        return _OwnClock(self.claude.api)
+
+
+@pytest.mark.parametrize("ours_is_ahead", [900.0, 400.0])
+def test_taking_the_services_clock_for_ours_is_caught(ours_is_ahead: float) -> None:
+    """By its clock, ours was created before the attempt began."""
+    schedule = plain(faults=(LOST_ANSWER,), skew=ours_is_ahead)
+    assert run(schedule, make=_OneClock).verdict.paid_twice == 3
+    assert not run(schedule).verdict.faults
+
+
+def test_the_service_may_be_ahead() -> None:
+    """Where its clock is ahead of ours, ours seems to be created after the attempt."""
+    assert not run(plain(faults=(LOST_ANSWER,), skew=-900.0)).verdict.faults
+
+
+def test_waiting_for_all_that_others_create_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is always one that has not ended: nothing is sent for two days, and the job ends red."""
+    nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}
+    schedule = plain(faults=(nothing_created,), batch_seconds=36_000.0, foreign_every=20_000.0, must_settle=True)
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(list_pass, "VISIBILITY_LAG", timedelta(days=30))
+    assert "was not found out in two days" in _faults(run(schedule))
 
 
 @pytest.mark.parametrize("status", [403, 404, 413, 429])

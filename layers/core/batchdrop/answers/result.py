@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -128,7 +128,7 @@ class MessageBatch(msgspec.Struct, frozen=True, gc=False):
     """The fields of a Message Batch that batchdrop uses."""
 
     id: str
-    processing_status: Literal["in_progress", "canceling", "ended"]
+    processing_status: str  # in_progress, canceling, ended; and what the API may add
     request_counts: RequestCounts
     created_at: str
     ended_at: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from batchdrop.answers.result import MessageBatch
@@ -26,11 +26,14 @@ class BatchReader(Protocol):
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
 
-    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        """Yield the Message Batches that any client created at or after `since`, newest first.
+    def newest_first(self) -> Iterator[MessageBatch]:
+        """Yield the Message Batches that any client created, newest first. Pages are read when they are needed.
 
-        Raises ApiUnavailable, RateLimited, AccountTrouble.
+        Raises ApiUnavailable, also if the list breaks off before its end; RateLimited, AccountTrouble.
         """
+
+    def clock_offset(self, now: datetime) -> timedelta | None:
+        """Return the service's clock minus ours, from its last response, which came at `now`; None if unknown."""
 
     def cancel(self, batch_id: str) -> None:
         """Cancel a Message Batch; no effect if it has ended. Raises the errors of `retrieve`."""

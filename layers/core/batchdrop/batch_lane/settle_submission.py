@@ -1,50 +1,28 @@
 """Settle a submission whose response was lost: find its Message Batch, or make sure that none was created.
 
-The API lists the Message Batches of all clients, without names. Ours was created after the attempt began, counts as
-many requests, is not claimed by another submission, and has our custom_ids in its results.
+The API lists the Message Batches of all clients, without names. Ours was created during the attempt (`list_pass`), is
+not claimed by another submission, and has our custom_ids in its results (`ownership`).
 """
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-import msgspec
-
 from batchdrop.answers import custom_id
 from batchdrop.answers.result import MessageBatch
-from batchdrop.answers.result_line import ResultId
+from batchdrop.batch_lane.list_pass import read_list
+from batchdrop.batch_lane.ownership import Undecided, is_ours
 from batchdrop.batch_lane.ports import BatchReader
-from batchdrop.errors import (
-    ApiUnavailable,
-    MessageBatchLost,
-    RateLimited,
-    ResultsForeign,
-    ResultsIncomplete,
-    SubmissionUnsettled,
-)
+from batchdrop.errors import SubmissionUnsettled
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.ports import Ledger
-from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.submission import Submission
 from batchdrop.ports import Clock
 
-CLOCK_SKEW = timedelta(minutes=5)  # between our clock and the API's
-# These results may be readable later. If they never are, the Message Batch may be another client's, so our shard does
-# not fail because of them.
-UNREADABLE = (
-    ApiUnavailable,
-    RateLimited,
-    MessageBatchLost,
-    ResultsIncomplete,
-    ResultsForeign,
-    msgspec.DecodeError,
-    UnicodeDecodeError,
-)
 MOST_NAMED = 5  # undecided Message Batches in a reason, because each row of the shard repeats the reason
-MOST_SAID = 200  # characters of each reason, because an API's error can contain a page of HTML
+MOST_RULED_OUT = 5_000  # others' Message Batches that the ledger remembers; its items hold at most 400 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +69,13 @@ def _search(
     submission: Submission, ledger: Ledger, api: BatchReader, clock: Clock, visible_after: timedelta
 ) -> Settled:
     started_at = clock.now()  # before the list is read: a Message Batch may become visible while it is read
-    try:
-        with halting_on_account_trouble(submission.job_id, ledger, clock):
-            ours, undecided = _candidates(submission, ledger, api)
-    except (ApiUnavailable, RateLimited) as trouble:
-        return Settled("open", why=f"the list of Message Batches cannot be read ({_shortened(trouble)})")
+    with halting_on_account_trouble(submission.job_id, ledger, clock):
+        seen = read_list(submission, api, clock)
+        ours, undecided = _sorted(seen.candidates, submission, ledger, api)
     if ours:
         return _adopt(submission, ours, ledger)
-    if undecided:
-        return Settled("open", why=_listed(undecided))
+    if undecided or seen.proves_nothing:
+        return Settled("open", why="; ".join(filter(None, [_listed(undecided), seen.proves_nothing])))
     if started_at < submission.over_at + visible_after:
         return Settled("open", why="the list of Message Batches may not show it yet")
     ledger.rearm(submission)
@@ -115,50 +91,29 @@ def _adopt(submission: Submission, ours: list[MessageBatch], ledger: Ledger) -> 
     return Settled("accepted", accepted)
 
 
-class _Undecided(Exception):  # a normal result of `_is_ours`, not a fault
-    """It is not known yet whether a Message Batch is ours; the message says why."""
+def _sorted(
+    batches: list[MessageBatch], submission: Submission, ledger: Ledger, api: BatchReader
+) -> tuple[list[MessageBatch], dict[str, str]]:
+    """Return our Message Batches, and the undecided ones: id and reason.
 
-
-def _candidates(submission: Submission, ledger: Ledger, api: BatchReader) -> tuple[list[MessageBatch], dict[str, str]]:
-    """Return our Message Batches, and the undecided ones: id and reason."""
+    The ledger remembers the ones that were ruled out, so their results are read once.
+    """
     ours: list[MessageBatch] = []
     undecided: dict[str, str] = {}
-    for batch in api.created_since(submission.sent_at - CLOCK_SKEW):
-        if batch.request_counts.total != submission.requests or ledger.is_claimed(batch.id):
+    ruled_out = [*submission.ruled_out]
+    for batch in batches:
+        if batch.id in submission.ruled_out or ledger.is_claimed(batch.id):
             continue
         try:
-            if _is_ours(batch, submission, api):
+            if is_ours(batch, submission, api):
                 ours.append(batch)
-        except _Undecided as reason:
+            else:
+                ruled_out.append(batch.id)
+        except Undecided as reason:
             undecided[batch.id] = str(reason)
+    if len(ruled_out) > len(submission.ruled_out):
+        ledger.rule_out(submission, ruled_out[:MOST_RULED_OUT])
     return ours, undecided
-
-
-def _is_ours(batch: MessageBatch, submission: Submission, api: BatchReader) -> bool:
-    """Search the results for one of our custom_ids. Raises _Undecided.
-
-    One line with our custom_id proves that it is ours. The opposite needs all results, as many as the Message Batch
-    counts, because our results may also contain lines without a request of ours.
-    """
-    if batch.processing_status != "ended":
-        raise _Undecided(f"{batch.processing_status}, created {batch.created_at}")
-    ours = custom_id.prefix(submission.job_id, submission.shard)
-    ids = msgspec.json.Decoder(ResultId)
-    lines = 0
-    try:
-        with closing(api.results(batch)) as blocks:
-            for lines, line in enumerate(filter(bytes.strip, whole_lines(blocks)), start=1):  # noqa: B007 - the last counts
-                if ids.decode(line).custom_id.startswith(ours):
-                    return True
-    except UNREADABLE as trouble:
-        raise _Undecided(_shortened(trouble)) from trouble
-    if lines < batch.request_counts.total:
-        raise _Undecided(f"{lines} of {batch.request_counts.total} results read, none of them ours")
-    return False
-
-
-def _shortened(trouble: Exception) -> str:
-    return f"{type(trouble).__name__}: {trouble}"[:MOST_SAID]
 
 
 def _listed(undecided: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ has `claim` under `batch#<id>`: the submission that owns it. Items expire LEDGER
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,10 @@ class DynamoLedger:
     def rearm(self, submission: Submission) -> None:
         """Make a sent attempt armed."""
         self._update_if_current(submission, "SET #state = :armed", {":armed": "armed"})
+
+    def rule_out(self, submission: Submission, batch_ids: Sequence[str]) -> None:
+        """Write the ids of others' Message Batches."""
+        self._update_if_current(submission, "SET ruled_out = :ids", {":ids": [*batch_ids]})
 
     def submission(self, job_id: str, shard: int, round_number: int) -> Submission | None:
         """Return one submission."""
@@ -243,4 +247,5 @@ def _submission(item: dict[str, Any]) -> Submission:
         state=item["state"],
         batch_id=item.get("batch_id"),
         collected_at=datetime.fromisoformat(item["collected_at"]) if "collected_at" in item else None,
+        ruled_out=tuple(item.get("ruled_out", ())),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from batchdrop.adapters.claude.errors import (
     is_from_api,
     told,
 )
+from batchdrop.adapters.claude.list_page import Page, as_listed, date_of, refuse_if_cut
 from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import (
     AccountTrouble,
@@ -55,12 +56,6 @@ def told_of(response: httpx2.Response) -> str:
     return told(status, api_error(status, response.content), response.headers.get("request-id"))
 
 
-class _Page(msgspec.Struct, frozen=True):
-    data: list[MessageBatch]
-    has_more: bool
-    last_id: str | None = None
-
-
 class HttpBatchReader:
     """BatchReader on the service at `base_url` (None: Anthropic's own).
 
@@ -78,6 +73,7 @@ class HttpBatchReader:
     ) -> None:
         self._api_key = api_key
         self._fresh_key = fresh_key or (lambda: api_key)
+        self._served_at: datetime | None = None
         self._http = httpx2.Client(
             base_url=base_url or BASE_URL,
             headers={
@@ -86,30 +82,35 @@ class HttpBatchReader:
                 "User-Agent": USER_AGENT,
             },
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            event_hooks={"response": [self._note_date]},
             follow_redirects=False,
             transport=transport,
         )
+
+    def _note_date(self, response: httpx2.Response) -> None:
+        self._served_at = date_of(response.headers.get("date", ""))
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost, ApiUnavailable, RateLimited, AccountTrouble."""
         return self._read(f"{PATH}/{batch_id}", MessageBatch)
 
-    def created_since(self, since: datetime) -> Iterator[MessageBatch]:
-        """Yield the Message Batches created at or after `since`, newest first. Raises as `retrieve`.
+    def newest_first(self) -> Iterator[MessageBatch]:
+        """Yield all Message Batches, newest first; the next page is fetched when it is needed. Raises as `retrieve`.
 
         A list that breaks off before its end raises ApiUnavailable: what it does not show may exist.
         """
         query: dict[str, Any] = {"limit": PAGE}
         while True:
-            page = self._read(PATH, _Page, query)
-            _refuse_if_cut(page, is_first="after_id" not in query)
-            for batch in page.data:
-                if datetime.fromisoformat(batch.created_at) < since:
-                    return
-                yield batch
+            page = self._read(PATH, Page, query)
+            refuse_if_cut(page, is_first="after_id" not in query)
+            yield from map(as_listed, page.data)
             if not page.has_more:
                 return
             query["after_id"] = page.last_id
+
+    def clock_offset(self, now: datetime) -> timedelta | None:
+        """Return the service's clock less ours, by the `Date` of its last answer."""
+        return None if self._served_at is None else self._served_at - now
 
     def cancel(self, batch_id: str) -> None:
         """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
@@ -168,16 +169,6 @@ class HttpBatchReader:
             message = f"{batch.id}: results_url points to {theirs}, not to the API's own host {ours}"
             raise ResultsForeign(message)
         return url
-
-
-def _refuse_if_cut(page: _Page, *, is_first: bool) -> None:
-    """Raise ApiUnavailable where the list breaks off: the page before promised more, or this one names no next page."""
-    if page.has_more and page.last_id is None:
-        message = "the list of Message Batches says that it has more, without a cursor to it"
-        raise ApiUnavailable(message)
-    if not page.data and (page.has_more or not is_first):
-        message = "a page of the list of Message Batches is empty, but the page before it said that it has more"
-        raise ApiUnavailable(message)
 
 
 def _origin(url: str) -> str:

@@ -1,6 +1,7 @@
 """The steps of every API call: request id, key, version, faults, limits, headers, record."""
 
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -26,6 +27,7 @@ def gated(state: EmulatorState, endpoint: str, handler: Handler) -> Callable[[Re
         visit = Visit(request, endpoint, state, request_id)
         response = await _response(visit, handler)
         response.headers["request-id"] = request_id
+        response.headers["date"] = formatdate(state.clock.now(), usegmt=True)
         response.headers.update(visit.limit_headers())
         _record(visit, response)
         return response

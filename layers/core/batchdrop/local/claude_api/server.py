@@ -60,6 +60,7 @@ class EmulatorServer(uvicorn.Server):
                 lifespan="off",
                 log_level="error",
                 access_log=False,
+                date_header=False,  # the emulated clock says what time it is
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             ),
