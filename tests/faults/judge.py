@@ -282,7 +282,7 @@ def _is_json(text: str) -> bool:
 def _fate(status: str) -> str:
     """Return the fate that a status is counted under."""
     match status:
-        case "failed" | "canceled" | "over_budget":
+        case "failed" | "canceled" | "over_budget" | "unreadable" | "uncertain":
             return "failed"
         case "rejected":
             return "rejected"

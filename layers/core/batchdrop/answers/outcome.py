@@ -6,7 +6,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from batchdrop.answers.result import Canceled, Errored, Expired, Message, Result, Succeeded, Unreadable
+from batchdrop.answers.result import Canceled, Errored, Expired, Message, Result, Succeeded, Uncertain, Unreadable
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
 Fate = Literal["answered", "failed", "rejected"]
@@ -17,10 +17,10 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `unreadable` (may be paid), `rejected` or `invalid` (a
-    paid answer that breaks the recipe's types). A paid answer that stopped early has its stop_reason (`max_tokens`,
-    `refusal`, …). `values` are those of the answer columns, in order; empty if no answer fills them. `raw` is the text
-    of an answer that could not.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `unreadable` or `uncertain` (both may be paid),
+    `rejected` or `invalid` (a paid answer that breaks the recipe's types). A paid answer that stopped early has its
+    stop_reason (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order; empty if no answer
+    fills them. `raw` is the text of an answer that could not.
     `seconds` is how long the answer took, if known.
     """
 
@@ -62,6 +62,15 @@ def unreadable() -> Outcome:
     return Outcome("failed", "unreadable", error=reason)
 
 
+def uncertain(reason: str) -> Outcome:
+    """Return the outcome of a row that was sent and has no result: it may be paid."""
+    explained = (
+        f"the API gave no result for this row ({reason}). The row may be billed, so it is not sent again. Resume the "
+        "job to read the results again"
+    )
+    return Outcome("failed", "uncertain", error=explained)
+
+
 def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: float | None = None) -> Outcome:
     """Return the outcome of a row with this API result.
 
@@ -78,6 +87,8 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: floa
             return failed("expired: the Message Batch did not reach this row within 24 hours")
         case Unreadable():
             return unreadable()
+        case Uncertain(reason=reason):
+            return uncertain(reason)
         case never:
             assert_never(never)
 

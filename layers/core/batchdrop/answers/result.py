@@ -106,7 +106,13 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="u
     """batchdrop's own type: the API's record of the request cannot be read, so the request may be billed."""
 
 
-Result = Succeeded | Errored | Canceled | Expired | Unreadable
+class Uncertain(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="uncertain"):
+    """batchdrop's own type: the request was sent, and the API gave no result for it, so it may be billed."""
+
+    reason: str = ""
+
+
+Result = Succeeded | Errored | Canceled | Expired | Unreadable | Uncertain
 
 
 class RequestCounts(msgspec.Struct, frozen=True, gc=False):

@@ -125,6 +125,12 @@ def unreadable_line(custom_id: str) -> bytes:
     return b'{"custom_id":"%b","result":{"type":"unreadable"}}\n' % custom_id.encode()
 
 
+def uncertain_line(custom_id: str, reason: str) -> bytes:
+    """Return the line of a request that was sent and has no result, with its newline."""
+    result = msgspec.json.encode({"type": "uncertain", "reason": reason})
+    return b'{"custom_id":"%b","result":%b}\n' % (custom_id.encode(), result)
+
+
 def canceled_line(custom_id: str) -> bytes:
     """Return the line of a request whose job was canceled before it was sent, with its newline."""
     return b'{"custom_id":"%b","result":{"type":"canceled"}}\n' % custom_id.encode()

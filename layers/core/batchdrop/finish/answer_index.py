@@ -69,6 +69,16 @@ class AnswerIndex:
                 self._add_lines(block)
         self._spool.flush()
 
+    def extend(self, source: Iterable[bytes]) -> None:
+        """Read more lines of the round; a row that has a line keeps it."""
+        for block in line_blocks(source):
+            self._add_lines(block)
+        self._spool.flush()
+
+    def rows_with_line(self) -> list[int]:
+        """Return the rows that have a line in the round that is being read."""
+        return [row for row, seen in enumerate(self._seen) if seen == self._round]
+
     def fill_from(self, store: ObjectStore, key: str) -> None:
         """Read a round's result lines from the bucket. Raises ObjectMissing."""
         with closing(store.stream(key)) as blocks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -16,6 +16,7 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
+from batchdrop.finish.partial_results import arrived_lines, uncertain_lines
 from batchdrop.finish.ports import Pages
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds, formats_of, read_manifest
@@ -97,7 +98,7 @@ def _closed(
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
         job_formats = formats_of(manifest, formats)
-        tally = _Stitch(manifest, faults, store, job_formats, began).write(prefix, is_last)
+        tally = _Stitch(manifest, faults, store, ledger, job_formats, began).write(prefix, is_last)
         outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
     summary = _summary(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
     summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
@@ -119,13 +120,20 @@ class _Stitch:
     """
 
     def __init__(
-        self, manifest: Manifest, faults: list[Fault], store: ObjectStore, formats: JobFormats, began: datetime
+        self,
+        manifest: Manifest,
+        faults: list[Fault],
+        store: ObjectStore,
+        ledger: Ledger,
+        formats: JobFormats,
+        began: datetime,
     ) -> None:
         self._manifest = manifest
         self._keys = JobKeys(manifest.upload.job_id)
         self._all_faults = faults
         self._faults = {fault.shard: fault for fault in reversed(faults)}
         self._store = store
+        self._ledger = ledger
         self._formats = formats
         self._began = began
         self._part_keys: list[Callable[[str], str]] = []
@@ -186,7 +194,11 @@ class _Stitch:
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
             for round_number in range(rounds):
                 index.fill_from(self._store, self._keys.answers(item.shard, round_number))
-            index.fill(flushed_lines(job_id, item.shard, rounds, store=self._store))
+            index.fill(
+                flushed_lines(job_id, item.shard, rounds, store=self._store),
+                arrived_lines(self._keys.arrived_answers(item.shard, rounds), self._store),
+                self._uncertain(item.shard, rounds, index),
+            )
             return join_shard(
                 job_id,
                 item,
@@ -196,6 +208,14 @@ class _Stitch:
                 unanswered=self._unanswered(item.shard),
                 part_key=self._part_keys[-1],
             )
+
+    def _uncertain(self, shard: int, round_number: int, index: AnswerIndex) -> Iterator[bytes]:
+        """Return lines for the rows of a round that was sent, and whose results never arrived."""
+        fault = self._fault(shard)
+        if fault is None or fault.type in CALLED_OFF:
+            return iter(())
+        why = f"{fault.type}: {fault.message}"
+        return uncertain_lines(self._keys, shard, round_number, index, why, store=self._store, ledger=self._ledger)
 
     def _fault(self, shard: int) -> Fault | None:
         return self._faults.get(shard) or self._faults.get(None)

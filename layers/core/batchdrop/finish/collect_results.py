@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -19,11 +19,12 @@ from batchdrop.answers.outcome import COMPLETE_STOPS, failed
 from batchdrop.answers.result import MessageBatch, Succeeded
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
-from batchdrop.errors import AccountTrouble, InvariantBroken, ResultsIncomplete
+from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
+from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest, shape_of
@@ -67,7 +68,8 @@ def collect_results(
     """Collect one round. Write the next round's create body, or, after the last round, the shard's part of the output.
 
     A shard has the recipe's `max_rounds`, and as many again for each resume of the job. A late job has one more round,
-    in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then nothing is written.
+    in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then those that
+    arrived are kept for the close of the job.
     """
     job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
@@ -87,7 +89,7 @@ def collect_results(
                 if state.lane == "live":
                     _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
-                    with halting_on_account_trouble(job_id, ledger, clock):
+                    with halting_on_account_trouble(job_id, ledger, clock), _keeping_arrived(state, index, store):
                         _fetch(api(), state, index, answers, store, ledger, item)
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
@@ -132,7 +134,26 @@ def _fetch(
     batch = api.retrieve(state.batch_id)
     with closing(api.results(batch)) as blocks:
         index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
-    _check_complete(batch, index, submission.requests if submission else item.requests)
+    expected = submission.requests if submission else item.requests
+    if index.found == expected and _arrived_before(state, store) == expected:
+        return  # two downloads have a result for every request: the API's counts are wrong, and stay wrong
+    _check_complete(batch, index, expected)
+
+
+def _arrived_before(state: ShardState, store: ObjectStore) -> int:
+    """Return how many requests had a result in the attempts before this one."""
+    key = JobKeys(state.job_id).arrived_answers(state.shard, state.round)
+    return sum(block.count(b"\n") for block in arrived_lines(key, store))
+
+
+@contextmanager
+def _keeping_arrived(state: ShardState, index: AnswerIndex, store: ObjectStore) -> Iterator[None]:
+    """Keep the lines that arrived if the context ends because there are too few; the error is raised on."""
+    try:
+        yield
+    except (ResultsIncomplete, ApiUnavailable):
+        keep_arrived(JobKeys(state.job_id).arrived_answers(state.shard, state.round), index, store)
+        raise
 
 
 def _kept(blocks: Iterable[bytes], answers: Writer) -> Iterator[bytes]:

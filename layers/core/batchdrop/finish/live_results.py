@@ -22,7 +22,7 @@ UNANSWERED = "unanswered_error"  # ours: not one of the API's error types
 def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
     """Yield a line with the reason for each of the round's requests that has no line in `index`."""
     halt = ledger.halted(state.job_id)
-    for name in _requests_without_line(state, index, store):
+    for name in requests_without_line(JobKeys(state.job_id), state.shard, state.round, index, store=store):
         if halt is not None and halt.error == JobCanceled.__name__:
             yield canceled_line(name)
         else:
@@ -30,9 +30,11 @@ def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStor
             yield errored_line(name, UNANSWERED, reason)
 
 
-def _requests_without_line(state: ShardState, index: AnswerIndex, store: ObjectStore) -> Iterator[str]:
+def requests_without_line(
+    keys: JobKeys, shard: int, round_number: int, index: AnswerIndex, *, store: ObjectStore
+) -> Iterator[str]:
     """Yield the custom_ids of the round's requests that have no line in `index`."""
-    with closing(store.stream(JobKeys(state.job_id).requests(state.shard, state.round))) as blocks:
+    with closing(store.stream(keys.requests(shard, round_number))) as blocks:
         for line in whole_lines(blocks):
             request = stored_request(line)
             row = custom_id.parse(request.custom_id) if request else None
@@ -48,7 +50,7 @@ def unnamed_rows(state: ShardState, index: AnswerIndex, *, store: ObjectStore) -
     """
     if not index.nameless:
         return
-    lacking = [*_requests_without_line(state, index, store)]
+    lacking = [*requests_without_line(JobKeys(state.job_id), state.shard, state.round, index, store=store)]
     if len(lacking) == index.nameless:
         yield b"\n"  # the results may lack their last newline
         yield from map(unreadable_line, lacking)

@@ -69,6 +69,10 @@ class JobKeys:
         """Return the key of one round's result lines, unchanged from the API."""
         return self._key(f"answers/{shard:05d}.r{round_number}.jsonl")
 
+    def arrived_answers(self, shard: int, round_number: int) -> str:
+        """Return the key of the result lines that arrived in a round whose results are incomplete."""
+        return self._key(f"answers/{shard:05d}.r{round_number}.arrived.jsonl")
+
     def live_answers(self, shard: int, round_number: int, slice_number: int | None = None) -> str:
         """Return the prefix of the keys of a live round's flushes: of one slice, or of all."""
         of_slice = "" if slice_number is None else f"{slice_number:05d}-"

@@ -1,0 +1,89 @@
+"""If the API stays wrong, every answer that arrived is delivered, and the rest may be paid: it is never sent again."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from batchdrop.answers.result import MessageBatch
+from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsIncomplete
+from tests.fakes import FakeBatchApi
+from tests.jobs import World, dropped, reviews
+
+
+def _rows(world: World) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(world.result("output.csv").decode(), newline="")))
+
+
+def _tried(world: World, times: int = 3) -> World:
+    """Run a job whose results never get complete; its shard fails after so many attempts."""
+    world.split()
+    for _ in range(times):
+        world.ask()
+    return world
+
+
+def test_what_arrived_is_delivered() -> None:
+    """One result is missing for good: the others are in the output, and the job is red."""
+    world = dropped(reviews(4))
+    world.api.spoil = lambda lines: [line for line in lines if b"-000002" not in line]
+    summary = _tried(world).close()
+    assert (summary.status, summary.faults[0].type) == ("failed", "ResultsIncomplete")
+    assert [row["_status"] for row in _rows(world)] == ["answered", "answered", "uncertain", "answered"]
+    assert "may be billed" in _rows(world)[2]["_error"]
+
+
+def test_attempts_add_up() -> None:
+    """Each download lacks another row: together they have all."""
+    world = dropped(reviews(3))
+    downloads = iter((b"-000000", b"-000001", b"-000002"))
+
+    def spoil(lines: list[bytes]) -> list[bytes]:
+        missing = next(downloads)
+        return [line for line in lines if missing not in line]
+
+    world.api.spoil = spoil
+    summary = _tried(world).close()
+    assert (summary.status, summary.tally.answered) == ("failed", 3)
+
+
+@pytest.mark.parametrize("refusal", [AccountTrouble("HTTP 403"), ApiUnavailable("HTTP 500"), ResultsIncomplete("none")])
+def test_rows_without_results_are_never_sent_again(refusal: Exception) -> None:
+    """No result can be read: all rows may be paid. A resume reads the results, and sends nothing."""
+    world = dropped(reviews(3))
+    world.api.unreadable = refusal
+    summary = _tried(world).close()
+    assert (summary.status, summary.tally.statuses) == ("failed", {"uncertain": 3})
+    world.api.unreadable = None
+    world.resume()
+    resumed = world.run()
+    assert (resumed.status, resumed.tally.answered, len(world.api.created)) == ("succeeded", 3, 1)
+
+
+class _Lies(FakeBatchApi):
+    """Counts that are wrong after the end."""
+
+    change: Callable[[MessageBatch], dict[str, int]]
+
+    def retrieve(self, batch_id: str) -> MessageBatch:
+        batch = super().retrieve(batch_id)
+        counts = msgspec.structs.replace(batch.request_counts, **self.change(batch))
+        return msgspec.structs.replace(batch, request_counts=counts)
+
+
+@pytest.mark.parametrize("by", [-1, 1, -4])
+def test_counts_that_stay_wrong_cost_no_answer(by: int) -> None:
+    """Two downloads have a result for every request: the custom_ids prove more than the counts."""
+    world = dropped(reviews(4))
+    world.api = _Lies()
+    world.api.change = lambda batch: {"succeeded": max(0, batch.request_counts.succeeded + by)}
+    world.split()
+    world.ask()
+    assert [failure.error for failure in world.ledger.shard_failures(world.upload.job_id)] == ["ResultsIncomplete"]
+    world.resume()
+    summary = world.run()
+    assert (summary.status, summary.tally.answered, len(world.api.created)) == ("succeeded", 4, 1)
