@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.answers.account_trouble import ACCOUNT_CODES, ACCOUNT_TYPES
 from batchdrop.answers.result_line import ResultHead
-from batchdrop.answers.verdict import ACCOUNT, NEVER_AGAIN, Verdict
+from batchdrop.answers.verdict import NEVER_AGAIN, Verdict
 from tests.fakes import errored, succeeded
 
 
@@ -49,9 +50,29 @@ def test_the_accounts_trouble_is_told_apart(kind: str) -> None:
     assert _verdict(errored(kind)) is Verdict.ACCOUNT
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing",
+        "You have reached your specified API usage limits. You will regain access on 2026-12-01",
+    ],
+)
+def test_the_accounts_trouble_is_known_by_its_words(message: str) -> None:
+    """The API sends it as an invalid request, but the same request succeeds once the account is fixed."""
+    assert _verdict(errored("invalid_request_error", message)) is Verdict.ACCOUNT
+
+
+@pytest.mark.parametrize("code", [*ACCOUNT_CODES, "ramp_limit_exceeded"])
+def test_the_accounts_trouble_is_known_by_its_code(code: str) -> None:
+    """The code decides; a ramp limit passes by itself."""
+    error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": code}}
+    verdict = _verdict({"type": "errored", "error": {"type": "error", "error": error}})
+    assert verdict is (Verdict.LEFTOVER if code == "ramp_limit_exceeded" else Verdict.ACCOUNT)
+
+
 @given(
     st.sampled_from(["rate_limit_error", "timeout_error", "api_error", "overloaded_error"])
-    | st.text(max_size=30).filter(lambda kind: kind not in NEVER_AGAIN | ACCOUNT)
+    | st.text(max_size=30).filter(lambda kind: kind not in NEVER_AGAIN | ACCOUNT_TYPES)
 )
 def test_any_other_error_is_left_over(kind: str) -> None:
     """Known to pass, or unknown: the API bills answers only, so asking again costs nothing twice."""

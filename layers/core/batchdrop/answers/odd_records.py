@@ -153,7 +153,14 @@ def _error(value: Any) -> dict[str, Any]:
     error = value.get("error", value) if isinstance(value, dict) else value
     if not isinstance(error, dict):
         return {"type": "unknown_error", "message": _words(error)}
-    return {**error, "type": _string(error.get("type")) or "unknown_error", "message": _words(error.get("message"))}
+    details = error.get("details")
+    code = _string(details.get("error_code")) or None if isinstance(details, dict) else None
+    return {
+        **error,
+        "type": _string(error.get("type")) or "unknown_error",
+        "message": _words(error.get("message")),
+        "details": {"error_code": code},
+    }
 
 
 def _words(value: Any) -> str:

@@ -49,8 +49,14 @@ class PaidHead(msgspec.Struct, frozen=True, gc=False):
     usage: Usage = Usage()
 
 
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    error_code: str | None = None
+
+
 class _ErrorType(msgspec.Struct, frozen=True, gc=False):
     type: str
+    message: str = ""
+    details: _Details | None = None
 
 
 class _Error(msgspec.Struct, frozen=True, gc=False):
@@ -78,11 +84,12 @@ class ResultHead(msgspec.Struct, frozen=True, gc=False):
     def verdict(self) -> Verdict:
         """Return the verdict for the line's row."""
         result = self.result
-        return verdict_of(
-            result.type,
-            stop_reason=result.message.stop_reason if result.message else None,
-            error_type=result.error.error.type if result.error else "",
-        )
+        if result.error is None:
+            stop_reason = result.message.stop_reason if result.message else None
+            return verdict_of(result.type, stop_reason=stop_reason, error_type="")
+        error = result.error.error
+        code = error.details.error_code if error.details else None
+        return verdict_of(result.type, stop_reason=None, error_type=error.type, message=error.message, code=code)
 
 
 class _MessageShape(msgspec.Struct):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from batchdrop.answers.account_trouble import is_account_error
+
 NEVER_AGAIN = {"invalid_request_error", "not_found_error", "request_too_large"}  # the same request fails the same way
-ACCOUNT = {"billing_error", "authentication_error", "permission_error"}  # only the user can fix these
 
 
 class Verdict(IntEnum):
@@ -21,8 +22,10 @@ class Verdict(IntEnum):
     ANSWERED = 7  # paid
 
 
-def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) -> Verdict:
-    """Return the verdict of one result.
+def verdict_of(
+    result_type: str, *, stop_reason: str | None, error_type: str, message: str = "", code: str | None = None
+) -> Verdict:
+    """Return the verdict of one result. `message` and `code` are the error's own.
 
     A result of an unknown type may be paid, so its request is not sent again. An error of an unknown type is unpaid
     (the API bills only `succeeded`), so its request is sent again.
@@ -30,10 +33,10 @@ def verdict_of(result_type: str, *, stop_reason: str | None, error_type: str) ->
     match result_type:
         case "succeeded":
             return Verdict.CUT if stop_reason == "max_tokens" else Verdict.ANSWERED
+        case "errored" if is_account_error(error_type, message, code):
+            return Verdict.ACCOUNT
         case "errored" if error_type in NEVER_AGAIN:
             return Verdict.NEVER
-        case "errored" if error_type in ACCOUNT:
-            return Verdict.ACCOUNT
         case "errored" | "expired" | "canceled":
             return Verdict.LEFTOVER
         case _:

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from batchdrop.answers.account_trouble import is_account_error
+
 BASE_URL = "https://api.anthropic.com"  # the SDK's default
 API_VERSION = "2026-10-21"  # what the SDK sends
 USER_AGENT = "batchdrop/0.1"
-SPEND_LIMIT = "enforced_spend_limit_reached"
 OVERLOADED = 529
 REFUSED = {
     400,
@@ -73,9 +74,11 @@ def is_from_api(status: int, body: bytes) -> bool:
 
 
 def is_account_trouble(status: int, error: ApiError) -> bool:
-    """Tell whether the key, billing, a permission or the spend limit is the reason."""
+    """Return whether the key, billing, a permission or a spend limit is the reason."""
     code = error.details.error_code if error.details else None
-    return status in _ACCOUNT or SPEND_LIMIT in (code or "")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # it may be a proxy's page, and does not say what happened
+        return False
+    return status in _ACCOUNT or is_account_error(error.type, error.message, code)
 
 
 def told(status: int, error: ApiError, request_id: str | None) -> str:
