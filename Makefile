@@ -69,6 +69,7 @@ else
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind pages
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind proxies
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind skew
+	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind workspaces
 	@$(BIN)/python -m tests.faults --schedules 300 --processes 2 --kind foreign
 	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))

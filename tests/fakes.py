@@ -132,6 +132,7 @@ class FakeLedger:
     def __init__(self) -> None:
         self._submissions: dict[tuple[str, int, int], Submission] = {}
         self._claims: set[str] = set()
+        self._witnesses: dict[str, str] = {}
         self._collected: set[tuple[str, int, int]] = set()
         self._failures: dict[tuple[str, int], ShardFailure] = {}
         self._halts: dict[str, Halt] = {}
@@ -151,11 +152,16 @@ class FakeLedger:
         """Write the Message Batch's id and its claim, if the attempt is current and the id is free."""
         if batch_id not in self._claims and self._change_current(submission, state="accepted", batch_id=batch_id):
             self._claims.add(batch_id)
+            self._witnesses[submission.key_print] = batch_id
         return self._submissions[_key(submission)]
 
     def rearm(self, submission: Submission) -> None:
         """Make the current attempt armed."""
         self._change_current(submission, state="armed")
+
+    def witness(self, key_print: str) -> str | None:
+        """Return the last Message Batch of a key."""
+        return self._witnesses.get(key_print)
 
     def rule_out(self, submission: Submission, batch_ids: Sequence[str]) -> None:
         """Remember which Message Batches are others'."""
@@ -274,6 +280,8 @@ class FakeBatchApi:
         self.cancels: list[str] = []
         self.unlisted: set[str] = set()
         self.time = START
+        self.workspace = ""
+        self.key_print = "print"
         self.skew: timedelta | None = timedelta()
         self.calls = 0
         self.reads = 0

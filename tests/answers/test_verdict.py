@@ -62,7 +62,7 @@ def test_the_accounts_trouble_is_known_by_its_words(message: str) -> None:
     assert _verdict(errored("invalid_request_error", message)) is Verdict.ACCOUNT
 
 
-@pytest.mark.parametrize("code", [*ACCOUNT_CODES, "ramp_limit_exceeded"])
+@pytest.mark.parametrize("code", [*sorted(ACCOUNT_CODES), "ramp_limit_exceeded"])
 def test_the_accounts_trouble_is_known_by_its_code(code: str) -> None:
     """The code decides; a ramp limit passes by itself."""
     error = {"type": "rate_limit_error", "message": "no", "details": {"error_code": code}}

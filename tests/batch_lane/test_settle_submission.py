@@ -47,7 +47,8 @@ def _lose(world: World, *, arrived: bool = True, shard: int = 0) -> None:
 
 
 def _state(world: World) -> str:
-    [sent] = world.ledger.submissions(JOB)
+    sent = world.ledger.submission(JOB, 0, 0)
+    assert sent is not None
     return sent.state
 
 
@@ -300,6 +301,44 @@ def test_without_the_services_time_nothing_is_absent(world: World) -> None:
     world.clock.advance(86_400)
     assert world.settle() == OPEN
     assert "no Date" in _gives_up(world)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"key_print": "another"}, "may be of another workspace"),
+        ({"workspace": "wrkspc_1"}, "another workspace than the one that WorkspaceId names"),
+    ],
+)
+def test_another_workspace_proves_nothing(world: World, change: dict[str, str], why: str) -> None:
+    """Its list lacks ours. Back in the workspace of the create, absence is proved."""
+    _lose(world, arrived=False)
+    old = {name: getattr(world.api, name) for name in change}
+    vars(world.api).update(change)
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == OPEN
+    assert why in _gives_up(world)
+    vars(world.api).update(old)
+    assert world.settle() == ABSENT
+
+
+def test_a_rotated_key_settles(world: World) -> None:
+    """It sees a Message Batch that the old key created, so it is of the same workspace."""
+    world.submit(1)
+    _lose(world, arrived=False)
+    world.api.key_print = "another"
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+
+
+def test_a_key_that_does_not_see_what_the_old_one_created_proves_nothing(world: World) -> None:
+    """It is of another workspace, or that Message Batch was deleted."""
+    world.submit(1)
+    _lose(world, arrived=False)
+    world.api.key_print = "another"
+    world.api.created.clear()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert "does not see msgbatch_0" in _gives_up(world)
 
 
 def test_what_is_created_later_is_not_waited_for(world: World) -> None:

@@ -155,6 +155,17 @@ def test_an_attempt_can_say_that_it_is_over(ledger: Ledger) -> None:
     assert ledger.submission("job-a", 3, 0) == replace(INTENT, over_at=START)
 
 
+def test_a_key_has_a_witness(ledger: Ledger) -> None:
+    """The last Message Batch that was accepted with it, whatever the job."""
+    first = replace(INTENT, key_print="a")
+    second = replace(INTENT, job_id="job-b", key_print="a", workspace="w")
+    for one, batch_id in ((first, "msgbatch_1"), (second, "msgbatch_2")):
+        ledger.begin(one)
+        ledger.accept(one, batch_id)
+    assert (ledger.witness("a"), ledger.witness("b")) == ("msgbatch_2", None)
+    assert ledger.submission("job-b", 3, 0) == replace(second, state="accepted", batch_id="msgbatch_2")
+
+
 def test_what_was_ruled_out_is_remembered(ledger: Ledger) -> None:
     """It belongs to the attempt: a later one starts without, and what an earlier one says changes nothing."""
     ledger.begin(INTENT)

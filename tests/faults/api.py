@@ -24,6 +24,7 @@ from tests.faults.transport import BASE_URL, EmulatorTransport, body_of
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USUAL_SECONDS = 0.5  # half a call of the API
+OTHER_KEY = "sk-other"
 FOREIGN_IDS = ("row-{}", "20261122T120000-ffffffffff-00000-{:06d}", "{}")  # the second is another batchdrop's
 
 
@@ -36,7 +37,10 @@ class Claude:
         self.state = EmulatorState(Settings(speed=1.0), clock=clock)
         self._transport = EmulatorTransport(create_app(self.state))
         self._line = StormyLine(self._transport)
-        self.api = AnthropicBatchCreator(api_key="sk-any", base_url=BASE_URL, transport=self._line)
+        self.apis = [
+            AnthropicBatchCreator(api_key=key, base_url=BASE_URL, transport=self._line) for key in ("sk-any", OTHER_KEY)
+        ]
+        self.api = self.apis[0]
 
     def begin(self, scheduler: Scheduler, storm: Storm, settings: dict[str, object]) -> None:
         """Be as at the start, on this run's time and in its weather."""

@@ -111,6 +111,18 @@ def with_proxies(schedule: Schedule) -> Schedule:
     return replace(schedule, faults=(*schedule.faults, *pages))
 
 
+def with_workspaces(schedule: Schedule) -> Schedule:
+    """Return the schedule with another key in the secret, some time, of another workspace or of the same."""
+    rng = random.Random(f"workspaces of {schedule.seed}")
+    first = rng.uniform(1, 300)
+    return replace(
+        schedule,
+        key_swaps=(first, first + rng.uniform(300, 4000)),
+        other_workspace=rng.random() < 0.7,
+        faults=(*schedule.faults, *_lost_creates(rng)),
+    )
+
+
 def with_skew(schedule: Schedule) -> Schedule:
     """Return the schedule with clocks that are up to a quarter of an hour apart, and creates whose answers are lost."""
     rng = random.Random(f"skew of {schedule.seed}")
@@ -156,6 +168,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "live": with_live_lane,
     "pages": with_pages,
     "skew": with_skew,
+    "workspaces": with_workspaces,
     "foreign": with_a_foreign_stream,
     "proxies": with_proxies,
 }

@@ -129,6 +129,7 @@ class _Conductor:
             self._resumes += 1
             if self._resumes > self._schedule.stormy_resumes:
                 self._calm()
+                self._world.keys_put_back = self._resumes - self._schedule.stormy_resumes - 1
             if self._resumes > MOST_RESUMES:
                 self._verdict.say("the job never ends green")
                 break

@@ -131,6 +131,8 @@ class Schedule:
     approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
     live: Live | None = None
     most_listed: int = 1000  # Message Batches in a page of the list
+    key_swaps: tuple[float, ...] = ()  # another key is put into the secret at the first, the old one at the second, …
+    other_workspace: bool = True  # the other key is of another workspace
     foreign_every: float = 0.0  # seconds; another client creates as many requests again and again
     must_settle: bool = False  # what became of a create must be found out within the looks there are
 

@@ -16,7 +16,7 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
-from batchdrop.batch_lane import list_pass
+from batchdrop.batch_lane import list_pass, settle_submission
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
@@ -234,6 +234,14 @@ def test_taking_the_services_clock_for_ours_is_caught(ours_is_ahead: float) -> N
     schedule = plain(faults=(LOST_ANSWER,), skew=ours_is_ahead)
     assert run(schedule, make=_OneClock).verdict.paid_twice == 3
     assert not run(schedule).verdict.faults
+
+
+def test_taking_another_workspaces_list_for_ours_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key in the secret is of another workspace since the create, whose list lacks ours."""
+    schedule = plain(faults=(LOST_ANSWER,), key_swaps=(20.0, 4000.0))
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(settle_submission, "why_another_workspace", lambda *_: "")
+    assert run(schedule).verdict.paid_twice == 3
 
 
 def test_the_service_may_be_ahead() -> None:

@@ -108,6 +108,8 @@ class _World:
 class _Api:
     """The service, as one attempt reaches it."""
 
+    workspace = key_print = ""
+
     def __init__(self, world: _World, attempt: Attempt | None) -> None:
         self._world = world
         self._call = attempt.call if attempt else lambda _name, effect: effect()

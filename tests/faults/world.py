@@ -28,7 +28,7 @@ from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledge
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.event_fakes import FakeJobEvents
-from tests.faults.api import START, Claude
+from tests.faults.api import OTHER_KEY, START, Claude
 from tests.faults.bells import Bells
 from tests.faults.engine import Engine
 from tests.faults.execution import TaskError
@@ -69,6 +69,7 @@ class World:
         self.engine = Engine(self.scheduler, self, self.rng, concurrency=schedule.concurrency, log=self.log)
         self._handlers = handlers(self)
         self._calls = 0
+        self.keys_put_back: int | None = None  # the user tries one key after the other, so that each workspace is seen
         self._strays = {(stray.function, stray.number): stray for stray in schedule.strays}
         self._called: Counter[str] = Counter()
         self.kept: frozenset[str] = frozenset()  # the keys there were when the last closing began
@@ -79,6 +80,7 @@ class World:
                 "batch_seconds": schedule.batch_seconds,
                 "cancel_seconds": schedule.cancel_seconds,
                 "seed": schedule.seed,
+                "workspaces": {OTHER_KEY: "wrkspc_other"} if schedule.other_workspace else {},
                 "most_listed": schedule.most_listed,
             },
         )
@@ -133,8 +135,9 @@ class World:
         return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
     def batch_creator(self) -> BatchCreator:
-        """Return the product's own adapter, on the emulator."""
-        return self.claude.api
+        """Return the product's own adapter, on the emulator, with the key that is in the secret now."""
+        swapped = sum(at <= self.scheduler.now for at in self.schedule.key_swaps)
+        return self.claude.apis[(swapped if self.keys_put_back is None else self.keys_put_back) % 2]
 
     def batch_reader(self) -> BatchReader:
         """Return the same: what it creates with, it looks with."""

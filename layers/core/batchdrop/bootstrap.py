@@ -233,21 +233,36 @@ def _secrets() -> SecretsProvider:
 def _batch_reader_with(api_key: str) -> BatchReader:
     from batchdrop.adapters.claude.read_batches import HttpBatchReader
 
-    return HttpBatchReader(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
+    return HttpBatchReader(
+        api_key=api_key,
+        base_url=configuration().anthropic_base_url,
+        fresh_key=_fresh_api_key,
+        workspace=configuration().workspace,
+    )
 
 
 @lru_cache(maxsize=1)
 def _batch_creator_with(api_key: str) -> BatchCreator:
     from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 
-    return AnthropicBatchCreator(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
+    return AnthropicBatchCreator(
+        api_key=api_key,
+        base_url=configuration().anthropic_base_url,
+        fresh_key=_fresh_api_key,
+        workspace=configuration().workspace,
+    )
 
 
 @lru_cache(maxsize=1)
 def _message_api_with(api_key: str) -> MessageApi:
     from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
-    return AiohttpMessageApi(api_key=api_key, base_url=configuration().anthropic_base_url, fresh_key=_fresh_api_key)
+    return AiohttpMessageApi(
+        api_key=api_key,
+        base_url=configuration().anthropic_base_url,
+        fresh_key=_fresh_api_key,
+        workspace=configuration().workspace,
+    )
 
 
 @cache

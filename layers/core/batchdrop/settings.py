@@ -32,6 +32,7 @@ class Settings:
     `live_share`: share (0 to 1) of the API's rate limits that all workers use together.
     `queue_requests`: requests that all jobs may have in the API's processing queue.
     `stack`: the CloudFormation stack's name, as events carry it.
+    `workspace`: the Anthropic workspace that each call names; empty means that the key alone decides.
     `show_progress_function`: the function that draws the pages of running jobs.
     """
 
@@ -51,6 +52,7 @@ class Settings:
     queue_requests: int = QUEUE_REQUESTS
     stack: str = ""
     show_progress_function: str = ""
+    workspace: str = ""
 
 
 def from_environment() -> Settings:
@@ -71,5 +73,6 @@ def from_environment() -> Settings:
         queue_requests=int(env.get("QUEUE_REQUESTS") or QUEUE_REQUESTS),
         stack=env.get("STACK_NAME", ""),
         show_progress_function=env.get("SHOW_PROGRESS_FUNCTION", ""),
+        workspace=env.get("ANTHROPIC_WORKSPACE_ID", ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

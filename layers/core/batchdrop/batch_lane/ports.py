@@ -23,6 +23,14 @@ class RequestBody(Protocol):
 class BatchReader(Protocol):
     """Read and cancel existing Message Batches. None of these calls is billed."""
 
+    @property
+    def workspace(self) -> str:
+        """Return the workspace that each call names; empty means that the key alone decides."""
+
+    @property
+    def key_print(self) -> str:
+        """Return a fingerprint of the API key."""
+
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost on 404, ApiUnavailable, RateLimited, AccountTrouble."""
 

@@ -15,6 +15,7 @@ from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.list_pass import read_list
 from batchdrop.batch_lane.ownership import Undecided, is_ours
 from batchdrop.batch_lane.ports import BatchReader
+from batchdrop.batch_lane.same_workspace import why_another_workspace
 from batchdrop.errors import SubmissionUnsettled
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.ports import Ledger
@@ -78,6 +79,10 @@ def _search(
         return Settled("open", why="; ".join(filter(None, [_listed(undecided), seen.proves_nothing])))
     if started_at < submission.over_at + visible_after:
         return Settled("open", why="the list of Message Batches may not show it yet")
+    with halting_on_account_trouble(submission.job_id, ledger, clock):
+        why = why_another_workspace(submission, ledger, api)
+    if why:
+        return Settled("open", why=why)
     ledger.rearm(submission)
     return Settled("absent")
 

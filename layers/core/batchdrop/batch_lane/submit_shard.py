@@ -69,7 +69,17 @@ def submit_shard(
             return turn
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
-    intent = Submission(job_id, shard, round_number, state.requests, uuid4().hex, sent_at=now, over_at=over_at)
+    intent = Submission(
+        job_id,
+        shard,
+        round_number,
+        state.requests,
+        uuid4().hex,
+        sent_at=now,
+        over_at=over_at,
+        workspace=api.workspace,
+        key_print=api.key_print,
+    )
     current = ledger.begin(intent)
     if current.attempt == intent.attempt:
         _refuse_if_late(deadline, intent, ledger, clock, admission)

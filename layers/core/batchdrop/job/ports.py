@@ -58,6 +58,9 @@ class Ledger(Protocol):
     def rearm(self, submission: Submission) -> None:
         """Allow another attempt, because this one created nothing. No effect if it is no longer the current one."""
 
+    def witness(self, key_print: str) -> str | None:
+        """Return the last Message Batch that was accepted with a key of this fingerprint."""
+
     def rule_out(self, submission: Submission, batch_ids: Sequence[str]) -> None:
         """Remember which Message Batches are not this attempt's. Changes nothing if it is no longer the current one."""
 

@@ -21,7 +21,7 @@ class Submission:
     `attempt` is the only attempt that may send; it got this right at `sent_at`. At `over_at` it has certainly ended:
     this is its invocation's deadline, or earlier if the attempt noted its own end. `batch_id` is set once `accepted`,
     `collected_at` once the answers are in the bucket. `ruled_out` are Message Batches that settling read and found to
-    belong to others.
+    belong to others. `workspace` and `key_print` (a fingerprint) are those that the create was sent with.
     """
 
     job_id: str
@@ -35,6 +35,8 @@ class Submission:
     batch_id: str | None = None
     collected_at: datetime | None = None
     ruled_out: tuple[str, ...] = ()
+    workspace: str = ""
+    key_print: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 The key is `job` + `fact`. A job has `submission#00003#r0`, the submission of shard 3 in round 0; `failure#3`, that
 shard's failure, which the state machine writes itself; and `halt`, why the job sends no more requests. A Message Batch
-has `claim` under `batch#<id>`: the submission that owns it. Items expire LEDGER_KEPT after their first write.
+has `claim` under `batch#<id>`: the submission that owns it. An API key has `witness` under `key#<fingerprint>`: the
+last Message Batch that was accepted with it. Items expire LEDGER_KEPT after their first write.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SUBMISSION = "submission#"
 FAILURE = "failure#"
 HALT = "halt"
+KEY = "key#"
 CANCELED = JobCanceled.__name__
 
 
@@ -75,11 +77,20 @@ class DynamoLedger:
         except self._errors.TransactionCanceledException as refusal:
             if not _is_by_condition(refusal):
                 raise
-        return self._standing(submission)
+        standing = self._standing(submission)
+        if standing.batch_id == batch_id and submission.key_print:
+            self._table.put_item(Item=_witness(submission, batch_id))
+        return standing
 
     def rearm(self, submission: Submission) -> None:
         """Make a sent attempt armed."""
         self._update_if_current(submission, "SET #state = :armed", {":armed": "armed"})
+
+    def witness(self, key_print: str) -> str | None:
+        """Return the last Message Batch of a key."""
+        key = {"job": f"{KEY}{key_print}", "fact": "witness"}
+        item: Any = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else item["batch_id"]
 
     def rule_out(self, submission: Submission, batch_ids: Sequence[str]) -> None:
         """Write the ids of others' Message Batches."""
@@ -215,6 +226,13 @@ def _expires_at(written_at: datetime) -> int:
     return int((written_at + LEDGER_KEPT).timestamp())
 
 
+def _witness(submission: Submission, batch_id: str) -> dict[str, Any]:
+    """Return the item that names a Message Batch of a key; a later one takes its place."""
+    expires_at = _expires_at(submission.sent_at)
+    key = f"{KEY}{submission.key_print}"
+    return {"job": key, "fact": "witness", "batch_id": batch_id, "expires_at": expires_at}
+
+
 def _is_by_condition(refusal: Any) -> bool:
     """Tell whether only a condition canceled the transaction, which is an answer and no fault."""
     codes = {reason.get("Code") for reason in refusal.response.get("CancellationReasons", [])}
@@ -231,6 +249,8 @@ def _item(submission: Submission) -> dict[str, Any]:
         "sent_at": submission.sent_at.isoformat(),
         "over_at": submission.over_at.isoformat(),
         "state": submission.state,
+        "workspace": submission.workspace,
+        "key_print": submission.key_print,
         "expires_at": _expires_at(submission.sent_at),
     }
 
@@ -247,5 +267,7 @@ def _submission(item: dict[str, Any]) -> Submission:
         state=item["state"],
         batch_id=item.get("batch_id"),
         collected_at=datetime.fromisoformat(item["collected_at"]) if "collected_at" in item else None,
+        workspace=item.get("workspace", ""),
+        key_print=item.get("key_print", ""),
         ruled_out=tuple(item.get("ruled_out", ())),
     )

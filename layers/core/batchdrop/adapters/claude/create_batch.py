@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, is_from_api
+from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, is_from_api, workspace_header
 from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpBatchReader, told_of
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import RequestBody
@@ -34,11 +34,20 @@ class AnthropicBatchCreator(HttpBatchReader):
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
         fresh_key: Callable[[], str] | None = None,
+        workspace: str = "",
     ) -> None:
-        super().__init__(api_key=api_key, base_url=base_url, transport=transport, fresh_key=fresh_key)
+        super().__init__(
+            api_key=api_key, base_url=base_url, transport=transport, fresh_key=fresh_key, workspace=workspace
+        )
         options: dict[str, Any] = {} if transport is None else {"transport": transport}
         http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
-        self._sdk = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
+        self._sdk = anthropic.Anthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            http_client=http_client,
+            default_headers=workspace_header(workspace),
+        )
 
     def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
         """Send one create with a Content-Length, once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from http import HTTPStatus
 from typing import Literal
 
@@ -47,6 +48,16 @@ class _Envelope(msgspec.Struct):
 
 _BODY = msgspec.json.Decoder(_Body)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+def workspace_header(workspace: str) -> dict[str, str]:
+    """Return the header that selects a workspace, as the SDK names it; nothing where none is set."""
+    return {"anthropic-workspace-id": workspace} if workspace else {}
+
+
+def key_print(api_key: str) -> str:
+    """Return a fingerprint of a key, from which the key cannot be found."""
+    return hashlib.sha256(b"batchdrop key " + api_key.encode()).hexdigest()[:16]
 
 
 def api_error(status: int, body: bytes) -> ApiError:

@@ -23,6 +23,7 @@ from batchdrop.adapters.claude.errors import (
     api_error,
     is_account_trouble,
     told,
+    workspace_header,
 )
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
@@ -46,6 +47,7 @@ class AiohttpMessageApi:
         base_url: str | None,
         connections: int = 0,
         fresh_key: Callable[[], str] | None = None,
+        workspace: str = "",
     ) -> None:
         self._api_key = api_key
         self._fresh_key = fresh_key or (lambda: api_key)
@@ -55,6 +57,7 @@ class AiohttpMessageApi:
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
+            **workspace_header(workspace),
         }
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None

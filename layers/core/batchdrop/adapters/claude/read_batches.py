@@ -25,7 +25,9 @@ from batchdrop.adapters.claude.errors import (
     api_error,
     is_account_trouble,
     is_from_api,
+    key_print,
     told,
+    workspace_header,
 )
 from batchdrop.adapters.claude.list_page import Page, as_listed, date_of, refuse_if_cut
 from batchdrop.answers.result import MessageBatch
@@ -70,7 +72,10 @@ class HttpBatchReader:
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
         fresh_key: Callable[[], str] | None = None,
+        workspace: str = "",
     ) -> None:
+        self.workspace = workspace
+        self.key_print = key_print(api_key)
         self._api_key = api_key
         self._fresh_key = fresh_key or (lambda: api_key)
         self._served_at: datetime | None = None
@@ -80,6 +85,7 @@ class HttpBatchReader:
                 "Authorization": f"Bearer {api_key}",
                 "anthropic-version": API_VERSION,
                 "User-Agent": USER_AGENT,
+                **workspace_header(workspace),
             },
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             event_hooks={"response": [self._note_date]},

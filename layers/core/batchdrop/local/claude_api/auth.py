@@ -6,6 +6,8 @@ from batchdrop.local.claude_api.errors import AUTHENTICATION, BILLING, PERMISSIO
 from batchdrop.local.claude_api.params import KNOWN_VERSIONS
 from batchdrop.local.claude_api.settings import Settings
 
+DEFAULT_WORKSPACE = "wrkspc_default"
+
 
 def check_key(headers: Headers, settings: Settings) -> None:
     """Raise ApiError: 401 without an accepted key, 402 or 403 for the keys that the settings name."""
@@ -21,6 +23,15 @@ def check_key(headers: Headers, settings: Settings) -> None:
         raise ApiError(PERMISSION)
     if settings.accepted_keys is not None and key not in settings.accepted_keys:
         raise ApiError(AUTHENTICATION)
+
+
+def workspace_of(headers: Headers, settings: Settings) -> str:
+    """Return the key's workspace; raises ApiError (403) if the header selects another one."""
+    own = settings.workspaces.get(_key(headers), DEFAULT_WORKSPACE)
+    if headers.get("anthropic-workspace-id", own) != own:
+        msg = "The API key has no access to this workspace."
+        raise ApiError(PERMISSION, msg)
+    return own
 
 
 def checked_version(headers: Headers) -> str:

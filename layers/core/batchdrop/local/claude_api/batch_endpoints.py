@@ -31,6 +31,7 @@ async def create(visit: Visit) -> Response:
             max_requests=state.settings.max_batch_requests,
         )
         batch = state.accept(folder, index, visit.version)
+        batch.workspace = visit.workspace
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -76,6 +77,7 @@ async def list_batches(visit: Visit) -> Response:
         query.get("after_id"),
         query.get("before_id"),
         youngest,
+        visit.workspace,
     )
     for batch in page:
         await batch.settled(now)
@@ -101,7 +103,7 @@ def _is_at(fault: Fault, after_id: str | None, has_more: bool) -> bool:  # noqa:
 async def results(visit: Visit) -> Response:
     """GET /v1/messages/batches/{id}/results."""
     state = visit.state
-    batch = state.batches.get(visit.batch_id)
+    batch = state.batches.get(visit.batch_id, visit.workspace)
     now = state.clock.now()
     if not batch.ended(now):
         raise ApiError(NOT_FOUND, f"Message Batch {batch.id} has no results yet: it has not ended")
@@ -114,7 +116,7 @@ async def results(visit: Visit) -> Response:
 
 
 def _found(visit: Visit) -> Batch:
-    batch = visit.state.batches.get(visit.batch_id)
+    batch = visit.state.batches.get(visit.batch_id, visit.workspace)
     _maybe_not_there(visit, batch.created_at)
     return batch
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from batchdrop.local.claude_api.auth import DEFAULT_WORKSPACE
 from batchdrop.local.claude_api.clock import rfc3339
 from batchdrop.local.claude_api.errors import NOT_FOUND, ApiError, invalid
 from batchdrop.local.claude_api.storage import LineFile
@@ -49,6 +50,8 @@ class Batch:
     cancel_in_vain: bool = False
     """The cancel call was accepted, but every request is still processed."""
     deleted: bool = False
+    workspace: str = DEFAULT_WORKSPACE
+    """Only its keys see the Message Batch."""
 
     @property
     def expires_at(self) -> float:
@@ -144,10 +147,10 @@ class BatchShelf:
         """Return all of them, even deleted ones: they stay on the bill."""
         return list(self._batches.values())
 
-    def get(self, batch_id: str) -> Batch:
-        """Return one; raises ApiError (404) for unknown and deleted ones."""
+    def get(self, batch_id: str, workspace: str = DEFAULT_WORKSPACE) -> Batch:
+        """Return one; raises ApiError (404) for unknown and deleted ones, and those of another workspace."""
         batch = self._batches.get(batch_id)
-        if batch is None or batch.deleted:
+        if batch is None or batch.deleted or batch.workspace != workspace:
             raise ApiError(NOT_FOUND, f"Message Batch {batch_id} not found")
         return batch
 
@@ -165,12 +168,14 @@ class BatchShelf:
         after_id: str | None,
         before_id: str | None,
         youngest: float,
+        workspace: str = DEFAULT_WORKSPACE,
     ) -> tuple[list[Batch], bool]:
         """Return a page, newest first, and whether more follow; without batches created after `youngest`."""
         if after_id and before_id:
             msg = "before_id: cannot be given together with after_id"
             raise invalid(msg)
         newest_first = [batch for batch in reversed(self._batches.values()) if not batch.deleted]
+        newest_first = [batch for batch in newest_first if batch.workspace == workspace]
         newest_first = [batch for batch in newest_first if batch.created_at <= youngest]
         if before_id:
             newer = newest_first[: self._place(newest_first, "before_id", before_id)]

@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     accepted_keys: list[str] | None = None
     """Accepted API keys; None accepts any key that is not empty. Other keys get 401."""
+    workspaces: dict[str, str] = msgspec.field(default_factory=dict)
+    """The workspace of each API key; keys that are not here belong to `wrkspc_default`."""
     unpaid_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-unpaid"])
     """API keys that get 402 billing_error."""
     forbidden_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-forbidden"])

@@ -20,6 +20,7 @@ class Visit:
         self.state = state
         self.request_id = request_id
         self.version = ""
+        self.workspace = ""
         self.bytes_in = 0
         self.limit_headers: Callable[[], dict[str, str]] = dict
         """Returns the rate-limit headers at the time of the response."""
