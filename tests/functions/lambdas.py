@@ -97,6 +97,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "LEDGER_TABLE": "ledger",
         "API_KEY_SECRET_ARN": SECRET,
         "ANTHROPIC_BASE_URL": cloud.emulator.base_url,
+        "ANTHROPIC_WORKSPACE_ID": "",
         "SHARD_CONCURRENCY": "40",
         "AWS_ENDPOINT_URL": "",
         "POWERTOOLS_SERVICE_NAME": "batchdrop",
