@@ -341,6 +341,16 @@ def test_a_key_that_does_not_see_what_the_old_one_created_proves_nothing(world: 
     assert "does not see msgbatch_0" in _gives_up(world)
 
 
+def test_an_answer_with_another_submissions_id_cancels_nothing(world: World) -> None:
+    """A gateway repeats the answer to the first shard's create: that Message Batch is claimed, and goes on."""
+    first = world.submit(0).batch_id
+    create = world.api.create
+    world.api.create = lambda body, *, timeout: (create(body, timeout=timeout), world.api.retrieve(first))[1]  # type: ignore[method-assign]
+    with pytest.raises(SubmissionUncertain):
+        world.submit(1)
+    assert world.api.cancels == []
+
+
 def test_what_is_created_later_is_not_waited_for(world: World) -> None:
     """A stream of others' Message Batches does not keep a submission open: what comes after the attempt is not ours."""
     _lose(world, arrived=False)

@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
 
 def records_of(line: bytes) -> Iterator[Record | None]:
-    """Yield the records of a line, and None for a piece of text that is no record."""
+    """Yield the records of a line, and None for a piece of text that is not a record."""
     for value in _values(_text_of(line)):
         yield _record(value) if isinstance(value, dict) else None
 
@@ -77,7 +77,7 @@ def _text_of(line: bytes) -> str:
 
 
 def _values(text: str) -> Iterator[Any]:
-    """Yield the JSON values of a text, and None for each piece that is no JSON."""
+    """Yield the JSON values of a text, and None for each piece that is not JSON."""
     at = _after_space(text, 0)
     while 0 <= at < len(text):
         try:

@@ -124,7 +124,7 @@ def _create(
         ledger.end_attempt(intent, clock.now())
         raise
     current = ledger.accept(intent, batch.id)
-    if current.batch_id != batch.id:
+    if current.batch_id != batch.id and not ledger.is_claimed(batch.id):
         # This attempt was superseded by a newer one, so its own Message Batch is a duplicate.
         api.cancel(batch.id)
     if current.batch_id is None:

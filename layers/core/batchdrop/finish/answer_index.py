@@ -30,7 +30,7 @@ class AnswerIndex:
     A later line of a row replaces an earlier one, but an unpaid line never replaces a paid one. `foreign` counts lines
     that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept.
     `nameless` counts records without a custom_id, `nameless_paid` the answers among them. `broken` counts pieces of
-    text that are no record, and `unsure` counts records that cannot be read.
+    text that are not records, and `unsure` counts records that cannot be read.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     """
 
