@@ -10,7 +10,7 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 
 from batchdrop.local.claude_api.app import create_app
-from batchdrop.local.claude_api.faults import ENDPOINTS, Fault
+from batchdrop.local.claude_api.faults import ENDPOINTS, InjectedFault
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.testing import RunningEmulator
@@ -289,7 +289,7 @@ def test_a_drop_without_a_socket_is_a_connection_error_too() -> None:
     state = EmulatorState(Settings(speed=0))
 
     async def ask() -> None:
-        state.faults.inject(Fault(kind="accept_then_drop", endpoint="batches.create"))
+        state.faults.inject(InjectedFault(kind="accept_then_drop", endpoint="batches.create"))
         http = anthropic.DefaultAsyncHttpxClient(transport=httpx2.ASGITransport(create_app(state)))
         async with AsyncAnthropic(api_key="k", base_url="http://emulator", http_client=http, max_retries=0) as sdk:
             await sdk.messages.batches.create(requests=requests(1))

@@ -15,7 +15,7 @@ from batchdrop.local.claude_api.app import create_app
 from batchdrop.local.claude_api.batch_body import index_body
 from batchdrop.local.claude_api.batches import Batch
 from batchdrop.local.claude_api.clock import EmulatedClock
-from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.faults import InjectedFault
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.state import EmulatorState, body_path
 from tests.faults.scheduler import Scheduler
@@ -53,9 +53,9 @@ class Claude:
         """Send a request to the emulator, in no weather at all. Raises RemoteProtocolError."""
         return self._transport.handle_request(request)
 
-    def lay_out(self, fault: dict[str, Any]) -> Fault:
+    def lay_out(self, fault: dict[str, Any]) -> InjectedFault:
         """Lay out one of the emulator's faults."""
-        return self.state.faults.inject(msgspec.convert(fault, Fault))
+        return self.state.faults.inject(msgspec.convert(fault, InjectedFault))
 
     def create_foreign(self, requests: int, rng: random.Random) -> Batch:
         """Create a Message Batch as another client of the same workspace does."""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from batchdrop.local.claude_api.app import create_app
-from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.faults import InjectedFault
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.testing import running_emulator
@@ -66,7 +66,7 @@ def test_faults_look_the_same_with_and_without_a_socket(fault: dict[str, Any]) -
     try:
         transport = EmulatorTransport(create_app(state))
         with httpx2.Client(base_url=BASE_URL, headers=HEADERS, transport=transport) as client:
-            state.faults.inject(msgspec.convert(fault, Fault))
+            state.faults.inject(msgspec.convert(fault, InjectedFault))
             without = _seen(client, state.clock.advance)
     finally:
         state.close()

@@ -45,7 +45,7 @@ LEADS_OUT = [
 @pytest.mark.parametrize("key", LEADS_OUT)
 def test_a_key_that_leads_out_is_refused(key: str) -> None:
     """Also one that only a Windows disk would follow, or a terminal, or that leaves no room for the results' names."""
-    with pytest.raises(UploadRejected, match="drop (it|the file)"):
+    with pytest.raises(UploadRejected, match=r"drop (it|the file)"):
         parse_inbox_key(key)
 
 

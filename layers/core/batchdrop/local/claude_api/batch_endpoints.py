@@ -10,7 +10,7 @@ from batchdrop.local.claude_api.batch_body import index_body
 from batchdrop.local.claude_api.batches import Batch
 from batchdrop.local.claude_api.connection import LinesResponse
 from batchdrop.local.claude_api.errors import NOT_FOUND, ApiError, invalid
-from batchdrop.local.claude_api.faults import LIST, RESULTS, Fault
+from batchdrop.local.claude_api.faults import LIST, RESULTS, InjectedFault
 from batchdrop.local.claude_api.results import result_blocks
 from batchdrop.local.claude_api.state import body_path
 from batchdrop.local.claude_api.visit import Visit
@@ -95,7 +95,7 @@ async def list_batches(visit: Visit) -> Response:
     )
 
 
-def _is_at(fault: Fault, after_id: str | None, has_more: bool) -> bool:  # noqa: FBT001 - as the list says it
+def _is_at(fault: InjectedFault, after_id: str | None, has_more: bool) -> bool:  # noqa: FBT001 - as the list says it
     """Tell whether a fault of the list can happen on this page."""
     return has_more if fault.kind == "list_null_cursor" else after_id is not None
 

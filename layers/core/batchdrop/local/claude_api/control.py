@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from batchdrop.local.claude_api.clock import rfc3339
-from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.faults import InjectedFault
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.wording import in_api_words
 
@@ -84,7 +84,7 @@ class Control:
         if request.method == "DELETE":
             board.clear()
         if request.method == "POST":
-            given = msgspec.json.decode(await request.body(), type=Fault | list[Fault])
+            given = msgspec.json.decode(await request.body(), type=InjectedFault | list[InjectedFault])
             laid = [board.inject(fault) for fault in (given if isinstance(given, list) else [given])]
             return _json({"faults": laid})
         return _json({"faults": board.listed()})

@@ -15,7 +15,7 @@ from batchdrop.local.claude_api.message_types import (
     ToolUseBlock,
     Usage,
 )
-from batchdrop.local.claude_api.params import Lane, Params, check_params, read_params
+from batchdrop.local.claude_api.params import Api, Params, check_params, read_params
 from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split
 from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.settings import Settings
@@ -57,7 +57,7 @@ class FakeModel:
         """Return the fate of the request."""
         return self.fates.decide(request.prompt, settings, *chance)
 
-    def message(self, request: Request, fate: Fate, *, lane: Lane, now: float, seed: int) -> Message:
+    def message(self, request: Request, fate: Fate, *, lane: Api, now: float, seed: int) -> Message:
         """Return the answer to a request that succeeds; `now` is in emulated seconds, for the prompt cache."""
         params = request.params
         ending = _ending(request, fate, seed)
@@ -73,7 +73,7 @@ class FakeModel:
         )
 
 
-def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Lane, version: str, strict_schemas: bool) -> Request:
+def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Api, version: str, strict_schemas: bool) -> Request:
     """Return decoded and checked `params`; raises ApiError like the API."""
     params = read_params(raw)
     check_params(params, lane=lane, version=version, strict_schemas=strict_schemas)
@@ -152,7 +152,7 @@ def _content(request: Request, ending: Ending, seed: int) -> list[TextBlock | To
     return content
 
 
-def _usage(total: int, split: Split, output: int, lane: Lane) -> Usage:
+def _usage(total: int, split: Split, output: int, lane: Api) -> Usage:
     written = split.written_5m + split.written_1h
     creation = NO_CACHE_CREATION
     if written:

@@ -51,7 +51,7 @@ _DEFAULT_ENDPOINT = {
 _FOREVER = -1
 
 
-class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class InjectedFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """One fault; README.md describes each kind."""
 
     kind: Kind
@@ -84,7 +84,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.times != _FOREVER and self.fired >= (self.times or 0)
 
 
-def _always(_fault: Fault) -> bool:
+def _always(_fault: InjectedFault) -> bool:
     return True
 
 
@@ -93,10 +93,10 @@ class FaultBoard:
 
     def __init__(self) -> None:
         """Start without faults."""
-        self._faults: list[Fault] = []
+        self._faults: list[InjectedFault] = []
         self._count = 0
 
-    def inject(self, fault: Fault) -> Fault:
+    def inject(self, fault: InjectedFault) -> InjectedFault:
         """Inject a fault; return it with its id and its defaults.
 
         Raises ValueError for an unknown endpoint, because such a fault would never happen.
@@ -116,8 +116,8 @@ class FaultBoard:
         self,
         endpoint: str,
         kinds: tuple[str, ...],
-        when: Callable[[Fault], bool] = _always,
-    ) -> Fault | None:
+        when: Callable[[InjectedFault], bool] = _always,
+    ) -> InjectedFault | None:
         """Return the first active fault of these kinds on this endpoint for which `when` holds, and count it."""
         for fault in self._faults:
             if fault.kind not in kinds or fault.spent() or not fnmatchcase(endpoint, fault.endpoint):

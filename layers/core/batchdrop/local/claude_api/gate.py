@@ -11,7 +11,7 @@ from batchdrop.local.claude_api.calls import Call
 from batchdrop.local.claude_api.connection import DroppedResponse, HangingResponse, LinesResponse, SlowResponse
 from batchdrop.local.claude_api.dice import token
 from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiError, error_response, of_status
-from batchdrop.local.claude_api.faults import AFTER, BEFORE, Fault
+from batchdrop.local.claude_api.faults import AFTER, BEFORE, InjectedFault
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.visit import Handler, Visit
 
@@ -67,7 +67,7 @@ def _let_in(visit: Visit) -> Response | None:
     return None
 
 
-def _instead(fault: Fault) -> Response:
+def _instead(fault: InjectedFault) -> Response:
     match fault.kind:
         case "drop_before_accept":
             return DroppedResponse()
@@ -85,12 +85,12 @@ def _instead(fault: Fault) -> Response:
             raise of_status(STATUS_OF_TYPE[RATE_LIMIT], headers=headers, error_code=fault.error_code)
 
 
-def _page(fault: Fault) -> Response:
+def _page(fault: InjectedFault) -> Response:
     """Return what a proxy in front of the API answers, in its own words."""
     return Response(fault.body, fault.status, media_type="text/html")
 
 
-async def _spoilt(response: Response, fault: Fault, request_id: str) -> Response:
+async def _spoilt(response: Response, fault: InjectedFault, request_id: str) -> Response:
     match fault.kind:
         case "accept_then_drop":
             return DroppedResponse()

@@ -25,7 +25,7 @@ COUNTABLE = frozenset(
         *("speed", "user_profile_id"),
     }
 )  # the SDK's MessageCountTokensParams
-Lane = Literal["batch", "standard"]
+Api = Literal["batch", "standard"]
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ def read_countable(raw: bytes) -> Params:
     return params
 
 
-def check_params(params: Params, *, lane: Lane, version: str, strict_schemas: bool) -> None:
+def check_params(params: Params, *, lane: Api, version: str, strict_schemas: bool) -> None:
     """Raise ApiError for params that the API refuses; `version` is the call's `anthropic-version`."""
     _check_sampling(params, version)
     _check_max_tokens(params.max_tokens, lane)
@@ -149,7 +149,7 @@ def _check_turn(turn: Turn, place: int) -> None:
         check_block(block, f"messages.{place}.content.{number}")
 
 
-def _check_max_tokens(max_tokens: int | None, lane: Lane) -> None:
+def _check_max_tokens(max_tokens: int | None, lane: Api) -> None:
     if max_tokens is None:
         msg = "max_tokens: Field required"
         raise invalid(msg)

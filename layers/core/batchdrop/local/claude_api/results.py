@@ -7,7 +7,7 @@ import msgspec
 
 from batchdrop.local.claude_api.batch_body import ID_WIDTH
 from batchdrop.local.claude_api.batches import Batch
-from batchdrop.local.claude_api.faults import Fault
+from batchdrop.local.claude_api.faults import InjectedFault
 from batchdrop.local.claude_api.storage import BLOCK, SliceReader
 
 IDS_FILE = "ids.bin"
@@ -17,7 +17,7 @@ class ConnectionDropped(Exception):
     """Raised in a response body to drop the connection."""
 
 
-def result_blocks(batch: Batch, now: float, fault: Fault | None) -> Iterator[bytes]:
+def result_blocks(batch: Batch, now: float, fault: InjectedFault | None) -> Iterator[bytes]:
     """Yield the results in pieces; raises ConnectionDropped if the fault says so."""
     processed = batch.ready.result()
     done = batch.done(now)
@@ -68,7 +68,7 @@ def _cut_off_lines(batch: Batch, done: int) -> Iterator[bytes]:
         ids.close()
 
 
-def _spoilt(lines: Iterator[bytes], batch: Batch, fault: Fault) -> Iterator[bytes]:
+def _spoilt(lines: Iterator[bytes], batch: Batch, fault: InjectedFault) -> Iterator[bytes]:
     touched = fault.lines
     keep = max(0, batch.count - touched)
     match fault.kind:

@@ -39,7 +39,7 @@ class Emulator:
         return self._call("POST", "/_control/settings", changes)
 
     def inject(self, kind: str, endpoint: str = "", **fields: object) -> dict[str, Any]:
-        """Inject a fault (see `faults.Fault` for its fields); return it with its id."""
+        """Inject a fault (see `faults.InjectedFault` for its fields); return it with its id."""
         fault = {"kind": kind, "endpoint": endpoint, **fields}
         laid: dict[str, Any] = self._call("POST", "/_control/faults", fault)["faults"][0]
         return laid
