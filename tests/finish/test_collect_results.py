@@ -228,3 +228,15 @@ def test_an_answer_without_a_custom_id_goes_to_no_row() -> None:
     world.api.spoil = lambda lines: [lines[0].replace(b'"custom_id":"2', b'"custom_id":"\xff'), *lines[1:]]
     tally = _tally(world, batch_id)
     assert tally.statuses == {"answered": 2, "unreadable": 1}
+
+
+def test_a_job_without_a_recipe_is_collected() -> None:
+    """Ready-made requests have no `retry`: what is unpaid is sent again, and an answered shard is done."""
+    line = (
+        b'{"custom_id": "a", "params": {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}}'
+    )
+    world = dropped(line + b"\n", key="inbox/f.jsonl", recipe=None)
+    world.split()
+    batch_id = world.submit().batch_id
+    world.api.finish()
+    assert _tally(world, batch_id).answered == 1

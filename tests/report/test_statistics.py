@@ -172,3 +172,13 @@ def test_a_tally_stays_small() -> None:
         failed(f"{chr(97 + n % 26)}x: {'é' * 900}") for n in range(9000)
     ]
     assert len(msgspec.json.encode(_counted(outcomes))) < 200_000
+
+
+def test_an_empty_cell_of_a_sample_is_empty() -> None:
+    """Null is nothing in a report, not the word None."""
+    statistics = Statistics()
+    counted = RowsCounted(statistics, {}, cells_of=lambda _raw: {"x": None, "y": 7})
+    counted.add([StoredRow(1, "raw")], [failed("api_error: no")])
+    counted.end()
+    [kind] = statistics.failures.kinds.values()
+    assert kind.samples[0].cells == {"x": "", "y": "7"}
