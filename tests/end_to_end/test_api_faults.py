@@ -108,7 +108,7 @@ def test_message_batch_that_stays_unknown(bench: Bench) -> None:
     """404 for good is not waited for for ever: the shard fails, and is not paid for again."""
     bench.claude.inject("not_found_when_fresh", "batches.retrieve", seconds=1e9)
     job = bench.run("inbox/ask/lost.csv", csv_of(["one"]))
-    assert (job.status, job.error, _statuses(job)) == ("FAILED", "JobFailed", ["failed"])
+    assert (job.status, job.error, _statuses(job)) == ("FAILED", "JobFailed", ["uncertain"])
     assert job.summary["faults"][0]["type"] == "MessageBatchLost"
     assert bench.creates() == 1
 
