@@ -164,11 +164,28 @@ class S3ObjectStore:
             conditions["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             with _missing_as_answer(key):
-                body = self._s3.get_object(Bucket=self._bucket, Key=key, **conditions)["Body"]
+                response = self._s3.get_object(Bucket=self._bucket, Key=key, **conditions)
         except _PastEnd:
             return  # the connection dropped after the last byte
+        body = response["Body"]  # its __enter__ returns the raw stream
         with body:
-            yield from iter(lambda: body.read(BLOCK), b"")
+            blocks = iter(lambda: body.read(BLOCK), b"")
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            # Not 206: ministack ignores the range of a version.
+            is_whole = {"Range", "VersionId"} <= conditions.keys() and status == HTTPStatus.OK
+            yield from _within(blocks, start, end) if is_whole else blocks
+
+
+def _within(blocks: Iterable[bytes], start: int, end: int | None) -> Iterator[bytes]:
+    """Yield the bytes from `start` to `end` of a whole object."""
+    at = 0
+    for block in blocks:
+        wanted = block[max(0, start - at) : None if end is None else max(0, end - at)]
+        at += len(block)
+        if wanted:
+            yield wanted
+        if end is not None and at >= end:
+            return
 
 
 def _pinned(etag: str | None, version: str | None) -> dict[str, str]:
