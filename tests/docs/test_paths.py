@@ -40,7 +40,7 @@ def test_every_path_exists(page: Path) -> None:
 
 
 def test_a_path_that_is_gone_is_reported() -> None:
-    """Files and folders; what is in the bucket, and what is no path, passes."""
+    """Each file and folder that a page names exists; keys of the bucket are left out."""
     text = "`domain/job.py`, `tests/gone/`, `tests/setup/test_locks.py::test_x`, `cli/{a,job}`"
     free = " `tools/*/requirements.lock` `job/polling.py` `functions/<name>/app.py` `jobs/a/` `docs/` `live/2` `a/b`"
     assert missing_paths(ROOT / "README.md", text + free) == ["cli/{a,job}", "domain/job.py", "tests/gone/"]

@@ -83,7 +83,7 @@ def _refuse_transient(http_response: Any, parsed: Any, model: Any, **_: Any) -> 
 
 
 def _refuse_unreachable(exception: Exception, **_: Any) -> None:
-    # A parser error is an answer that is no answer of the service, such as a load balancer's page.
+    # A parser error means that something else answered, such as a load balancer with a page.
     if isinstance(exception, (*UNREACHABLE, ResponseParserError)):
         raise unreachable(exception) from exception
 
