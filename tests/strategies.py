@@ -24,5 +24,5 @@ def cells(*, lone_cr: bool = False) -> st.SearchStrategy[str]:
 @st.composite
 def job_ids(draw: st.DrawFn) -> str:
     """Return ids as `Upload` makes them."""
-    uploaded = draw(st.datetimes(datetime(2026, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+    uploaded = draw(st.datetimes(datetime(2026, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - the zone follows
     return Upload("bucket", draw(st.text(max_size=9)), "etag", 1, uploaded, draw(st.text("0123456789ABCDEF"))).job_id

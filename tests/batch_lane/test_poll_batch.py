@@ -86,9 +86,9 @@ def test_a_cancel_that_was_lost_is_repeated(api: FakeBatchApi) -> None:
     def lost(batch_id: str) -> None:
         raise ApiUnavailable(batch_id)
 
-    api.cancel = lost  # type: ignore[method-assign]
+    api.cancel = lost  # type: ignore[method-assign] # the fake misbehaves
     assert not _look(api, ledger=ledger).ended
-    api.cancel = cancel  # type: ignore[method-assign]
+    api.cancel = cancel  # type: ignore[method-assign] # the fake misbehaves
     _look(api, 1, ledger=ledger)
     assert api.cancels == ["msgbatch_0"]
 

@@ -345,7 +345,7 @@ def test_an_answer_with_another_submissions_id_cancels_nothing(world: World) -> 
     """A gateway repeats the answer to the first shard's create: that Message Batch is claimed, and goes on."""
     first = world.submit(0).batch_id
     create = world.api.create
-    world.api.create = lambda body, *, timeout: (create(body, timeout=timeout), world.api.retrieve(first))[1]  # type: ignore[method-assign]
+    world.api.create = lambda body, *, timeout: (create(body, timeout=timeout), world.api.retrieve(first))[1]  # type: ignore[method-assign] # the fake misbehaves
     with pytest.raises(SubmissionUncertain):
         world.submit(1)
     assert world.api.cancels == []
@@ -373,7 +373,7 @@ def test_what_was_ruled_out_is_not_read_again(world: World) -> None:
         read.append(batch.id)
         return results(batch)
 
-    world.api.results = listened  # type: ignore[method-assign]
+    world.api.results = listened  # type: ignore[method-assign] # the fake misbehaves
     assert [world.settle(), world.settle()] == [OPEN, OPEN]
     assert read == ["msgbatch_0"]
     [sent] = world.ledger.submissions(JOB)
@@ -410,7 +410,7 @@ def test_an_odd_message_batch_is_undecided(world: World, odd: str, status: str) 
     def oddly() -> Iterator[MessageBatch]:
         return (msgspec.structs.replace(batch, created_at=odd, processing_status=status) for batch in listed())
 
-    world.api.newest_first = oddly  # type: ignore[method-assign]
+    world.api.newest_first = oddly  # type: ignore[method-assign] # the fake misbehaves
     assert world.settle() == OPEN
 
 
@@ -436,7 +436,7 @@ def test_ours_is_found_by_a_count_that_is_off(world: World, total: int) -> None:
         counts = RequestCounts(succeeded=total)
         return (msgspec.structs.replace(batch, request_counts=counts) for batch in listed())
 
-    world.api.newest_first = miscounted  # type: ignore[method-assign]
+    world.api.newest_first = miscounted  # type: ignore[method-assign] # the fake misbehaves
     assert world.settle().verdict == "accepted"
 
 
@@ -451,7 +451,7 @@ def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
         world.ledger.accept(sent, "msgbatch_late")
         return list_created()
 
-    world.api.newest_first = answer_meanwhile  # type: ignore[method-assign]
+    world.api.newest_first = answer_meanwhile  # type: ignore[method-assign] # the fake misbehaves
     world.settle()
     assert world.ledger.submission(JOB, 0, 0) == replace(sent, state="accepted", batch_id="msgbatch_late")
     assert world.submit().batch_id == "msgbatch_late"
@@ -526,7 +526,7 @@ def test_what_another_attempt_took_is_open(world: World) -> None:
         world.ledger.begin(replace(sent, attempt="another"))
         return list_created()
 
-    world.api.newest_first = taken_meanwhile  # type: ignore[method-assign]
+    world.api.newest_first = taken_meanwhile  # type: ignore[method-assign] # the fake misbehaves
     assert "msgbatch_0 (ours, but a newer attempt has replaced this one)" in _gives_up(world)
 
 
@@ -608,6 +608,6 @@ def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> Non
         )
 
     transport = httpx2.MockTransport(answer)
-    world.api = AnthropicBatchCreator(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment]
+    world.api = AnthropicBatchCreator(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment] # the real adapter
     assert world.settle() == Settled("accepted", "ours")
     assert asked == ["api.test", "api.test"]

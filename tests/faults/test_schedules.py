@@ -247,7 +247,7 @@ def test_a_lost_answer_costs_nothing() -> None:
 @pytest.mark.parametrize("status", [401, 402, 403, 429])
 def test_account_trouble_stops_the_job_until_it_is_resumed(status: int) -> None:
     """The job ends red while the account is in trouble, and asks only what has no answer when it is resumed."""
-    schedule: Schedule = replace(plain(), trouble=Trouble(0.0, 600.0, status))  # type: ignore[arg-type]
+    schedule: Schedule = replace(plain(), trouble=Trouble(0.0, 600.0, status))  # type: ignore[arg-type] # a status of the parametrization
     report = run(schedule)
     _fine(report)
     assert (report.endings[0], report.endings[-1]) == ("FAILED JobFailed", "SUCCEEDED")

@@ -335,7 +335,7 @@ def _interfere(world: World, ending: str, write: Callable[[str], None], *, times
 
         put(key, body, guard=guard_and_more)
 
-    world.store.write = write_meanwhile  # type: ignore[method-assign]
+    world.store.write = write_meanwhile  # type: ignore[method-assign] # the fake misbehaves
     return came
 
 

@@ -165,7 +165,7 @@ def test_a_live_answer_that_is_odd_is_paid_once(kind: str) -> None:
         body = odd[odd.index(b'"message"') + 10 :].strip().removesuffix(b"}}")
         return Answer(bom + body if kind != "an unknown field" else reply.body, reply.headers)
 
-    world.messages.send = send  # type: ignore[method-assign]
+    world.messages.send = send  # type: ignore[method-assign] # the fake misbehaves
     summary = world.run()
     assert (summary.tally.answered, len(sent)) == (4, 4)
 

@@ -130,7 +130,7 @@ def parsed(output: bytes) -> list[list[str]]:
 def table(rows: list[list[str]], *, line_end: str = "\n", quoting: int = csv.QUOTE_MINIMAL) -> bytes:
     """Write a CSV file."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type]
+    writer = csv.writer(out, lineterminator=line_end, quoting=quoting)  # type: ignore[arg-type] # csv takes any int
     writer.writerows(rows)
     return out.getvalue().encode()
 

@@ -198,5 +198,5 @@ def test_an_error_ends_no_part(kind: Kind) -> None:
     """A part that failed half-way is not closed to look whole."""
     target = Collected()
     with pytest.raises(TypeError), compressing(target, kind) as writer:
-        writer.write("no bytes")  # type: ignore[arg-type]
+        writer.write("no bytes")  # type: ignore[arg-type] # wrong on purpose
     assert not target.body or "too early" in _refusal(target.body, kind)

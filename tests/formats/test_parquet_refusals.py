@@ -132,6 +132,6 @@ def test_errors_of_the_bucket_are_not_the_files_fault(error: Exception) -> None:
             return super().read(size)
 
     source = Bytes(WHOLE)
-    source.open = lambda: Breaking(WHOLE)  # type: ignore[method-assign]
+    source.open = lambda: Breaking(WHOLE)  # type: ignore[method-assign] # a file that breaks
     with pytest.raises(type(error)):
         list(rows_in(ParquetInput("f.parquet"), source, START))

@@ -98,7 +98,7 @@ def test_the_1904_system_counts_from_elsewhere() -> None:
         **{"xl/workbook.xml": WORKBOOK % ' date1904="1"'},
     )
     assert read(body)[0].cells == {"x": "2026-10-21"}
-    assert values(xlsx_output(body, PLAIN, answer("a")))[1][0] == dt.datetime(2026, 10, 21)  # noqa: DTZ001
+    assert values(xlsx_output(body, PLAIN, answer("a")))[1][0] == dt.datetime(2026, 10, 21)  # noqa: DTZ001 - a workbook knows no zones
 
 
 def test_places_are_the_spreadsheets_own() -> None:
@@ -181,7 +181,7 @@ def test_the_output_keeps_types_and_number_formats() -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "S"
-    when = dt.datetime(2026, 10, 21, 14, 5)  # noqa: DTZ001
+    when = dt.datetime(2026, 10, 21, 14, 5)  # noqa: DTZ001 - a workbook knows no zones
     sheet.append(["n", "when", "rate", "id", "ok", "err", "long", "t"])
     sheet.append([5, when, 0.25, "007", True, "#N/A", dt.timedelta(hours=30), dt.time(1, 2)])
     sheet["C2"].number_format = "0.0%"

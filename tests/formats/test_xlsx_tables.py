@@ -25,7 +25,7 @@ HELD = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_cha
 
 texts = st.text(HELD, min_size=1, max_size=9).filter(lambda text: "_x" not in text)
 numbers = st.integers(-(10**14), 10**14) | st.floats(-1e300, 1e300)  # near the last float, openpyxl rounds to infinity
-times = st.datetimes(dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 30)).map(lambda t: t.replace(microsecond=0))  # noqa: DTZ001
+times = st.datetimes(dt.datetime(1900, 3, 1), dt.datetime(9999, 12, 30)).map(lambda t: t.replace(microsecond=0))  # noqa: DTZ001 - a workbook knows no zones
 errors = st.sampled_from(["#N/A", "#DIV/0!", "#REF!"])
 
 

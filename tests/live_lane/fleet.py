@@ -94,7 +94,7 @@ class SlowPermits(FakePermits):
     async def offload(self, call: object, model: str, seen: Versioned, state: object) -> Versioned | None:
         """Write after a round trip."""
         await asyncio.sleep(0.006)
-        answer: Versioned | None = await at_once(call, model, seen, state)  # type: ignore[arg-type]
+        answer: Versioned | None = await at_once(call, model, seen, state)  # type: ignore[arg-type] # one store call of several
         await asyncio.sleep(0.006)
         return answer
 

@@ -140,8 +140,8 @@ def _freeze(world: SliceWorld) -> None:
     def dead(*_args: Any, **_kwargs: Any) -> None:
         raise ConnectionError
 
-    world.store.write = dead  # type: ignore[method-assign]
-    world.leases.release = dead  # type: ignore[method-assign]
+    world.store.write = dead  # type: ignore[method-assign] # the fake misbehaves
+    world.leases.release = dead  # type: ignore[method-assign] # the fake misbehaves
 
 
 def _thaw(world: SliceWorld) -> None:
@@ -330,7 +330,7 @@ def test_lines_are_flushed_by_number_and_by_age() -> None:
         ages.append(asyncio.get_running_loop().time() % 10.0)
         plain(key, body)
 
-    slow.store.write = write  # type: ignore[method-assign]
+    slow.store.write = write  # type: ignore[method-assign] # the fake misbehaves
     run(slow.work(window=1))
     assert len(slow.flushes) == 10
     assert all(age <= FLUSH_SECONDS + 0.1 for age in ages[:-1])
@@ -387,13 +387,13 @@ def test_a_store_that_fails_stops_the_asking() -> None:
         message = "the store is gone"
         raise ConnectionError(message)
 
-    world.store.write = broken  # type: ignore[method-assign]
+    world.store.write = broken  # type: ignore[method-assign] # the fake misbehaves
 
     async def failing() -> Any:
         with pytest.raises(ConnectionError):
             await world.work(window=4)
         assert len(world.api.asked) < 50
-        world.store.write = plain  # type: ignore[method-assign]
+        world.store.write = plain  # type: ignore[method-assign] # the fake misbehaves
         return await world.work()
 
     assert run(failing()).is_complete
@@ -409,7 +409,7 @@ def test_a_put_that_fails_once_loses_nothing() -> None:
             raise ConnectionError
         plain(key, body)
 
-    world.store.write = flaky  # type: ignore[method-assign]
+    world.store.write = flaky  # type: ignore[method-assign] # the fake misbehaves
     answered = run(world.work(window=4))
     assert len(world.lines) == len(world.api.asked) == answered.counts.answered
     assert not answered.is_complete
@@ -459,7 +459,7 @@ def test_permits_that_cannot_be_drawn_end_the_asking() -> None:
     async def failing() -> Any:
         with pytest.raises(ConnectionError):
             await world.work()
-        world.permits.replace = plain  # type: ignore[method-assign]
+        world.permits.replace = plain  # type: ignore[method-assign] # the fake misbehaves
         return await world.work()
 
     assert run(failing()).is_complete

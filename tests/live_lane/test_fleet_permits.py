@@ -42,7 +42,7 @@ def _fleet(api: LimitedApi, workers: int, *, share: float = 0.9, seconds: float 
 )
 def test_a_fleet_uses_what_it_may(workers: int, api: object, per_second: float) -> None:
     """At its pace it gets 90 % of what its share permits, whatever runs out first; hardly a request is refused."""
-    limited: LimitedApi = api()  # type: ignore[operator]
+    limited: LimitedApi = api()  # type: ignore[operator] # a class from a list
     permits = _fleet(limited, workers)
     permitted = 0.9 * per_second * 120
     assert 0.9 * permitted <= limited.between(STEADY, STEADY + 120) <= 1.06 * permitted

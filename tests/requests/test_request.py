@@ -24,7 +24,7 @@ from tests.strategies import cells
 
 
 def _recipe_params(cell: str, **fields: object) -> bytes:
-    recipe = Recipe(**{"model": "claude-haiku-5-5", "prompt": "{{ x }}.", **fields})  # type: ignore[arg-type]
+    recipe = Recipe(**{"model": "claude-haiku-5-5", "prompt": "{{ x }}.", **fields})  # type: ignore[arg-type] # fields of many types
     return RecipeRequests(recipe, name="r").request(Row(cell, Cursor(), {"x": cell})).params
 
 

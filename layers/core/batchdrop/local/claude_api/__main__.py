@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(state: EmulatorState, listener: socket.socket, host: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
-    server = EmulatorServer(create_app(state), on_start=lambda: print(_READY + address, flush=True))  # noqa: T201
+    server = EmulatorServer(create_app(state), on_start=lambda: print(_READY + address, flush=True))  # noqa: T201 - its starter waits for this line
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)

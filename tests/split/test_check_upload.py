@@ -1,0 +1,80 @@
+"""What `check` learns from a whole file, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.cli.check.local_file import LocalFile
+from batchdrop.cli.check.local_files import named_only
+from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.recipe.recipe import parse_recipe
+from batchdrop.split import check_upload as module
+from batchdrop.split.check_upload import REASONS_SHOWN, SHOWN, Check, check_upload
+from tests.fakes import START
+from tests.jobs import JOB
+
+Checking = Callable[..., tuple[Check, Manifest]]
+
+
+@pytest.fixture
+def check_of(tmp_path: Path) -> Checking:
+    """Return what checks a CSV with a column of these texts."""
+
+    def checking(texts: list[str], *, sample: int = 0, live_rows: int = 0, **fields: object) -> tuple[Check, Manifest]:
+        recipe = parse_recipe({"model": "claude-haiku-5-5", "prompt": "{{ x }}", "max_tokens": 20, **fields}, name="r")
+        path = tmp_path / "f.csv"
+        path.write_text("".join(f"{text}\n" for text in ["x,n", *(f"{text},0" for text in texts)]))
+        source = LocalFile(path)
+        upload = UploadRecord(JOB, "bucket", "inbox/r/f.csv", "etag", source.size, START)
+        manifest = Manifest(upload=upload, format="csv", recipe=recipe)
+        check = check_upload(
+            manifest, source, formats=FileFormats(), attach=named_only, sample=sample, live_rows=live_rows
+        )
+        return check, manifest
+
+    return checking
+
+
+@pytest.mark.parametrize(("dedupe", "sent", "shared"), [(True, 2, 3), (False, 5, 0)])
+def test_equal_rows_count_once_only_where_they_share_an_answer(
+    check_of: Checking, *, dedupe: bool, sent: int, shared: int
+) -> None:
+    """With `dedupe: false` each row is a request of its own, in the estimate too."""
+    check, manifest = check_of(["a", "b", "a", "a", "b"], dedupe=dedupe)
+    assert (check.estimate.requests, check.duplicates, check.rows) == (sent, shared, 5)
+    assert manifest.estimate == check.estimate
+
+
+def test_duplicates_are_forgotten_between_shards_of_the_largest_size(
+    check_of: Checking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the split does: a row shares an answer only within its shard."""
+    monkeypatch.setattr(module, "MAX_BATCH_REQUESTS", 2)
+    check, _ = check_of(["a", "a", "b", "a", "c"], dedupe=True)
+    assert (check.estimate.requests, check.duplicates) == (4, 1)
+
+
+def test_it_shows_the_first_requests_and_rejects_only(check_of: Checking) -> None:
+    """However many follow."""
+    check, _ = check_of([*" " * 8, *"abcdef"])
+    assert (check.rows, check.rejected, len(check.reasons), len(check.first)) == (14, 8, REASONS_SHOWN, SHOWN)
+    assert check.estimate.requests == 6
+    assert b'"a"' in check.first[0]
+
+
+@pytest.mark.parametrize("wanted", [0, 2, 50])
+def test_it_keeps_as_many_requests_as_wanted(check_of: Checking, wanted: int) -> None:
+    """And none where the caller wants none."""
+    check, _ = check_of([f"text {number}" for number in range(40)], sample=wanted)
+    assert len(check.sample) == min(wanted, 40)
+
+
+@pytest.mark.parametrize(("live_rows", "lane"), [(4, "batch"), (5, "live")])
+def test_the_lane_is_the_one_that_the_job_would_take(check_of: Checking, live_rows: int, lane: str) -> None:
+    """By the number of requests, not of rows."""
+    _, manifest = check_of([*"abcde", *"aaaa"], dedupe=True, lane="auto", live_rows=live_rows)
+    assert manifest.lane == lane
