@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
@@ -72,9 +72,15 @@ def by_number(row: Row) -> Outcome:
     return rejected(row.error) if row.error else answered(f"#{row.number}")
 
 
-def reader_of(name: str, header: str = "", options: Input | None = None, new: NewColumns = NEW) -> InputFormat:
+def reader_of(
+    name: str,
+    header: str = "",
+    options: Input | None = None,
+    new: NewColumns = NEW,
+    wanted: Collection[str] = (),
+) -> InputFormat:
     """Return what reads a file of that name."""
-    return FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), options or Input(), new, header)
+    return FileFormats().reader(parse_inbox_key(f"inbox/r/{name}"), options or Input(), new, header, wanted)
 
 
 def rows_in(reader: InputFormat, source: Source, start: Cursor) -> Iterator[Row]:
@@ -82,9 +88,9 @@ def rows_in(reader: InputFormat, source: Source, start: Cursor) -> Iterator[Row]
     return chain.from_iterable(reader.row_blocks(source, start))
 
 
-def read(extension: str, body: bytes, *, pieces: list[bytes] | None = None) -> list[Row]:
+def read(extension: str, body: bytes, *, pieces: list[bytes] | None = None, options: Input | None = None) -> list[Row]:
     """Return all rows of a file."""
-    return list(rows_in(reader_of(f"f.{extension}"), Bytes(body, pieces=pieces), Cursor()))
+    return list(rows_in(reader_of(f"f.{extension}", options=options), Bytes(body, pieces=pieces), Cursor()))
 
 
 def read_from(name: str, header: str, body: bytes, start: Cursor) -> list[Row]:
@@ -92,12 +98,20 @@ def read_from(name: str, header: str, body: bytes, start: Cursor) -> list[Row]:
     return list(rows_in(reader_of(name, header), Bytes(body), start))
 
 
-def join(extension: str, body: bytes, outcome_of: OutcomeOf = by_number, output: Output | None = None) -> bytes:
+def join(
+    extension: str,
+    body: bytes,
+    outcome_of: OutcomeOf = by_number,
+    output: Output | None = None,
+    *,
+    options: Input | None = None,
+    wanted: Collection[str] = (),
+) -> bytes:
     """Return the output of a file: read, joined, with its header."""
-    reader = reader_of(f"f.{extension}")
+    reader = reader_of(f"f.{extension}", options=options, wanted=wanted)
     rows = list(rows_in(reader, Bytes(body), Cursor()))
     # The output is written by other invocations, which know the header from the manifest.
-    again = reader_of(f"f.{extension}", reader.header)
+    again = reader_of(f"f.{extension}", reader.header, options)
     columns = [Column(name) for name in reader.columns or []]
     key = parse_inbox_key(f"inbox/r/f.{extension}")
     return _written(FileFormats().writer(again, key, output or Output(), NEW, columns), rows, outcome_of)

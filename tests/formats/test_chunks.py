@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from batchdrop.adapters.formats.csv.dialect import Dialect
 from batchdrop.adapters.formats.csv.input import CsvInput
 from batchdrop.adapters.formats.csv.records import Record, RecordReader, Records
 from batchdrop.adapters.formats.json.jsonl_input import FAILED_ROW, ObjectRows
@@ -36,7 +37,7 @@ def _records(kind: type[RecordReader], body: bytes, seed: int, encoding: str) ->
     lines = split_lines(cut_everywhere(body, seed), offset=7, filename="f", encoding=known)
     found: list[Record] = []
     try:
-        for records in kind(lines, Cursor(7, 3, 5), filename="f", delimiter=",", encoding=known):
+        for records in kind(lines, Cursor(7, 3, 5), filename="f", dialect=Dialect(), encoding=known):
             found += map(Record, *records)
     except UploadRejected as refused:
         return found, str(refused)
@@ -61,7 +62,7 @@ def test_records_are_the_rows_that_each_alone_would_be(cells: list[list[str]], e
     assert isinstance(reader, CsvInput)
     assert list(reader.row_blocks(Bytes(b"a,b\n"), Cursor())) == []
     records = Records._make(
-        zip(*[("1,2\n", row, Cursor(n, n, n), None, exact) for n, row in enumerate(cells)], strict=True)
+        zip(*[(f"{','.join(row)}\n", row, Cursor(n, n, n), None, exact) for n, row in enumerate(cells)], strict=True)
     )
     alone = [reader._row(Record(*record)) for record in zip(*records, strict=True)]
     assert reader._rows_of(records) == alone

@@ -139,10 +139,9 @@ def test_the_header_is_the_first_row_with_a_value() -> None:
     assert values(xlsx_output(body, PLAIN, answer("a")))[0] == [None, "b", None, "2026", "answer", "_status", "_error"]
 
 
-def test_two_columns_of_one_name_are_refused() -> None:
-    """A prompt could not tell them apart."""
-    with pytest.raises(UploadRejected, match=r"^f\.xlsx sheet 'S' row 1: two columns are named 'x'"):
-        read(saved([["x", " x"], [1, 2]]))
+def test_the_second_column_of_a_name_gets_a_number() -> None:
+    """A prompt could not tell them apart otherwise."""
+    assert read(saved([["x", " x"], [1, 2]]))[0].cells == {"x": 1, "x_2": 2}
 
 
 def test_a_sheet_is_read_by_its_name() -> None:

@@ -95,9 +95,17 @@ class JobFormats:
 
 def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
     """Return the reader of a job's upload, with the header that its split found."""
-    options = manifest.recipe.input if manifest.recipe else Input()
+    recipe = manifest.recipe
+    options = recipe.input if recipe else Input()
+    wanted = _columns_used(recipe) if recipe and not manifest.header else frozenset[str]()
     new = shape_of(manifest).columns
-    return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header)
+    return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header, wanted)
+
+
+def _columns_used(recipe: Recipe) -> frozenset[str]:
+    from batchdrop.requests.conversation import columns_used  # only the split compiles templates
+
+    return columns_used(recipe)
 
 
 def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:

@@ -68,6 +68,7 @@ class MapItem(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, kw_only=True):
     """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 
+    `notes` says what the reader found in the file that is not plain from its name.
     `header` is the part of the file's beginning that a later reader needs. `schema` is the content of the schema file
     that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
     `estimate` is of the shards so far. `prices` is the user's own price table at the start of the split. `lane` is the
@@ -79,6 +80,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     recipe: Recipe | None
     header: str = ""
     columns: list[Column] = []
+    notes: list[str] = []
     schema: Any = None
     shards: list[ShardItem] = []
     cursor: Cursor | None = Cursor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -162,8 +162,16 @@ class Sidecar(Protocol):
 class InputFormat(Protocol):
     """One input format: it reads rows from an upload, and explains the stored `raw` of a row."""
 
-    name: str
-    """The format's name in recipes: csv, tsv, jsonl, json, parquet, xlsx, txt, files."""
+    @property
+    def name(self) -> str:
+        """Return the format's name in recipes: csv, tsv, jsonl, json, parquet, xlsx, txt, files.
+
+        It is certain once the file's first bytes were read.
+        """
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what was found in the file and is not plain from its name, for people; whole after the last row."""
 
     @property
     def columns(self) -> list[str] | None:
@@ -225,9 +233,17 @@ class Formats(Protocol):
     """All formats, chosen by the upload's name and the recipe."""
 
     def reader(
-        self, key: InboxKey, options: Input | Literal["files"], new: NewColumns, header: str = ""
+        self,
+        key: InboxKey,
+        options: Input | Literal["files"],
+        new: NewColumns,
+        header: str = "",
+        wanted: Collection[str] = (),
     ) -> InputFormat:
-        """Return the reader of an upload; `header` is from an earlier reader. Raises UploadRejected."""
+        """Return the reader of an upload. Raises UploadRejected.
+
+        `header` is from an earlier reader. `wanted` are the columns that the recipe uses, where they are known.
+        """
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]

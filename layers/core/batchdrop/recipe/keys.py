@@ -38,6 +38,28 @@ class Input(_Keys, frozen=True, kw_only=True):
     sheet: Annotated[
         str | None, Meta(description="The sheet of an xlsx file; by default the first one.", examples=["Reviews"])
     ] = None
+    skip: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="The lines before the header, if they are not found.", examples=[3]),
+    ] = None
+    header: Annotated[
+        bool | list[str] | None,
+        Meta(description="'false': the file has no header line; a list: it has none, and these are the columns."),
+    ] = None
+    escape: Annotated[
+        str | None,
+        Meta(description="The character before quotes that belong to a cell's text.", examples=["\\"]),
+    ] = None
+    ragged: Annotated[
+        Literal["fill", "reject"],
+        Meta(description="Rows with too few cells: 'fill' takes the missing ones for empty."),
+    ] = "reject"
+    path: Annotated[
+        str | None,
+        Meta(
+            description="Where the array of rows is in a JSON file, if it is not the only one.", examples=["data.items"]
+        ),
+    ] = None
 
 
 class Output(_Keys, frozen=True, kw_only=True):

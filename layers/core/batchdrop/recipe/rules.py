@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.duration import duration_named
-from batchdrop.recipe.keys import Recipe, System
+from batchdrop.recipe.keys import Input, Recipe, System
 from batchdrop.recipe.words import fault
 
 FORBIDDEN_PARAMS = {
@@ -101,6 +102,20 @@ def _input(recipe: Recipe) -> Iterator[_Fault]:
     if delimiter is not None and (len(real := delimiter_of(delimiter)) != 1 or real in '"\r\n\0'):
         reason = "a delimiter is one character, but not a quote or a line end"
         yield "input.delimiter", f"{delimiter!r} cannot be used: {reason}; write ',', ';', '|' or tab"
+    yield from _header(recipe.input)
+
+
+def _header(options: Input) -> Iterator[_Fault]:
+    if isinstance(options.header, list):
+        if not options.header or not all(name.strip() for name in options.header):
+            yield "input.header", "it must name each column; write a list such as [id, review], or false"
+        twice = [name for name, count in Counter(options.header).items() if count > 1]
+        if twice:
+            yield "input.header", f"it names '{twice[0]}' twice; give each column a name of its own"
+    escape = options.escape
+    if escape is not None and (len(escape) != 1 or escape in '"\r\n\0'):
+        reason = "an escape is one character, but not a quote or a line end"
+        yield "input.escape", f"{escape!r} cannot be used: {reason}; write '\\'"
 
 
 def _output(recipe: Recipe) -> Iterator[_Fault]:

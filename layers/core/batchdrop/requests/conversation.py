@@ -32,10 +32,10 @@ class Conversation:
             self.shared.append({"role": role, "content": _constant(prompt, name)})
         self._attached = [attach.column for attach in recipe.attached]
 
-    def check_columns(self, columns: list[str], *, filename: str) -> None:
+    def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if a message or `attach` names a column that is not in the file's header."""
         for _, prompt in self._turns:
-            prompt.check_columns(columns, filename=filename)
+            prompt.check_columns(columns, filename=filename, advice=advice)
         for column in self._attached:
             if column not in columns:
                 message = (
@@ -52,6 +52,16 @@ class Conversation:
             message = f"{where}: its row does not fit the prompt: {rejected}"
             raise RecipeRejected(message) from rejected
         return [*turns, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
+
+
+def columns_used(recipe: Recipe) -> frozenset[str]:
+    """Return the columns that a recipe names; none if its templates are broken, which `Conversation` says better."""
+    try:
+        prompts = [Prompt(turn.content, name="", key=key) for key, turn in _keyed(recipe)]
+    except RecipeRejected:
+        return frozenset()
+    named = frozenset[str]().union(*(prompt.named for prompt in prompts))
+    return named.union(attach.column for attach in recipe.attached)
 
 
 def _keyed(recipe: Recipe) -> list[tuple[str, Any]]:

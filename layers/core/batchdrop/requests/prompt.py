@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -10,8 +10,10 @@ import jinja2.meta
 from jinja2 import nodes
 
 from batchdrop.errors import RecipeRejected, RowRejected
-from batchdrop.requests.sandbox import Sandbox, variables
+from batchdrop.recipe.words import nearest
+from batchdrop.requests.sandbox import Sandbox, spelled, variables
 
+SHOWN = 30  # columns in a message
 ROW = "row"  # {{ row["any column name"] }} reaches columns whose names are not identifiers
 
 
@@ -19,7 +21,8 @@ class Prompt:
     """A compiled prompt. Template errors reject the recipe; rendering errors reject the row.
 
     `key` is its path in the recipe (`prompt`, `messages[0].content`). A prompt `is_constant` if it uses no column. It
-    `is_plain` if it only names columns; then many rows are filled in at once. `size` is in characters of the template.
+    `is_plain` if it only names columns; then many rows are filled in at once. `named` also has the columns that are
+    read as `row["…"]`. `size` is in characters of the template.
     """
 
     def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
@@ -36,17 +39,19 @@ class Prompt:
         self._called = "the prompt" if key == "prompt" else f"'{key}'"
         names = frozenset(jinja2.meta.find_undeclared_variables(syntax))
         self.variables = names - set(environment.globals) - {ROW}
+        self.named = self.variables.union(_items_of_row(syntax))
         self.is_constant = not names
         self._form = _form(syntax) if names <= self.variables else None
         self.is_plain = self._form is not None
 
-    def check_columns(self, columns: list[str], *, filename: str) -> None:
-        """Raise RecipeRejected if the prompt names a column that is not in the file's header."""
+    def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
+        """Raise RecipeRejected if the prompt names a column that is not in the file's header; `advice` comes last."""
         missing = sorted(self.variables.difference(columns))
         if missing:
             message = (
-                f"{self._name}: {self._called} uses column '{missing[0]}', which {filename} does not have "
-                f"(columns: {', '.join(columns)}). Fix the recipe's prompt or the header."
+                f"{self._name}: {self._called} uses column '{missing[0]}', which {filename} does not have"
+                f"{nearest(missing[0], columns)} (columns: {_shown(columns)}). "
+                f"Fix the recipe's prompt or the header.{advice}"
             )
             raise RecipeRejected(message)
 
@@ -60,13 +65,12 @@ class Prompt:
             raise RowRejected(reason)
         return text
 
-    def render_all(self, rows: Iterable[Mapping[str, Any]]) -> list[str] | None:
+    def render_all(self, rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
         """Return the prompt filled with each row; None if one of the rows must be rendered by itself."""
-        form = self._form
-        if form is None:
+        if self._form is None:
             return None
         try:
-            texts = [form % cells for cells in rows]
+            texts = self._form.fill(rows)
         except _UNFIT:
             return None
         return None if any(map(str.isspace, texts)) or not all(texts) else texts
@@ -76,7 +80,7 @@ class Prompt:
         if self._form is None:
             return None
         try:
-            return self._form % cells
+            return self._form.fill([cells])[0]
         except _UNFIT:
             return None  # the template gives the better error message
 
@@ -95,12 +99,43 @@ class Prompt:
         return text
 
 
-_UNFIT = (KeyError, ValueError, RecursionError)  # ValueError: a number of more than 4,300 digits
+def _shown(columns: list[str]) -> str:
+    more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
+    return ", ".join(columns[:SHOWN]) + more
 
 
-def _form(syntax: nodes.Template) -> str | None:
-    """Return the template as a `%` format, which one step fills from a mapping; None if it has any logic."""
-    pieces = []
+_UNFIT = (KeyError, ValueError, RecursionError, UnicodeError)  # ValueError: a number of more than 4,300 digits
+
+
+def _items_of_row(syntax: nodes.Template) -> frozenset[str]:
+    """Return the columns that the template reads as `row["…"]`."""
+    items = [item for item in syntax.find_all(nodes.Getitem) if isinstance(item.node, nodes.Name)]
+    keys = [item.arg for item in items if item.node.name == ROW]  # type: ignore[attr-defined] # it is a Name
+    return frozenset(key.value for key in keys if isinstance(key, nodes.Const) and isinstance(key.value, str))
+
+
+class _Form:
+    """A template without logic: texts, and the columns between them."""
+
+    def __init__(self, text: str, columns: list[str]) -> None:
+        self._text = text
+        self._columns = columns
+
+    def fill(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the text of each row, a column at a time."""
+        if not self._columns:
+            return [self._text % ()] * len(rows)
+        values = [_texts([row[column] for row in rows]) for column in self._columns]
+        return list(map(self._text.__mod__, zip(*values, strict=True)))
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return values if {*map(type, values)} <= {str} else list(map(spelled, values))
+
+
+def _form(syntax: nodes.Template) -> _Form | None:
+    """Return the template as a form; None if it has any logic."""
+    pieces, columns = [], []
     for output in syntax.body:
         if not isinstance(output, nodes.Output):
             return None
@@ -109,7 +144,8 @@ def _form(syntax: nodes.Template) -> str | None:
                 case nodes.TemplateData(data=text):
                     pieces.append(text.replace("%", "%%"))
                 case nodes.Name(name=name):
-                    pieces.append(f"%({name})s")
+                    pieces.append("%s")
+                    columns.append(name)
                 case _:
                     return None
-    return "".join(pieces)
+    return _Form("".join(pieces), columns)

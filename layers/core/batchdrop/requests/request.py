@@ -87,9 +87,9 @@ class RecipeRequests:
         shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
         return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
 
-    def check_columns(self, columns: list[str], *, filename: str) -> None:
+    def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if the recipe uses a column that is not in the file's header."""
-        self._conversation.check_columns(columns, filename=filename)
+        self._conversation.check_columns(columns, filename=filename, advice=advice)
 
     @property
     def empty(self) -> bytes:

@@ -21,7 +21,7 @@ MAX_TEXT = 64_000_000  # ours: characters of one operation's result; twice the l
 MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
 MAX_WIDTH = 10_000  # ours: the width to pad or cut text to
 
-_JSON = msgspec.json.Encoder(decimal_format="number")
+_AS_JSON = (bool, list, dict, tuple)
 _STEPS = "\0steps"  # holds the step count of a rendering; no template can name it
 _ENDLESS = ("lipsum", "cycler", "joiner")  # globals that no prompt needs
 _WIDE_FILTERS = ("center", "indent", "batch", "slice", "round")
@@ -36,14 +36,14 @@ class Sandbox(SandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False)
+        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, finalize=spelled)
         for name in _ENDLESS:
             del self.globals[name]
         for name in _WIDE_FILTERS:
             self.filters[name] = _narrow(self.filters[name])
         percent = self.filters["format"]
         self.filters["format"] = lambda text, *args, **kwargs: percent(_narrow_percent(text), *args, **kwargs)
-        self.filters |= {"json": as_json, _STEPS: _counted}
+        self.filters |= {"json": as_json, "default": _default, "d": _default, _STEPS: _counted}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree: nodes.Template = _CountLoops().visit(super()._parse(source, name, filename))
@@ -75,10 +75,33 @@ def variables(cells: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     return {**own, **cells, _STEPS: [MAX_STEPS]}
 
 
-def as_json(value: Any) -> str:
-    """Return compact JSON. Unlike `tojson`, it keeps all characters unescaped."""
+def spelled(value: Any) -> Any:
+    """Return a value as it stands in a prompt: nothing for null, JSON's spelling for all but texts and numbers."""
+    kind = type(value)
+    if kind is str or isinstance(value, jinja2.Undefined):
+        return value
+    if value is None:
+        return ""
+    return str(value) if kind is int or kind is float else as_json(value) if kind in _AS_JSON else str(value)
+
+
+def _default(value: Any, default_value: Any = "", boolean: Any = False) -> Any:  # noqa: FBT002 - Jinja's signature
+    """Return the default for what is missing, null or an empty text: formats differ in which of them they have."""
+    is_missing = isinstance(value, jinja2.Undefined) or value is None or value == ""
+    return default_value if is_missing or (boolean and not value) else value
+
+
+def _refused(value: Any) -> Any:
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises UndefinedError, which names the missing value
+    raise TypeError
+
+
+_JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=_refused)
+
+
+def as_json(value: Any) -> str:
+    """Return compact JSON. Unlike `tojson`, it keeps all characters unescaped."""
     return _JSON.encode(value).decode()
 
 

@@ -30,8 +30,8 @@ REASONS_SHOWN = 5
 class Check:
     """The result. `first` are the `params` of the first requests; `reasons` are those of the first rejects.
 
-    `duplicates` counts the rows that share another row's answer. `sample` holds requests from all over the file, if the
-    caller wants any.
+    `notes` says what was found in the file and is not plain from its name. `duplicates` counts the rows that share
+    another row's answer. `sample` holds requests from all over the file, if the caller wants any.
     """
 
     output: str
@@ -44,6 +44,7 @@ class Check:
     first: list[bytes] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, rendered: RenderedRows) -> None:
         """Add rows."""
@@ -117,7 +118,7 @@ def check_upload(
                 if sample:
                     for one in params:
                         kept.offer(one)
-    check.sample = kept.requests
+    check.sample, check.notes = kept.requests, reader.notes
     manifest.estimate = check.estimate = count.estimate
     manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)
     return check

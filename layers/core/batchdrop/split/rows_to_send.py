@@ -25,7 +25,10 @@ NAMELESS = {
     "json",
 }  # formats whose rows name their own columns; other outputs must collect the names
 
-
+WITH_HEADER_KEYS = {"csv", "tsv", "xlsx"}
+HEADER_ADVICE = (
+    " If other lines stand over the header, set `input: {skip: …}`; if there is none, `input: {header: false}`"
+)
 FEW = 8  # largest group that is rendered row by row if one of its rows needs that
 
 
@@ -73,11 +76,11 @@ class _RenderedRow(NamedTuple):
 
 
 def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> None:
-    """Store the reader's header and columns in the manifest, and check that an output is possible.
+    """Store what the reader found in the manifest: format, header, notes and columns. Check that an output is possible.
 
     Raises UploadRejected if a new column has the name of one of the input's.
     """
-    manifest.header = reader.header
+    manifest.format, manifest.header, manifest.notes = reader.name, reader.header, reader.notes
     if reader.columns is not None:
         new = shape_of(manifest).columns.names
         for taken in (column for column in reader.columns if column in new):
@@ -97,7 +100,8 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
     key = parse_inbox_key(manifest.upload.key)
     requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key, attach=attach)
     if reader.columns is not None:
-        requests.check_columns(reader.columns, filename=key.filename)
+        advice = HEADER_ADVICE if reader.name in WITH_HEADER_KEYS else ""
+        requests.check_columns(reader.columns, filename=key.filename, advice=advice)
     return requests
 
 

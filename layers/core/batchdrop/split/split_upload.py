@@ -45,7 +45,7 @@ from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_ro
 from batchdrop.split.shard_writer import ShardWriter
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
-READY_MADE_FORMATS = {"jsonl"}
+READY_MADE_FORMATS = {"jsonl", "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,7 @@ class _Split:
         if not self._manifest.shards:
             message = f"{source.name}: the file has no rows; drop it again with at least one row"
             raise UploadRejected(message)
+        self._manifest.header = self._reader.header  # what follows the last row belongs to it
         self._manifest.cursor = None
 
     def _rendered_rows(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from batchdrop.adapters.formats.compression.compressed import (
@@ -12,8 +14,10 @@ from batchdrop.adapters.formats.compression.compressed import (
 from batchdrop.adapters.formats.compression.decoders import Kind
 from batchdrop.adapters.formats.csv.dialect import TAB, Dialect, delimiter_named
 from batchdrop.adapters.formats.csv.input import CsvInput
+from batchdrop.adapters.formats.csv.options import CsvOptions
 from batchdrop.adapters.formats.csv.output import CsvOutput
 from batchdrop.adapters.formats.files.files_input import FilesInput
+from batchdrop.adapters.formats.found import FOUND_IN, FoundInput
 from batchdrop.adapters.formats.json.json_input import JsonInput
 from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
@@ -47,19 +51,24 @@ class FileFormats:
     """Chooses formats by the upload's name and the recipe."""
 
     def reader(
-        self, key: InboxKey, options: Input | Literal["files"], new: NewColumns, header: str = ""
+        self,
+        key: InboxKey,
+        options: Input | Literal["files"],
+        new: NewColumns,
+        header: str = "",
+        wanted: Collection[str] = (),
     ) -> InputFormat:
         """Return the upload's reader. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
             return FilesInput(key.filename)
-        inner = _reader(key, options, new, header)
+        inner = _reader(_Wish(key, options, new, frozenset(wanted)), header)
         return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
     ) -> OutputFormat:
         """Return the output's writer. `columns` are the input's own, from the part of the file that was read."""
-        inner = reader.inner if isinstance(reader, CompressedInput) else reader
+        inner = _innermost(reader)
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
         own_kind = "" if reader.name == "files" else key.compression
         kind = options.compression or own_kind or "none"
@@ -71,38 +80,71 @@ class FileFormats:
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return the writer of `failed.jsonl`: never compressed, always UTF-8."""
-        return FailedOutput(reader.inner if isinstance(reader, CompressedInput) else reader, new)
+        return FailedOutput(_innermost(reader), new)
 
 
-def _reader(key: InboxKey, options: Input, new: NewColumns, header: str) -> InputFormat:
-    match options.format or _format_named(key):
-        case "parquet":
-            return ParquetInput(key.filename, header)
-        case "xlsx":
-            return XlsxInput(key.filename, header, sheet=options.sheet)
-        case text:
-            return _text_reader(text, key.filename, options, new, header)
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is known of an upload before it is read."""
+
+    key: InboxKey
+    options: Input
+    new: NewColumns
+    wanted: frozenset[str]
+
+    def reader(self, name: FormatName, header: str) -> InputFormat:
+        """Return the reader of a format."""
+        filename, options, encoding = self.key.filename, self.options, self.options.encoding
+        match name:
+            case "parquet":
+                return ParquetInput(filename, header)
+            case "xlsx":
+                return XlsxInput(filename, header, sheet=options.sheet)
+            case "csv" | "tsv":
+                return CsvInput(filename, header, name=name, options=self._csv(name))
+            case "jsonl":
+                return JsonlInput(filename, self.new.names, header, encoding=encoding)
+            case "json":
+                return JsonInput(filename, self.new.names, header, encoding=encoding, path=options.path)
+            case "txt":
+                return TextInput(filename, header, encoding=encoding)
+
+    def _csv(self, name: FormatName) -> CsvOptions:
+        options, delimiter = self.options, None if name == "csv" else TAB
+        if options.delimiter:
+            delimiter = delimiter_named(options.delimiter)
+        header = options.header
+        return CsvOptions(
+            delimiter,
+            options.encoding,
+            options.skip,
+            tuple(header) if isinstance(header, list) else False if header is False else None,
+            options.escape or "",
+            options.ragged,
+            self.wanted,
+        )
 
 
-def _text_reader(name: FormatName, filename: str, options: Input, new: NewColumns, header: str) -> InputFormat:
-    encoding = options.encoding
-    if encoding:
-        encoding_named(encoding)
-    delimiter = delimiter_named(options.delimiter) if options.delimiter else None
-    match name:
-        case "csv":
-            return CsvInput(filename, header, delimiter=delimiter, encoding=encoding)
-        case "tsv":
-            return CsvInput(filename, header, name="tsv", delimiter=delimiter or TAB, encoding=encoding)
-        case "jsonl":
-            return JsonlInput(filename, new.names, header, encoding=encoding)
-        case "json":
-            return JsonInput(filename, new.names, header, encoding=encoding)
-        case "txt":
-            return TextInput(filename, header, encoding=encoding)
-        case other:
-            message = f"{filename}: {other} files are not supported"
-            raise UploadRejected(message)
+def _innermost(reader: InputFormat) -> InputFormat:
+    while isinstance(reader, CompressedInput | FoundInput):
+        reader = reader.inner
+    return reader
+
+
+def _reader(wish: _Wish, header: str) -> InputFormat:
+    if wish.options.encoding:
+        encoding_named(wish.options.encoding)
+    name = wish.options.format or _format_named(wish.key)
+    if wish.options.format is None and name in FOUND_IN:
+        return FoundInput(
+            name,
+            wish.reader,
+            header,
+            filename=wish.key.filename,
+            encoding=wish.options.encoding,
+            wanted=wish.wanted,
+        )
+    return wish.reader(name, header)
 
 
 def _table_writer(

@@ -102,6 +102,7 @@ class Checked:
             "rejected": self.check.rejected,
             "duplicates": self.check.duplicates,
             "reasons": self.check.reasons,
+            "notes": self.check.notes,
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
             "estimate": estimate_document(*estimate),
@@ -165,6 +166,8 @@ def _print_findings(checked: Checked, console: Console) -> None:
     if check.duplicates:
         counts += f", {check.duplicates:,} share another row's answer"
     console.print(Text(counts, style="bold"))
+    for note in check.notes:
+        console.print(Text(f"note         {note}", style="yellow"), soft_wrap=True)
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
     console.print(Text(f"output       output.{check.output}"))

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from batchdrop.adapters.formats.csv.dialect import found_delimiter
+from batchdrop.adapters.formats.csv.dialect import Dialect
+from batchdrop.adapters.formats.csv.layout import find_layout
+from batchdrop.adapters.formats.json.json_elements import Elements
+from batchdrop.adapters.formats.json.json_shape import shape_of
 from batchdrop.adapters.formats.text.encodings import UTF_8
 from batchdrop.adapters.formats.text.guesses import likely_encodings
+from batchdrop.requests.row import Cursor
 
+SAMPLE_LINES = 100
 LOOKED_AT = 64 * 1024  # bytes in which to detect the encoding
 
 Rows = tuple[list[str], list[list[str]]]  # columns, and the rows' cells
@@ -35,17 +40,19 @@ def first_rows(output: Path, count: int) -> Rows:
                 return _of_objects(json.loads(line) for line in itertools.islice(file, count))
         case "json":
             with _text(output, compression) as file:
-                lines = (line.rstrip().removesuffix(",") for line in file)
-                return _of_objects(json.loads(line) for line in itertools.islice(_elements(lines), count))
+                return _of_objects(json.loads(text) for text in itertools.islice(_elements(file), count))
         case _:
             with _text(output, compression) as file:
-                header = file.readline()
-                delimiter = "\t" if name == "tsv" else found_delimiter(header)
-                return _of_table(csv.reader(itertools.chain((header,), file), delimiter=delimiter), count)
+                lines = list(itertools.islice(file, SAMPLE_LINES))
+                layout = find_layout(lines, dialect=Dialect(), named="\t" if name == "tsv" else None, titles=True)
+                return _of_table(layout.dialect.reader(itertools.chain(lines[layout.skip :], file)), count)
 
 
-def _elements(lines: Iterable[str]) -> Iterator[str]:
-    return (line for line in lines if line not in {"[", "]", ""})
+def _elements(file: IO[str]) -> Iterator[bytes]:
+    start = file.read(LOOKED_AT).encode()
+    shape = shape_of(start, is_whole=len(start) < LOOKED_AT, path=None, filename="the output")
+    blocks = itertools.chain((start,), (text.encode() for text in iter(partial(file.read, LOOKED_AT), "")))
+    return (element.text for element in Elements(blocks, Cursor(), shape, filename="the output"))
 
 
 def _of_table(rows: Iterable[Iterable[Any]], count: int) -> Rows:

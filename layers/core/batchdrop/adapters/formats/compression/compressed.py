@@ -18,9 +18,18 @@ class CompressedInput:
     """Reads a compressed file by the format of its content. Offsets count decompressed bytes."""
 
     def __init__(self, inner: InputFormat, kind: Kind) -> None:
-        self.name = inner.name
         self.inner = inner
         self.kind: Kind = kind
+
+    @property
+    def name(self) -> str:
+        """Return the content's format."""
+        return self.inner.name
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what was found in the file, for people."""
+        return self.inner.notes
 
     @property
     def columns(self) -> list[str] | None:

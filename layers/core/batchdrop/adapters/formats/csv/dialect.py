@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchdrop.adapters.formats.limits import MAX_CELL_CHARS
 from batchdrop.errors import RecipeRejected
+
+if TYPE_CHECKING:
+    from _csv import Reader as Records
 
 csv.field_size_limit(MAX_CELL_CHARS)
 
 TAB = "\t"
 _DECLARED = re.compile(r'"?sep=(?P<delimiter>[^"\r\n])"?\r*\n?', re.IGNORECASE)
-_FOUND = (";", TAB)  # the delimiters where the comma is the decimal point
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The format of a delimited file's text."""
+    """The format of a delimited file's text.
+
+    `escape` is the character before a quote or delimiter that is part of the text, if the file has one. `spaced`:
+    spaces before a cell do not belong to it.
+    """
 
     delimiter: str = ","
     line_end: str = "\n"
+    escape: str = ""
+    spaced: bool = False
+
+    def reader(self, lines: Iterable[str]) -> Records:
+        """Return the csv module's reader of these lines."""
+        return csv.reader(lines, delimiter=self.delimiter, escapechar=self.escape or None, skipinitialspace=self.spaced)
 
     def cells(self, text: str) -> list[str]:
         """Return the cells of a record; text that the csv module refuses is one cell."""
         try:
-            return next(csv.reader([text], delimiter=self.delimiter), [])
+            return next(self.reader([text]), [])
         except csv.Error:
             return [text]
 
@@ -36,6 +50,8 @@ class Dialect:
 
     def quoted(self, cell: str) -> str:
         """Return a cell as in a record, quoted if necessary."""
+        if self.escape and self.escape in cell:
+            cell = cell.replace(self.escape, 2 * self.escape)
         if '"' in cell:
             return '"' + cell.replace('"', '""') + '"'
         return f'"{cell}"' if self.delimiter in cell or "\n" in cell or "\r" in cell else cell
@@ -54,15 +70,3 @@ def declared_delimiter(line: str) -> str | None:
     """Return the delimiter that a first line `sep=;` declares, as Excel writes it."""
     found = _DECLARED.fullmatch(line)
     return found["delimiter"] if found else None
-
-
-def found_delimiter(line: str) -> str:
-    """Return the delimiter of a .csv file, found in the line that its header starts with.
-
-    It is the comma, unless the line has no comma and either semicolons or tabs: in many countries the comma is the
-    decimal point.
-    """
-    if len(Dialect().cells(line)) > 1:
-        return ","
-    others = [delimiter for delimiter in _FOUND if len(Dialect(delimiter).cells(line)) > 1]
-    return others[0] if len(others) == 1 else ","

@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any
 
-from batchdrop.adapters.formats.csv.dialect import Dialect, declared_delimiter, found_delimiter
+from batchdrop.adapters.formats.csv.begin import DelimitedFile, begin
+from batchdrop.adapters.formats.csv.dialect import Dialect
+from batchdrop.adapters.formats.csv.options import CsvOptions
 from batchdrop.adapters.formats.csv.records import Record, RecordReader, Records
+from batchdrop.adapters.formats.csv.row_width import RowWidth
+from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.text.beginning import Beginning, TextFile, kept, read_again
-from batchdrop.adapters.formats.text.encodings import BOM, Encoding, encode
-from batchdrop.adapters.formats.text.lines import Lines, Undecodable, split_lines, without_line_end
+from batchdrop.adapters.formats.text.encodings import Encoding, encode
+from batchdrop.adapters.formats.text.lines import split_lines, without_line_end
 from batchdrop.answers.columns import RAW
-from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.row import Cursor, Row
+
+_FOUND = CsvOptions()
+SPACES = " \t\r\n"  # a cell of nothing else is empty
+EMPTY_ROW = "the row is empty"
 
 
 class CsvInput:
     """Reads delimited values.
 
-    `header` is the result of an earlier reading; if it is empty, the file is read. `delimiter` None: detect it in the
-    file. A line `sep=;` before the header overrides it, like a byte order mark overrides an encoding.
+    `header` is the result of an earlier reading; if it is empty, the file is read. A line `sep=;` before the header
+    overrides the options' delimiter, like a byte order mark overrides an encoding. A row's `raw` is its own text, with
+    as many cells as the header: empty ones at its end are cut off, or added where the options say so.
     """
 
     sidecar = None  # a row's text is exact
 
-    def __init__(
-        self,
-        filename: str,
-        header: str = "",
-        *,
-        name: str = "csv",
-        delimiter: str | None = None,
-        encoding: str | None = None,
-    ) -> None:
+    def __init__(self, filename: str, header: str = "", *, name: str = "csv", options: CsvOptions = _FOUND) -> None:
         self.name = name
         self._filename = filename
-        self._named_delimiter = delimiter
-        self._file = TextFile(filename, encoding, header)
+        self._options = options
+        self._file = TextFile(filename, options.encoding, header)
+        self._columns: list[str] = []
+        self._notes: list[str] = []
         self._beginning = read_again(header)
-        self._columns = self._parse_header(self._beginning) if self._beginning else []
+        if self._beginning:
+            self._begin_with(self._beginning)
 
     @property
     def columns(self) -> list[str] | None:
-        """Return the header's columns; a column without a name is `column_3`, counted from 1."""
+        """Return the header's columns, or the recipe's; one without a name is `column_3`, counted from 1."""
         return self._columns
 
     @property
@@ -54,22 +57,44 @@ class CsvInput:
         return kept(self._beginning) if self._beginning else ""
 
     @property
+    def notes(self) -> list[str]:
+        """Return what was found in the file's first lines, for people."""
+        return [*(self._beginning.notes if self._beginning else []), *self._notes]
+
+    @property
     def dialect(self) -> Dialect:
         """Return the file's dialect."""
-        beginning = self._beginning or Beginning(delimiter=self._named_delimiter or ",")
-        return Dialect(beginning.delimiter, "\r\n" if beginning.text.endswith("\r\n") else "\n")
+        found = self._beginning or Beginning(delimiter=self._options.delimiter or ",")
+        line_end = found.line_end or ("\r\n" if found.text.endswith("\r\n") else "\n")
+        return Dialect(found.delimiter, line_end, self._options.escape, found.spaced)
 
     @property
     def encoding(self) -> Encoding:
         """Return the file's encoding."""
         return self._file.encoding
 
+    @property
+    def is_headless(self) -> bool:
+        """Return whether neither the file nor the recipe names the columns."""
+        return self._options.header is False
+
     def own_header_in(self, encoding: Encoding) -> bytes:
-        """Return the header without byte order mark and line end; in the file's own encoding, the exact bytes."""
-        beginning = self._beginning or Beginning()
-        if beginning.exact is not None and encoding.name == self.encoding.name:
-            return encode(beginning.declared, encoding) + beginning.exact
-        return encode(beginning.declared + without_line_end(beginning.text), encoding)
+        """Return all before the rows, without byte order mark and last line end.
+
+        In the file's own encoding, these are its exact bytes.
+        """
+        beginning, is_own = self._beginning or Beginning(), encoding.name == self.encoding.name
+        over = beginning.skipped
+        if not is_own:
+            over = encode(over.decode(self.encoding.name, "replace"), encoding)
+        over = encode(beginning.declared, encoding) + over
+        if self.is_headless:
+            return over
+        if self._options.header:
+            return over + encode(self.dialect.record(self._columns), encoding)
+        if beginning.exact is not None and is_own:
+            return over + beginning.exact
+        return over + encode(without_line_end(beginning.text), encoding)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the header, if `start` is before it, and return the rows after `start`.
@@ -79,9 +104,12 @@ class CsvInput:
         blocks = self._file.blocks(source, start)
         lines = split_lines(blocks, offset=start.offset, filename=self._filename, encoding=self.encoding)
         if self._beginning is None:
-            reader = self._begin(lines, start)
+            self._beginning, reader = begin(
+                DelimitedFile(self._filename, self.name, self.encoding, self._options), lines
+            )
+            self._begin_with(self._beginning)
         else:
-            reader = self._reader(lines, start, self._beginning.delimiter)
+            reader = RecordReader(lines, start, filename=self._filename, dialect=self.dialect, encoding=self.encoding)
         return self._rows(reader, blocks)
 
     def cells(self, raw: str) -> dict[str, Any]:
@@ -92,8 +120,26 @@ class CsvInput:
 
     def fitted(self, raw: str) -> str:
         """Return a row's text, with as many cells as the header."""
-        cells = self.dialect.cells(raw)[: len(self._columns)]
-        return self.dialect.record(cells + [""] * (len(self._columns) - len(cells)))
+        cells, width = self.dialect.cells(raw), len(self._columns)
+        if len(cells) == width:
+            return raw
+        return self.dialect.record(cells[:width] + [""] * (width - len(cells)))
+
+    def _begin_with(self, beginning: Beginning) -> None:
+        if self._options.header:
+            titles = list(self._options.header)
+        elif self.is_headless:
+            titles = [f"column_{number}" for number in range(1, beginning.cells + 1)]
+        else:
+            titles = self.dialect.cells(without_line_end(beginning.text))
+        self._columns, self._notes = column_names(titles)
+        self._blank = f'{beginning.delimiter}{SPACES}"'  # a row of nothing else may be empty
+        self._width = RowWidth(
+            self.dialect,
+            len(titles),
+            unnamed=[not title.strip() for title in titles],
+            fills=self._options.ragged == "fill",
+        )
 
     def _rows(self, reader: RecordReader, blocks: Generator[bytes, None, None]) -> Generator[list[Row], None, None]:
         with closing(blocks):
@@ -105,79 +151,35 @@ class CsvInput:
         raws = [text.rstrip("\r\n") for text in records.texts]  # like `without_line_end`, without a call per row
         named = map(dict, map(zip, repeat(self._columns), records.cells))
         rows = list(map(Row, raws, records.starts, named))
-        for odd in self._odd(records):
+        for odd in self._odd(records, raws):
             rows[odd] = self._row(Record._make(own[odd] for own in records))
         return rows
 
-    def _odd(self, records: Records) -> list[int]:
-        """Return the records that have an error, the wrong number of cells, or bytes of their own."""
+    def _odd(self, records: Records, raws: list[str]) -> list[int]:
+        """Return the records that have an error, the wrong number of cells, no text, or bytes of their own."""
         width = len(self._columns)
-        if not any(records.errors) and not any(records.exacts) and {*map(len, records.cells)} == {width}:
+        texts = list(map(str.strip, raws, repeat(self._blank)))
+        if not any(records.errors) and not any(records.exacts) and all(texts) and {*map(len, records.cells)} == {width}:
             return []
-        each = enumerate(zip(records.cells, records.errors, records.exacts, strict=True))
-        return [at for at, (cells, error, exact) in each if error or exact is not None or len(cells) != width]
+        each = enumerate(zip(records.cells, records.errors, records.exacts, texts, strict=True))
+        return [
+            at
+            for at, (cells, error, exact, text) in each
+            if error or exact is not None or len(cells) != width or not text
+        ]
 
     def _row(self, record: Record) -> Row:
         text, cells, start, error, exact = record
-        raw, width = without_line_end(text), len(self._columns)
+        raw = without_line_end(text)
         if exact is not None:
-            exact = self._trimmed(exact, text, raw)
-        if len(cells) != width and not error:
-            error = f"it has {len(cells)} cells, the header has {width} columns"
+            exact = exact[: len(exact) - len(encode(text[len(raw) :], self.encoding))]
+        if not error and len(cells) != len(self._columns):
+            fit = self._width.fit(raw, cells)
+            if fit is None:
+                error = self._width.misfit(raw, cells)
+            else:
+                exact = fit.exact(exact, self.encoding)
+                raw, cells = fit.raw, fit.cells
+        if not error and not any(cell.strip(SPACES) for cell in cells):
+            error = EMPTY_ROW
         return Row(raw, start, {} if error else dict(zip(self._columns, cells, strict=True)), error, exact=exact)
-
-    def _trimmed(self, exact: bytes, text: str, raw: str) -> bytes:
-        return exact[: len(exact) - len(encode(text[len(raw) :], self.encoding))]
-
-    def _reader(self, lines: Iterator[Lines], start: Cursor, delimiter: str) -> RecordReader:
-        return RecordReader(lines, start, filename=self._filename, delimiter=delimiter, encoding=self.encoding)
-
-    def _begin(self, lines: Iterator[Lines], start: Cursor) -> RecordReader:
-        """Read what precedes the first row, and return a reader of the records after it."""
-        taken, at = self._first_lines(lines)
-        first = taken[-1].texts[at].removeprefix(BOM) if taken else ""
-        declared = declared_delimiter(first)
-        if declared is None:
-            delimiter = self._named_delimiter or found_delimiter(first)
-            reader = self._reader(chain(taken, lines), start, delimiter)
-            self._beginning = self._read(reader.header(), delimiter, "")
-        else:
-            read = sum(len(some.texts) for some in taken[:-1]) + at + 1
-            reader = self._reader(chain(taken[-1].after(at + 1), lines), Cursor(start.offset, 0, read), declared)
-            self._beginning = self._read(reader.header(), declared, first)
-        self._columns = self._parse_header(self._beginning)
-        return reader
-
-    def _first_lines(self, lines: Iterator[Lines]) -> tuple[list[Lines], int]:
-        """Return the lines up to the first that is not empty, and its index in the last block."""
-        taken: list[Lines] = []
-        try:
-            for some in lines:
-                taken.append(some)
-                for at, text in enumerate(some.texts):
-                    if without_line_end(text.removeprefix(BOM)):
-                        return taken, at
-        except Undecodable as problem:
-            line = sum(len(some.texts) for some in taken) + 1
-            message = f"{self._filename} header (line {line}): {problem}"
-            raise UploadRejected(message) from problem
-        return taken, 0
-
-    def _read(self, header: Record | None, delimiter: str, declared: str) -> Beginning:
-        if header is None:
-            message = f"{self._filename}: the file is empty; a {self.name.upper()} file must start with a header line"
-            raise UploadRejected(message)
-        encoding, exact = self.encoding, header.exact
-        if exact is not None:
-            exact = self._trimmed(exact, header.text, without_line_end(header.text)).removeprefix(encoding.mark)
-        text = header.text.removeprefix(BOM)
-        return Beginning(encoding.name, encoding.marked, delimiter, declared, text, exact)
-
-    def _parse_header(self, beginning: Beginning) -> list[str]:
-        cells = Dialect(beginning.delimiter).cells(beginning.text)
-        columns = [cell.strip() or f"column_{number}" for number, cell in enumerate(cells, start=1)]
-        for number, column in enumerate(columns):
-            if column in columns[:number]:
-                message = f"{self._filename}: two columns are named '{column}' in the header; rename one of them"
-                raise UploadRejected(message)
-        return columns

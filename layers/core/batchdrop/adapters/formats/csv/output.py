@@ -62,6 +62,8 @@ class CsvOutput:
     @property
     def whole(self) -> Frame:
         """Return the header, with the encoding's byte order mark if it has one."""
+        if isinstance(self._reader, CsvInput) and self._reader.is_headless:
+            return Frame(self._encoding.mark + self._own_header())
         names = self._dialect.record(list(self._new.names))
         rest = f"{self._dialect.delimiter}{names}{self._dialect.line_end}"
         return Frame(self._encoding.mark + self._own_header() + encode(rest, self._encoding))
@@ -70,6 +72,8 @@ class CsvOutput:
         reader = self._reader
         if isinstance(reader, CsvInput) and reader.dialect == self._dialect:
             return reader.own_header_in(self._encoding)
+        if isinstance(reader, CsvInput) and reader.is_headless:
+            return b""
         return encode(self._dialect.record(self._columns), self._encoding)
 
 
@@ -114,11 +118,12 @@ def _ending(dialect: Dialect, encoding: Encoding, cells: list[Callable[[Any], st
 def _cell(dialect: Dialect, *, escapes: bool) -> Callable[[Any], str]:
     """Return a function that writes a value as a cell; plain text, the usual case, takes one call."""
     write, quoted, delimiter = harmless if escapes else text, dialect.quoted, dialect.delimiter
+    escape = dialect.escape or delimiter
 
     def cell(value: Any) -> str:
         if type(value) is not str or (escapes and value.startswith(_FORMULA)):
             return quoted(write(value))
-        is_plain = not ('"' in value or delimiter in value or "\n" in value or "\r" in value)
+        is_plain = not ('"' in value or delimiter in value or "\n" in value or "\r" in value or escape in value)
         return value if is_plain else quoted(value)
 
     return cell

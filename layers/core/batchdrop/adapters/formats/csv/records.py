@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple, NoReturn
 
+from batchdrop.adapters.formats.csv.dialect import Dialect
 from batchdrop.adapters.formats.text.encodings import BOM, Encoding
 from batchdrop.adapters.formats.text.lines import Lines, Undecodable
 from batchdrop.errors import UploadRejected
@@ -43,12 +44,12 @@ class RecordReader:
     """Runs the csv module over lines. Empty lines count as lines, but not as records."""
 
     def __init__(
-        self, lines: Iterator[Lines], start: Cursor, *, filename: str, delimiter: str, encoding: Encoding
+        self, lines: Iterator[Lines], start: Cursor, *, filename: str, dialect: Dialect, encoding: Encoding
     ) -> None:
         self._filename = filename
         self._encoding = encoding
         self._lines = lines
-        self._delimiter = delimiter
+        self._dialect = dialect
         self._pending = Lines([], [], [])  # lines that are not part of a record yet
         self._at = 0
         self._exhausted = False
@@ -88,7 +89,7 @@ class RecordReader:
         """Return one record for each line, several times as fast; None if a record has more than one line."""
         texts = _without_mark(lines)
         try:  # an empty line after them joins the last record if that has an open quote
-            cells = list(csv.reader(chain(texts, (_EMPTY_LINE,)), delimiter=self._delimiter))
+            cells = list(self._dialect.reader(chain(texts, (_EMPTY_LINE,))))
         except csv.Error:
             return None
         count = len(texts)
@@ -106,7 +107,7 @@ class RecordReader:
         It continues while records have several lines: where there is one, more follow.
         """
         self._pending, self._at = Lines([], [], []), 0
-        reader = csv.reader(chain.from_iterable(self._texts(lines)), delimiter=self._delimiter)
+        reader = self._dialect.reader(chain.from_iterable(self._texts(lines)))
         seen = 0
         while True:
             error = None

@@ -29,6 +29,7 @@ class FilesInput:
     columns: list[str] | None
     header = ""
     sidecar = None  # a row's text is exact
+    notes: list[str] = []  # noqa: RUF012 - never changed
 
     def __init__(self, filename: str) -> None:
         self._filename = filename

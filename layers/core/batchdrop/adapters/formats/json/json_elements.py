@@ -1,4 +1,4 @@
-"""Split a JSON array into its elements' texts without reading the whole file."""
+"""Split a JSON file into its rows' texts without reading the whole file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, NoReturn
 
+from batchdrop.adapters.formats.json.json_shape import MAX_FRAME_BYTES, JsonShape, array_at, refuse_several, scan
 from batchdrop.adapters.formats.limits import MAX_LINE_BYTES
 from batchdrop.adapters.formats.text.encodings import UTF_8
 from batchdrop.errors import UploadRejected
@@ -32,13 +33,44 @@ class _Unbalanced(Exception):  # leaves this module as UploadRejected
     """Brackets that do not match; the argument is the place."""
 
 
-def elements(blocks: Iterator[bytes], start: Cursor, *, filename: str) -> Generator[Element, None, None]:
-    """Yield the elements of the array in UTF-8 blocks. After a cursor, the blocks start with its element.
+class Elements:
+    """The rows' texts in a file's UTF-8 blocks. After a cursor, the blocks start with its element.
 
-    Elements are not parsed; only their ends are found. Raises UploadRejected if the file is not a single array with
-    matching brackets.
+    Elements are not parsed; only their ends are found. `before` and `after` are what stands around a wrapped array,
+    with its brackets; `after` is known at the end.
     """
-    return _Array(_Text(blocks, start, filename)).elements(starts_inside=start.offset > 0)
+
+    def __init__(
+        self, blocks: Iterator[bytes], start: Cursor, shape: JsonShape, *, filename: str, before: bytes = b""
+    ) -> None:
+        self.before = before
+        self.after = b""
+        self._text = _Text(blocks, start, filename)
+        self._shape = shape
+        self._is_resumed = start.offset > 0
+
+    def __iter__(self) -> Generator[Element, None, None]:
+        """Yield the elements up to the end of the file. Raises UploadRejected for brackets that do not match."""
+        if self._shape.kind == "values":
+            yield from _values(self._text)
+            return
+        if self._shape.kind == "wrapped" and not self._is_resumed:
+            self.before = self._text.move_into(self._shape.path)
+        is_resumed = self._is_resumed or self._shape.kind == "wrapped"
+        yield from _Array(self._text).elements(starts_inside=is_resumed, is_first=not self._is_resumed)
+        if self._shape.kind == "wrapped":
+            self.after = b"]" + self._text.rest()
+            self._check_frame()
+        else:
+            _close(self._text)
+
+    def _check_frame(self) -> None:
+        found = scan(self.before + self.after)
+        if found.end is None or (self.before + self.after)[found.end :].strip():
+            self._text.refuse("the object around the array of rows does not end as it should")
+        others = [array.path for array in found.arrays if array.has_objects]
+        if others and self._shape.is_found:
+            refuse_several([self._shape.path, *others], self._text.filename)
 
 
 class _Text:
@@ -80,6 +112,26 @@ class _Text:
             if not self.grow():
                 return None
 
+    def move_into(self, path: tuple[str, ...]) -> bytes:
+        """Move to the first element of the array at `path`; return all before it."""
+        while (at := array_at(self.data, path)) is None:
+            if len(self.data) > MAX_FRAME_BYTES or not self.grow():
+                message = (
+                    f"{self.filename}: no array at '{'.'.join(path)}' in the file's first {len(self.data):,} bytes. "
+                    "Correct `input: {path: …}` in the recipe: the keys that lead to the array of rows, with dots"
+                )
+                raise UploadRejected(message)
+        before = self.data[:at]
+        self.move_to(at)
+        return before
+
+    def rest(self) -> bytes:
+        """Return all that follows. Raises UploadRejected if that is too much to keep."""
+        while self.grow():
+            if len(self.data) > MAX_FRAME_BYTES:
+                self.refuse(f"more than {MAX_FRAME_BYTES:,} bytes follow the array of rows", "Drop the array alone")
+        return self.data[self.at :]
+
     def move_to(self, end: int) -> None:
         """Move the place forward, and count lines."""
         self._lines += self.data.count(b"\n", self.at, end)
@@ -106,44 +158,51 @@ class _Text:
             raise UploadRejected(message) from error
 
 
+def _values(text: _Text) -> Generator[Element, None, None]:
+    """Yield the values of a file that has one after another."""
+    array = _Array(text)
+    while (byte := text.next_byte()) is not None:
+        cursor = text.cursor()
+        yield Element(array.element(byte), cursor)
+        text.rows += 1
+
+
 class _Array:
     def __init__(self, text: _Text) -> None:
         self._text = text
 
-    def elements(self, *, starts_inside: bool) -> Generator[Element, None, None]:
-        """Yield the elements up to the end of the file."""
+    def elements(self, *, starts_inside: bool, is_first: bool) -> Generator[Element, None, None]:
+        """Yield the elements up to the array's end. `is_first`: the array may be empty."""
         text = self._text
-        is_first = not starts_inside and self._open()
+        if not starts_inside:
+            self._open()
         while True:
             byte = text.next_byte()
             if byte == ord("]") and is_first:
                 text.move_to(text.at + 1)
                 break
             cursor = text.cursor()
-            yield Element(self._element(byte), cursor)
+            yield Element(self.element(byte), cursor)
             text.rows += 1
             is_first = False
             if not self._has_next():
                 break
-        self._close()
 
-    def _open(self) -> bool:
+    def _open(self) -> None:
         text = self._text
         byte = text.next_byte()
         if byte is None:
             message = f"{text.filename}: the file is empty; a JSON file must be an array of objects"
             raise UploadRejected(message)
         if byte != ord("["):
-            what = "one object" if byte == ord("{") else "not an array"
             message = (
-                f"{text.filename}: the file is {what}, but must be an array of objects: [{{…}}, {{…}}]. If it has "
-                "one object per line, drop it as .jsonl, or set `input: {format: jsonl}` in the recipe"
+                f"{text.filename}: the file starts with '{_shown(text.data[text.at :])}', but JSON rows are objects: "
+                "an array [{…}, {…}], an object that holds one, or one object per line"
             )
             raise UploadRejected(message)
         text.move_to(text.at + 1)
-        return True
 
-    def _element(self, byte: int | None) -> bytes:
+    def element(self, byte: int | None) -> bytes:
         """Return the element at the place, and move past it."""
         text = self._text
         if byte is None:
@@ -189,11 +248,13 @@ class _Array:
         text.move_to(text.at + 1)
         return byte == ord(",")
 
-    def _close(self) -> None:
-        text = self._text
-        if text.next_byte() is not None:
-            remedy = "If each line is one object, drop it as .jsonl"
-            text.refuse(f"found '{_shown(text.data[text.at :])}' after the array's end", remedy)
+
+def _close(text: _Text) -> None:
+    if text.next_byte() is not None:
+        text.refuse(
+            f"found '{_shown(text.data[text.at :])}' after the array's end",
+            "If each line is one object, drop it as .jsonl",
+        )
 
 
 def _balanced_end(data: bytes, at: int) -> int | None:

@@ -1,24 +1,39 @@
-"""Read JSON: one array of objects. Each element keeps its own text."""
+"""Read JSON: an array of objects, an object that holds one, or objects one after another. Each keeps its own text."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
-from batchdrop.adapters.formats.json.json_elements import Element, elements
+import msgspec
+
+from batchdrop.adapters.formats.json.json_elements import Elements
+from batchdrop.adapters.formats.json.json_shape import JsonShape, shape_of
 from batchdrop.adapters.formats.json.jsonl_input import ObjectRows
-from batchdrop.adapters.formats.text.beginning import InTextFile, TextFile
+from batchdrop.adapters.formats.text.beginning import Beginning, InTextFile, TextFile
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, raw_size
 
+LOOKED_AT = 1 << 18  # bytes in which to find where the rows are
+ARRAY = ("[\n", ",\n", "\n]\n")
+
+
+class JsonBeginning(Beginning, frozen=True, omit_defaults=True):
+    """A JSON file's encoding, where its rows are, and what stands around them."""
+
+    shape: JsonShape = JsonShape()
+    before: str = ""
+    after: str = ""
+
 
 class JsonInput(InTextFile):
-    """Reads one array of JSON objects. `reserved` are the names of the output's new columns.
+    """Reads JSON objects. `reserved` are the names of the output's new columns; `path` is the recipe's.
 
     A file in another encoding is read as UTF-8 text: offsets count bytes of that, and resuming at an offset decodes the
     text before it again.
@@ -28,25 +43,88 @@ class JsonInput(InTextFile):
     columns: list[str] | None = None
 
     def __init__(
-        self, filename: str, reserved: Collection[str], header: str = "", *, encoding: str | None = None
+        self,
+        filename: str,
+        reserved: Collection[str],
+        header: str = "",
+        *,
+        encoding: str | None = None,
+        path: str | None = None,
     ) -> None:
         self._filename = filename
+        self._path = path
         self._file = TextFile(filename, encoding, header)
         self._objects = ObjectRows(reserved, what="element")
+        self._beginning = msgspec.json.decode(header, type=JsonBeginning) if header else None
+        self._elements: Elements | None = None
+
+    @property
+    def header(self) -> str:
+        """Return the encoding and the frame as JSON for the manifest; `after` is known once all rows were read."""
+        beginning = self._beginning or JsonBeginning()
+        after = self._elements.after.decode() if self._elements else ""
+        found = self._elements.before.decode() if self._elements else ""
+        changed = msgspec.structs.replace(
+            beginning,
+            encoding=self.encoding.name,
+            marked=self.encoding.marked,
+            before=found or beginning.before,
+            after=after or beginning.after,
+        )
+        return msgspec.json.encode(changed).decode()
+
+    @property
+    def notes(self) -> list[str]:
+        """Return where the rows are, if not in one array."""
+        shape = self.shape
+        if shape.kind == "values":
+            return ["the rows are objects one after another"]
+        return [f"the rows are the array at '{'.'.join(shape.path)}'"] if shape.is_found else []
+
+    @property
+    def shape(self) -> JsonShape:
+        """Return where the rows are."""
+        return self._beginning.shape if self._beginning else JsonShape()
+
+    @property
+    def frame(self) -> tuple[str, str, str]:
+        """Return what stands before, between and after the rows of an output of the same form."""
+        match self.shape.kind, self._beginning:
+            case "values", _:
+                return "", "\n", "\n"
+            case "wrapped", JsonBeginning() as found:
+                return f"{found.before}\n", ",\n", f"\n{found.after}"
+            case _:
+                return ARRAY
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row per element. Raises UploadRejected if the file is not one array, or has another encoding."""
+        """Read one row per object. Raises UploadRejected if the file is no such JSON, or has another encoding."""
         blocks = self._utf8_blocks(source, start)
-        found = elements(_without_mark(blocks, start), start, filename=self._filename)
-        return chunks(self._rows(found, blocks), raw_size)
+        text = _without_mark(blocks, start)
+        if self._beginning is None:
+            text = self._begin(text)
+        assert self._beginning is not None
+        before = self._beginning.before.encode()
+        self._elements = Elements(text, start, self.shape, filename=self._filename, before=before)
+        return chunks(self._rows(self._elements, blocks), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's fields; None if it is not an object."""
         return self._objects.cells(raw)
 
-    def _rows(
-        self, found: Generator[Element, None, None], blocks: Generator[bytes, None, None]
-    ) -> Generator[Row, None, None]:
+    def _begin(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Find the file's shape; return its blocks again."""
+        first, is_whole = b"", True
+        for block in blocks:
+            first += block
+            if len(first) >= LOOKED_AT:
+                is_whole = False
+                break
+        shape = shape_of(first[:LOOKED_AT], is_whole=is_whole, path=self._path, filename=self._filename)
+        self._beginning = JsonBeginning(shape=shape)
+        return chain((first,), blocks)
+
+    def _rows(self, found: Elements, blocks: Generator[bytes, None, None]) -> Generator[Row, None, None]:
         with closing(blocks):
             for text, start in found:
                 yield self._objects.row(text.decode(), start)

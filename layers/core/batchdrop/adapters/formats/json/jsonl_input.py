@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Generator
 from contextlib import closing
 from itertools import repeat
@@ -9,12 +11,15 @@ from typing import Any
 
 import msgspec
 
+from batchdrop.adapters.formats.json.repaired import repaired
 from batchdrop.adapters.formats.json.row_lines import RowLines, row_lines
 from batchdrop.adapters.formats.text.beginning import InTextFile, TextFile
 from batchdrop.answers.columns import ERROR, RAW, STATUS
 from batchdrop.ports import Source
 from batchdrop.requests.row import Cursor, Row
 
+SHOWN = 20  # characters of a number in a message
+_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*+"|(-?\d[-+.\deE]*)')
 FAILED_ROW = (STATUS, ERROR, RAW)  # the columns of a failed.jsonl that is dropped again
 
 
@@ -64,13 +69,16 @@ class ObjectRows:
         return list(map(Row, lines.raws, lines.starts, cells, repeat(None), repeat(()), repeat(None), lines.exacts))
 
     def row(self, raw: str, start: Cursor, exact: bytes | None = None) -> Row:
-        """Return the row of an object's text; the row has an error if the text is not a usable object."""
+        """Return the row of an object's text; the row has an error if the text is not a usable object.
+
+        NaN and infinities become null, half surrogate pairs U+FFFD, in the text too: no reader of JSON takes them.
+        """
         cells: dict[str, Any] = {}
         error = None
         try:
-            cells = self._decoder.decode(raw)
+            cells, raw, exact = self._decoded(raw, exact)
         except (msgspec.DecodeError, RecursionError) as problem:
-            error = self._explain(problem)
+            error = self._explain(problem, raw)
         for name in FAILED_ROW:
             cells.pop(name, None)
         if taken := self._reserved.intersection(cells):
@@ -88,7 +96,27 @@ class ObjectRows:
             cells.pop(name, None)
         return cells
 
-    def _explain(self, problem: Exception) -> str:
+    def _decoded(self, raw: str, exact: bytes | None) -> tuple[dict[str, Any], str, bytes | None]:
+        try:
+            return self._decoder.decode(raw), raw, exact
+        except msgspec.DecodeError:
+            fixed = repaired(raw)
+            if fixed == raw:
+                raise
+            return self._decoder.decode(fixed), fixed, None
+
+    def _explain(self, problem: Exception, raw: str) -> str:
         if "Expected `object`" in str(problem):
             return f"the {self._what} is not a JSON object"
+        if "out of range" in str(problem):
+            return f"a number of the {self._what} is larger than any 64-bit float{_largest(raw)}; write it as text"
         return f"the {self._what} is not JSON: {problem}"
+
+
+def _largest(raw: str) -> str:
+    """Return the first number that no float holds, for a message."""
+    for match in _NUMBER.finditer(raw):
+        if match[1] and math.isinf(float(match[1])):
+            shown = match[1] if len(match[1]) <= SHOWN else match[1][:SHOWN] + "…"
+            return f" ({shown})"
+    return ""

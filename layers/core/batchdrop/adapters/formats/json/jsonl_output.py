@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from batchdrop.adapters.formats.json.json_input import ARRAY, JsonInput
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encode_json
 from batchdrop.adapters.formats.text.text_output import encoding_of, for_json
 from batchdrop.answers.columns import ERROR, RAW, STATUS, NewColumns
@@ -50,19 +51,26 @@ class JsonlOutput:
 
 
 class JsonOutput(JsonlOutput):
-    """Writes one array of objects. The parts contain the commas between them, so they can be concatenated."""
+    """Writes objects as the input has them: in one array, within the same object, or one after another.
+
+    The parts contain what stands between the objects, so they can be concatenated.
+    """
 
     extension = "json"
     one_line = False
 
+    def __init__(self, reader: InputFormat, new: NewColumns, encoding: Encoding = UTF_8) -> None:
+        super().__init__(reader, new, encoding)
+        self._frame = reader.frame if isinstance(reader, JsonInput) else ARRAY
+
     @property
     def whole(self) -> Frame:
-        """Return the array's start and end."""
-        begin, end = encode_json("[\n", self._encoding), encode_json("\n]\n", self._encoding)
-        return Frame(self._encoding.mark + begin, end)
+        """Return what stands around the objects."""
+        before, _, after = self._frame
+        return Frame(self._encoding.mark + encode_json(before, self._encoding), encode_json(after, self._encoding))
 
     def _separated(self, row: StoredRow, text: bytes) -> bytes:
-        return text if row.row == 1 else encode_json(",\n", self._encoding) + text
+        return text if row.row == 1 else encode_json(self._frame[1], self._encoding) + text
 
 
 class FailedOutput(JsonlOutput):

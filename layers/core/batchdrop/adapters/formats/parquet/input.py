@@ -29,6 +29,7 @@ class ParquetInput:
     """
 
     name = "parquet"
+    notes: list[str] = []  # noqa: RUF012 - never changed
 
     def __init__(self, filename: str, header: str = "") -> None:
         self._filename = filename

@@ -13,10 +13,13 @@ from batchdrop.requests.row import Cursor
 
 
 class Beginning(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file's encoding and, for delimited files, its header; stored as JSON in the manifest.
+    r"""A file's encoding and, for delimited files, its layout; stored as JSON in the manifest.
 
-    `declared` is the line `sep=;` before the header and `text` is the header itself. Both include their line ends; the
-    first of them includes the byte order mark. `exact` holds their bytes if encoding them would give others.
+    `newline` is "\r" for a file that has no other line ends, and `line_end` is the one of its first line. `declared`
+    is the line `sep=;`, `skipped` the bytes of the lines between that and the header, and `text` is the header itself,
+    empty without one. All include their line ends; the first of them includes the byte order mark, but `skipped` has
+    none. `exact` holds the header's bytes if encoding it would give others. `spaced`: spaces before a cell do not
+    belong to it. `cells` counts a header's cells, or those of the first row. `notes` says what was found, for people.
     """
 
     encoding: str = UTF_8.name
@@ -25,6 +28,12 @@ class Beginning(msgspec.Struct, frozen=True, omit_defaults=True):
     declared: str = ""
     text: str = ""
     exact: bytes | None = None
+    newline: str = "\n"
+    line_end: str = ""
+    skipped: bytes = b""
+    spaced: bool = False
+    cells: int = 0
+    notes: list[str] = []
 
 
 def kept(beginning: Beginning) -> str:
@@ -67,9 +76,15 @@ class InTextFile:
     sidecar = None  # a row's text is exact
 
     @property
+    def notes(self) -> list[str]:
+        """Return nothing: all is plain from the name."""
+        return []
+
+    @property
     def header(self) -> str:
         """Return the file's encoding as JSON for the manifest."""
-        return kept(Beginning(self.encoding.name, self.encoding.marked))
+        encoding = self.encoding
+        return kept(Beginning(encoding.name, encoding.marked, newline=encoding.line_end))
 
     @property
     def encoding(self) -> Encoding:
@@ -78,7 +93,7 @@ class InTextFile:
 
 
 def _encoding_of(beginning: Beginning) -> Encoding:
-    newline = "\n".encode(beginning.encoding)
+    newline = beginning.newline.encode(beginning.encoding)
     return Encoding(beginning.encoding, newline, marked=beginning.marked)
 
 

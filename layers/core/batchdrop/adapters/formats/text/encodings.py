@@ -45,6 +45,11 @@ class Encoding:
         return _UNITS.get(self.name, 1)
 
     @property
+    def line_end(self) -> str:
+        """Return the character that ends a line."""
+        return self.newline.decode(self.name)
+
+    @property
     def is_unicode(self) -> bool:
         """Return whether the encoding has all characters, with one form for each."""
         return self.name in _UNICODE
@@ -102,7 +107,10 @@ def look(blocks: Iterable[bytes], named: str | None, *, filename: str) -> tuple[
         start += block
         if len(start) >= _START:
             break
-    return detected(start, named, filename=filename), chain((start,), left)
+    encoding = detected(start, named, filename=filename)
+    if _ends_lines_with_returns(start, encoding):
+        encoding = replace(encoding, newline="\r".encode(encoding.name))
+    return encoding, chain((start,), left)
 
 
 def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
@@ -121,6 +129,12 @@ def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
     if named and codecs.lookup(named).name in {"utf-16", "utf-32"}:
         return _in_order(chosen.name, start)
     return replace(chosen, marked=False)
+
+
+def _ends_lines_with_returns(start: bytes, encoding: Encoding) -> bool:
+    """Return whether a file has carriage returns alone, as old Macintosh programs wrote them."""
+    text = start[: len(start) // encoding.unit * encoding.unit].decode(encoding.name, "replace")
+    return "\n" not in text and "\r" in text.rstrip("\r")
 
 
 def _in_order(name: str, start: bytes) -> Encoding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from batchdrop.errors import UploadRejected
 from batchdrop.requests.chunking import CHUNK_BYTES
 
 _ESCAPE = b"\x1b"
+_RETURNS, _BYTE_RETURNS = re.compile(r"[^\r]*\r|[^\r]+"), re.compile(rb"[^\r]*\r|[^\r]+")
 _ISO2022 = (b"\x1b$B", b"\x1b$@")  # Japanese mail's escapes, which other decoders take for ASCII
 
 
@@ -115,10 +117,10 @@ def _decoded(piece: _Piece, encoding: Encoding) -> Iterator[Lines]:
     return _together(_alone(piece, encoding)) if lines is None else iter((lines,))
 
 
-def _utf_8(body: bytes, offset: int, _encoding: Encoding) -> Lines | None:
+def _utf_8(body: bytes, offset: int, encoding: Encoding) -> Lines | None:
     if _ESCAPE in body and any(escape in body for escape in _ISO2022):  # looking for one byte first is 60 times as fast
         return None
-    raws = list(io.BytesIO(body))
+    raws = _byte_lines(body, encoding)
     try:
         texts = list(map(bytes.decode, raws))
     except UnicodeDecodeError:
@@ -134,10 +136,14 @@ def _whole(body: bytes, offset: int, encoding: Encoding) -> Lines | None:
         return None
     if not encoding.is_unicode and text.encode(encoding.name, "replace") != body:
         return None
-    texts = list(io.StringIO(text, newline="\n"))
+    texts = list(io.StringIO(text, newline="\n")) if encoding.line_end == "\n" else _RETURNS.findall(text)
     if encoding.unit > 1:
         return _lines(offset, texts, (len(line.encode(encoding.name)) for line in texts))
-    return _lines(offset, texts, map(len, texts if len(text) == len(body) else io.BytesIO(body)))
+    return _lines(offset, texts, map(len, texts if len(text) == len(body) else _byte_lines(body, encoding)))
+
+
+def _byte_lines(body: bytes, encoding: Encoding) -> list[bytes]:
+    return list(io.BytesIO(body)) if encoding.line_end == "\n" else _BYTE_RETURNS.findall(body)
 
 
 def _lines(offset: int, texts: list[str], lengths: Iterable[int]) -> Lines:

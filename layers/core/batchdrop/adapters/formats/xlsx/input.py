@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import msgspec
 
+from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
 from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, is_empty, natural
 from batchdrop.adapters.formats.xlsx.package import Package
@@ -32,7 +32,12 @@ class SheetHeader(msgspec.Struct, frozen=True):
     @property
     def columns(self) -> list[str]:
         """Return the columns' names; a blank one is `column_3`, counted from 1."""
-        return [title.strip() or f"column_{number}" for number, title in enumerate(self.titles, start=1)]
+        return column_names(self.titles)[0]
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the columns are called that the header does not name."""
+        return column_names(self.titles)[1]
 
 
 class XlsxInput:
@@ -60,6 +65,11 @@ class XlsxInput:
     def columns(self) -> list[str] | None:
         """Return the header's columns; a blank one is `column_3`, counted from 1."""
         return self._header.columns if self._header else None
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what was found in the header, for people."""
+        return self._header.notes if self._header else []
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the sheet or its texts.
@@ -101,23 +111,12 @@ class XlsxInput:
             cells = _trimmed(by_column)
             if cells:
                 titles = [_title(cell, epoch_1904=sheet.epoch_1904) for cell in cells]
-                header = SheetHeader(sheet.sheet, titles, number, sheet.epoch_1904)
-                self._check_columns(header.columns, sheet.sheet, number)
-                return header
+                return SheetHeader(sheet.sheet, titles, number, sheet.epoch_1904)
         message = (
             f"{self._filename}: the sheet '{sheet.sheet}' is empty; its first row names the columns. "
             "To read another sheet, set input.sheet in the recipe"
         )
         raise UploadRejected(message)
-
-    def _check_columns(self, columns: list[str], sheet: str, row: int) -> None:
-        name, count = Counter(columns).most_common(1)[0]
-        if count > 1:
-            message = (
-                f"{self._filename} sheet '{sheet}' row {row}: two columns are named '{name}' in the header; "
-                "rename one of them"
-            )
-            raise UploadRejected(message)
 
     def _rows(
         self, found: Iterator[SheetRow], start: Cursor, header: SheetHeader, opened: ExitStack

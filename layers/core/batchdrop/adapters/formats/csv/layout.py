@@ -1,0 +1,148 @@
+"""Find how a delimited file is laid out, in its first lines: the delimiter, lines over the header, spaced quotes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+from batchdrop.adapters.formats.csv.dialect import TAB, Dialect
+
+DELIMITERS = (",", ";", TAB, "|")
+TITLE_LINES = 20  # records over a header, at most
+_NUMBER = re.compile(r"[-+]?[\d.,\s%€$£¥]*\d[\d.,\s%€$£¥]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A file's dialect, the number of lines before its header, and of the header's cells; 0 if there is none."""
+
+    dialect: Dialect
+    skip: int = 0
+    cells: int = 0
+
+
+class _Record(NamedTuple):
+    before: int  # lines before it
+    cells: list[str]
+
+    @property
+    def filled(self) -> list[str]:
+        return [cell for cell in self.cells if cell.strip()]
+
+
+class _Reading(NamedTuple):
+    """The lines as one dialect reads them. `fit` is the share of the rows that have the header's cells."""
+
+    dialect: Dialect
+    header: _Record
+    has_wanted: bool
+    is_first: bool
+    fit: float
+
+    @property
+    def rank(self) -> tuple[bool, float, bool, int, int]:
+        """Return what makes this reading better than another; where all else is equal, a comma divides no words.
+
+        A comma in the header is still likelier than one column.
+        """
+        width, order = len(self.header.cells), DELIMITERS.index(self.dialect.delimiter)
+        fit = max(self.fit, 0.6) if order == 0 and width > 1 else self.fit
+        return self.has_wanted, round(fit, 1), self.is_first, width, order if width > 1 else -order
+
+
+def find_layout(
+    lines: Sequence[str],
+    *,
+    dialect: Dialect,
+    named: str | None,
+    titles: bool,
+    wanted: Collection[str] = (),
+    is_whole: bool = False,
+) -> Layout:
+    """Return the layout of the file that starts with these lines.
+
+    `named` is a known delimiter. `wanted` are the columns that the recipe uses: the line that has them is the header.
+    `is_whole`: the file has no other lines. `titles`: the header may stand below other lines.
+    """
+    readings = []
+    for delimiter in [named] if named else DELIMITERS:
+        tried = replace(dialect, delimiter=delimiter)
+        tried = replace(tried, spaced=_has_spaced_quotes(lines, delimiter))
+        records = _records(lines, tried, is_whole=is_whole)
+        if records:
+            readings.append(_reading(tried, records, wanted, titles=titles))
+    if not readings:
+        return Layout(replace(dialect, delimiter=named or ","))
+    best = readings[0] if named else max(readings, key=lambda reading: reading.rank)
+    return Layout(best.dialect, 0 if best.is_first else best.header.before, len(best.header.cells))
+
+
+def _reading(dialect: Dialect, records: list[_Record], wanted: Collection[str], *, titles: bool) -> _Reading:
+    found = _header_with(records, wanted) if wanted else None
+    at = found if found is not None else _header_below_titles(records)
+    if at is None or not titles:
+        at = 0
+    header = records[at]
+    has_wanted = bool(wanted) and {cell.strip() for cell in header.cells}.issuperset(wanted)
+    return _Reading(dialect, header, has_wanted, at == 0, _fit(header, records[at + 1 :]))
+
+
+def _header_with(records: list[_Record], wanted: Collection[str]) -> int | None:
+    """Return which record has all wanted columns, below none but shorter records."""
+    for at, record in enumerate(islice(records, TITLE_LINES)):
+        if {cell.strip() for cell in record.cells}.issuperset(wanted):
+            return at if all(len(over.filled) < len(record.filled) for over in records[:at]) else None
+    return None
+
+
+def _header_below_titles(records: list[_Record]) -> int | None:
+    """Return which record is plainly the header of a table below titles; None if none is.
+
+    Titles are records of one filled cell, with a space in it. The table's records all have the same number of cells,
+    and its header is full of distinct words.
+    """
+    at = next((at for at, record in enumerate(records) if len(record.filled) > 1), 0)
+    if not 0 < at <= TITLE_LINES or len(records) < at + 2:
+        return None
+    header, over, rows = records[at], records[:at], records[at + 1 :]
+    is_title = all(any(" " in cell.strip() for cell in record.filled) for record in over)
+    is_header = len(header.filled) == len(header.cells) == len({*header.cells})
+    is_header = is_header and not any(_NUMBER.fullmatch(cell.strip()) for cell in header.cells)
+    is_table = all(len(row.cells) == len(header.cells) for row in rows)
+    return at if is_title and is_header and is_table else None
+
+
+def _fit(header: _Record, rows: list[_Record]) -> float:
+    """Return the share of rows with as many cells as the header; others beyond may be empty. One column counts half."""
+    width = len(header.cells)
+    fitting = sum(len(row.cells) >= width and not any(row.cells[width:]) for row in rows)
+    return (fitting / len(rows) if rows else 1.0) * (0.5 if width == 1 else 1.0)
+
+
+def _records(lines: Sequence[str], dialect: Dialect, *, is_whole: bool) -> list[_Record]:
+    """Return the records of these lines without the empty ones; the last may be cut off, unless the file ends."""
+    found = [record for record in _each_record(lines, dialect) if record.cells]
+    return found if is_whole or len(found) < 2 else found[:-1]  # noqa: PLR2004 - the only record is better than none
+
+
+def _each_record(lines: Sequence[str], dialect: Dialect) -> Iterator[_Record]:
+    reader, before = dialect.reader(lines), 0
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            cells = []
+        yield _Record(before, cells)
+        before = reader.line_num
+
+
+def _has_spaced_quotes(lines: Sequence[str], delimiter: str) -> bool:
+    """Return whether a cell's quotes have spaces before them, as in `1, "a, b"`."""
+    quoted = re.compile(rf'{re.escape(delimiter)} +"(?:[^"]|"")*"(?=\s*(?:{re.escape(delimiter)}|$))', re.MULTILINE)
+    return any(delimiter + " " in line for line in lines) and quoted.search("".join(lines)) is not None
