@@ -146,7 +146,7 @@ def _refusal(body: bytes, encoding: str | None = None) -> str:
         (GERMAN, "cp1252", "cp1252"),
         (CHINESE, "gb18030", "gb18030"),
         (CHINESE, "gbk", "gb18030"),
-        (RUSSIAN, "koi8-r", "koi8_r"),
+        (RUSSIAN, "koi8-r", "koi8-r"),
         (RUSSIAN, "cp1251", "cp1251"),
         (JAPANESE, "utf-16-le", "utf-16-le"),
         (JAPANESE, "utf-16-be", "utf-16-be"),
@@ -158,7 +158,7 @@ def test_the_likely_encoding_is_named(text: str, encoding: str, named: str) -> N
     """A file that is not UTF-8 says what it probably is, and the line to put into the recipe."""
     told = _refusal(text.encode(encoding))
     assert " is not UTF-8. The text around it looks like " in told
-    assert f"set `input: {{encoding: {named}}}` in the recipe, or save the file as UTF-8" in told
+    assert f"Set `input: {{encoding: {named}}}` in the recipe if that is right, or save the file as UTF-8" in told
 
 
 def test_far_behind_ascii_it_is_named_too() -> None:

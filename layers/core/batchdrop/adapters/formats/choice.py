@@ -85,7 +85,7 @@ class FileFormats:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What is known of an upload before it is read."""
+    """An upload before it is read: its name, and the recipe."""
 
     key: InboxKey
     options: Input

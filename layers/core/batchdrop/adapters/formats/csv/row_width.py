@@ -11,7 +11,7 @@ from batchdrop.adapters.formats.text.encodings import Encoding, encode
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A row's text and cells, with the text that was added to its end, or removed from it; None: it is written anew."""
+    """A row's text and cells, and what was added to its end or removed from it. Neither: the row is written again."""
 
     raw: str
     cells: list[str]

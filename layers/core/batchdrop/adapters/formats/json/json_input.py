@@ -98,7 +98,7 @@ class JsonInput(InTextFile):
                 return ARRAY
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
-        """Read one row per object. Raises UploadRejected if the file is no such JSON, or has another encoding."""
+        """Read one row per object. Raises UploadRejected for other JSON, and for a wrong encoding."""
         blocks = self._utf8_blocks(source, start)
         text = _without_mark(blocks, start)
         if self._beginning is None:

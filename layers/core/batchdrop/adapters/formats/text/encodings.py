@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from operator import methodcaller
 
+from batchdrop.adapters.formats.text.magic import refuse_other_files
 from batchdrop.errors import RecipeRejected, UploadRejected
 
 BOM = "\ufeff"
@@ -115,6 +116,7 @@ def look(blocks: Iterable[bytes], named: str | None, *, filename: str) -> tuple[
 
 def detected(start: bytes, named: str | None, *, filename: str) -> Encoding:
     """Return the encoding of a file by its first bytes. Raises like `look`."""
+    refuse_other_files(start, filename)
     chosen = encoding_named(named) if named else UTF_8
     for mark, name in _MARKS:
         if start.startswith(mark):

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
 from batchdrop.adapters.formats.text.encodings import Encoding, by_zeros
 
-# Encodings in which tables are found, the most frequent first: of two that fit equally, the first is named.
+# Encodings in which tables are found; of two that give the same text, the first is named.
 _LANGUAGES = {
+    "cp1252": "Western European, Windows",
+    "cp1250": "Central European, Windows",
+    "cp1251": "Cyrillic, Windows",
+    "cp1253": "Greek, Windows",
+    "cp1254": "Turkish, Windows",
+    "cp1255": "Hebrew, Windows",
+    "cp1256": "Arabic, Windows",
+    "cp1257": "Baltic, Windows",
+    "cp1258": "Vietnamese, Windows",
+    "cp874": "Thai, Windows",
+    "iso8859-15": "Western European",
+    "iso8859-2": "Central European",
+    "iso8859-5": "Cyrillic",
+    "iso8859-7": "Greek",
+    "iso8859-9": "Turkish",
+    "koi8-r": "Cyrillic, Unix",
+    "mac-roman": "Western European, Macintosh",
     "cp932": "Japanese, Windows",
     "euc_jp": "Japanese, Unix",
     "gb18030": "Chinese",
     "big5": "Chinese, traditional",
     "cp949": "Korean",
-    "cp1252": "Western European, Windows",
-    "cp1251": "Cyrillic, Windows",
-    "koi8_r": "Cyrillic, Unix",
-    "cp1250": "Central European, Windows",
-    "iso8859_2": "Central European",
-    "mac_roman": "Western European, Macintosh",
 }
+# Encodings that a more common one replaces.
+_SAME = {
+    "iso8859-1": "cp1252",
+    "mac-iceland": "mac-roman",
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "tis-620": "cp874",
+    "iso8859-11": "cp874",
+    "iso8859-6": "cp1256",
+    "iso8859-8": "cp1255",
+    "iso8859-13": "cp1257",
+    "koi8-u": "koi8-r",
+}
+_MULTIBYTE = {"cp932", "euc_jp", "gb18030", "big5", "cp949"}
 _SAMPLE = 1 << 15  # bytes before and after the place
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_FRAMES = re.compile("[\u2500-\u25ff]")
+_WORD = re.compile(r"[^\W\d_]+")
+_FEW = 2  # high bytes that do not show the language: most likely symbols
+MOST_NAMED = 3
+SHOWN_CHARS = 40  # characters of the line
 
 
 def advice(around: bytes, at: int, read_as: Encoding) -> str:
@@ -32,33 +70,94 @@ def advice(around: bytes, at: int, read_as: Encoding) -> str:
     likely = likely_encodings(sample, read_as, by_zeros(around[:4096]) or _utf16(around[: 2 * _SAMPLE]))
     if not likely:
         return "Set `input: {encoding: …}` in the recipe to the file's encoding, or save the file as UTF-8"
-    described = " or ".join(f"{name} ({_LANGUAGES[name]})" if name in _LANGUAGES else name for name in likely)
+    line = around[at : at + _SAMPLE].splitlines()[0]
+    described = "; or like ".join(f"{_described(name)}: '{_shown(line, name)}'" for name in likely)
     return (
-        f"The text around it looks like {described}: set `input: {{encoding: {likely[0]}}}` in the recipe, "
-        "or save the file as UTF-8"
+        f"The text around it looks like {described}. Set `input: {{encoding: {likely[0]}}}` in the recipe if that is "
+        "right, or save the file as UTF-8"
     )
 
 
 def likely_encodings(sample: bytes, read_as: Encoding, zeros: str | None = None) -> list[str]:
-    """Return the one or two most likely encodings of these bytes; none if nothing fits.
+    """Return at most three encodings of these bytes that give different texts, the likeliest first.
 
     `zeros` is the encoding that their zero bytes suggest.
     """
     if zeros:
         return [zeros]
-    from charset_normalizer import from_bytes
-
-    order = [name for name in _LANGUAGES if name != read_as.name]
-    ranked: dict[str, tuple[float, float, int]] = {}
-    for match in from_bytes(sample, cp_isolation=order, enable_fallback=False):
-        for name in match.could_be_from_charset:
-            ranked[name] = (round(match.chaos, 1), -round(match.coherence, 1), order.index(name))
-    found = sorted(ranked, key=lambda name: ranked[name])
-    return found[: 1 if _is_clear([ranked[name] for name in found]) else 2]
+    found: dict[str, str] = {}
+    for name in sorted(_ranked(sample), key=lambda name: _oddity(sample, name)):
+        text = _text(sample, name)
+        if name != read_as.name and text is not None:
+            found.setdefault(text, name)
+    return list(found.values())[:MOST_NAMED]
 
 
-def _is_clear(ranks: list[tuple[float, float, int]]) -> bool:
-    return len(ranks) > 1 and ranks[0][:2] < ranks[1][:2]
+def _ranked(sample: bytes) -> Iterable[str]:
+    """Return the known encodings, the likeliest first."""
+    from chardet import detect_all
+
+    names = [found["encoding"] for found in detect_all(sample, ignore_threshold=True)]
+    ranked = [_known(name) for name in names if name]
+    if sum(map(len, _HIGH.findall(sample))) <= _FEW:
+        ranked.insert(0, "cp1252")
+    return dict.fromkeys(name for name in (*ranked, "cp1252", "cp1250") if name in _LANGUAGES)
+
+
+def _known(name: str) -> str:
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return name
+    return _SAME.get(found, found)
+
+
+def _oddity(sample: bytes, name: str) -> int:
+    """Return how odd the text would be.
+
+    Frames are, words of two scripts, more symbols than letters, and pairs of bytes where each stands alone.
+    """
+    stands_alone = all(len(high) == 1 for high in _HIGH.findall(sample))
+    text = _text(sample, name) or ""
+    is_odd = _has_mixed_words(text) + _is_symbols(text)
+    return 2 * (name in _MULTIBYTE and stands_alone) + 2 * bool(_FRAMES.search(text)) + is_odd
+
+
+def _is_symbols(text: str) -> bool:
+    foreign = [letter for letter in text if not letter.isascii()]
+    return len(foreign) > _FEW and 2 * sum(unicodedata.category(letter)[0] in "LM" for letter in foreign) < len(foreign)
+
+
+def _has_mixed_words(text: str) -> bool:
+    return any(len({*_scripts(word)}) > 1 for word in _WORD.findall(text) if not word.isascii())
+
+
+def _scripts(word: str) -> Iterator[str]:
+    """Yield the script of each letter, by the first word of its name; Japanese and Chinese count as one."""
+    for letter in word:
+        script = unicodedata.name(letter, "?").partition(" ")[0].partition("-")[0]
+        yield "CJK" if script in {"HIRAGANA", "KATAKANA", "HALFWIDTH", "IDEOGRAPHIC", "FULLWIDTH"} else script
+
+
+def _text(sample: bytes, name: str) -> str | None:
+    """Return the decoded sample; None if it is not in the encoding, or has control characters in it."""
+    try:
+        text = sample.decode(name)
+    except UnicodeDecodeError:
+        return None
+    return None if any(unicodedata.category(letter) in {"Cc", "Co", "Cn"} for letter in {*text} - {*"\t\r\n"}) else text
+
+
+def _described(name: str) -> str:
+    return f"{name} ({_LANGUAGES[name]})" if name in _LANGUAGES else name
+
+
+def _shown(line: bytes, name: str) -> str:
+    text = " ".join(line.decode(name, "ignore").split())
+    first = next((at for at, letter in enumerate(text) if not letter.isascii()), 0)
+    start = max(0, first - SHOWN_CHARS // 2)
+    shown = text[start : start + SHOWN_CHARS]
+    return f"{'…' if start else ''}{shown}{'…' if start + SHOWN_CHARS < len(text) else ''}"
 
 
 def _telling_lines(around: bytes, at: int) -> list[bytes]:

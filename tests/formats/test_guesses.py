@@ -1,0 +1,61 @@
+"""The encoding of a file that is not UTF-8: the right one comes first, or is among those that are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchdrop.adapters.formats.text.encodings import UTF_8
+from batchdrop.adapters.formats.text.guesses import MOST_NAMED, advice, likely_encodings
+from batchdrop.errors import UploadRejected
+from tests.formats.languages import LINES, WRITTEN, encoded
+from tests.formats.reading import read
+
+EACH_LINE = [(encoding, line) for language, encoding in WRITTEN for line in LINES[language]]
+
+
+@pytest.mark.parametrize(("language", "encoding"), WRITTEN)
+def test_ten_lines_are_enough(language: str, encoding: str) -> None:
+    """The first name gives the right text."""
+    body = encoded(LINES[language], encoding)
+    assert body.decode(likely_encodings(body, UTF_8)[0]) == body.decode(encoding)
+
+
+def test_one_line_shows_it_among_three() -> None:
+    """Each with the line, so that a person who reads the language sees which is right."""
+    missed = []
+    for encoding, line in EACH_LINE:
+        body = encoded([line], encoding)
+        if body.isascii():
+            continue
+        found = likely_encodings(body, UTF_8)
+        assert len(found) <= MOST_NAMED
+        if body.decode(encoding) not in map(body.decode, found):
+            missed.append((encoding, line, found))
+    assert missed == []
+
+
+def test_the_line_is_shown_in_each_of_them() -> None:
+    """A symbol alone among ASCII is no pair of bytes, and tells no language: the commonest comes first."""
+    body = "nr,text\n1,x\n2,5 £\n".encode("cp1252")
+    text = advice(body, body.index(b"2,"), UTF_8)
+    assert text.startswith("The text around it looks like cp1252 (Western European, Windows): '2,5 £'; or like ")
+    assert "cp932" not in text
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (b"\x1f\x8b\x08\x00", "the file is gzip-compressed; drop it as f.csv.gz"),
+        (b"\x28\xb5\x2f\xfd\x00", "the file is compressed with Zstandard; drop it as f.csv.zst"),
+        (b"BZh91AY&SY", "the file is compressed with bzip2; drop it as f.csv.bz2"),
+        (b"PAR1\x15\x04", "the file is a Parquet file; drop it as f.parquet"),
+        (b"PK\x03\x04....[Content_Types].xml", "the file is an Excel workbook; drop it as f.xlsx"),
+        (b"PK\x03\x04....data.csv", "the file is a ZIP archive; drop it as f.zip"),
+        (b"%PDF-1.7", "the file is a PDF; drop it as f.pdf"),
+    ],
+)
+def test_what_is_no_text_is_told_by_its_name(start: bytes, told: str) -> None:
+    """Rather than by a byte that is not UTF-8."""
+    with pytest.raises(UploadRejected, match=r"^f\.csv: ") as refused:
+        read("csv", start + b"\n1,2\n")
+    assert told in str(refused.value)
