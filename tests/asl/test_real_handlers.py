@@ -143,17 +143,17 @@ def test_a_create_that_never_arrived_is_sent_again(lane: Lane) -> None:
 
 
 def test_what_cannot_be_told_ends_the_shard_and_is_looked_for_again(lane: Lane) -> None:
-    """Our own Message Batch, its results offered elsewhere: named, not sent again, and adopted when that is mended."""
+    """Our own Message Batch, and a proxy's page in place of its results: named, not sent again, and adopted later."""
     lane.cloud.emulator.settings(batch_seconds=30.0)
     lane.cloud.emulator.inject("accept_then_drop", "batches.create")
-    elsewhere = lane.cloud.emulator.inject("results_foreign_host", "batches.list", times=-1)
+    lane.cloud.emulator.inject("page_before_accept", "batches.results", status=502, times=-1)
     walk = lane.walk(all_looks=MOST_LOOKS_IN_ALL - 10)
     assert walk.visited.count("Settle submission") == 10
     assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionUnsettled")
     [failure] = DynamoLedger(lane.cloud.table).shard_failures(JOB)
     assert failure.error == "SubmissionUnsettled"
     assert "msgbatch_" in failure.cause
-    assert elsewhere["host"] in failure.cause
+    assert "HTTP 502" in failure.cause
     lane.cloud.emulator.clear_faults()
     assert lane.walk().visited[-1] == "Shard done"
     assert lane.part().count(b",answered,") == 2

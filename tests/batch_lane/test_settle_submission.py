@@ -19,7 +19,6 @@ from batchdrop.errors import (
     ApiUnavailable,
     BatchdropError,
     RateLimited,
-    ResultsForeign,
     SubmissionUncertain,
     SubmissionUnsettled,
 )
@@ -543,47 +542,47 @@ def test_many_undecided_are_named_in_part(world: World) -> None:
     assert len(said) < MOST_NAMED * (MOST_SAID + 50) + 600
 
 
-class _Elsewhere(FakeBatchApi):
-    """An API that offers some results on another host."""
+class _HalfReadable(FakeBatchApi):
+    """An API that never gives some results."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.elsewhere: set[str] = set()
+        self.hidden: set[str] = set()
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
-        if batch.id in self.elsewhere:
-            message = f"{batch.id}: results_url points to https://evil.example"
-            raise ResultsForeign(message)
+        if batch.id in self.hidden:
+            message = f"{batch.id}: HTTP 502"
+            raise ApiUnavailable(message)
         yield from super().results(batch)
 
 
 @pytest.mark.parametrize("ours_is_first", [True, False])
-def test_ours_is_adopted_beside_results_on_another_host(world: World, *, ours_is_first: bool) -> None:
-    """Another client's Message Batch with a strange address is not looked into, and ours is found."""
-    world.api = api = _Elsewhere()
+def test_ours_is_adopted_beside_results_that_cannot_be_read(world: World, *, ours_is_first: bool) -> None:
+    """Another client's Message Batch stays undecided, and ours is found."""
+    world.api = api = _HalfReadable()
     if not ours_is_first:
-        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+        api.hidden.add(api.create(create_body(2, job="somebody"), timeout=1).id)
     _lose(world)
     if ours_is_first:
-        api.elsewhere.add(api.create(create_body(2, job="somebody"), timeout=1).id)
+        api.hidden.add(api.create(create_body(2, job="somebody"), timeout=1).id)
     api.finish()
     assert world.settle() == Settled("accepted", "msgbatch_0" if ours_is_first else "msgbatch_1")
-    assert not any(world.ledger.is_claimed(foreign) for foreign in api.elsewhere)
+    assert not any(world.ledger.is_claimed(foreign) for foreign in api.hidden)
 
 
-def test_results_on_another_host_are_undecided_to_the_end(world: World) -> None:
+def test_results_that_cannot_be_read_are_undecided_to_the_end(world: World) -> None:
     """They may be ours: nothing is sent, and in the end they are named as the reason."""
-    world.api = api = _Elsewhere()
+    world.api = api = _HalfReadable()
     _lose(world)
-    api.elsewhere.add("msgbatch_0")
+    api.hidden.add("msgbatch_0")
     api.finish()
     world.clock.advance(2 * 86_400)
     assert world.settle() == OPEN
-    assert "msgbatch_0 (ResultsForeign: msgbatch_0: results_url points to https://evil.example)" in _gives_up(world)
+    assert "msgbatch_0 (ApiUnavailable: msgbatch_0: HTTP 502)" in _gives_up(world)
 
 
 def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> None:
-    """On the real adapter: the foreign host is never asked, and ours, on the API's own, is adopted."""
+    """On the real adapter: results of another client that are offered elsewhere are read from the API's own host."""
     _lose(world, arrived=False)
     asked: list[str] = []
 
@@ -599,9 +598,11 @@ def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> Non
         }
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request.url.host)
+        asked.append(str(request.url.copy_with(query=None)))
         if request.url.path.endswith("/results"):
-            return httpx2.Response(200, content=f'{{"custom_id":"{JOB}-00000-000000"}}\n'.encode())
+            job = JOB if "/ours/" in request.url.path else "somebody"
+            lines = [f'{{"custom_id":"{job}-00000-{number:06}"}}\n' for number in range(2)]
+            return httpx2.Response(200, content="".join(lines).encode())
         page = {"data": [shown("theirs", "evil.example"), shown("ours", "api.test")], "has_more": False}
         return httpx2.Response(
             200, content=msgspec.json.encode(page), headers={"date": "Sun, 22 Nov 2026 12:00:00 GMT"}
@@ -610,4 +611,5 @@ def test_the_key_does_not_go_to_another_host_while_settling(world: World) -> Non
     transport = httpx2.MockTransport(answer)
     world.api = AnthropicBatchCreator(api_key="k", base_url="https://api.test", transport=transport)  # type: ignore[assignment] # the real adapter
     assert world.settle() == Settled("accepted", "ours")
-    assert asked == ["api.test", "api.test"]
+    base = "https://api.test/v1/messages/batches"
+    assert asked == [base, f"{base}/theirs/results", f"{base}/ours/results"]

@@ -34,6 +34,12 @@ def test_real_service(environment: dict[str, str], base_url: str) -> None:
     assert KEY not in service.description
 
 
+@pytest.mark.parametrize(("named", "workspace"), [({}, ""), ({"ANTHROPIC_WORKSPACE_ID": " wrkspc_1\n"}, "wrkspc_1")])
+def test_workspace(named: dict[str, str], workspace: str) -> None:
+    """A key of several workspaces counts in the one that is named."""
+    assert service_of({"ANTHROPIC_API_KEY": KEY, **named}).workspace == workspace
+
+
 def test_base_url_without_a_key() -> None:
     """It is unclear who is meant to pay, so nothing is chosen."""
     with pytest.raises(ServiceUnclearError, match="ANTHROPIC_API_KEY is not"):

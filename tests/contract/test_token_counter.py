@@ -89,6 +89,22 @@ def test_too_many_counts_come_later(counters: Counters) -> None:
         counter.count(_params())
 
 
+@pytest.mark.parametrize(("workspace", "header"), [("", None), ("wrkspc_1", "wrkspc_1")])
+def test_a_count_names_the_workspace(workspace: str, header: str | None) -> None:
+    """As every other call does: a key of several workspaces has limits in each."""
+    named: list[str | None] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        named.append(request.headers.get("anthropic-workspace-id"))
+        return httpx2.Response(200, json={"input_tokens": 5})
+
+    transport = httpx2.MockTransport(handler)
+    counter = AnthropicTokenCounter(api_key="k", base_url="http://api.test", transport=transport, workspace=workspace)
+    with closing(counter):
+        assert counter.count(_params()) == 5
+    assert named == [header]
+
+
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_refused_prompt_is_told(status: int) -> None:
     """In the API's words."""

@@ -17,7 +17,7 @@ import pytest
 from batchdrop import bootstrap
 from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
-from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsForeign
+from batchdrop.errors import AccountTrouble, ApiUnavailable
 from batchdrop.live_lane.reply import Answer, Passing
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.aws import client
@@ -285,15 +285,16 @@ def test_the_live_lane_tells_a_wrong_key(service: RunningEmulator) -> None:
 
 
 def test_the_key_goes_to_the_apis_own_host_only(service: RunningEmulator) -> None:
-    """Results that are offered elsewhere are not fetched: tests/contract/test_create_batch.py has all the ways."""
+    """Results that are offered elsewhere are read from the API: tests/contract/test_gateways.py has all the ways."""
     service.reset()
     api = AnthropicBatchCreator(api_key=KEY, base_url=service.base_url)
     batch = api.create(create_body(1), timeout=5)
     service.advance(DAY)
     service.inject("results_foreign_host", host="https://evil.example")
-    with pytest.raises(ResultsForeign) as caught:
-        list(api.results(api.retrieve(batch.id)))
-    assert KEY not in str(caught.value)
+    offered = api.retrieve(batch.id)
+    assert offered.results_url is not None
+    assert offered.results_url.startswith("https://evil.example/")
+    assert len(b"".join(api.results(offered)).splitlines()) == 1
 
 
 def test_no_file_of_the_project_holds_a_real_looking_key() -> None:

@@ -25,7 +25,6 @@ BatchdropError
 ├── AwsUnavailable           AWS throttled a call, failed or was out of reach; safe to retry
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
-├── ResultsForeign           results offered from a host that is not the API's
 ├── SliceBusy                another worker answers the slice
 ├── LedgerContended          every attempt to write a ledger item met a concurrent write; safe to retry
 ├── InvariantBroken          a row was lost between two steps: a bug of batchdrop, never the user's fault
@@ -137,10 +136,6 @@ class MessageBatchLost(BatchdropError):
 
 class ResultsIncomplete(BatchdropError):
     """The results have fewer answers than the Message Batch counted: fetch them again."""
-
-
-class ResultsForeign(BatchdropError):
-    """`results_url` points to another host than the API's: the key is not sent there."""
 
 
 class SliceBusy(BatchdropError):

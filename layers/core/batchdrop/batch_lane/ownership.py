@@ -8,16 +8,17 @@ from contextlib import closing
 import msgspec
 
 from batchdrop.answers import custom_id
+from batchdrop.answers.odd_records import ODD, records_of
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.list_pass import shortened
 from batchdrop.batch_lane.ports import BatchReader
-from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited, ResultsForeign, ResultsIncomplete
+from batchdrop.errors import ApiUnavailable, MessageBatchLost, RateLimited, ResultsIncomplete
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.submission import Submission
 
 # These results may be readable later. If they never are, the Message Batch may be another client's, so our shard does
 # not fail because of them.
-UNREADABLE = (ApiUnavailable, RateLimited, MessageBatchLost, ResultsIncomplete, ResultsForeign)
+UNREADABLE = (ApiUnavailable, RateLimited, MessageBatchLost, ResultsIncomplete)
 
 
 class Undecided(Exception):  # a normal result of `is_ours`, not a fault
@@ -25,7 +26,7 @@ class Undecided(Exception):  # a normal result of `is_ours`, not a fault
 
 
 class _Line(msgspec.Struct):
-    custom_id: str | None = None
+    custom_id: str
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -62,16 +63,18 @@ def _custom_ids(batch: MessageBatch, api: BatchReader) -> Iterator[str | None]:
     """Yield the custom_id of each result; None for a line that cannot be read. Raises Undecided."""
     try:
         with closing(api.results(batch)) as blocks:
-            yield from (_id_of(line) for line in whole_lines(blocks) if line.strip())
+            for line in filter(bytes.strip, whole_lines(blocks)):
+                yield from _ids_of(line)
     except UNREADABLE as trouble:
         raise Undecided(shortened(trouble)) from trouble
 
 
-def _id_of(line: bytes) -> str | None:
+def _ids_of(line: bytes) -> list[str | None]:
+    """Return the custom_ids in a line: nearly always one. An odd line may have none, or those of glued records."""
     try:
-        return _LINE.decode(line).custom_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+        return [_LINE.decode(line).custom_id or None]
+    except ODD:
+        return [record.head.custom_id or None if record else None for record in records_of(line)]
 
 
 def _is_another_shards(text: str, submission: Submission) -> bool:

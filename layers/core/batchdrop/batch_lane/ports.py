@@ -47,7 +47,7 @@ class BatchReader(Protocol):
         """Cancel a Message Batch; no effect if it has ended. Raises the errors of `retrieve`."""
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
-        """Yield the result lines' bytes as they arrive. Raises ResultsForeign, ResultsIncomplete, ApiUnavailable."""
+        """Yield the result lines' bytes as they arrive. Raises ResultsIncomplete, ApiUnavailable."""
 
 
 class BatchCreator(BatchReader, Protocol):

@@ -9,6 +9,8 @@ import anthropic
 import httpx2
 import msgspec
 
+from batchdrop.adapters.claude.errors import workspace_header
+from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
 
 PATH = "/v1/messages/count_tokens"
@@ -31,10 +33,23 @@ class _Count(msgspec.Struct):
 class AnthropicTokenCounter:
     """TokenCounter on the service at `base_url` (None: the SDK's default)."""
 
-    def __init__(self, *, api_key: str, base_url: str | None, transport: httpx2.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None,
+        transport: httpx2.BaseTransport | None = None,
+        workspace: str = "",
+    ) -> None:
         options: dict[str, Any] = {} if transport is None else {"transport": transport}
         http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
-        self._client = anthropic.Anthropic(api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client)
+        self._client = anthropic.Anthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            http_client=http_client,
+            default_headers={**UNCOMPRESSED, **workspace_header(workspace)},
+        )
 
     def count(self, params: bytes) -> int:
         """Return a request's input tokens. Raises AccountTrouble, RateLimited, ApiUnavailable or CountRefused."""
@@ -44,7 +59,7 @@ class AnthropicTokenCounter:
         }
         try:
             answer = self._client.post(PATH, content=_prompt(params), cast_to=httpx2.Response, options=options)
-            return msgspec.json.decode(answer.content, type=_Count).input_tokens
+            return msgspec.json.decode(json_of(answer.content), type=_Count).input_tokens
         except anthropic.APIStatusError as error:
             raise _known(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:

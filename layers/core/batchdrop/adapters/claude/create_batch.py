@@ -12,16 +12,18 @@ from typing import Any
 
 import anthropic
 import httpx2
-import msgspec
 
+from batchdrop.adapters.claude.batch_object import batch_of
 from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, is_from_api, workspace_header
+from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpBatchReader, told_of
+from batchdrop.answers.odd_records import ODD
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.errors import ApiUnavailable, BatchdropError, SubmissionRefused, SubmissionUncertain
 
 # The answer is missing or unreadable, so its outcome is unknown.
-_LOST = (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError)
+_LOST = (anthropic.APIConnectionError, httpx2.HTTPError, *ODD)
 
 
 class AnthropicBatchCreator(HttpBatchReader):
@@ -46,7 +48,7 @@ class AnthropicBatchCreator(HttpBatchReader):
             base_url=base_url,
             max_retries=0,
             http_client=http_client,
-            default_headers=workspace_header(workspace),
+            default_headers={**UNCOMPRESSED, **workspace_header(workspace)},
         )
 
     def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
@@ -61,7 +63,7 @@ class AnthropicBatchCreator(HttpBatchReader):
         }
         with self._create_errors():
             answer = self._sdk.post(PATH, content=body, cast_to=httpx2.Response, options=options)
-            return msgspec.json.decode(answer.content, type=MessageBatch)
+            return batch_of(json_of(answer.content))
 
     def _refusal(self, response: httpx2.Response) -> BatchdropError:
         """Return the error of a create without success. Only the API's own word says that nothing was created."""

@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from batchdrop.adapters.claude.json_body import json_of
 from batchdrop.answers.account_trouble import is_account_error
+from batchdrop.answers.odd_records import ODD
 
 BASE_URL = "https://api.anthropic.com"  # the SDK's default
 API_VERSION = "2026-10-21"  # what the SDK sends
@@ -63,8 +65,8 @@ def key_print(api_key: str) -> str:
 def api_error(status: int, body: bytes) -> ApiError:
     """Return the API's own error; for a body that is not the API's (a proxy's page), one that fits the status."""
     try:
-        error = _BODY.decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        error = _BODY.decode(json_of(body)).error
+    except ODD:
         error = ApiError(message=body[:200].decode(errors="replace"))
     if not error.type:
         error.type = _KIND_OF_STATUS.get(status, "invalid_request_error" if status in REFUSED else "api_error")
@@ -76,11 +78,12 @@ def is_from_api(status: int, body: bytes) -> bool:
 
     The API's 413 lacks the outer type.
     """
+    text = json_of(body)
     try:
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return _BODY.decode(body).error.type == _KIND_OF_STATUS[413]
-        return bool(_ENVELOPE.decode(body).error.type)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+            return _BODY.decode(text).error.type == _KIND_OF_STATUS[413]
+        return bool(_ENVELOPE.decode(text).error.type)
+    except ODD:
         return False
 
 

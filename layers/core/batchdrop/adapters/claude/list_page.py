@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import msgspec
 
-from batchdrop.answers.result import MessageBatch, RequestCounts
+from batchdrop.adapters.claude.batch_object import listed_batch_of
+from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import ApiUnavailable
 
 
@@ -20,34 +20,24 @@ class Page(msgspec.Struct, frozen=True):
     last_id: str | None = None
 
 
-class _Odd(msgspec.Struct, frozen=True):
-    """A Message Batch of which only the id is sure."""
-
-    id: str
-    processing_status: Any = None
-    request_counts: Any = None
-    created_at: Any = None
-    results_url: Any = None
-
-
-_BATCH = msgspec.json.Decoder(MessageBatch)
-_ODD = msgspec.json.Decoder(_Odd)
-
-
 def as_listed(body: msgspec.Raw) -> MessageBatch:
     """Return a Message Batch of the list; what cannot be read of it is empty. Raises ApiUnavailable without an id."""
     try:
-        return _BATCH.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _from_odd(body)
+        return listed_batch_of(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"the list of Message Batches holds one without an id: {error}"
+        raise ApiUnavailable(message) from error
 
 
-def refuse_if_cut(page: Page, *, is_first: bool) -> None:
-    """Raise ApiUnavailable where the list breaks off: the page before promised more, or this one names no next page."""
-    if page.has_more and page.last_id is None:
+def refuse_if_cut(page: Page, *, after_id: str | None) -> None:
+    """Raise ApiUnavailable where the list breaks off: the page before promised more, or this one names no next page.
+
+    `after_id` is the cursor that the page was read with; None for the first page.
+    """
+    if page.has_more and page.last_id in {None, after_id}:
         message = "the list of Message Batches says that it has more, without a cursor to it"
         raise ApiUnavailable(message)
-    if not page.data and (page.has_more or not is_first):
+    if not page.data and (page.has_more or after_id is not None):
         message = "a page of the list of Message Batches is empty, but the page before it said that it has more"
         raise ApiUnavailable(message)
 
@@ -59,24 +49,3 @@ def date_of(header: str) -> datetime | None:
     except ValueError:
         return None
     return date if date.tzinfo else None
-
-
-def _from_odd(body: msgspec.Raw) -> MessageBatch:
-    try:
-        odd = _ODD.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"the list of Message Batches holds one without an id: {error}"
-        raise ApiUnavailable(message) from error
-    counts = odd.request_counts if isinstance(odd.request_counts, dict) else {}
-    known = {name: counts[name] for name in RequestCounts.__struct_fields__ if type(counts.get(name)) is int}
-    return MessageBatch(
-        id=odd.id,
-        processing_status=_text(odd.processing_status),
-        request_counts=RequestCounts(**known),
-        created_at=_text(odd.created_at),
-        results_url=_text(odd.results_url) or None,
-    )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

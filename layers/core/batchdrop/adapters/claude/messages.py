@@ -25,6 +25,7 @@ from batchdrop.adapters.claude.errors import (
     told,
     workspace_header,
 )
+from batchdrop.adapters.claude.json_body import UNCOMPRESSED
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
 
@@ -57,6 +58,7 @@ class AiohttpMessageApi:
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
+            **UNCOMPRESSED,
             **workspace_header(workspace),
         }
         self._connections = connections
@@ -105,10 +107,6 @@ class AiohttpMessageApi:
                 connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS),
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=(
-                    "Accept-Encoding",
-                ),  # an answer is a few KB: decompressing it costs more than it saves
-                auto_decompress=False,
             )
         return self._session
 

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import httpx2
 import msgspec
 
+from batchdrop.adapters.claude.batch_object import batch_of
 from batchdrop.adapters.claude.errors import (
     API_VERSION,
     BASE_URL,
@@ -29,7 +30,9 @@ from batchdrop.adapters.claude.errors import (
     told,
     workspace_header,
 )
+from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.adapters.claude.list_page import Page, as_listed, date_of, refuse_if_cut
+from batchdrop.answers.odd_records import ODD
 from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import (
     AccountTrouble,
@@ -37,7 +40,6 @@ from batchdrop.errors import (
     BatchdropError,
     MessageBatchLost,
     RateLimited,
-    ResultsForeign,
     ResultsIncomplete,
 )
 
@@ -50,6 +52,7 @@ PAGE = 100  # Message Batches in a page of the list; at most 1,000
 _HAS_ENDED = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}  # the answers to a cancel that comes too late
 _LATER = {HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED}
 _Answer = TypeVar("_Answer")
+_PAGE = msgspec.json.Decoder(Page)
 
 
 def told_of(response: httpx2.Response) -> str:
@@ -85,6 +88,7 @@ class HttpBatchReader:
                 "Authorization": f"Bearer {api_key}",
                 "anthropic-version": API_VERSION,
                 "User-Agent": USER_AGENT,
+                **UNCOMPRESSED,
                 **workspace_header(workspace),
             },
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
@@ -98,7 +102,7 @@ class HttpBatchReader:
 
     def retrieve(self, batch_id: str) -> MessageBatch:
         """Return a Message Batch. Raises MessageBatchLost, ApiUnavailable, RateLimited, AccountTrouble."""
-        return self._read(f"{PATH}/{batch_id}", MessageBatch)
+        return self._read(_path(batch_id), batch_of)
 
     def newest_first(self) -> Iterator[MessageBatch]:
         """Yield all Message Batches, newest first; the next page is fetched when it is needed. Raises as `retrieve`.
@@ -107,8 +111,8 @@ class HttpBatchReader:
         """
         query: dict[str, Any] = {"limit": PAGE}
         while True:
-            page = self._read(PATH, Page, query)
-            refuse_if_cut(page, is_first="after_id" not in query)
+            page = self._read(PATH, _PAGE.decode, query)
+            refuse_if_cut(page, after_id=query.get("after_id"))
             yield from map(as_listed, page.data)
             if not page.has_more:
                 return
@@ -121,13 +125,13 @@ class HttpBatchReader:
     def cancel(self, batch_id: str) -> None:
         """Cancel a Message Batch; one that has ended stays as it is. Raises as `retrieve`."""
         with _lost_as_unavailable():
-            response = self._http.post(f"{PATH}/{batch_id}/cancel")
+            response = self._http.post(f"{_path(batch_id)}/cancel")
         if response.status_code not in _HAS_ENDED or not is_from_api(response.status_code, response.content):
             self._check(response)
 
     def results(self, batch: MessageBatch) -> Generator[bytes, None, None]:
-        """Yield the results' bytes. Raises ResultsForeign before the key could leave for another host."""
-        url = self._own_url(batch)
+        """Yield the results' bytes, from the API's own host only, whatever `results_url` says."""
+        url = self._results_url(batch)
         with (
             _lost_as_unavailable(),
             self._http.stream("GET", url, headers={"Accept": "application/binary"}) as response,
@@ -137,11 +141,11 @@ class HttpBatchReader:
             self._check(response)
             yield from response.iter_bytes(BLOCK)
 
-    def _read(self, path: str, kind: type[_Answer], query: dict[str, Any] | None = None) -> _Answer:
+    def _read(self, path: str, decode: Callable[[bytes], _Answer], query: dict[str, Any] | None = None) -> _Answer:
         with _lost_as_unavailable():
             response = self._http.get(path, params=query)
             self._check(response)
-            return msgspec.json.decode(response.content, type=kind)
+            return decode(json_of(response.content))
 
     def _check(self, response: httpx2.Response) -> None:
         if not response.is_success:
@@ -165,25 +169,29 @@ class HttpBatchReader:
             return RateLimited(told_of(response))
         return None
 
-    def _own_url(self, batch: MessageBatch) -> str:
+    def _results_url(self, batch: MessageBatch) -> str:
+        """Return `results_url` if it is below the base URL, else where the API documents the results, below it.
+
+        A gateway passes on the service's own `results_url`, which names another host. The key never goes there.
+        """
         url = batch.results_url
         if not url:
             message = f"{batch.id}: {batch.processing_status}, but without results_url; its results may be archived"
             raise ResultsIncomplete(message)
-        theirs, ours = _origin(url), _origin(str(self._http.base_url))
-        if theirs != ours:
-            message = f"{batch.id}: results_url points to {theirs}, not to the API's own host {ours}"
-            raise ResultsForeign(message)
-        return url
+        return url if _is_below(self._http.base_url, url) else f"{_path(batch.id)}/results"
 
 
-def _origin(url: str) -> str:
-    """Return scheme, host and port; for a text that is not a URL, a text that equals no origin."""
+def _path(batch_id: str) -> str:
+    return f"{PATH}/{quote(batch_id, safe='')}"
+
+
+def _is_below(base: httpx2.URL, url: str) -> bool:
+    """Return whether a URL has the scheme, host, port and path of the base URL."""
+    own = f"{str(base).rstrip('/')}/"  # without the slash, "https://api.test" would be the start of another host
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        return f"{url[:80]!r}, which is not a URL"
-    return f"{parts.scheme}://{parts.netloc}"
+        return str(httpx2.URL(url)).startswith(own)
+    except (httpx2.InvalidURL, ValueError):
+        return False
 
 
 @contextmanager
@@ -191,6 +199,6 @@ def _lost_as_unavailable() -> Iterator[None]:
     """Raise ApiUnavailable for an answer that is missing or unreadable: a read changes nothing, so a retry is safe."""
     try:
         yield
-    except (httpx2.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (httpx2.HTTPError, *ODD) as error:
         message = f"{type(error).__name__}: {error}"
         raise ApiUnavailable(message) from error

@@ -17,7 +17,10 @@ def token_counter(service: Service) -> Iterator[TokenCounter]:
     from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 
     if service.base_url is not None:
-        with closing(AnthropicTokenCounter(api_key=service.api_key or "", base_url=service.base_url)) as counter:
+        counter = AnthropicTokenCounter(
+            api_key=service.api_key or "", base_url=service.base_url, workspace=service.workspace
+        )
+        with closing(counter):
             yield counter
         return
     from batchdrop.local.claude_api.testing import running_emulator

@@ -19,10 +19,11 @@ class ServiceUnclearError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Claude API. `base_url` None means the emulator, which bills nobody."""
+    """A Claude API. `base_url` None means the emulator, which bills nobody. `workspace` empty means the key's own."""
 
     base_url: str | None = None
     api_key: str | None = None
+    workspace: str = ""
 
     @property
     def wait_scale(self) -> float:
@@ -56,4 +57,4 @@ def service_of(environment: Mapping[str, str]) -> Service:
     if not api_key:
         message = "ANTHROPIC_BASE_URL is set, but ANTHROPIC_API_KEY is not. Set both, or neither to use the emulator"
         raise ServiceUnclearError(message)
-    return Service(base_url or REAL_BASE_URL, api_key)
+    return Service(base_url or REAL_BASE_URL, api_key, environment.get("ANTHROPIC_WORKSPACE_ID", "").strip())
