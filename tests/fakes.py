@@ -131,7 +131,7 @@ class FakeLedger:
 
     def __init__(self) -> None:
         self._submissions: dict[tuple[str, int, int], Submission] = {}
-        self._claims: set[str] = set()
+        self._claims: dict[str, tuple[str, int, int]] = {}
         self._witnesses: dict[str, str] = {}
         self._collected: set[tuple[str, int, int]] = set()
         self._failures: dict[tuple[str, int], ShardFailure] = {}
@@ -144,16 +144,26 @@ class FakeLedger:
             self._submissions[_key(intent)] = intent
         return self._submissions[_key(intent)]
 
-    def end_attempt(self, submission: Submission, at: datetime) -> None:
+    def end_attempt(self, submission: Submission, at: datetime, *, misled: bool = False) -> None:
         """Move `over_at` of the current attempt."""
-        self._change_current(submission, over_at=at)
+        self._change_current(submission, over_at=at, misled=misled)
 
     def accept(self, submission: Submission, batch_id: str) -> Submission:
         """Write the Message Batch's id and its claim, if the attempt is current and the id is free."""
         if batch_id not in self._claims and self._change_current(submission, state="accepted", batch_id=batch_id):
-            self._claims.add(batch_id)
+            self._claims[batch_id] = _key(submission)
             self._witnesses[submission.key_print] = batch_id
         return self._submissions[_key(submission)]
+
+    def disown(self, submission: Submission, batch_id: str) -> None:
+        """Take an accepted Message Batch back, and drop its claim."""
+        standing = self._submissions.get(_key(submission))
+        if standing is not None and (standing.attempt, standing.batch_id) == (submission.attempt, batch_id):
+            del self._claims[batch_id]
+            ruled_out = (batch_id, *submission.ruled_out)
+            self._submissions[_key(submission)] = replace(
+                standing, state="sent", batch_id=None, misled=True, ruled_out=ruled_out
+            )
 
     def rearm(self, submission: Submission) -> None:
         """Make the current attempt armed."""
@@ -192,6 +202,10 @@ class FakeLedger:
     def is_claimed(self, batch_id: str) -> bool:
         """Return whether a Message Batch belongs to a submission."""
         return batch_id in self._claims
+
+    def claimant(self, batch_id: str) -> Submission | None:
+        """Return the submission that a Message Batch belongs to."""
+        return self._submissions.get(self._claims[batch_id]) if batch_id in self._claims else None
 
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""

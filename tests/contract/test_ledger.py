@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -128,6 +129,57 @@ def test_a_message_batch_belongs_to_one_submission(ledger: Ledger) -> None:
     ledger.begin(neighbour)
     ledger.accept(INTENT, "msgbatch_1")
     assert ledger.accept(neighbour, "msgbatch_1") == neighbour
+
+
+def test_a_message_batch_of_others_is_given_back(ledger: Ledger) -> None:
+    """The submission is sent again, remembers which one it was, and may accept another; so may its neighbour."""
+    neighbour = replace(INTENT, shard=4)
+    ledger.begin(INTENT)
+    ledger.begin(neighbour)
+    ledger.rule_out(INTENT, ["msgbatch_0"])
+    accepted = ledger.accept(INTENT, "msgbatch_1")
+    ledger.disown(accepted, "msgbatch_1")
+    misled = replace(INTENT, misled=True, ruled_out=("msgbatch_1", "msgbatch_0"))
+    assert ledger.submission("job-a", 3, 0) == misled
+    assert not ledger.is_claimed("msgbatch_1")
+    assert ledger.accept(neighbour, "msgbatch_1").batch_id == "msgbatch_1"
+    assert ledger.accept(misled, "msgbatch_2") == replace(misled, state="accepted", batch_id="msgbatch_2")
+
+
+@pytest.mark.parametrize("other", [{"attempt": "a2"}, {"shard": 5}])
+def test_only_what_was_accepted_is_given_back(ledger: Ledger, other: dict[str, Any]) -> None:
+    """Not by another attempt, not another Message Batch, and not twice."""
+    ledger.begin(INTENT)
+    accepted = ledger.accept(INTENT, "msgbatch_1")
+    ledger.disown(replace(accepted, **other), "msgbatch_1")
+    ledger.disown(accepted, "msgbatch_2")
+    assert ledger.submission("job-a", 3, 0) == ACCEPTED
+    assert ledger.is_claimed("msgbatch_1")
+    for _ in range(2):
+        ledger.disown(accepted, "msgbatch_1")
+    sent = ledger.submission("job-a", 3, 0)
+    assert sent is not None
+    assert sent.ruled_out == ("msgbatch_1",)
+
+
+def test_a_claim_tells_its_submission(ledger: Ledger) -> None:
+    """As it stands now."""
+    assert ledger.claimant("msgbatch_1") is None
+    ledger.begin(INTENT)
+    ledger.accept(INTENT, "msgbatch_1")
+    assert ledger.claimant("msgbatch_1") == ACCEPTED
+    ledger.collected("job-a", 3, 0, START)
+    assert ledger.claimant("msgbatch_1") == replace(ACCEPTED, collected_at=START)
+
+
+def test_an_attempt_that_was_misled_says_so(ledger: Ledger) -> None:
+    """The next attempt was not."""
+    ledger.begin(INTENT)
+    ledger.end_attempt(INTENT, START, misled=True)
+    assert ledger.submission("job-a", 3, 0) == replace(INTENT, over_at=START, misled=True)
+    ledger.rearm(INTENT)
+    assert ledger.begin(OTHER) == OTHER
+    assert ledger.submission("job-a", 3, 0) == OTHER
 
 
 def test_an_accepted_submission_is_never_armed(ledger: Ledger) -> None:

@@ -135,17 +135,22 @@ class _Step:
     def __init__(self, described: dict[str, Any]) -> None:
         [(self._kind, self._request)] = described.items()
         assert self._request["TableName"] == MemoryTable.name
-        assert self._kind in {"Update", "Put"}, f"not known here: {self._kind}"
+        assert self._kind in {"Update", "Put", "Delete"}, f"not known here: {self._kind}"
 
     def may(self, table: MemoryTable) -> bool:
         if self._kind == "Update":
             return Update(self._request).may(table.item(self._request["Key"]))
+        if self._kind == "Delete":
+            assert self._request.keys() == {"TableName", "Key"}
+            return True
         assert self._request.keys() == {"TableName", "Item", "ConditionExpression"}
         return all_hold(self._request["ConditionExpression"], table.item(self._request["Item"]), {}, {})
 
     def apply(self, table: MemoryTable) -> None:
         if self._kind == "Update":
             Update(self._request).apply(table.items)
+        elif self._kind == "Delete":
+            table.items.pop(key_of(self._request["Key"]), None)
         else:
             table.items[key_of(self._request["Item"])] = dict(self._request["Item"])
 

@@ -22,7 +22,7 @@ _COMPARERS: dict[str, Callable[..., bool]] = {
 
 
 class Update:
-    """`SET name = :value, … ADD name :value` under a condition, in words or built with Attr."""
+    """`SET name = :value, … ADD name :value REMOVE name` under a condition, in words or built with Attr."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._request = request
@@ -38,7 +38,8 @@ class Update:
 
     def apply(self, items: dict[tuple[str, str], Item]) -> Item:
         """Change the item; return it as it stands then."""
-        settings, _, addition = self._request["UpdateExpression"].partition(" ADD ")
+        kept, _, removed = self._request["UpdateExpression"].partition(" REMOVE ")
+        settings, _, addition = kept.partition(" ADD ")
         assert settings.startswith("SET "), f"not known here: {settings}"
         item = dict(items.get(key_of(self._request["Key"]), self._request["Key"]))
         for setting in settings.removeprefix("SET ").split(", "):
@@ -48,6 +49,7 @@ class Update:
         if addition:
             name, value = addition.split(" ")
             item[name] = item.get(name, 0) + self._values[value]
+        item.pop(removed, None)
         items[key_of(item)] = item
         return dict(item)
 

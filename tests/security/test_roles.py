@@ -34,7 +34,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "settle_submission": {
-        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "poll_batch": {
@@ -69,7 +69,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "collect_results": {
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
-        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "show_sample": {

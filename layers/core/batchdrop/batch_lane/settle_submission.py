@@ -90,6 +90,9 @@ def _search(
 def _adopt(submission: Submission, ours: list[MessageBatch], ledger: Ledger) -> Settled:
     """Accept the one with the most answers. All of them have ended, so the others need no cancel."""
     best = max(ours, key=lambda batch: batch.request_counts.succeeded)
+    claimant = ledger.claimant(best.id) if submission.misled else None
+    if claimant is not None and not _is_same_shard(claimant, submission):
+        ledger.disown(claimant, best.id)  # the API answered its create with ours
     accepted = ledger.accept(submission, best.id).batch_id
     if accepted is None:
         return Settled("open", why=f"{best.id} (ours, but a newer attempt has replaced this one)")
@@ -107,7 +110,7 @@ def _sorted(
     undecided: dict[str, str] = {}
     ruled_out = [*submission.ruled_out]
     for batch in batches:
-        if batch.id in submission.ruled_out or ledger.is_claimed(batch.id):
+        if batch.id in submission.ruled_out or _is_anothers(batch, submission, ledger):
             continue
         try:
             if is_ours(batch, submission, api):
@@ -119,6 +122,22 @@ def _sorted(
     if len(ruled_out) > len(submission.ruled_out):
         ledger.rule_out(submission, ruled_out[:MOST_RULED_OUT])
     return ours, undecided
+
+
+def _is_anothers(batch: MessageBatch, submission: Submission, ledger: Ledger) -> bool:
+    """Return whether a claim proves that a Message Batch is another submission's.
+
+    The API may have given ours to another submission if it answered our create with another id. Then a claim proves
+    it only once its results are collected, because those were its own.
+    """
+    claimant = ledger.claimant(batch.id) if submission.misled else None
+    if claimant is None:
+        return ledger.is_claimed(batch.id)
+    return claimant.collected_at is not None or _is_same_shard(claimant, submission)  # the latter: an earlier round
+
+
+def _is_same_shard(claimant: Submission, submission: Submission) -> bool:
+    return (claimant.job_id, claimant.shard) == (submission.job_id, submission.shard)
 
 
 def _listed(undecided: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import (
     AccountTrouble,
@@ -123,14 +124,30 @@ def _create(
     except SubmissionUncertain:
         ledger.end_attempt(intent, clock.now())
         raise
+    if batch.request_counts.total not in {0, intent.requests}:  # 0: the counts are unknown
+        raise _misled(batch, f"counts {batch.request_counts.total} requests", intent, ledger, clock)
     current = ledger.accept(intent, batch.id)
-    if current.batch_id != batch.id and not ledger.is_claimed(batch.id):
+    if current.batch_id == batch.id:
+        return batch.id
+    if not ledger.is_claimed(batch.id):
         # This attempt was superseded by a newer one, so its own Message Batch is a duplicate.
         api.cancel(batch.id)
+    elif current.attempt == intent.attempt:
+        raise _misled(batch, "belongs to another submission", intent, ledger, clock)
     if current.batch_id is None:
         message = f"shard {intent.shard}, round {intent.round_number}: a newer attempt is in progress"
         raise SubmissionUncertain(message)
     return current.batch_id
+
+
+def _misled(batch: MessageBatch, why: str, intent: Submission, ledger: Ledger, clock: Clock) -> SubmissionUncertain:
+    """Note that the API answered with a Message Batch of others, which is not touched. Return the error to raise."""
+    ledger.end_attempt(intent, clock.now(), misled=True)
+    message = (
+        f"shard {intent.shard}, round {intent.round_number}: the create of {intent.requests} requests was answered "
+        f"with {batch.id}, which {why}; nothing is sent until its outcome is known"
+    )
+    return SubmissionUncertain(message)
 
 
 class StoredBody:

@@ -21,6 +21,7 @@ from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
@@ -69,7 +70,7 @@ def collect_results(
 
     A shard has the recipe's `max_rounds`, and as many again for each resume of the job. A late job has one more round,
     in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then those that
-    arrived are kept for the close of the job.
+    arrived are kept for the close of the job. Raises SubmissionUncertain if the Message Batch is not the shard's.
     """
     job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
@@ -129,11 +130,14 @@ def _fetch(
     ledger: Ledger,
     item: ShardItem,
 ) -> None:
-    """Index the API's results. Raises ResultsIncomplete."""
+    """Index the API's results. Raises ResultsIncomplete, and SubmissionUncertain if they are all another client's."""
     submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
+    foreign_before = index.foreign
     with closing(api.results(batch)) as blocks:
         index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
+    if submission and not index.found and index.foreign > foreign_before:
+        refuse_foreign_results(batch, submission, ledger, api)
     expected = submission.requests if submission else item.requests
     if index.found == expected and _arrived_before(state, store) == expected:
         return  # two downloads have a result for every request: the API's counts are wrong, and stay wrong

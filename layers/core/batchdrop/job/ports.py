@@ -46,13 +46,23 @@ class Ledger(Protocol):
         Returns the current submission. The caller may send only if its `attempt` is the intent's.
         """
 
-    def end_attempt(self, submission: Submission, at: datetime) -> None:
-        """Note that an attempt is over without a response, so that settling need not wait for its deadline."""
+    def end_attempt(self, submission: Submission, at: datetime, *, misled: bool = False) -> None:
+        """Note that an attempt is over without an id of ours, so that settling need not wait for its deadline.
+
+        `misled`: the response had the id of another Message Batch.
+        """
 
     def accept(self, submission: Submission, batch_id: str) -> Submission:
         """Write that an attempt became this Message Batch, and claim it. Return the current submission.
 
         Changes nothing if the attempt is no longer the current one, or if another submission claims the Message Batch.
+        """
+
+    def disown(self, submission: Submission, batch_id: str) -> None:
+        """Note that an accepted Message Batch is not this submission's, and drop the claim.
+
+        The submission is `sent` and `misled` again, and the Message Batch is ruled out. Changes nothing if the
+        submission is no longer accepted with this Message Batch.
         """
 
     def rearm(self, submission: Submission) -> None:
@@ -78,6 +88,9 @@ class Ledger(Protocol):
 
     def is_claimed(self, batch_id: str) -> bool:
         """Return whether any submission claims a Message Batch."""
+
+    def claimant(self, batch_id: str) -> Submission | None:
+        """Return the submission that claims a Message Batch; None if there is none, or if it has expired."""
 
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""

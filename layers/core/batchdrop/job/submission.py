@@ -1,7 +1,8 @@
 """A submission in the ledger: the intent, written before the one paid create, and its outcome.
 
 (nothing) --begin--> sent --accept--> accepted
-^          |
+^         |  ^                |
+|         |  +----disown------+  (its results are others')
 armed <--rearm (a clean refusal, or nothing found after settling)
 """
 
@@ -21,7 +22,8 @@ class Submission:
     `attempt` is the only attempt that may send; it got this right at `sent_at`. At `over_at` it has certainly ended:
     this is its invocation's deadline, or earlier if the attempt noted its own end. `batch_id` is set once `accepted`,
     `collected_at` once the answers are in the bucket. `ruled_out` are Message Batches that settling read and found to
-    belong to others. `workspace` and `key_print` (a fingerprint) are those that the create was sent with.
+    belong to others. `workspace` and `key_print` (a fingerprint) are those that the create was sent with. `misled`: the
+    API answered the create with a Message Batch of others, so it may have given ours to another submission.
     """
 
     job_id: str
@@ -37,6 +39,7 @@ class Submission:
     ruled_out: tuple[str, ...] = ()
     workspace: str = ""
     key_print: str = ""
+    misled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

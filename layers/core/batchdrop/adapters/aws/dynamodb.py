@@ -45,15 +45,15 @@ class DynamoLedger:
             return self._standing(intent)
         return intent
 
-    def end_attempt(self, submission: Submission, at: datetime) -> None:
+    def end_attempt(self, submission: Submission, at: datetime, *, misled: bool = False) -> None:
         """Move `over_at` of a sent attempt to `at`."""
-        self._update_if_current(submission, "SET over_at = :at", {":at": at.isoformat()})
+        values = {":at": at.isoformat(), ":misled": misled}
+        self._update_if_current(submission, "SET over_at = :at, misled = :misled", values)
 
     def accept(self, submission: Submission, batch_id: str) -> Submission:
         """Write the Message Batch's id and its claim in one transaction. Return what the ledger then holds."""
         claim = {
-            "job": _batch_key(batch_id),
-            "fact": "claim",
+            **_claim_key(batch_id),
             "by": _where(submission),
             "expires_at": _expires_at(submission.sent_at),
         }
@@ -70,17 +70,29 @@ class DynamoLedger:
             },
         }
         put: Any = {"Item": claim, "ConditionExpression": "attribute_not_exists(fact)"}
-        name = {"TableName": self._table.name}
-        both: Any = [{"Update": {**name, **update}}, {"Put": {**name, **put}}]
-        try:
-            self._table.meta.client.transact_write_items(TransactItems=both)
-        except self._errors.TransactionCanceledException as refusal:
-            if not _is_by_condition(refusal):
-                raise
+        self._transact({"Update": update}, {"Put": put})
         standing = self._standing(submission)
         if standing.batch_id == batch_id and submission.key_print:
             self._table.put_item(Item=_witness(submission, batch_id))
         return standing
+
+    def disown(self, submission: Submission, batch_id: str) -> None:
+        """Take an accepted Message Batch back, and delete its claim, in one transaction."""
+        update: Any = {
+            "Key": _key(submission),
+            "UpdateExpression": "SET #state = :sent, misled = :misled, ruled_out = :ids REMOVE batch_id",
+            "ConditionExpression": "attempt = :attempt AND #state = :accepted AND batch_id = :id",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":sent": "sent",
+                ":misled": True,
+                ":ids": [batch_id, *submission.ruled_out],
+                ":attempt": submission.attempt,
+                ":accepted": "accepted",
+                ":id": batch_id,
+            },
+        }
+        self._transact({"Update": update}, {"Delete": {"Key": _claim_key(batch_id)}})
 
     def rearm(self, submission: Submission) -> None:
         """Make a sent attempt armed."""
@@ -135,8 +147,15 @@ class DynamoLedger:
 
     def is_claimed(self, batch_id: str) -> bool:
         """Tell whether a submission owns a Message Batch already."""
-        key = {"job": _batch_key(batch_id), "fact": "claim"}
-        return "Item" in self._table.get_item(Key=key, ConsistentRead=True)
+        return "Item" in self._table.get_item(Key=_claim_key(batch_id), ConsistentRead=True)
+
+    def claimant(self, batch_id: str) -> Submission | None:
+        """Return the submission that owns a Message Batch."""
+        item: Any = self._table.get_item(Key=_claim_key(batch_id), ConsistentRead=True).get("Item")
+        if item is None:
+            return None
+        job_id, _, shard, _, round_number = item["by"].split()  # as `_where` writes it
+        return self.submission(job_id, int(shard), int(round_number))
 
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""
@@ -174,6 +193,15 @@ class DynamoLedger:
         self._table.delete_item(Key={"job": job_id, "fact": HALT})
         for item in self._facts(job_id, FAILURE):
             self._table.delete_item(Key={"job": job_id, "fact": item["fact"]})
+
+    def _transact(self, *steps: Any) -> None:
+        """Do all steps, or none of them if a condition does not hold."""
+        named: Any = [{kind: {"TableName": self._table.name, **step[kind]} for kind in step} for step in steps]
+        try:
+            self._table.meta.client.transact_write_items(TransactItems=named)
+        except self._errors.TransactionCanceledException as refusal:
+            if not _is_by_condition(refusal):
+                raise
 
     def _update_if_current(self, submission: Submission, update: str, values: dict[str, Any]) -> None:
         try:
@@ -214,8 +242,8 @@ def _key(submission: Submission) -> dict[str, Any]:
     return {"job": submission.job_id, "fact": _fact(submission.shard, submission.round_number)}
 
 
-def _batch_key(batch_id: str) -> str:
-    return f"batch#{batch_id}"
+def _claim_key(batch_id: str) -> dict[str, str]:
+    return {"job": f"batch#{batch_id}", "fact": "claim"}
 
 
 def _where(submission: Submission) -> str:
@@ -270,4 +298,5 @@ def _submission(item: dict[str, Any]) -> Submission:
         workspace=item.get("workspace", ""),
         key_print=item.get("key_print", ""),
         ruled_out=tuple(item.get("ruled_out", ())),
+        misled=item.get("misled", False),
     )
