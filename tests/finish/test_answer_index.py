@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,10 +22,11 @@ texts = st.text(alphabet='aé\\"\n😀', max_size=30)
 results = st.tuples(st.integers(0, ROWS - 1), st.sampled_from(["end_turn", "max_tokens", "expired"]), texts)
 
 
-def _line(row: int, kind: str, text: str, *, shard: int = SHARD) -> bytes:
+def _line(row: int, kind: str, text: str, *, shard: int = SHARD, tier: str | None = None) -> bytes:
     result: dict[str, object] = {"type": "expired"}
     if kind != "expired":
-        message = {"model": "m", "content": [{"type": "text", "text": text}], "stop_reason": kind, "usage": {}}
+        usage = {"service_tier": tier} if tier else {}
+        message = {"model": "m", "content": [{"type": "text", "text": text}], "stop_reason": kind, "usage": usage}
         result = {"type": "succeeded", "message": message}
     address = custom_id.after(custom_id.prefix(JOB, shard), row)
     return json.dumps({"custom_id": address, "result": result}, ensure_ascii=False).encode()
@@ -81,6 +83,33 @@ def test_what_was_paid_is_never_replaced_by_what_was_not(rounds: list[list[tuple
     paid_lines = [_line(*one) for lines in rounds for one in lines if one[1] != "expired"]
     kept = [line for word, line in found if word >= Verdict.CUT and line is not None]
     assert sorted([*index.replaced_paid(), *kept]) == sorted(paid_lines)
+
+
+KINDS = {"good": ("end_turn", 3), "bad": ("end_turn", 2), "cut": ("max_tokens", 1), "expired": ("expired", 0)}
+
+
+@pytest.mark.parametrize(("first", "second"), [*product(KINDS, KINDS)])
+def test_of_two_live_answers_the_better_one_is_kept(first: str, second: str) -> None:
+    """Two workers sent the row, and both answers are billed. One that breaks the schema, or is cut, gives way."""
+    words = [Verdict.LEFTOVER, Verdict.CUT, Verdict.INVALID, Verdict.ANSWERED]
+    lines = [_line(0, KINDS[kind][0], kind, tier="standard") for kind in (first, second)]
+    with tempfile.TemporaryFile() as spool:
+        index = AnswerIndex(spool, job_id=JOB, shard=SHARD, rows=1, breaks=lambda line: b'"bad"' in line)
+        index.fill([line + b"\n" for line in lines])
+        is_better = KINDS[second][1] > KINDS[first][1]
+        assert index.lines([0]) == [lines[is_better]]
+        assert index.verdict(0) == words[max(KINDS[first][1], KINDS[second][1])]
+        paid = [line for line, kind in zip(lines, (first, second), strict=True) if kind != "expired"]
+        kept = [line for line in index.lines([0]) if line in paid]
+        assert sorted([*index.replaced_paid(), *kept]) == sorted(paid)
+
+
+@pytest.mark.parametrize("tier", [None, "batch"])
+def test_a_line_that_a_message_batch_repeats_is_a_copy(tier: str | None) -> None:
+    """It is billed once, so nothing is replaced."""
+    lines = [_line(0, kind, "a text", tier=tier) + b"\n" for kind in ("max_tokens", "end_turn")]
+    found, index = _filled([lines])
+    assert (found[0][0], [*index.replaced_paid()]) == (Verdict.CUT, [])
 
 
 def test_a_source_sees_what_came_before_it() -> None:

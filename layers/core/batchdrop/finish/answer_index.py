@@ -28,7 +28,8 @@ class AnswerIndex:
     """The result lines of one shard, over all its rounds. The lines are in `spool`; memory holds 21 bytes a row.
 
     A later line of a row replaces an earlier one, but an unpaid line never replaces a paid one. `foreign` counts lines
-    that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept.
+    that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept,
+    or the better of two live answers.
     `nameless` counts records without a custom_id, `nameless_paid` the answers among them. `broken` counts pieces of
     text that are not records, and `unsure` counts records that cannot be read.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
@@ -146,14 +147,14 @@ class AnswerIndex:
                 self.foreign += 1
             elif seen[index] == round_number:
                 self.repeated += 1
-                self._add_repeated(index, self._end + start, end - start - 1, head)
+                self._add_repeated(index, self._end + start, block[start:end], head)
             else:
                 seen[index] = round_number
                 self.found += 1
                 verdict = head.verdict
                 self.paid += verdict >= Verdict.CUT
-                if self._breaks is not None and verdict == Verdict.ANSWERED and self._breaks(block[start:end]):
-                    verdict = Verdict.INVALID
+                if self._breaks is not None:
+                    verdict = self._checked(verdict, block[start:end])
                 self._add(index, self._end + start, end - start - 1, verdict)
             start = end
         self._end += start
@@ -192,16 +193,22 @@ class AnswerIndex:
         self.nameless_paid += record.head.verdict >= Verdict.CUT
         return False
 
-    def _add_repeated(self, index: int, offset: int, length: int, head: ResultHead) -> None:
+    def _checked(self, verdict: Verdict, line: bytes) -> Verdict:
+        """Return INVALID for an answer that breaks the recipe's `answer`, else the verdict."""
+        is_broken = verdict == Verdict.ANSWERED and self._breaks is not None and self._breaks(line)
+        return Verdict.INVALID if is_broken else verdict
+
+    def _add_repeated(self, index: int, offset: int, line: bytes, head: ResultHead) -> None:
         """Add a second answer in the live lane, where two workers sent the row and both answers are billed.
 
-        A line that a Message Batch repeats is a copy, and is billed once.
+        The better one is kept. A line that a Message Batch repeats is a copy, and is billed once.
         """
         if head.verdict >= Verdict.CUT and head.is_live:
-            if self._verdicts[index] < Verdict.CUT:
-                self._add(index, offset, length, head.verdict)
+            verdict = self._checked(head.verdict, line)
+            if verdict > self._verdicts[index]:
+                self._add(index, offset, len(line) - 1, verdict)
             else:
-                self._replaced.append((offset, length))
+                self._replaced.append((offset, len(line) - 1))
 
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.CUT:
