@@ -32,7 +32,7 @@ def _start(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     started = []
     stack, now = bootstrap.configuration().stack, bootstrap.clock(context).now()
     for upload in uploads_in(event):
-        record = start_job(upload, jobs=bootstrap.job_starter())
+        record = start_job(upload, jobs=bootstrap.job_starter(), now=now)
         if record:
             started.append(record.job_id)
             _tell(job_started(record, stack=stack, at=now))

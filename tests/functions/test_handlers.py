@@ -70,9 +70,8 @@ def test_the_events_are_of_one_job() -> None:
     """All events in `events/` speak of the job that the S3 event starts, in the embedded stack's bucket."""
     [told] = event("split_upload")["Records"]
     told_object = told["s3"]["object"]
-    upload = Upload(
-        BUCKET, told_object["key"], told_object["eTag"], told_object["size"], START, told_object["sequencer"]
-    )
+    at = datetime.fromisoformat(told["eventTime"])
+    upload = Upload(BUCKET, told_object["key"], told_object["eTag"], told_object["size"], at, told_object["sequencer"])
     assert told["s3"]["bucket"]["name"] == BUCKET
     assert event("close_job")["upload"] == UPLOAD
     assert (UPLOAD["job_id"], UPLOAD["etag"], UPLOAD["key"]) == (upload.job_id, upload.etag, upload.key)

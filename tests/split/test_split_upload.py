@@ -321,10 +321,11 @@ def test_a_column_where_the_output_goes_is_refused(header: str) -> None:
         world.split()
 
 
-def test_an_expired_job_is_not_split_again() -> None:
+@pytest.mark.parametrize("resumes", [0, 1])
+def test_an_expired_job_is_not_split_again(resumes: int) -> None:
     """An execution that somebody starts by hand meets no manifest any more: nothing is split, so nothing is sent."""
     world = World().drop("inbox/r/f.csv", b"x\ngood\n")
-    world.upload = msgspec.structs.replace(world.upload, resumes=1, uploaded_at=START - RESUMABLE)
+    world.upload = msgspec.structs.replace(world.upload, resumes=resumes, uploaded_at=START - RESUMABLE)
     with pytest.raises(JobExpired, match="Nothing was sent"):
         world.split()
 

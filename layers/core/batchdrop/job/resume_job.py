@@ -15,7 +15,7 @@ def resume_job(last: UploadRecord, *, ledger: Ledger, jobs: JobStarter, now: dat
     The job's halt and its shards' failures are deleted. Submissions stay, so that no answered row is sent again.
     Raises JobExpired if the submissions may be gone.
     """
-    refuse_if_expired(last, now=now)
+    refuse_if_expired(last.job_id, last.uploaded_at, now=now)
     record = msgspec.structs.replace(last, resumes=last.resumes + 1)
     ledger.lift(record.job_id)
     jobs.start(record)

@@ -83,8 +83,8 @@ def split_upload(
     fix, and SplitTooSlow if the time is too short for a single shard.
     """
     started = clock.now()
-    if upload.resumes:  # also for an execution that somebody starts by hand, without `batchdrop resume`
-        refuse_if_expired(upload, now=started)
+    # Also for an execution that somebody starts by hand: Step Functions forgets an execution's name after 90 days.
+    refuse_if_expired(upload.job_id, upload.uploaded_at, now=started)
     manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
     if upload.resumes and manifest.cursor is None:
         renew_cap(manifest, store)

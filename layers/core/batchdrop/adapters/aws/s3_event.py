@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -33,24 +35,35 @@ class _Record(msgspec.Struct, rename={"event_time": "eventTime"}):
 
 
 class _Event(msgspec.Struct, rename={"records": "Records"}):
-    records: list[_Record] = []
+    records: list[Any] = []
 
 
-def uploads_in(event: object) -> list[Upload]:
-    """Return the uploads of an event; none for S3's own test event.
+def uploads_in(event: object) -> Iterator[Upload]:
+    """Yield the uploads of an event; none for S3's own test event.
 
     Keys in events are form-encoded (a space is `+`); the uploads have the keys of the bucket. Raises
-    msgspec.ValidationError for any other event.
+    msgspec.ValidationError for any other event, and for an odd record after all others were yielded.
     """
-    return [
-        Upload(
-            bucket=record.s3.bucket.name,
-            key=unquote_plus(record.s3.object.key),
-            etag=record.s3.object.etag,
-            size=record.s3.object.size,
-            uploaded_at=record.event_time,
-            sequencer=record.s3.object.sequencer,
-            version=record.s3.object.version_id,
-        )
-        for record in msgspec.convert(event, _Event).records
-    ]
+    odd: msgspec.ValidationError | None = None
+    for told in msgspec.convert(event, _Event).records:
+        try:
+            record = msgspec.convert(told, _Record)
+        except msgspec.ValidationError as error:
+            odd = odd or error
+        else:
+            yield _upload(record)
+    if odd is not None:
+        raise odd
+
+
+def _upload(record: _Record) -> Upload:
+    told = record.s3.object
+    return Upload(
+        bucket=record.s3.bucket.name,
+        key=unquote_plus(told.key),
+        etag=told.etag,
+        size=told.size,
+        uploaded_at=record.event_time,
+        sequencer=told.sequencer,
+        version=told.version_id,
+    )
