@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -10,7 +11,8 @@ from batchdrop.local.claude_api.batch_body import index_body
 from batchdrop.local.claude_api.batches import Batch
 from batchdrop.local.claude_api.connection import LinesResponse
 from batchdrop.local.claude_api.errors import NOT_FOUND, ApiError, invalid
-from batchdrop.local.claude_api.faults import LIST, RESULTS, InjectedFault
+from batchdrop.local.claude_api.faults import AFTER_THE_END, LIST, RESULTS, InjectedFault
+from batchdrop.local.claude_api.odd_bodies import miscounted
 from batchdrop.local.claude_api.results import result_blocks
 from batchdrop.local.claude_api.state import body_path
 from batchdrop.local.claude_api.visit import Visit
@@ -35,7 +37,21 @@ async def create(visit: Visit) -> Response:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return _json(batch.view(batch.created_at, visit.api_url))
+    answered = _answered_with(batch, visit)
+    if answered is not batch:
+        return await _shown(answered, visit)
+    return _json(_view(batch, batch.created_at, visit, visit.api_url))
+
+
+def _answered_with(created: Batch, visit: Visit) -> Batch:
+    """Return the Message Batch that a create is answered with: the created one, unless a fault confuses them."""
+    others = [one for one in visit.state.batches.all() if one is not created and one.workspace == visit.workspace]
+    if not others:
+        return created
+    fault = visit.state.faults.take(visit.endpoint, ("create_other_id",))
+    if fault is None:
+        return created
+    return next((one for one in others if one.id == fault.batch_id), others[-1])
 
 
 async def retrieve(visit: Visit) -> Response:
@@ -87,7 +103,7 @@ async def list_batches(visit: Visit) -> Response:
     url = _results_host(visit) if any(batch.ended(now) for batch in page) else visit.api_url
     return _json(
         {
-            "data": [batch.view(now, url) for batch in page],
+            "data": [_view(batch, now, visit, url) for batch in page],
             "has_more": has_more,
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page and spoilt is None else None,
@@ -133,7 +149,16 @@ async def _shown(batch: Batch, visit: Visit) -> Response:
     now = visit.state.clock.now()
     await batch.settled(now)
     url = _results_host(visit) if batch.ended(now) else visit.api_url
-    return _json(batch.view(now, url))
+    return _json(_view(batch, now, visit, url))
+
+
+def _view(batch: Batch, now: float, visit: Visit, url: str) -> dict[str, Any]:
+    """Return a Message Batch, with the counts that a fault gives it."""
+    fault = visit.state.faults.take(
+        visit.endpoint, ("odd_counts",), lambda fault: batch.ended(now) or fault.counts not in AFTER_THE_END
+    )
+    view = batch.view(now, url)
+    return view if fault is None else miscounted(view, fault.counts)
 
 
 def _results_host(visit: Visit) -> str:

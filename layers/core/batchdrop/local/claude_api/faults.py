@@ -21,7 +21,7 @@ BEFORE = (
     "page_before_accept",
 )  # fmt: skip
 """Happens in place of the work: nothing is created or billed."""
-AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body", "page_after_accept")
+AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body", "page_after_accept", "odd_body")
 """Happens after the work, if the call was accepted."""
 RESULTS = (
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
@@ -36,12 +36,19 @@ WINDOWS = ("not_found_when_fresh", "late_in_list")
 Kind = Literal[
     "drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept",
     "accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body",
-    "page_before_accept", "page_after_accept", "list_null_cursor", "list_lost_cursor",
+    "page_before_accept", "page_after_accept", "odd_body", "odd_counts", "create_other_id",
+    "list_null_cursor", "list_lost_cursor",
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
     "results_unknown_type", "results_unknown_error_type", "results_foreign_host",
     "not_found_when_fresh", "late_in_list", "cancel_ignored",
 ]  # fmt: skip
+Shape = Literal["gzip", "deflate", "bom", "crlf", "cut"]
+Counts = Literal["null", "missing", "text", "zero", "more", "fewer"]
+AFTER_THE_END = ("zero", "more", "fewer")
+"""Wrong counts that only Message Batches that have ended show."""
 _DEFAULT_ENDPOINT = {
+    "odd_counts": "batches.retrieve",
+    "create_other_id": "batches.create",
     **dict.fromkeys(RESULTS, "batches.results"),
     "results_foreign_host": "batches.retrieve",
     "late_in_list": "batches.list",
@@ -75,6 +82,12 @@ class InjectedFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     host: str = "https://results.example.invalid"
     body: str = "<html><body><h1>The proxy says no</h1></body></html>"
     """What a proxy answers instead of the API."""
+    shape: Shape = "gzip"
+    """What happens to a body, for `odd_body`."""
+    counts: Counts = "null"
+    """The `request_counts` of a Message Batch, for `odd_counts`."""
+    batch_id: str = ""
+    """The Message Batch that `create_other_id` answers with; the newest other one if empty."""
 
     id: int = 0
     fired: int = 0

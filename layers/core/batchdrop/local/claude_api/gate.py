@@ -12,6 +12,7 @@ from batchdrop.local.claude_api.connection import DroppedResponse, HangingRespon
 from batchdrop.local.claude_api.dice import token
 from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiError, error_response, of_status
 from batchdrop.local.claude_api.faults import AFTER, BEFORE, InjectedFault
+from batchdrop.local.claude_api.odd_bodies import misshapen
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.visit import Handler, Visit
 
@@ -98,6 +99,8 @@ async def _spoilt(response: Response, fault: InjectedFault, request_id: str) -> 
             return HangingResponse(fault.seconds)
         case "page_after_accept":
             return _page(fault)
+        case "odd_body":
+            return misshapen(response, fault.shape)
         case "slow_body":
             body = b"".join(response.blocks) if isinstance(response, LinesResponse) else bytes(response.body)
             return SlowResponse(response, body, fault.seconds)
