@@ -25,6 +25,7 @@ from tests.faults.transport import BASE_URL, EmulatorTransport, body_of
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USUAL_SECONDS = 0.5  # half a call of the API
 OTHER_KEY = "sk-other"
+OWN_HOST = httpx2.URL(BASE_URL).host
 FOREIGN_IDS = ("row-{}", "20261122T120000-ffffffffff-00000-{:06d}", "{}")  # the second is another batchdrop's
 
 
@@ -41,11 +42,13 @@ class Claude:
             AnthropicBatchCreator(api_key=key, base_url=BASE_URL, transport=self._line) for key in ("sk-any", OTHER_KEY)
         ]
         self.api = self.apis[0]
+        self.strange_hosts: set[str] = set()  # that anything was sent to
 
     def begin(self, scheduler: Scheduler, storm: Storm, settings: dict[str, object]) -> None:
         """Be as at the start, on this run's time and in its weather."""
         self._scheduler = scheduler
         self._line.begin(storm, self)
+        self.strange_hosts.clear()
         self.state.reset()
         self.state.change(settings)
 
@@ -80,6 +83,10 @@ class StormyLine(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request. Raises what httpx2 raises, and Crash."""
+        if request.url.host != OWN_HOST:
+            self._claude.strange_hosts.add(request.url.host)
+            message = "No address associated with hostname"
+            raise httpx2.ConnectError(message, request=request)
         body = body_of(request)
         endpoint = _endpoint(request)
         in_flight = CREATE_IN_FLIGHT if endpoint == "create" else 0.0

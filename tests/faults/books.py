@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from batchdrop.local.claude_api.batch_body import ID_WIDTH
 from batchdrop.local.claude_api.batches import Batch
-from batchdrop.local.claude_api.results import IDS_FILE
+from batchdrop.local.claude_api.results import IDS_FILE, result_blocks
 from batchdrop.local.claude_api.state import EmulatorState
 from batchdrop.local.claude_api.testing import Emulator
 
@@ -76,6 +76,14 @@ class StateBooks:
         for batch in self._state.batches.all():
             for line in batch.ready.result().results.lines(batch.done(self._state.clock.now())):
                 yield _result(line)
+
+    def downloads(self) -> Iterator[list[Result]]:
+        """Yield the whole results of each Message Batch that ended, as they are downloaded."""
+        now = self._state.clock.now()
+        for batch in self._state.batches.all():
+            if batch.ended(now):
+                lines = b"".join(result_blocks(batch, now, None)).splitlines()
+                yield [_result(line) for line in lines]
 
     def charges(self) -> Iterator[Charge]:
         """Yield the batch lane's bill."""

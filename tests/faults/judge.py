@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -177,8 +178,7 @@ class Judge:
         for key, body in ending.objects.items():
             if key not in ending.kept or not key.startswith(f"jobs/{self._job_id}/answers/"):
                 continue
-            for line in body.splitlines():
-                found = json.loads(line)
+            for found in _records(body):
                 if found["result"]["type"] != "succeeded" or not self._is_ours(found["custom_id"]):
                     continue
                 number = self._row_of(found["custom_id"])
@@ -251,8 +251,7 @@ class Judge:
         lied = set()
         for key, body in ending.objects.items():
             if key.startswith(f"jobs/{self._job_id}/answers/"):
-                found = [json.loads(line) for line in body.splitlines()]
-                lied |= {one["custom_id"] for one in found if one["result"]["type"] not in KNOWN_TYPES}
+                lied |= {one["custom_id"] for one in _records(body) if one["result"]["type"] not in KNOWN_TYPES}
         return lied
 
     def under_the_cap(self, cap: float | None) -> None:
@@ -269,6 +268,13 @@ class Judge:
         billed = sum(ours, Decimal(0))
         if Decimal(str(summary["cost"]["usd"])) != billed:
             self.verdict.say(f"the summary tells ${summary['cost']['usd']}, the bill is ${billed}")
+
+
+def _records(body: bytes) -> Iterator[Any]:
+    """Yield the records of a results file, as a gateway may have passed it on: after a BOM, with CRLF."""
+    for line in body.removeprefix(BOM_UTF8).splitlines():
+        if line:
+            yield json.loads(line)
 
 
 def _is_json(text: str) -> bool:

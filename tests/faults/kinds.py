@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.live_schedule import with_live_lane
-from tests.faults.schedule import CREATE, ROW_AT_MOST_USD, Fault, Rates, Schedule, Stray, Trouble
+from tests.faults.schedule import CREATE, ROW_AT_MOST_USD, Expiry, Fault, Rates, Schedule, Stray, Trouble
 
 _FUNCTIONS = {
     "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
@@ -143,6 +143,48 @@ def with_a_foreign_stream(schedule: Schedule) -> Schedule:
     )
 
 
+def with_odd_bodies(schedule: Schedule) -> Schedule:
+    """Return the schedule with gateways that change bodies, some until the end, and confuse the answers to creates."""
+    rng = random.Random(f"bodies of {schedule.seed}")
+    passing = tuple(rng.choice(_ODD_CALLS) | {"times": rng.choice((1, 1, 2))} for _ in range(rng.choice((1, 2, 4))))
+    lasting = tuple(rng.sample(_GATEWAYS, k=rng.choice((0, 1, 1, 2))))
+    return replace(
+        schedule,
+        faults=(*schedule.faults, *passing),
+        lasting=tuple(fault | {"times": -1} for fault in lasting),
+        misled_at=tuple(rng.uniform(0, 20) for _ in range(rng.choice((0, 1, 1, 2)))),
+        cancel_at=None,  # until its results are there, another client's Message Batch may be taken for ours
+    )
+
+
+def with_lasting_lies(schedule: Schedule) -> Schedule:
+    """Return the schedule with an API that keeps results back, or counts them wrong, until the end."""
+    rng = random.Random(f"lies of {schedule.seed}")
+    return replace(
+        schedule,
+        lasting=(rng.choice(_LIES) | {"times": -1},),
+        is_deceived=True,
+        batch_seconds=min(schedule.batch_seconds, 3600.0),
+        stormy_resumes=0,  # a create that cannot be settled is looked for 800 times in each execution
+        cancel_at=None,  # the last execution ends red because of the lies alone
+        trouble=None,
+    )
+
+
+def with_expiry(schedule: Schedule) -> Schedule:
+    """Return the schedule with a user who comes back when the records of a finished, or given up, job have vanished."""
+    rng = random.Random(f"expiry of {schedule.seed}")
+    days, forgets_ledger, forgets_objects = rng.choice(
+        ((30.0, False, True), (30.0, False, False), (36.0, True, True), (36.0, True, False), (400.0, True, True))
+    )
+    return replace(
+        schedule,
+        batch_seconds=min(schedule.batch_seconds, 3600.0),
+        gives_up=rng.random() < 0.5,
+        expiry=Expiry(days, forgets_ledger=forgets_ledger, forgets_objects=forgets_objects),
+    )
+
+
 def _lost_creates(rng: random.Random) -> tuple[Fault, ...]:
     """Return a fault that loses the answer to a create: most were accepted."""
     kind = rng.choice(("accept_then_drop", "accept_then_drop", "drop_before_accept"))
@@ -158,6 +200,35 @@ _PAGES = (
     '{"type":"error","error":null}',
 )
 
+_ODD_CALLS: tuple[Fault, ...] = (
+    *(
+        {"kind": "page_after_accept", "endpoint": CREATE, "status": status, "body": body}
+        for status in (200, 404, 413, 429, 502)
+        for body in _PAGES[:3]
+    ),
+    *(
+        {"kind": "odd_body", "endpoint": endpoint, "shape": "cut"}
+        for endpoint in (CREATE, "batches.list", "batches.retrieve", "batches.results")
+    ),
+)
+_GATEWAYS: tuple[Fault, ...] = (
+    *({"kind": "odd_body", "endpoint": "batches.*", "shape": shape} for shape in ("gzip", "deflate", "bom", "crlf")),
+    *({"kind": "odd_counts", "endpoint": "batches.*", "counts": counts} for counts in ("null", "missing", "text")),
+    *(
+        {"kind": "results_foreign_host", "endpoint": "batches.*", "host": host}
+        for host in ("https://api.anthropic.example", "")
+    ),
+)
+_LIES: tuple[Fault, ...] = (
+    *(
+        {"kind": "odd_counts", "endpoint": "batches.*", "counts": counts}
+        for counts in ("null", "zero", "more", "fewer")
+    ),
+    *({"kind": "results_short", "lines": lines} for lines in (1, 1, 2)),
+    {"kind": "page_before_accept", "endpoint": "batches.results", "status": 403},
+    {"kind": "error_before_accept", "endpoint": "batches.results", "status": 403},
+)
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
@@ -171,6 +242,9 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "workspaces": with_workspaces,
     "foreign": with_a_foreign_stream,
     "proxies": with_proxies,
+    "bodies": with_odd_bodies,
+    "lies": with_lasting_lies,
+    "expiry": with_expiry,
 }
 
 

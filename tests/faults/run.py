@@ -16,20 +16,24 @@ from batchdrop.job.await_approval import wake_waiting
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.resume_job import resume_job
 from batchdrop.job.submission import Halt
+from batchdrop.local.claude_api.batches import Batch
 from tests.fakes import START
 from tests.faults.api import Claude
 from tests.faults.books import StateBooks
 from tests.faults.execution import Execution
+from tests.faults.expiry import come_back
 from tests.faults.judge import Ending, Judge, Verdict
 from tests.faults.kinds import KINDS
+from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
 from tests.faults.live_world import LiveWorld
-from tests.faults.schedule import Schedule, schedule_of
+from tests.faults.schedule import Fault, Schedule, schedule_of
 from tests.faults.upload import event, files
 from tests.faults.world import World
 
 MOST_RESUMES = 8
 ASYNC_RETRIES = (60.0, 120.0)  # Lambda: an asynchronous invocation that fails is repeated twice
+LONGEST = 100 * 86_400.0  # of one execution, in the schedules that wait for an approval again and again
 ALL_ENDED = 26 * 3600.0  # by then every Message Batch has ended, and every zombie
 HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToSend"}  # the user has to drop another file
 
@@ -74,6 +78,7 @@ class _Conductor:
         self._scheduler = world.scheduler
         self._resumes = 0
         self._is_seen_through = False
+        self._is_endless = False
         self._cap = self._schedule.max_cost_usd
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
@@ -82,12 +87,13 @@ class _Conductor:
     def report(self) -> Report:
         world, scheduler = self._world, self._scheduler
         world.objects.update(files(self._schedule))
-        for fault in self._schedule.faults:
-            world.claude.lay_out(fault)
+        self._lay_out(*self._schedule.lasting, *self._schedule.faults)
         for number, at in enumerate(self._schedule.deliveries):
             scheduler.start(f"delivery {number}", self._deliver, delay=at)
         for at in self._schedule.foreign_at:
             scheduler.start("foreign client", self._create_foreign, delay=at)
+        for at in self._schedule.misled_at:
+            scheduler.start("confused gateway", self._mislead, delay=at)
         if self._schedule.foreign_every:
             scheduler.start("foreign stream", self._stream_foreign)
         if self._schedule.trouble:
@@ -138,6 +144,9 @@ class _Conductor:
         self._is_seen_through = True
         self._scheduler.sleep(ALL_ENDED)
         self._conclude()
+        if self._schedule.expiry is not None:
+            self._calm()
+            come_back(self._world, self._schedule.expiry, self._last_record(execution), self._verdict)
 
     def _first(self) -> Execution:
         while not self._world.engine.executions:
@@ -147,6 +156,8 @@ class _Conductor:
         books = StateBooks(self._world.claude.state)
         if isinstance(self._world, LiveWorld):
             self._judge = LiveJudge(self._schedule, job_id, books, self._world.journal)
+        elif self._schedule.is_deceived:
+            self._judge = LiesJudge(self._schedule, job_id, books)
         else:
             self._judge = Judge(self._schedule, job_id, books)
         self._verdict = self._judge.verdict
@@ -159,11 +170,15 @@ class _Conductor:
     def _await_end(self, execution: Execution) -> None:
         assert execution.actor is not None
         stop_at = self._schedule.stop_at if not self._resumes else None
-        if not execution.actor.done.wait(stop_at):
-            self._world.log("the user stops the execution")
-            self._world.storm.counts["execution stopped"] += 1
-            self._world.engine.stop(execution)
-            self._scheduler.sleep(1)
+        if execution.actor.done.wait(self._scheduler.now + LONGEST if stop_at is None else stop_at):
+            return
+        if stop_at is None:
+            self._is_endless = True
+            self._verdict.say("the job does not end")
+        self._world.log("the user stops the execution")
+        self._world.storm.counts["execution stopped"] += 1
+        self._world.engine.stop(execution)
+        self._scheduler.sleep(1)
 
     def _note_end(self, execution: Execution) -> None:
         ending = Ending(execution.status, execution.error, dict(self._world.objects), self._world.kept)
@@ -175,6 +190,10 @@ class _Conductor:
     def _is_over(self, execution: Execution) -> bool:
         if execution.status == "SUCCEEDED" or execution.error in HOPELESS:
             return True
+        if self._is_endless or self._schedule.gives_up:
+            return True
+        if self._schedule.is_deceived and self._resumes > self._schedule.stormy_resumes:
+            return True  # nothing but the lies is left to go wrong
         return execution.error == "JobCanceled" and self._schedule.stays_canceled
 
     def _gone_on(self, execution: Execution) -> Execution:
@@ -188,10 +207,12 @@ class _Conductor:
         self._world.storm.counts["resumed"] += 1
         self._raise_the_cap(execution)
         self._world.log("the user resumes the job")
-        last = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
         now = START + timedelta(seconds=self._world.scheduler.now)
-        record = resume_job(last, ledger=self._world.own_ledger, jobs=self._world, now=now)
+        record = resume_job(self._last_record(execution), ledger=self._world.own_ledger, jobs=self._world, now=now)
         return engine.executions[record.execution_name]
+
+    def _last_record(self, execution: Execution) -> UploadRecord:
+        return msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
 
     def _raise_the_cap(self, execution: Execution) -> None:
         """Do what the job's last word says, if that was BudgetReached."""
@@ -204,6 +225,11 @@ class _Conductor:
         self._world.log("all is calm from now on")
         self._world.storm.calm()
         self._world.claude.state.faults.clear()
+        self._lay_out(*self._schedule.lasting)
+
+    def _lay_out(self, *faults: Fault) -> None:
+        for fault in faults:
+            self._world.claude.lay_out(fault)
 
     def _cancel(self) -> None:
         if self._world.engine.executions:
@@ -237,11 +263,18 @@ class _Conductor:
                 return
             self._scheduler.sleep(pause)
 
-    def _create_foreign(self) -> None:
+    def _create_foreign(self) -> Batch | None:
         requests = sum(1 for kind in self._schedule.rows[: self._schedule.shard_rows] if kind != "bad")
-        if requests:
-            self._world.storm.counts["foreign Message Batch"] += 1
-            self._world.claude.create_foreign(requests, self._world.rng)
+        if not requests:
+            return None
+        self._world.storm.counts["foreign Message Batch"] += 1
+        return self._world.claude.create_foreign(requests, self._world.rng)
+
+    def _mislead(self) -> None:
+        """Let the next create be answered with the Message Batch that another client creates now."""
+        foreign = self._create_foreign()
+        if foreign is not None:
+            self._lay_out({"kind": "create_other_id", "batch_id": foreign.id})
 
     def _stream_foreign(self) -> None:
         self._scheduler.sleep(min(60.0, self._schedule.foreign_every))
@@ -268,4 +301,6 @@ class _Conductor:
         self._judge.final(ending, claims=claims)
         if self._schedule.must_settle and any("SubmissionUnsettled -> Record" in line for line in self._world.trace):
             self._verdict.say("what became of a create was not found out in two days")
+        for host in sorted(self._world.claude.strange_hosts):
+            self._verdict.say(f"the key was sent to {host}")
         self._judge.under_the_cap(self._cap)

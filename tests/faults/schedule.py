@@ -83,6 +83,15 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Expiry:
+    """How long after its end a job's records vanish, and which: all but the results and the inbox, or a part."""
+
+    days: float
+    forgets_ledger: bool
+    forgets_objects: bool
+
+
+@dataclass(frozen=True)
 class Live:
     """How a job meets the live lane, and the lane's sizes, made so small that a dozen rows reach all of its edges."""
 
@@ -135,6 +144,11 @@ class Schedule:
     other_workspace: bool = True  # the other key is of another workspace
     foreign_every: float = 0.0  # seconds; another client creates as many requests again and again
     must_settle: bool = False  # what became of a create must be found out within the looks there are
+    lasting: tuple[Fault, ...] = ()  # faults of the API, or of a gateway, that go on when all else is calm
+    is_deceived: bool = False  # … and keep answers from us: what arrived is delivered, and the job may end red
+    misled_at: tuple[float, ...] = ()  # the next create is answered with another client's Message Batch
+    gives_up: bool = False  # the user does not resume a red job
+    expiry: Expiry | None = None
 
     @property
     def shards(self) -> int:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
-from batchdrop.adapters.claude import create_batch
+from batchdrop.adapters.claude import create_batch, read_batches
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import Admission
 from batchdrop.answers.outcome import Outcome
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane import list_pass, settle_submission
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
-from batchdrop.errors import ApiUnavailable, SubmissionUncertain
+from batchdrop.errors import ApiUnavailable, ResultsIncomplete, SubmissionUncertain
+from batchdrop.finish import close_job, collect_results
+from batchdrop.job import expiry
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
+from tests.faults import run as conductor
 from tests.faults.run import Report, run
-from tests.faults.schedule import CREATE, Rates, plain
+from tests.faults.schedule import CREATE, Expiry, Fault, Rates, plain
 from tests.faults.table import MemoryTable
 from tests.faults.world import World
 
@@ -265,6 +270,101 @@ def test_taking_a_proxys_page_for_a_refusal_is_caught(status: int, monkeypatch: 
     assert not run(schedule).verdict.faults
     monkeypatch.setattr(create_batch, "is_from_api", lambda _status, _body: True)
     assert run(schedule).verdict.paid_twice == 3
+
+
+FOREIGN_RESULTS = {"kind": "results_foreign_host", "endpoint": "batches.*", "times": -1}
+
+
+def test_not_reading_results_that_are_offered_elsewhere_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a gateway, each results_url names another host: paid answers that nobody reads."""
+    schedule = plain(lasting=(FOREIGN_RESULTS,))
+    assert not run(schedule).verdict.faults
+
+    def refused(_api: object, batch: MessageBatch) -> str:
+        raise ResultsIncomplete(batch.results_url)
+
+    monkeypatch.setattr(read_batches.HttpBatchReader, "_results_url", refused)
+    assert "the job never ends green" in _faults(run(schedule))
+
+
+def test_sending_the_key_elsewhere_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key goes wherever results_url says."""
+    monkeypatch.setattr(read_batches, "_is_below", lambda _base, _url: True)
+    assert "the key was sent to results.example.invalid" in _faults(run(plain(lasting=(FOREIGN_RESULTS,))))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "old", "lasting"),
+    [
+        (read_batches, "json_of", bytes, {"kind": "odd_body", "endpoint": "batches.*", "shape": "bom", "times": -1}),
+        (
+            read_batches,
+            "batch_of",
+            partial(msgspec.json.decode, type=MessageBatch),
+            {"kind": "odd_counts", "endpoint": "batches.retrieve", "times": -1},
+        ),
+    ],
+)
+def test_not_reading_what_a_gateway_changed_is_caught(
+    module: ModuleType, name: str, old: Callable[[bytes], object], lasting: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte order mark, or counts that are null: the Message Batch is polled, and never read."""
+    schedule = plain(lasting=(lasting,))
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(module, name, old)
+    monkeypatch.setattr(conductor, "LONGEST", 86_400.0)
+    assert "the job does not end" in _faults(run(schedule))
+
+
+def test_keeping_another_clients_message_batch_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The create was answered with its id. Its results never become ours, and ours are paid and lost."""
+    schedule = plain(misled_at=(0.0,))
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(collect_results, "refuse_foreign_results", lambda *_: None)
+    assert "was adopted" in _faults(run(schedule))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "broken", "fault"),
+    [
+        (collect_results, "keep_arrived", lambda *_: None, "was billed and arrived, but the output says"),
+        (close_job, "uncertain_lines", lambda *_, **__: iter(()), "was billed and never arrived, but the output says"),
+    ],
+)
+def test_an_answer_that_is_not_delivered_because_another_is_missing_is_caught(
+    module: ModuleType, name: str, broken: Callable[..., object], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One result never arrives. The others are paid and there; the missing one may be paid."""
+    schedule = plain(lasting=({"kind": "results_short", "times": -1},), is_deceived=True)
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(module, name, broken)
+    assert fault in _faults(run(schedule))
+
+
+@pytest.mark.parametrize("kind", ["page_before_accept", "error_before_accept"])
+def test_green_without_the_answers_is_caught(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results are refused for good. No row is answered, and the job must say so."""
+    lie = {"kind": kind, "endpoint": "batches.results", "status": 403, "times": -1}
+    schedule = plain(lasting=(lie,), is_deceived=True)
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(close_job, "_status", lambda _faults: "succeeded")
+    assert "green, although 3 paid answers are missing" in _faults(run(schedule))
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_sending_a_job_again_whose_records_have_vanished_is_caught(
+    gives_up: bool,  # noqa: FBT001 - pytest names it
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ledger and files are gone, so every row would be paid for again."""
+    refused = ({"kind": "error_before_accept", "endpoint": CREATE, "status": 400},) if gives_up else ()
+    schedule = plain(faults=refused, gives_up=gives_up, expiry=Expiry(36.0, forgets_ledger=True, forgets_objects=True))
+    assert not run(schedule).verdict.faults
+    monkeypatch.setattr(expiry, "RESUMABLE", timedelta(days=10_000))
+    report = run(schedule)
+    assert report.verdict.paid_twice >= 3
+    assert "was resumed" in _faults(report)
+    assert "the old event was not refused" in _faults(report)
 
 
 def test_a_bill_above_the_cap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

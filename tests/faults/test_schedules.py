@@ -69,7 +69,7 @@ def test_the_bill_stays_under_the_cap(first: int) -> None:
         _fine(run_seed(seed, kind="capped"))
 
 
-@pytest.mark.parametrize("kind", ["pages", "proxies", "skew", "foreign", "workspaces"])
+@pytest.mark.parametrize("kind", ["pages", "proxies", "skew", "foreign", "workspaces", "bodies", "lies", "expiry"])
 def test_lies_of_the_api_cost_nothing(kind: str) -> None:
     """Whatever the list hides, and a proxy says, nothing is lost and nothing is paid twice."""
     for seed in range(10):
@@ -205,8 +205,8 @@ def test_a_collection_given_up_for_dead_does_not_spoil_the_part_of_a_later_round
 
 def test_what_cannot_be_told_ends_red_and_is_found_when_it_is_resumed() -> None:
     """Results that stay out of reach for two days: not sent again, and adopted once they can be read."""
-    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
-    report = run(plain(faults=(LOST_ANSWER, elsewhere), foreign_at=(30.0,)))
+    unreadable = {"kind": "page_before_accept", "endpoint": "batches.results", "status": 502, "times": -1}
+    report = run(plain(faults=(LOST_ANSWER, unreadable), foreign_at=(30.0,)))
     _fine(report)
     assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
     assert any("SubmissionUnsettled -> Record shard failure" in line for line in report.trace)
@@ -215,8 +215,8 @@ def test_what_cannot_be_told_ends_red_and_is_found_when_it_is_resumed() -> None:
 def test_what_cannot_be_told_and_was_never_sent_is_sent_when_it_is_resumed() -> None:
     """Only another client's Message Batch was undecided; once it can be read, the rows are asked, and paid, once."""
     nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}
-    elsewhere = {"kind": "results_foreign_host", "endpoint": "batches.list", "times": -1}
-    report = run(plain(faults=(nothing_created, elsewhere), foreign_at=(30.0,)))
+    unreadable = {"kind": "page_before_accept", "endpoint": "batches.results", "status": 502, "times": -1}
+    report = run(plain(faults=(nothing_created, unreadable), foreign_at=(30.0,)))
     _fine(report)
     assert (report.endings, report.verdict.billed) == (["FAILED JobFailed", "SUCCEEDED"], 3)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
@@ -23,6 +24,7 @@ from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.admission.ports import SharedStates
 from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.finish.ports import PageDrawer, Pages
+from batchdrop.job import shard_state
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, ProgressBoard, TaskTokens
 from batchdrop.ports import Clock, ObjectStore
@@ -39,6 +41,7 @@ from tests.faults.store import MemoryStore
 from tests.faults.storm import WRITE_IN_FLIGHT, Crash, Invocation, Storm
 from tests.faults.table import MemoryTable, canceled, throttled
 
+FEW_LOOKS = 40  # three hours: longer than the Message Batches of a job whose API lies take
 _READS = {"get_item", "query"}
 
 
@@ -268,8 +271,10 @@ class World:
 
     @contextmanager
     def sizes(self) -> Iterator[None]:
-        """Change the product's sizes, as long as the run lasts: not in this world."""
-        yield
+        """Change the product's sizes, as long as the run lasts: here only how often a lost create is looked for."""
+        looks = FEW_LOOKS if self.schedule.is_deceived else shard_state.MOST_LOOKS
+        with patch.object(shard_state, "MOST_LOOKS", looks):
+            yield
 
     def time(self) -> datetime:
         """Return the time on our own clocks."""
