@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.errors import RecipeRejected
+from batchdrop.recipe.aliases import refuse_alias_bombs
 from batchdrop.recipe.keys import (
     DEFAULT_ROUNDS,
     MAX_INVALID,
@@ -54,6 +55,7 @@ def parse_recipe(fields: object, *, name: str) -> Recipe:
     if not isinstance(fields, dict):
         message = f"{name}: a recipe must be a mapping of keys (model, prompt, …), but this is {kind(fields)}"
         raise RecipeRejected(message)
+    refuse_alias_bombs(fields, name)
     _refuse_unknown_keys(fields, name)
     try:
         plain = msgspec.to_builtins(fields)  # YAML's dates become text, as in the manifest

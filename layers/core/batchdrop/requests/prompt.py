@@ -33,6 +33,9 @@ class Prompt:
         except jinja2.TemplateSyntaxError as error:
             message = f"{name}: key '{key}', line {error.lineno}: {error.message}"
             raise RecipeRejected(message) from error
+        except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own compiler has limits too
+            message = f"{name}: key '{key}': the template is nested too deeply; make its expressions shorter"
+            raise RecipeRejected(message) from error
         self.key = key
         self.size = len(source)
         self._name = name

@@ -13,16 +13,29 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import _PassArg
 from jinja2.visitor import NodeTransformer
 
-MAX_STEPS = 1_000_000  # ours: iterations of all loops of one row; about a second
+from batchdrop.requests.template_budget import (
+    BUDGET,
+    MAX_TEXT,
+    Budget,
+    budget_of,
+    check_indent,
+    check_join,
+    check_replace,
+    check_translate,
+    checked_sum,
+)
+
 CALL_STEPS = 20  # a call (of a macro, for example) takes as long as so many iterations
-MAX_TEXT = 64_000_000  # ours: characters of one operation's result; twice the largest request
 MAX_NUMBER_BITS = 4_096  # ours: a number of 1,233 digits
 MAX_WIDTH = 10_000  # ours: the width to pad or cut text to
 
 _AS_JSON = (bool, list, dict, tuple)
-_STEPS = "\0steps"  # holds the step count of a rendering; no template can name it
+_COUNTED, _CONCAT = "\0counted", "\0concat"  # filters that no template can name
+_SUM_ARGS = 3  # with a third, `sum` was given an attribute
+_BEFORE: dict[str, Callable[..., None]] = {"replace": check_replace, "indent": check_indent}
 _ENDLESS = ("lipsum", "cycler", "joiner")  # globals that no prompt needs
 _WIDE_FILTERS = ("center", "indent", "batch", "slice", "round")
 _WIDE_METHODS = {"ljust", "rjust", "center", "zfill", "expandtabs"}
@@ -36,30 +49,33 @@ class Sandbox(SandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, finalize=spelled)
+        super().__init__(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_written)
         for name in _ENDLESS:
             del self.globals[name]
         for name in _WIDE_FILTERS:
             self.filters[name] = _narrow(self.filters[name])
         percent = self.filters["format"]
         self.filters["format"] = lambda text, *args, **kwargs: percent(_narrow_percent(text), *args, **kwargs)
-        self.filters |= {"json": as_json, "default": _default, "d": _default, _STEPS: _counted}
+        self.filters |= {"json": as_json, "default": _default, "d": _default}
+        self.filters = {name: _budgeted(name, plain) for name, plain in self.filters.items()}
+        self.filters |= {_COUNTED: _counted, _CONCAT: _concat}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = _CountLoops().visit(super()._parse(source, name, filename))
+        tree: nodes.Template = _Counting().visit(super()._parse(source, name, filename))
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Compute `+ * ** %`. Raises SecurityError if the result would be too large."""
         _check_operands(operator, left, right)
-        return super().call_binop(context, operator, left, right)
+        return budget_of(context).result(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function or method, and count its steps."""
-        _step(context, CALL_STEPS)
-        if isinstance(getattr(called, "__self__", None), str) and called.__name__ in _WIDE_METHODS:
-            _check_widths((*args, *kwargs.values()))
-        return super().call(context, called, *args, **kwargs)
+        budget, text = budget_of(context), getattr(called, "__self__", None)
+        budget.step(CALL_STEPS)
+        if isinstance(text, str):
+            args = _checked_arguments(budget, called.__name__, text, args, kwargs)
+        return budget.result(super().call(context, called, *args, **kwargs))
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """Wrap `str.format`. Raises SecurityError if it pads its fields too far."""
@@ -71,8 +87,8 @@ class Sandbox(SandboxedEnvironment):
 
 
 def variables(cells: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template's variables: `own` names, overridden by the cells, and a fresh step count."""
-    return {**own, **cells, _STEPS: [MAX_STEPS]}
+    """Return a template's variables: `own` names, overridden by the cells, and a fresh budget."""
+    return {**own, **cells, BUDGET: Budget()}
 
 
 def spelled(value: Any) -> Any:
@@ -105,29 +121,88 @@ def as_json(value: Any) -> str:
     return _JSON.encode(value).decode()
 
 
-class _CountLoops(NodeTransformer):
-    """Makes each loop iterate over `_counted`."""
+class _Counting(NodeTransformer):
+    """Makes loops, joined texts and macros count what they do."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
+        written = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
         self.generic_visit(node)
-        node.iter = nodes.Filter(node.iter, _STEPS, [], [], None, None, lineno=node.lineno)
+        node.iter = _filtered(node.iter, _COUNTED, nodes.Const(written))
         return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), _CONCAT)
+
+
+def _filtered(node: nodes.Node, name: str, *args: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
 
 
 @jinja2.pass_context
-def _counted(context: Context, items: Iterable[Any]) -> Iterator[Any]:
-    for item in items:
-        _step(context)
-        yield item
+def _counted(context: Context, items: Iterable[Any], chars: int) -> Iterator[Any]:
+    return budget_of(context).counted(items, chars)
 
 
-def _step(context: Context, count: int = 1) -> None:
-    steps: list[int] | None = context.get(_STEPS)
-    if steps is not None:
-        steps[0] -= count
-        if steps[0] < 0:
-            message = f"more than {MAX_STEPS:,} steps"
-            raise SecurityError(message)
+@jinja2.pass_context
+def _concat(context: Context, parts: list[Any]) -> str:
+    texts = [str(spelled(part)) for part in parts]
+    budget_of(context).write(sum(map(len, texts)))
+    return "".join(texts)
+
+
+@jinja2.pass_context
+def _written(context: Context, value: Any) -> Any:
+    """Return a value as it stands in the prompt, and count it."""
+    text = spelled(value)
+    if isinstance(text, str):
+        budget_of(context).write(len(text))
+    return text
+
+
+def _budgeted(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that counts what it is given to do, and its result."""
+    kind = _PassArg.from_obj(plain)
+
+    @jinja2.pass_context
+    @functools.wraps(plain)
+    def counting(context: Context, *args: Any, **kwargs: Any) -> Any:
+        budget = budget_of(context)
+        budget.step()
+        if name == "sum" and not {"attribute"} & kwargs.keys() and len(args) < _SUM_ARGS:
+            return checked_sum(budget, *args, **kwargs)
+        if name in _BEFORE:
+            _BEFORE[name](budget, *args, **kwargs)
+        if name == "join" and args:
+            args = (check_join(budget, args[1] if len(args) > 1 else kwargs.get("d", ""), args[0]), *args[1:])
+        match kind:
+            case _PassArg.context:
+                args = (context, *args)
+            case _PassArg.eval_context:
+                args = (context.eval_ctx, *args)
+            case _PassArg.environment:
+                args = (context.environment, *args)
+            case _:
+                pass
+        return budget.result(plain(*args, **kwargs))
+
+    return counting
+
+
+def _checked_arguments(
+    budget: Budget, name: str, text: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """Count what a text's method will do; return its arguments."""
+    match name:
+        case "replace":
+            check_replace(budget, text, *args)
+        case "translate":
+            check_translate(budget, text, *args)
+        case "join" if args:
+            return check_join(budget, text, args[0]), *args[1:]
+        case _ if name in _WIDE_METHODS:
+            _check_widths((*args, *kwargs.values()))
+    return args
 
 
 def _check_operands(operator: str, left: Any, right: Any) -> None:
