@@ -11,8 +11,9 @@ import pytest
 
 from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsIncomplete
-from tests.fakes import FakeBatchApi
-from tests.jobs import World, dropped, reviews
+from batchdrop.job.submission import ShardFailure
+from tests.fakes import FakeBatchApi, echo, errored
+from tests.jobs import JOB, KEYS, World, dropped, reviews
 
 
 def _rows(world: World) -> list[dict[str, str]]:
@@ -62,6 +63,24 @@ def test_rows_without_results_are_never_sent_again(refusal: Exception) -> None:
     world.resume()
     resumed = world.run()
     assert (resumed.status, resumed.tally.answered, len(world.api.created)) == ("succeeded", 3, 1)
+
+
+def test_lines_of_one_round_did_not_arrive_in_the_next() -> None:
+    """The next round's Message Batch cannot be reached: its row may be paid, and is not one that failed before."""
+    world = dropped(reviews(2))
+    world.api = FakeBatchApi(in_turn=lambda request, before: echo(request) if before else errored("api_error"))
+    world.split()
+    first = world.submit().batch_id
+    world.api.finish()
+    assert world.collect(first).leftovers == 2
+    second = world.submit(0, 1, 2).batch_id
+    world.api.finish()
+    world.api.unreachable = ApiUnavailable("HTTP 502")
+    with pytest.raises(ApiUnavailable):
+        world.collect(second, round_number=1)
+    world.ledger.fail(JOB, ShardFailure(0, "ApiUnavailable", "HTTP 502"))
+    assert world.close().tally.statuses == {"uncertain": 2}
+    assert not world.store.exists(KEYS.arrived_answers(0, 1))
 
 
 class _Lies(FakeBatchApi):

@@ -66,7 +66,9 @@ def test_an_expired_job_is_not_resumed() -> None:
     """Its records may be gone, so a resume would pay for every row again: nothing starts, and the halt stays."""
     ledger, jobs = FakeLedger(), FakeJobStarter()
     ledger.halt(LAST.job_id, Halt("AccountTrouble", "HTTP 402", START))
-    with pytest.raises(JobExpired, match=rf"{LAST.job_id} cannot be resumed since 2026-12-22: .*kept for 30 days"):
+    with pytest.raises(
+        JobExpired, match=rf"{LAST.job_id} cannot be started or resumed since 2026-12-22: .*kept for 30 days"
+    ):
         resume_job(LAST, ledger=ledger, jobs=jobs, now=START + RESUMABLE)
     assert jobs.started == {}
     assert ledger.halted(LAST.job_id) is not None

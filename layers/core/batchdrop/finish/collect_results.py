@@ -90,7 +90,7 @@ def collect_results(
                 if state.lane == "live":
                     _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
-                    with halting_on_account_trouble(job_id, ledger, clock), _keeping_arrived(state, index, store):
+                    with halting_on_account_trouble(job_id, ledger, clock):
                         _fetch(api(), state, index, answers, store, ledger, item)
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
@@ -133,15 +133,16 @@ def _fetch(
     """Index the API's results. Raises ResultsIncomplete, and SubmissionUncertain if they are all another client's."""
     submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
-    foreign_before = index.foreign
-    with closing(api.results(batch)) as blocks:
-        index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
-    if submission and not index.found and index.foreign > foreign_before:
-        refuse_foreign_results(batch, submission, ledger, api)
-    expected = submission.requests if submission else item.requests
-    if index.found == expected and _arrived_before(state, store) == expected:
-        return  # two downloads have a result for every request: the API's counts are wrong, and stay wrong
-    _check_complete(batch, index, expected)
+    with _keeping_arrived(state, index, store):
+        foreign_before = index.foreign
+        with closing(api.results(batch)) as blocks:
+            index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
+        if submission and not index.found and index.foreign > foreign_before:
+            refuse_foreign_results(batch, submission, ledger, api)
+        expected = submission.requests if submission else item.requests
+        if index.found == expected and _arrived_before(state, store) == expected:
+            return  # two downloads have a result for every request: the API's counts are wrong, and stay wrong
+        _check_complete(batch, index, expected)
 
 
 def _arrived_before(state: ShardState, store: ObjectStore) -> int:
@@ -152,7 +153,10 @@ def _arrived_before(state: ShardState, store: ObjectStore) -> int:
 
 @contextmanager
 def _keeping_arrived(state: ShardState, index: AnswerIndex, store: ObjectStore) -> Iterator[None]:
-    """Keep the lines that arrived if the context ends because there are too few; the error is raised on."""
+    """Keep the lines that arrived if the context ends because there are too few; the error is raised on.
+
+    The context must begin to read the round: before that, `index` has the lines of the round before.
+    """
     try:
         yield
     except (ResultsIncomplete, ApiUnavailable):
