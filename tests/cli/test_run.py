@@ -70,6 +70,20 @@ def _is_fit_for_a_pipe(output: str) -> None:
     assert any("  succeeded  5 rows, shards: 3 " in line for line in progress)  # earlier looks are the machine's
 
 
+def test_run_of_a_job_without_one_answer(starts: Starts, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each shard went well, and no row has an answer: exit code 1, and the fault says so."""
+    file, recipe = write_example(tmp_path_factory.mktemp("input"))
+    file.write_text("text\n" + "[[errored:invalid_request_error]]\n" * 2, encoding="utf-8")
+    command = starts(BATCHDROP, "run", file, "--recipe", recipe)
+    assert command.ended() == 1, command.output
+    (folder,) = (command.folder / "out").iterdir()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["status"], [fault["type"] for fault in summary["faults"]]) == ("failed", ["NothingAnswered"])
+    assert "NothingAnswered: none of the 2 rows" in command.output
+    assert (folder / "output.csv").exists()
+    command.nothing_is_left()
+
+
 def test_run_of_a_job_that_fails(starts: Starts, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Exit code 1; the reason is on the screen and in summary.json; nobody is billed."""
     file, recipe = write_example(tmp_path_factory.mktemp("input"))

@@ -164,6 +164,8 @@ class Judge:
         self._check_kept(ending, rows)
         if summary["status"] == GREEN:
             self._check_green(rows)
+            if not fates["answered"]:
+                self.verdict.say("green without one answer")
 
     def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""

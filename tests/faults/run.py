@@ -36,6 +36,7 @@ ASYNC_RETRIES = (60.0, 120.0)  # Lambda: an asynchronous invocation that fails i
 LONGEST = 100 * 86_400.0  # of one execution, in the schedules that wait for an approval again and again
 ALL_ENDED = 26 * 3600.0  # by then every Message Batch has ended, and every zombie
 HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToSend"}  # the user has to drop another file
+UNANSWERED = "NothingAnswered"
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,9 @@ class _Conductor:
             return True
         if self._schedule.is_deceived and self._resumes > self._schedule.stormy_resumes:
             return True  # nothing but the lies is left to go wrong
+        if UNANSWERED in execution.cause and not self._schedule.can_be_answered:
+            self._world.storm.counts["no row can be answered"] += 1
+            return True
         return execution.error == "JobCanceled" and self._schedule.stays_canceled
 
     def _gone_on(self, execution: Execution) -> Execution:

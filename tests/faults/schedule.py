@@ -29,6 +29,12 @@ ROW_KINDS: dict[RowKind, int] = {
     "[[refusal]]": 4,
 }
 
+EXPIRES_AFTER = 24 * 3600.0  # seconds of a Message Batch
+NEVER_ANSWERED = (
+    "[[errored:api_error]]", "[[errored:invalid_request_error]]", "[[expired]]", "[[max_tokens]]", "[[refusal]]",
+    "[[invalid_json]]",
+)  # fmt: skip
+
 ROW_AT_MOST_USD = 3e-5  # what a row of the schedules' tables may cost in the batch lane, about
 
 Fault = dict[str, Any]
@@ -158,6 +164,16 @@ class Schedule:
     def row_number(self, shard: int, index: int) -> int:
         """Return which of the table's rows that is, from 0; the sample is a shard of its own size."""
         return index if shard == 0 else self._first_rows + (shard - 1) * self.shard_rows + index
+
+    @property
+    def can_be_answered(self) -> bool:
+        """Return whether any row can get a usable answer, however often the job is resumed."""
+        if self.batch_seconds > EXPIRES_AFTER and (self.live is None or self.live.lane == "batch"):
+            return False
+        never = {BAD, *NEVER_ANSWERED}
+        never |= set() if self.raises_max_tokens else {"[[max_tokens_once]]"}
+        never |= set() if self.retries_invalid else {"[[invalid_json_once]]"}
+        return any(kind not in never for kind in self.rows)
 
     @property
     def _first_rows(self) -> int:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from batchdrop.finish.close_job import _Stitch
+from batchdrop.finish.stitch_job import JobStitch
 from batchdrop.job.ports import TaskTokens
 from batchdrop.live_lane import answer_flushes, answer_requests
 from batchdrop.live_lane.lease import Lease
@@ -113,8 +113,8 @@ class _NoClosing(UncollectedWorld):
         no_lines: list[bytes] = []
         with (
             super().sizes(),
-            patch.object(_Stitch, "_has_flushes", lambda *_args: False),
-            patch("batchdrop.finish.close_job.flushed_lines", lambda *_args, **_options: no_lines),
+            patch.object(JobStitch, "_has_flushes", lambda *_args: False),
+            patch("batchdrop.finish.stitch_job.flushed_lines", lambda *_args, **_options: no_lines),
         ):
             yield
 

@@ -136,7 +136,8 @@ def test_every_csv_row_is_accounted_for(
         return
     output = list(csv.DictReader(io.StringIO(world.result("output.csv").decode(), newline="")))
     _check(summary, rows, output, lost)
-    assert summary.status == ("failed" if trouble == "refused" else "succeeded")
+    is_red = trouble == "refused" or not summary.tally.answered
+    assert summary.status == ("failed" if is_red else "succeeded")
     _check_paid_once(world, fates)
     assert len(world.result("failed.jsonl").splitlines()) == summary.tally.failed + summary.tally.rejected
 

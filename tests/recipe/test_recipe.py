@@ -263,6 +263,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"retry": {"invalid": 6}}, "key 'retry.invalid': it is 6; write a whole number from 0 to 5"),
     ({"retry": {"invalid": True}}, "key 'retry.invalid': it is true or false; write a whole number from 0 to 5"),
     ({"retry": {"invald": 1}}, "unknown key 'retry.invald'; did you mean 'invalid'?"),
+    (
+        {"fail_if": {"answered_below": 90}},
+        "key 'fail_if.answered_below': it is 90; write a number above 0 and at most 1",
+    ),
+    ({"fail_if": {"answered_below": 0}}, "key 'fail_if.answered_below': it is 0; write a number above 0"),
+    ({"fail_if": {}}, "key 'fail_if': missing required key `answered_below`"),
+    ({"fail_if": {"answered": 0.9}}, "unknown key 'fail_if.answered'; did you mean 'answered_below'?"),
     ({"max_rounds": 11}, "key 'max_rounds': it is 11; write a whole number from 1 to 10"),
     ({"max_tokens": 0}, "key 'max_tokens': it is 0; write a whole number, 1 or more"),
     ({"on_bad_row": True}, "key 'on_bad_row': it is true or false; write skip or stop"),

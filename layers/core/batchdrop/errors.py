@@ -11,6 +11,8 @@ BatchdropError
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
 ├── JobFailed                the end of a failed job
+├── NothingAnswered          rows were sent, and none was answered: the job is closed red
+├── TooFewAnswered           fewer rows were answered than the recipe's `fail_if` allows: the job is closed red
 ├── JobCanceled              the user canceled the job
 ├── JobNotApproved           nobody approved the sample in time; halts the job
 ├── SampleFailed             the sample has no answers to show; halts the job
@@ -74,6 +76,14 @@ class BudgetReached(BatchdropError):
 
 class JobFailed(BatchdropError):
     """The job is closed, and it failed. Raised last, so that a redriven execution can continue from there."""
+
+
+class NothingAnswered(BatchdropError):
+    """Rows were sent, and none of them was answered. It is the fault of a closed job, and is never raised."""
+
+
+class TooFewAnswered(BatchdropError):
+    """Fewer rows were answered than the recipe's `fail_if` allows. It is a closed job's fault, and is never raised."""
 
 
 class JobCanceled(BatchdropError):

@@ -134,6 +134,20 @@ class Retry(_Keys, frozen=True, kw_only=True):
     ] = 0
 
 
+class FailIf(_Keys, frozen=True, kw_only=True):
+    """When a job counts as failed, although each of its shards succeeded."""
+
+    answered_below: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="The job fails if fewer of its rows are answered: a share of all rows that are not rejected.",
+            examples=[0.9],
+        ),
+    ]
+
+
 class Sample(_Keys, frozen=True, kw_only=True):
     """The rows to answer first. The other rows wait for `batchdrop approve`."""
 
@@ -240,6 +254,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Meta(ge=1, le=MAX_ROUNDS, description="How often to send a row at most while it fails with transient errors."),
     ] = DEFAULT_ROUNDS
     retry: Annotated[Retry, Meta(description="Which paid answers to request again.")] = Retry()
+    fail_if: Annotated[
+        FailIf | None,
+        Meta(
+            description="When the job counts as failed; by default, only if no row at all is answered.",
+            examples=[{"answered_below": 0.9}],
+        ),
+    ] = None
     dedupe: Annotated[
         bool | None,
         Meta(

@@ -16,6 +16,7 @@ from batchdrop.recipe.keys import (
     Attach,
     Compression,
     Example,
+    FailIf,
     FormatName,
     Input,
     Output,
@@ -31,7 +32,7 @@ from batchdrop.recipe.words import kind, refuse_unknown_keys
 
 __all__ = [
     "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression", "Example",
-    "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn", "parse_recipe",
+    "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn", "parse_recipe",
 ]  # fmt: skip
 
 _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
@@ -42,6 +43,7 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
     "input": Input,
     "output": Output,
     "retry": Retry,
+    "fail_if": FailIf,
     "sample": Sample,
 }
 

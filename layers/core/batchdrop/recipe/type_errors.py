@@ -66,7 +66,7 @@ def _bounds(node: msgspec.inspect.Type) -> str:
         if isinstance(option, msgspec.inspect.IntType) and option.ge is not None:
             return f" from {option.ge} to {option.le}" if option.le is not None else f", {option.ge} or more"
         if isinstance(option, msgspec.inspect.FloatType) and option.gt is not None:
-            return f" above {option.gt:g}"
+            return f" above {option.gt:g}" + ("" if option.le is None else f" and at most {option.le:g}")
     return ""
 
 

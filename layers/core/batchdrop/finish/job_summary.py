@@ -1,0 +1,112 @@
+"""Make a closed job's summary, and decide how the job ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from batchdrop.errors import JobCanceled, JobNotApproved, NothingAnswered, TooFewAnswered
+from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.ports import Ledger
+from batchdrop.money.cost import dollars
+from batchdrop.money.prices import effective
+from batchdrop.recipe.recipe import Recipe
+from batchdrop.report.summary import (
+    CostBlock,
+    Fault,
+    MessageBatchBlock,
+    OutputBlock,
+    Summary,
+    TimingBlock,
+    lane_blocks,
+    tally_block,
+)
+from batchdrop.report.tally import Tally
+from batchdrop.split.job_estimate import estimate_block
+
+CALLED_OFF = {JobCanceled.__name__, JobNotApproved.__name__}  # the user canceled the job, or did not approve it
+
+
+def too_few_answered(tally: Tally, recipe: Recipe | None) -> list[Fault]:
+    """Return the fault of a job with too few answers: none at all, or fewer than the recipe's `fail_if` allows.
+
+    Rejected rows were never sent, so they do not count.
+    """
+    sent = tally.rows - tally.rejected
+    if not sent:
+        return []
+    if not tally.answered:
+        message = (
+            f"none of the {sent:,} rows that were sent has an answer. Each row's `_error` in failed.jsonl has the "
+            "reason. Fix the cause, then drop the file again"
+        )
+        return [Fault(NothingAnswered.__name__, message)]
+    least = recipe.fail_if.answered_below if recipe and recipe.fail_if else 0.0
+    share = tally.answered / sent
+    if share >= least:
+        return []
+    message = (
+        f"{tally.answered:,} of the {sent:,} rows that were sent are answered, a share of {share:.4g}. The recipe's "
+        f"fail_if.answered_below is {least:g}. The output is complete. Each row's `_error` in failed.jsonl has the "
+        "reason. Fix the cause, then drop failed.jsonl again"
+    )
+    return [Fault(TooFewAnswered.__name__, message)]
+
+
+def summary_of(
+    upload: UploadRecord,
+    prefix: str,
+    manifest: Manifest | None,
+    tally: Tally,
+    faults: list[Fault],
+    outputs: OutputBlock,
+    ledger: Ledger,
+    began: datetime,
+    now: datetime,
+) -> Summary:
+    """Return the summary of a job that was closed from `began` to `now`."""
+    prices = effective(manifest.prices if manifest else None)
+    usd = dollars(tally.tokens, prices)
+    return Summary(
+        job_id=upload.job_id,
+        status=_status(faults),
+        input=upload.key,
+        bytes=upload.size,
+        results=prefix,
+        model=manifest.recipe.model if manifest and manifest.recipe else None,
+        shards=len(manifest.shards) if manifest else 0,
+        tally=tally_block(tally),
+        tokens=tally.tokens,
+        lanes=lane_blocks(tally.tokens, prices),
+        cost=CostBlock(usd, prices.dates, prices.sources),
+        estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
+        timings=TimingBlock(
+            uploaded_at=upload.uploaded_at,
+            split_ended_at=manifest.split_ended_at if manifest else None,
+            closed_from=began,
+            finished_at=now,
+            split_seconds=round(manifest.split_seconds, 3) if manifest else 0.0,
+            total_seconds=round((now - upload.uploaded_at).total_seconds(), 3),
+        ),
+        outputs=outputs,
+        message_batches=[
+            MessageBatchBlock(
+                sent.shard, sent.round_number, sent.requests, sent.batch_id, sent.sent_at, sent.collected_at
+            )
+            for sent in ledger.submissions(upload.job_id)
+        ],
+        faults=faults,
+    )
+
+
+def _status(faults: list[Fault]) -> Literal["succeeded", "failed", "canceled"]:
+    if not faults:
+        return "succeeded"
+    return "canceled" if faults[0].type in CALLED_OFF else "failed"
+
+
+def encoded(summary: Summary) -> bytes:
+    """Return the content of `summary.json`, with dollars as numbers."""
+    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2)

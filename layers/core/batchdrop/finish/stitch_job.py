@@ -1,0 +1,145 @@
+"""Stitch a job's outputs from its shards' parts. A shard without a part is joined first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
+from batchdrop.errors import BudgetReached, JobFailed
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.job_summary import CALLED_OFF
+from batchdrop.finish.join_shard import join_shard
+from batchdrop.finish.live_results import flushed_lines
+from batchdrop.finish.partial_results import arrived_lines, uncertain_lines
+from batchdrop.finish.write_output import write_output
+from batchdrop.job.job_files import JobFormats, answered_rounds
+from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.ports import Ledger, OutputFormat
+from batchdrop.ports import Guard, ObjectMissing, ObjectStore
+from batchdrop.report.summary import Fault
+from batchdrop.report.tally import Tally
+
+
+class JobStitch:
+    """Stitches the parts of all shards. A shard without a part is joined first, and its rows say why they failed.
+
+    Such a part has a key of its own, so that a superseded closing cannot overwrite the part that a resumed job makes
+    from all rounds.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        faults: list[Fault],
+        store: ObjectStore,
+        ledger: Ledger,
+        formats: JobFormats,
+        began: datetime,
+    ) -> None:
+        self._manifest = manifest
+        self._keys = JobKeys(manifest.upload.job_id)
+        self._all_faults = faults
+        self._faults = {fault.shard: fault for fault in reversed(faults)}
+        self._store = store
+        self._ledger = ledger
+        self._formats = formats
+        self._began = began
+        self._part_keys: list[Callable[[str], str]] = []
+
+    def write(self, prefix: str, is_last: Guard) -> Tally:
+        """Write output and failed.jsonl; return the job's tally. Raises InvariantBroken if a row is missing.
+
+        A file appears when it is complete, and only if the guard `is_last` does not raise. Raises ObjectChanged if
+        another closing wrote the file after the guard's check.
+        """
+        total = self._tally()
+        self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
+        self._write(self._formats.output, f"{prefix}output.{self._formats.output.extension}", is_last)
+        return total
+
+    def _write(self, output: OutputFormat, key: str, is_last: Guard) -> None:
+        parts = [part_key(output.extension) for part_key in self._part_keys]
+        write_output(output, key, parts, store=self._store, guard=is_last)
+
+    def _tally(self) -> Tally:
+        """Find or make the part of every shard; return the sum of their tallies."""
+        total = Tally()
+        for item in self._manifest.shards:
+            tally = self._part(item)
+            tally.check(rows=item.rows, where=f"shard {item.shard}")
+            total.merge(tally)
+        total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
+        return total
+
+    def _part(self, item: ShardItem) -> Tally:
+        """Find or make a shard's part; return its tally. A stored part is used only if it has all answered rounds."""
+        rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
+        if self._has_flushes(item.shard, rounds):
+            return self._joined(item, rounds)
+        try:
+            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
+        except ObjectMissing:
+            return self._joined(item, rounds)
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds))
+        return tally
+
+    def _has_flushes(self, shard: int, round_number: int) -> bool:
+        """Return whether a failed job left live answers that no round collected. They are paid, too."""
+        if not self._all_faults:
+            return False
+        return any(self._store.keys(self._keys.live_answers(shard, round_number)))
+
+    def _joined(self, item: ShardItem, rounds: int) -> Tally:
+        """Join the answers that a failed shard has from its earlier rounds. They are paid, so they must not be lost."""
+        job_id = self._manifest.upload.job_id
+        if item.requests and self._fault(item.shard) is None:
+            reason = (
+                "the shard has no output and no recorded failure. See the shard's own execution, then resume the job"
+            )
+            self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
+        self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+        with tempfile.TemporaryFile(prefix="answers-") as spool:
+            index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
+            for round_number in range(rounds):
+                index.fill_from(self._store, self._keys.answers(item.shard, round_number))
+            index.fill(
+                flushed_lines(job_id, item.shard, rounds, store=self._store),
+                arrived_lines(self._keys.arrived_answers(item.shard, rounds), self._store),
+                self._uncertain(item.shard, rounds, index),
+            )
+            return join_shard(
+                job_id,
+                item,
+                store=self._store,
+                formats=self._formats,
+                results=index,
+                unanswered=self._unanswered(item.shard),
+                part_key=self._part_keys[-1],
+            )
+
+    def _uncertain(self, shard: int, round_number: int, index: AnswerIndex) -> Iterator[bytes]:
+        """Return lines for the rows of a round that was sent, and whose results never arrived."""
+        fault = self._fault(shard)
+        if fault is None or fault.type in CALLED_OFF:
+            return iter(())
+        why = f"{fault.type}: {fault.message}"
+        return uncertain_lines(self._keys, shard, round_number, index, why, store=self._store, ledger=self._ledger)
+
+    def _fault(self, shard: int) -> Fault | None:
+        return self._faults.get(shard) or self._faults.get(None)
+
+    def _unanswered(self, shard: int) -> Outcome:
+        fault = self._fault(shard)
+        if fault is None:
+            return failed("the job ended before this shard was sent")
+        if fault.type in CALLED_OFF:
+            return canceled(fault.message)
+        if fault.type == BudgetReached.__name__:
+            return over_budget(fault.message)
+        return failed(f"{fault.type}: {fault.message}")
