@@ -72,7 +72,15 @@ def _note(upload: UploadRecord, summary: Summary, before: Spent) -> None:
     """Count the job and publish its end. The results are complete even if the event is lost."""
     for name, value in figures(summary, before).items():
         metrics.add_metric(name, MetricUnit.Count, value)
-    logger.info("job closed", status=summary.status, answered=summary.tally.answered, failed=summary.tally.failed)
+    tally = summary.tally
+    logger.info(
+        "job closed",
+        status=summary.status,
+        answered=tally.answered,
+        unusable=tally.unusable,
+        failed=tally.failed,
+        rejected=tally.rejected,
+    )
     event = job_ended(upload, summary, stack=bootstrap.configuration().stack)
     untold = tell_job_state(event, events=bootstrap.job_events())
     metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))

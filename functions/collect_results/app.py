@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         raise
     if collected.tally is not None:
         metrics.add_metric("ShardRowsAnswered", MetricUnit.Count, collected.tally.answered)
+        metrics.add_metric("ShardRowsUnusable", MetricUnit.Count, collected.tally.unusable)
         metrics.add_metric("ShardRowsFailed", MetricUnit.Count, collected.tally.failed)
         done = state.done(collected.tally, bootstrap.clock(context).now())
         note_progress(state.job_id, done, board=bootstrap.progress_board())

@@ -46,7 +46,7 @@ def test_a_whole_answer_is_answered(stop: str | None) -> None:
 def test_an_answer_that_stopped_early_is_kept_and_flagged(stop: str) -> None:
     """It is paid for, so its text stays; its status says why it stopped."""
     outcome = _outcome(succeeded("ye", stop_reason=stop))
-    assert (outcome.fate, outcome.status, outcome.values) == ("answered", stop, ("ye",))
+    assert (outcome.fate, outcome.status, outcome.values) == ("unusable", stop, ("ye",))
     assert outcome.error
 
 
@@ -54,7 +54,7 @@ def test_an_answer_that_stopped_early_is_kept_and_flagged(stop: str) -> None:
 def test_every_answer_counts_its_message(stop: str) -> None:
     """Whatever the stop reason, known or not, the usage is billed and so it is counted."""
     outcome = _outcome(succeeded("x", stop_reason=stop))
-    assert outcome.fate == "answered"
+    assert outcome.fate == ("answered" if stop in {"end_turn", "stop_sequence"} else "unusable")
     assert outcome.message is not None
 
 
@@ -84,9 +84,25 @@ def test_text_blocks_are_joined_and_others_left_out() -> None:
     assert _outcome(succeeded("", content=content)).values == ("ab",)
 
 
-def test_an_empty_answer_is_an_answer() -> None:
-    """No content blocks is an empty text, not an error."""
-    assert _outcome(succeeded("", content=[])).values == ("",)
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+NO_TEXT: list[list[dict[str, Any]]] = [
+    [], [{"type": "text", "text": ""}], [{"type": "text", "text": " \n"}], [THOUGHT],
+    [THOUGHT, {"type": "redacted_thinking"}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", NO_TEXT)
+@pytest.mark.parametrize("stop", ["end_turn", "stop_sequence", None])
+def test_an_answer_without_text_is_empty(content: list[dict[str, Any]], stop: str | None) -> None:
+    """No text, or thinking only: it is paid and unusable, for text answers and for typed ones."""
+    for outcome in (_outcome(succeeded("", content=content, stop_reason=stop)), _typed(succeeded("", content=content))):
+        assert (outcome.fate, outcome.status, "has no text" in outcome.error) == ("unusable", "empty", True)
+        assert outcome.message is not None
+
+
+def test_an_answer_that_thought_up_to_max_tokens_is_cut() -> None:
+    """More tokens may help, so its status is `max_tokens`, and not `empty`."""
+    assert _outcome(succeeded("", content=[THOUGHT], stop_reason="max_tokens")).status == "max_tokens"
 
 
 @given(st.text(max_size=30))
@@ -115,7 +131,7 @@ def test_a_typed_answer_that_breaks_its_types_is_invalid() -> None:
     """It is paid for, so its text stays; the reason names the field and says how to ask again."""
     text = '{"label":"c","score":1}'
     outcome = _typed(succeeded(text))
-    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("answered", "invalid", (), text)
+    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("unusable", "invalid", (), text)
     assert outcome.error == (
         "'label' must be one of: a, b; the answer is billed; `retry: {invalid: 1}` sends the row again"
     )
@@ -127,7 +143,7 @@ def test_a_typed_answer_that_breaks_its_types_is_invalid() -> None:
 def test_a_typed_answer_that_stopped_early_fills_nothing(stop: str, text: str) -> None:
     """Cut or refused: the stop reason is the status, and the text stands beside the empty columns."""
     outcome = _typed(succeeded(text, stop_reason=stop))
-    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("answered", stop, (), text)
+    assert (outcome.fate, outcome.status, outcome.values, outcome.raw) == ("unusable", stop, (), text)
     assert outcome.error
 
 

@@ -72,8 +72,8 @@ COMPUTED: dict[str, tuple[Any, ...]] = {
         1,
     ),
     "failing-rows": (
-        "IF(answered + failed >= 50, 100 * failed / (answered + failed), 0)",
-        {"answered": _own("JobRowsAnswered"), "failed": _own("JobRowsFailed")},
+        "IF(answered + unusable + failed >= 50, 100 * failed / (answered + unusable + failed), 0)",
+        {"answered": _own("JobRowsAnswered"), "unusable": _own("JobRowsUnusable"), "failed": _own("JobRowsFailed")},
         HOUR,
         1,
         10,

@@ -33,7 +33,7 @@ RECORD = UploadRecord(JOB, "bucket", "inbox/r/f.csv", "etag", 1, START)
 REPORT: dict[str, Any] = {
     "model": "claude-haiku-5-5",
     "output": f"results/r/f/{JOB}/sample.csv",
-    "tally": {"rows": 2, "answered": 2, "failed": 0, "rejected": 0},
+    "tally": {"rows": 2, "answered": 2, "unusable": 0, "failed": 0, "rejected": 0},
     "spent_usd": 0.002,
     "projected": {"low_usd": 9.5, "expected_usd": 10.25, "high_usd": 11},
     "rest": {"rows": 9_998, "requests": 9_990, "lane": "batch", "becomes": "wait", "reason": "it waits"},
@@ -153,7 +153,7 @@ def test_a_sample_is_shown_with_its_cost(tmp_path: Path) -> None:
     decided, shown = _decided(World(), _fetched(tmp_path), approves=True)
     assert decided
     assert "good" in shown
-    assert "the sample: 2 rows, 2 answered, 0 failed, 0 rejected" in shown
+    assert "the sample: 2 rows = 2 answered + 0 unusable + 0 failed + 0 rejected" in shown
     assert "not sent yet: 9,998 rows (9,990 requests) in the batch lane" in shown
     assert "cost: $0.002000 so far; the whole file about $10.25 ($9.50 to $11.00, if the first rows are like" in shown
     assert "the other rows are sent now" in shown

@@ -23,6 +23,7 @@ from tests.cli.deployed import BUCKET, Deployed, upload_of
 from tests.fakes import START, FakeBatchApi, errored, succeeded
 from tests.jobs import JOB, World
 
+FATES = ("answered", "unusable", "failed")  # the columns of `ls`
 ROWS = b"x,y\ngood,1\nbad,2\nshort\nworse,4\ncut,5\n"
 RECIPE = "model: claude-haiku-5-5\nprompt: 'ask {{ x }} {{ y }}'\nlane: batch\n"
 
@@ -63,17 +64,12 @@ def ended(deployed: Deployed) -> World:
 def test_ls() -> None:
     """A line with everything, nothing cut in a pipe; the same as JSON."""
     head, line = run("ls").stdout.splitlines()
-    assert head.split() == ["job", "status", "file", "recipe", "rows", "started", "took", "cost"]
-    assert line.split()[:5] == [JOB, "succeeded", "f.csv", "r", "5"]
+    assert head.split() == ["job", "status", "file", "recipe", "rows", *FATES, "started", "took", "cost"]
+    assert line.split()[:8] == [JOB, "succeeded", "f.csv", "r", "5", "1", "1", "2"]
     assert "2026-11-22 12:00:00" in line
     (job,) = document("ls")
-    assert (job["job_id"], job["status"], job["answered"], job["failed"], job["rejected"]) == (
-        JOB,
-        "succeeded",
-        2,
-        2,
-        1,
-    )
+    assert (job["job_id"], job["status"]) == (JOB, "succeeded")
+    assert [job[fate] for fate in (*FATES, "rejected")] == [1, 1, 2, 1]
     assert job["usd"] > 0
 
 
@@ -123,7 +119,7 @@ def test_ls_of_nothing(deployed: Deployed) -> None:
 def test_show_tells_why_rows_failed() -> None:
     """Tally, cost, timeline in order, and each kind of failure with a row of it; markup in it is text."""
     shown = run("show", JOB[:10]).stdout
-    assert "2 answered + 2 failed + 1 rejected" in shown
+    assert "1 answered + 1 unusable + 2 failed + 1 rejected" in shown
     assert "1 max_tokens" in shown
     assert "2 × failed: invalid_request_error" in shown
     assert "x=bad, y=2" in shown

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchdrop.cli.job.figures import counted, dollars, duration, moment, rate, size
+from batchdrop.cli.job.figures import counted, dollars, duration, moment, rate, size, sum_of_fates
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_durations(seconds: float, written: str) -> None:
 def test_rates_in_a_unit_with_figures() -> None:
     """A second, a minute, an hour."""
     assert [rate(each) for each in (1_057.2, 0.5, 0.001)] == ["1,057 rows/s", "30 rows/min", "4 rows/h"]
+
+
+def test_a_tally_is_a_sum() -> None:
+    """All four fates; a summary of an older version does not count unusable answers."""
+    old = {"answered": 1_000, "failed": 2, "rejected": 0}
+    assert sum_of_fates({**old, "unusable": 3}) == "1,000 answered + 3 unusable + 2 failed + 0 rejected"
+    assert sum_of_fates(old) == "1,000 answered + 0 unusable + 2 failed + 0 rejected"
 
 
 def test_counts_sizes_and_times() -> None:

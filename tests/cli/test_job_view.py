@@ -63,7 +63,9 @@ class Scene:
 
     def collect(self, shard: int) -> None:
         """Write a shard's tally."""
-        self.store.write(JobKeys(JOB).part_tally(shard, 1), msgspec.json.encode(Tally(10, 8, 1, 1)))
+        self.store.write(
+            JobKeys(JOB).part_tally(shard, 1), msgspec.json.encode(Tally(rows=10, answered=8, failed=1, rejected=1))
+        )
 
 
 @pytest.fixture
@@ -82,9 +84,9 @@ def test_the_last_round_has_the_counts(scene: Scene) -> None:
     scene.collect(0)
     [shard] = scene.look().shards
     assert (shard.stage, shard.batch_id, shard.tally) == (Stage.ANSWERING, "msgbatch_1", None)
-    scene.store.write(JobKeys(JOB).part_tally(0, 2), msgspec.json.encode(Tally(10, 10)))
+    scene.store.write(JobKeys(JOB).part_tally(0, 2), msgspec.json.encode(Tally(rows=10, answered=10)))
     [shard] = scene.look().shards
-    assert (shard.stage, shard.tally) == (Stage.COLLECTED, Tally(10, 10))
+    assert (shard.stage, shard.tally) == (Stage.COLLECTED, Tally(rows=10, answered=10))
 
 
 def test_stages_of_a_job(scene: Scene) -> None:
@@ -116,7 +118,7 @@ def test_stages_of_a_shard(scene: Scene) -> None:
     view = scene.look()
     assert [shard.stage for shard in view.shards] == [Stage.ANSWERING, Stage.COLLECTED, Stage.WAITING]
     assert [shard.batch_id for shard in view.shards] == ["msgbatch_0", "msgbatch_1", ""]
-    assert view.shards[1].tally == Tally(10, 8, 1, 1)
+    assert view.shards[1].tally == Tally(rows=10, answered=8, failed=1, rejected=1)
     assert view.rows == 30
 
 
@@ -178,5 +180,5 @@ def test_the_live_lane_is_seen_by_its_answers() -> None:
     first, second = scene.look().shards
     assert (first.stage, first.batch_id, first.rounds) == (Stage.ANSWERING, "live lane", 1)
     assert (second.stage, second.batch_id, second.rounds) == (Stage.ANSWERING, "live lane", 2)
-    scene.store.write(JobKeys(JOB).part_tally(1, 2), msgspec.json.encode(Tally(10, 10)))
+    scene.store.write(JobKeys(JOB).part_tally(1, 2), msgspec.json.encode(Tally(rows=10, answered=10)))
     assert [shard.stage for shard in scene.look().shards] == [Stage.ANSWERING, Stage.COLLECTED]

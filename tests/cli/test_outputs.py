@@ -16,7 +16,7 @@ from batchdrop.cli.run.outputs import ROWS_SHOWN, show_results
 from batchdrop.cli.run.transfers import Transfer
 
 SUMMARY: dict[str, Any] = {
-    "tally": {"rows": 1_234, "answered": 1_230, "failed": 3, "rejected": 1},
+    "tally": {"rows": 1_234, "answered": 1_228, "unusable": 2, "failed": 3, "rejected": 1},
     "tokens": [{"input": 1_000, "output": 10}, {"input": 500, "output": 5}],
     "lanes": [{"lane": "batch", "answers": 1_230, "usd": 0.001234}],
     "cost": {"usd": 0.001234, "prices_of": "2026-11-22"},
@@ -104,7 +104,7 @@ def test_tally_cost_and_places(tmp_path: Path) -> None:
     """One line each, whole, also where a pipe is taken for a terminal of 80 columns."""
     _csv(tmp_path, 1)
     lines = _shown(tmp_path).splitlines()
-    assert "1,234 rows = 1,230 answered + 3 failed + 1 rejected" in lines
+    assert "1,234 rows = 1,228 answered + 2 unusable + 3 failed + 1 rejected" in lines
     assert any(line.startswith("1,500 tokens in, 15 out: $0.001234") and "61.3 s" in line for line in lines)
     assert f"output   {tmp_path / 'output.csv'}" in lines
     assert f"failed   {tmp_path / 'failed.jsonl'}" in lines

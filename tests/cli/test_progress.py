@@ -21,7 +21,7 @@ JOB_STAGES = [Stage.STARTING, Stage.SPLITTING, Stage.ANSWERING, Stage.CLOSING, S
 
 
 def _shards(*stages: Stage) -> list[ShardView]:
-    tally = Tally(rows=1_000, answered=997, failed=2, rejected=1)
+    tally = Tally(rows=1_000, answered=990, unusable=7, failed=2, rejected=1)
     return [
         ShardView(number, 1_000, 999, stage, f"msgbatch_{number}", tally if stage is Stage.COLLECTED else None)
         for number, stage in enumerate(stages)
@@ -84,7 +84,14 @@ def test_terminal_keeps_the_last_picture() -> None:
     written, _ = _followed(VIEWS, terminal=True)
     assert ESCAPE in written
     last = written.rpartition("job job-1")[2]
-    for words in ("failed", "shard 0", "1,000 rows", "997 answered, 2 failed, 1 rejected", "msgbatch_0", "shard 1"):
+    for words in (
+        "failed",
+        "shard 0",
+        "1,000 rows",
+        "990 answered, 7 unusable, 2 failed, 1 rejected",
+        "msgbatch_0",
+        "shard 1",
+    ):
         assert words in last
 
 
@@ -114,7 +121,7 @@ def test_every_stage_can_be_shown(job: Stage, shard: Stage) -> None:
     console.print(picture(JobView("job-1", job, _shards(shard), 1_000)))
     shown = console.export_text()
     assert job.value in shown
-    assert ("997 answered" if shard is Stage.COLLECTED else shard.value) in shown
+    assert ("990 answered" if shard is Stage.COLLECTED else shard.value) in shown
 
 
 def test_programs_get_an_object_for_each_change() -> None:

@@ -56,7 +56,7 @@ def test_run_against_a_service_of_ones_own(starts: Starts, tmp_path_factory: pyt
 
     _is_fit_for_a_pipe(command.output)
     assert f"Claude API: {claude.base_url}, with your key" in command.output
-    assert "5 rows = 4 answered + 0 failed + 1 rejected" in command.output
+    assert "5 rows = 4 answered + 0 unusable + 0 failed + 1 rejected" in command.output
     assert f"output   answers/{folder.name}/output.csv" in command.output
     assert f"failed   answers/{folder.name}/failed.jsonl" in command.output
     command.nothing_is_left()

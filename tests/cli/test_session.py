@@ -166,7 +166,7 @@ def test_show_in_a_terminal(session: Session) -> None:
     """A new user sees why a row failed, and that row's way."""
     seen = session.types("show", session.job[-10:], columns=60)
     assert seen.exit_code == 0
-    assert "1 row without an answer" in seen.text
+    assert "1 row without a usable answer" in seen.text
     assert "it has 1 cells, the header has 2 columns" in " ".join(seen.text.split())
     row = session.types("show", session.job, "--row", "4")
     assert "日本語" in row.text

@@ -47,7 +47,7 @@ def test_a_job_tells_its_states(bench: Bench) -> None:
     assert {(one["job_id"], one["stack"]) for one in consumer.told} == {(job.job_id, "batchdrop")}
     [end] = [one for one in consumer.told if one["state"] == "succeeded"]
     assert f"{end['results']}summary.json" in bench.keys("results/")
-    assert end["rows"] == {"rows": 2, "answered": 2, "failed": 0, "rejected": 0}
+    assert end["rows"] == {"rows": 2, "answered": 2, "unusable": 0, "failed": 0, "rejected": 0}
 
 
 def test_a_job_tells_that_it_waits(bench: Bench) -> None:
@@ -59,7 +59,7 @@ def test_a_job_tells_that_it_waits(bench: Bench) -> None:
     [waits] = [one for one in consumer.told if one["state"] == "awaiting_approval"]
     VALID.validate(waits)
     assert f"{waits['results']}sample.csv" in bench.keys("results/")
-    assert waits["sample"]["rows"] == {"rows": 2, "answered": 2, "failed": 0, "rejected": 0}
+    assert waits["sample"]["rows"] == {"rows": 2, "answered": 2, "unusable": 0, "failed": 0, "rejected": 0}
     assert waits["sample"]["requests"] == 1
     deployment = find_deployment("batchdrop", region=None, endpoint_url=bench.stack.endpoint_url)
     assert f"`batchdrop approve {waits['job_id']}`" in waits["said"]

@@ -69,7 +69,7 @@ def test_summary_tells_how_it_went(nasty: EndedJob) -> None:
     """The tally accounts for every row; each shard has its Message Batch."""
     summary = nasty.summary
     assert (nasty.status, summary["status"], summary["faults"]) == ("SUCCEEDED", "succeeded", [])
-    counts = {"rows": 9, "answered": 8, "failed": 0, "rejected": 1, "shared": 0}
+    counts = {"rows": 9, "answered": 8, "unusable": 0, "failed": 0, "rejected": 1, "shared": 0}
     tally = {**counts, "statuses": {"answered": 8, "rejected": 1}}
     assert summary["tally"] == tally
     assert [(one["shard"], one["round"], one["requests"]) for one in summary["message_batches"]] == [

@@ -21,6 +21,7 @@ from tests.faults.upload import HEADER, row_texts, table_name
 
 KNOWN_TYPES = {"succeeded", "errored", "canceled", "expired"}
 GREEN = "succeeded"
+PAID = {"answered", "unusable"}  # fates
 TOLD = {"": GREEN, "JobFailed": "failed", "JobCanceled": "canceled"}  # an execution's error to its summary's status
 
 
@@ -155,7 +156,7 @@ class Judge:
             return
         fates = Counter(_fate(row["_status"]) for row in rows)
         tally = summary["tally"]
-        told = {name: tally[name] for name in ("answered", "failed", "rejected")}
+        told = {name: tally[name] for name in ("answered", "unusable", "failed", "rejected")}
         if told != {name: fates[name] for name in told} or tally["rows"] != len(rows):
             self.verdict.say(f"the summary tells {told}, the output {dict(fates)}")
         failed = ending.objects[f"{self._prefix}failed.jsonl"].decode().splitlines()
@@ -184,7 +185,7 @@ class Judge:
                 if found["result"]["type"] != "succeeded" or not self._is_ours(found["custom_id"]):
                     continue
                 number = self._row_of(found["custom_id"])
-                if _fate(rows[number]["_status"]) != "answered":
+                if _fate(rows[number]["_status"]) not in PAID:
                     self.verdict.lost += 1
                     self.verdict.say(
                         f"row {number} has a collected answer, but the output says {rows[number]['_status']}"
@@ -232,12 +233,12 @@ class Judge:
         for custom_id, asked in all_asked.items() if rows else ():
             row = rows[self._row_of(custom_id)] if rows else {}
             if asked.texts and custom_id not in lied:
-                if _fate(row["_status"]) != "answered":
+                if _fate(row["_status"]) not in PAID:
                     self.verdict.lost += 1
                     self.verdict.say(f"{custom_id} was billed, but the output says {row['_status']}: {row['_error']}")
                 elif not self._is_its_own(row, asked.texts):
                     self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")
-            if not asked.texts and _fate(row["_status"]) == "answered":
+            if not asked.texts and _fate(row["_status"]) in PAID:
                 self.verdict.say(f"{custom_id} is answered, but nobody did")
 
     def _is_its_own(self, row: dict[str, str], texts: list[str]) -> bool:
@@ -292,10 +293,10 @@ def _fate(status: str) -> str:
     match status:
         case "failed" | "canceled" | "over_budget" | "unreadable" | "uncertain":
             return "failed"
-        case "rejected":
-            return "rejected"
+        case "rejected" | "answered":
+            return status
         case _:
-            return "answered"
+            return "unusable"
 
 
 def _csv_rows(body: bytes) -> Iterator[dict[str, str]]:

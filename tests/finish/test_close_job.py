@@ -47,7 +47,7 @@ def test_the_summary_is_written_as_it_is_returned() -> None:
     world.clock.advance(90)
     summary = world.run()
     written = json.loads(world.result("summary.json"))
-    counts = {"rows": 4, "answered": 4, "failed": 0, "rejected": 0, "shared": 0}
+    counts = {"rows": 4, "answered": 4, "unusable": 0, "failed": 0, "rejected": 0, "shared": 0}
     assert written["tally"] == {**counts, "statuses": {"answered": 4}}
     assert written["tokens"][0]["answers"] == 4
     assert written["cost"]["usd"] == float(4 * (10 * 0.10 + 5 * 0.50) / 1e6 / 2)

@@ -58,8 +58,9 @@ def test_an_answer_that_breaks_the_types_is_kept_as_it_is(text: str) -> None:
     """It is paid: not asked again by itself, flagged, and its text stands in `_raw`."""
     world = _world([text, GOOD])
     summary = world.run()
-    assert _row(world) == {"label": "", "stars": "", "why": "", "_status": "invalid", "_raw": text}
-    assert (len(world.api.created), summary.tally.statuses) == (1, {"invalid": 1})
+    status = "invalid" if text else "empty"
+    assert _row(world) == {"label": "", "stars": "", "why": "", "_status": status, "_raw": text}
+    assert (len(world.api.created), summary.tally.statuses) == (1, {status: 1})
 
 
 @pytest.mark.parametrize("stop", ["max_tokens", "refusal"])

@@ -77,7 +77,8 @@ def _texts(fields: dict[str, Any]) -> dict[str, Any]:
 def _check(summary: Summary, rows: list[tuple[str, str]], output: list[dict[str, Any]], lost: set[int]) -> None:
     fates = [fate for _, fate in rows]
     tally = summary.tally
-    assert tally.rows == len(rows) == tally.answered + tally.failed + tally.rejected
+    assert tally.rows == len(rows) == tally.answered + tally.unusable + tally.failed + tally.rejected
+    assert tally.unusable == tally.statuses.get("refusal", 0)
     assert [str(line["n"]) for line in output] == [str(number) for number in range(len(rows))]
     assert [line["_status"] for line in output] == _expected(fates, lost)
     for number, ((text, fate), line) in enumerate(zip(rows, output, strict=True)):
@@ -139,7 +140,7 @@ def test_every_csv_row_is_accounted_for(
     is_red = trouble == "refused" or not summary.tally.answered
     assert summary.status == ("failed" if is_red else "succeeded")
     _check_paid_once(world, fates)
-    assert len(world.result("failed.jsonl").splitlines()) == summary.tally.failed + summary.tally.rejected
+    assert len(world.result("failed.jsonl").splitlines()) == len(rows) - summary.tally.answered
 
 
 @given(tables, st.integers(1, 5), st.none() | st.integers(2, 6), st.integers(0, 2**16))

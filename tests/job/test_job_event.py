@@ -45,7 +45,7 @@ def _summary(**changes: Any) -> Summary:
         "model": "claude-haiku-5-5",
         "lanes": [],
         "shards": 1,
-        "tally": TallyBlock(3, 1, 1, 1, 0, {}),
+        "tally": TallyBlock(4, 1, 1, 1, 1, 0, {}),
         "tokens": [],
         "cost": CostBlock(Decimal("0.0214"), "2026-11-22"),
         "timings": TimingBlock(START, START, START, START + timedelta(seconds=9), 1.0, 9.0),
@@ -66,7 +66,7 @@ def _awaiting(upload: UploadRecord = UPLOAD, **changes: Any) -> JobEvent:
         "shown_at": START,
         "model": "claude-haiku-5-5",
         "output": "results/r/f/job/sample.csv",
-        "tally": TallyBlock(3, 2, 0, 1, 0, {}),
+        "tally": TallyBlock(3, 2, 0, 0, 1, 0, {}),
         "tokens": [],
         "spent_usd": Decimal("0.0021"),
         "projected": Projection(Decimal("0.0391"), Decimal("0.0428"), Decimal("0.0466")),
@@ -137,7 +137,7 @@ def test_events_of_a_job_can_be_told_apart() -> None:
 def test_said_tells_all_of_it() -> None:
     """Rows, dollars, where the results are, and why."""
     assert EVENTS["failed"].said == (
-        "inbox/r/f.csv failed: 1 rows answered, 1 failed, 1 rejected, for $0.0214. "
+        "inbox/r/f.csv failed: 1 rows answered, 1 unusable, 1 failed, 1 rejected, for $0.0214. "
         "Results: s3://bucket/results/r/f/job/ AccountTrouble: HTTP 401: no"
     )
     assert "at an unknown price" in EVENTS["unpriced"].said
@@ -147,7 +147,7 @@ def test_what_waits_for_approval_says_what_to_do() -> None:
     """The command first, then what the sample came to, what the whole would cost, and where to look."""
     assert EVENTS["awaiting_approval"].said == (
         "inbox/r/f.csv waits for `batchdrop approve 20261122T120000-0123456789`: its sample has 2 rows answered, "
-        "0 failed, 1 rejected, for $0.0021; the whole job will cost $0.0391 to $0.0466. "
+        "0 unusable, 0 failed, 1 rejected, for $0.0021; the whole job will cost $0.0391 to $0.0466. "
         "Sample: s3://bucket/results/r/f/job/sample.csv"
     )
     assert "at an unknown price; the cost of the whole job is not known" in EVENTS["awaiting_of_unknown_price"].said

@@ -130,7 +130,7 @@ def status_page() -> bytes:
     """Return the page of a running job of 100 shards."""
     world = succeeded_job(400)
     asked = [ShardProgress(n, "asked", n % 2, "batch", START, 50, 50) for n in range(2, 5)]
-    done = [ShardProgress(n, "collected", 0, "batch", START, 50, answered=49, failed=1) for n in range(2)]
+    done = [ShardProgress(n, "collected", 0, "batch", START, 50, answered=47, unusable=2, failed=1) for n in range(2)]
     progress = JobProgress(START + timedelta(minutes=42), 400, 8, done + asked, [7])
     return HtmlPages().status(world.manifest, progress)
 

@@ -22,6 +22,7 @@ def test_a_jobs_first_closing_counts_all() -> None:
     assert figures(_closed(ASKED), NOTHING) == {
         "JobsSucceeded": 1.0,
         "JobRowsAnswered": 1.0,
+        "JobRowsUnusable": 1.0,
         "JobRowsFailed": 1.0,
         "JobRowsRejected": 1.0,
         "InputTokens": 1_070.0,

@@ -31,6 +31,7 @@ def test_every_cause_has_a_fault(error: str, cause: str) -> None:
 
 def test_the_tally_block_shows_the_tally() -> None:
     """Counts go into the summary under their own names."""
-    block = tally_block(Tally(rows=6, answered=3, failed=2, rejected=1, shared=2, statuses={"answered": 3}))
-    assert (block.rows, block.answered, block.failed, block.rejected, block.shared) == (6, 3, 2, 1, 2)
+    block = tally_block(Tally(rows=7, answered=3, unusable=1, failed=2, rejected=1, shared=2, statuses={"answered": 3}))
+    assert (block.rows, block.answered, block.unusable, block.failed, block.rejected) == (7, 3, 1, 2, 1)
+    assert block.shared == 2
     assert block.statuses == {"answered": 3}

@@ -23,7 +23,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         return rejected("why")
     usage = Usage(draw(st.sampled_from([10, 200_000])), draw(st.integers(0, 9)))
     message = Message(draw(st.sampled_from(["m1", "m2"])), [], "end_turn", usage)
-    return Outcome("answered", kind, message=message)
+    return Outcome("answered" if kind == "answered" else "unusable", kind, message=message)
 
 
 def _tally(rows: list[Outcome]) -> Tally:
@@ -33,10 +33,12 @@ def _tally(rows: list[Outcome]) -> Tally:
 
 
 @given(st.lists(outcomes()))
-def test_rows_are_answered_failed_or_rejected(rows: list[Outcome]) -> None:
+def test_each_row_has_one_fate(rows: list[Outcome]) -> None:
     """Each row is counted once by fate and once by status."""
     tally = _tally(rows)
-    assert tally.rows == len(rows) == tally.answered + tally.failed + tally.rejected == sum(tally.statuses.values())
+    fates = tally.answered + tally.unusable + tally.failed + tally.rejected
+    assert tally.rows == len(rows) == fates == sum(tally.statuses.values())
+    assert (tally.answered, tally.unusable) == (tally.statuses.get("answered", 0), tally.statuses.get("max_tokens", 0))
     tally.check(rows=len(rows), where="here")
 
 
@@ -85,7 +87,7 @@ def test_a_missing_or_doubled_row_breaks_the_invariant(rows: list[Outcome], off:
         _tally(rows).check(rows=len(rows) + off, where="shard 7")
 
 
-@pytest.mark.parametrize("name", ["rows", "answered", "failed", "rejected"])
+@pytest.mark.parametrize("name", ["rows", "answered", "unusable", "failed", "rejected"])
 def test_a_count_that_is_off_breaks_the_invariant(name: str) -> None:
     """A single wrong count is noticed, whichever it is."""
     tally = _tally([failed("x"), rejected("y")])

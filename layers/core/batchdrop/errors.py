@@ -157,7 +157,7 @@ class LedgerContended(BatchdropError):
 
 
 class InvariantBroken(BatchdropError):
-    """rows in = answered + failed + rejected does not hold."""
+    """rows in = answered + unusable + failed + rejected does not hold."""
 
 
 class SplitTooSlow(BatchdropError):

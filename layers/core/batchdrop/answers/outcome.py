@@ -9,7 +9,7 @@ import msgspec
 from batchdrop.answers.result import Canceled, Errored, Expired, Message, Result, Succeeded, Uncertain, Unreadable
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
-Fate = Literal["answered", "failed", "rejected"]
+Fate = Literal["answered", "unusable", "failed", "rejected"]
 
 COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user should check
 
@@ -17,10 +17,10 @@ COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a pai
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `unreadable` or `uncertain` (both may be paid),
-    `rejected` or `invalid` (a paid answer that breaks the recipe's types). A paid answer that stopped early has its
-    stop_reason (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order; empty if no answer
-    fills them. `raw` is the text of an answer that could not.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, or `unreadable` or `uncertain` (both may be
+    paid). An unusable answer is paid: `invalid` (it breaks the recipe's types), `empty` (no text), or the stop_reason
+    of an answer that stopped early (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order;
+    empty if no answer fills them. `raw` is the text of an answer that could not.
     `seconds` is how long the answer took, if known.
     """
 
@@ -97,17 +97,26 @@ def _of_message(message: Message, shape: AnswerShape, seconds: float | None) -> 
     stop = message.stop_reason or "end_turn"
     text = message.text
     if stop not in COMPLETE_STOPS:
-        values, raw = ((), text) if shape.is_typed else ((text,), "")
-        return Outcome("answered", stop, values, raw, _explain(stop), message, seconds)
+        return _unusable(stop, _explain(stop), message, shape, seconds)
+    if not text or text.isspace():
+        return _unusable("empty", _explain("empty"), message, shape, seconds)
     try:
         return Outcome("answered", "answered", shape.read(text), "", "", message, seconds)
     except AnswerInvalid as invalid:
         reason = f"{invalid}; the answer is billed; `retry: {{invalid: 1}}` sends the row again"
-        return Outcome("answered", "invalid", (), text, reason, message, seconds)
+        return _unusable("invalid", reason, message, shape, seconds)
 
 
-def _explain(stop_reason: str) -> str:
-    match stop_reason:
+def _unusable(status: str, reason: str, message: Message, shape: AnswerShape, seconds: float | None) -> Outcome:
+    text = message.text
+    values, raw = ((), text) if shape.is_typed else ((text,), "")
+    return Outcome("unusable", status, values, raw, reason, message, seconds)
+
+
+def _explain(status: str) -> str:
+    match status:
+        case "empty":
+            return "the answer has no text; it is billed. See the row with `batchdrop show JOB --row N`"
         case "max_tokens":
             return "the answer was cut at max_tokens; raise max_tokens in the recipe"
         case "refusal":
@@ -115,4 +124,4 @@ def _explain(stop_reason: str) -> str:
         case "model_context_window_exceeded":
             return "the answer was cut at the end of the model's context window; shorten the row"
         case _:
-            return f"the answer stopped early: {stop_reason}"
+            return f"the answer stopped early: {status}"

@@ -21,10 +21,11 @@ State = Literal["started", "split", "awaiting_approval", "succeeded", "failed", 
 
 
 class RowCounts(msgspec.Struct, frozen=True):
-    """rows = answered + failed + rejected."""
+    """rows = answered + unusable + failed + rejected. Unusable answers are paid."""
 
     rows: int
     answered: int
+    unusable: int
     failed: int
     rejected: int
 
@@ -137,7 +138,7 @@ def _event(upload: UploadRecord, state: State, stack: str, at: datetime, said: s
 
 
 def _row_counts(tally: TallyBlock) -> RowCounts:
-    return RowCounts(tally.rows, tally.answered, tally.failed, tally.rejected)
+    return RowCounts(tally.rows, tally.answered, tally.unusable, tally.failed, tally.rejected)
 
 
 def _question(upload: UploadRecord, sample: ShownSample, output: str) -> str:
@@ -159,7 +160,10 @@ def _ending(upload: UploadRecord, summary: Summary) -> str:
 
 
 def _count(rows: RowCounts) -> str:
-    return f"{rows.answered:,} rows answered, {rows.failed:,} failed, {rows.rejected:,} rejected"
+    return (
+        f"{rows.answered:,} rows answered, {rows.unusable:,} unusable, {rows.failed:,} failed, "
+        f"{rows.rejected:,} rejected"
+    )
 
 
 def _price(usd: Decimal | None) -> str:

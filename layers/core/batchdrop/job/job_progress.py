@@ -16,7 +16,8 @@ class ShardProgress(msgspec.Struct, frozen=True):
     """The last report of one shard, made `at` this time.
 
     Stage `asked`: the API has `requests` of this round (from 0), and has not yet answered `processing` of them. Stage
-    `collected`: the shard's part is written, with `answered` and `failed` rows (rejects count as failed).
+    `collected`: the shard's part is written, with `answered`, `unusable` and `failed` rows
+    (rejects count as failed).
     """
 
     shard: int
@@ -27,6 +28,7 @@ class ShardProgress(msgspec.Struct, frozen=True):
     requests: int = 0
     processing: int = 0
     answered: int = 0
+    unusable: int = 0
     failed: int = 0
     batch_id: str = ""
 
@@ -67,7 +69,7 @@ class JobProgress(msgspec.Struct, frozen=True):
     @property
     def rows_done(self) -> int:
         """Return the number of rows with a final fate, or with an answer that the API has counted."""
-        done = sum(one.answered + one.failed for one in self.collected)
+        done = sum(one.answered + one.unusable + one.failed for one in self.collected)
         return done + sum(one.requests - one.processing for one in self.asked)
 
     @property

@@ -118,7 +118,15 @@ class ShardState(msgspec.Struct, frozen=True):
         """Return the progress of a shard whose part is written."""
         failed = tally.failed + tally.rejected
         return ShardProgress(
-            self.shard, "collected", self.round, self.lane, at, self.requests, answered=tally.answered, failed=failed
+            self.shard,
+            "collected",
+            self.round,
+            self.lane,
+            at,
+            self.requests,
+            answered=tally.answered,
+            unusable=tally.unusable,
+            failed=failed,
         )
 
 

@@ -39,6 +39,7 @@ def figures(summary: Summary, before: Spent) -> dict[str, float]:
     counted = {
         f"Jobs{summary.status.title()}": 1.0,
         "JobRowsAnswered": float(tally.answered),
+        "JobRowsUnusable": float(tally.unusable),
         "JobRowsFailed": float(tally.failed),
         "JobRowsRejected": float(tally.rejected),
         "InputTokens": float(max(0, spent.input_tokens - before.input_tokens)),

@@ -39,13 +39,15 @@ def fault_of(error: str, cause: str, shard: int | None = None) -> Fault:
 
 
 class TallyBlock(msgspec.Struct, frozen=True):
-    """rows = answered + failed + rejected. `statuses` counts the output's `_status` column.
+    """rows = answered + unusable + failed + rejected. `statuses` counts the output's `_status` column.
 
-    `shared` counts the answered rows that share the answer of an identical request; they cost nothing.
+    `unusable` counts paid answers that are invalid, cut, refused or empty. `shared` counts the rows that share the
+    answer of an identical request; they cost nothing.
     """
 
     rows: int
     answered: int
+    unusable: int
     failed: int
     rejected: int
     shared: int
@@ -160,4 +162,6 @@ def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> La
 
 def tally_block(tally: Tally) -> TallyBlock:
     """Return a tally in the summary's format."""
-    return TallyBlock(tally.rows, tally.answered, tally.failed, tally.rejected, tally.shared, tally.statuses)
+    return TallyBlock(
+        tally.rows, tally.answered, tally.unusable, tally.failed, tally.rejected, tally.shared, tally.statuses
+    )

@@ -28,6 +28,7 @@ class Tally(msgspec.Struct):
 
     rows: int = 0
     answered: int = 0
+    unusable: int = 0
     failed: int = 0
     rejected: int = 0
     shared: int = 0
@@ -40,12 +41,13 @@ class Tally(msgspec.Struct):
         fates = Counter([outcome.fate for outcome in outcomes])
         self.rows += len(outcomes)
         self.answered += fates["answered"]
+        self.unusable += fates["unusable"]
         self.failed += fates["failed"]
         self.rejected += fates["rejected"]
         for status, count in Counter([outcome.status for outcome in outcomes]).items():
             self.statuses[status] = self.statuses.get(status, 0) + count
         if are_shared:
-            self.shared += fates["answered"]
+            self.shared += fates["answered"] + fates["unusable"]
         else:
             self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
 
@@ -62,7 +64,7 @@ class Tally(msgspec.Struct):
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""
-        for name in ("rows", "answered", "failed", "rejected", "shared"):
+        for name in ("rows", "answered", "unusable", "failed", "rejected", "shared"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
@@ -72,11 +74,11 @@ class Tally(msgspec.Struct):
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""
-        accounted = self.answered + self.failed + self.rejected
+        accounted = self.answered + self.unusable + self.failed + self.rejected
         if not self.rows == accounted == rows:
             message = (
-                f"{where}: {rows} rows in, but {self.answered} answered + {self.failed} failed + "
-                f"{self.rejected} rejected = {accounted}"
+                f"{where}: {rows} rows in, but {self.answered} answered + {self.unusable} unusable + "
+                f"{self.failed} failed + {self.rejected} rejected = {accounted}"
             )
             raise InvariantBroken(message)
 

@@ -1,9 +1,10 @@
 """The progress of running jobs in the ledger. It is for people; no code decides by it.
 
 A job has `progress#00003` for shard 3: `shard`, `stage` (`asked` or `collected`), `round` (from 0), `lane`, `at` (ISO
-8601, UTC), `requests` and `processing` of the round, `answered` and `failed` rows of a collected shard, `batch_id`. A
-live round is recorded once, when it begins. After that the leases of its slices (dynamodb_live.py) carry its progress,
-which costs no write. `status_page` holds `at`, when `status.html` was last drawn. Items expire like all of the ledger.
+8601, UTC), `requests` and `processing` of the round, `answered`, `unusable` and `failed` rows of a collected shard,
+`batch_id`. A live round is recorded once, when it begins. After that the leases of its slices (dynamodb_live.py) carry
+its progress, which costs no write. `status_page` holds `at`, when `status.html` was last drawn. Items expire like all
+of the ledger.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from batchdrop.live_lane.slice import names_of_round
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+_NUMBERS = ("shard", "round", "requests", "processing", "answered", "unusable", "failed")
 PROGRESS = "progress#"
 STATUS_PAGE = "status_page"
 
@@ -79,8 +81,7 @@ class DynamoProgressBoard:
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
     """Return an item with whole numbers in place of DynamoDB's decimals."""
-    numbers = {name: int(item[name]) for name in ("shard", "round", "requests", "processing", "answered", "failed")}
-    return {**item, **numbers}
+    return {**item, **{name: int(item[name]) for name in _NUMBERS if name in item}}
 
 
 def _expires_at(at: datetime) -> int:

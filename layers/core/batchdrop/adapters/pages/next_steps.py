@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from batchdrop.errors import NothingAnswered, TooFewAnswered
 from batchdrop.job.manifest import Manifest
 from batchdrop.report.summary import Summary
 
 FLAGS = {  # by `_status`: its meaning, and what to do
     "max_tokens": "cut at max_tokens. Raise max_tokens in the recipe, or set retry: {max_tokens: x2}.",
     "refusal": "refused by the model; refusals are billed. Check the rows below.",
+    "empty": "empty: no text, or only thinking. Such answers are billed.",
     "invalid": "not valid for the recipe's answer types. Set retry: {invalid: 1} to send such rows once more.",
     "model_context_window_exceeded": "cut at the end of the model's context window. Shorten the rows.",
 }
+TOO_FEW = {NothingAnswered.__name__, TooFewAnswered.__name__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,9 @@ class Step:
 
 def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
     """Return what the user can do next, the most urgent first."""
-    steps = _for_faults(summary)
+    steps = _for_faults(summary, manifest)
     tally = summary.tally
-    if summary.outputs.output and tally.answered:
+    if summary.outputs.output and tally.answered + tally.unusable:
         name = summary.outputs.output.rpartition("/")[2]
         steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
     if tally.failed and summary.status == "succeeded":
@@ -44,9 +47,11 @@ def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
     return steps
 
 
-def _for_faults(summary: Summary) -> list[Step]:
+def _for_faults(summary: Summary, manifest: Manifest | None) -> list[Step]:
     if summary.status == "succeeded":
         return []
+    if summary.faults and summary.faults[0].type in TOO_FEW:
+        return [Step("Fix the cause, as the reasons below say. Then drop the rows again:", _drop_again(summary, manifest))]
     if not summary.outputs.output:
         return [Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")]
     first = "Resume when you like" if summary.status == "canceled" else "Fix the fault above, then resume"

@@ -53,10 +53,9 @@ def _headline(summary: Summary) -> str:
 
 def _fates(summary: Summary) -> list[Fated]:
     tally = summary.tally
-    clean = tally.statuses.get("answered", 0)
     parts = [
-        Fated("answered", clean),
-        Fated("answered, with problems", tally.answered - clean),
+        Fated("answered", tally.answered),
+        Fated("unusable", tally.unusable),
         Fated("failed", tally.failed),
         Fated("rejected", tally.rejected),
     ]
@@ -112,6 +111,6 @@ def _files(summary: Summary) -> list[tuple[str, str]]:
     files = []
     if outputs.output:
         files.append((outputs.output.rpartition("/")[2], "all rows with their answers"))
-    if outputs.failed and (summary.tally.failed or summary.tally.rejected):
-        files.append(("failed.jsonl", "rows without an answer, with the reasons; can be dropped again"))
+    if outputs.failed and summary.tally.rows > summary.tally.answered:
+        files.append(("failed.jsonl", "rows without a usable answer, with the reasons; can be dropped again"))
     return [*files, ("summary.json", "the numbers of this page, for programs")]

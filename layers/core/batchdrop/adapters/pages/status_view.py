@@ -23,6 +23,11 @@ def status_view(manifest: Manifest, progress: JobProgress) -> dict[str, Any]:
         "elapsed": max(0.0, (progress.at - upload.uploaded_at).total_seconds()),
         "round": progress.round,
         "shards": progress.shards,
+        "fates": [
+            ("answered", sum(one.answered for one in progress.collected)),
+            ("unusable", sum(one.unusable for one in progress.collected)),
+            ("failed or rejected", sum(one.failed for one in progress.collected)),
+        ],
         "states": [
             ("waiting", progress.waiting),
             ("answering", len(progress.asked)),

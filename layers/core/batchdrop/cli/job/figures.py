@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 UNKNOWN = "–"
+FATES = ("answered", "unusable", "failed", "rejected")
 CENT = Decimal("0.01")
 
 
@@ -54,6 +57,11 @@ def moment(at: datetime | None) -> str:
 def counted(count: int, what: str) -> str:
     """Return a count with its noun, such as `1 row` or `2 rows`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def sum_of_fates(tally: Mapping[str, Any]) -> str:
+    """Return a summary's tally as a sum. Summaries of older versions do not count unusable answers."""
+    return " + ".join(f"{tally.get(fate, 0):,} {fate}" for fate in FATES)
 
 
 def size(bytes_: int) -> str:

@@ -23,7 +23,7 @@ from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import parse_inbox_key, results_prefix
 
 AT_ONCE = 32  # jobs to read concurrently
-FEW, MANY = 90, 130  # columns of a terminal
+FEW, MANY, WIDE = 90, 130, 160  # columns of a terminal
 
 _STYLES = {
     JobStatus.RUNNING: "yellow",
@@ -43,6 +43,7 @@ class ListedJob(msgspec.Struct, frozen=True):
     recipe: str
     rows: int | None
     answered: int | None
+    unusable: int | None
     failed: int | None
     rejected: int | None
     started_at: datetime
@@ -110,6 +111,7 @@ def _listed(deployment: Deployment, newest: Execution, now: datetime) -> ListedJ
         recipe=_names(upload.key)[0],
         rows=tally.get("rows") or (split.rows if split else None),
         answered=tally.get("answered"),
+        unusable=tally.get("unusable"),
         failed=tally.get("failed"),
         rejected=tally.get("rejected"),
         started_at=upload.uploaded_at,
@@ -147,7 +149,7 @@ def show_listed(jobs: list[ListedJob], console: Console) -> None:
     width = console.width if console.is_terminal else MANY * 8
     table = Table(box=None, header_style="bold", padding=(0, 1), pad_edge=False)
     for column in _columns(width):
-        is_figure = column in {"rows", "cost", "took"}
+        is_figure = column in {"rows", "answered", "unusable", "failed", "cost", "took"}
         cut = column in {"file", "recipe"} and console.is_terminal
         table.add_column(
             column, no_wrap=True, justify="right" if is_figure else "left", overflow="ellipsis" if cut else "fold"
@@ -164,7 +166,13 @@ def _columns(width: int) -> tuple[str, ...]:
         return ("job", "status", "file", "rows")
     if width < MANY:
         return ("job", "status", "file", "rows", "took", "cost")
-    return ("job", "status", "file", "recipe", "rows", "started", "took", "cost")
+    if width < WIDE:
+        return ("job", "status", "file", "recipe", "rows", "started", "took", "cost")
+    return ("job", "status", "file", "recipe", "rows", "answered", "unusable", "failed", "started", "took", "cost")
+
+
+def _fate(rows: int | None) -> Text:
+    return Text(UNKNOWN if rows is None else f"{rows:,}")
 
 
 def _cells(job: ListedJob) -> dict[str, Text]:
@@ -175,6 +183,9 @@ def _cells(job: ListedJob) -> dict[str, Text]:
         "file": Text(job.file),
         "recipe": Text(job.recipe or UNKNOWN),
         "rows": Text(UNKNOWN if job.rows is None else f"{job.rows:,}"),
+        "answered": _fate(job.answered),
+        "unusable": _fate(job.unusable),
+        "failed": _fate(job.failed),
         "started": Text(moment(job.started_at)),
         "took": Text(duration(job.seconds)),
         "cost": Text(UNKNOWN if job.usd is None else dollars(job.usd)),

@@ -150,6 +150,7 @@ def _words(shard: ShardView, view: JobView, pace: Pace) -> Text:
         return Text(shard.stage.value + _how_long(shard, view, pace), style=_STYLES.get(shard.stage, "dim"))
     tally = shard.tally
     counts = [f"{tally.answered:,} answered"]
+    counts += [f"{tally.unusable:,} unusable"] if tally.unusable else []
     counts += [f"{tally.failed:,} failed"] if tally.failed else []
     counts += [f"{tally.rejected:,} rejected"] if tally.rejected else []
     return Text(", ".join(counts), style="green")

@@ -13,7 +13,7 @@ from rich.text import Text
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import SplitSoFar, Summary, read_split, read_summary
 from batchdrop.cli.job.failures import FailureKind, Failures, failures_in
-from batchdrop.cli.job.figures import counted, dollars, duration, moment
+from batchdrop.cli.job.figures import counted, dollars, duration, moment, sum_of_fates
 from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
@@ -100,7 +100,7 @@ def _line(console: Console, name: str, words: str, style: str = "") -> None:
 
 def _print_summary(summary: Summary, console: Console) -> None:
     tally: dict[str, Any] = summary["tally"]
-    _line(console, "tally", " + ".join(f"{tally[fate]:,} {fate}" for fate in ("answered", "failed", "rejected")))
+    _line(console, "tally", sum_of_fates(tally))
     odd = {status: count for status, count in tally["statuses"].items() if status != "answered"}
     if odd:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
@@ -132,7 +132,7 @@ def _print_failures(failures: Failures, console: Console) -> None:
     if not failures.kinds:
         return
     console.print()
-    head = f"{counted(failures.rows, 'row')} without an answer" + (
+    head = f"{counted(failures.rows, 'row')} without a usable answer" + (
         "" if failures.is_whole else " (the first ones only)"
     )
     console.print(Text(head, style="bold"))

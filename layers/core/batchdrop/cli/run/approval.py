@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from batchdrop.cli.deployment import Deployment
+from batchdrop.cli.job.figures import sum_of_fates
 from batchdrop.cli.job.job_control import NoSuchJobError, cancel, last_execution
 from batchdrop.cli.run.outputs import first_rows_table
 from batchdrop.job.approve_job import approve_job
@@ -84,8 +85,7 @@ def show_sample(folder: Path, console: Console) -> None:
     report: dict[str, Any] = json.loads((folder / "sample.json").read_text(encoding="utf-8"), parse_float=Decimal)
     tally, rest = report["tally"], report["rest"]
     console.print(first_rows_table(folder / report["output"].rsplit("/", 1)[-1], room=console.width))
-    counts = f"{tally['answered']:,} answered, {tally['failed']:,} failed, {tally['rejected']:,} rejected"
-    console.print(Text(f"the sample: {tally['rows']:,} rows, {counts}", style="bold"), soft_wrap=True)
+    console.print(Text(f"the sample: {tally['rows']:,} rows = {sum_of_fates(tally)}", style="bold"), soft_wrap=True)
     behind = f"{rest['rows']:,} rows ({rest['requests']:,} requests) in the {rest['lane']} lane"
     console.print(Text(f"not sent yet: {behind}"), soft_wrap=True)
     console.print(Text(cost_words(report)), soft_wrap=True)

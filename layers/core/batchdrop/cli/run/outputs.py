@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchdrop.cli.job.figures import sum_of_fates
 from batchdrop.cli.job.first_rows import first_rows
 from batchdrop.money.cost import shown_usd
 
@@ -26,7 +27,7 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     show_end(summary, console)
     for output in outputs:
         console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
-    if summary["tally"]["failed"] or summary["tally"]["rejected"]:
+    if summary["tally"]["rows"] > summary["tally"]["answered"]:
         console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
     if (folder / "report.html").exists():
@@ -76,8 +77,7 @@ def _fitted(widths: list[int], room: int) -> list[int]:
 
 def _tally_line(summary: dict[str, Any]) -> Text:
     tally = summary["tally"]
-    fates = " + ".join(f"{tally[fate]:,} {fate}" for fate in ("answered", "failed", "rejected"))
-    return Text(f"{tally['rows']:,} rows = {fates}", style="bold")
+    return Text(f"{tally['rows']:,} rows = {sum_of_fates(tally)}", style="bold")
 
 
 def _cost_line(summary: dict[str, Any]) -> Text:
