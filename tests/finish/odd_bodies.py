@@ -49,6 +49,9 @@ ANSWERED: dict[str, Spoil] = {
 }
 """The row is answered, and paid."""
 
+EMPTY = {"content null", "content empty", "a text null"}
+"""The answers among them that have no text."""
+
 FAILED: dict[str, Spoil] = {
     "a flat error": _result({"type": "errored", "error": {"type": "invalid_request_error", "message": "no"}}),
     "a message that is an object": _result(

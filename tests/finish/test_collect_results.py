@@ -165,7 +165,7 @@ def test_every_kind_of_result_has_its_fate() -> None:
     """Known or not, each result ends in one row with a reason, and the failed ones stand in failed.jsonl."""
     world, batch_id = _ready(12, recipe=ONE_ROUND, result_of=_by_row)
     tally = _tally(world, batch_id)
-    assert (tally.rows, tally.answered, tally.failed, tally.rejected) == (12, 2, 10, 0)
+    assert (tally.rows, tally.answered, tally.unusable, tally.failed, tally.rejected) == (12, 0, 2, 10, 0)
     errors = [row[3] for row in _part(world)[:6]]
     assert [error.split(":")[0] for error in errors] == [
         "overloaded_error",
@@ -176,7 +176,9 @@ def test_every_kind_of_result_has_its_fate() -> None:
         "the answer was cut at max_tokens; raise max_tokens in the recipe",
     ]
     failed = [json.loads(line) for line in world.store.read(KEYS.part(0, 1, "failed.jsonl")).splitlines()]
-    assert [line["x"] for line in failed] == [f"row {n}" for n in range(12) if n % 6 != 5]
+    assert [line["x"] for line in failed] == [f"row {n}" for n in range(12) if n % 6 != 4]
+    perhaps_paid = world.store.read(KEYS.part(0, 1, "perhaps-paid.jsonl")).splitlines()
+    assert [json.loads(line)["x"] for line in perhaps_paid] == [f"row {n}" for n in range(12) if n % 6 == 4]
 
 
 def test_rejects_stand_between_the_answers() -> None:

@@ -16,7 +16,7 @@ from batchdrop.answers.odd_records import odd_usage, records_of
 from batchdrop.answers.result import Usage
 from batchdrop.live_lane.reply import Answer
 from tests.fakes import FakeBatchApi, echo, errored
-from tests.finish.odd_bodies import ANSWERED, FAILED, LEFT, UNREADABLE, Spoil
+from tests.finish.odd_bodies import ANSWERED, EMPTY, FAILED, LEFT, UNREADABLE, Spoil
 from tests.jobs import KEYS, RECIPE, World, dropped, reviews
 
 ROWS = 12
@@ -64,6 +64,7 @@ def test_all_other_rows_are_delivered_unchanged(kind: str, row: int) -> None:
         ("answered", f"re: ask row {number}") for number, _ in others
     ]
     expected = "answered" if kind in ANSWERED else "unreadable" if kind in UNREADABLE else "failed"
+    expected = "empty" if kind in EMPTY else expected
     assert _rows(world)[row]["_status"] == expected
 
 
@@ -167,7 +168,8 @@ def test_a_live_answer_that_is_odd_is_paid_once(kind: str) -> None:
 
     world.messages.send = send  # type: ignore[method-assign] # the fake misbehaves
     summary = world.run()
-    assert (summary.tally.answered, len(sent)) == (4, 4)
+    assert (summary.tally.answered + summary.tally.unusable, len(sent)) == (4, 4)
+    assert summary.tally.unusable == (kind in EMPTY)
 
 
 @pytest.mark.parametrize(

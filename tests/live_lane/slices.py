@@ -63,11 +63,11 @@ class SliceWorld:
 
     @property
     def told(self) -> list[str]:
-        """What each line says: the answer's text, or the error's type."""
+        """What each line says: the answer's text, the error's type, or that it may be paid."""
         return [_told(line["result"]) for line in self.lines]
 
 
 def _told(result: dict[str, Any]) -> str:
     if result["type"] == "succeeded":
         return str(result["message"]["content"][0]["text"])
-    return str(result["error"]["error"]["type"])
+    return str(result["error"]["error"]["type"] if "error" in result else result["type"])

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 STATUS, ERROR = "_status", "_error"
 RAW = "_raw"  # text that could not be split into columns: a row's in failed.jsonl, or a typed answer's
+CUSTOM_ID, MESSAGE_BATCH, ATTEMPTS = "_custom_id", "_message_batch", "_attempts"  # of perhaps-paid.jsonl
 
 ColumnKind = Literal["string", "number", "integer", "boolean", "json"]
 

@@ -11,7 +11,20 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
 Fate = Literal["answered", "unusable", "failed", "rejected"]
 
+PERHAPS_PAID = {"unreadable", "uncertain"}  # statuses of rows that may be paid, and are never sent again
 COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user should check
+
+
+class SentRequest(msgspec.Struct, frozen=True, gc=False):
+    """Where the result of a row that may be paid can be found.
+
+    `message_batch` is None in the live lane, and where the API never named one. `attempts` counts the rounds that sent
+    the request; only the last one may be paid.
+    """
+
+    custom_id: str
+    message_batch: str | None
+    attempts: int
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
@@ -21,7 +34,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
     paid). An unusable answer is paid: `invalid` (it breaks the recipe's types), `empty` (no text), or the stop_reason
     of an answer that stopped early (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order;
     empty if no answer fills them. `raw` is the text of an answer that could not.
-    `seconds` is how long the answer took, if known.
+    `seconds` is how long the answer took, if known. `request` is set for rows that may be paid.
     """
 
     fate: Fate
@@ -31,6 +44,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
     error: str = ""
     message: Message | None = None
     seconds: float | None = None
+    request: SentRequest | None = None
 
 
 def rejected(reason: str) -> Outcome:
@@ -57,7 +71,7 @@ def unreadable() -> Outcome:
     """Return the outcome of a row whose result may be paid, but cannot be read."""
     reason = (
         "the API's result cannot be read: its record has an unknown format. The row may be billed, so it is not sent "
-        "again. The record's bytes are in the job's answers/ folder"
+        "again. Resume the job to read the results again. The record's bytes are in the job's answers/ folder"
     )
     return Outcome("failed", "unreadable", error=reason)
 

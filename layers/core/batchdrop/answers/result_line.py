@@ -41,12 +41,20 @@ class ResultId(msgspec.Struct, frozen=True, gc=False):
         return self.result.type == "succeeded"
 
 
+class AgainId(msgspec.Struct, frozen=True, gc=False):
+    """A line of results that were read again: the round that sent its request, and its custom_id."""
+
+    round: int
+    custom_id: str
+
+
 class PaidHead(msgspec.Struct, frozen=True, gc=False):
-    """A message without its content: its stop_reason and the fields that decide its cost."""
+    """A message whose content is not decoded: its stop_reason and the fields that decide its cost."""
 
     model: str = ""
     stop_reason: str | None = None
     usage: Usage = Usage()
+    content: msgspec.Raw = msgspec.Raw()
 
 
 class _Details(msgspec.Struct, frozen=True, gc=False):
@@ -70,10 +78,14 @@ class _Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResultHead(msgspec.Struct, frozen=True, gc=False):
-    """The line without its texts: its custom_id, and the fields that decide its verdict and cost."""
+    """The line without its texts: its custom_id, and the fields that decide its verdict and cost.
+
+    `lost` counts the tries of the request that may be billed without an answer. Only lines of the live lane have it.
+    """
 
     custom_id: str
     result: _Result
+    lost: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -81,9 +93,17 @@ class ResultHead(msgspec.Struct, frozen=True, gc=False):
         return self.result.message is not None and self.result.message.usage.service_tier not in {None, "batch"}
 
     @property
+    def is_paid_unread(self) -> bool:
+        """Return whether it is an answer, which is paid, without a content that can be read."""
+        result = self.result
+        return result.type == "succeeded" and (result.message is None or not result.message.content)
+
+    @property
     def verdict(self) -> Verdict:
         """Return the verdict for the line's row."""
         result = self.result
+        if self.is_paid_unread:
+            return Verdict.PERHAPS_PAID
         if result.error is None:
             stop_reason = result.message.stop_reason if result.message else None
             return verdict_of(result.type, stop_reason=stop_reason, error_type="")
@@ -112,13 +132,16 @@ def usage_of(body: bytes) -> Usage | None:
         return None
 
 
-def succeeded_line(custom_id: str, message: bytes, seconds: float) -> bytes:
-    """Return the line of an answer that took `seconds`, with its newline. The message stays as it is, on one line."""
+def succeeded_line(custom_id: str, message: bytes, seconds: float, *, lost: int = 0) -> bytes:
+    """Return the line of an answer that took `seconds`, with its newline. The message stays as it is, on one line.
+
+    `lost` counts the earlier tries that may be billed.
+    """
     message = message.removeprefix(BOM_UTF8)  # it is allowed only at the start of a file
     if b"\n" in message or b"\r" in message:  # only between JSON tokens: line ends in strings are escaped
         message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-    values = custom_id.encode(), seconds, message
-    return b'{"custom_id":"%b","seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
+    values = custom_id.encode(), _lost(lost), seconds, message
+    return b'{"custom_id":"%b",%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
 
 
 def errored_line(custom_id: str, kind: str, message: str) -> bytes:
@@ -127,15 +150,32 @@ def errored_line(custom_id: str, kind: str, message: str) -> bytes:
     return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
 
 
-def unreadable_line(custom_id: str) -> bytes:
-    """Return the line of a request whose record cannot be read, with its newline."""
-    return b'{"custom_id":"%b","result":{"type":"unreadable"}}\n' % custom_id.encode()
+def unreadable_line(custom_id: str, body: bytes = b"", *, lost: int = 0) -> bytes:
+    """Return the line of a request whose record cannot be read, with its newline. It keeps the record, as far as text.
+
+    `lost` counts all tries of the request that may be billed; 0 in a Message Batch, whose records are kept elsewhere.
+    """
+    text = {"body": body.decode(errors="backslashreplace")} if body else {}
+    result = msgspec.json.encode({"type": UNREADABLE, **text})
+    return b'{"custom_id":"%b",%b"result":%b}\n' % (custom_id.encode(), _lost(lost), result)
 
 
-def uncertain_line(custom_id: str, reason: str) -> bytes:
-    """Return the line of a request that was sent and has no result, with its newline."""
+def uncertain_line(custom_id: str, reason: str, *, lost: int = 0) -> bytes:
+    """Return the line of a request that was sent and has no result, with its newline.
+
+    `lost` counts all tries of the request that may be billed; 0 in a Message Batch, which bills at most one.
+    """
     result = msgspec.json.encode({"type": "uncertain", "reason": reason})
-    return b'{"custom_id":"%b","result":%b}\n' % (custom_id.encode(), result)
+    return b'{"custom_id":"%b",%b"result":%b}\n' % (custom_id.encode(), _lost(lost), result)
+
+
+def _lost(tries: int) -> bytes:
+    return b'"lost":%d,' % tries if tries else b""
+
+
+def line_read_again(round_number: int, line: bytes) -> bytes:
+    """Return a result line with its round as the first member, and its newline."""
+    return b'{"round":%d,%b\n' % (round_number, line.strip()[1:])
 
 
 def canceled_line(custom_id: str) -> bytes:

@@ -174,7 +174,7 @@ def cancel(
 def resume(
     job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
-    """Continue a job that failed or was canceled: send only the rows without an answer."""
+    """Continue a job that failed, was canceled, or has rows that may be paid: send only the rows without an answer."""
     from batchdrop.cli.job import job_control
 
     _control(job_control.resume, job_control.as_text, job, stack, region, endpoint_url, CommandOutput(json))

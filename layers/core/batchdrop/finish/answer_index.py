@@ -32,6 +32,7 @@ class AnswerIndex:
     or the better of two live answers.
     `nameless` counts records without a custom_id, `nameless_paid` the answers among them. `broken` counts pieces of
     text that are not records, and `unsure` counts records that cannot be read.
+    `perhaps_paid` counts, by row and round, the requests that may be paid although no answer shows it.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     """
 
@@ -47,7 +48,7 @@ class AnswerIndex:
         self._seen = bytearray(rows)
         self._times_cut = bytearray(rows)
         self._times_invalid = bytearray(rows)
-        self._hopeless = bytearray(rows)  # paid, and the retry was refused for good
+        self._hopeless = bytearray(rows)  # paid, and the retry was refused for good, or may be paid
         self._breaks = breaks
         self._replaced: list[tuple[int, int]] = []
         self._end = 0
@@ -55,6 +56,7 @@ class AnswerIndex:
         self._decoder = msgspec.json.Decoder(ResultHead)
         self.found = self.paid = self.foreign = self.repeated = 0
         self.nameless = self.nameless_paid = self.broken = self.unsure = 0
+        self.perhaps_paid: dict[tuple[int, int], int] = {}
 
     def fill(self, *sources: Iterable[bytes]) -> None:
         """Read one round's result lines. `found` then counts the rows with a line, `paid` those with an answer.
@@ -75,6 +77,28 @@ class AnswerIndex:
         for block in line_blocks(source):
             self._add_lines(block)
         self._spool.flush()
+
+    def settle(self, row: int, round_number: int, line: bytes, verdict: Verdict) -> None:
+        """Replace a request's line, which may be paid, by one that was read again. Rounds count from 0.
+
+        The row is not sent again, even if its request is now known to be unpaid. Call it after all rounds are filled.
+        """
+        if not self.perhaps_paid.pop((row, round_number), 0):
+            return
+        self._spool.write(line + b"\n")
+        self._spool.flush()
+        if verdict >= Verdict.CUT or self._verdicts[row] == Verdict.PERHAPS_PAID:
+            self._add(row, self._end, len(line), max(verdict, Verdict.NEVER))
+            self._hopeless[row] = True
+        self._end += len(line) + 1
+
+    def rows_perhaps_paid(self, round_number: int) -> list[int]:
+        """Return the rows whose request of this round may be paid. Rounds count from 0."""
+        return [row for row, number in self.perhaps_paid if number == round_number]
+
+    def attempts(self, row: int) -> int:
+        """Return the number of rounds that sent a row."""
+        return self._seen[row]
 
     def rows_with_line(self) -> list[int]:
         """Return the rows that have a line in the round that is being read."""
@@ -153,6 +177,9 @@ class AnswerIndex:
                 self.found += 1
                 verdict = head.verdict
                 self.paid += verdict >= Verdict.CUT
+                if head.lost or verdict == Verdict.PERHAPS_PAID:
+                    self.perhaps_paid[index, round_number - 1] = head.lost or 1
+                    self.unsure += head.is_paid_unread
                 if self._breaks is not None:
                     verdict = self._checked(verdict, block[start:end])
                 self._add(index, self._end + start, end - start - 1, verdict)
@@ -203,6 +230,12 @@ class AnswerIndex:
 
         The better one is kept. A line that a Message Batch repeats is a copy, and is billed once.
         """
+        is_worse = self._verdicts[index] < head.verdict == Verdict.PERHAPS_PAID
+        if head.lost or is_worse:
+            key = index, self._round - 1
+            self.perhaps_paid[key] = self.perhaps_paid.get(key, 0) + (head.lost or 1)
+        if is_worse:
+            self._add(index, offset, len(line) - 1, head.verdict)
         if head.verdict >= Verdict.CUT and head.is_live:
             verdict = self._checked(head.verdict, line)
             if verdict > self._verdicts[index]:
@@ -213,7 +246,7 @@ class AnswerIndex:
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.CUT:
             if verdict < Verdict.CUT:
-                self._hopeless[index] |= verdict == Verdict.NEVER
+                self._hopeless[index] |= verdict >= Verdict.NEVER
                 return
             self._replaced.append((self._offsets[index], self._lengths[index]))
         if verdict == Verdict.CUT:

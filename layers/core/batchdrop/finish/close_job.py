@@ -76,7 +76,11 @@ def _closed(
         job_formats = formats_of(manifest, formats)
         tally = JobStitch(manifest, faults, store, ledger, job_formats, began).write(prefix, is_last)
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
-        outputs = OutputBlock(f"{prefix}output.{job_formats.output.extension}", f"{prefix}failed.jsonl")
+        outputs = OutputBlock(
+            f"{prefix}output.{job_formats.output.extension}",
+            f"{prefix}failed.jsonl",
+            perhaps_paid=f"{prefix}perhaps-paid.jsonl" if tally.rows_perhaps_paid else None,
+        )
     summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
     summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
     store.write(f"{prefix}summary.json", encoded(summary), guard=is_last)

@@ -14,9 +14,8 @@ import msgspec
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.ports import SharedStates
-from batchdrop.answers.odd_records import read_line
-from batchdrop.answers.outcome import COMPLETE_STOPS, failed
-from batchdrop.answers.result import MessageBatch, Succeeded
+from batchdrop.answers.outcome import failed
+from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
@@ -25,19 +24,22 @@ from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
+from batchdrop.finish.next_round import breaks_of, rounds_of, to_send_again
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
+from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
+from batchdrop.finish.read_again import read_again, settle_read_again
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.job.halting import halting_on_account_trouble
-from batchdrop.job.job_files import formats_of, read_manifest, shape_of
+from batchdrop.job.job_files import formats_of, read_manifest
 from batchdrop.job.lane import lane_of_leftovers
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Formats, Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
+from batchdrop.money.prices import effective
 from batchdrop.ports import Clock, ObjectStore, Writer
 from batchdrop.recipe.lane import Lane
-from batchdrop.recipe.recipe import DEFAULT_ROUNDS
 from batchdrop.report.tally import Tally
 from batchdrop.settings import LIVE_ROWS
 
@@ -79,12 +81,13 @@ def collect_results(
         raise InvariantBroken(message)
     item = manifest.shards[shard]
     with tempfile.TemporaryFile(prefix="answers-") as spool:
-        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=_breaks(manifest))
+        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=breaks_of(manifest))
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             index.fill_from(store, earlier)
         if store.exists(keys[-1]):  # collected before a resume; the API may have deleted the results since
             index.fill_from(store, keys[-1])
+            _read_again(api, state, index, item, store, ledger, clock)
         else:
             with store.writer(keys[-1]) as answers:
                 if state.lane == "live":
@@ -95,21 +98,37 @@ def collect_results(
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
                 )  # before they are stored: stored ones are not checked
+        settle_read_again(index, JobKeys(job_id).read_again(shard), store)
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
         worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
-        leftovers, cut = _to_send_again(index, manifest)
+        leftovers, cut = to_send_again(index, manifest)
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
         lane = lane_of_leftovers(
             manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
         )
         if ledger.submission(job_id, shard, state.round + 1) is not None:
             lane = "batch"  # an earlier execution may have sent that round: find it, even if late; do not pay it twice
-        goes_on = state.round + 1 < _rounds(manifest, state.resumes) + (lane != state.lane)
+        goes_on = state.round + 1 < rounds_of(manifest, state.resumes) + (lane != state.lane)
         if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
             return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
-        return Collected(0, _join(job_id, item, manifest, index, store, formats, rounds=len(keys)), lane)
+        return Collected(0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys)), lane)
+
+
+def _read_again(
+    api: Callable[[], BatchReader],
+    state: ShardState,
+    index: AnswerIndex,
+    item: ShardItem,
+    store: ObjectStore,
+    ledger: Ledger,
+    clock: Clock,
+) -> None:
+    """In a resumed job, read a collected round's results again if some of its requests may be paid."""
+    if state.resumes and state.lane == "batch" and state.batch_id and index.rows_perhaps_paid(state.round):
+        with halting_on_account_trouble(state.job_id, ledger, clock):
+            read_again(state, index, rows=item.rows, api=api(), store=store)
 
 
 def _fill_from_flushes(
@@ -198,51 +217,20 @@ def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, cloc
         ledger.halt(job_id, Halt(AccountTrouble.__name__, reason, clock.now()))
 
 
-def _rounds(manifest: Manifest, resumes: int) -> int:
-    return (manifest.recipe.max_rounds if manifest.recipe else DEFAULT_ROUNDS) * (1 + resumes)
-
-
-def _to_send_again(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
-    """Return the rows to send again unchanged, and the rows to send with a raised `max_tokens`."""
-    unpaid = {*index.rows_with(Verdict.LEFTOVER), *index.rows_with(Verdict.ACCOUNT)}
-    if manifest.recipe is None:
-        return unpaid, set()
-    retry = manifest.recipe.retry
-    raises = retry.max_tokens == "x2"
-    invalid = index.invalid(retry.invalid)
-    raised = index.cut() | {row for row in invalid if index.was_cut(row)} if raises else set()
-    return (unpaid | invalid) - raised, raised
-
-
-def _breaks(manifest: Manifest) -> Callable[[bytes], bool] | None:
-    """Return a check whether an answer breaks the recipe's `answer`; None if such answers are not retried."""
-    if manifest.recipe is None or not manifest.recipe.retry.invalid:
-        return None
-    shape = shape_of(manifest)
-
-    def breaks(line: bytes) -> bool:
-        result = read_line(line).result
-        if not isinstance(result, Succeeded):  # paid, but without a message that can be read
-            return False
-        message = result.message
-        # A refusal or a cut answer breaks every schema, but `retry.invalid` is not for them.
-        return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
-
-    return breaks
-
-
 def _join(
-    job_id: str,
     item: ShardItem,
     manifest: Manifest,
     index: AnswerIndex,
     store: ObjectStore,
+    ledger: Ledger,
     formats: Formats,
     *,
     rounds: int,
 ) -> Tally:
     """Write the shard's part, then its tally: a tally proves that the part is complete."""
-    keys = JobKeys(job_id)
+    job_id = manifest.upload.job_id
+    keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
+    again = store.exists(keys.read_again(item.shard))
     tally = join_shard(
         job_id,
         item,
@@ -250,7 +238,10 @@ def _join(
         formats=formats_of(manifest, formats),
         results=index,
         unanswered=failed("the API returned no result for this row"),
-        part_key=partial(keys.part, item.shard, rounds),
+        part_key=partial(keys.part, item.shard, rounds, again=again),
+        batch_id_of=batch_id_of,
     )
-    store.write(keys.part_tally(item.shard, rounds), msgspec.json.encode(tally))
+    prices = effective(manifest.prices)
+    tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
+    store.write(keys.part_tally(item.shard, rounds, again=again), msgspec.json.encode(tally))
     return tally

@@ -21,6 +21,7 @@ from batchdrop.report.summary import (
     Summary,
     TimingBlock,
     lane_blocks,
+    perhaps_paid_block,
     tally_block,
 )
 from batchdrop.report.tally import Tally
@@ -38,10 +39,12 @@ def too_few_answered(tally: Tally, recipe: Recipe | None) -> list[Fault]:
     if not sent:
         return []
     if not tally.answered:
-        message = (
-            f"none of the {sent:,} rows that were sent has an answer. Each row's `_error` in failed.jsonl has the "
-            "reason. Fix the cause, then drop the file again"
-        )
+        to_do = "Fix the cause, then drop failed.jsonl again"
+        if tally.rows_perhaps_paid:
+            to_do += (
+                f". {tally.rows_perhaps_paid:,} rows may be paid: resume the job first, to read their results again"
+            )
+        message = f"none of the {sent:,} rows that were sent has an answer. Each row's `_error` has the reason. {to_do}"
         return [Fault(NothingAnswered.__name__, message)]
     least = recipe.fail_if.answered_below if recipe and recipe.fail_if else 0.0
     share = tally.answered / sent
@@ -81,6 +84,7 @@ def summary_of(
         tokens=tally.tokens,
         lanes=lane_blocks(tally.tokens, prices),
         cost=CostBlock(usd, prices.dates, prices.sources),
+        perhaps_paid=perhaps_paid_block(tally),
         estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,

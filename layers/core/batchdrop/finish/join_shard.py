@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 
 import msgspec
 
+from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, read_line
-from batchdrop.answers.outcome import Outcome, of_result, rejected
+from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, of_result, rejected
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.perhaps_paid import BatchIdOf, sent_request
 from batchdrop.job.job_files import JobFormats
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
+from batchdrop.job.ports import OutputFormat, PartWriter
 from batchdrop.job.stored_lines import line_blocks
 from batchdrop.job.stored_source import StoredSource
 from batchdrop.ports import ObjectStore, Source
@@ -36,13 +39,14 @@ def join_shard(
     results: AnswerIndex,
     unanswered: Outcome,
     part_key: Callable[[str], str],
+    batch_id_of: BatchIdOf,
 ) -> Tally:
-    """Write a shard's output and its failed rows; return its tally.
+    """Write a shard's output, its failed rows, and its rows that may be paid; return its tally.
 
-    `unanswered` is the outcome of rows without a result. `part_key` returns the key of a file with this extension.
-    Raises InvariantBroken if a row is missing.
+    `unanswered` is the outcome of rows without a result. `part_key` returns the key of a file with this extension. The
+    part of rows that may be paid is written only if there are any. Raises InvariantBroken if a row is missing.
     """
-    keys = JobKeys(job_id)
+    keys, own = JobKeys(job_id), custom_id.prefix(job_id, item.shard)
     tally = Tally()
     counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
     outcomes_of = _Outcomes(unanswered, formats.shape)
@@ -53,20 +57,52 @@ def join_shard(
         formats.output.part(part_file, sidecar) as part,
         store.writer(part_key(formats.failed.extension)) as failed_file,
         formats.failed.part(failed_file, None) as failed_part,
+        ExitStack() as opened,
     ):
+        perhaps_paid = _PartIfNeeded(formats.perhaps_paid, part_key, store, opened)
         for rows, wanted in _chunks(blocks, results):
             outcomes = outcomes_of(rows, results.lines(wanted))
             _count(rows, outcomes, tally)
             counted.add(rows, outcomes)
             part.add(rows, outcomes)
             failing = [place for place, outcome in enumerate(outcomes) if outcome.fate != "answered"]
-            if failing:
-                failed_part.add([rows[place] for place in failing], [outcomes[place] for place in failing])
+            if not failing:
+                continue
+            unsure = [place for place in failing if outcomes[place].status in PERHAPS_PAID]
+            _add_some(failed_part, rows, outcomes, [place for place in failing if place not in unsure])
+            for place in unsure:
+                sent = sent_request(own, wanted[place] or 0, results, batch_id_of)
+                outcomes[place] = msgspec.structs.replace(outcomes[place], request=sent)
+            _add_some(perhaps_paid, rows, outcomes, unsure)
         tally.check(rows=item.rows, where=f"shard {item.shard}")
     counted.end()
     for line in results.replaced_paid():
         tally.add_paid([message for head in heads_of(line) if (message := head.result.message)])
     return tally
+
+
+class _PartIfNeeded:
+    """A part that is begun when it gets its first row."""
+
+    def __init__(
+        self, output: OutputFormat, part_key: Callable[[str], str], store: ObjectStore, opened: ExitStack
+    ) -> None:
+        self._output = output
+        self._key = part_key(output.extension)
+        self._store = store
+        self._opened = opened
+        self._part: PartWriter | None = None
+
+    def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
+        if self._part is None:
+            file = self._opened.enter_context(self._store.writer(self._key))
+            self._part = self._opened.enter_context(self._output.part(file, None))
+        self._part.add(rows, outcomes)
+
+
+def _add_some(part: PartWriter, rows: list[StoredRow], outcomes: list[Outcome], places: list[int]) -> None:
+    if places:
+        part.add([rows[place] for place in places], [outcomes[place] for place in places])
 
 
 def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None:

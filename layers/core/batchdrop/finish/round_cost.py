@@ -56,9 +56,10 @@ class RoundCost:
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
         """Return the cost of the lines' answers, in dollars.
 
-        An answer without a known price counts as `each`: its result type is unknown, or its model has no price.
+        An answer without a known price counts as `each`: its result type is unknown, or its model has no price. So does
+        a try of the live lane whose answer was lost.
         """
-        unpriced = sum(self._is_unpriced(head) for line in lines for head in heads_of(line))
+        unpriced = sum(max(head.lost, self._is_unpriced(head)) for line in lines for head in heads_of(line))
         usd = unpriced * each
         for tokens in self._tokens.values():
             cost = dollars([tokens], self._prices)

@@ -16,11 +16,14 @@ from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines
+from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
+from batchdrop.finish.read_again import settle_read_again
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger, OutputFormat
+from batchdrop.money.prices import effective
 from batchdrop.ports import Guard, ObjectMissing, ObjectStore
 from batchdrop.report.summary import Fault
 from batchdrop.report.tally import Tally
@@ -51,21 +54,34 @@ class JobStitch:
         self._formats = formats
         self._began = began
         self._part_keys: list[Callable[[str], str]] = []
+        self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
 
     def write(self, prefix: str, is_last: Guard) -> Tally:
-        """Write output and failed.jsonl; return the job's tally. Raises InvariantBroken if a row is missing.
+        """Write output, failed.jsonl and, if rows may be paid, perhaps-paid.jsonl; return the job's tally.
+
+        Raises InvariantBroken if a row is missing.
 
         A file appears when it is complete, and only if the guard `is_last` does not raise. Raises ObjectChanged if
         another closing wrote the file after the guard's check.
         """
         total = self._tally()
         self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
+        self._write_perhaps_paid(f"{prefix}perhaps-paid.jsonl", is_last)
         self._write(self._formats.output, f"{prefix}output.{self._formats.output.extension}", is_last)
         return total
 
     def _write(self, output: OutputFormat, key: str, is_last: Guard) -> None:
         parts = [part_key(output.extension) for part_key in self._part_keys]
         write_output(output, key, parts, store=self._store, guard=is_last)
+
+    def _write_perhaps_paid(self, key: str, is_last: Guard) -> None:
+        """Write the rows that may be paid. A file of an earlier closing is emptied if there are none any more."""
+        output = self._formats.perhaps_paid
+        parts = [part_key(output.extension) for part_key in self._perhaps_paid]
+        if parts:
+            write_output(output, key, parts, store=self._store, guard=is_last)
+        elif self._store.exists(key):
+            self._store.write(key, b"", guard=is_last)
 
     def _tally(self) -> Tally:
         """Find or make the part of every shard; return the sum of their tallies."""
@@ -74,6 +90,7 @@ class JobStitch:
             tally = self._part(item)
             tally.check(rows=item.rows, where=f"shard {item.shard}")
             total.merge(tally)
+            self._perhaps_paid += self._part_keys[-1:] if tally.rows_perhaps_paid else []
         total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
         return total
 
@@ -82,11 +99,13 @@ class JobStitch:
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
         if self._has_flushes(item.shard, rounds):
             return self._joined(item, rounds)
+        again = self._store.exists(self._keys.read_again(item.shard))
         try:
-            tally = msgspec.json.decode(self._store.read(self._keys.part_tally(item.shard, rounds)), type=Tally)
+            key = self._keys.part_tally(item.shard, rounds, again=again)
+            tally = msgspec.json.decode(self._store.read(key), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
-        self._part_keys.append(partial(self._keys.part, item.shard, rounds))
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds, again=again))
         return tally
 
     def _has_flushes(self, shard: int, round_number: int) -> bool:
@@ -113,22 +132,31 @@ class JobStitch:
                 arrived_lines(self._keys.arrived_answers(item.shard, rounds), self._store),
                 self._uncertain(item.shard, rounds, index),
             )
-            return join_shard(
-                job_id,
-                item,
-                store=self._store,
-                formats=self._formats,
-                results=index,
-                unanswered=self._unanswered(item.shard),
-                part_key=self._part_keys[-1],
-            )
+            settle_read_again(index, self._keys.read_again(item.shard), self._store)
+            return self._join(item, index)
+
+    def _join(self, item: ShardItem, index: AnswerIndex) -> Tally:
+        batch_id_of = batch_ids(self._keys.job_id, item.shard, self._ledger)
+        tally = join_shard(
+            self._keys.job_id,
+            item,
+            store=self._store,
+            formats=self._formats,
+            results=index,
+            unanswered=self._unanswered(item.shard),
+            part_key=self._part_keys[-1],
+            batch_id_of=batch_id_of,
+        )
+        prices = effective(self._manifest.prices)
+        tally.perhaps_paid = perhaps_paid_in(
+            self._keys, item.shard, index, store=self._store, prices=prices, batch_id_of=batch_id_of
+        )
+        return tally
 
     def _uncertain(self, shard: int, round_number: int, index: AnswerIndex) -> Iterator[bytes]:
         """Return lines for the rows of a round that was sent, and whose results never arrived."""
         fault = self._fault(shard)
-        if fault is None or fault.type in CALLED_OFF:
-            return iter(())
-        why = f"{fault.type}: {fault.message}"
+        why = f"{fault.type}: {fault.message}" if fault else "the shard ended without a recorded failure"
         return uncertain_lines(self._keys, shard, round_number, index, why, store=self._store, ledger=self._ledger)
 
     def _fault(self, shard: int) -> Fault | None:

@@ -85,11 +85,12 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
 
 @dataclass(frozen=True, slots=True)
 class JobFormats:
-    """The formats of a job's upload, its answers, its output and its `failed.jsonl`."""
+    """The formats of a job's upload, its answers, its output, its `failed.jsonl` and its `perhaps-paid.jsonl`."""
 
     reader: InputFormat
     output: OutputFormat
     failed: OutputFormat
+    perhaps_paid: OutputFormat
     shape: AnswerShape
 
 
@@ -114,7 +115,8 @@ def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
     options = manifest.recipe.output if manifest.recipe else Output()
     key = parse_inbox_key(manifest.upload.key)
     output = formats.writer(reader, key, options, shape.columns, manifest.columns)
-    return JobFormats(reader, output, formats.failed(reader, shape.columns), shape)
+    failed, perhaps_paid = formats.failed(reader, shape.columns), formats.perhaps_paid(reader, shape.columns)
+    return JobFormats(reader, output, failed, perhaps_paid, shape)
 
 
 def shape_of(manifest: Manifest) -> AnswerShape:

@@ -73,6 +73,10 @@ class JobKeys:
         """Return the key of the result lines that arrived in a round whose results are incomplete."""
         return self._key(f"answers/{shard:05d}.r{round_number}.arrived.jsonl")
 
+    def read_again(self, shard: int) -> str:
+        """Return the key of the result lines that a resume read again, of all rounds of a shard."""
+        return self._key(f"answers/{shard:05d}.again.jsonl")
+
     def live_answers(self, shard: int, round_number: int, slice_number: int | None = None) -> str:
         """Return the prefix of the keys of a live round's flushes: of one slice, or of all."""
         of_slice = "" if slice_number is None else f"{slice_number:05d}-"
@@ -82,17 +86,18 @@ class JobKeys:
         """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
         return f"{self.live_answers(shard, round_number, slice_number)}{attempt}-{flush:05d}.jsonl"
 
-    def part(self, shard: int, rounds: int, extension: str) -> str:
+    def part(self, shard: int, rounds: int, extension: str, *, again: bool = False) -> str:
         """Return the key of one shard's part, joined from the answers of `rounds` rounds; also for `failed.jsonl`.
 
-        Joins of the same rounds write the same bytes, so a late, superseded join does no harm.
+        Joins of the same rounds write the same bytes, so a late, superseded join does no harm. A join that also has
+        results that were read `again` has a key of its own.
         """
-        return self._key(f"parts/{shard:05d}.r{rounds - 1}.{extension}")
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}{'.again' if again else ''}.{extension}")
 
     def part_of_closing(self, shard: int, began: datetime, extension: str) -> str:
         """Return the key of a part that one closing of the job makes for its own use."""
         return self._key(f"parts/{shard:05d}.closed-{began:%Y%m%dT%H%M%S%fZ}.{extension}")
 
-    def part_tally(self, shard: int, rounds: int) -> str:
+    def part_tally(self, shard: int, rounds: int, *, again: bool = False) -> str:
         """Return the key of that part's tally. It is written last, so it proves that the part is complete."""
-        return self._key(f"parts/{shard:05d}.r{rounds - 1}.tally.json")
+        return self.part(shard, rounds, "tally.json", again=again)

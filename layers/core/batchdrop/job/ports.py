@@ -265,3 +265,6 @@ class Formats(Protocol):
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return the writer of `failed.jsonl`."""
+
+    def perhaps_paid(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
+        """Return the writer of `perhaps-paid.jsonl`, whose rows have an `Outcome.request`."""

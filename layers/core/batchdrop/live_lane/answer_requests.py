@@ -6,6 +6,8 @@ in the bucket. So no answered request is sent again after a duplicate message, a
 Two cases can be paid twice. The Messages API has no idempotency key and no list of its answers. So if a response is
 lost (timeout, dropped connection, incomplete body), its request may have been billed, and nobody can find out. It is
 sent again, because its row is worth more than one request, and counted in `uncertain`, which explains the higher bill.
+If no try of the worker is answered, the row is `uncertain`, and no later round sends it. An answer that is not a
+message is not sent again at all: its row is `unreadable`. The result line counts the tries that may be billed.
 A worker that is killed loses its open requests and its unflushed lines: together at most its window and FLUSH_LINES.
 """
 

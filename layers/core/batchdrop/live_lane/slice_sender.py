@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, assert_never
 
@@ -12,7 +13,7 @@ import msgspec
 
 from batchdrop.answers.odd_records import odd_usage
 from batchdrop.answers.result import Usage
-from batchdrop.answers.result_line import errored_line, succeeded_line, usage_of
+from batchdrop.answers.result_line import errored_line, succeeded_line, uncertain_line, unreadable_line, usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.answer_flushes import Flushes
 from batchdrop.live_lane.fleet_permits import FleetPermits, ModelPermits
@@ -31,7 +32,6 @@ MOST_REFUSALS = 12  # 429 and 529 cost nothing, and the permits make all workers
 BACKOFF_SECONDS = 0.5  # the longest wait after the first failure is twice this; it doubles with each failure
 MOST_BACKOFF = 8.0
 
-
 T = TypeVar("T")
 
 
@@ -40,7 +40,19 @@ class _Head(msgspec.Struct):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
-_NOTHING = Usage()
+
+
+@dataclass(slots=True)
+class _Lost:
+    """The tries of one request whose answers were lost: how many, and why the last one."""
+
+    tries: int = 0
+    why: str = ""
+
+    def add(self, is_lost: bool, kind: str, message: str) -> None:  # noqa: FBT001 - as Passing has it
+        if is_lost:
+            self.tries += 1
+            self.why = f"{kind}: {message}"
 
 
 class SliceSender:
@@ -122,7 +134,36 @@ class SliceSender:
                 raise
 
     async def _answer(self, request: StoredRequest) -> None:
-        """Send one request until it has a line. A request that was stopped has none."""
+        """Send one request until it has a line. A request that was stopped has none, unless one of its tries was lost.
+
+        A lost try may be billed. Then the request is `uncertain`: this worker tries it again, and no later one does.
+        """
+        lost, has_line = _Lost(), False
+        try:
+            has_line = await self._tried(request, lost)
+        finally:
+            if lost.tries and not has_line:
+                self.errored += 1
+                self._flushes.add(uncertain_line(request.custom_id, lost.why, lost=lost.tries))
+
+    def _note_answer(self, custom_id: str, answer: Answer, lost: _Lost, began: datetime, *, is_message: bool) -> None:
+        """Write an answer's line. One that is not a message may be billed; it is not tried again, to be paid once."""
+        if is_message:
+            self.answered += 1
+            seconds = max((self._clock.now() - began).total_seconds(), 0.0)
+            self._flushes.add(succeeded_line(custom_id, answer.body, seconds, lost=lost.tries))
+        else:
+            self.uncertain += 1
+            self.errored += 1
+            self._flushes.add(unreadable_line(custom_id, answer.body, lost=lost.tries + 1))
+
+    def _note_error(self, custom_id: str, kind: str, message: str) -> bool:
+        self.errored += 1
+        self._flushes.add(errored_line(custom_id, kind, message))
+        return True
+
+    async def _tried(self, request: StoredRequest, lost: _Lost) -> bool:
+        """Try a request until it has a line; return False if it has none. Count its lost tries."""
         params = bytes(request.params)
         permits = self._permits_for(params)
         failures = refusals = 0
@@ -130,16 +171,17 @@ class SliceSender:
             charge = await self._charge(permits, len(params))
             if self.stopped:
                 permits.failed(charge)
-                return
+                return False
             began = self._clock.now()
             reply, usage = await self._sent(params)
             match reply:
                 case Answer():
-                    permits.settle(charge, len(params), usage, reply)
-                    self.answered += 1
-                    seconds = (self._clock.now() - began).total_seconds()
-                    self._flushes.add(succeeded_line(request.custom_id, reply.body, max(seconds, 0.0)))
-                    return
+                    if usage is None:
+                        permits.failed(charge)
+                    else:
+                        permits.settle(charge, len(params), usage, reply)
+                    self._note_answer(request.custom_id, reply, lost, began, is_message=usage is not None)
+                    return True
                 case Throttled(kind=kind, message=message):
                     permits.refused(charge, reply)
                     refusals += 1
@@ -147,6 +189,7 @@ class SliceSender:
                 case Passing(kind=kind, message=message, is_uncertain=is_uncertain):
                     permits.failed(charge)
                     self.uncertain += is_uncertain
+                    lost.add(is_uncertain, kind, message)
                     failures += 1
                 case Refused(kind=kind, message=message):
                     permits.failed(charge)
@@ -154,11 +197,10 @@ class SliceSender:
                 case never:
                     assert_never(never)
             if failures >= MOST_FAILURES or refusals >= MOST_REFUSALS:
-                self.errored += 1
-                self._flushes.add(errored_line(request.custom_id, kind, message))
-                return
+                return not lost.tries and self._note_error(request.custom_id, kind, message)
             if isinstance(reply, Passing):
                 await self._idly(self._pause(self._backoff(failures)))
+        return False
 
     async def _charge(self, permits: ModelPermits, size: int) -> Need:
         """Wait for a permit, and until the flushes have room. Return the charge."""
@@ -170,8 +212,8 @@ class SliceSender:
         self.look_at_the_time()  # both may take minutes, and a slow ledger may delay the watch
         return charge
 
-    async def _sent(self, params: bytes) -> tuple[Reply, Usage]:
-        """Send one try. An answer that is not a message counts as lost: it may be billed, but cannot be read."""
+    async def _sent(self, params: bytes) -> tuple[Reply, Usage | None]:
+        """Send one try. Return the reply, and an answer's usage; None if the answer is not a message."""
         within = min(REQUEST_SECONDS, self._clock.remaining() - FLUSH_RESERVE)
         self.sent += 1
         self._opened += 1
@@ -180,13 +222,8 @@ class SliceSender:
         finally:
             self._opened -= 1
         if not isinstance(reply, Answer):
-            return reply, _NOTHING
-        usage = usage_of(reply.body) or odd_usage(reply.body)
-        if usage is None:
-            return Passing(
-                "api_error", f"the answer is not a message: {reply.body[:80]!r}", is_uncertain=True
-            ), _NOTHING
-        return reply, usage
+            return reply, None
+        return reply, usage_of(reply.body) or odd_usage(reply.body)
 
     def _permits_for(self, params: bytes) -> ModelPermits:
         """Return the permits of the request's model. Most requests start like the last one; then nothing is decoded."""

@@ -65,6 +65,18 @@ class CostBlock(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class PerhapsPaidBlock(msgspec.Struct, frozen=True):
+    """Requests that may be paid although no answer shows it: the bill may be up to `worst_usd` above the cost.
+
+    `rows` are those of perhaps-paid.jsonl. `requests` differ from them: rows can share a request, and a row can have an
+    earlier answer. `worst_usd` is null if a model's price is not known.
+    """
+
+    rows: int = 0
+    requests: int = 0
+    worst_usd: Decimal | None = Decimal(0)
+
+
 class LaneBlock(msgspec.Struct, frozen=True):
     """The answers of one lane, and their cost; a repeated answer counts each time it was paid.
 
@@ -101,6 +113,7 @@ class OutputBlock(msgspec.Struct, frozen=True):
     output: str | None
     failed: str | None
     report: str | None = None
+    perhaps_paid: str | None = None
 
 
 class MessageBatchBlock(msgspec.Struct, frozen=True):
@@ -134,6 +147,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tally: TallyBlock
     tokens: list[Tokens]
     cost: CostBlock
+    perhaps_paid: PerhapsPaidBlock = PerhapsPaidBlock()
     estimate: EstimateBlock | None = None
     timings: TimingBlock
     outputs: OutputBlock
@@ -158,6 +172,11 @@ def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> La
         cache_writes=sum(counted.cache_write_5m + counted.cache_write_1h for counted in tokens),
         cache_reads=sum(counted.cache_read for counted in tokens),
     )
+
+
+def perhaps_paid_block(tally: Tally) -> PerhapsPaidBlock:
+    """Return what may be paid, in the summary's format."""
+    return PerhapsPaidBlock(tally.rows_perhaps_paid, tally.perhaps_paid.requests, tally.perhaps_paid.worst_usd)
 
 
 def tally_block(tally: Tally) -> TallyBlock:

@@ -9,12 +9,13 @@ from operator import attrgetter
 
 import msgspec
 
-from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.outcome import PERHAPS_PAID, Outcome
 from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
 from batchdrop.money.cost import is_long_prompt, lane_of
 from batchdrop.recipe.lane import Lane
+from batchdrop.report.perhaps_paid import PerhapsPaid
 from batchdrop.report.statistics import Statistics
 
 _BILLED_AS = attrgetter("model", "usage.service_tier")
@@ -23,7 +24,8 @@ _BILLED_AS = attrgetter("model", "usage.service_tier")
 class Tally(msgspec.Struct):
     """The number of rows with each fate. `statuses` counts the values of the `_status` column.
 
-    `shared` counts rows that share the answer of an identical request. `statistics` is for the report.
+    `shared` counts rows that share the answer of an identical request. `perhaps_paid` counts requests without a
+    readable result. `statistics` is for the report.
     """
 
     rows: int = 0
@@ -34,7 +36,13 @@ class Tally(msgspec.Struct):
     shared: int = 0
     statuses: dict[str, int] = {}
     tokens: list[Tokens] = []
+    perhaps_paid: PerhapsPaid = msgspec.field(default_factory=PerhapsPaid)
     statistics: Statistics = msgspec.field(default_factory=Statistics)
+
+    @property
+    def rows_perhaps_paid(self) -> int:
+        """Return the number of rows whose fate is `failed`, and that may be paid."""
+        return sum(self.statuses.get(status, 0) for status in PERHAPS_PAID)
 
     def add(self, outcomes: Sequence[Outcome], *, are_shared: bool = False) -> None:
         """Count rows. A shared answer adds no tokens: they are counted with the row that was sent."""
@@ -70,6 +78,7 @@ class Tally(msgspec.Struct):
             self.statuses[status] = self.statuses.get(status, 0) + count
         for tokens in other.tokens:
             self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
+        self.perhaps_paid.add(other.perhaps_paid.requests, other.perhaps_paid.worst_usd)
         self.statistics.merge(other.statistics)
 
     def check(self, *, rows: int, where: str) -> None:

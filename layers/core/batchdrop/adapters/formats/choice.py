@@ -20,7 +20,7 @@ from batchdrop.adapters.formats.files.files_input import FilesInput
 from batchdrop.adapters.formats.found import FOUND_IN, FoundInput
 from batchdrop.adapters.formats.json.json_input import JsonInput
 from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
-from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput
+from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput, PerhapsPaidOutput
 from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.adapters.formats.parquet.output import ParquetOutput
 from batchdrop.adapters.formats.text.encodings import Encoding, encoding_named
@@ -81,6 +81,10 @@ class FileFormats:
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return the writer of `failed.jsonl`: never compressed, always UTF-8."""
         return FailedOutput(_innermost(reader), new)
+
+    def perhaps_paid(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
+        """Return the writer of `perhaps-paid.jsonl`, in the same form."""
+        return PerhapsPaidOutput(reader.inner if isinstance(reader, CompressedInput) else reader, new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,15 @@ def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
     if summary.outputs.output and tally.answered + tally.unusable:
         name = summary.outputs.output.rpartition("/")[2]
         steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
-    if tally.failed and summary.status == "succeeded":
+    unpaid = tally.failed - summary.perhaps_paid.rows
+    if unpaid and summary.status == "succeeded":
         advice = "failed.jsonl has them with the reasons, and you can drop it again as it is:"
-        steps.append(Step(f"{_rows(tally.failed)} sent but not answered. {advice}", _drop_again(summary, manifest)))
+        steps.append(Step(f"{_rows(unpaid)} sent but not answered. {advice}", _drop_again(summary, manifest)))
+    if summary.perhaps_paid.rows:
+        advice = (
+            "perhaps-paid.jsonl has them. Do not drop it. This reads the API's results again and sends none of them:"
+        )
+        steps.append(Step(f"{_rows(summary.perhaps_paid.rows)} perhaps paid. {advice}", _resume(summary)))
     if tally.rejected:
         advice = "fix these rows in failed.jsonl, as the reasons below say, then drop it again."
         steps.append(Step(f"{_rows(tally.rejected)} rejected and never sent: {advice}"))
@@ -51,13 +57,17 @@ def _for_faults(summary: Summary, manifest: Manifest | None) -> list[Step]:
     if summary.status == "succeeded":
         return []
     if summary.faults and summary.faults[0].type in TOO_FEW:
-        return [Step("Fix the cause, as the reasons below say. Then drop the rows again:", _drop_again(summary, manifest))]
+        return [
+            Step("Fix the cause, as the reasons below say. Then drop the rows again:", _drop_again(summary, manifest))
+        ]
     if not summary.outputs.output:
         return [Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")]
     first = "Resume when you like" if summary.status == "canceled" else "Fix the fault above, then resume"
-    return [
-        Step(f"{first}: answered rows are kept and not sent again.", f"batchdrop resume {shlex.quote(summary.job_id)}")
-    ]
+    return [Step(f"{first}: answered rows are kept and not sent again.", _resume(summary))]
+
+
+def _resume(summary: Summary) -> str:
+    return f"batchdrop resume {shlex.quote(summary.job_id)}"
 
 
 def _drop_again(summary: Summary, manifest: Manifest | None) -> str:

@@ -113,4 +113,6 @@ def _files(summary: Summary) -> list[tuple[str, str]]:
         files.append((outputs.output.rpartition("/")[2], "all rows with their answers"))
     if outputs.failed and summary.tally.rows > summary.tally.answered:
         files.append(("failed.jsonl", "rows without a usable answer, with the reasons; can be dropped again"))
+    if outputs.perhaps_paid:
+        files.append(("perhaps-paid.jsonl", "rows that may be paid, and where their results can be found"))
     return [*files, ("summary.json", "the numbers of this page, for programs")]

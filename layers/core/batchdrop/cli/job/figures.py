@@ -64,6 +64,17 @@ def sum_of_fates(tally: Mapping[str, Any]) -> str:
     return " + ".join(f"{tally.get(fate, 0):,} {fate}" for fate in FATES)
 
 
+def perhaps_paid(summary: Mapping[str, Any]) -> str:
+    """Return a sentence about the rows that may be paid; empty if a summary has none."""
+    block = summary.get("perhaps_paid") or {}
+    if not block.get("requests"):
+        return ""
+    most = (
+        "at an unknown price" if block["worst_usd"] is None else f"at most {dollars(Decimal(str(block['worst_usd'])))}"
+    )
+    return f"{counted(block['requests'], 'request')} without a readable result may be paid, {most}"
+
+
 def size(bytes_: int) -> str:
     """Return a file's size."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

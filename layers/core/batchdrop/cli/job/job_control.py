@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchdrop.cli.deployment import Deployment
-from batchdrop.cli.job.jobs import JobStatus, NoSuchJobError, find_job
+from batchdrop.cli.job.documents import read_summary
+from batchdrop.cli.job.figures import counted
+from batchdrop.cli.job.jobs import Job, JobStatus, NoSuchJobError, find_job
 from batchdrop.errors import JobCanceled
 from batchdrop.job.await_approval import wake_waiting
 from batchdrop.job.manifest import UploadRecord
@@ -63,14 +65,26 @@ def cancel(deployment: Deployment, job_id: str) -> ControlResult:
     return ControlResult(job_id, "canceling", message)
 
 
+def _perhaps_paid(deployment: Deployment, job: Job) -> int:
+    """Return the number of the job's requests that may be paid without an answer."""
+    summary = read_summary(deployment.bucket, job.results)
+    return int(summary.get("perhaps_paid", {}).get("requests", 0)) if summary else 0
+
+
 def resume(deployment: Deployment, job_id: str) -> ControlResult:
-    """Continue a job that failed or was canceled. Raises NoSuchJobError if it cannot be resumed."""
+    """Continue a job that failed, was canceled, or has rows that may be paid.
+
+    Raises NoSuchJobError if it cannot be resumed.
+    """
     job = find_job(deployment, job_id)
     job_id = job.job_id
     if job.status is JobStatus.RUNNING:
         raise NoSuchJobError(f"job {job_id} is running; wait until it ends, or cancel it")
-    if job.status is JobStatus.SUCCEEDED:
+    unsettled = _perhaps_paid(deployment, job)
+    if job.status is JobStatus.SUCCEEDED and not unsettled:
         raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl again to send those rows again")
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs, now=datetime.now(UTC))
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
+    if unsettled:
+        message += f". {counted(unsettled, 'request')} may be paid: the API's results are read again for them"
     return ControlResult(job_id, "running", message, resumed.execution_name)

@@ -66,6 +66,9 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
     sent = index if stored.same_as is None else stored.same_as
     custom_id = str(CustomId(job_id, item.shard, sent))
     rounds = [] if stored.error else list(_rounds(store, job_id, item.shard, custom_id))
+    again = _result(store, JobKeys(job_id).read_again(item.shard), custom_id)
+    if again is not None and rounds:
+        rounds[-1] = msgspec.structs.replace(rounds[-1], result=again)  # it settles a result that could not be read
     cells = reader_of(manifest, FileFormats()).cells(stored.raw)
     return RowStory(
         job_id=job_id,

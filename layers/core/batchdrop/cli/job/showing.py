@@ -13,7 +13,7 @@ from rich.text import Text
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import SplitSoFar, Summary, read_split, read_summary
 from batchdrop.cli.job.failures import FailureKind, Failures, failures_in
-from batchdrop.cli.job.figures import counted, dollars, duration, moment, sum_of_fates
+from batchdrop.cli.job.figures import counted, dollars, duration, moment, perhaps_paid, sum_of_fates
 from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
@@ -105,6 +105,8 @@ def _print_summary(summary: Summary, console: Console) -> None:
     if odd:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
     _line(console, "cost", _cost(summary))
+    if unsettled := perhaps_paid(summary):
+        _line(console, "perhaps", f"{unsettled}; see perhaps-paid.jsonl. `batchdrop resume` reads their results again")
     _line(console, "took", duration(summary["timings"]["total_seconds"]) + " from upload to outputs")
     for fault in summary["faults"][:MOST_FAULTS]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
@@ -160,7 +162,8 @@ def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
         hints += [("follow it", deployment.command("watch", one.job_id))]
     else:
         hints += [("its outputs", deployment.command("fetch", one.job_id))]
-    if one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED}:
+    is_unsettled = one.summary is not None and perhaps_paid(one.summary) != ""
+    if one.status is not JobStatus.RUNNING and (one.status is not JobStatus.SUCCEEDED or is_unsettled):
         hints += [("continue it", deployment.command("resume", one.job_id))]
     for what, command in hints:
         console.print(Text(f"{what:<14}{command}", style="dim"), soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batchdrop.cli.job.figures import sum_of_fates
+from batchdrop.cli.job.figures import perhaps_paid, sum_of_fates
 from batchdrop.cli.job.first_rows import first_rows
 from batchdrop.money.cost import shown_usd
 
@@ -29,6 +29,9 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
         console.print(Text("output   "), Text(str(output), style="bold"), sep="", soft_wrap=True)
     if summary["tally"]["rows"] > summary["tally"]["answered"]:
         console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
+    if unsettled := perhaps_paid(summary):
+        path = folder / "perhaps-paid.jsonl"
+        console.print(Text(f"perhaps  {path}: {unsettled}; they are not sent again"), soft_wrap=True)
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
     if (folder / "report.html").exists():
         console.print(Text(f"report   {folder / 'report.html'}"), soft_wrap=True)

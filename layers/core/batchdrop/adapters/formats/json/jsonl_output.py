@@ -11,7 +11,7 @@ import msgspec
 from batchdrop.adapters.formats.json.json_input import ARRAY, JsonInput
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encode_json
 from batchdrop.adapters.formats.text.text_output import encoding_of, for_json
-from batchdrop.answers.columns import ERROR, RAW, STATUS, NewColumns
+from batchdrop.answers.columns import ATTEMPTS, CUSTOM_ID, ERROR, MESSAGE_BATCH, RAW, STATUS, NewColumns
 from batchdrop.answers.outcome import Outcome
 from batchdrop.job.ports import Frame, InputFormat
 from batchdrop.ports import Source, Writer
@@ -80,6 +80,20 @@ class FailedOutput(JsonlOutput):
 
     def _added(self, outcome: Outcome) -> dict[str, Any]:
         return {STATUS: outcome.status, ERROR: outcome.error}
+
+
+class PerhapsPaidOutput(FailedOutput):
+    """Writes `perhaps-paid.jsonl`: as `failed.jsonl`, and where the row's result can be found."""
+
+    extension = "perhaps-paid.jsonl"
+
+    def _added(self, outcome: Outcome) -> dict[str, Any]:
+        sent = outcome.request
+        return super()._added(outcome) | {
+            CUSTOM_ID: sent.custom_id if sent else None,
+            MESSAGE_BATCH: sent.message_batch if sent else None,
+            ATTEMPTS: sent.attempts if sent else None,
+        }
 
 
 class _ObjectsPart:

@@ -1,0 +1,117 @@
+"""Requests of the live lane that may be paid without an answer: counted in their lines, and never left for a round."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from batchdrop.errors import AccountTrouble
+from batchdrop.live_lane.reply import Answer, Passing, Refused
+from batchdrop.live_lane.slice_sender import MOST_FAILURES
+from batchdrop.report.summary import Summary
+from tests.jobs import RECIPE, World, dropped, reviews
+from tests.live_fakes import FakeMessageApi
+from tests.live_lane.slices import SliceWorld
+from tests.virtual_time import run
+
+DROPPED = Passing("api_error", "the connection broke", is_uncertain=True)
+BUSY = Passing("api_error", "HTTP 500")
+NO_MESSAGES = [b"<html>", b'{"type":"mess', b'{"id":1}', b""]
+
+
+def _of_row(number: int, reply: Any, *, times: int = 99) -> FakeMessageApi:
+    """Return an API that answers one row so, and then as all others."""
+    return FakeMessageApi(script=lambda prompt, before: reply if prompt == f"row {number}" and before < times else None)
+
+
+def test_lost_tries_are_in_the_line_of_the_answer() -> None:
+    """The same worker tries again, and each lost try may be billed."""
+    world = SliceWorld(api=_of_row(3, DROPPED, times=2))
+    run(world.work())
+    assert [line.get("lost", 0) for line in world.lines] == [0, 0, 0, 2, 0, 0, 0, 0, 0, 0]
+    assert world.told[3] == "re: row 3"
+
+
+def test_a_row_without_an_answer_is_uncertain_if_one_try_was_lost() -> None:
+    """Its other tries cost nothing; a row whose tries all cost nothing is a leftover."""
+    replies = iter([BUSY, DROPPED, BUSY, BUSY])
+    api = FakeMessageApi(
+        script=lambda prompt, _before: next(replies) if prompt == "row 0" else BUSY if prompt == "row 1" else None
+    )
+    world = SliceWorld(rows=2, api=api)
+    counts = run(world.work()).counts
+    assert (world.told, counts.errored, counts.uncertain) == (["uncertain", "api_error"], 2, 1)
+    assert (world.lines[0]["lost"], "lost" in world.lines[1]) == (1, False)
+
+
+@pytest.mark.parametrize("last", [Refused("invalid_request_error", "no"), AccountTrouble("HTTP 402")])
+def test_an_end_after_a_lost_try_is_uncertain(last: Any) -> None:
+    """The row may be paid, whatever ends its tries."""
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda _prompt, before: last if before else DROPPED))
+    run(world.work())
+    assert (world.told, world.lines[0]["lost"]) == (["uncertain"], 1)
+
+
+def test_a_worker_whose_time_ends_between_two_tries_leaves_no_row_to_pay_again() -> None:
+    """The next worker finds a line for each row that may be paid, and sends the others."""
+    world = SliceWorld(rows=30, api=FakeMessageApi(seconds=30.0, script=lambda _prompt, _before: (30.0, DROPPED)))
+    tried: set[str] = set()
+
+    async def both() -> None:
+        first = await world.work(seconds=200.0, window=3)
+        assert not first.is_complete
+        tried.update(world.api.asked)
+        world.api.script = lambda _prompt, _before: None
+        await world.work(seconds=5_000.0)
+
+    run(both())
+    assert {line["result"]["type"] for line in world.lines} == {"uncertain", "succeeded"}
+    assert sum(line["result"]["type"] == "uncertain" for line in world.lines) == len(tried)
+
+
+@pytest.mark.parametrize("body", NO_MESSAGES)
+def test_an_answer_that_is_no_message_is_unreadable(body: bytes) -> None:
+    """It may be billed, so it is not sent again; its bytes are kept."""
+    world = SliceWorld(api=_of_row(3, Answer(body)))
+    counts = run(world.work()).counts
+    assert (world.told[3], world.api.asked.count("row 3"), counts.uncertain) == ("unreadable", 1, 1)
+    assert (world.lines[3]["lost"], world.lines[3]["result"].get("body", "")) == (1, body.decode())
+
+
+def test_bytes_that_are_no_text_are_kept_escaped() -> None:
+    """The line stays JSON."""
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda *_: Answer(b"\xff\x00<")))
+    run(world.work())
+    assert world.lines[0]["result"]["body"] == "\\xff\x00<"
+
+
+def _live(script: Any, *, rows: int = 3) -> tuple[World, Summary]:
+    world = dropped(reviews(rows), recipe=f"{RECIPE}lane: live\n", live_rows=100)
+    world.messages = FakeMessageApi(script=script)
+    return world, world.run()
+
+
+@pytest.mark.parametrize(("reply", "status"), [(DROPPED, "uncertain"), (Answer(b"<html>"), "unreadable")])
+def test_no_round_and_no_resume_sends_such_a_row_again(reply: Any, status: str) -> None:
+    """It is in perhaps-paid.jsonl, without a Message Batch; failed.jsonl, which may be dropped again, lacks it."""
+    world, summary = _live(lambda prompt, _before: reply if "row 1" in prompt else None)
+    tries = MOST_FAILURES if reply is DROPPED else 1
+    assert summary.tally.statuses == {"answered": 2, status: 1}
+    assert (summary.perhaps_paid.rows, summary.perhaps_paid.requests) == (1, tries)
+    [row] = [json.loads(line) for line in world.result("perhaps-paid.jsonl").splitlines()]
+    assert (row["x"], row["_message_batch"], row["_attempts"]) == ("row 1", None, 1)
+    assert world.result("failed.jsonl") == b""
+    world.resume()
+    world.run()
+    assert world.messages.asked.count("ask row 1") == tries
+
+
+def test_lost_tries_of_answered_rows_are_in_the_summary() -> None:
+    """The bill may be higher than the answers' cost by that much, and no more."""
+    _, summary = _live(lambda _prompt, before: DROPPED if not before else None)
+    assert (summary.tally.answered, summary.perhaps_paid.rows, summary.perhaps_paid.requests) == (3, 0, 3)
+    assert summary.cost.usd is not None
+    assert summary.perhaps_paid.worst_usd is not None
+    assert summary.perhaps_paid.worst_usd >= summary.cost.usd
