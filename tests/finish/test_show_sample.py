@@ -93,6 +93,18 @@ def test_a_sample_waits_and_shows_its_answers() -> None:
     assert len(world.api.created) == 1
 
 
+def test_a_sample_costs_what_the_users_own_prices_say() -> None:
+    """`recipes/prices.yaml` holds for the sample and for the projection, as for the job's cost."""
+    world = sampled(rows=10, sample=3)
+    price = "{input: 1, output: 2, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}"
+    own = f"date: 2026-12-01\nsource: contract\nmodels:\n  claude-haiku-5-5:\n    standard: {price}\n"
+    world.store.write("recipes/prices.yaml", own.encode())
+    world.sample()
+    each = (10 * 1 + 5 * 2) / 1e6 / 2  # tokens of the fakes, at half of that price
+    assert world.report["spent_usd"] == pytest.approx(3 * each)
+    assert world.report["projected"]["expected_usd"] == pytest.approx(10 * each, abs=1e-6)
+
+
 def test_an_approved_sample_goes_on_and_is_paid_once() -> None:
     """The approval wakes the task, the rest is asked, and the sample's own answers are taken as they are."""
     world = sampled(rows=10, sample=3)

@@ -37,6 +37,7 @@ from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import dollars
+from batchdrop.money.prices import effective
 from batchdrop.ports import Clock, Guard, ObjectChanged, ObjectMissing, ObjectStore
 from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe, Sample
@@ -120,6 +121,7 @@ class _Showing:
         self._keys = JobKeys(self._job_id)
         self._rounds = answered_rounds(parts.store, self._job_id, SAMPLE_SHARD)
         self._lane = self._lane_of_rest()
+        self._prices = effective(manifest.prices)
 
     def _lane_of_rest(self) -> Lane:
         items = msgspec.json.decode(self._parts.store.read(self._keys.shards), type=list[MapItem])
@@ -156,7 +158,7 @@ class _Showing:
         return self.left(reason)
 
     def shown(self, tally: Tally, *, time_is_over: bool) -> Shown:
-        projection = projected(dollars(tally.tokens), self._costs(), self._manifest, self._lane)
+        projection = projected(dollars(tally.tokens, self._prices), self._costs(), self._manifest, self._lane)
         approved_at = self._parts.approvals.approved(self._job_id)
         rest, reason = self._decision(approved_at, projection, time_is_over=time_is_over)
         deadline = deadline_of_rest(self._recipe, self._manifest.upload.uploaded_at, approved_at)
@@ -180,7 +182,7 @@ class _Showing:
         """Return the cost of each answered row in the lane of the other rows; an empty list if a price is unknown."""
         costs: dict[str, RowCost] = {}
         for custom_id, message in self._paid():
-            cost = cost_in(self._lane, message)
+            cost = cost_in(self._lane, message, self._prices)
             if cost is None:
                 return []
             costs[custom_id] = costs.get(custom_id, RowCost()) + cost
@@ -223,7 +225,7 @@ class _Showing:
             output=output,
             tally=tally_block(tally),
             tokens=tally.tokens,
-            spent_usd=dollars(tally.tokens),
+            spent_usd=dollars(tally.tokens, self._prices),
             projected=shown.projection,
             continue_under_usd=self._sample.continue_under_usd,
             rest=RestBlock(rows, requests, self._lane, shown.rest, shown.reason),

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from batchdrop.errors import AccountTrouble, BatchdropError, BudgetReached, JobCanceled
+from batchdrop.errors import (
+    AccountTrouble,
+    BatchdropError,
+    BudgetReached,
+    JobCanceled,
+    JobNotApproved,
+    SampleFailed,
+)
 from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Halt
 from batchdrop.ports import Clock
 
-_ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in (JobCanceled, BudgetReached)}
+_HALTS = (AccountTrouble, BudgetReached, JobCanceled, JobNotApproved, SampleFailed)
+_ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in _HALTS}
 
 
 @contextmanager
@@ -24,6 +32,9 @@ def halting_on_account_trouble(job_id: str, ledger: Ledger, clock: Clock) -> Ite
 
 
 def refuse_if_halted(job_id: str, ledger: Ledger) -> None:
-    """Raise AccountTrouble, JobCanceled or BudgetReached if the job must send nothing more."""
+    """Raise the error that the halt names if the job must send nothing more.
+
+    A shard that fails with it repeats the job's halt, so closing the job reports the halt alone.
+    """
     if halt := ledger.halted(job_id):
-        raise _ERRORS.get(halt.error, AccountTrouble)(halt.reason)
+        raise _ERRORS.get(halt.error, BatchdropError)(halt.reason)

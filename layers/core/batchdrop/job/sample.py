@@ -14,7 +14,8 @@ from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
-from batchdrop.money.cost import dollars, is_long_prompt
+from batchdrop.money.cost import PriceTable, dollars, is_long_prompt
+from batchdrop.money.prices import effective
 from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.report.summary import TallyBlock
@@ -70,13 +71,13 @@ class RowCost:
         return RowCost(self.input + other.input, self.output + other.output)
 
 
-def cost_in(lane: Lane, message: Billed) -> RowCost | None:
+def cost_in(lane: Lane, message: Billed, prices: PriceTable | None = None) -> RowCost | None:
     """Return what an answer would cost in this lane; None if the model's price is not known."""
     tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
     tokens.add([message.usage])
-    whole = dollars([tokens])
+    whole = dollars([tokens], prices)
     tokens.output = 0
-    read = dollars([tokens])
+    read = dollars([tokens], prices)
     return None if whole is None or read is None else RowCost(read, whole - read)
 
 
@@ -108,7 +109,8 @@ def projected(spent: Decimal | None, costs: list[RowCost], manifest: Manifest, l
         low, high = max(0.0, expected - off), expected + off
     else:
         low = float(costs[0].input) * longer
-        most = dollars([Tokens(manifest.recipe.model, lane=lane, output=manifest.recipe.max_tokens)])
+        tokens = Tokens(manifest.recipe.model, lane=lane, output=manifest.recipe.max_tokens)
+        most = dollars([tokens], effective(manifest.prices))
         high = max(expected, low + float(most or 0))
     requests = sum(item.requests for item in rest)
     return Projection(*((spent + Decimal(each * requests)).quantize(_CENTS) for each in (low, expected, high)))
