@@ -146,6 +146,27 @@ class LiveJudge(Judge):
                 self.explained["paid again: a worker outlived its lease"] += surplus
 
     def _check_cost(self, ending: Ending) -> None:
+        """The bill is the summary's cost, what it lists as perhaps paid, and what a crash excuses."""
+        self._check_collected(ending)
+        summary = self._closed_summary(ending)
+        if summary is None:
+            return
+        outside = [call for call in self._paid() if self._fate_of(call) != KEPT or call in self._missed]
+        excused = [call for call in outside if self._is_excused(call)]
+        ours = [one.usd for one in self._books.charges() if self._is_ours(one.custom_id)]
+        ours += [call.usd or Decimal(0) for call in self._paid() if call not in excused]
+        self._check_extra(summary, sum(ours, Decimal(0)) - Decimal(str(summary["cost"]["usd"])))
+        if summary["perhaps_paid"]["requests"] < len(outside) - len(excused):
+            self.verdict.say(f"{len(outside) - len(excused)} lost answers were billed, the summary lists fewer")
+
+    def _is_excused(self, call: Call) -> bool:
+        """Return whether a crash, a refused flush or a late flush is why a call is in no output."""
+        if call.worker in self._journal.killed | self._journal.refused_by_store:
+            return True
+        flushes = [one for one in self._journal.flushes if one.worker == call.worker and call.row in dict(one.lines)]
+        return bool(flushes) and all(self._is_late(flush) for flush in flushes)
+
+    def _check_collected(self, ending: Ending) -> None:
         """The summary tells what all answers cost that could be collected."""
         if ending.status != "SUCCEEDED" or self._lied_about(ending):
             return

@@ -80,6 +80,7 @@ class _Conductor:
         self._resumes = 0
         self._is_seen_through = False
         self._is_endless = False
+        self._read_again_at: int | None = None  # how often the job was resumed before that
         self._cap = self._schedule.max_cost_usd
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
@@ -189,16 +190,28 @@ class _Conductor:
         self._judge.under_the_cap(self._cap)
 
     def _is_over(self, execution: Execution) -> bool:
-        if execution.status == "SUCCEEDED" or execution.error in HOPELESS:
+        if execution.error in HOPELESS:
             return True
         if self._is_endless or self._schedule.gives_up:
             return True
         if self._schedule.is_deceived and self._resumes > self._schedule.stormy_resumes:
             return True  # nothing but the lies is left to go wrong
+        if execution.status == "SUCCEEDED":
+            return not self._reads_again()
         if UNANSWERED in execution.cause and not self._schedule.can_be_answered:
             self._world.storm.counts["no row can be answered"] += 1
             return True
         return execution.error == "JobCanceled" and self._schedule.stays_canceled
+
+    def _reads_again(self) -> bool:
+        """Resume a job that succeeded, once, if results of Message Batches are left that could not be read."""
+        assert self._judge is not None
+        is_first = self._read_again_at is None
+        if is_first and any(self._judge.perhaps_paid(self._endings[-1]).values()):
+            self._read_again_at = self._resumes
+            self._world.storm.counts["resumed to read results again"] += 1
+            return True
+        return False
 
     def _gone_on(self, execution: Execution) -> Execution:
         """Resume the job, or redrive its execution, whichever the user prefers."""
@@ -303,6 +316,9 @@ class _Conductor:
         ending = replace(self._endings[-1], objects=dict(self._world.objects))
         claims = [key[0].removeprefix("batch#") for key in self._world.table.items if key[0].startswith("batch#")]
         self._judge.final(ending, claims=claims)
+        was_calm = self._read_again_at is not None and self._read_again_at >= self._schedule.stormy_resumes
+        if was_calm and any(self._judge.perhaps_paid(ending).values()):
+            self._verdict.say("results that can be read were not delivered by the resume that reads them again")
         if self._schedule.must_settle and any("SubmissionUnsettled -> Record" in line for line in self._world.trace):
             self._verdict.say("what became of a create was not found out in two days")
         for host in sorted(self._world.claude.strange_hosts):

@@ -26,6 +26,7 @@ from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job import shard_state
 from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.polling import MOST_LOOKS
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, ProgressBoard, TaskTokens
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS, Settings
@@ -272,7 +273,7 @@ class World:
     @contextmanager
     def sizes(self) -> Iterator[None]:
         """Change the product's sizes, as long as the run lasts: here only how often a lost create is looked for."""
-        looks = FEW_LOOKS if self.schedule.is_deceived else shard_state.MOST_LOOKS
+        looks = FEW_LOOKS if self.schedule.is_deceived else MOST_LOOKS
         with patch.object(shard_state, "MOST_LOOKS", looks):
             yield
 

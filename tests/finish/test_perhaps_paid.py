@@ -18,6 +18,7 @@ from tests.fakes import START, FakeBatchApi, echo, errored, succeeded
 from tests.finish.odd_bodies import UNREADABLE
 from tests.jobs import JOB, KEYS, RECIPE, World, dropped, reviews
 
+USER = {"role": "user", "content": "x"}
 TWO_ROUNDS = f"{RECIPE}max_rounds: 2\n"
 
 
@@ -79,7 +80,7 @@ def test_a_job_without_such_rows_has_no_such_file() -> None:
 def test_an_unknown_price_is_not_0() -> None:
     """Ready-made requests name their own models."""
     lines = [
-        {"custom_id": f"mine-{row}", "params": {"model": model, "max_tokens": 9, "messages": []}}
+        {"custom_id": f"mine-{row}", "params": {"model": model, "max_tokens": 9, "messages": [USER]}}
         for row, model in enumerate(("claude-unheard-of-9", "claude-haiku-5-5"))
     ]
     world = dropped(b"".join(json.dumps(line).encode() + b"\n" for line in lines), key="inbox/f.jsonl", recipe=None)

@@ -19,6 +19,7 @@ from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.money.prices import PriceTable
 from batchdrop.ports import ObjectStore
+from batchdrop.recipe.lane import Lane
 from batchdrop.report.perhaps_paid import PerhapsPaid
 from batchdrop.requests.stored_request import StoredRequest, stored_request
 
@@ -68,7 +69,7 @@ def perhaps_paid_in(
             times = index.perhaps_paid.get((row, round_number), 0)
             if times:
                 usd = _worst_usd(bytes(request.params), worst, prices)
-                lane = "batch" if batch_id_of(round_number) else "live"
+                lane: Lane = "batch" if batch_id_of(round_number) else "live"
                 found.add(times, None if usd is None else at_lane(usd * times, lane))
     return found
 

@@ -1,0 +1,94 @@
+"""The judge knows who pays: answers that nobody counts, and rows that are paid or lost silently, are caught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from batchdrop.answers.verdict import Verdict
+from batchdrop.finish import close_job, collect_results, join_shard
+from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.next_round import to_send_again
+from batchdrop.job.manifest import Manifest
+from batchdrop.live_lane import slice_sender
+from batchdrop.report.perhaps_paid import PerhapsPaid
+from tests.faults.live_schedule import SMALL
+from tests.faults.run import Report, run
+from tests.faults.schedule import Rates, Schedule, plain
+
+UNKNOWN = {"kind": "results_unknown_type", "lines": 1, "times": 2}  # the second download is believed
+LASTING = {**UNKNOWN, "times": -1}
+ODD: Schedule = plain(faults=(LASTING,), stormy_resumes=9)
+LOSSY: Schedule = plain(("",) * 12, live=SMALL, rates=Rates(lost_answer=0.3), seed=3)
+
+
+def _faults(report: Report) -> str:
+    return "\n".join(report.verdict.faults)
+
+
+def test_a_record_that_stays_odd_is_listed() -> None:
+    """The job succeeds without one row, whose request is in the summary; a resume does not send it again."""
+    report = run(ODD)
+    assert not report.verdict.faults
+    assert (report.endings, report.verdict.billed) == (["SUCCEEDED", "SUCCEEDED"], 3)
+
+
+def test_a_record_that_is_odd_once_is_read_again() -> None:
+    """The resume delivers it."""
+    report = run(plain(faults=(UNKNOWN,)))
+    assert not report.verdict.faults
+    assert report.counts["resumed to read results again"] == 1
+
+
+def test_a_request_that_nobody_lists_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bill is higher than the summary says."""
+    monkeypatch.setattr(collect_results, "perhaps_paid_in", lambda *_args, **_options: PerhapsPaid())
+    assert "above the summary's" in _faults(run(ODD))
+
+
+def test_sending_an_unreadable_row_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first answer was paid."""
+
+    def too_many(index: AnswerIndex, manifest: Manifest) -> tuple[set[int], set[int]]:
+        leftovers, cut = to_send_again(index, manifest)
+        return leftovers | {*index.rows_with(Verdict.PERHAPS_PAID)}, cut
+
+    monkeypatch.setattr(collect_results, "to_send_again", too_many)
+    assert run(plain(faults=(UNKNOWN,))).verdict.paid_twice == 1
+
+
+def test_a_row_that_may_be_paid_in_failed_jsonl_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its user would drop it in again, and pay twice."""
+
+    def both(part: Any, rows: list[Any], outcomes: list[Any], places: list[int]) -> None:
+        is_failed = not isinstance(part, join_shard._PartIfNeeded)
+        chosen = [place for place, one in enumerate(outcomes) if one.fate != "answered"] if is_failed else places
+        if chosen:
+            part.add([rows[place] for place in chosen], [outcomes[place] for place in chosen])
+
+    monkeypatch.setattr(join_shard, "_add_some", both)
+    assert "failed.jsonl has" in _faults(run(ODD))
+
+
+def test_not_reading_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record can be read by then."""
+    monkeypatch.setattr(collect_results, "read_again", lambda *_args, **_options: None)
+    assert "not delivered by the resume" in _faults(run(plain(faults=(UNKNOWN,))))
+
+
+def test_a_green_job_without_one_answer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of its rows were refused."""
+    schedule = plain(("[[refusal]]", "[[errored:invalid_request_error]]", "bad"))
+    report = run(schedule)
+    assert (report.endings, report.verdict.faults) == (["FAILED JobFailed"], [])
+    monkeypatch.setattr(close_job, "too_few_answered", lambda *_args: [])
+    assert "green without one answer" in _faults(run(schedule))
+
+
+def test_a_lost_answer_that_nobody_lists_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of the live lane tries again, and does not say that the first try may be billed."""
+    assert not run(LOSSY).verdict.faults
+    nothing: Any = lambda *_args: None  # noqa: E731 - what a lost try then leaves
+    monkeypatch.setattr(slice_sender._Lost, "add", nothing)
+    assert "the summary lists fewer" in _faults(run(LOSSY))
