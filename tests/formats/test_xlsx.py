@@ -15,7 +15,8 @@ from batchdrop.adapters.formats.xlsx.formats import serial_text, time_kind
 from batchdrop.adapters.formats.xlsx.input import XlsxInput
 from batchdrop.adapters.formats.xlsx.output import XlsxOutput
 from batchdrop.answers.columns import Column, ColumnKind, NewColumns
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import RowRejected, UploadRejected
+from batchdrop.requests.prompt import Prompt
 from batchdrop.requests.row import Row
 from tests.formats.office import START, Bytes, answer, assembled, part_of
 from tests.formats.reading import rows_in
@@ -107,11 +108,19 @@ def test_places_are_the_spreadsheets_own() -> None:
     assert [(row.number, row.place) for row in rows] == [(1, "sheet 'Q3' row 3"), (2, "sheet 'Q3' row 6")]
 
 
-def test_a_formula_without_a_value_rejects_its_row() -> None:
-    """Programs that compute nothing store none; the reason says what to do, the place names the column."""
+def test_a_formula_without_a_value_rejects_its_row_only_where_it_is_used() -> None:
+    """Programs that compute nothing store none; the reason names the column and says what to do."""
     rows = read(saved([["x", "total"], [1, "=A2*2"], [2, 4]]))
-    assert rows[0].place == "sheet 'S' row 2 column 'total'"
-    assert "open the file in a spreadsheet program and save it" in (rows[0].error or "")
+    assert rows[0].error is None
+    assert Prompt("{{ x }}", name="r").render(rows[0].cells) == "1"
+    for template in (
+        "{{ total }}",
+        "{{ x }}{{ total | trim }}",
+        "{{ row | json }}",
+        "{% if total > 1 %}{{ x }}{% endif %}",
+    ):
+        with pytest.raises(RowRejected, match="column 'total': the formula has no stored value; open the file in a"):
+            Prompt(template, name="r").render(rows[0].cells)
     assert rows[1].cells == {"x": 2, "total": 4}
 
 
@@ -121,12 +130,10 @@ def test_a_formula_whose_value_is_an_empty_text_is_empty() -> None:
     assert row.error is None
 
 
-def test_a_value_beyond_the_header_rejects_its_row() -> None:
-    """Its column has no name to ask by; nothing is dropped silently."""
-    rows = read(saved([["x"], [1, None, "stray"]]))
-    assert rows[0].place == "sheet 'S' row 2 column 'C'"
-    assert "add one in row 1" in (rows[0].error or "")
-    assert "stray" in rows[0].raw
+def test_a_value_beyond_the_header_does_no_harm() -> None:
+    """Its column gets a number; the workbook comes back with it."""
+    [row] = read(saved([["x"], [1, None, "stray"]]))
+    assert row.cells == {"x": 1, "column_2": None, "column_3": "stray"}
 
 
 def test_the_header_is_the_first_row_with_a_value() -> None:
@@ -302,7 +309,7 @@ def test_an_error_leaves_no_whole_file() -> None:
             target.extend(data)
 
     with pytest.raises(ValueError, match="JSON"):
-        writer.whole([Bytes(b"no json\n")], Into())
+        writer.whole([Bytes(b"no json\n")], Into(), None)
     assert not zipfile.is_zipfile(io.BytesIO(bytes(target)))
 
 

@@ -84,6 +84,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "state machine": {"states:SendTaskSuccess"},
     },
     "close_job": {
+        "inbox/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "results/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},

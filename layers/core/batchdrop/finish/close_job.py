@@ -74,7 +74,9 @@ def _closed(
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
         job_formats = formats_of(manifest, formats)
-        tally = JobStitch(manifest, faults, store, ledger, job_formats, began).write(prefix, is_last)
+        stitch = JobStitch(manifest, faults, store, ledger, job_formats, began)
+        tally = stitch.write(prefix, is_last)
+        manifest.notes = [*manifest.notes, *stitch.notes]
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
         outputs = OutputBlock(
             f"{prefix}output.{job_formats.output.extension}",

@@ -102,6 +102,7 @@ def summary_of(
             for sent in ledger.submissions(upload.job_id)
         ],
         faults=faults,
+        notes=manifest.notes if manifest else [],
     )
 
 

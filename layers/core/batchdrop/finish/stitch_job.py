@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
-from batchdrop.errors import BudgetReached, JobFailed
+from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_shard import join_shard
@@ -23,8 +23,9 @@ from batchdrop.job.job_files import JobFormats, answered_rounds
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger, OutputFormat
+from batchdrop.job.stored_source import UploadSource
 from batchdrop.money.prices import effective
-from batchdrop.ports import Guard, ObjectMissing, ObjectStore
+from batchdrop.ports import Guard, ObjectMissing, ObjectStore, Source
 from batchdrop.report.summary import Fault
 from batchdrop.report.tally import Tally
 
@@ -54,6 +55,7 @@ class JobStitch:
         self._formats = formats
         self._began = began
         self._part_keys: list[Callable[[str], str]] = []
+        self.notes: list[str] = []
         self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
 
     def write(self, prefix: str, is_last: Guard) -> Tally:
@@ -72,7 +74,18 @@ class JobStitch:
 
     def _write(self, output: OutputFormat, key: str, is_last: Guard) -> None:
         parts = [part_key(output.extension) for part_key in self._part_keys]
-        write_output(output, key, parts, store=self._store, guard=is_last)
+        upload = self._upload() if output.changes_upload else None
+        write_output(output, key, parts, store=self._store, guard=is_last, upload=upload)
+
+    def _upload(self) -> Source | None:
+        """Return the upload; None, with a note, if it is gone."""
+        source = UploadSource(self._store, self._manifest.upload)
+        try:
+            source.read_range(0, 1)
+        except UploadRejected:
+            self.notes.append("the upload is gone, so the output is a new workbook with the sheet alone")
+            return None
+        return source
 
     def _write_perhaps_paid(self, key: str, is_last: Guard) -> None:
         """Write the rows that may be paid. A file of an earlier closing is emptied if there are none any more."""

@@ -224,8 +224,10 @@ class Frame:
     after: bytes = b""
 
 
-Assemble = Callable[[Iterable[Source], Writer], None]
-"""Writes the whole output from the parts of all shards, in order; memory does not grow with them."""
+Assemble = Callable[[Iterable[Source], Writer, Source | None], None]
+"""Writes the whole output from the parts of all shards, in order; memory does not grow with them.
+
+The last argument is the upload, for formats that change it; None if it is gone, or was compressed."""
 
 
 class OutputFormat(Protocol):
@@ -233,6 +235,8 @@ class OutputFormat(Protocol):
 
     extension: str
     """The extension of the output and of its parts: csv, csv.gz, parquet."""
+    changes_upload: bool
+    """Whether the output is the upload itself, with the new columns in it: then `whole` wants the upload."""
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
         """Begin a shard's part. `sidecar` has the rows' exact values, if the input's format kept any."""

@@ -133,7 +133,8 @@ class MessageBatchBlock(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A closed job. Its status is `failed` if the job or a whole shard failed; single rows may fail in a success.
 
-    `results` is the prefix of the outputs' keys.
+    `results` is the prefix of the outputs' keys. `notes` says what was found in the file that is not plain from its
+    name, and what the output could not keep.
     """
 
     job_id: str
@@ -153,6 +154,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]
     faults: list[Fault]
+    notes: list[str] = []
 
 
 def lane_blocks(tokens: list[Tokens], prices: PriceTable | None = None) -> list[LaneBlock]:

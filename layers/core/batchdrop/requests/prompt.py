@@ -91,6 +91,8 @@ class Prompt:
         try:
             text = self._template.render(variables(cells, {ROW: cells}))
             text.encode()  # raises for half a character ('\\ud800'), which a template can write
+        except RowRejected:
+            raise
         except jinja2.UndefinedError as error:
             reason = f"{self._called} needs a value that the row lacks: {error.message} (columns: {', '.join(cells)})"
             raise RowRejected(reason) from error

@@ -14,7 +14,7 @@ from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.recipe.recipe import Attach, Recipe, System
 from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
 from batchdrop.requests.conversation import Conversation, Message
-from batchdrop.requests.row import Row
+from batchdrop.requests.row import Row, Unusable
 
 _TAIL = b"}]}"
 _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the default five minutes
@@ -133,6 +133,8 @@ class RecipeRequests:
     def _block(self, row: Row, attach: Attach) -> dict[str, Any]:
         assert self._attacher is not None  # the constructor checked it
         cell = row.cells.get(attach.column)
+        if isinstance(cell, Unusable):
+            raise RowRejected(cell.reason)
         if not isinstance(cell, str) or not cell.strip():
             reason = f"column '{attach.column}' is empty; write the file to attach"
             raise RowRejected(reason)

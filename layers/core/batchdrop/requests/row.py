@@ -1,8 +1,10 @@
 """One input record: as it is read, and as it is stored beside its shard."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
+
+from batchdrop.errors import RowRejected
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):  # one per row: a frozen dataclass is five times as slow
@@ -11,6 +13,21 @@ class Cursor(msgspec.Struct, frozen=True, gc=False):  # one per row: a frozen da
     offset: int = 0
     rows: int = 0
     lines: int = 0
+
+
+class Unusable:
+    """A cell that no prompt can have. Using it rejects the row, with this reason; other rows and columns go on."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise RowRejected(self.reason)
+
+    __str__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __iter__ = __len__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __getitem__ = _refuse
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):  # likewise; it is never part of a cycle

@@ -16,6 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import _PassArg
 from jinja2.visitor import NodeTransformer
 
+from batchdrop.requests.row import Unusable
 from batchdrop.requests.template_budget import (
     BUDGET,
     MAX_TEXT,
@@ -108,8 +109,10 @@ def _default(value: Any, default_value: Any = "", boolean: Any = False) -> Any: 
 
 
 def _refused(value: Any) -> Any:
-    if isinstance(value, jinja2.Undefined):
-        str(value)  # raises UndefinedError, which names the missing value
+    if isinstance(value, jinja2.Undefined | Unusable):
+        str(value)  # raises its error, which names the missing value
+    if isinstance(value, int | float):  # a number that carries its own text
+        return int(value) if isinstance(value, int) else float(value)
     raise TypeError
 
 

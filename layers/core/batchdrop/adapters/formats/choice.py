@@ -44,6 +44,7 @@ _BY_EXTENSION: dict[str, FormatName] = {
     "txt": "txt",
     "parquet": "parquet",
     "xlsx": "xlsx",
+    "xlsm": "xlsx",
 }
 
 
@@ -73,7 +74,7 @@ class FileFormats:
         own_kind = "" if reader.name == "files" else key.compression
         kind = options.compression or own_kind or "none"
         if (options.format or inner.name) in {"parquet", "xlsx"}:
-            table = _table_writer(inner, key.filename, options, new, columns)
+            table = _table_writer(inner, key, options, new, columns)
             return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
         text = _text_writer(inner, key, options, new, columns, encoding)
         return text if kind == "none" else CompressedOutput(text, cast("Kind", kind))
@@ -152,15 +153,22 @@ def _reader(wish: _Wish, header: str) -> InputFormat:
 
 
 def _table_writer(
-    reader: InputFormat, filename: str, options: Output, new: NewColumns, columns: list[Column]
+    reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
 ) -> Assembled:
     name = options.format or reader.name
     # A header of the same format carries more than columns: a schema, a sheet's name, a date system.
     others: dict[str, Any] = {"columns": columns, "cells": reader.cells}
     own = {"header": reader.header} if reader.name == name else others
     if name == "parquet":
-        return ParquetOutput(new, filename=filename, **own)
-    return XlsxOutput(new, filename=filename, escape_formulas=options.escape_formulas, **own)
+        return ParquetOutput(new, filename=key.filename, **own)
+    return XlsxOutput(
+        new,
+        filename=key.filename,
+        escape_formulas=options.escape_formulas,
+        macros=key.extension == "xlsm" and "header" in own,
+        changes_upload=not key.compression,
+        **own,
+    )
 
 
 def _text_writer(

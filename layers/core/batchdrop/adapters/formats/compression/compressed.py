@@ -58,6 +58,8 @@ class CompressedInput:
 class CompressedOutput:
     """Writes a compressed text output: each part and the frame is a member (frame, stream) of its own."""
 
+    changes_upload = False
+
     def __init__(self, inner: Framed, kind: Kind) -> None:
         self.extension = f"{inner.extension}.{kind}"
         self._inner = inner
@@ -84,6 +86,7 @@ class CompressedWhole:
 
     def __init__(self, inner: Assembled, kind: Kind) -> None:
         self.extension = f"{inner.extension}.{kind}"
+        self.changes_upload = inner.changes_upload
         self._inner = inner
         self._kind: Kind = kind
 
@@ -96,6 +99,6 @@ class CompressedWhole:
         """Return a function that writes the output, compressed."""
         return self._assemble
 
-    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+    def _assemble(self, parts: Iterable[Source], target: Writer, upload: Source | None = None) -> None:
         with compressing(target, self._kind) as whole:
-            self._inner.whole(parts, whole)
+            self._inner.whole(parts, whole, upload)

@@ -31,6 +31,8 @@ _NUMBER = re.compile(r"[+-]?(\d[\d.,]*|\.\d+)(e[+-]?\d+)?%?", re.ASCII | re.IGNO
 class CsvOutput:
     """Writes delimited values. `columns` are the input's own; `escapes`: new texts are escaped against formulas."""
 
+    changes_upload = False
+
     def __init__(
         self,
         reader: InputFormat,

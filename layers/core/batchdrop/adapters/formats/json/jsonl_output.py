@@ -25,6 +25,7 @@ class JsonlOutput:
     """Writes lines of JSON objects."""
 
     extension = "jsonl"
+    changes_upload = False
     one_line = True
 
     def __init__(self, reader: InputFormat, new: NewColumns, encoding: Encoding = UTF_8) -> None:

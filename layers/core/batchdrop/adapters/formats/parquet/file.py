@@ -24,7 +24,10 @@ def open_parquet(stream: BinaryIO) -> Any:
     metadata = pq.read_metadata(stream)
     stream.seek(0)
     buffer = max(_SMALLEST_BUFFER, min(_LARGEST_BUFFER, _BUFFERS // max(1, metadata.num_columns)))
-    return pq.ParquetFile(stream, metadata=metadata, pre_buffer=False, buffer_size=buffer)
+    # Spark's old INT96 counts nanoseconds, but Spark itself writes microseconds, and reads no nanoseconds.
+    return pq.ParquetFile(
+        stream, metadata=metadata, pre_buffer=False, buffer_size=buffer, coerce_int96_timestamp_unit="us"
+    )
 
 
 def batches(file: Any, start: int = 0) -> Iterator[Any]:

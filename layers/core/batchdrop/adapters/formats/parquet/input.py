@@ -13,6 +13,7 @@ import msgspec
 from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
 from batchdrop.adapters.formats.parquet.expansion import Expansion
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
+from batchdrop.adapters.formats.parquet.kept import changed_types, with_footer
 from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
 from batchdrop.errors import UploadRejected
 from batchdrop.job.ports import Sidecar
@@ -29,12 +30,12 @@ class ParquetInput:
     """
 
     name = "parquet"
-    notes: list[str] = []  # noqa: RUF012 - never changed
 
     def __init__(self, filename: str, header: str = "") -> None:
         self._filename = filename
         self.header = header
         self._names: list[str] | None = None
+        self.notes: list[str] = []
 
     @property
     def columns(self) -> list[str] | None:
@@ -53,7 +54,8 @@ class ParquetInput:
             refuse_by_its_ends(stream, self._filename)
             with refusals(self._filename):
                 file = open_parquet(stream)
-                schema = file.schema_arrow
+                schema = with_footer(file.schema_arrow, file.metadata.metadata)
+                self.notes = changed_types(file, schema)
                 self._names = _column_names(schema)
                 readers = [reader_of(field.type) for field in schema]
             self._check_names(self._names)

@@ -9,6 +9,7 @@ from typing import Any
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet
 from batchdrop.adapters.formats.parquet.input import schema_of
+from batchdrop.adapters.formats.parquet.kept import with_new_columns
 from batchdrop.adapters.formats.parquet.sidecar import SidecarRows
 from batchdrop.adapters.formats.typed_values import RowFitter
 from batchdrop.answers.columns import Column, ColumnKind, NewColumns
@@ -37,6 +38,7 @@ class ParquetOutput:
     """
 
     extension = "parquet"
+    changes_upload = False
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class ParquetOutput:
         """Return a function that writes the output, row group by row group, holding one batch of a part at a time."""
         return self._assemble
 
-    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+    def _assemble(self, parts: Iterable[Source], target: Writer, _upload: Source | None = None) -> None:
         with _row_groups(target, self.schema) as groups:
             for part in parts:
                 for table in _tables(part):
@@ -185,7 +187,7 @@ def _extended(schema: Any, new: NewColumns, filename: str) -> Any:
             )
             raise UploadRejected(message)
     fields = [pa.field(column.name, _arrow_type(column.kind)) for column in new.all]
-    return pa.schema([*schema, *fields], metadata=schema.metadata)
+    return pa.schema([*schema, *fields], metadata=with_new_columns(schema.metadata, new.all))
 
 
 def _schema(columns: Iterable[Column]) -> Any:

@@ -18,7 +18,7 @@ class Book:
     """A workbook's visible and hidden sheets by name, and what its cells need to be read.
 
     `zeros_stand_in`: the file asks to be calculated when it is opened. The program that wrote it stored 0 for each
-    formula.
+    formula. `path` is the workbook part's.
     """
 
     sheets: dict[str, str] = field(default_factory=dict)
@@ -27,6 +27,7 @@ class Book:
     zeros_stand_in: bool = False
     strings: str = ""
     styles: str = ""
+    path: str = ""
 
     def sheet(self, wanted: str | None, filename: str) -> str:
         """Return the wanted sheet's name as the workbook spells it, or the first visible one. Raises UploadRejected."""
@@ -50,6 +51,7 @@ def read_book(package: Package, filename: str) -> Book:
         raise UploadRejected(message)
     book = Book()
     if path:
+        book.path = path
         related = package.related(path)
         _read_workbook(package, path, related, book)
         book.strings = _target(related, "sharedStrings")

@@ -13,12 +13,13 @@ from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
 from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, is_empty, natural
 from batchdrop.adapters.formats.xlsx.package import Package
-from batchdrop.adapters.formats.xlsx.sheet import SheetRow, column_letters, sheet_rows
+from batchdrop.adapters.formats.xlsx.sheet import SheetRow, sheet_rows
+from batchdrop.adapters.formats.xlsx.shown import shown
 from batchdrop.adapters.formats.xlsx.strings import SharedStrings
 from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.chunking import chunks
-from batchdrop.requests.row import Cursor, Row, raw_size
+from batchdrop.requests.row import Cursor, Row, Unusable, raw_size
 
 
 class SheetHeader(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ class XlsxInput:
         name = self._header.sheet if self._header else book.sheet(self._wanted, self._filename)
         formats = read_formats(package, book.styles)
         with package.refusals():
-            strings = stack.enter_context(contextlib.closing(_strings(package, book.strings)))
+            strings = stack.enter_context(contextlib.closing(shared_strings(package, book.strings)))
             stream = stack.enter_context(package.open(book.sheets[name]))
         found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
         return SheetHeader(name, [], 0, book.epoch_1904), found
@@ -144,15 +145,11 @@ def decoded(raw: str) -> list[Cell] | None:
 def _row(cells: list[Cell], start: Cursor, header: SheetHeader, columns: list[str]) -> Row:
     raw = msgspec.json.encode(cells).decode()
     where = f"sheet '{header.sheet}' row {start.lines + 1}"
-    if UNCOMPUTED in cells:
-        index = cells.index(UNCOMPUTED)
-        column = columns[index] if index < len(columns) else column_letters(index)
-        error = "the formula has no stored value; open the file in a spreadsheet program and save it"
-        return Row(raw, start, error=error, where=f"{where} column '{column}'")
-    if len(cells) > len(columns):
-        error = f"the header has no name for this column; add one in row {header.row}, or clear the cell"
-        return Row(raw, start, error=error, where=f"{where} column '{column_letters(len(cells) - 1)}'")
-    return Row(raw, start, _named(cells, columns, epoch_1904=header.epoch_1904), where=where)
+    named = _as_shown(_named(cells, columns, epoch_1904=header.epoch_1904), cells)
+    for name in [name for name, cell in zip(named, cells, strict=False) if cell == UNCOMPUTED]:
+        reason = f"column '{name}': the formula has no stored value; open the file in a spreadsheet program and save it"
+        named[name] = Unusable(reason)
+    return Row(raw, start, named, where=where)
 
 
 def _named(cells: list[Cell], columns: list[str], *, epoch_1904: bool) -> dict[str, Any]:
@@ -162,7 +159,16 @@ def _named(cells: list[Cell], columns: list[str], *, epoch_1904: bool) -> dict[s
     return dict(zip([*columns, *beyond], values, strict=True))
 
 
-def _strings(package: Package, path: str) -> SharedStrings:
+def _as_shown(named: dict[str, Any], cells: list[Cell]) -> dict[str, Any]:
+    """Return a row's cells with numbers as their cells show them."""
+    for (name, value), cell in zip(named.items(), cells, strict=False):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            named[name] = shown(value, cell.get("f", 0) if isinstance(cell, dict) else 0)
+    return named
+
+
+def shared_strings(package: Package, path: str) -> SharedStrings:
+    """Return the workbook's texts; `path` is empty if it has none. Close them after use."""
     if not path or not package.has(path):
         return SharedStrings(None)
     with package.open(path) as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -11,8 +11,10 @@ import msgspec
 
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.xlsx.cells import Cell, cell_of
+from batchdrop.adapters.formats.xlsx.extend_workbook import Extension, extend_workbook
 from batchdrop.adapters.formats.xlsx.input import SheetHeader, decoded
-from batchdrop.adapters.formats.xlsx.limits import XLSX_CELL_CHARS, XLSX_COLUMNS
+from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS
+from batchdrop.adapters.formats.xlsx.long_texts import LONG_HEADER, LONG_TEXTS, LongTexts, cut, is_long
 from batchdrop.adapters.formats.xlsx.workbook import Workbook
 from batchdrop.answers.columns import Column, NewColumns
 from batchdrop.answers.outcome import Outcome
@@ -22,12 +24,6 @@ from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import StoredRow
 
 SHEET = "output"  # the sheet's name, if the upload has no sheets
-LONG_TEXTS = "long texts"
-CUT = f"… [cut here; the whole text is on the sheet '{LONG_TEXTS}']"
-
-_PIECE = XLSX_CELL_CHARS // 2  # characters of a long text per cell; Excel counts some as two
-_LONG_HEADER = ("sheet", "row", "column", "piece", "text")
-
 Cells = Callable[[str], dict[str, Any] | None]
 
 
@@ -42,8 +38,6 @@ class XlsxOutput:
     column has the name of one of the upload's.
     """
 
-    extension = "xlsx"
-
     def __init__(
         self,
         new: NewColumns,
@@ -53,7 +47,12 @@ class XlsxOutput:
         cells: Cells | None = None,
         escape_formulas: bool = True,
         filename: str = "the file",
+        macros: bool = False,
+        changes_upload: bool = False,
     ) -> None:
+        self.extension = "xlsm" if macros else "xlsx"
+        self.changes_upload = changes_upload and bool(header)
+        self._filename = filename
         self._new = new
         self._values_of = new.values_of()
         self._sheet = msgspec.json.decode(header, type=SheetHeader) if header else None
@@ -73,16 +72,33 @@ class XlsxOutput:
         """Return a function that writes the workbook row by row, in flat memory."""
         return self._assemble
 
-    def _assemble(self, parts: Iterable[Source], target: Writer) -> None:
+    def _assemble(self, parts: Iterable[Source], target: Writer, upload: Source | None = None) -> None:
+        if self._sheet is None or upload is None:
+            self._assemble_anew(parts, target)
+            return
+        sink = Sink(target)
+        try:
+            with LongTexts() as texts, upload.open() as stream, zipfile.ZipFile(sink, "w") as archive:
+                rows = (cells[len(self._own) :] for cells in _part_rows(parts))
+                extension = Extension(self._sheet, self._new.names, rows, texts)
+                extend_workbook(stream, self._filename, extension, archive)
+        except BaseException:
+            sink.abandon()
+            raise
+
+    def _assemble_anew(self, parts: Iterable[Source], target: Writer) -> None:
         sink = Sink(target)
         epoch_1904 = self._sheet.epoch_1904 if self._sheet else False
         workbook = Workbook(sink, epoch_1904=epoch_1904, escape_formulas=self._escape_formulas)
         try:
-            with tempfile.TemporaryFile("w+b") as long_texts:
+            with LongTexts() as long_texts:
                 workbook.begin_sheet(self._sheet.sheet if self._sheet else SHEET, self._titles)
                 for cells in _part_rows(parts):
                     self._write(workbook, cells, long_texts)
-                _write_long_texts(workbook, long_texts)
+                if long_texts.has_any:
+                    workbook.begin_sheet(LONG_TEXTS, LONG_HEADER)
+                    for row in long_texts.rows():
+                        workbook.add(row)
             workbook.close()
         except BaseException:
             sink.abandon()
@@ -97,7 +113,7 @@ class XlsxOutput:
             cell_of(value, column.kind) for value, column in zip(self._values_of(outcome), self._new.all, strict=True)
         ]
         cells = [*self._own_cells(row.raw), *new]
-        long = [name for name, cell in zip(self._names, cells, strict=True) if _is_long(cell)]
+        long = [name for name, cell in zip(self._names, cells, strict=True) if is_long(cell)]
         if long:
             place = self._names.index(self._new.error)
             notes = [f"column '{name}' is cut; the whole text is on the sheet '{LONG_TEXTS}'" for name in long]
@@ -111,11 +127,11 @@ class XlsxOutput:
         named = self._cells(raw) or {}
         return [cell_of(named.get(column.name), column.kind) for column in self._own]
 
-    def _write(self, workbook: Workbook, cells: list[Cell], long_texts: Any) -> None:
-        long = {name: cell for name, cell in zip(self._names, cells, strict=True) if _is_long(cell)}
-        sheet, number = workbook.add([_cut(cell) for cell in cells] if long else cells)
+    def _write(self, workbook: Workbook, cells: list[Cell], long_texts: LongTexts) -> None:
+        long = {name: cell for name, cell in zip(self._names, cells, strict=True) if is_long(cell)}
+        sheet, number = workbook.add([cut(cell) for cell in cells] if long else cells)
         for name, cell in long.items():
-            long_texts.write(msgspec.json.encode((sheet, number, name, _text_in(cell))) + b"\n")
+            long_texts.keep(sheet, number, name, cell)
 
 
 class _Part:
@@ -136,35 +152,6 @@ def _part_rows(parts: Iterable[Source]) -> Iterator[list[Cell]]:
         with part.open() as stream:
             for line in stream:
                 yield decoder.decode(line)
-
-
-def _write_long_texts(workbook: Workbook, long_texts: Any) -> None:
-    if not long_texts.tell():
-        return
-    long_texts.seek(0)
-    workbook.begin_sheet(LONG_TEXTS, _LONG_HEADER)
-    for line in long_texts:
-        sheet, number, column, text = msgspec.json.decode(line, type=tuple[str, int, str, str])
-        for piece, start in enumerate(range(0, len(text), _PIECE), start=1):
-            workbook.add([sheet, number, column, piece, text[start : start + _PIECE]])
-
-
-def _text_in(cell: Cell) -> str:
-    text = cell.get("v") if isinstance(cell, dict) else cell
-    return text if isinstance(text, str) else ""
-
-
-def _is_long(cell: Cell) -> bool:
-    text = _text_in(cell)
-    return len(text) > _PIECE and len(text.encode("utf-16-le")) // 2 > XLSX_CELL_CHARS
-
-
-def _cut(cell: Cell) -> Cell:
-    if not _is_long(cell):
-        return cell
-    units = 2 * (XLSX_CELL_CHARS - len(CUT))
-    text = _text_in(cell).encode("utf-16-le")[:units].decode("utf-16-le", "ignore") + CUT
-    return {**cell, "v": text} if isinstance(cell, dict) else text
 
 
 def _check(names: list[str], own: int, filename: str) -> None:

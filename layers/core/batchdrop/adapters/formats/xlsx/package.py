@@ -50,6 +50,19 @@ class Package:
         """Return whether the archive has this member."""
         return _normal(path) in self._members
 
+    def members(self) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+        """Yield the archive's members in their order, with their paths."""
+        for info in self._zip.infolist():
+            yield info, info.filename
+
+    def is_same(self, one: str, other: str) -> bool:
+        """Return whether two paths name the same member."""
+        return _normal(one) == _normal(other)
+
+    def targets(self, path: str, kind: str) -> list[str]:
+        """Return the paths of a member's relations of this kind."""
+        return [target for found, target in self.related(path).values() if found == kind]
+
     def related(self, path: str) -> dict[str, tuple[str, str]]:
         """Return a member's relations by id: the last part of the type (`worksheet`), and the target's path."""
         folder, name = posixpath.split(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import IO
 
@@ -29,16 +29,18 @@ def sheet_rows(
 
     `zeros_stand_in`: a formula with the value 0 was not calculated.
     """
-    reader = _Reader(strings, formats, {"", "0"} if zeros_stand_in else {""})
+    reader = RowReader(strings, formats, {"", "0"} if zeros_stand_in else {""})
     for _ in parse(stream, start=reader.start, end=reader.end, text=reader.text):
         yield from reader.ready
         reader.ready.clear()
 
 
-class _Reader:
-    """Turns Expat's three callbacks into rows."""
+class RowReader:
+    """Turns Expat's three callbacks into rows, which are in `ready` when they have ended."""
 
-    def __init__(self, strings: SharedStrings, formats: list[NumberFormat], uncomputed: set[str]) -> None:
+    def __init__(
+        self, strings: SharedStrings, formats: list[NumberFormat], uncomputed: Collection[str] = frozenset({""})
+    ) -> None:
         self._uncomputed = uncomputed
         self.ready: list[SheetRow] = []
         self._strings = strings
@@ -52,9 +54,21 @@ class _Reader:
         self._value: list[str] | None = None
         self._in_value = False
         self._has_formula = False
+        self._is_in_cell = False
         self._inline: TextReader | None = None
 
+    @property
+    def row(self) -> int:
+        """Return the number of the row that is being read."""
+        return self._row
+
+    @property
+    def is_between_cells(self) -> bool:
+        """Return whether no cell is open."""
+        return not self._is_in_cell
+
     def start(self, tag: str, attributes: Attributes) -> None:
+        """Handle the start of an element."""
         if not self._in_rows:
             self._in_rows = tag == "sheetData"
         elif self._inline:
@@ -72,6 +86,7 @@ class _Reader:
             self._inline = TextReader()
 
     def text(self, piece: str) -> None:
+        """Handle character data."""
         if self._inline:
             self._inline.text(piece)
         elif self._in_value and self._value is not None:
@@ -79,6 +94,7 @@ class _Reader:
             self._count(len(piece), MAX_CELL_CHARS)
 
     def end(self, tag: str) -> None:
+        """Handle the end of an element."""
         if not self._in_rows:
             return
         if tag == "c":
@@ -101,15 +117,17 @@ class _Reader:
 
     def _begin_cell(self, attributes: Attributes) -> None:
         place = attributes.get("r")
-        self._column = column_index(place.rstrip("0123456789")) if place else self._column + 1
+        self._column = place_of(place) if place else self._column + 1
         if not 0 <= self._column < XLSX_COLUMNS:
             message = f"row {self._row:,} has more than {XLSX_COLUMNS:,} columns"
             raise BadXml(message)
         self._cell, self._value, self._has_formula, self._inline = attributes, None, False, None
+        self._is_in_cell = True
 
     def _end_cell(self) -> None:
         cell = self._typed_cell()
         self._inline = None
+        self._is_in_cell = False
         if cell is None:
             return
         if isinstance(cell, str):
@@ -128,6 +146,8 @@ class _Reader:
 
     def _stored(self, kind: str, value: str, number_format: NumberFormat) -> Cell:
         cell: Cell = None
+        if kind == "s" and not value.strip():
+            return None
         match kind:
             case "s":
                 cell = typed(self._strings[_whole(value, -1)], number_format)
@@ -161,6 +181,11 @@ def column_index(letters: str) -> int:
             return -1
         index = index * 26 + ord(letter.upper()) - ord("A") + 1
     return index - 1
+
+
+def place_of(place: str) -> int:
+    """Return the column's index of a place such as `D2`, or of letters alone."""
+    return column_index(place.rstrip("0123456789"))
 
 
 def column_letters(index: int) -> str:

@@ -197,6 +197,20 @@ def sheet_name(name: str, taken: Sequence[str]) -> str:
     return wanted
 
 
+def cell_xml(place: str, cell: Cell, *, prefix: str = "", style: str = "", quoted: int | None = None) -> str:
+    """Return a cell of another program's sheet: text, number or boolean, in a style by its number.
+
+    `quoted` is the style for texts that look like formulas; `prefix` stands before its tags' names.
+    """
+    if isinstance(cell, str):
+        if not style and quoted is not None and cell.startswith(_FORMULA_STARTS):
+            style = str(quoted)
+        text = f'<{prefix}is><{prefix}t xml:space="preserve">{_escaped(cell)}</{prefix}t></{prefix}is>'
+        return f'<{prefix}c r="{place}"{_styled(style)} t="inlineStr">{text}</{prefix}c>'
+    mark, value = ("b", int(cell)) if isinstance(cell, bool) else ("n", cell)
+    return f'<{prefix}c r="{place}"{_styled(style)} t="{mark}"><{prefix}v>{value}</{prefix}v></{prefix}c>'
+
+
 def _cell(place: str, cell: Cell, styles: _Styles) -> str:
     number_format: NumberFormat = 0
     kind = "v"
@@ -218,7 +232,7 @@ def _text(place: str, text: str, style: int) -> str:
     return f'<c r="{place}"{_styled(style)} t="inlineStr"><is><t xml:space="preserve">{_escaped(text)}</t></is></c>'
 
 
-def _styled(style: int) -> str:
+def _styled(style: int | str) -> str:
     return f' s="{style}"' if style else ""
 
 

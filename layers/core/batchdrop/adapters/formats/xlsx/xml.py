@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Protocol
 from xml.parsers import expat
 
 from batchdrop.adapters.formats.xlsx.limits import MAX_XLSX_DEPTH, MAX_XLSX_TOKEN_BYTES
@@ -12,6 +12,19 @@ Attributes = dict[str, str]
 
 _BLOCK = 64 * 1024
 _KNOWN_NAMES = 1_000
+_NAMESPACES = {
+    "",
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+    "http://schemas.openxmlformats.org/package/2006/relationships",
+}
+
+
+class Readable(Protocol):
+    """What is parsed."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes; none at the end."""
 
 
 class BadXml(Exception):  # Package.refusals turns it into UploadRejected
@@ -19,14 +32,16 @@ class BadXml(Exception):  # Package.refusals turns it into UploadRejected
 
 
 def parse(
-    stream: IO[bytes],
+    stream: Readable,
     *,
     start: Callable[[str, Attributes], None],
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
+    watched: Callable[[Callable[[], int]], None] | None = None,
 ) -> Iterator[None]:
     """Call `start`, `end` and `text` for the stream's content; yields after each block, so that callers can interleave.
 
+    `watched` is given a function that returns the byte offset of the tag that is being handled.
     A document type raises BadXml: workbooks have none, and entities could only do harm.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
@@ -37,6 +52,8 @@ def parse(
     parser.EndElementHandler = depth.end
     if text:
         parser.CharacterDataHandler = text
+    if watched:
+        watched(lambda: parser.CurrentByteIndex)
     fed = 0
     try:
         while block := stream.read(_BLOCK):
@@ -88,10 +105,12 @@ class _Depth:
 
 
 class _LocalNames(dict[str, str]):
-    """Local names without namespaces, cached."""
+    """Local names of a workbook's own elements, cached; those of extensions keep their namespace."""
 
     def __missing__(self, name: str) -> str:
-        local = name.rpartition(" ")[2]
+        namespace, _, local = name.rpartition(" ")
+        if namespace not in _NAMESPACES:
+            local = name
         if len(self) < _KNOWN_NAMES:
             self[name] = local
         return local

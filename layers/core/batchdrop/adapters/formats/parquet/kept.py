@@ -1,0 +1,65 @@
+"""What a Parquet output keeps of the upload's footer, and what it cannot keep."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from batchdrop.answers.columns import Column
+
+_ARROW = b"ARROW:schema"  # written anew for the output's schema
+_SPARK = b"org.apache.spark.sql.parquet.row.metadata"  # Spark reads the columns that this names, and no others
+_SPARK_TYPES = {"string": "string", "json": "string", "number": "double", "integer": "long", "boolean": "boolean"}
+
+
+def with_footer(schema: Any, footer: dict[bytes, bytes] | None) -> Any:
+    """Return an Arrow schema with all key-values of the file's footer."""
+    others = {key: value for key, value in (footer or {}).items() if key != _ARROW}
+    return schema.with_metadata({**(schema.metadata or {}), **others} or None)
+
+
+def with_new_columns(metadata: dict[bytes, bytes] | None, new: Iterable[Column]) -> dict[bytes, bytes] | None:
+    """Return key-values in which Spark's own list of columns has the new ones too."""
+    if not metadata or _SPARK not in metadata:
+        return metadata
+    try:
+        listed = msgspec.json.decode(metadata[_SPARK], type=dict[str, Any])
+        fields = [*listed["fields"], *map(_spark_field, new)]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return {key: value for key, value in metadata.items() if key != _SPARK}
+    return {**metadata, _SPARK: msgspec.json.encode({**listed, "fields": fields})}
+
+
+def _spark_field(column: Column) -> dict[str, Any]:
+    return {"name": column.name, "type": _SPARK_TYPES[column.kind], "nullable": True, "metadata": {}}
+
+
+def changed_types(file: Any, schema: Any) -> list[str]:
+    """Return a note for each column whose type the output's file cannot name as the upload does."""
+    import pyarrow.parquet as pq
+
+    written = io.BytesIO()
+    pq.ParquetWriter(written, schema).close()
+    after = _types(pq.read_metadata(written).schema)
+    before = _types(file.metadata.schema)
+    return [
+        f"column '{path}' has the Parquet type {kind}; the output has its values as {after[path]}"
+        for path, kind in before.items()
+        if path in after and after[path] != kind
+    ]
+
+
+def _types(schema: Any) -> dict[str, str]:
+    """Return each leaf's type by its path, without units, which are kept as they are read."""
+    return {schema.column(at).path: _type(schema.column(at)) for at in range(len(schema))}
+
+
+def _type(column: Any) -> str:
+    logical = str(column.logical_type)
+    name = logical.partition("(")[0].upper()
+    if name in {"NONE", "NULL", "UNKNOWN"}:
+        return str(column.physical_type)
+    return f"{name} WITH TIME ZONE" if name == "TIME" and "isAdjustedToUTC=true" in logical else name
