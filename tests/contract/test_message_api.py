@@ -237,10 +237,11 @@ def test_an_answer_cut_short_is_lost(kept: int) -> None:
     assert (reply.is_uncertain, calls) == (True, 1)
 
 
-def test_a_page_of_a_proxy_is_passing() -> None:
-    """What has no JSON gets the status's own words."""
-    reply, _ = _answered_by(_http(503, b"<html>busy</html>"))
-    assert reply == Passing("api_error", "HTTP 503: <html>busy</html>")
+@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 413, 422, 502, 503, 524])
+def test_a_page_of_a_proxy_is_passing(status: int) -> None:
+    """It says nothing about the account or the request, and the answer that it hides may be billed."""
+    reply, _ = _answered_by(_http(status, b"<html>busy</html>"))
+    assert reply == Passing("api_error", f"HTTP {status}: <html>busy</html>", is_uncertain=True)
 
 
 def test_a_body_that_is_no_json_is_passed_on() -> None:

@@ -22,6 +22,7 @@ from batchdrop.adapters.claude.errors import (
     USER_AGENT,
     api_error,
     is_account_trouble,
+    is_from_api,
     told,
     workspace_header,
 )
@@ -112,16 +113,18 @@ class AiohttpMessageApi:
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
-    error = api_error(status, body)
-    if is_account_trouble(status, error):
+    """Return what a response without success means. A proxy's page may stand in place of an answer that is billed."""
+    error, is_page = api_error(status, body), not is_from_api(status, body)
+    if not is_page and is_account_trouble(status, error):
         raise AccountTrouble(told(status, error, headers.get("request-id")))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(error.type, error.message, _seconds(headers), limits=limits_of(headers))
     if status == OVERLOADED:
         return Throttled(error.type, error.message, _seconds(headers), is_global=True)
-    if status in REFUSED:
+    if not is_page and status in REFUSED:
         return Refused(error.type, error.message)
-    return Passing(error.type, f"HTTP {status}: {error.message}")
+    kind = "api_error" if is_page else error.type
+    return Passing(kind, f"HTTP {status}: {error.message}", is_uncertain=is_page)
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
