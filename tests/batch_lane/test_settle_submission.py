@@ -439,6 +439,23 @@ def test_ours_is_found_by_a_count_that_is_off(world: World, total: int) -> None:
     assert world.settle().verdict == "accepted"
 
 
+@pytest.mark.parametrize("total", [0, 1, 2, 3])
+def test_a_count_that_is_off_does_not_keep_anothers_undecided(world: World, total: int) -> None:
+    """It has as many results as we sent requests, and none of them is ours."""
+    _lose(world, arrived=False)
+    world.api.create(create_body(2, job="somebody"), timeout=1)
+    world.api.finish()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    listed = world.api.newest_first
+
+    def miscounted() -> Iterator[MessageBatch]:
+        counts = RequestCounts(succeeded=total)
+        return (msgspec.structs.replace(batch, request_counts=counts) for batch in listed())
+
+    world.api.newest_first = miscounted  # type: ignore[method-assign]
+    assert world.settle() == ABSENT
+
+
 def test_an_answer_that_comes_while_settling_wins(world: World) -> None:
     """Between the look and the rearming the attempt's own answer was written: it stays accepted."""
     _lose(world, arrived=False)

@@ -51,7 +51,8 @@ def is_ours(batch: MessageBatch, submission: Submission, api: BatchReader) -> bo
             return True
         elif _is_another_shards(text, submission):
             return False
-    expected = batch.request_counts.total or submission.requests
+    # After the end, the count may be one too many. Ours has no more results than we sent requests.
+    expected = min(batch.request_counts.total or submission.requests, submission.requests)
     if unreadable or lines < expected:
         unread = f", {unreadable} of them unreadable" if unreadable else ""
         message = f"{lines} results{unread}, none of them ours, of {expected}"
