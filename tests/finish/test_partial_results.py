@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 
 import msgspec
@@ -81,6 +82,24 @@ def test_lines_of_one_round_did_not_arrive_in_the_next() -> None:
     world.ledger.fail(JOB, ShardFailure(0, "ApiUnavailable", "HTTP 502"))
     assert world.close().tally.statuses == {"uncertain": 2}
     assert not world.store.exists(KEYS.arrived_answers(0, 1))
+
+
+def test_an_answer_that_arrived_once_is_delivered() -> None:
+    """The counts are wrong, so there are two downloads. The second has the row's result in a type that nobody knows."""
+    world = dropped(reviews(2))
+    world.api = api = _Lies()
+    api.change = lambda _batch: {"succeeded": 0}
+    odd = json.dumps({"custom_id": f"{JOB}-00000-000001", "result": {"type": "postponed"}}).encode() + b"\n"
+    downloads = iter((False, True))
+
+    def spoil(lines: list[bytes]) -> list[bytes]:
+        is_second = next(downloads)
+        return [odd if is_second and b"-000001" in line else line for line in lines]
+
+    world.api.spoil = spoil
+    assert _tried(world, 2).close().tally.answered == 2
+    world.store.objects = {key: body for key, body in world.store.objects.items() if "/parts/" not in key}
+    assert world.close().tally.answered == 2
 
 
 class _Lies(FakeBatchApi):

@@ -228,7 +228,8 @@ class AnswerIndex:
     def _add_repeated(self, index: int, offset: int, line: bytes, head: ResultHead) -> None:
         """Add a second answer in the live lane, where two workers sent the row and both answers are billed.
 
-        The better one is kept. A line that a Message Batch repeats is a copy, and is billed once.
+        The better one is kept. A line that a Message Batch repeats is a copy, and is billed once: it counts only if the
+        first one is no answer, such as a record that cannot be read.
         """
         is_worse = self._verdicts[index] < head.verdict == Verdict.PERHAPS_PAID
         if head.lost or is_worse:
@@ -236,7 +237,10 @@ class AnswerIndex:
             self.perhaps_paid[key] = self.perhaps_paid.get(key, 0) + (head.lost or 1)
         if is_worse:
             self._add(index, offset, len(line) - 1, head.verdict)
-        if head.verdict >= Verdict.CUT and head.is_live:
+        if head.verdict >= Verdict.CUT and (head.is_live or self._verdicts[index] < Verdict.CUT):
+            self.paid += self._verdicts[index] < Verdict.CUT
+            if not head.is_live:
+                self.perhaps_paid.pop((index, self._round - 1), None)
             verdict = self._checked(head.verdict, line)
             if verdict > self._verdicts[index]:
                 self._add(index, offset, len(line) - 1, verdict)

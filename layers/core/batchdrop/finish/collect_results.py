@@ -160,14 +160,21 @@ def _fetch(
             refuse_foreign_results(batch, submission, ledger, api)
         expected = submission.requests if submission else item.requests
         if index.found == expected and _arrived_before(state, store) == expected:
-            return  # two downloads have a result for every request: the API's counts are wrong, and stay wrong
+            # Two downloads have a result for every request: the API's counts are wrong, and stay wrong.
+            if index.rows_with(Verdict.PERHAPS_PAID):  # the first download may have what this one lacks
+                index.extend(_kept(_arrived(state, store), answers))
+            return
         _check_complete(batch, index, expected)
 
 
 def _arrived_before(state: ShardState, store: ObjectStore) -> int:
     """Return how many requests had a result in the attempts before this one."""
-    key = JobKeys(state.job_id).arrived_answers(state.shard, state.round)
-    return sum(block.count(b"\n") for block in arrived_lines(key, store))
+    return sum(block.count(b"\n") for block in _arrived(state, store))
+
+
+def _arrived(state: ShardState, store: ObjectStore) -> Iterator[bytes]:
+    """Yield a newline, because the results may lack their last one, and the lines of the attempts before this one."""
+    return arrived_lines(JobKeys(state.job_id).arrived_answers(state.shard, state.round), store)
 
 
 @contextmanager
