@@ -1,7 +1,7 @@
 """The project's own files, as tests read them."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import yaml
 from batchdrop.local.sam_template import read_template
 
 ROOT = Path(__file__).parent.parent
-TODAY = datetime.now(UTC).date()
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
 
 
@@ -29,7 +29,9 @@ def definition() -> dict[str, Any]:
 
 
 def event(name: str) -> dict[str, Any]:
-    """Return `events/<name>.json`, as of today: the functions' real clock refuses jobs that are a month old."""
+    """Return `events/<name>.json`, as of yesterday: the functions' real clock refuses jobs that are a month old."""
     told = (ROOT / "events" / f"{name}.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(told.replace("2026-11-22", f"{TODAY}").replace("20261122", f"{TODAY:%Y%m%d}"))
+    loaded: dict[str, Any] = json.loads(
+        told.replace("2026-11-22", f"{YESTERDAY}").replace("20261122", f"{YESTERDAY:%Y%m%d}")
+    )
     return loaded

@@ -148,11 +148,16 @@ def with_odd_bodies(schedule: Schedule) -> Schedule:
     rng = random.Random(f"bodies of {schedule.seed}")
     passing = tuple(rng.choice(_ODD_CALLS) | {"times": rng.choice((1, 1, 2))} for _ in range(rng.choice((1, 2, 4))))
     lasting = tuple(rng.sample(_GATEWAYS, k=rng.choice((0, 1, 1, 2))))
+    misled_at = tuple(rng.uniform(0, 20) for _ in range(rng.choice((0, 1, 1, 2))))
+    is_uncounted = any(fault["kind"] == "odd_counts" for fault in lasting)
     return replace(
         schedule,
         faults=(*schedule.faults, *passing),
         lasting=tuple(fault | {"times": -1} for fault in lasting),
-        misled_at=tuple(rng.uniform(0, 20) for _ in range(rng.choice((0, 1, 1, 2)))),
+        # Without counts, another client's smaller Message Batch is never told from results that are cut short.
+        misled_at=() if is_uncounted else misled_at,
+        foreign_at=() if is_uncounted else schedule.foreign_at,
+        rates=replace(schedule.rates, foreign=0.0) if is_uncounted else schedule.rates,
         cancel_at=None,  # until its results are there, another client's Message Batch may be taken for ours
     )
 
@@ -165,6 +170,8 @@ def with_lasting_lies(schedule: Schedule) -> Schedule:
         lasting=(rng.choice(_LIES) | {"times": -1},),
         is_deceived=True,
         batch_seconds=min(schedule.batch_seconds, 3600.0),
+        foreign_at=(),  # without counts, a smaller one is never told from results that are cut short
+        rates=replace(schedule.rates, foreign=0.0),
         stormy_resumes=0,  # a create that cannot be settled is looked for 800 times in each execution
         cancel_at=None,  # the last execution ends red because of the lies alone
         trouble=None,

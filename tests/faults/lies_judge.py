@@ -41,12 +41,13 @@ class LiesJudge(Judge):
                 self.verdict.say(f"{custom_id} was billed and never arrived, but the output says {row['_status']}")
         if missing and (ending.status == "SUCCEEDED" or summary["status"] == GREEN):
             self.verdict.say(f"green, although {missing} paid answers are missing")
-        if not missing and not self._is_hidden() and ending.status != "SUCCEEDED":
+        if not missing and not self._may_be_red() and ending.status != "SUCCEEDED":
             self.verdict.say("red, although every paid answer arrived")
 
-    def _is_hidden(self) -> bool:
-        """Tell whether the lies keep any result back; a shard is red then, also where it lacks no paid answer."""
-        return any(lie["kind"] != "odd_counts" for lie in self._schedule.lasting)
+    def _may_be_red(self) -> bool:
+        """Tell whether the job may be red although it lacks no paid answer: results are kept back, or a bill is due."""
+        is_in_trouble = any("billing_error" in kind for kind in self._schedule.rows)
+        return is_in_trouble or any(lie["kind"] != "odd_counts" for lie in self._schedule.lasting)
 
     def _arrived(self) -> set[str]:
         """Return the requests whose answers are in a part of the results that is not kept back."""

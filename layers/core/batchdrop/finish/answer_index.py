@@ -228,8 +228,8 @@ class AnswerIndex:
     def _add_repeated(self, index: int, offset: int, line: bytes, head: ResultHead) -> None:
         """Add a second answer in the live lane, where two workers sent the row and both answers are billed.
 
-        The better one is kept. A line that a Message Batch repeats is a copy, and is billed once: it counts only if the
-        first one is no answer, such as a record that cannot be read.
+        The better one is kept. A line that a Message Batch repeats is a copy, and is billed once. It counts only if the
+        first one cannot be read as an answer.
         """
         is_worse = self._verdicts[index] < head.verdict == Verdict.PERHAPS_PAID
         if head.lost or is_worse:
