@@ -46,7 +46,7 @@ def test_a_job_that_succeeded_is_resumed_for_them(deployed: Deployed) -> None:
     _ended(deployed, garbled=True)
     told: dict[str, Any] = json.loads(run("resume", JOB, "--json").stdout)
     assert told["execution"] == f"{JOB}-r1"
-    assert "1 request may be paid: the API's results are read again for them" in told["message"]
+    assert "1 row may be paid: the API's results are read again for them" in told["message"]
 
 
 def test_a_job_that_succeeded_without_them_is_not_resumed(deployed: Deployed) -> None:

@@ -1,5 +1,6 @@
 """What the API does wrong: rows are told the truth, and none is paid for twice."""
 
+import json
 from typing import Any
 
 import anthropic
@@ -111,6 +112,9 @@ def test_message_batch_that_stays_unknown(bench: Bench) -> None:
     assert (job.status, job.error, _statuses(job)) == ("FAILED", "JobFailed", ["uncertain"])
     assert job.summary["faults"][0]["type"] == "MessageBatchLost"
     assert bench.creates() == 1
+    [row] = [json.loads(line) for line in job.files["perhaps-paid.jsonl"].splitlines()]
+    assert (row["text"], row["_status"], row["_message_batch"][:9]) == ("one", "uncertain", "msgbatch_")
+    assert job.summary["perhaps_paid"]["requests"] == 1
 
 
 def test_message_batch_that_expires(bench: Bench) -> None:

@@ -113,6 +113,7 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
         "output": f"{results}/output.csv",
         "failed": f"{results}/failed.jsonl",
         "report": f"{results}/report.html",
+        "perhaps_paid": None,
     }
 
 
@@ -155,7 +156,7 @@ def test_ready_requests_need_no_recipe(bench: Bench) -> None:
             "custom_id": f"mine {number}",
             "params": {
                 "model": "claude-haiku-5-5",
-                "max_tokens": 16 + number,
+                "max_tokens": 64 + number,
                 "messages": [{"role": "user", "content": f"Say {number}"}],
             },
         }
@@ -196,10 +197,11 @@ def test_oversized_request_is_rejected_alone(bench: Bench) -> None:
 
 
 def test_failed_rows_can_be_dropped_again(bench: Bench) -> None:
-    """failed.jsonl is a file to drop: after the cause is gone its rows are answered."""
+    """failed.jsonl is a file to drop: after the cause is gone its rows are answered. Without an answer a job is red."""
     bench.claude.settings(expired_rate=1.0)
     first = bench.run("inbox/ask/first.csv", csv_of(["one", "two"]))
-    assert (first.status, first.summary["tally"]["failed"]) == ("SUCCEEDED", 2)
+    assert (first.status, first.summary["tally"]["failed"]) == ("FAILED", 2)
+    assert [fault["type"] for fault in first.summary["faults"]] == ["NothingAnswered"]
     bench.claude.settings(expired_rate=0.0)
     again = bench.run("inbox/ask/again.jsonl", first.files["failed.jsonl"])
     assert [(one["text"], one["_status"]) for one in again.answers] == [("one", "answered"), ("two", "answered")]

@@ -88,6 +88,7 @@ def test_twenty_four_hours(bench: Bench) -> None:
     assert calls["by_endpoint"]["batches.retrieve"]["200"] >= polls
     assert calls["peak_per_minute"]["batches.*"] < FIFTH_OF_THE_LIMIT
 
-    # It expired after its 24 hours: the rows say so, and the job is green.
-    assert (job.status, job.summary["tally"]["statuses"]) == ("SUCCEEDED", {"failed": 2})
+    # It expired after its 24 hours: the rows say so, and the job is red, because none of them has an answer.
+    assert (job.status, job.summary["tally"]["statuses"]) == ("FAILED", {"failed": 2})
+    assert [fault["type"] for fault in job.summary["faults"]] == ["NothingAnswered"]
     assert all(row["_error"].startswith("expired: ") for row in job.failed_rows)

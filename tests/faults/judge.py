@@ -138,12 +138,13 @@ class Judge:
     def _is_ours(self, custom_id: str) -> bool:
         return custom_id.startswith(f"{self._job_id}-")
 
-    def _row_of(self, custom_id: str) -> int:
+    def row_of(self, custom_id: str) -> int:
+        """Return the row of a custom_id, from 0."""
         shard, index = custom_id.rsplit("-", 2)[1:]
         return self._schedule.row_number(int(shard), int(index))
 
     def _kind(self, custom_id: str) -> str:
-        return self._schedule.rows[self._row_of(custom_id)]
+        return self._schedule.rows[self.row_of(custom_id)]
 
     # --- what the user gets
 
@@ -177,7 +178,7 @@ class Judge:
     def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
-        asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
+        asked = {self.row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
         for number, kind in enumerate(self._schedule.rows):
             if kind != BAD and number not in asked:
                 self.verdict.say(f"green, but row {number} was never asked")
@@ -190,7 +191,7 @@ class Judge:
             for found in _records(body):
                 if found["result"]["type"] != "succeeded" or not self._is_ours(found["custom_id"]):
                     continue
-                number = self._row_of(found["custom_id"])
+                number = self.row_of(found["custom_id"])
                 if _fate(rows[number]["_status"]) not in PAID:
                     self.verdict.lost += 1
                     self.verdict.say(
@@ -237,7 +238,7 @@ class Judge:
         rows = self._output_rows(ending)
         lied = self._lied_about(ending)
         for custom_id, asked in all_asked.items() if rows else ():
-            row = rows[self._row_of(custom_id)] if rows else {}
+            row = rows[self.row_of(custom_id)] if rows else {}
             if asked.texts and custom_id not in lied:
                 if _fate(row["_status"]) not in PAID:
                     self.verdict.lost += 1

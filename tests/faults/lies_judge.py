@@ -27,7 +27,7 @@ class LiesJudge(Judge):
         arrived, lied = self._arrived(), self._lied_about(ending)
         missing = 0
         for custom_id, asked in all_asked.items() if rows else ():
-            row = rows[self._row_of(custom_id)]
+            row = rows[self.row_of(custom_id)]
             is_given = row["_status"] not in {"failed", "canceled", "uncertain", "unreadable", "rejected", "not_sent"}
             if is_given and not (asked.texts and self._is_its_own(row, asked.texts)):
                 self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")

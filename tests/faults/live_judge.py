@@ -132,7 +132,7 @@ class LiveJudge(Judge):
         live, paid = sum(self._live_books.live_charges()), self._paid()
         if live != sum(call.usd or 0 for call in paid):
             self.verdict.say(f"the emulator's bill is ${live}, but not that of its calls")
-        batch = Counter(self._row_of(one.custom_id) for one in self._books.charges() if self._is_ours(one.custom_id))
+        batch = Counter(self.row_of(one.custom_id) for one in self._books.charges() if self._is_ours(one.custom_id))
         self.verdict.billed = batch.total() + len(paid)
         kept = self._kept()
         billed = batch + Counter(call.row for call in kept)
@@ -201,7 +201,7 @@ class LiveJudge(Judge):
     def _collected(self, ending: Ending, name: RoundName) -> Counter[int]:
         body = ending.objects.get(f"jobs/{self._job_id}/answers/{name[0]:05d}.r{name[1]}.jsonl", b"")
         lines = [json.loads(line) for line in body.splitlines()]
-        return Counter(self._row_of(line["custom_id"]) for line in lines if line["result"]["type"] == "succeeded")
+        return Counter(self.row_of(line["custom_id"]) for line in lines if line["result"]["type"] == "succeeded")
 
     def _came_late(self, call: Call) -> bool:
         flush = self._journal.kept(call.row, call.worker)
@@ -216,7 +216,7 @@ class LiveJudge(Judge):
     def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row, but for those that no worker came to, or that found no connection."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
-        asked = {self._row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
+        asked = {self.row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
         asked |= {call.row for call in self._journal.calls}
         for number, kind in enumerate(self._schedule.rows):
             if kind == BAD or number in asked:

@@ -198,10 +198,16 @@ class _Conductor:
             return True  # nothing but the lies is left to go wrong
         if execution.status == "SUCCEEDED":
             return not self._reads_again()
-        if UNANSWERED in execution.cause and not self._schedule.can_be_answered:
+        if UNANSWERED in execution.cause and not self._schedule.can_be_answered(lost=self._lost_rows()):
             self._world.storm.counts["no row can be answered"] += 1
             return True
         return execution.error == "JobCanceled" and self._schedule.stays_canceled
+
+    def _lost_rows(self) -> set[int]:
+        """Return the rows whose answers the live lane lost: they may be paid, and there is nothing to read again."""
+        assert self._judge is not None
+        listed = self._judge.perhaps_paid(self._endings[-1])
+        return {self._judge.row_of(custom_id) for custom_id, batch_id in listed.items() if batch_id is None}
 
     def _reads_again(self) -> bool:
         """Resume a job that succeeded, once, if results of Message Batches are left that could not be read."""

@@ -165,15 +165,14 @@ class Schedule:
         """Return which of the table's rows that is, from 0; the sample is a shard of its own size."""
         return index if shard == 0 else self._first_rows + (shard - 1) * self.shard_rows + index
 
-    @property
-    def can_be_answered(self) -> bool:
-        """Return whether any row can get a usable answer, however often the job is resumed."""
+    def can_be_answered(self, *, lost: set[int]) -> bool:
+        """Return whether any row but the `lost` ones can get a usable answer, however often the job is resumed."""
         if self.batch_seconds > EXPIRES_AFTER and (self.live is None or self.live.lane == "batch"):
             return False
         never = {BAD, *NEVER_ANSWERED}
         never |= set() if self.raises_max_tokens else {"[[max_tokens_once]]"}
         never |= set() if self.retries_invalid else {"[[invalid_json_once]]"}
-        return any(kind not in never for kind in self.rows)
+        return any(kind not in never for number, kind in enumerate(self.rows) if number not in lost)
 
     @property
     def _first_rows(self) -> int:

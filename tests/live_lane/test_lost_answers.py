@@ -18,6 +18,7 @@ from tests.virtual_time import run
 
 DROPPED = Passing("api_error", "the connection broke", is_uncertain=True)
 BUSY = Passing("api_error", "HTTP 500")
+ERROR = Passing("api_error", "HTTP 502", is_server_error=True)
 NO_MESSAGES = [b"<html>", b'{"type":"mess', b'{"id":1}', b""]
 
 
@@ -44,6 +45,21 @@ def test_a_row_without_an_answer_is_uncertain_if_one_try_was_lost() -> None:
     counts = run(world.work()).counts
     assert (world.told, counts.errored, counts.uncertain) == (["uncertain", "api_error"], 2, 1)
     assert (world.lines[0]["lost"], "lost" in world.lines[1]) == (1, False)
+
+
+def test_a_row_that_met_server_errors_alone_is_a_leftover_that_lists_them() -> None:
+    """The API says that they are not billed, so a later round sends the row; a gateway may be wrong."""
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda *_: ERROR))
+    run(world.work())
+    assert (world.told, world.lines[0]["lost"]) == (["api_error"], MOST_FAILURES)
+
+
+def test_a_refusal_after_a_server_error_stays_a_refusal() -> None:
+    """The row's line has its last error, which no round sends again."""
+    refused = Refused("invalid_request_error", "no")
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda _prompt, before: refused if before else ERROR))
+    run(world.work())
+    assert (world.told, world.lines[0]["lost"]) == (["invalid_request_error"], 1)
 
 
 @pytest.mark.parametrize("last", [Refused("invalid_request_error", "no"), AccountTrouble("HTTP 402")])

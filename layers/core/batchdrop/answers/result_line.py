@@ -144,10 +144,13 @@ def succeeded_line(custom_id: str, message: bytes, seconds: float, *, lost: int 
     return b'{"custom_id":"%b",%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
 
 
-def errored_line(custom_id: str, kind: str, message: str) -> bytes:
-    """Return the line of a request without an answer, with its newline. The error is nested twice, as the API does."""
+def errored_line(custom_id: str, kind: str, message: str, *, lost: int = 0) -> bytes:
+    """Return the line of a request without an answer, with its newline. The error is nested twice, as the API does.
+
+    `lost` counts the tries that may be billed.
+    """
     error = msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
-    return b'{"custom_id":"%b","result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), error)
+    return b'{"custom_id":"%b",%b"result":{"type":"errored","error":%b}}\n' % (custom_id.encode(), _lost(lost), error)
 
 
 def unreadable_line(custom_id: str, body: bytes = b"", *, lost: int = 0) -> bytes:

@@ -41,9 +41,7 @@ def too_few_answered(tally: Tally, recipe: Recipe | None) -> list[Fault]:
     if not tally.answered:
         to_do = "Fix the cause, then drop failed.jsonl again"
         if tally.rows_perhaps_paid:
-            to_do += (
-                f". {tally.rows_perhaps_paid:,} rows may be paid: resume the job first, to read their results again"
-            )
+            to_do += ". Rows in perhaps-paid.jsonl may be paid: resume the job, which reads their Message Batches again"
         message = f"none of the {sent:,} rows that were sent has an answer. Each row's `_error` has the reason. {to_do}"
         return [Fault(NothingAnswered.__name__, message)]
     least = recipe.fail_if.answered_below if recipe and recipe.fail_if else 0.0

@@ -59,12 +59,17 @@ class RoundCost:
         An answer without a known price counts as `each`: its result type is unknown, or its model has no price. So does
         a try of the live lane whose answer was lost.
         """
-        unpriced = sum(max(head.lost, self._is_unpriced(head)) for line in lines for head in heads_of(line))
+        unpriced = sum(self._unpriced(head) for line in lines for head in heads_of(line))
         usd = unpriced * each
         for tokens in self._tokens.values():
             cost = dollars([tokens], self._prices)
             usd += tokens.answers * each if cost is None else cost
         return usd
+
+    def _unpriced(self, known: ResultHead) -> int:
+        """Return how many tries of a line's request count as `each`."""
+        lost = 0 if known.result.type in UNPAID else known.lost
+        return max(lost, self._is_unpriced(known))
 
     def _is_unpriced(self, known: ResultHead) -> bool:
         """Count one line's tokens. Return True if the line may be paid but has no usage."""

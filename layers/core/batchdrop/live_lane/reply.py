@@ -51,12 +51,14 @@ class Throttled(msgspec.Struct, frozen=True):
 class Passing(msgspec.Struct, frozen=True):
     """A transient failure: the request may succeed next time.
 
-    `is_uncertain`: the request was sent and its answer was lost, so it may be billed.
+    `is_uncertain`: the request was sent and its answer was lost, so it may be billed. `is_server_error`: the API
+    answered with an error of its own. It says that nothing is billed, but a gateway in between may be wrong.
     """
 
     kind: str
     message: str
     is_uncertain: bool = False
+    is_server_error: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):

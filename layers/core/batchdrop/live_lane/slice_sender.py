@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, assert_never
 
@@ -13,10 +12,11 @@ import msgspec
 
 from batchdrop.answers.odd_records import odd_usage
 from batchdrop.answers.result import Usage
-from batchdrop.answers.result_line import errored_line, succeeded_line, uncertain_line, unreadable_line, usage_of
+from batchdrop.answers.result_line import errored_line, succeeded_line, unreadable_line, usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.answer_flushes import Flushes
 from batchdrop.live_lane.fleet_permits import FleetPermits, ModelPermits
+from batchdrop.live_lane.lost_tries import LostTries
 from batchdrop.live_lane.permits import Need
 from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
@@ -40,19 +40,6 @@ class _Head(msgspec.Struct):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
-
-
-@dataclass(slots=True)
-class _Lost:
-    """The tries of one request whose answers were lost: how many, and why the last one."""
-
-    tries: int = 0
-    why: str = ""
-
-    def add(self, is_lost: bool, kind: str, message: str) -> None:  # noqa: FBT001 - as Passing has it
-        if is_lost:
-            self.tries += 1
-            self.why = f"{kind}: {message}"
 
 
 class SliceSender:
@@ -134,19 +121,21 @@ class SliceSender:
                 raise
 
     async def _answer(self, request: StoredRequest) -> None:
-        """Send one request until it has a line. A request that was stopped has none, unless one of its tries was lost.
+        """Send one request until it has a line. A request that was stopped has none, unless a try may be billed.
 
-        A lost try may be billed. Then the request is `uncertain`: this worker tries it again, and no later one does.
+        If an answer was lost, this worker tries the request again, and no later one does: it is `uncertain`.
         """
-        lost, has_line = _Lost(), False
+        lost, has_line = LostTries(), False
         try:
             has_line = await self._tried(request, lost)
         finally:
             if lost.tries and not has_line:
                 self.errored += 1
-                self._flushes.add(uncertain_line(request.custom_id, lost.why, lost=lost.tries))
+                self._flushes.add(lost.line(request.custom_id))
 
-    def _note_answer(self, custom_id: str, answer: Answer, lost: _Lost, began: datetime, *, is_message: bool) -> None:
+    def _note_answer(
+        self, custom_id: str, answer: Answer, lost: LostTries, began: datetime, *, is_message: bool
+    ) -> None:
         """Write an answer's line. One that is not a message may be billed; it is not tried again, to be paid once."""
         if is_message:
             self.answered += 1
@@ -162,7 +151,7 @@ class SliceSender:
         self._flushes.add(errored_line(custom_id, kind, message))
         return True
 
-    async def _tried(self, request: StoredRequest, lost: _Lost) -> bool:
+    async def _tried(self, request: StoredRequest, lost: LostTries) -> bool:
         """Try a request until it has a line; return False if it has none. Count its lost tries."""
         params = bytes(request.params)
         permits = self._permits_for(params)
@@ -186,16 +175,17 @@ class SliceSender:
                     permits.refused(charge, reply)
                     refusals += 1
                     self.throttled += 1
-                case Passing(kind=kind, message=message, is_uncertain=is_uncertain):
+                case Passing(kind=kind, message=message):
                     permits.failed(charge)
-                    self.uncertain += is_uncertain
-                    lost.add(is_uncertain, kind, message)
+                    self.uncertain += reply.is_uncertain
+                    lost.add(reply)
                     failures += 1
                 case Refused(kind=kind, message=message):
                     permits.failed(charge)
                     failures = MOST_FAILURES
                 case never:
                     assert_never(never)
+            lost.kind, lost.message = kind, message
             if failures >= MOST_FAILURES or refusals >= MOST_REFUSALS:
                 return not lost.tries and self._note_error(request.custom_id, kind, message)
             if isinstance(reply, Passing):

@@ -124,7 +124,7 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     if not is_page and status in REFUSED:
         return Refused(error.type, error.message)
     kind = "api_error" if is_page else error.type
-    return Passing(kind, f"HTTP {status}: {error.message}", is_uncertain=is_page)
+    return Passing(kind, f"HTTP {status}: {error.message}", is_uncertain=is_page, is_server_error=not is_page)
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

@@ -66,9 +66,9 @@ def cancel(deployment: Deployment, job_id: str) -> ControlResult:
 
 
 def _perhaps_paid(deployment: Deployment, job: Job) -> int:
-    """Return the number of the job's requests that may be paid without an answer."""
+    """Return the number of the job's rows that may be paid without an answer."""
     summary = read_summary(deployment.bucket, job.results)
-    return int(summary.get("perhaps_paid", {}).get("requests", 0)) if summary else 0
+    return int(summary.get("perhaps_paid", {}).get("rows", 0)) if summary else 0
 
 
 def resume(deployment: Deployment, job_id: str) -> ControlResult:
@@ -86,5 +86,5 @@ def resume(deployment: Deployment, job_id: str) -> ControlResult:
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs, now=datetime.now(UTC))
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
     if unsettled:
-        message += f". {counted(unsettled, 'request')} may be paid: the API's results are read again for them"
+        message += f". {counted(unsettled, 'row')} may be paid: the API's results are read again for them"
     return ControlResult(job_id, "running", message, resumed.execution_name)

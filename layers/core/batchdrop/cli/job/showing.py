@@ -106,7 +106,8 @@ def _print_summary(summary: Summary, console: Console) -> None:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
     _line(console, "cost", _cost(summary))
     if unsettled := perhaps_paid(summary):
-        _line(console, "perhaps", f"{unsettled}; see perhaps-paid.jsonl. `batchdrop resume` reads their results again")
+        listed = "; see perhaps-paid.jsonl. `batchdrop resume` reads their results again"
+        _line(console, "perhaps", unsettled + (listed if summary["perhaps_paid"]["rows"] else ""))
     _line(console, "took", duration(summary["timings"]["total_seconds"]) + " from upload to outputs")
     for fault in summary["faults"][:MOST_FAULTS]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
@@ -162,7 +163,7 @@ def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
         hints += [("follow it", deployment.command("watch", one.job_id))]
     else:
         hints += [("its outputs", deployment.command("fetch", one.job_id))]
-    is_unsettled = one.summary is not None and perhaps_paid(one.summary) != ""
+    is_unsettled = one.summary is not None and bool(one.summary.get("perhaps_paid", {}).get("rows"))
     if one.status is not JobStatus.RUNNING and (one.status is not JobStatus.SUCCEEDED or is_unsettled):
         hints += [("continue it", deployment.command("resume", one.job_id))]
     for what, command in hints:

@@ -30,8 +30,8 @@ def show_results(folder: Path, summary: dict[str, Any], console: Console) -> Non
     if summary["tally"]["rows"] > summary["tally"]["answered"]:
         console.print(Text(f"failed   {folder / 'failed.jsonl'}"), soft_wrap=True)
     if unsettled := perhaps_paid(summary):
-        path = folder / "perhaps-paid.jsonl"
-        console.print(Text(f"perhaps  {path}: {unsettled}; they are not sent again"), soft_wrap=True)
+        path = f"{folder / 'perhaps-paid.jsonl'}: " if summary["perhaps_paid"]["rows"] else ""
+        console.print(Text(f"perhaps  {path}{unsettled}; they are not sent again"), soft_wrap=True)
     console.print(Text(f"summary  {folder / 'summary.json'}"), soft_wrap=True)
     if (folder / "report.html").exists():
         console.print(Text(f"report   {folder / 'report.html'}"), soft_wrap=True)
