@@ -1,15 +1,18 @@
-"""What every Approvals promises: the fake and DynamoDB alike."""
+"""What every Approvals promises: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
+from batchdrop.adapters.sqlite.approvals import SqliteApprovals
+from batchdrop.adapters.sqlite.fact_file import FactFile
 from batchdrop.job.ports import Approvals
 from batchdrop.job.submission import Halt
 from batchdrop.limits import LEDGER_KEPT
@@ -21,11 +24,14 @@ from tests.tables import create_ledger_table
 LATER = START + timedelta(hours=1)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def approvals(request: pytest.FixtureRequest) -> Iterator[Approvals]:
-    """The fake, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def approvals(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Approvals]:
+    """The fake, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         yield FakeApprovals()
+        return
+    if request.param == "sqlite":
+        yield SqliteApprovals(FactFile(tmp_path / "ledger.sqlite"))
         return
     with mock_aws():
         yield DynamoApprovals(create_ledger_table(dynamodb()))

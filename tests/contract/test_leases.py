@@ -1,14 +1,17 @@
-"""What every Leases promises: the fake and DynamoDB alike."""
+"""What every Leases promises: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
+from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.live import SqliteLeases
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.ports import Leases
@@ -21,11 +24,14 @@ NAME = "00003#r0#00007"
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def leases(request: pytest.FixtureRequest) -> Iterator[Leases]:
-    """The fake, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
+    """The fake, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         yield FakeLeases()
+        return
+    if request.param == "sqlite":
+        yield SqliteLeases(FactFile(tmp_path / "ledger.sqlite"))
         return
     with mock_aws():
         yield DynamoLeases(create_ledger_table(dynamodb()))

@@ -1,16 +1,19 @@
-"""What every Ledger promises: the fake and DynamoDB alike."""
+"""What every Ledger promises: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
+from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.ledger import SqliteLedger
 from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Halt, ShardFailure, Submission
 from batchdrop.limits import LEDGER_KEPT
@@ -41,25 +44,27 @@ class Book:
     fail: Callable[[str, ShardFailure], object]
 
 
-def _dynamodb() -> Book:
+def _book(sqlite: Path | None) -> Book:
+    """The state machine writes failures to the table itself, also if the ledger is a file."""
     table = create_ledger_table(dynamodb())
+    in_table = DynamoLedger(table)
 
     def fail(job_id: str, failure: ShardFailure) -> None:
         fact = f"failure#{failure.shard}"
         table.put_item(Item={"job": job_id, "fact": fact, "error": failure.error, "cause": failure.cause})
 
-    return Book(DynamoLedger(table), fail)
+    return Book(SqliteLedger(FactFile(sqlite), in_table) if sqlite else in_table, fail)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def book(request: pytest.FixtureRequest) -> Iterator[Book]:
-    """The fake, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
+    """The fake, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         fake = FakeLedger()
         yield Book(fake, fake.fail)
         return
     with mock_aws():
-        yield _dynamodb()
+        yield _book(tmp_path / "ledger.sqlite" if request.param == "sqlite" else None)
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
-"""What every Permits promises: the fake and DynamoDB alike."""
+"""What every Permits promises: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
+from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.live import SqlitePermits
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.permits import UNSEEN, Bucket, PermitState, Versioned
 from batchdrop.live_lane.ports import Permits
@@ -30,11 +33,14 @@ STATE = PermitState(
 LATER = msgspec.structs.replace(STATE, pace=0.7)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def permits(request: pytest.FixtureRequest) -> Iterator[Permits]:
-    """The fake, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def permits(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Permits]:
+    """The fake, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         yield FakePermits()
+        return
+    if request.param == "sqlite":
+        yield SqlitePermits(FactFile(tmp_path / "ledger.sqlite"))
         return
     with mock_aws():
         yield DynamoPermits(create_ledger_table(dynamodb()))

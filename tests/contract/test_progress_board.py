@@ -1,10 +1,11 @@
-"""What every ProgressBoard promises: the fake and DynamoDB alike."""
+"""What every ProgressBoard promises: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,9 @@ from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
+from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.live import SqliteLeases
+from batchdrop.adapters.sqlite.progress import SqliteProgressBoard
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.job.ports import ProgressBoard
 from batchdrop.limits import LEDGER_KEPT
@@ -35,12 +39,16 @@ class Ledger:
     leases: Leases
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    """The fakes, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """The fakes, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         leases = FakeLeases()
         yield Ledger(FakeProgressBoard(leases), leases)
+        return
+    if request.param == "sqlite":
+        file = FactFile(tmp_path / "ledger.sqlite")
+        yield Ledger(SqliteProgressBoard(file), SqliteLeases(file))
         return
     with mock_aws():
         table = create_ledger_table(dynamodb())

@@ -1,14 +1,17 @@
-"""What all SharedStates promise: the fake and DynamoDB alike."""
+"""What all SharedStates promise: the fake, DynamoDB and SQLite alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.aws.dynamodb_states import TRIES, DynamoSharedStates
+from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.states import SqliteSharedStates
 from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.errors import LedgerContended
 from batchdrop.limits import LEDGER_KEPT
@@ -18,11 +21,14 @@ from tests.fakes import START
 from tests.tables import create_ledger_table
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
-def states(request: pytest.FixtureRequest) -> Iterator[SharedStates]:
-    """The fake, then DynamoDB as moto serves it."""
+@pytest.fixture(params=["fake", "dynamodb", "sqlite"])
+def states(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SharedStates]:
+    """The fake, then DynamoDB as moto serves it, then a file."""
     if request.param == "fake":
         yield FakeSharedStates()
+        return
+    if request.param == "sqlite":
+        yield SqliteSharedStates(FactFile(tmp_path / "ledger.sqlite"))
         return
     with mock_aws():
         yield DynamoSharedStates(create_ledger_table(dynamodb()))

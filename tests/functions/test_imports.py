@@ -14,6 +14,7 @@ from tests.project import FUNCTIONS, ROOT
 NEVER = {
     "pandas",
     "numpy",
+    "sqlite3",
     "pyarrow",
     "pygal",
     "moto",

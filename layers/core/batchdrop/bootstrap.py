@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from batchdrop.adapters.sqlite.fact_file import FactFile
+
 __all__ = [
     "approvals",
     "batch_creator",
@@ -81,12 +83,21 @@ def ledger() -> Ledger:
     """Return the ledger."""
     from batchdrop.adapters.aws.dynamodb import DynamoLedger
 
-    return DynamoLedger(_ledger_table())
+    in_table = DynamoLedger(_ledger_table())
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.ledger import SqliteLedger
+
+        return SqliteLedger(facts, failures=in_table)
+    return in_table
 
 
 @cache
 def approvals() -> Approvals:
     """Return the approvals of samples."""
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.approvals import SqliteApprovals
+
+        return SqliteApprovals(facts)
     from batchdrop.adapters.aws.dynamodb_approvals import DynamoApprovals
 
     return DynamoApprovals(_ledger_table())
@@ -95,6 +106,10 @@ def approvals() -> Approvals:
 @cache
 def leases() -> Leases:
     """Return the leases of the live lane's slices."""
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.live import SqliteLeases
+
+        return SqliteLeases(facts)
     from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 
     return DynamoLeases(_ledger_table())
@@ -103,6 +118,10 @@ def leases() -> Leases:
 @cache
 def permits() -> Permits:
     """Return the permits that all workers of the live lane share."""
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.live import SqlitePermits
+
+        return SqlitePermits(facts)
     from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
 
     return DynamoPermits(_ledger_table())
@@ -111,6 +130,10 @@ def permits() -> Permits:
 @cache
 def shared_states() -> SharedStates:
     """Return the states that shards share: the processing queue and their job's budget."""
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.states import SqliteSharedStates
+
+        return SqliteSharedStates(facts)
     from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
 
     return DynamoSharedStates(_ledger_table())
@@ -119,6 +142,10 @@ def shared_states() -> SharedStates:
 @cache
 def progress_board() -> ProgressBoard:
     """Return the board on which running jobs record their progress."""
+    if facts := _fact_file():
+        from batchdrop.adapters.sqlite.progress import SqliteProgressBoard
+
+        return SqliteProgressBoard(facts)
     from batchdrop.adapters.aws.dynamodb_progress import DynamoProgressBoard
 
     return DynamoProgressBoard(_ledger_table())
@@ -263,6 +290,19 @@ def _message_api_with(api_key: str) -> MessageApi:
         fresh_key=_fresh_api_key,
         workspace=configuration().workspace,
     )
+
+
+@cache
+def _fact_file() -> FactFile | None:
+    """Return the file that holds the ledger's facts; None if the DynamoDB table does, as it does on AWS."""
+    path = configuration().ledger_file
+    if not path:
+        return None
+    from pathlib import Path
+
+    from batchdrop.adapters.sqlite.fact_file import FactFile
+
+    return FactFile(Path(path))
 
 
 @cache

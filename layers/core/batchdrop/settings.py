@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from batchdrop.limits import MAX_BATCH_REQUESTS
 
+LEDGER_FILE_ENV = "BATCHDROP_LEDGER_FILE"
+
 QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests of all Message Batches in the processing queue
 
 SHARD_CONCURRENCY = 40  # shards of one job that are open at once
@@ -34,6 +36,7 @@ class Settings:
     `stack`: the CloudFormation stack's name, as events carry it.
     `workspace`: the Anthropic workspace that each call names; empty means that the key alone decides.
     `show_progress_function`: the function that draws the pages of running jobs.
+    `ledger_file`: a SQLite file that holds the ledger; only an embedded stack with durable state sets it.
     """
 
     bucket: str
@@ -53,6 +56,7 @@ class Settings:
     stack: str = ""
     show_progress_function: str = ""
     workspace: str = ""
+    ledger_file: str = ""
 
 
 def from_environment() -> Settings:
@@ -74,5 +78,6 @@ def from_environment() -> Settings:
         stack=env.get("STACK_NAME", ""),
         show_progress_function=env.get("SHOW_PROGRESS_FUNCTION", ""),
         workspace=env.get("ANTHROPIC_WORKSPACE_ID", ""),
+        ledger_file=env.get(LEDGER_FILE_ENV, ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )
