@@ -18,6 +18,7 @@ from batchdrop.cli.doctor.examination import examined
 from batchdrop.cli.doctor.findings import Finding, Level, looked
 from batchdrop.cli.main import app
 from batchdrop.local.claude_api.testing import running_emulator
+from batchdrop.local.package import add_ledger_file
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
 from tests.cli.deployed import BUCKET, Deployed
@@ -228,5 +229,7 @@ def test_alarms_that_the_embedded_stack_leaves_out(deployed: Deployed, endpoint:
     embedded = read_template(ROOT / "template.yaml")
     for name in computed_alarms(embedded):
         del embedded["Resources"][name]
+    if endpoint:
+        add_ledger_file(embedded)
     there = replace(answering(deployed.found(), get_template={"TemplateBody": embedded}), endpoint_url=endpoint)
     assert one(stack.template_drift(there, ROOT)).level == level

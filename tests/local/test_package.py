@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batchdrop.local.package import LOCAL_RUNTIME, Package, PackageError, package
+from batchdrop.local.package import LEDGER_FILE, LOCAL_RUNTIME, Package, PackageError, package
 from batchdrop.local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
 
 CODE_PATHS = {FUNCTION: "CodeUri", LAYER: "ContentUri", STATE_MACHINE: "DefinitionUri"}
@@ -38,9 +38,12 @@ def _without_code_paths(template: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def test_only_runtime_and_code_paths_change(template: Path) -> None:
-    """What is deployed is the project's own template."""
+def test_only_runtime_code_paths_and_the_ledgers_file_change(template: Path) -> None:
+    """What is deployed is the project's own template. Without a file, the ledger is the table."""
     original, packaged = read_template(template), package(template).template
+    assert packaged["Parameters"].pop(LEDGER_FILE)["Default"] == ""
+    variables = packaged["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables.pop("BATCHDROP_LEDGER_FILE") == {"Ref": LEDGER_FILE}
     assert original["Globals"]["Function"].pop("Runtime") == "python3.13"
     assert packaged["Globals"]["Function"].pop("Runtime") == LOCAL_RUNTIME
     assert _without_code_paths(packaged) == _without_code_paths(original)

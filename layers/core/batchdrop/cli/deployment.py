@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -19,6 +20,7 @@ from batchdrop.cli.bucket import JobBucket
 from batchdrop.cli.console import USAGE_ERROR, CommandError
 from batchdrop.cli.job.job_view import ReadProgress, no_progress
 from batchdrop.cli.run.running_stacks import running_stacks
+from batchdrop.job.ports import Approvals, Ledger
 
 DEFAULT_STACK = "batchdrop"
 CONNECTIONS = 32  # as many as commands read concurrently
@@ -48,8 +50,8 @@ class Deployment:
     """A deployed application for commands. `client` makes a boto3 client by the name of its service."""
 
     executions: Any
-    ledger: DynamoLedger
-    approvals: DynamoApprovals
+    ledger: Ledger
+    approvals: Approvals
     state_machine_arn: str
     client: Callable[[str], Any] = no_client
     outputs: dict[str, str] = field(default_factory=dict)
@@ -141,12 +143,12 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
             f"{', '.join(sorted(missing))}. See the stack's events in CloudFormation, then `make deploy` again"
         )
         raise NotDeployedError(message)
-    table = ledger_table(outputs["LedgerTableName"])
+    ledger, approvals, progress = _ledger(ledger_table(outputs["LedgerTableName"]), _ledger_file(found))
     return Deployment(
         executions=client("stepfunctions"),
-        ledger=DynamoLedger(table),
-        approvals=DynamoApprovals(table),
-        progress=DynamoProgressBoard(table).noted,
+        ledger=ledger,
+        approvals=approvals,
+        progress=progress,
         state_machine_arn=outputs["JobStateMachineArn"],
         client=client,
         outputs=outputs,
@@ -155,6 +157,25 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
         endpoint_url=endpoint,
         described=found,
     )
+
+
+def _ledger_file(stack: Any) -> str:
+    """Return the file that holds the ledger of a durable stack on this machine; empty if the table does."""
+    parameters = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
+    return str(parameters.get("LedgerFile", ""))
+
+
+def _ledger(table: Any, file: str) -> tuple[Ledger, Approvals, ReadProgress]:
+    in_table = DynamoLedger(table)
+    if not file:
+        return in_table, DynamoApprovals(table), DynamoProgressBoard(table).noted
+    from batchdrop.adapters.sqlite.approvals import SqliteApprovals
+    from batchdrop.adapters.sqlite.fact_file import FactFile
+    from batchdrop.adapters.sqlite.ledger import SqliteLedger
+    from batchdrop.adapters.sqlite.progress import SqliteProgressBoard
+
+    facts = FactFile(Path(file))
+    return SqliteLedger(facts, in_table), SqliteApprovals(facts), SqliteProgressBoard(facts).noted
 
 
 @cache

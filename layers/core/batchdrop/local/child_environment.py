@@ -45,9 +45,18 @@ def base_environment(environ: Mapping[str, str], *, temp_dir: Path, watchdog: Pa
 
 
 def ministack_environment(
-    base: Mapping[str, str], *, port: int, wait_scale: float, identity: str, temp_dir: Path
+    base: Mapping[str, str],
+    *,
+    port: int,
+    wait_scale: float,
+    identity: str,
+    temp_dir: Path,
+    bucket_data: Path | None = None,
 ) -> dict[str, str]:
-    """Return ministack's environment: loopback only, one listener, no Docker, nothing stored on disk.
+    """Return ministack's environment: loopback only, one listener, no Docker.
+
+    With `bucket_data`, it keeps the bucket's objects in that folder, else everything in memory. Never set its
+    PERSIST_STATE: that writes secrets to the disk, and only at an orderly end.
 
     ministack returns `identity` in its health report (as its edition). It distinguishes this ministack from another one
     that took the port first.
@@ -65,6 +74,7 @@ def ministack_environment(
         # With Docker, ministack would remove containers that it takes for its own.
         "DOCKER_HOST": f"unix://{temp_dir}/no-docker.sock",
         "STATE_DIR": f"{temp_dir}/state",
-        "S3_DATA_DIR": f"{temp_dir}/s3",
+        "S3_PERSIST": "1" if bucket_data else "0",
+        "S3_DATA_DIR": str(bucket_data or temp_dir / "s3"),
         REMOVES_ENV: str(temp_dir),
     }

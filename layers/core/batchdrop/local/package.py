@@ -1,9 +1,9 @@
 """Package the project for ministack: a template that it can deploy, and the code as artifacts.
 
-The template differs from the one for AWS in four points: the functions' `Runtime`, the number of workers of a queue,
-the location of code, and alarms on several metrics, which ministack cannot compute and which are left out. A
-function's archive holds its own code, the code of its layers (ministack's custom runtimes have no /opt) and a
-`bootstrap`.
+The template differs from the one for AWS in five points: the functions' `Runtime`, the number of workers of a queue,
+the location of code, alarms on several metrics, which ministack cannot compute and which are left out, and the
+parameter `LedgerFile`, which the functions see as BATCHDROP_LEDGER_FILE. A function's archive holds its own code, the
+code of its layers (ministack's custom runtimes have no /opt) and a `bootstrap`.
 """
 
 import copy
@@ -25,10 +25,13 @@ from batchdrop.local.sam_template import (
     read_template,
     resources_of_type,
 )
+from batchdrop.settings import LEDGER_FILE_ENV
 
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
 LOCAL_RUNTIME = "provided.al2023"
+# A SQLite file that holds the ledger in place of the DynamoDB table; empty for the table.
+LEDGER_FILE = "LedgerFile"
 # ministack needs an event source's MaximumConcurrency as a number, but a !Ref gives text. Each worker is a
 # process here, and a laptop has few cores.
 LOCAL_WORKERS = 2
@@ -51,6 +54,14 @@ def package(template_path: Path) -> Package:
     return _Packaging(read_template(template_path), template_path.parent).packaged()
 
 
+def add_ledger_file(template: dict[str, Any]) -> None:
+    """Add the parameter that names the ledger's file to a template, and pass it to all functions."""
+    template.setdefault("Parameters", {})[LEDGER_FILE] = {"Type": "String", "Default": ""}
+    shared = template.setdefault("Globals", {}).setdefault("Function", {})
+    variables = shared.setdefault("Environment", {}).setdefault("Variables", {})
+    variables[LEDGER_FILE_ENV] = {"Ref": LEDGER_FILE}
+
+
 class _Packaging:
     def __init__(self, template: dict[str, Any], root: Path) -> None:
         self._original = template
@@ -67,6 +78,7 @@ class _Packaging:
             for source in properties.get("Events", {}).values():
                 if "ScalingConfig" in source["Properties"]:
                     source["Properties"]["ScalingConfig"] = {"MaximumConcurrency": LOCAL_WORKERS}
+        add_ledger_file(self._template)
         if "Runtime" in globals_of(self._template, FUNCTION):
             globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
         for _, properties in resources_of_type(self._template, LAYER):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from batchdrop.local.child_environment import ministack_environment
 from batchdrop.local.parent_watchdog import REMOVES_ENV
+from batchdrop.local.stack_spec import StackSpec
 
 _WATCHDOG_FILE = Path(__file__).with_name("parent_watchdog.py")
 _PACKAGE_ROOT = Path(__file__).parents[2]
@@ -52,13 +53,19 @@ class Ministack:
     identity: str
 
     @classmethod
-    def start(
-        cls, environment: Mapping[str, str], *, port: int | None, wait_scale: float, temp_dir: Path, log: Path
-    ) -> "Ministack":
-        """Start ministack on `port`, or on a free one."""
-        port, identity = port or free_port(), f"batchdrop-{uuid.uuid4().hex}"
-        own = ministack_environment(environment, port=port, wait_scale=wait_scale, identity=identity, temp_dir=temp_dir)
-        return cls(_spawn("ministack", ["ministack"], own, log), f"http://127.0.0.1:{port}", identity)
+    def start(cls, environment: Mapping[str, str], spec: StackSpec, *, log: Path) -> "Ministack":
+        """Start ministack on the spec's port, or on a free one."""
+        port, identity = spec.ministack_port or free_port(), f"batchdrop-{uuid.uuid4().hex}"
+        own = ministack_environment(
+            environment,
+            port=port,
+            wait_scale=spec.wait_scale,
+            identity=identity,
+            temp_dir=spec.temp_dir,
+            bucket_data=spec.bucket_data,
+        )
+        service = _spawn("ministack", ["ministack"], own, log, keeps=spec.keeps_open)
+        return cls(service, f"http://127.0.0.1:{port}", identity)
 
     def answers(self) -> bool:
         """Return whether this ministack, and no other, answers on its port."""
@@ -95,7 +102,13 @@ def free_port() -> int:
     return port
 
 
-def _spawn(name: str, module_and_arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Service:
+def _spawn(
+    name: str,
+    module_and_arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    keeps: Sequence[int] = (),
+) -> Service:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-P", os.fspath(_WATCHDOG_FILE), *module_and_arguments],
@@ -104,5 +117,6 @@ def _spawn(name: str, module_and_arguments: Sequence[str], environment: Mapping[
             stderr=subprocess.STDOUT,
             env=dict(environment),
             cwd=environment["TMPDIR"],
+            pass_fds=keeps,
         )
     return Service(name, process, log)

@@ -23,8 +23,9 @@ from batchdrop.local.child_environment import REGION
 from batchdrop.local.deploy import DeployError, deploy, function_names
 from batchdrop.local.function_logs import write_function_logs
 from batchdrop.local.function_stats import FunctionStats, read_stats
-from batchdrop.local.package import package
+from batchdrop.local.package import LEDGER_FILE, package
 from batchdrop.local.stack_spec import StackReport, StackSpec
+from batchdrop.local.state_folder import StateFolder
 from batchdrop.local.supervise import STATS_FILE
 from batchdrop.local.supervisor_process import SupervisorProcess
 
@@ -46,6 +47,9 @@ class StackOptions:
     `log_dir`: a folder for logs, which is kept; None for a temporary one.
     `overrides`: template parameters by name.
     `logs_requests`: whether ministack logs each request.
+    `state`: a folder for the bucket and the ledger, so that the next stack there continues with them; None for a
+    stack that leaves nothing behind. The template's other resources, and the API key, are never stored.
+    `keeps_open`: file descriptors that the stack's own processes hold until they end, such as a lock's.
     """
 
     wait_scale: float = 0.02
@@ -58,6 +62,8 @@ class StackOptions:
     template: Path = field(default_factory=lambda: application_folder() / "template.yaml")
     stack_name: str = "batchdrop"
     logs_requests: bool = False
+    state: StateFolder | None = None
+    keeps_open: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.wait_scale <= 0:
@@ -124,6 +130,8 @@ class EmbeddedStack:
     def start(self) -> Self:
         """Start the processes, deploy the template and set the API key. Raises StackError."""
         try:
+            if self.options.state:
+                self.options.state.prepare()
             self._supervisor = self._started_supervisor()
             self._deploy(self._supervisor)
         except BaseException:
@@ -175,6 +183,8 @@ class EmbeddedStack:
                 ministack_port=self.options.ministack_port,
                 claude_arguments=None if own_service else (*speed, *self.options.claude_arguments),
                 logs_requests=self.options.logs_requests,
+                bucket_data=self.options.state.bucket_data.absolute() if self.options.state else None,
+                keeps_open=self.options.keeps_open,
             )
         )
 
@@ -185,6 +195,8 @@ class EmbeddedStack:
         if self._report.error:
             raise StackError(f"The embedded stack did not start: {self._report.error}{self._see_logs()}")
         parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
+        if self.options.state:
+            parameters[LEDGER_FILE] = str(self.options.state.ledger_file.absolute())
         try:
             self.outputs = deploy(packaged, self.clients, stack_name=self.options.stack_name, parameters=parameters)
         except DeployError as error:

@@ -11,7 +11,8 @@ class StackSpec:
 
     `temp_dir` belongs to the stack and is removed at the end; `log_dir` is kept unless it is inside. Without
     `claude_arguments` there is no emulator. `ministack_port` None means any free port. `logs_requests`: whether
-    ministack logs each request.
+    ministack logs each request. `bucket_data`: where ministack keeps the bucket's objects; None for memory only.
+    `keeps_open`: inherited file descriptors that the supervisor and ministack hold until they end.
     """
 
     temp_dir: Path
@@ -20,6 +21,8 @@ class StackSpec:
     ministack_port: int | None
     claude_arguments: tuple[str, ...] | None
     logs_requests: bool = False
+    bucket_data: Path | None = None
+    keeps_open: tuple[int, ...] = ()
 
     def to_line(self) -> str:
         """Return one line of JSON, with its newline."""
@@ -29,11 +32,13 @@ class StackSpec:
     def from_line(cls, line: str) -> "StackSpec":
         """Return the spec from `to_line`'s line."""
         fields = json.loads(line)
-        arguments = fields.pop("claude_arguments")
+        arguments, bucket_data = fields.pop("claude_arguments"), fields.pop("bucket_data")
         return cls(
             temp_dir=Path(fields.pop("temp_dir")),
             log_dir=Path(fields.pop("log_dir")),
             claude_arguments=None if arguments is None else tuple(arguments),
+            bucket_data=None if bucket_data is None else Path(bucket_data),
+            keeps_open=tuple(fields.pop("keeps_open")),
             **fields,
         )
 

@@ -72,9 +72,7 @@ class Supervisor:
     def _start_ministack(self, tries: int) -> Ministack:
         ministack = Ministack.start(
             self._environment | ({"LOG_LEVEL": "DEBUG"} if self._spec.logs_requests else {}),
-            port=self._spec.ministack_port,
-            wait_scale=self._spec.wait_scale,
-            temp_dir=self._spec.temp_dir,
+            self._spec,
             log=self._spec.log_dir / "ministack.log",
         )
         try:

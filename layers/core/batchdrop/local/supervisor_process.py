@@ -27,6 +27,7 @@ class SupervisorProcess:
             env=os.environ | {"PYTHONPATH": str(_PACKAGE_ROOT)},
             # Ctrl-C in a terminal reaches only the owner, which then ends the stack in order.
             start_new_session=True,
+            pass_fds=spec.keeps_open,
         )
         self._lifeline = cast("IO[str]", self._process.stdin)
         self._answers = cast("IO[str]", self._process.stdout)
