@@ -43,9 +43,15 @@ def in_terminal(
     environment: Mapping[str, str],
     columns: int = 100,
     interrupt_at: str | None = None,
+    answers: tuple[str, str] | None = None,
     seconds: float = 200.0,
 ) -> Seen:
-    """Run a command to its end on a terminal of its own; press Ctrl-C as soon as it shows `interrupt_at`."""
+    """Run a command to its end on a terminal of its own; press Ctrl-C as soon as it shows `interrupt_at`.
+
+    `answers` are a text to wait for, and what is typed then.
+    """
+    types = (interrupt_at.encode(), CTRL_C) if interrupt_at else None
+    types = (answers[0].encode(), answers[1].encode()) if answers else types
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
@@ -61,13 +67,13 @@ def in_terminal(
     )
     os.close(theirs)
     try:
-        return Seen(_read(ours, interrupt_at, time.monotonic() + seconds), process.wait(seconds))
+        return Seen(_read(ours, types, time.monotonic() + seconds), process.wait(seconds))
     finally:
         process.kill()
         os.close(ours)
 
 
-def _read(terminal: int, interrupt_at: str | None, deadline: float) -> str:
+def _read(terminal: int, types: tuple[bytes, bytes] | None, deadline: float) -> str:
     seen = b""
     while True:
         ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
@@ -79,6 +85,6 @@ def _read(terminal: int, interrupt_at: str | None, deadline: float) -> str:
         if not block:
             return seen.decode(errors="replace")
         seen += block
-        if interrupt_at and interrupt_at.encode() in seen:
-            os.write(terminal, CTRL_C)
-            interrupt_at = None
+        if types and types[0] in seen:
+            os.write(terminal, types[1])
+            types = None

@@ -2,7 +2,7 @@
 
 With `--json`, stdout holds only JSON; progress goes to stderr if that is a terminal. An error is one line on stderr:
 `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 success, 1 failure, 2 wrong usage,
-130 Ctrl-C.
+3 a decision is missing (go on with an unfinished run, or start again), 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 USAGE_ERROR = 2
+UNDECIDED = 3
 INTERRUPTED = 130
 
 
@@ -75,6 +76,12 @@ class CommandOutput:
             if known is None:
                 raise
             raise self.fail(known) from error
+
+
+def usage_error(message: str) -> NoReturn:
+    """Write what is wrong with the options, and end the command."""
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(USAGE_ERROR)
 
 
 def _known(error: Exception) -> Exception | None:

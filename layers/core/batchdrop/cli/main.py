@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from batchdrop.cli import commands
+from batchdrop.cli import commands, local_commands
 from batchdrop.cli.console import FAILED as JOB_FAILED
-from batchdrop.cli.console import USAGE_ERROR, CommandOutput
-from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
+from batchdrop.cli.console import CommandOutput, usage_error
+from batchdrop.cli.options import Endpoint, Files, JobId, Json, Region, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchdrop.cli.deployment import Deployment
-    from batchdrop.cli.run.dropping import Drop
-    from batchdrop.cli.run.service import Service
 
 Result = TypeVar("Result")  # what a command returns
 
@@ -47,63 +45,8 @@ def main(
     """Drop a file into a bucket; get it back with Claude's answer to each row."""
 
 
-WaitScale = Annotated[
-    float | None,
-    typer.Option(min=0.0001, max=1.0, help="Multiply every wait by this. Default: 0.02 with the emulator, else 1."),
-]
-
-
-Files = Annotated[
-    Path | None, typer.Option(help="The folder of the files that the rows attach: `files/` in the bucket.")
-]
-
-
-@app.command()
-def run(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image."
-        ),
-    ],
-    recipe: Annotated[
-        Path | None, typer.Option(help="The recipe, a .yaml file; not needed for ready requests.")
-    ] = None,
-    files: Files = None,
-    out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
-    shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="The most rows in one shard.")] = None,
-    wait_scale: WaitScale = None,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", help="Continue after the recipe's sample without asking.")] = False,
-    json: Json = False,
-) -> None:
-    """Run one file through the whole application on this machine, and write its output to a folder.
-
-    Requests go to the emulator, unless ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) name a real service.
-    With a sample in the recipe, a terminal asks whether to continue; elsewhere, the run ends after the sample, unless
-    --yes is given.
-    Exit code: 0 the job succeeded (rows may have failed), 1 it failed, 2 wrong usage.
-    """
-    output = CommandOutput(json)
-    with output.reporting_errors():
-        from batchdrop.cli.run.dropping import Drop
-        from batchdrop.cli.run.service import service_of
-
-        _run(Drop(file, recipe, files), out, service_of(os.environ), wait_scale, shard_rows, output, approves=yes)
-
-
-@app.command()
-def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
-    """Run examples/reviews.csv, always against the emulator."""
-    output = CommandOutput()
-    with output.reporting_errors():
-        from batchdrop.cli.run.dropping import Drop
-        from batchdrop.cli.run.service import Service
-        from batchdrop.local.application import application_folder
-
-        examples = application_folder() / "examples"
-        example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
-        _run(example, out, Service(), None, 100, output)
+for local in (local_commands.run, local_commands.demo, local_commands.up):
+    app.command()(local)
 
 
 @app.command()
@@ -123,11 +66,11 @@ def check(
     """
     for path in (recipe, file):
         if path is not None and not path.is_file():
-            _usage_error(f"file {path} does not exist")
+            usage_error(f"file {path} does not exist")
     if files is not None and not files.is_dir():
-        _usage_error(f"folder {files} does not exist")
+        usage_error(f"folder {files} does not exist")
     if exact and file is None:
-        _usage_error("--exact counts a file's requests; give the file after the recipe")
+        usage_error("--exact counts a file's requests; give the file after the recipe")
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.check.checking import Exact, check
@@ -136,28 +79,6 @@ def check(
         counting = Exact(service_of(os.environ), sample) if exact else None
         if not check(recipe, file, output, files=files, exact=counting):
             raise typer.Exit(JOB_FAILED)
-
-
-@app.command()
-def up(
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port of the AWS endpoint; default: a free one.")
-    ] = None,
-    wait_scale: WaitScale = None,
-    *,
-    json: Json = False,
-) -> None:
-    """Keep the application running on this machine until Ctrl-C, and print how to drop files into it.
-
-    While it runs, `drop`, `watch`, `ls` and the others find it automatically. With --json, one line has its addresses.
-    """
-    output = CommandOutput(json)
-    with output.reporting_errors():
-        from batchdrop.cli.run.keep_up import keep_up
-        from batchdrop.cli.run.service import service_of
-
-        service = service_of(os.environ)
-        keep_up(service, output, port=port, wait_scale=wait_scale or service.wait_scale)
 
 
 @app.command()
@@ -211,29 +132,3 @@ def _control(
 
 for deployed in (commands.drop, commands.watch, commands.ls, commands.show, commands.fetch, commands.doctor):
     app.command()(deployed)
-
-
-def _run(
-    drop: Drop,
-    out: Path,
-    service: Service,
-    wait_scale: float | None,
-    shard_rows: int | None,
-    output: CommandOutput,
-    *,
-    approves: bool = False,
-) -> None:
-    from batchdrop.cli.run.one_shot import Run, run_once
-
-    drop.check()
-    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
-    ran = run_once(one, output.console)
-    if output.json:
-        output.document(ran)
-    if not ran.succeeded:
-        raise typer.Exit(JOB_FAILED)
-
-
-def _usage_error(message: str) -> NoReturn:
-    typer.echo(f"Error: {message}", err=True)
-    raise typer.Exit(USAGE_ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,4 +26,11 @@ Json = Annotated[bool, typer.Option("--json", help="Write only JSON to stdout.")
 JobId = Annotated[
     str,
     typer.Argument(metavar="JOB", help="The job's id, or a unique start of the id or of its last part."),
+]
+Files = Annotated[
+    Path | None, typer.Option(help="The folder of the files that the rows attach: `files/` in the bucket.")
+]
+WaitScale = Annotated[
+    float | None,
+    typer.Option(min=0.0001, max=1.0, help="Multiply every wait by this. Default: 0.02 with the emulator, else 1."),
 ]

@@ -1,31 +1,60 @@
-"""`batchdrop up`: run the stack in the foreground until Ctrl-C."""
+"""`batchdrop up`: run the stack in the foreground until Ctrl-C.
+
+Against a real API, its state is kept for the next one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
 
 from batchdrop.cli.console import CommandOutput
+from batchdrop.cli.deployment import Deployment, find_deployment
 from batchdrop.cli.run.one_shot import local_parameters
+from batchdrop.cli.run.open_work import StoredWork, lines, stored_work
+from batchdrop.cli.run.run_folder import RunFolder, digest
 from batchdrop.cli.run.running_stacks import noted
 from batchdrop.cli.run.service import Service
+from batchdrop.cli.run.starting_again import start_again
+from batchdrop.errors import JobCanceled
+from batchdrop.job.upload import INBOX, is_in_inbox
 from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 LOOK_SECONDS = 1.0
 
 
-def keep_up(service: Service, output: CommandOutput, *, port: int | None, wait_scale: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The service and the options of a stack. `out`: the folder of its kept state."""
+
+    service: Service
+    out: Path
+    port: int | None
+    wait_scale: float
+
+
+def keep_up(up: Up, output: CommandOutput) -> None:
     """Print where the stack is, and run it until Ctrl-C. Raises StackError if it ends by itself."""
-    console = output.console
+    service, console = up.service, output.console
     options = StackOptions(
-        wait_scale=wait_scale,
+        wait_scale=up.wait_scale,
         anthropic_base_url=service.base_url,
         anthropic_api_key=service.api_key,
-        ministack_port=port,
-        overrides=local_parameters(wait_scale),
+        ministack_port=up.port,
+        overrides=local_parameters(up.wait_scale),
     )
     console.print(service.description, highlight=False, soft_wrap=True)
-    with EmbeddedStack(options) as stack, noted(stack.endpoint_url):
+    folder = RunFolder(up.out / f"up-{digest([], service.base_url)}") if service.base_url else None
+    with _kept(folder, options, console) as kept, EmbeddedStack(kept) as stack, noted(stack.endpoint_url):
+        if folder is not None:
+            _go_on(folder, stack, console)
         if output.json:
             output.line(_where(stack))
             sys.stdout.flush()
@@ -36,6 +65,41 @@ def keep_up(service: Service, output: CommandOutput, *, port: int | None, wait_s
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             console.print("stopping ...")
+
+
+@contextlib.contextmanager
+def _kept(folder: RunFolder | None, options: StackOptions, console: Console) -> Iterator[StackOptions]:
+    """Yield the options of a stack whose state is kept in `folder`; at its end, say what is open."""
+    if folder is None:
+        yield options
+        return
+    with folder.locked() as lock:
+        try:
+            yield replace(options, state=folder.state, keeps_open=(lock,))
+        finally:
+            for line in [*lines(stored_work(folder.state)), f"the next `batchdrop up` here goes on ({folder.path})"]:
+                console.print(Text(line), soft_wrap=True)
+
+
+def _go_on(folder: RunFolder, stack: EmbeddedStack, console: Console) -> None:
+    """Start the unfinished jobs of the last stack again. A canceled job is only brought to its end."""
+    deployment = find_deployment(stack.options.stack_name, region=None, endpoint_url=stack.endpoint_url)
+    work = stored_work(folder.state)
+    for key in _unstarted(deployment, work):
+        console.print(Text(f"{key} was dropped, but its job had not begun; drop it again"), soft_wrap=True)
+    for job in work.unfinished:
+        halt = deployment.ledger.halted(job.job_id)
+        is_canceled = halt is not None and halt.error == JobCanceled.__name__
+        record = start_again(deployment, job.manifest.upload, folder.next_resume(), cancels=is_canceled)
+        console.print(Text(f"job {job.job_id} goes on as execution {record.execution_name}"), soft_wrap=True)
+
+
+def _unstarted(deployment: Deployment, work: StoredWork) -> list[str]:
+    """Return the uploads without a job: the last stack ended before it had read them, so nothing of them was sent."""
+    known = {(job.manifest.upload.key, job.manifest.upload.version) for job in work.jobs}
+    pages = deployment.s3.get_paginator("list_object_versions").paginate(Bucket=deployment.bucket_name, Prefix=INBOX)
+    newest = [one for page in pages for one in page.get("Versions", []) if one["IsLatest"]]
+    return [one["Key"] for one in newest if is_in_inbox(one["Key"]) and (one["Key"], one["VersionId"]) not in known]
 
 
 def _where(stack: EmbeddedStack) -> dict[str, str]:

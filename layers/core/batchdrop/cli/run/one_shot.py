@@ -8,23 +8,29 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from batchdrop.cli.deployment import Deployment, find_deployment
-from batchdrop.cli.job.job_view import HELD, JobWatcher, Stage, find_execution
+from batchdrop.cli.job.job_view import HELD, JobView, JobWatcher, Stage, find_execution
+from batchdrop.cli.job.jobs import job_id_of
 from batchdrop.cli.job.progress import follow
 from batchdrop.cli.run.approval import decide_on_sample
 from batchdrop.cli.run.dropping import Drop
 from batchdrop.cli.run.fetching import fetch_files
 from batchdrop.cli.run.outputs import show_results
 from batchdrop.cli.run.service import Service
+from batchdrop.cli.run.starting_again import start_again
 from batchdrop.cli.run.transfers import Transfer
 from batchdrop.job.upload import results_prefix
 from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
 from batchdrop.settings import SETTLE_SECONDS
+
+if TYPE_CHECKING:
+    from batchdrop.cli.run.open_work import StoredJob
+    from batchdrop.cli.run.run_folder import RunFolder
 
 START_SECONDS = 60.0  # from upload to the job's execution; usually about two
 LOCAL_SHARDS = "2"  # open at once: each needs its own Lambda processes, and a laptop has few cores
@@ -33,6 +39,19 @@ LOCAL_SHARDS = "2"  # open at once: each needs its own Lambda processes, and a l
 def local_parameters(wait_scale: float) -> dict[str, str]:
     """Return the template parameters of a local stack. Settling uses the clock, so it is scaled here."""
     return {"ShardConcurrency": LOCAL_SHARDS, "SettleSeconds": f"{SETTLE_SECONDS * wait_scale:g}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The state of a run that outlives it: its folder, the folder's lock, and the job in it, if there is one.
+
+    `cancels`: the job's open Message Batches are canceled, and nothing more is sent.
+    """
+
+    folder: RunFolder
+    lock: int
+    job: StoredJob | None
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +66,8 @@ class Run:
     approves: bool = False
     """Whether to approve a sample without a question."""
 
-    def options(self, log_dir: Path) -> StackOptions:
-        """Return the stack for this run."""
+    def options(self, log_dir: Path, kept: Kept | None = None) -> StackOptions:
+        """Return the stack for this run. `kept`: where its state outlives it."""
         overrides = local_parameters(self.wait_scale)
         if self.shard_rows is not None:
             overrides["ShardRows"] = str(self.shard_rows)
@@ -58,6 +77,8 @@ class Run:
             anthropic_api_key=self.service.api_key,
             log_dir=log_dir,
             overrides=overrides,
+            state=kept.folder.state if kept else None,
+            keeps_open=(kept.lock,) if kept else (),
         )
 
 
@@ -72,34 +93,43 @@ class Ran:
     error: str
 
 
-def run_once(run: Run, console: Console) -> Ran:
-    """Run the job; write its outputs and the stack's logs to `out/<job_id>/`.
+def run_once(run: Run, console: Console, kept: Kept | None = None) -> Ran:
+    """Run the job; write its outputs and the stack's logs to `out/<job_id>/`. With `kept`, go on with the job in it.
 
     Raises StackError if the stack itself breaks; the message names the logs, which are kept.
     """
     run.out.mkdir(parents=True, exist_ok=True)
-    log_dir = Path(tempfile.mkdtemp(prefix=".logs-", dir=run.out))
+    log_dir = kept.folder.logs if kept else Path(tempfile.mkdtemp(prefix=".logs-", dir=run.out))
     console.print(run.service.description, highlight=False, soft_wrap=True)
     with console.status("starting the embedded stack (ministack, template.yaml) ..."):
-        stack = EmbeddedStack(run.options(log_dir)).start()
+        stack = EmbeddedStack(run.options(log_dir, kept)).start()
     try:
-        ran = _drop_and_follow(stack, run, console)
+        ran = _start_and_follow(stack, run, console, kept)
     except (KeyboardInterrupt, SystemExit):
         stack.shutdown()
-        shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it, so the logs are not needed
+        if not kept:
+            shutil.rmtree(log_dir, ignore_errors=True)  # the user stopped it, so the logs are not needed
         raise
     finally:
         stack.shutdown()
+    shutil.rmtree(ran.folder / "logs", ignore_errors=True)  # of an earlier end of the same job
     shutil.move(log_dir, ran.folder / "logs")
     return ran
 
 
-def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
-    s3, executions = stack.client("s3"), stack.client("stepfunctions")
-    run.drop.upload(s3, stack.bucket)
-    console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
-    job_id, execution_arn = _await_execution(stack, executions)
+def _start_and_follow(stack: EmbeddedStack, run: Run, console: Console, kept: Kept | None) -> Ran:
+    executions = stack.client("stepfunctions")
     deployment = find_deployment(stack.options.stack_name, region=None, endpoint_url=stack.endpoint_url)
+    if kept and kept.job and kept.job.is_done and not kept.cancels:
+        return _finished(stack, run, deployment, kept.job.job_id, JobView(kept.job.job_id, Stage.SUCCEEDED), console)
+    if kept and kept.job:
+        record = start_again(deployment, kept.job.manifest.upload, kept.folder.next_resume(), cancels=kept.cancels)
+        console.print(Text(f"job {record.job_id} goes on as execution {record.execution_name}"), soft_wrap=True)
+    else:
+        run.drop.upload(deployment.s3, stack.bucket)
+        console.print(Text(f"dropped {run.drop.file.name} at s3://{stack.bucket}/{run.drop.key}"), soft_wrap=True)
+    name, execution_arn = _await_execution(stack, executions)
+    job_id = job_id_of(name)
     watcher = JobWatcher(
         job_id=job_id,
         execution_arn=execution_arn,
@@ -115,7 +145,15 @@ def _drop_and_follow(stack: EmbeddedStack, run: Run, console: Console) -> Ran:
         _fetch(deployment, results, folder)
         decide_on_sample(deployment, job_id, folder, console, approves=run.approves)
         view = follow(watcher.look, console=console, pause=_pauser(stack))
-    _fetch(deployment, results, folder)
+    return _finished(stack, run, deployment, job_id, view, console)
+
+
+def _finished(
+    stack: EmbeddedStack, run: Run, deployment: Deployment, job_id: str, view: JobView, console: Console
+) -> Ran:
+    """Fetch and show the outputs of a job that has ended."""
+    folder = run.out / job_id
+    _fetch(deployment, results_prefix(run.drop.key, job_id), folder)
     written = folder / "summary.json"
     summary = _with_functions(written, stack) if written.exists() else None
     if summary is not None:
