@@ -62,7 +62,7 @@ ifdef SEED
 else
 	@$(BIN)/python -m tests.faults --all $(if $(filter quick,$(FAULTS)),--quick)
 ifneq ($(FAULTS),quick)
-	@FAULTS_FULL=1 $(BIN)/python -m pytest -q tests/faults/test_stack_kills.py
+	@FAULTS_FULL=1 $(BIN)/python -m pytest -q -n 0 tests/faults/test_stack_kills.py tests/faults/test_command_kills.py
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
 endif
