@@ -28,6 +28,14 @@ def test_requests_are_charged_when_they_are_done(client: Anthropic, emulator: Ru
     assert emulator.bill_summary()["requests"] == 10
 
 
+def test_what_nobody_polls_is_charged(client: Anthropic, emulator: RunningEmulator) -> None:
+    """A client that dies after its create pays like one that waits: processing is charged, not looking."""
+    client.messages.batches.create(requests=requests(10))
+    emulator.advance(3600)
+    assert emulator.bill_summary()["requests"] == 10
+    assert emulator.call_summary()["by_endpoint"] == {"batches.create": {"200": 1}}
+
+
 def test_a_cancel_stops_the_bill(client: Anthropic, emulator: RunningEmulator) -> None:
     """Only what was done before it is charged, for ever."""
     emulator.settings(batch_seconds=100)
