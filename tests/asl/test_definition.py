@@ -53,6 +53,7 @@ NEVER_RETRIED = {
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "DeadlinePassed", "CountRefused", "JobNotApproved", "SampleFailed", "BudgetReached",
+    "NothingAnswered", "TooFewAnswered",
 }  # fmt: skip
 
 

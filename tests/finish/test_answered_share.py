@@ -58,7 +58,7 @@ def test_rejected_rows_do_not_count() -> None:
 
 def test_a_file_of_rejected_rows_alone_is_red_before_anything_is_sent() -> None:
     """That is `NothingToSend`, and not a job without answers."""
-    world = dropped(b"x\na,b\nc,d\n", recipe=ONE_ROUND)
+    world = dropped(b"x,y\na\nc\n", recipe=ONE_ROUND)
     with pytest.raises(NothingToSend, match="none of its 2 rows can be sent"):
         world.split()
     assert not world.api.created

@@ -115,7 +115,7 @@ def test_a_job_of_rejects_shows_every_reason() -> None:
     summary = world.close(Fault("NothingToSend", "none"))
     assert (summary.status, summary.tally.rejected) == ("failed", 2)
     assert [row["_status"] for row in _output(world)] == ["rejected", "rejected"]
-    assert all("1 cells" in line["_error"] for line in _failed(world))
+    assert all("1 cell, the header has 2" in line["_error"] for line in _failed(world))
 
 
 def test_a_failed_shard_fails_its_rows_and_the_job() -> None:

@@ -10,7 +10,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.formats.choice import FileFormats, innermost
 from batchdrop.answers.columns import Column
 from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.errors import UploadRejected
@@ -59,9 +59,10 @@ def test_no_file_breaks_a_reader_or_an_output(
         again, key, Output(compression="none"), NEW, [Column(name) for name in reader.columns or []]
     )
     body = _written(output, rows)
-    text = body.decode(getattr(again, "encoding").name)  # noqa: B009 - of text formats only
+    found = innermost(again)
+    text = body.decode(getattr(found, "encoding").name)  # noqa: B009 - of text formats only
     for written in (text, _written(formats.failed(again, NEW), rows).decode()):
-        _check(written, "jsonl" if written is not text else extension, len(rows))
+        _check(written, "jsonl" if written is not text else found.name, len(rows))
 
 
 def _written(output: OutputFormat, rows: list[Row]) -> bytes:

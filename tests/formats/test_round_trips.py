@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.formats.csv.input import EMPTY_ROW, SPACES
 from batchdrop.answers.columns import Column
-from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.recipe.recipe import Input, Output
 from batchdrop.requests.row import Cursor, Row, StoredRow
@@ -109,9 +110,11 @@ def _delimited(draw: st.DrawFn, extension: str, encoding: str, codec: str, end: 
         raw = raw.replace(b'""' + TWICE, TWICE)
         is_last = number == len(rows) and draw(st.booleans())
         body += raw + ("" if is_last else end).encode(codec)
-        added = delimiter.join(["", f"#{number}", "answered", ""]) + end
-        output += raw + added.encode(codec)
-        cells.append({"a": row[0], "b": row[1] or ("≒" if twice else "")})
+        named = {"a": row[0], "b": row[1] or ("≒" if twice else "")}
+        is_blank = not any(cell.strip(SPACES) for cell in named.values())
+        ending = ["", "", "rejected", EMPTY_ROW] if is_blank else ["", f"#{number}", "answered", ""]
+        output += raw + (delimiter.join(ending) + end).encode(codec)
+        cells.append({} if is_blank else named)
     return body, output, cells
 
 
@@ -166,8 +169,8 @@ def _text_lines(draw: st.DrawFn, extension: str, encoding: str, codec: str, end:
 
 
 def _outcome(row: Row) -> Outcome:
-    assert row.error is None, row.error
-    return answered(f"#{row.number}")
+    assert row.error in {None, EMPTY_ROW}, row.error
+    return rejected(row.error) if row.error else answered(f"#{row.number}")
 
 
 @given(drops())

@@ -87,7 +87,8 @@ def test_the_sheet_gets_the_new_columns_behind_its_own() -> None:
 
 def test_all_other_parts_are_the_same_bytes() -> None:
     """Comments, links, other sheets; only the sheet, the styles and the filter's name change."""
-    before, after = _parts(_saved(_book())), _parts(_whole(_saved(_book())))
+    body = _saved(_book())
+    before, after = _parts(body), _parts(_whole(body))
     assert before.keys() == after.keys()
     changed = {name for name, content in before.items() if after[name] != content}
     assert changed <= {"xl/worksheets/sheet1.xml", "xl/styles.xml", "xl/workbook.xml"}

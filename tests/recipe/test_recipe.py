@@ -277,7 +277,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"answer": ["a"]}, "key 'answer': it is a list; write a mapping"),
     ({"answer": {True: "string"}}, "YAML reads an unquoted yes"),
     ({"params": {"output_config": "x"}}, "key 'params.output_config': it must be a mapping"),
-    ({"params": {"x": LOOP}}, "it holds a value that JSON cannot represent"),
+    ({"params": {"x": LOOP}}, "an alias (*) stands within its own anchor"),
     ({"params": {"x": "\ud800"}}, "it holds a value that JSON cannot represent"),
 ]
 

@@ -9,7 +9,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 
 MAX_STEPS = 1_000_000  # ours: iterations of all loops of one row; about a second
-MAX_TEXT = 64_000_000  # ours: characters of all operations' results; twice the largest request
+MAX_TEXT = 128_000_000  # ours: characters of all operations' results; four times the largest request
 BUDGET = "\0budget"  # holds the budget of a rendering; no template can name it
 _ITEM = 8  # characters that an item of a list counts as
 

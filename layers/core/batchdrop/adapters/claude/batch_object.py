@@ -24,6 +24,8 @@ class _Odd(msgspec.Struct, frozen=True):
     results_url: Any = None
 
 
+MAX_COUNT = 2**53  # ours: beyond it, JSON readers round; a Message Batch has 100,000 requests at most
+
 _BATCH = msgspec.json.Decoder(MessageBatch)
 _ODD = msgspec.json.Decoder(_Odd)
 
@@ -41,7 +43,7 @@ def listed_batch_of(body: bytes | msgspec.Raw) -> MessageBatch:
     """Return a Message Batch of the list. Raises DecodeError without an id."""
     try:
         batch = _BATCH.decode(body)
-        is_odd = min(msgspec.structs.astuple(batch.request_counts)) < 0
+        is_odd = not all(map(_is_count, msgspec.structs.astuple(batch.request_counts)))
     except ODD:
         is_odd = True
     if is_odd:
@@ -71,7 +73,7 @@ def _from_odd(body: bytes | msgspec.Raw) -> MessageBatch:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < MAX_COUNT
 
 
 def _text(value: object) -> str:

@@ -69,7 +69,7 @@ class FileFormats:
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
     ) -> OutputFormat:
         """Return the output's writer. `columns` are the input's own, from the part of the file that was read."""
-        inner = _innermost(reader)
+        inner = innermost(reader)
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
         own_kind = "" if reader.name == "files" else key.compression
         kind = options.compression or own_kind or "none"
@@ -81,7 +81,7 @@ class FileFormats:
 
     def failed(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return the writer of `failed.jsonl`: never compressed, always UTF-8."""
-        return FailedOutput(_innermost(reader), new)
+        return FailedOutput(innermost(reader), new)
 
     def perhaps_paid(self, reader: InputFormat, new: NewColumns) -> OutputFormat:
         """Return the writer of `perhaps-paid.jsonl`, in the same form."""
@@ -130,7 +130,8 @@ class _Wish:
         )
 
 
-def _innermost(reader: InputFormat) -> InputFormat:
+def innermost(reader: InputFormat) -> InputFormat:
+    """Return the reader of the rows themselves, without those that unpack the file or find its format."""
     while isinstance(reader, CompressedInput | FoundInput):
         reader = reader.inner
     return reader

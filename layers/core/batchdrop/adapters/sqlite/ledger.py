@@ -61,9 +61,9 @@ class SqliteLedger:
             _put(facts, intent)
             return intent
 
-    def end_attempt(self, submission: Submission, at: datetime) -> None:
+    def end_attempt(self, submission: Submission, at: datetime, *, misled: bool = False) -> None:
         """Move `over_at` of a sent attempt to `at`."""
-        self._change_if_current(submission, over_at=at)
+        self._change_if_current(submission, over_at=at, misled=misled)
 
     def accept(self, submission: Submission, batch_id: str) -> Submission:
         """Write the Message Batch's id and its claim in one transaction. Return what the ledger then holds."""
@@ -79,6 +79,17 @@ class SqliteLedger:
             if standing.batch_id == batch_id and submission.key_print:
                 facts.put(_key_key(submission.key_print), WITNESS, {"batch_id": batch_id})
             return standing
+
+    def disown(self, submission: Submission, batch_id: str) -> None:
+        """Take an accepted Message Batch back, and delete its claim, in one transaction."""
+        with self._file.writing() as facts:
+            standing = _standing(facts, submission)
+            if standing is None or standing.attempt != submission.attempt or standing.state != "accepted":
+                return
+            if standing.batch_id == batch_id:
+                ruled_out = (batch_id, *submission.ruled_out)
+                _put(facts, _changed(standing, state="sent", misled=True, batch_id=None, ruled_out=ruled_out))
+                facts.delete(_batch_key(batch_id), CLAIM)
 
     def rearm(self, submission: Submission) -> None:
         """Make a sent attempt armed."""
@@ -127,6 +138,15 @@ class SqliteLedger:
         """Tell whether a submission owns a Message Batch already."""
         with self._file.reading() as facts:
             return facts.get(_batch_key(batch_id), CLAIM) is not None
+
+    def claimant(self, batch_id: str) -> Submission | None:
+        """Return the submission that owns a Message Batch."""
+        with self._file.reading() as facts:
+            item = facts.get(_batch_key(batch_id), CLAIM)
+        if item is None:
+            return None
+        job_id, _, shard, _, round_number = item["by"].split()  # as `_where` writes it
+        return self.submission(job_id, int(shard), int(round_number))
 
     def shard_failures(self, job_id: str) -> list[ShardFailure]:
         """Return a job's failed shards, by number."""

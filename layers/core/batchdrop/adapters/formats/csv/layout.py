@@ -44,14 +44,17 @@ class _Reading(NamedTuple):
     fit: float
 
     @property
-    def rank(self) -> tuple[bool, float, bool, int, int]:
-        """Return what makes this reading better than another; where all else is equal, a comma divides no words.
+    def rank(self) -> tuple[bool, float, bool, int, bool, int]:
+        """Return what makes this reading better than another.
 
-        A comma in the header is still likelier than one column.
+        A comma in the header is likelier than one column, but words such as `price, EUR` are not taken apart.
         """
-        width, order = len(self.header.cells), DELIMITERS.index(self.dialect.delimiter)
-        fit = max(self.fit, 0.6) if order == 0 and width > 1 else self.fit
-        return self.has_wanted, round(fit, 1), self.is_first, width, order if width > 1 else -order
+        cells = self.header.cells
+        is_comma = self.dialect.delimiter == ","
+        fit = max(self.fit, 0.6) if is_comma and len(cells) > 1 else self.fit
+        is_tight = not any(cell.startswith(" ") for cell in cells[1:])
+        order = -DELIMITERS.index(self.dialect.delimiter)
+        return self.has_wanted, round(fit, 1), self.is_first, len(cells), is_tight, order
 
 
 def find_layout(

@@ -1,4 +1,4 @@
-"""What a Parquet output keeps of the upload's footer, and what it cannot keep."""
+"""The footer of a Parquet upload: its key-values and types, as far as the output can have them too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from batchdrop.answers.columns import Column
 
-_ARROW = b"ARROW:schema"  # written anew for the output's schema
+_ARROW = b"ARROW:schema"  # written again for the output's schema
 _SPARK = b"org.apache.spark.sql.parquet.row.metadata"  # Spark reads the columns that this names, and no others
 _SPARK_TYPES = {"string": "string", "json": "string", "number": "double", "integer": "long", "boolean": "boolean"}
 

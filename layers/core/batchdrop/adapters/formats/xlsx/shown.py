@@ -84,6 +84,8 @@ def shown_text(number: float, number_format: NumberFormat) -> str | None:
     if sections is None:
         return None
     exact = Decimal(repr(number))
+    if exact.adjusted() > _EXACT:  # a cell shows such numbers as ####, or rounded
+        return None
     if exact < 0 and len(sections) > 1:
         return _written(-exact, sections[1])
     if not exact and len(sections) > 2:  # noqa: PLR2004 - the third is for zero
