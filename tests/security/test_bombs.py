@@ -67,6 +67,21 @@ def test_a_parquet_bomb_is_refused_wherever_the_split_goes_on() -> None:
     assert read < 10_000
 
 
+@pytest.mark.parametrize("kind", [pa.int64(), pa.string()])
+def test_a_list_of_millions_of_equal_values_is_refused_unread(kind: pa.DataType) -> None:
+    """One row of some hundred bytes would become gigabytes at once."""
+    value: Any = 0 if kind == pa.int64() else ""
+    cells = pa.array([[value] * 20_000_000], pa.list_(kind))
+    out = io.BytesIO()
+    pq.write_table(pa.table({"x": cells}), out, compression="zstd")
+    assert len(out.getvalue()) < 30_000
+    before = pa.total_allocated_bytes()
+    why, read = _refused_after(out.getvalue())
+    assert "the lists of column 'x.list.element' hold 20,000,000 values" in why
+    assert read == 0
+    assert pa.total_allocated_bytes() <= before
+
+
 def test_honest_repetition_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is below 100 MB is never refused; above, only what expands to two thousand times the file."""
     body = _constant(20_000, "y" * 1_000)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
 from batchdrop.adapters.formats.compression.compressed import (
@@ -17,6 +18,7 @@ from batchdrop.adapters.formats.csv.input import CsvInput
 from batchdrop.adapters.formats.csv.options import CsvOptions
 from batchdrop.adapters.formats.csv.output import CsvOutput
 from batchdrop.adapters.formats.files.files_input import FilesInput
+from batchdrop.adapters.formats.files.zip_table import ZipTable
 from batchdrop.adapters.formats.found import FOUND_IN, FoundInput
 from batchdrop.adapters.formats.json.json_input import JsonInput
 from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
@@ -62,6 +64,8 @@ class FileFormats:
         """Return the upload's reader. Raises UploadRejected for a file that cannot be read."""
         if options == "files":
             return FilesInput(key.filename)
+        if key.extension == "zip" and options.format is None:
+            return ZipTable(key.filename, _readers_in_zip(key, options, new, wanted), header)
         inner = _reader(_Wish(key, options, new, frozenset(wanted)), header)
         return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
@@ -130,9 +134,22 @@ class _Wish:
         )
 
 
+def _readers_in_zip(
+    key: InboxKey, options: Input, new: NewColumns, wanted: Collection[str]
+) -> Callable[[str, str], InputFormat]:
+    """Return the function that makes the reader of a file in an archive; it knows the file by its own name."""
+
+    def reader_of(name: str, header: str) -> InputFormat:
+        pure = PurePosixPath(name.replace("\\", "/"))
+        inside = InboxKey(key.recipe, pure.stem, pure.suffix.removeprefix(".").lower(), "", name)
+        return _reader(_Wish(inside, options, new, frozenset(wanted)), header)
+
+    return reader_of
+
+
 def innermost(reader: InputFormat) -> InputFormat:
     """Return the reader of the rows themselves, without those that unpack the file or find its format."""
-    while isinstance(reader, CompressedInput | FoundInput):
+    while isinstance(reader, CompressedInput | FoundInput | ZipTable):
         reader = reader.inner
     return reader
 
@@ -167,7 +184,7 @@ def _table_writer(
         filename=key.filename,
         escape_formulas=options.escape_formulas,
         macros=key.extension == "xlsm" and "header" in own,
-        changes_upload=not key.compression,
+        changes_upload=not key.compression and key.extension != "zip",
         **own,
     )
 

@@ -6,10 +6,11 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import IO, NamedTuple, Self, cast
+from typing import IO, NamedTuple, NoReturn, Self, cast
 
+from batchdrop.adapters.formats.limits import MAX_DECOMPRESSED_BYTES
 from batchdrop.errors import UploadRejected
 from batchdrop.limits import MAX_DOCUMENT_BYTES
 from batchdrop.ports import Source
@@ -18,6 +19,7 @@ MAX_ZIP_DIRECTORY_BYTES = 16_777_216  # ours: the names of about 200,000 files, 
 MAX_ZIP_RATIO = 200  # ours: documents and photos shrink to a third at best; a zip bomb to a thousandth
 ZIP_RATIO_FROM_BYTES = 1_000_000  # ours: a smaller member or archive does no harm, whatever its ratio
 
+_BLOCK = 1 << 20
 _ENCRYPTED = 0x1  # a member's flag bit
 _UTF8_NAME = 0x800
 _UNREADABLE = (
@@ -112,6 +114,29 @@ class ZipMembers:
             )
             raise MemberBroken(reason)
         return body
+
+    def blocks(self, member: Member, start: int = 0) -> Generator[bytes, None, None]:
+        """Yield a file's content from a byte on. Raises UploadRejected for a file that cannot be unpacked."""
+        if member.info.flag_bits & _ENCRYPTED:
+            self._refuse(member, "it is encrypted in the archive; zip it without a password")
+        try:
+            unpacked = 0
+            with self._archive.open(member.info) as file:
+                while start > 0 and (skipped := file.read(min(start, _BLOCK))):
+                    start -= len(skipped)
+                while block := file.read(_BLOCK):
+                    unpacked += len(block)
+                    if unpacked > MAX_DECOMPRESSED_BYTES:
+                        self._refuse(
+                            member, f"it unpacks to more than {MAX_DECOMPRESSED_BYTES:,} bytes; drop it in parts"
+                        )
+                    yield block
+        except (_TooMuchAtOnce, *_UNREADABLE) as problem:
+            self._refuse(member, f"it cannot be unpacked ({problem}); zip the files again")
+
+    def _refuse(self, member: Member, reason: str) -> NoReturn:
+        message = f"{self._filename}: {member.name}: {reason}"
+        raise UploadRejected(message)
 
     def _refuse_bomb(self, packed: int) -> None:
         unpacked = sum(info.file_size for info in self._archive.infolist())

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
-from batchdrop.adapters.formats.parquet.expansion import Expansion
+from batchdrop.adapters.formats.parquet.expansion import Expansion, refuse_endless_lists
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
 from batchdrop.adapters.formats.parquet.kept import changed_types, with_footer
 from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
@@ -54,6 +54,7 @@ class ParquetInput:
             refuse_by_its_ends(stream, self._filename)
             with refusals(self._filename):
                 file = open_parquet(stream)
+                refuse_endless_lists(file.metadata, self._filename, source.size)
                 schema = with_footer(file.schema_arrow, file.metadata.metadata)
                 self.notes = changed_types(file, schema)
                 self._names = _column_names(schema)
