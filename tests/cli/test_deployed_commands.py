@@ -124,7 +124,7 @@ def test_show_tells_why_rows_failed() -> None:
     assert "2 × failed: invalid_request_error" in shown
     assert "x=bad, y=2" in shown
     assert "[bold]too bad[/bold]" in shown
-    assert "row 3 (line 4): it has 1 cells, the header has 2 columns" in shown
+    assert "row 3 (line 4): it has 1 cell, the header has 2 columns" in shown
     order = ("uploaded inbox/r/f.csv", "split: 5 rows, 2 shards", "round 1 submitted: 4 requests", "round 1 collected")
     places = [shown.index(words) for words in order]
     assert all(place > 0 for place in places)
@@ -148,7 +148,7 @@ def test_show_as_json() -> None:
     [
         (1, "answered", "re: good"),
         (2, "failed", "invalid_request_error: messages: [bold]too bad"),
-        (3, "rejected", "it has 1 cells"),
+        (3, "rejected", "it has 1 cell"),
         (5, "max_tokens", "half an"),
     ],
 )

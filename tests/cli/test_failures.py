@@ -29,6 +29,7 @@ def row(reason: str, status: str = "failed", **cells: object) -> dict[str, objec
         ("canceled", "the job was canceled by its user at 2026-11-22 12:00:00 UTC", "canceled"),
         ("rejected", "row 17 (line 23): no column 'text'", "no column …"),
         ("rejected", "sheet 'Q3' row 1841: it has 1 cells", "it has … cells"),
+        ("rejected", "row 3 (line 4): it has 2 cells, not 1; quote them", "it has … cells, not …"),
     ],
 )
 def test_kinds(status: str, reason: str, kind: str) -> None:

@@ -167,7 +167,7 @@ def test_show_in_a_terminal(session: Session) -> None:
     seen = session.types("show", session.job[-10:], columns=60)
     assert seen.exit_code == 0
     assert "1 row without a usable answer" in seen.text
-    assert "it has 1 cells, the header has 2 columns" in " ".join(seen.text.split())
+    assert "it has 1 cell, the header has 2 columns" in " ".join(seen.text.split())
     row = session.types("show", session.job, "--row", "4")
     assert "日本語" in row.text
     assert "outcome  answered" in row.text

@@ -23,7 +23,7 @@ from tests.documents import FOLDER as DOCUMENTS
 from tests.local.polling import eventually
 from tests.project import ROOT
 
-COLUMNS = 132  # all columns of `ls` are shown
+COLUMNS = 139  # all columns of `ls` are shown
 SECONDS = 400.0
 _JOB = re.compile(r"\bjob (\d{8}T\d{6}-[0-9a-f]{10})\b")
 

@@ -136,11 +136,11 @@ def test_message_batch_that_expires(bench: Bench) -> None:
 def test_fates_of_rows(bench: Bench) -> None:
     """Errored and canceled rows failed; cut and refused answers are kept, flagged and paid."""
     words = ["errored:invalid_request_error", "canceled", "max_tokens", "refusal"]
-    job = bench.run("inbox/once/fates.csv", csv_of([f"[[{word}]]" for word in words]))
+    job = bench.run("inbox/once/fates.csv", csv_of(["fine", *(f"[[{word}]]" for word in words)]))
     assert job.status == "SUCCEEDED"
-    assert _statuses(job) == ["failed", "canceled", "max_tokens", "refusal"]
+    assert _statuses(job) == ["answered", "failed", "canceled", "max_tokens", "refusal"]
     assert job.failed_rows[0]["_error"].startswith("invalid_request_error: ")
-    assert bench.claude.bill_summary()["requests"] == 2
+    assert bench.claude.bill_summary()["requests"] == 3
 
 
 def test_leftovers_are_asked_again(bench: Bench) -> None:

@@ -61,7 +61,7 @@ CASES = {
     "all rows rejected": Case(
         b"id,text\n1\n2\n3\n",
         "NothingToSend",
-        ("none of its 3 rows", "row 1 (line 2)", "1 cells, the header has 2 columns"),
+        ("none of its 3 rows", "row 1 (line 2)", "1 cell, the header has 2 columns"),
     ),
     "broken json lines only": Case(
         b"{broken\n", "NothingToSend", ("none of its 1 rows", "row 1 (line 1)", "not JSON"), name="x.jsonl"
@@ -69,10 +69,9 @@ CASES = {
     "bad row that stops": Case(
         b"id,text\n1,good\n2\n",
         "UploadRejected",
-        ("row 2 (line 3)", "1 cells", "Fix the row, or set on_bad_row: skip"),
+        ("row 2 (line 3)", "1 cell, ", "Fix the row, or set on_bad_row: skip"),
         recipe="model: m\nprompt: '{{ text }}'\non_bad_row: stop\n",
     ),
-    "two columns of one name": Case(b"text,text\n1,2\n", "UploadRejected", ("two columns are named 'text'", "rename")),
 }
 
 

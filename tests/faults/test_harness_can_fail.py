@@ -21,7 +21,7 @@ from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane import list_pass, settle_submission
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import ApiUnavailable, ResultsIncomplete, SubmissionUncertain
-from batchdrop.finish import close_job, collect_results
+from batchdrop.finish import collect_results, job_summary, stitch_job
 from batchdrop.job import expiry
 from batchdrop.job.ports import Formats, Ledger, OutputFormat, PartWriter
 from batchdrop.ports import Source, Writer
@@ -328,7 +328,7 @@ def test_keeping_another_clients_message_batch_is_caught(monkeypatch: pytest.Mon
     ("module", "name", "broken", "fault"),
     [
         (collect_results, "keep_arrived", lambda *_: None, "was billed and arrived, but the output says"),
-        (close_job, "uncertain_lines", lambda *_, **__: iter(()), "was billed and never arrived, but the output says"),
+        (stitch_job, "uncertain_lines", lambda *_, **__: iter(()), "was billed and never arrived, but the output says"),
     ],
 )
 def test_an_answer_that_is_not_delivered_because_another_is_missing_is_caught(
@@ -347,7 +347,7 @@ def test_green_without_the_answers_is_caught(kind: str, monkeypatch: pytest.Monk
     lie = {"kind": kind, "endpoint": "batches.results", "status": 403, "times": -1}
     schedule = plain(lasting=(lie,), is_deceived=True)
     assert not run(schedule).verdict.faults
-    monkeypatch.setattr(close_job, "_status", lambda _faults: "succeeded")
+    monkeypatch.setattr(job_summary, "_status", lambda _faults: "succeeded")
     assert "green, although 3 paid answers are missing" in _faults(run(schedule))
 
 

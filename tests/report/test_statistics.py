@@ -148,7 +148,7 @@ def test_samples_are_few_and_short() -> None:
         (failed("api_error: no"), "api_error"),
         (failed("the API returned no result for this row"), "the API returned no result for this row"),
         (
-            rejected("row 17 (line 23): it has 1 cells, the header has 3 columns"),
+            rejected("row 17 (line 23): it has 1 cells, the header has 3 columns; fill them"),
             "it has … cells, the header has … columns",
         ),
         (canceled("you did"), "canceled"),

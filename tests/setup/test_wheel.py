@@ -61,7 +61,7 @@ def test_commands_work_outside_the_repository(installed: Path, tmp_path: Path) -
     """`--version`, `check`, `run` and `demo` of an installed wheel, in an empty folder."""
     (tmp_path / "reviews.csv").write_text("id,review\n1,great\n2,awful\n", encoding="utf-8")
     (tmp_path / "recipe.yaml").write_text(
-        "model: claude-haiku-5-5\nmax_tokens: 16\nprompt: 'Review: {{ review }}'\n", encoding="utf-8"
+        "model: claude-haiku-5-5\nmax_tokens: 200\nprompt: 'Review: {{ review }}'\n", encoding="utf-8"
     )
 
     def batchdrop(*arguments: str) -> str:

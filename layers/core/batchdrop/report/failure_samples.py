@@ -87,7 +87,7 @@ def kind_of(outcome: Outcome) -> str:
             return known[0] if known else _general(outcome.error)
         case "rejected":
             _, _, reason = outcome.error.partition(": ")  # `row 17 (line 23): …`
-            return _general(reason or outcome.error)
+            return _general(_without_advice(reason or outcome.error))
         case status:
             return status
 
@@ -95,6 +95,10 @@ def kind_of(outcome: Outcome) -> str:
 def shortened(text: str, most: int) -> str:
     """Return the text, shortened to `most` characters with an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _without_advice(reason: str) -> str:
+    return reason.partition("; ")[0]
 
 
 def _general(reason: str) -> str:

@@ -70,6 +70,8 @@ def kind_of(status: str, reason: str) -> str:
     if status == "canceled":
         return status
     reason = _PLACE.sub("", reason, count=1)
+    if status == "rejected":
+        reason = reason.partition("; ")[0]  # what follows is advice
     typed = _ERROR_TYPE.match(reason) if status == "failed" else None
     return typed[0] if typed else shortened(_PARTICULAR.sub("…", reason), LONGEST_KIND)
 

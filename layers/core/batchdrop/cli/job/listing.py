@@ -23,7 +23,7 @@ from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import parse_inbox_key, results_prefix
 
 AT_ONCE = 32  # jobs to read concurrently
-FEW, MANY, WIDE = 90, 130, 160  # columns of a terminal
+FEW, MANY, WIDE = 90, 130, 138  # columns of a terminal
 
 _STYLES = {
     JobStatus.RUNNING: "yellow",
