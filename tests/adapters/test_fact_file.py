@@ -1,4 +1,4 @@
-"""The ledger's file: what was written stays, whoever is killed, and writers take turns."""
+"""The ledger's file keeps each write, also if its writer is killed. Writers take turns."""
 
 from __future__ import annotations
 

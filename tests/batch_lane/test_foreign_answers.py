@@ -80,7 +80,7 @@ def test_an_answer_with_another_count_is_not_adopted(world: World, api: Misled, 
 def test_an_answer_without_counts_is_adopted(world: World, api: Misled) -> None:
     """They are unknown, and the results will tell."""
     view = api._view
-    api._view = lambda batch_id: MessageBatch(batch_id, "in_progress", RequestCounts(), view(batch_id).created_at)  # type: ignore[method-assign]
+    api._view = lambda batch_id: MessageBatch(batch_id, "in_progress", RequestCounts(), view(batch_id).created_at)  # type: ignore[method-assign] # the fake misbehaves
     assert world.submit().batch_id == "msgbatch_0"
 
 
@@ -89,12 +89,12 @@ def test_ours_is_found_although_another_shard_was_answered_with_it(world: World,
     accept = world.ledger.accept
 
     def accept_late(submission: Submission, batch_id: str) -> Submission:
-        world.ledger.accept = accept  # type: ignore[method-assign]
+        world.ledger.accept = accept  # type: ignore[method-assign] # the fake misbehaves
         api.answers.append("msgbatch_0")
         assert world.submit(1).batch_id == "msgbatch_0"
         return accept(submission, batch_id)
 
-    world.ledger.accept = accept_late  # type: ignore[method-assign]
+    world.ledger.accept = accept_late  # type: ignore[method-assign] # the fake misbehaves
     with pytest.raises(SubmissionUncertain, match="msgbatch_0, which belongs to another submission"):
         world.submit(0)
     world.clock.advance(VISIBLE_AFTER.total_seconds())
@@ -190,7 +190,7 @@ def test_settling_twice_at_once_keeps_what_was_adopted(world: World, api: Misled
         world.ledger.accept(sent, "msgbatch_1")
         return listed()
 
-    api.newest_first = adopted_meanwhile  # type: ignore[method-assign]
+    api.newest_first = adopted_meanwhile  # type: ignore[method-assign] # the fake misbehaves
     world.settle()
     assert _sent(world).batch_id == "msgbatch_1"
     assert world.ledger.is_claimed("msgbatch_1")

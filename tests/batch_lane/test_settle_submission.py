@@ -452,7 +452,7 @@ def test_a_count_that_is_off_does_not_keep_anothers_undecided(world: World, tota
         counts = RequestCounts(succeeded=total)
         return (msgspec.structs.replace(batch, request_counts=counts) for batch in listed())
 
-    world.api.newest_first = miscounted  # type: ignore[method-assign]
+    world.api.newest_first = miscounted  # type: ignore[method-assign] # the fake misbehaves
     assert world.settle() == ABSENT
 
 

@@ -134,7 +134,7 @@ def test_ours_is_never_absent_because_it_is_odd(field: str, value: Any) -> None:
     with pytest.raises(SubmissionUncertain):
         world.submit()
     world.clock.advance(VISIBLE_AFTER.total_seconds())
-    world.api = _answering(_page(_batch("z")) | {"data": [_changed(_batch("ours"), field, value)]})  # type: ignore[assignment]
+    world.api = _answering(_page(_batch("z")) | {"data": [_changed(_batch("ours"), field, value)]})  # type: ignore[assignment] # the real adapter
     vars(world.api)["key_print"] = "print"
     assert world.settle() in {Settled("accepted", "ours"), Settled("open")}
 
@@ -149,7 +149,7 @@ def test_an_odd_message_batch_is_polled_and_collected(field: str, value: Any) ->
     """Whatever its counts and dates are, the answers are delivered: at the latest with a second download."""
     world = _world()
     batch_id = world.submit().batch_id
-    world.api = _answering(_changed(_batch(batch_id), field, value))  # type: ignore[assignment]
+    world.api = _answering(_changed(_batch(batch_id), field, value))  # type: ignore[assignment] # the real adapter
     assert isinstance(world.poll(batch_id).ended, bool)
     for _ in range(2):
         try:
@@ -166,7 +166,7 @@ def test_an_odd_message_batch_is_polled_and_collected(field: str, value: Any) ->
 def test_an_odd_answer_to_a_create_crashes_nothing(field: str, value: Any) -> None:
     """The id is taken, or the create is settled."""
     world = _world()
-    world.api = _answering(_changed(_batch("ours"), field, value))  # type: ignore[assignment]
+    world.api = _answering(_changed(_batch("ours"), field, value))  # type: ignore[assignment] # the real adapter
     try:
         assert world.submit().batch_id
     except BatchdropError as error:

@@ -90,7 +90,7 @@ KINDS = {"good": ("end_turn", 3), "bad": ("end_turn", 2), "cut": ("max_tokens", 
 
 @pytest.mark.parametrize(("first", "second"), [*product(KINDS, KINDS)])
 def test_of_two_live_answers_the_better_one_is_kept(first: str, second: str) -> None:
-    """Two workers sent the row, and both answers are billed. One that breaks the schema, or is cut, gives way."""
+    """Two workers sent the row, and both answers are billed. A whole answer replaces a cut or invalid one."""
     words = [Verdict.LEFTOVER, Verdict.CUT, Verdict.INVALID, Verdict.ANSWERED]
     lines = [_line(0, KINDS[kind][0], kind, tier="standard") for kind in (first, second)]
     with tempfile.TemporaryFile() as spool:

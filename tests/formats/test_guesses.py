@@ -35,7 +35,7 @@ def test_one_line_shows_it_among_three() -> None:
 
 
 def test_the_line_is_shown_in_each_of_them() -> None:
-    """A symbol alone among ASCII is no pair of bytes, and tells no language: the commonest comes first."""
+    """For a single symbol among ASCII, Windows' Western encoding comes first, and no encoding with two bytes."""
     body = "nr,text\n1,x\n2,5 £\n".encode("cp1252")
     text = advice(body, body.index(b"2,"), UTF_8)
     assert text.startswith("The text around it looks like cp1252 (Western European, Windows): '2,5 £'; or like ")

@@ -108,7 +108,7 @@ def test_what_programs_write_that_is_no_json(extension: str) -> None:
 
 
 def test_a_table_in_a_txt_file_is_one() -> None:
-    """Excel's "Unicode Text"; the recipe may still want its lines, and a line with a tab is no table."""
+    """Excel saves its "Unicode Text" so. Uneven lines stay lines, and so do those of a recipe that uses only `text`."""
     body = "nr\ttext\r\n1\tschön\r\n2\tx\r\n".encode("utf-16")
     assert _numbers("f.txt", body) == ["1", "2"]
     assert join("txt", body).decode("utf-16").splitlines()[1] == "1\tschön\t#1\tanswered\t"

@@ -8,6 +8,7 @@ import zipfile
 from typing import Any
 
 import openpyxl
+import pytest
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.workbook.defined_name import DefinedName
@@ -17,6 +18,7 @@ from batchdrop.adapters.formats.xlsx.input import XlsxInput
 from batchdrop.adapters.formats.xlsx.long_texts import LONG_TEXTS
 from batchdrop.adapters.formats.xlsx.output import XlsxOutput
 from batchdrop.answers.columns import Column, NewColumns
+from batchdrop.errors import InvariantBroken
 from tests.formats.office import START, Bytes, Joined, Target, answer, part_of
 from tests.formats.reading import rows_in
 
@@ -122,7 +124,7 @@ def test_a_table_grows_with_the_sheet() -> None:
 
 
 def test_new_columns_begin_behind_notes_beside_the_table() -> None:
-    """Nothing of them is overwritten, and empty formatted cells give way."""
+    """The notes stay. Empty formatted cells in the new columns are replaced."""
     book = _book()
     book["Data"]["E3"] = "my note"
     for column in "DFGH":
@@ -175,3 +177,41 @@ def test_macros_stay_and_never_run() -> None:
         for part, content in parts.items():
             archive.writestr(part, content)
     assert _parts(_whole(out.getvalue()))["xl/vbaProject.bin"] == b"macro"
+
+
+def test_excel_reads_the_archive_as_a_stream() -> None:
+    """It does not read Zip64 members there, so none is one."""
+    with zipfile.ZipFile(io.BytesIO(_whole(_saved(_book())))) as archive:
+        assert all(member.extract_version < zipfile.ZIP64_VERSION for member in archive.infolist())
+
+
+def test_another_sheets_filter_stays() -> None:
+    """Also if its range ends in the same column."""
+    book = _book()
+    book["Other"].auto_filter.ref = "A1:C9"
+    again = openpyxl.load_workbook(io.BytesIO(_whole(_saved(book))))
+    assert (again["Data"].auto_filter.ref, again["Other"].auto_filter.ref) == ("A1:H5", "A1:C9")
+    names = re.findall(rb"(\w+)'?!\$A\$1:\$(\w+)\$", _parts(_whole(_saved(book)))["xl/workbook.xml"])
+    assert sorted(names) == [(b"Data", b"H"), (b"Other", b"C")]
+
+
+def test_a_sheet_without_room_becomes_a_workbook_of_its_own() -> None:
+    """A note in Excel's last column leaves no place for the answers."""
+    book = _book()
+    book["Data"]["XFD2"] = "far"
+    body = _whole(_saved(book))
+    assert openpyxl.load_workbook(io.BytesIO(body)).sheetnames == ["Data"]
+    assert _values(body)[1][:4] == (1, "late", 0.125, "=1+1")
+
+
+def test_an_answer_without_a_row_is_never_dropped() -> None:
+    """A workbook that has fewer rows than the job raises, and leaves no end of an archive."""
+    reader = XlsxInput("f.xlsx")
+    rows = list(rows_in(reader, Bytes(_saved(_book())), START))
+    writer = XlsxOutput(NEW, header=reader.header, changes_upload=True)
+    shorter = _book()
+    shorter["Data"].delete_rows(5)
+    target = Target()
+    with pytest.raises(InvariantBroken, match="fewer rows than answers"):
+        writer.whole([part_of(writer, rows, ANSWERED)], target, Bytes(_saved(shorter)))
+    assert not zipfile.is_zipfile(io.BytesIO(bytes(target)))

@@ -48,7 +48,7 @@ def test_the_same_file_dropped_again_is_a_job_of_its_own() -> None:
 
 @pytest.mark.parametrize(("late", "is_refused"), [(timedelta(seconds=-1), False), (timedelta(), True)])
 def test_an_old_event_is_refused(late: timedelta, *, is_refused: bool) -> None:
-    """The execution of that name, and what its job sent, may be forgotten. It is no silent nothing."""
+    """The records of its first job may have expired, so the user is told to drop the file again."""
     jobs = FakeJobStarter()
     with pytest.raises(JobExpired, match="Nothing was sent") if is_refused else nullcontext():
         start_job(UPLOAD, jobs=jobs, now=START + RESUMABLE + late)

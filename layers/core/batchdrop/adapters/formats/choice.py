@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
+from batchdrop.adapters.formats.around_input import AroundInput
 from batchdrop.adapters.formats.compression.compressed import (
     CompressedInput,
     CompressedOutput,
@@ -149,7 +150,7 @@ def _readers_in_zip(
 
 def innermost(reader: InputFormat) -> InputFormat:
     """Return the reader of the rows themselves, without those that unpack the file or find its format."""
-    while isinstance(reader, CompressedInput | FoundInput | ZipTable):
+    while isinstance(reader, AroundInput):
         reader = reader.inner
     return reader
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Generator
-from contextlib import AbstractContextManager, closing
-from typing import Any, Literal
+from contextlib import closing
+from typing import Literal
 
+from batchdrop.adapters.formats.around_input import AroundInput
 from batchdrop.adapters.formats.csv.dialect import TAB
 from batchdrop.adapters.formats.text.encodings import BOM, detected
 from batchdrop.adapters.formats.text.text_input import COLUMN
-from batchdrop.job.ports import InputFormat, Sidecar
-from batchdrop.ports import Source, Writer
+from batchdrop.job.ports import InputFormat
+from batchdrop.ports import Source
 from batchdrop.recipe.recipe import FormatName
 from batchdrop.requests.row import Cursor, Row
 
@@ -22,7 +23,7 @@ _LINE_END = re.compile(r"[\r\n]+")
 _MARK = "\n"  # between the found format's name and its header; JSON headers have none
 
 
-class FoundInput:
+class FoundInput(AroundInput):
     """Reads a file by the format that its first bytes show. `header` begins with the name of what was found."""
 
     def __init__(
@@ -45,29 +46,9 @@ class FoundInput:
         self.inner = reader(found, inner) if mark else reader(named, header)  # type: ignore[arg-type] # as it was written
 
     @property
-    def name(self) -> str:
-        """Return the format that was found; before that, the one of the file's name."""
-        return self.inner.name
-
-    @property
-    def columns(self) -> list[str] | None:
-        """Return the header's columns."""
-        return self.inner.columns
-
-    @property
     def header(self) -> str:
         """Return what a later reading needs to know about the file's start."""
         return f"{self.name}{_MARK}{self.inner.header}"
-
-    @property
-    def notes(self) -> list[str]:
-        """Return what was found, for people."""
-        return self.inner.notes
-
-    @property
-    def sidecar(self) -> Callable[[Writer], AbstractContextManager[Sidecar]] | None:
-        """Return the keeper of a shard's exact values, if the inner format needs one."""
-        return self.inner.sidecar
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows that follow `start`."""
@@ -75,10 +56,6 @@ class FoundInput:
             self.inner = self._reader(self._found(source), "")
             self._is_found = True
         return self.inner.row_blocks(source, start)
-
-    def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells."""
-        return self.inner.cells(raw)
 
     def _found(self, source: Source) -> FormatName:
         start = b""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
+from batchdrop.adapters.formats.around_input import AroundInput
 from batchdrop.adapters.formats.compression.compression import compressed, compressing, decompressed
 from batchdrop.adapters.formats.compression.decoders import Kind
 from batchdrop.adapters.formats.text.text_output import Assembled, Framed
-from batchdrop.job.ports import Assemble, Frame, InputFormat, PartWriter, Sidecar
+from batchdrop.job.ports import Assemble, Frame, InputFormat, PartWriter
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.row import Cursor, Row
 
 
-class CompressedInput:
+class CompressedInput(AroundInput):
     """Reads a compressed file by the format of its content. Offsets count decompressed bytes."""
 
     def __init__(self, inner: InputFormat, kind: Kind) -> None:
@@ -22,37 +22,13 @@ class CompressedInput:
         self.kind: Kind = kind
 
     @property
-    def name(self) -> str:
-        """Return the content's format."""
-        return self.inner.name
-
-    @property
-    def notes(self) -> list[str]:
-        """Return what was found in the file, for people."""
-        return self.inner.notes
-
-    @property
-    def columns(self) -> list[str] | None:
-        """Return the header's columns."""
-        return self.inner.columns
-
-    @property
     def header(self) -> str:
         """Return what a later reading needs to know about the file's start."""
         return self.inner.header
 
-    @property
-    def sidecar(self) -> Callable[[Writer], AbstractContextManager[Sidecar]] | None:
-        """Return the keeper of a shard's exact values, if the inner format needs one."""
-        return self.inner.sidecar
-
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows that follow `start`."""
         return self.inner.row_blocks(decompressed(source, self.kind), start)
-
-    def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells."""
-        return self.inner.cells(raw)
 
 
 class CompressedOutput:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing
-from typing import Any, BinaryIO, cast
+from contextlib import closing
+from typing import BinaryIO, cast
 
 import msgspec
 
+from batchdrop.adapters.formats.around_input import AroundInput
 from batchdrop.adapters.formats.compression.compression import MAX_SPOOLED_BYTES
 from batchdrop.adapters.formats.files.zip_members import Member, ZipMembers, is_zip
 from batchdrop.errors import UploadRejected
-from batchdrop.job.ports import InputFormat, Sidecar
-from batchdrop.ports import Source, Writer
+from batchdrop.job.ports import InputFormat
+from batchdrop.ports import Source
 from batchdrop.requests.row import Cursor, Row
 
 
@@ -24,7 +25,7 @@ class _Found(msgspec.Struct, frozen=True):
     header: str
 
 
-class ZipTable:
+class ZipTable(AroundInput):
     """Reads a table in an archive. `reader_of` returns the reader of a file by its name and its known header."""
 
     def __init__(self, filename: str, reader_of: Callable[[str, str], InputFormat], header: str) -> None:
@@ -36,16 +37,6 @@ class ZipTable:
         self._table = found.table if found else ""
 
     @property
-    def name(self) -> str:
-        """Return the table's format."""
-        return self.inner.name
-
-    @property
-    def columns(self) -> list[str] | None:
-        """Return the table's columns."""
-        return self.inner.columns
-
-    @property
     def header(self) -> str:
         """Return the table's name and its header, once they are known."""
         return msgspec.json.encode(_Found(self._table, self.inner.header)).decode() if self._table else ""
@@ -54,15 +45,6 @@ class ZipTable:
     def notes(self) -> list[str]:
         """Return what was found, for people."""
         return [*([f"the table is {self._table} in the archive"] if self._table else []), *self.inner.notes]
-
-    @property
-    def sidecar(self) -> Callable[[Writer], AbstractContextManager[Sidecar]] | None:
-        """Return the keeper of a shard's exact values, if the table needs one."""
-        return self.inner.sidecar
-
-    def cells(self, raw: str) -> dict[str, Any] | None:
-        """Return a stored row's cells."""
-        return self.inner.cells(raw)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`. Raises UploadRejected for an archive that is not one table."""

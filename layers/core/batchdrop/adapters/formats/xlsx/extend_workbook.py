@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, BinaryIO
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import quoteattr, unescape
 
 from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
 from batchdrop.adapters.formats.xlsx.cells import Cell
@@ -19,7 +19,8 @@ from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS
 from batchdrop.adapters.formats.xlsx.long_texts import LongTexts, cut, is_long
 from batchdrop.adapters.formats.xlsx.package import Package
 from batchdrop.adapters.formats.xlsx.sheet import column_letters, sheet_rows
-from batchdrop.adapters.formats.xlsx.workbook import cell_xml
+from batchdrop.adapters.formats.xlsx.workbook import SHEET_BYTES, cell_xml
+from batchdrop.errors import InvariantBroken
 
 _QUOTED_XF = b'<%bxf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" quotePrefix="1"/>'
 _CELL_XFS = re.compile(rb'(<(?:\w+:)?cellXfs\b[^>]*\bcount=")(\d+)(")')
@@ -55,7 +56,8 @@ class Extension:
 def extend_workbook(upload: BinaryIO, filename: str, extension: Extension, target: zipfile.ZipFile) -> None:
     """Write the workbook with the new columns. Raises UploadRejected for a file that cannot be read.
 
-    They begin behind the last column that has a value, and take the header's style.
+    They begin behind the last column that has a value, and take the header's style. Raises CannotExtend before anything
+    is written.
     """
     with closing(Package(upload, filename)) as package:
         book = read_book(package, filename)
@@ -63,11 +65,11 @@ def extend_workbook(upload: BinaryIO, filename: str, extension: Extension, targe
         formats = read_formats(package, book.styles)
         with package.refusals(), closing(shared_strings(package, book.strings)) as strings:
             with package.open(path) as stream:
-                filled = [max(cells) for _, cells in sheet_rows(stream, strings, formats)]
+                last = max((max(cells) for _, cells in sheet_rows(stream, strings, formats)), default=0)
             own = len(extension.header.titles)
-            column = max([own - 1, *filled]) + 1
-            if column + len(extension.titles) > XLSX_COLUMNS:
-                raise TooWide
+            column = max(own - 1, last) + 1
+            if column + len(extension.titles) > XLSX_COLUMNS or package.size(path) > SHEET_BYTES // 2:
+                raise CannotExtend
             quoted = _count_xfs(package, book.styles)
             new = NewCells(
                 column, extension.header.row, extension.titles, extension.rows, extension.fitted, _writer(quoted)
@@ -77,23 +79,26 @@ def extend_workbook(upload: BinaryIO, filename: str, extension: Extension, targe
             }
             if quoted:
                 changed[book.styles] = _with_quoted_style
-            changed[book.path] = lambda xml: _with_filter(xml, new, own)
+            changed[book.path] = lambda xml: _with_filter(xml, new, own, extension.header.sheet)
             for info, name in package.members():  # first, for only then the long texts are known
                 if package.is_same(name, path):
-                    with package.open(name) as stream, target.open(_same(info), "w", force_zip64=True) as out:
+                    with package.open(name) as stream, target.open(_same(info), "w") as out:
                         for block in extended(stream, new, strings, formats, own=own):
                             out.write(block)
+        if next(extension.rows, None) is not None:
+            message = f"the sheet '{extension.header.sheet}' has fewer rows than answers"
+            raise InvariantBroken(message)
         if extension.long_texts.has_any:
             changed |= extension.long_texts.add_to(target, book, package, after=changed[book.path])
         for info, name in package.members():
             if not package.is_same(name, path):
                 edit = next((edit for part, edit in changed.items() if package.is_same(name, part)), None)
-                with package.open(name) as stream, target.open(_same(info), "w", force_zip64=True) as out:
+                with package.open(name) as stream, target.open(_same(info), "w") as out:
                     _copy(stream, out, edit)
 
 
-class TooWide(Exception):  # the output becomes a workbook of its own, which says so
-    """The sheet has no room for the new columns beside what stands there."""
+class CannotExtend(Exception):  # caught in XlsxOutput, which writes a workbook of its own
+    """The sheet has no room for the new columns, or is too large for Excel to read it from a stream."""
 
 
 def _copy(stream: IO[bytes], out: IO[bytes], edit: Callable[[bytes], bytes] | None) -> None:
@@ -149,11 +154,13 @@ def _with_columns(xml: bytes, new: NewCells, own: int) -> bytes:
     return _END_COLUMNS.sub(columns, wider)
 
 
-def _with_filter(xml: bytes, new: NewCells, own: int) -> bytes:
+def _with_filter(xml: bytes, new: NewCells, own: int, sheet: str) -> bytes:
     """Return the workbook part, in which the name of the sheet's filter covers the new columns too."""
     old, last = column_letters(own - 1).encode(), column_letters(new.column + len(new.titles) - 1).encode()
 
     def wider(match: re.Match[bytes]) -> bytes:
-        return b"".join((match[1], match[2], match[3], last if match[4] == old else match[4], match[5]))
+        name = unescape(match[1].rpartition(b">")[2].rpartition(b"!")[0].decode(), {"&apos;": "'", "&quot;": '"'})
+        is_ours = name.removeprefix("'").removesuffix("'").replace("''", "'") == sheet and match[4] == old
+        return b"".join((match[1], match[2], match[3], last if is_ours else match[4], match[5]))
 
     return _FILTER_NAME.sub(wider, xml)

@@ -93,7 +93,7 @@ class LongTexts:
             found = _NAMESPACE.search(stream.read())
         namespace = found[1] if found else b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
         relations = _RELATIONS.get(namespace, _TRANSITIONAL)
-        with target.open(_PATH, "w", force_zip64=True) as out:
+        with target.open(_PATH, "w") as out:
             out.write(b'<worksheet xmlns="%b"><sheetData>' % namespace)
             out.write(_row(1, list(LONG_HEADER)))
             for number, row in enumerate(self.rows(), start=2):

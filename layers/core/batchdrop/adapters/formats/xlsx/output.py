@@ -11,7 +11,7 @@ import msgspec
 
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.xlsx.cells import Cell, cell_of
-from batchdrop.adapters.formats.xlsx.extend_workbook import Extension, extend_workbook
+from batchdrop.adapters.formats.xlsx.extend_workbook import CannotExtend, Extension, extend_workbook
 from batchdrop.adapters.formats.xlsx.input import SheetHeader, decoded
 from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS
 from batchdrop.adapters.formats.xlsx.long_texts import LONG_HEADER, LONG_TEXTS, LongTexts, cut, is_long
@@ -74,19 +74,24 @@ class XlsxOutput:
 
     def _assemble(self, parts: Iterable[Source], target: Writer, upload: Source | None = None) -> None:
         if self._sheet is None or upload is None:
-            self._assemble_anew(parts, target)
+            self._assemble_alone(parts, target)
             return
-        sink = Sink(target)
         try:
-            with LongTexts() as texts, upload.open() as stream, zipfile.ZipFile(sink, "w") as archive:
-                rows = (cells[len(self._own) :] for cells in _part_rows(parts))
-                extension = Extension(self._sheet, self._new.names, rows, texts)
-                extend_workbook(stream, self._filename, extension, archive)
-        except BaseException:
-            sink.abandon()
-            raise
+            self._extend(upload, self._sheet, parts, target)
+        except CannotExtend:
+            self._assemble_alone(parts, target)
 
-    def _assemble_anew(self, parts: Iterable[Source], target: Writer) -> None:
+    def _extend(self, upload: Source, sheet: SheetHeader, parts: Iterable[Source], target: Writer) -> None:
+        sink = Sink(target)
+        with LongTexts() as texts, upload.open() as stream, zipfile.ZipFile(sink, "w") as archive:
+            rows = (cells[len(self._own) :] for cells in _part_rows(parts))
+            try:
+                extend_workbook(stream, self._filename, Extension(sheet, self._new.names, rows, texts), archive)
+            except BaseException:
+                sink.abandon()  # before the archive writes its end
+                raise
+
+    def _assemble_alone(self, parts: Iterable[Source], target: Writer) -> None:
         sink = Sink(target)
         epoch_1904 = self._sheet.epoch_1904 if self._sheet else False
         workbook = Workbook(sink, epoch_1904=epoch_1904, escape_formulas=self._escape_formulas)

@@ -55,6 +55,10 @@ class Package:
         for info in self._zip.infolist():
             yield info, info.filename
 
+    def size(self, path: str) -> int:
+        """Return a member's unpacked size in bytes."""
+        return self._members[_normal(path)].file_size
+
     def is_same(self, one: str, other: str) -> bool:
         """Return whether two paths name the same member."""
         return _normal(one) == _normal(other)
