@@ -17,7 +17,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from tests.faults.kinds import KINDS
-from tests.faults.many import Totals, run_many
+from tests.faults.many import Totals, log_nothing, run_many
 from tests.faults.run import run_seed
 from tests.faults.schedule import schedule_of
 
@@ -112,7 +112,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.seed is not None:
         return replay(options.seed, options.kind)
-    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn"), initializer=log_nothing) as pool:
         if options.all:
             return run_all(pool, quick=options.quick)
         started = time.monotonic()
