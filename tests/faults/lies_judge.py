@@ -41,7 +41,8 @@ class LiesJudge(Judge):
                 self.verdict.say(f"{custom_id} was billed and never arrived, but the output says {row['_status']}")
         if missing and (ending.status == "SUCCEEDED" or summary["status"] == GREEN):
             self.verdict.say(f"green, although {missing} paid answers are missing")
-        if not missing and not self._may_be_red() and ending.status != "SUCCEEDED":
+        is_any_paid = any(asked.texts for asked in all_asked.values())  # a job without one answer is red
+        if is_any_paid and not missing and not self._may_be_red() and ending.status != "SUCCEEDED":
             self.verdict.say("red, although every paid answer arrived")
 
     def _may_be_red(self) -> bool:

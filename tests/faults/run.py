@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,6 +39,7 @@ LONGEST = 100 * 86_400.0  # of one execution, in the schedules that wait for an 
 ALL_ENDED = 26 * 3600.0  # by then every Message Batch has ended, and every zombie
 HOPELESS = {"UploadRejected", "RecipeRejected", "NothingToSend"}  # the user has to drop another file
 UNANSWERED = "NothingAnswered"
+READ_AGAIN = re.compile(r"/answers/\d+\.again\.jsonl$")  # the result lines that a resume read again
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ class _Conductor:
             self._resumes += 1
             if self._resumes > self._schedule.stormy_resumes:
                 self._calm()
-                self._world.keys_put_back = self._resumes - self._schedule.stormy_resumes - 1
+                if self._schedule.key_swaps:
+                    self._world.keys_put_back = self._resumes - self._schedule.stormy_resumes - 1
             if self._resumes > MOST_RESUMES:
                 self._verdict.say("the job never ends green")
                 break
@@ -198,16 +202,19 @@ class _Conductor:
             return True  # nothing but the lies is left to go wrong
         if execution.status == "SUCCEEDED":
             return not self._reads_again()
-        if UNANSWERED in execution.cause and not self._schedule.can_be_answered(lost=self._lost_rows()):
+        if UNANSWERED in execution.cause and not self._schedule.can_be_answered(lost=self._never_sent_again()):
             self._world.storm.counts["no row can be answered"] += 1
             return True
         return execution.error == "JobCanceled" and self._schedule.stays_canceled
 
-    def _lost_rows(self) -> set[int]:
-        """Return the rows whose answers the live lane lost: they may be paid, and there is nothing to read again."""
+    def _never_sent_again(self) -> set[int]:
+        """Return the rows that no resume sends or reads: once perhaps paid, and with nothing left to read again."""
         assert self._judge is not None
-        listed = self._judge.perhaps_paid(self._endings[-1])
-        return {self._judge.row_of(custom_id) for custom_id, batch_id in listed.items() if batch_id is None}
+        last = self._judge.perhaps_paid(self._endings[-1])
+        lost = {custom_id for custom_id, batch_id in last.items() if batch_id is None}
+        again = [body for key, body in self._world.objects.items() if READ_AGAIN.search(key)]
+        read = {line["custom_id"] for body in again for line in map(json.loads, body.splitlines())}
+        return {self._judge.row_of(custom_id) for custom_id in lost | (read - last.keys())}
 
     def _reads_again(self) -> bool:
         """Resume a job that succeeded, once, if results of Message Batches are left that could not be read."""
