@@ -9,7 +9,6 @@ transfer rate.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -100,21 +99,6 @@ def bill_of(job: ScaleJob, counts: Counts) -> Bill:
         "Logs": counts.log_bytes / 1e9 * price["logs_gb"],
     }
     return Bill(usd, gb_seconds, seconds, float(_api_usd(job)))
-
-
-def standing_usd() -> dict[str, float]:
-    """Return the monthly cost of a stack without any job, from its template."""
-    resources, price = read_template(HERE.parent / "template.yaml")["Resources"], prices()
-    alarms = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    # An alarm is billed per metric: one, or those in its expression.
-    watched = sum(max(1, sum("MetricStat" in part for part in alarm.get("Metrics", []))) for alarm in alarms)
-    body = json.dumps(resources["Dashboard"]["Properties"]["DashboardBody"])
-    metrics = set(re.findall(r'"batchdrop\\*", \\*"(\w+)', body))
-    return {
-        "alarms": watched * price["alarm_metric_month"],
-        "custom metrics": len(metrics) * price["custom_metric_month"],
-        "secret": price["secret_month"],
-    }
 
 
 def _seconds(job: ScaleJob, counts: Counts) -> dict[str, float]:

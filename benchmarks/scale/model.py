@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.findings import add_scale
 from benchmarks.scale.chart import Line, chart
 from benchmarks.scale.check import NOT_MODELLED, Case, checked
-from benchmarks.scale.cost import Bill, bill_of, standing_usd
+from benchmarks.scale.cost import Bill, bill_of
 from benchmarks.scale.counts import Counts, counts_of
 from benchmarks.scale.job import ScaleJob
 from benchmarks.scale.time import TIERS, at_tier, close_seconds, took
@@ -147,17 +147,13 @@ def _hours_table(jobs: dict[str, list[ScaleJob]]) -> str:
 
 
 def _parts_table(found: Found) -> str:
-    """Return what a million rows cost by service, and what a month costs without any."""
+    """Return what a million rows cost by service."""
     [batch, live] = [next(bill for job, _, bill in rows if job.rows == MILLION) for rows in found.values()]
     lines = ["### A million rows, by service", "", "| | batch lane $ | live lane $ |", "|---|--:|--:|"]
     lines += [f"| {name} | {batch.usd[name]:.4f} | {live.usd[name]:.4f} |" for name in batch.usd]
     lines += [f"| **AWS** | **{batch.total:.4f}** | **{live.total:.4f}** |"]
-    lines += [f"| the API | {batch.api_usd:.2f} | {live.api_usd:.2f} |", "", "### A month without a job", ""]
-    month = standing_usd()
-    told = ", ".join(f"{name} {usd:.2f}" for name, usd in month.items())
-    return "\n".join(
-        [*lines, f"{sum(month.values()):.2f} dollars at most: {told}; a metric counts in the hours that have it."]
-    )
+    lines += [f"| the API | {batch.api_usd:.2f} | {live.api_usd:.2f} |"]
+    return "\n".join(lines)
 
 
 def _charts(found: Found, batch: list[ScaleJob]) -> None:

@@ -202,7 +202,7 @@ def _failing(resource: str, error: str, *, times: int = 10_000) -> tuple[SlowSer
 
 def _with_ledger(service: SlowService, items: list[Any]) -> Walker:
     def task(resource: str, given: Any) -> Any:
-        if resource == "arn:aws:states:::dynamodb:putItem":
+        if resource == "arn:${Partition}:states:::dynamodb:putItem":
             items.append(given)
             return {}
         return service.task(resource, given)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batchdrop.local.resolve_template import resolve_template
 from tests.expanded import everything, expanded_template, of_type, plain
 from tests.project import FUNCTIONS, ROOT
 from tools.findings import EVERYTHING
@@ -66,6 +67,21 @@ COMPUTED: dict[str, tuple[Any, ...]] = {
             "errors": _of_function("Errors", "CloseJob"),
             "red_ends": _own("RedEnds"),
             "not_closed": _own("JobsNotClosed"),
+        },
+        HOUR,
+        1,
+        1,
+    ),
+    "silent-failures": (
+        "FILL(red, 0) - FILL(failed, 0) - FILL(canceled, 0)",
+        {
+            "red": (
+                "AWS/States",
+                "ExecutionsFailed",
+                [{"Name": "StateMachineArn", "Value": {"Ref": "JobStateMachine"}}],
+            ),
+            "failed": _own("JobsFailed"),
+            "canceled": _own("JobsCanceled"),
         },
         HOUR,
         1,
@@ -150,6 +166,15 @@ def test_every_alarm_tells_somebody(alarm: str) -> None:
     """It goes to the given topic, and to the mail address; each only if there is one."""
     assert ALARMS[alarm]["AlarmActions"] == [EVERYTHING["AlarmTopicArn"], {"Ref": "NotifyTopic"}]
     assert of_type(plain(), KIND).get(alarm, {}).get("AlarmActions", []) == []
+
+
+def test_basic_alarms_watch_jobs_and_lost_messages() -> None:
+    """`Alarms: basic` leaves out rates, throttling and events; whatever loses or delays a job is still seen."""
+    basic = of_type(resolve_template(expanded_template(), {"Alarms": "basic"}), KIND)
+    assert of_type(plain(), KIND).keys() - basic.keys() == {
+        "FailingRowsAlarm", "ThrottledByApiAlarm", "ThrottledFunctionsAlarm", "LostJobEventsAlarm",
+    }  # fmt: skip
+    assert len(basic) == 8
 
 
 def test_spend_is_watched_on_demand() -> None:

@@ -54,7 +54,7 @@ class Lane:
         return self.cloud.get(max(one["Key"] for one in found if one["Key"].endswith(".csv")))
 
     def _do(self, resource: str, given: Any) -> Any:
-        if resource == "arn:aws:states:::dynamodb:putItem":
+        if resource == "arn:${Partition}:states:::dynamodb:putItem":
             client("dynamodb").put_item(TableName="ledger", Item=given["Item"])
             return {}
         try:

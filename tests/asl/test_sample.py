@@ -9,7 +9,7 @@ import pytest
 from tests.asl.walker import State, TaskError, Walk, Walker
 from tests.project import definition
 
-SHOW, WAIT = "${ShowSampleFunctionArn}", "arn:aws:states:::lambda:invoke.waitForTaskToken"
+SHOW, WAIT = "${ShowSampleFunctionArn}", "arn:${Partition}:states:::lambda:invoke.waitForTaskToken"
 END: State = {"Type": "Succeed"}
 SPLIT = {"finished": True, "redrives": 0, "deadline": 0}
 

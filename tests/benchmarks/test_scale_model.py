@@ -12,7 +12,7 @@ import pytest
 
 from batchdrop.requests.sharding import MAX_ANSWER_BYTES
 from benchmarks.scale.chart import Line, chart
-from benchmarks.scale.cost import bill_of, standing_usd
+from benchmarks.scale.cost import bill_of
 from benchmarks.scale.counts import TASKS, counts_of, events_of, states_of_job, states_of_shards
 from benchmarks.scale.job import ScaleJob
 from benchmarks.scale.model import BAR
@@ -91,19 +91,6 @@ def test_the_check_that_is_committed_holds() -> None:
     checked = json.loads((ROOT / "benchmarks/results/scale_check.json").read_text())
     assert checked["mean_deviation"] <= BAR
     assert len(checked["jobs"]) == 4
-
-
-def test_the_pages_say_what_a_stack_costs_without_a_job() -> None:
-    """An alarm is paid for by the metric, so one that computes costs more; a new one changes three pages."""
-    usd = standing_usd()
-    pages = {
-        name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("scaling", "deploying", "faq")
-    }
-    assert f"{sum(usd.values()):.2f} dollars at most: alarms {usd['alarms']:.2f} " in pages["scaling"]
-    assert f"custom metrics {usd['custom metrics']:.2f}, secret {usd['secret']:.2f}" in pages["scaling"]
-    assert f"the alarms (${usd['alarms']:.2f}: " in pages["deploying"]
-    assert f"at most ${sum(usd.values()):.2f} a month" in pages["deploying"]
-    assert f"the alarms (${usd['alarms']:.2f} a month)" in pages["faq"]
 
 
 def test_a_chart_is_xml_with_a_line_for_each() -> None:

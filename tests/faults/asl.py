@@ -17,9 +17,9 @@ import yaml
 ROOT = Path(__file__).parent.parent.parent
 State = dict[str, Any]
 
-PUT_ITEM = "arn:aws:states:::dynamodb:putItem"
-INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
-SEND_AND_WAIT = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+PUT_ITEM = "arn:${Partition}:states:::dynamodb:putItem"
+INVOKE_AND_WAIT = "arn:${Partition}:states:::lambda:invoke.waitForTaskToken"
+SEND_AND_WAIT = "arn:${Partition}:states:::sqs:sendMessage.waitForTaskToken"
 
 _RETRIER = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds", "JitterStrategy"}
 _CATCHER = {"ErrorEquals", "ResultPath", "Next"}
@@ -90,7 +90,7 @@ def _check_map(name: str, state: State) -> None:
         assert "ToleratedFailurePercentage" not in state, name
     else:
         reader = state["ItemReader"]
-        assert reader["Resource"] == "arn:aws:states:::s3:getObject", name
+        assert reader["Resource"] == "arn:${Partition}:states:::s3:getObject", name
         assert reader["ReaderConfig"] == {"InputType": "JSON"}, name
         assert processor["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, name
         assert state["ToleratedFailurePercentage"] == 100, name

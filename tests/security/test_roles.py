@@ -58,6 +58,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "SliceQueue": {"sqs:SendMessage"},
         "ShowProgressFunction": {"lambda:InvokeFunction"},
         "state machine": {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"},
+        "state machine's maps": {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"},
     },
     "show_progress": {
         "jobs/*/manifest.json": {"s3:GetObject"},
@@ -117,6 +118,10 @@ def _short(resource: Any) -> str:
     arn = str(resource["Fn::Sub"]).replace("${AWS::StackName}-${AWS::AccountId}-${AWS::Region}", "BUCKET")
     names = {
         "stateMachine:${AWS::StackName}-job": "state machine",
+        "stateMachine:${AWS::StackName}-job/*": "state machine's maps",
+        "execution:${AWS::StackName}-job:*": "executions",
+        "execution:${AWS::StackName}-job/*": "children",
+        "execution:${AWS::StackName}-job/*:*": "children by name",
         "event-bus/default": "event bus",
         ":::BUCKET": "bucket",
     }
@@ -207,10 +212,9 @@ def test_the_job_may_do_what_its_states_do() -> None:
         "SliceQueue": {"sqs:SendMessage"},
         "jobs/*": {"s3:GetObject"},
         "state machine": {"states:StartExecution"},
-        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${AWS::StackName}-job/*": {
-            "states:DescribeExecution",
-            "states:StopExecution",
-        },
+        "executions": {"states:DescribeExecution", "states:StopExecution"},
+        "children": {"states:DescribeExecution", "states:StopExecution"},
+        "children by name": {"states:RedriveExecution"},
         "LedgerTable": {"dynamodb:PutItem"},
     }
     assert all(action.startswith("logs:") for action in logs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from batchdrop.job.guard_retention import RESULTS_KEPT
 from batchdrop.limits import LEDGER_KEPT
 from tests.expanded import everything, expanded_template, of_type, plain
+from tests.project import ROOT
 from tools.findings import EVERYTHING
 
 KEY = EVERYTHING["KmsKeyArn"]
@@ -71,6 +73,16 @@ def test_the_topic_is_reached_by_tls_only() -> None:
     allowed = [one for one in topic if one["Effect"] == "Allow"]
     assert {one["Principal"]["Service"] for one in allowed} == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
     assert all("aws:SourceArn" in str(one["Condition"]) for one in allowed)
+
+
+def test_the_pages_key_policy_lets_mails_through() -> None:
+    """AWS supports no source conditions between EventBridge and an encrypted topic; CloudWatch's alarms have one."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    [events, alarms] = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    assert events["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "Condition" not in events
+    assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert alarms["Condition"] == {"StringEquals": {"aws:SourceAccount": "<account>"}}
 
 
 def test_nobody_else_is_let_in() -> None:
