@@ -12,16 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from batchdrop.bootstrap import PLACEHOLDER_KEY
+from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.deployment import Deployment, NotDeployedError
-from batchdrop.cli.doctor import machine, service, services, stack
+from batchdrop.cli.doctor import machine, service, services, smoke, stack
 from batchdrop.cli.doctor.examination import examined
 from batchdrop.cli.doctor.findings import Finding, Level, looked
+from batchdrop.cli.job.jobs import Job, find_job
 from batchdrop.cli.main import app
 from batchdrop.local.claude_api.testing import running_emulator
 from batchdrop.local.package import add_ledger_file
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
-from tests.cli.deployed import BUCKET, Deployed
+from tests.cli.deployed import BUCKET, JOB, Deployed, upload_of
 from tests.project import ROOT
 
 
@@ -233,3 +235,20 @@ def test_alarms_that_the_embedded_stack_leaves_out(deployed: Deployed, endpoint:
         add_ledger_file(embedded)
     there = replace(answering(deployed.found(), get_template={"TemplateBody": embedded}), endpoint_url=endpoint)
     assert one(stack.template_drift(there, ROOT)).level == level
+
+
+def test_smoke_stops_at_the_lane_that_fails(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong key shows in the live lane within seconds; no Message Batch is made for it."""
+    dropped: list[str] = []
+
+    def starts(_deployment: Deployment, key: str, _known: set[str]) -> Job:
+        dropped.append(key)
+        deployed.start(upload_of(key=key), "FAILED", error="JobFailed", cause="AccountTrouble: invalid x-api-key")
+        return find_job(deployed.found(), JOB)
+
+    monkeypatch.setattr(smoke, "await_job", starts)
+    [found] = smoke.smoke(deployed.found(), CommandOutput(json=True))
+    assert (found.what, found.level) == ("live lane", Level.PROBLEM)
+    assert found.says == f"the smoke job {JOB} failed: AccountTrouble: invalid x-api-key"
+    assert found.fix == f"`batchdrop show {JOB} --stack batchdrop --region us-east-1` shows its story"
+    assert dropped == ["inbox/batchdrop-smoke-live/smoke.csv"]

@@ -195,6 +195,17 @@ def test_doctor(session: Session) -> None:
     assert levels["Step Functions"] == "cannot be checked here"
 
 
+def test_doctor_answers_two_rows_in_each_lane(session: Session) -> None:
+    """`--smoke` runs two real jobs and says what came back and what it cost."""
+    told = session.document("doctor", "--smoke")
+    seen = {found["what"]: found for found in told["findings"] if found["what"].endswith(" lane")}
+    assert [*seen] == ["live lane", "batch lane"]
+    for found in seen.values():
+        assert found["level"] == "ok"
+        assert re.match(r"2 of 2 rows answered for \$0\.0\d+ \(grass: .+; snow: .+\)$", found["says"])
+    assert told["well"]
+
+
 def test_unknown_job(session: Session) -> None:
     """Known ones are named; exit code 1, stdout empty."""
     ended = session.pipes("show", "nothing", "--json")

@@ -52,7 +52,7 @@ def drop(
 ) -> None:
     """Upload a file and print the id of its job. Raises typer.Exit if a job that was waited for does not succeed."""
     one = _checked(deployment, dropping)
-    known = {execution.arn for execution in _newest(deployment)}
+    known = {execution.arn for execution in newest(deployment)}
     replaced = _replaced(deployment, one)
     with transferring(output) as transfer:
         one.upload(deployment.s3, deployment.bucket_name, transfer)
@@ -88,7 +88,7 @@ def await_job(
     """
     deadline, others = clock() + START_SECONDS, set(known)
     while clock() < deadline:
-        for execution in _newest(deployment):
+        for execution in newest(deployment):
             if execution.arn in others:
                 continue
             others.add(execution.arn)
@@ -103,7 +103,7 @@ def await_job(
     raise NotStartedError(message)
 
 
-def _newest(deployment: Deployment) -> Iterator[Execution]:
+def newest(deployment: Deployment) -> Iterator[Execution]:
     """Yield one page of executions, which includes the newest."""
     return islice(executions(deployment), PAGE)
 
