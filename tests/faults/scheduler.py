@@ -1,7 +1,7 @@
 """Virtual time: actors that take turns, so that what overlaps in a real account overlaps here, the same way each time.
 
-An actor is a thread, but only one runs at any moment: it gives its turn back when it sleeps or waits, and the one whose
-time comes first goes on. Nothing waits in real time.
+An actor is a thread, but only one runs at any moment: when it sleeps or waits, it hands its turn to the one whose time
+comes first. Nothing waits in real time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,13 @@ from itertools import count
 
 class Stopped(BaseException):
     """Raised inside an actor that was stopped from outside; no part of the product may catch it."""
+
+
+def _shut() -> threading.Lock:
+    """Return a lock that another thread opens: the cheapest way to hand over a turn."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 class Signal:
@@ -54,13 +61,13 @@ class Actor:
         self.stopped = False
         self.context: object = None
         self.error: BaseException | None = None
-        self.go = threading.Semaphore(0)
+        self.go = _shut()
         self._scheduler = scheduler
         self._act = act
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def _run(self) -> None:
-        self.go.acquire()
+        self.go.acquire()  # until its first turn
         try:
             if not self.stopped:
                 self._act()
@@ -79,7 +86,8 @@ class Scheduler:
         self.now = 0.0
         self._queue: list[tuple[float, int, Actor, int]] = []
         self._order = count()
-        self._back = threading.Semaphore(0)
+        self._back = _shut()  # opened when nobody has a turn: `run` goes on
+        self._error: BaseException | None = None
         self._current: Actor | None = None
         self._alive: set[Actor] = set()
 
@@ -101,13 +109,13 @@ class Scheduler:
         self.pause(self.now + max(seconds, 0.0))
 
     def pause(self, until: float | None) -> None:
-        """Give the turn back until then, or until it is woken. Raises Stopped."""
+        """Give the turn away until then, or until it is woken. Raises Stopped."""
         actor = self.current()
         actor.turn += 1
         if until is not None:
             self._call(actor, until)
-        self._back.release()
-        actor.go.acquire()
+        if self._hand_over() is not actor:
+            actor.go.acquire()
         if actor.stopped:
             raise Stopped
 
@@ -122,9 +130,14 @@ class Scheduler:
             self.wake(actor)
 
     def finished(self, actor: Actor) -> None:
-        """Take back the turn of an actor that has ended."""
+        """Hand over the turn of an actor that has ended; its error ends the run."""
         self._alive.discard(actor)
-        self._back.release()
+        self._error = actor.error
+        self._current = None
+        if self._error is not None:
+            self._back.release()
+        else:
+            self._hand_over()
 
     def run(self) -> None:
         """Run until no one has anything left to do; who still waits then waits in vain and is stopped."""
@@ -132,20 +145,32 @@ class Scheduler:
             if not self._queue:
                 for actor in sorted(self._alive, key=lambda one: one.name):
                     self.stop(actor)
-            self._step()
+            if (chosen := self._next()) is not None:
+                chosen.go.release()
+                self._back.acquire()
+            if self._error is not None:
+                raise self._error
 
-    def _step(self) -> None:
-        at, _, actor, turn = heapq.heappop(self._queue)
-        if actor.done.is_set or turn != actor.turn:
-            return
-        self.now = max(self.now, at)
-        actor.turn += 1
-        self._current = actor
-        actor.go.release()
-        self._back.acquire()
+    def _hand_over(self) -> Actor | None:
+        """Give the turn to whoever is next, which may be the one that gives it away; without one, to `run`."""
+        giver, chosen = self._current, self._next()
+        if chosen is None:
+            self._back.release()
+        elif chosen is not giver:
+            chosen.go.release()
+        return chosen
+
+    def _next(self) -> Actor | None:
+        """Choose whose turn it is, and let it be its time; None if nobody waits for a time."""
         self._current = None
-        if actor.error is not None:
-            raise actor.error
+        while self._queue:
+            at, _, actor, turn = heapq.heappop(self._queue)
+            if not actor.done.is_set and turn == actor.turn:
+                self.now = max(self.now, at)
+                actor.turn += 1
+                self._current = actor
+                return actor
+        return None
 
     def _call(self, actor: Actor, at: float) -> None:
         heapq.heappush(self._queue, (at, next(self._order), actor, actor.turn))
