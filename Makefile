@@ -143,14 +143,12 @@ invoke: setup $(SAM) ## Run one built function with its event, against a running
 	@exec $(BIN)/python -m tools.invoke $(FN) $(if $(EVENT),--event $(EVENT)) $(if $(ENDPOINT),--endpoint-url $(ENDPOINT)) $(if $(UNDER),--under $(UNDER))
 
 # The first time it asks, and keeps the answers in deploy.toml; after that it shows what would change, and asks for that only.
-deploy: ARCH := $(DEPLOYED)
-deploy: build ## Deploy to the AWS account of your credentials.
-	@test -f deploy.toml || cp samconfig.toml deploy.toml
-	@SAM_CLI_TELEMETRY=0 $(SAM) deploy --no-progressbar --no-fail-on-empty-changeset --config-file "$(CURDIR)/deploy.toml" $$(grep -q '^region' deploy.toml || echo --guided)
-	@$(BIN)/python -m tools.after_deploy
+deploy: setup $(SAM) ## Check, build, deploy to the AWS account of your credentials, and answer two rows in each lane.
+	@exec $(BIN)/python -m tools.deploy --arch $(DEPLOYED) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+		$(if $(EMAIL),--email $(EMAIL)) $(if $(SET),--set $(SET)) $(if $(YES),--yes) $(if $(BUILT),--built)
 
 destroy: setup ## Take the stack down; the bucket and the ledger stay, but for: make destroy DATA=delete
-	@$(BIN)/python -m tools.destroy $(if $(filter delete,$(DATA)),--with-data) $(if $(YES),--yes)
+	@$(BIN)/python -m tools.deploy.destroy $(if $(filter delete,$(DATA)),--with-data) $(if $(YES),--yes)
 
 lock: $(UV) ## Resolve the dependencies anew.
 	$(UV) pip compile --quiet --upgrade pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \

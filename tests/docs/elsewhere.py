@@ -10,8 +10,8 @@ from tests.project import ROOT
 
 # What a command begins with -> the test that runs it, as pytest names it.
 TESTS = {
-    "make deploy": "tests/deploy/test_deploy.py::test_deploy_asks_once_and_destroy_keeps_the_data",
-    "make destroy": "tests/deploy/test_deploy.py::test_destroy_can_take_the_data_with_it",
+    "make deploy": "tests/deploy/test_deploy.py::test_the_first_deploy_answers_two_rows_in_each_lane",
+    "make destroy": "tests/deploy/test_deploy.py::test_destroy_takes_the_data_if_told",
     # Minutes on the embedded stack; its model against the definition and the packer:
     "python -m benchmarks.scale.model": (
         "tests/benchmarks/test_scale_model.py::test_a_shard_enters_the_states_that_the_definition_says"

@@ -28,7 +28,7 @@ def test_a_stack_at_rest_costs_little(parameters: dict[str, str]) -> None:
 
 def test_an_alarm_costs_by_its_metrics() -> None:
     """An alarm that computes from three metrics is billed as three."""
-    metric = {"MetricStat": {}}
+    metric: dict[str, Any] = {"MetricStat": {}}
     one = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "m"}}
     three = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": [{"Expression": "a"}, metric, metric, metric]}}
     assert idle_cost({"Resources": {"one": one, "three": three}})["alarms"] == pytest.approx(0.4)

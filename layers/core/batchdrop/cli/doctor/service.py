@@ -30,11 +30,11 @@ def api_key(deployment: Deployment) -> Iterator[Finding]:
         yield problem("API key", "the secret has no key yet", fix)
         return
     yield ok("API key", f"there ({len(key)} characters)")
-    yield _answer_to(parameters(deployment).get("AnthropicBaseUrl") or REAL_BASE_URL, key, fix)
+    yield answer_to(parameters(deployment).get("AnthropicBaseUrl") or REAL_BASE_URL, key, fix)
 
 
-def _answer_to(base_url: str, key: str, fix: str) -> Finding:
-    """Make the free call. The key goes only to that host: redirects are not followed."""
+def answer_to(base_url: str, key: str, fix: str) -> Finding:
+    """Try a key with a free call to the API at `base_url`. It goes only to that host: redirects are not followed."""
     try:
         status, message = _call(base_url, key)
     except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
