@@ -34,6 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         state.batch_id,
         state.polls,
         open_shards=min(state.shards, bootstrap.configuration().shard_concurrency),
+        round_number=state.round,
         deadline=state.deadline,
         ledger=bootstrap.ledger(),
         api=bootstrap.batch_reader(),

@@ -21,7 +21,7 @@ FUNCTIONS = {name: one for name, one in template()["Resources"].items() if one["
 # Parameters that reach no function's environment, and what the code states of them.
 STATED_IN_CODE = {"JobFilesDays": LEDGER_KEPT.days, "LiveConcurrency": settings.LIVE_CONCURRENCY}
 NOT_IN_CODE = {
-    "AlarmTopicArn", "ApprovalSeconds", "FailurePercent", "KmsKeyArn", "LogRetentionDays", "NotifyEmail",
+    "AlarmTopicArn", "Alarms", "ApprovalSeconds", "FailurePercent", "KmsKeyArn", "LogRetentionDays", "NotifyEmail",
     "OldVersionsDays", "ResultsDays", "SpendAlarmUsd", "StuckHours", "SubmitTimeout",
 }  # fmt: skip
 POWERTOOLS = {"LogLevel"}  # read by Powertools' Logger, not by the code

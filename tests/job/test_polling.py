@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,8 +29,8 @@ CALLS_A_MINUTE = REQUESTS_PER_MINUTE * POLLING_SHARE
 
 
 def test_the_first_look_is_soon() -> None:
-    """A small job is looked at after about 20 s."""
-    assert poll_seconds(0, open_shards=1, jitter=0.0) == round(POLL_FIRST_WAIT) == 20
+    """A small job is looked at after about 15 s."""
+    assert poll_seconds(0, open_shards=1, jitter=0.0) == round(POLL_FIRST_WAIT) == 15
 
 
 @given(polls, jitters)
@@ -47,12 +48,20 @@ def test_waits_never_shrink(poll: int, shards: int, jitter: float) -> None:
     )
 
 
-def test_waits_grow_to_about_five_minutes_within_half_an_hour() -> None:
-    """The longest wait is reached soon, and is minutes, not hours."""
-    waits = [poll_seconds(poll, open_shards=1, jitter=0.0) for poll in range(10)]
-    assert waits[-1] == POLL_LONGEST_WAIT
-    assert 300 <= POLL_LONGEST_WAIT <= 360
-    assert sum(waits[: waits.index(round(POLL_LONGEST_WAIT))]) < 1800
+@pytest.mark.parametrize("ended", [180, 600, 3_600, 6 * 3_600, 86_400])
+def test_an_end_is_seen_within_a_twentieth_of_the_age(ended: float) -> None:
+    """… or 15 seconds, and never more than five minutes late."""
+    age, poll = 0.0, 0
+    while age < ended:
+        age += poll_seconds(poll, open_shards=1, jitter=0.0)
+        poll += 1
+    assert age - ended <= min(max(POLL_FIRST_WAIT, 0.05 * ended + 1), POLL_LONGEST_WAIT)
+
+
+def test_later_rounds_wait_longer() -> None:
+    """Ten rounds of a day each must fit into one history, so the fourth is polled half as often."""
+    assert poll_seconds(1_000, open_shards=1, jitter=0.0, round_number=2) == 300
+    assert poll_seconds(1_000, open_shards=1, jitter=0.0, round_number=3) == 600
 
 
 @given(polls, open_shards, jitters)

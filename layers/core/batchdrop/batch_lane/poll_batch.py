@@ -13,7 +13,7 @@ from batchdrop.job.polling import poll_seconds
 from batchdrop.job.ports import Ledger
 from batchdrop.ports import Clock
 
-POLLS_BEFORE_LOST = 10  # a Message Batch can be invisible right after its create; ten polls take about half an hour
+POLLS_BEFORE_LOST = 57  # a Message Batch can be invisible right after its create; these polls take half an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def poll_batch(
     polls: int,
     *,
     open_shards: int,
+    round_number: int = 0,
     deadline: int = 0,
     ledger: Ledger,
     api: BatchReader,
@@ -43,7 +44,7 @@ def poll_batch(
     is over. After a transient error, the Message Batch counts as not ended. Raises AccountTrouble, and
     MessageBatchLost if the API still answers 404 after POLLS_BEFORE_LOST polls.
     """
-    wait = poll_seconds(polls + 1, open_shards=open_shards, jitter=jitter())
+    wait = poll_seconds(polls + 1, open_shards=open_shards, jitter=jitter(), round_number=round_number)
     waiting = PollAnswer(ended=False, wait_seconds=_until(deadline, clock, wait))
     try:
         with halting_on_account_trouble(job_id, ledger, clock):
