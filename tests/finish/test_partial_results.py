@@ -6,12 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from batchdrop.answers.result import MessageBatch
-from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsIncomplete
+from batchdrop.errors import AccountTrouble, ApiUnavailable, ResultsIncomplete, SubmissionUncertain
 from batchdrop.job.submission import ShardFailure
 from tests.fakes import FakeBatchApi, echo, errored
 from tests.jobs import JOB, KEYS, World, dropped, reviews
@@ -125,3 +126,25 @@ def test_counts_that_stay_wrong_cost_no_answer(by: int) -> None:
     world.resume()
     summary = world.run()
     assert (summary.status, summary.tally.answered, len(world.api.created)) == ("succeeded", 4, 1)
+
+
+def test_a_round_that_a_resume_sent_is_not_forgotten() -> None:
+    """The shard's part is older than the resume, whose create lost its response: that round may be paid."""
+
+    def in_turn(request: dict[str, Any], before: int) -> dict[str, Any]:
+        is_refused = request["custom_id"].endswith("1") and not before
+        return errored("billing_error") if is_refused else echo(request)
+
+    world = dropped(reviews(2))
+    world.api = FakeBatchApi(in_turn=in_turn)
+    world.run()
+    world.resume()
+    world.split()
+    world.collect("msgbatch_0")
+    world.api.lose_next = SubmissionUncertain("lost")
+    with pytest.raises(SubmissionUncertain):
+        world.submit_round(msgspec.structs.replace(world.state(), round=1, requests=1))
+    world.ledger.fail(JOB, ShardFailure(0, "AccountTrouble", '{"errorMessage": "no list"}'))
+    summary = world.close()
+    assert [row["_status"] for row in _rows(world)] == ["answered", "uncertain"]
+    assert summary.perhaps_paid.rows == 1

@@ -41,12 +41,17 @@ def arrived_lines(key: str, store: ObjectStore) -> Iterator[bytes]:
         return
 
 
+def was_sent(job_id: str, shard: int, round_number: int, ledger: Ledger) -> bool:
+    """Return whether a round's create was sent, whatever became of it."""
+    sent = ledger.submission(job_id, shard, round_number)
+    return sent is not None and sent.state != "armed"
+
+
 def uncertain_lines(
     keys: JobKeys, shard: int, round_number: int, index: AnswerIndex, why: str, *, store: ObjectStore, ledger: Ledger
 ) -> Iterator[bytes]:
     """Yield a line for each request without one, if the round was sent: the request may be paid."""
-    sent = ledger.submission(keys.job_id, shard, round_number)
-    if sent is None or sent.state == "armed":
+    if not was_sent(keys.job_id, shard, round_number, ledger):
         return
     for custom_id in requests_without_line(keys, shard, round_number, index, store=store):
         yield uncertain_line(custom_id, why)

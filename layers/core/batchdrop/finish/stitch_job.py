@@ -15,7 +15,7 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
-from batchdrop.finish.partial_results import arrived_lines, uncertain_lines
+from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import settle_read_again
 from batchdrop.finish.write_output import write_output
@@ -108,9 +108,12 @@ class JobStitch:
         return total
 
     def _part(self, item: ShardItem) -> Tally:
-        """Find or make a shard's part; return its tally. A stored part is used only if it has all answered rounds."""
+        """Find or make a shard's part; return its tally. A stored part is used only if it has all sent rounds.
+
+        A part may be older than a resume, which sent another round and failed before it was collected.
+        """
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
-        if self._has_flushes(item.shard, rounds):
+        if self._has_flushes(item.shard, rounds) or was_sent(self._keys.job_id, item.shard, rounds, self._ledger):
             return self._joined(item, rounds)
         again = self._store.exists(self._keys.read_again(item.shard))
         try:
