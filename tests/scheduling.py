@@ -19,13 +19,17 @@ OWN_STACK = "tests/end_to_end/test_formats.py"
 LONGEST = (
     ONE_STACK,
     "tests/docs/test_commands.py",
-    "tests/cli/test_session.py",
     "tests/deploy/test_deploy.py",
+    "tests/cli/test_session.py",
+    "tests/cli/test_output_matrix.py",
     OWN_STACK,
 )
 # Long files whose tests share nothing that is slow to make: each test is a unit.
 LOOSE = (
+    "tests/benchmarks/test_smoke.py",
     "tests/cli/test_make_demo_killed.py",
+    "tests/cli/test_run.py",
+    "tests/cli/test_run_killed.py",
     "tests/faults/test_schedules.py",
     "tests/local/test_process_hygiene.py",
     "tests/security/test_api_key.py",
@@ -53,10 +57,10 @@ T = TypeVar("T", bound=pytest.Item)
 def in_order(items: Iterable[T]) -> list[T]:
     """Return tests in the order in which they begin: the longest units, what else starts a stack, then all others."""
 
-    def rank(item: T) -> int:
-        unit = unit_of(item.nodeid)
+    def rank(item: T) -> tuple[int, bool]:
+        unit, is_last = unit_of(item.nodeid), item.get_closest_marker("last") is not None
         if unit in LONGEST:
-            return LONGEST.index(unit)
-        return len(LONGEST) + (item.get_closest_marker("stack") is None)
+            return LONGEST.index(unit), is_last
+        return len(LONGEST) + (item.get_closest_marker("stack") is None), is_last
 
     return sorted(items, key=rank)

@@ -15,9 +15,11 @@ ASK = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n
 @pytest.fixture(scope="session")
 def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """The project's own template on the embedded stack, with the recipes `ask` and, for one round only, `once`."""
+    log_dir = tmp_path_factory.mktemp("end_to_end")
     options = StackOptions(
         wait_scale=WAIT_SCALE,
-        log_dir=tmp_path_factory.mktemp("end_to_end"),
+        log_dir=log_dir,
+        aws_calls=log_dir / "aws_calls.jsonl",
         overrides={
             "ShardRows": str(SHARD_ROWS),
             "ShardConcurrency": "2",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchdrop.local.parent_watchdog import REMOVES_ENV, WATCHDOG_ENV
+from batchdrop.local.parent_watchdog import CALLS_ENV, REMOVES_ENV, WATCHDOG_ENV
 
 REGION = "us-east-1"
 # ministack takes a client's access key as its account id; functions and clients must use the same one.
@@ -52,11 +52,13 @@ def ministack_environment(
     identity: str,
     temp_dir: Path,
     bucket_data: Path | None = None,
+    aws_calls: Path | None = None,
 ) -> dict[str, str]:
     """Return ministack's environment: loopback only, one listener, no Docker.
 
     With `bucket_data`, it keeps the bucket's objects in that folder, else everything in memory. Never set its
-    PERSIST_STATE: that writes secrets to the disk, and only at an orderly end.
+    PERSIST_STATE: that writes secrets to the disk, and only at an orderly end. With `aws_calls`, the functions record
+    their AWS calls in that file.
 
     ministack returns `identity` in its health report (as its edition). It distinguishes this ministack from another one
     that took the port first.
@@ -77,4 +79,5 @@ def ministack_environment(
         "S3_PERSIST": "1" if bucket_data else "0",
         "S3_DATA_DIR": str(bucket_data or temp_dir / "s3"),
         REMOVES_ENV: str(temp_dir),
+        **({CALLS_ENV: str(aws_calls)} if aws_calls else {}),
     }

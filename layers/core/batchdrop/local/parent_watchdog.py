@@ -11,6 +11,7 @@ This file imports nothing of the project: it also runs in the functions' process
 """
 
 import os
+import pathlib
 import runpy
 import shutil
 import sys
@@ -19,6 +20,7 @@ import time
 
 WATCHDOG_ENV = "BATCHDROP_WATCHDOG"
 REMOVES_ENV = "BATCHDROP_WATCHDOG_REMOVES"
+CALLS_ENV = "BATCHDROP_AWS_CALLS"  # of a function: the file that its AWS calls are recorded in
 
 # Long enough for the other processes, which end at the same time, to write their last file.
 _LET_OTHERS_END_SECONDS = 0.3
@@ -54,6 +56,10 @@ def main() -> None:
     if watchdog:
         # Popped, because a function must not remove the whole stack's directory.
         end_with_supervisor(watchdog, os.environ.pop(REMOVES_ENV, None))
+    calls = os.environ.get(CALLS_ENV)
+    if calls and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        recorder = runpy.run_path(str(pathlib.Path(__file__).with_name("aws_call_recorder.py")))
+        recorder["record"](calls)
     module = sys.argv[1]
     del sys.argv[0]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -49,6 +49,7 @@ class StackOptions:
     `logs_requests`: whether ministack logs each request.
     `state`: a folder for the bucket and the ledger, so that the next stack there continues with them; None for a
     stack that leaves nothing behind. The template's other resources, and the API key, are never stored.
+    `aws_calls`: a file in which the functions record their AWS calls; None to record none.
     `keeps_open`: file descriptors that the stack's own processes hold until they end, such as a lock's.
     """
 
@@ -63,6 +64,7 @@ class StackOptions:
     stack_name: str = "batchdrop"
     logs_requests: bool = False
     state: StateFolder | None = None
+    aws_calls: Path | None = None
     keeps_open: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -184,6 +186,7 @@ class EmbeddedStack:
                 claude_arguments=None if own_service else (*speed, *self.options.claude_arguments),
                 logs_requests=self.options.logs_requests,
                 bucket_data=self.options.state.bucket_data.absolute() if self.options.state else None,
+                aws_calls=self.options.aws_calls,
                 keeps_open=self.options.keeps_open,
             )
         )

@@ -12,6 +12,7 @@ class StackSpec:
     `temp_dir` belongs to the stack and is removed at the end; `log_dir` is kept unless it is inside. Without
     `claude_arguments` there is no emulator. `ministack_port` None means any free port. `logs_requests`: whether
     ministack logs each request. `bucket_data`: where ministack keeps the bucket's objects; None for memory only.
+    `aws_calls`: the file in which functions record their AWS calls; None to record none.
     `keeps_open`: inherited file descriptors that the supervisor and ministack hold until they end.
     """
 
@@ -22,6 +23,7 @@ class StackSpec:
     claude_arguments: tuple[str, ...] | None
     logs_requests: bool = False
     bucket_data: Path | None = None
+    aws_calls: Path | None = None
     keeps_open: tuple[int, ...] = ()
 
     def to_line(self) -> str:
@@ -33,11 +35,13 @@ class StackSpec:
         """Return the spec from `to_line`'s line."""
         fields = json.loads(line)
         arguments, bucket_data = fields.pop("claude_arguments"), fields.pop("bucket_data")
+        aws_calls = fields.pop("aws_calls")
         return cls(
             temp_dir=Path(fields.pop("temp_dir")),
             log_dir=Path(fields.pop("log_dir")),
             claude_arguments=None if arguments is None else tuple(arguments),
             bucket_data=None if bucket_data is None else Path(bucket_data),
+            aws_calls=None if aws_calls is None else Path(aws_calls),
             keeps_open=tuple(fields.pop("keeps_open")),
             **fields,
         )
