@@ -65,6 +65,7 @@ def _closed(upload: UploadRecord, fault: Fault | None, clock: Clock) -> Summary:
         clock=clock,
         formats=bootstrap.formats(),
         pages=bootstrap.pages(),
+        keeps_answers=bootstrap.configuration().keep_raw_answers,
     )
 
 

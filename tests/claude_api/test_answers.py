@@ -13,7 +13,7 @@ from batchdrop.local.claude_api.alternatives import alternatives_in
 from batchdrop.local.claude_api.sentiment import sentiment
 from batchdrop.local.claude_api.testing import RunningEmulator
 from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
-from tests.claude_api.asks import MODEL, finished, params, requests, result
+from tests.claude_api.asks import MODEL, error_of, finished, params, post, requests, result
 
 
 @pytest.mark.parametrize(
@@ -164,3 +164,20 @@ def test_chance_is_seeded(client: Anthropic, emulator: RunningEmulator) -> None:
     types = list(lots[0].values())
     assert 35 < types.count("errored") < 85
     assert 5 < types.count("expired") < 40
+
+
+@pytest.mark.parametrize("choice", [{"type": "tool", "name": "record"}, {"type": "any"}])
+def test_a_forced_tool_is_called(emulator: RunningEmulator, choice: dict[str, str]) -> None:
+    """Its input fits its schema; the stop reason is tool_use."""
+    schema = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}, "required": ["label"]}
+    tools = [{"name": "record", "input_schema": schema}]
+    answer = post(emulator, params(tools=tools, tool_choice=choice), "/v1/messages").json()
+    call = answer["content"][-1]
+    assert (answer["stop_reason"], call["type"], call["name"]) == ("tool_use", "tool_use", "record")
+    assert call["input"]["label"] in {"a", "b"}
+
+
+def test_a_forced_tool_that_is_not_there_is_refused(emulator: RunningEmulator) -> None:
+    """For the whole request."""
+    answer = post(emulator, params(tool_choice={"type": "tool", "name": "record"}), "/v1/messages")
+    assert error_of(answer)[:2] == (400, "invalid_request_error")

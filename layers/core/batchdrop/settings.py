@@ -36,6 +36,7 @@ class Settings:
     `stack`: the CloudFormation stack's name, as events carry it.
     `workspace`: the Anthropic workspace that each call names; empty means that the key alone decides.
     `show_progress_function`: the function that draws the pages of running jobs.
+    `keep_raw_answers`: whether the API's own result lines are kept beside the results.
     `ledger_file`: a SQLite file that holds the ledger; only an embedded stack with durable state sets it.
     """
 
@@ -56,6 +57,7 @@ class Settings:
     stack: str = ""
     show_progress_function: str = ""
     workspace: str = ""
+    keep_raw_answers: bool = False
     ledger_file: str = ""
 
 
@@ -78,6 +80,7 @@ def from_environment() -> Settings:
         stack=env.get("STACK_NAME", ""),
         show_progress_function=env.get("SHOW_PROGRESS_FUNCTION", ""),
         workspace=env.get("ANTHROPIC_WORKSPACE_ID", ""),
+        keep_raw_answers=env.get("KEEP_RAW_ANSWERS", "false") != "false",
         ledger_file=env.get(LEDGER_FILE_ENV, ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

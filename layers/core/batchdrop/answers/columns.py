@@ -22,6 +22,13 @@ class Column:
     kind: ColumnKind = "string"
 
 
+# The columns of `output.add`, by their names there.
+ADDED_KINDS: dict[str, ColumnKind] = {
+    "thinking": "string", "citations": "json", "tool_use": "json", "usage": "json", "cost": "number",
+    "stop_reason": "string", "model": "string", "request_id": "string", "custom_id": "string",
+}  # fmt: skip
+
+
 class RowEnd(Protocol):
     """What a row's new cells are read from: an `Outcome`, with an attribute for each detail."""
 
@@ -29,16 +36,22 @@ class RowEnd(Protocol):
     def values(self) -> tuple[Any, ...]:
         """Return the answer's values; empty where no answer fills the columns."""
 
+    @property
+    def added(self) -> tuple[Any, ...]:
+        """Return the values of the columns that `output.add` names; empty where they are not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewColumns:
-    """The columns that batchdrop adds after the input's own: the answer's, then the details of the row.
+    """The columns that batchdrop adds after the input's own: the answer's, those of `output.add`, then the details.
 
     Each detail is an attribute of `Outcome`; only `details` names them. `raw` exists only for typed answers: it has
-    the text of an answer that could not fill its columns.
+    the text of an answer that could not fill its columns. `wanted` are the names in `output.add`, in its order.
     """
 
     answer: tuple[Column, ...] = (Column("answer"),)
+    wanted: tuple[str, ...] = ()
+    prefix: str = ""
     status: str = STATUS
     error: str = ERROR
     raw: str | None = None
@@ -50,14 +63,26 @@ class NewColumns:
         return columns | ({"raw": Column(self.raw)} if self.raw else {})
 
     @property
+    def added(self) -> tuple[Column, ...]:
+        """Return the columns that `output.add` names."""
+        return tuple(Column(f"{self.prefix}_{name}", ADDED_KINDS[name]) for name in self.wanted)
+
+    @property
     def all(self) -> tuple[Column, ...]:
         """Return every new column, in the output's order."""
-        return (*self.answer, *self.details.values())
+        return (*self.answer, *self.added, *self.details.values())
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the new columns' names."""
         return tuple(column.name for column in self.all)
+
+    def cells_of(self) -> Callable[[RowEnd], tuple[Any, ...]]:
+        """Return a function that reads an outcome's values for `answer` and `added`; empty ones are None."""
+        blank, none = (None,) * len(self.answer), (None,) * len(self.wanted)
+        if not self.wanted:
+            return lambda outcome: outcome.values or blank
+        return lambda outcome: (outcome.values or blank) + (outcome.added or none)
 
     def details_of(self) -> Callable[[RowEnd], tuple[Any, ...]]:
         """Return a function that reads an outcome's details, in order; empty details are ""."""
@@ -65,5 +90,5 @@ class NewColumns:
 
     def values_of(self) -> Callable[[RowEnd], list[Any]]:
         """Return a function that reads an outcome's values for `all`; empty ones are None."""
-        details_of, blank = self.details_of(), (None,) * len(self.answer)
-        return lambda outcome: [*(outcome.values or blank), *(detail or None for detail in details_of(outcome))]
+        details_of, cells_of = self.details_of(), self.cells_of()
+        return lambda outcome: [*cells_of(outcome), *(detail or None for detail in details_of(outcome))]

@@ -12,7 +12,6 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 Fate = Literal["answered", "unusable", "failed", "rejected"]
 
 PERHAPS_PAID = {"unreadable", "uncertain"}  # statuses of rows that may be paid, and are never sent again
-COMPLETE_STOPS = {"end_turn", "stop_sequence"}  # any other stop_reason is a paid answer that the user should check
 
 
 class SentRequest(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +33,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
     paid). An unusable answer is paid: `invalid` (it breaks the recipe's types), `empty` (no text), or the stop_reason
     of an answer that stopped early (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order;
     empty if no answer fills them. `raw` is the text of an answer that could not.
-    `seconds` is how long the answer took, if known. `request` is set for rows that may be paid.
+    `added` are those of the columns in `output.add`. `seconds` is how long the answer took, if known. `request` is set
+    for rows that may be paid.
     """
 
     fate: Fate
@@ -45,6 +45,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
     message: Message | None = None
     seconds: float | None = None
     request: SentRequest | None = None
+    added: tuple[Any, ...] = ()
 
 
 def rejected(reason: str) -> Outcome:
@@ -109,8 +110,8 @@ def of_result(result: Result, shape: AnswerShape = TEXT_ANSWER, *, seconds: floa
 
 def _of_message(message: Message, shape: AnswerShape, seconds: float | None) -> Outcome:
     stop = message.stop_reason or "end_turn"
-    text = message.text
-    if stop not in COMPLETE_STOPS:
+    text = shape.text_of(message)
+    if not shape.is_complete(stop):
         return _unusable(stop, _explain(stop), message, shape, seconds)
     if not text or text.isspace():
         return _unusable("empty", _explain("empty"), message, shape, seconds)
@@ -122,7 +123,7 @@ def _of_message(message: Message, shape: AnswerShape, seconds: float | None) -> 
 
 
 def _unusable(status: str, reason: str, message: Message, shape: AnswerShape, seconds: float | None) -> Outcome:
-    text = message.text
+    text = shape.text_of(message)
     values, raw = ((), text) if shape.is_typed else ((text,), "")
     return Outcome("unusable", status, values, raw, reason, message, seconds)
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+SERVER_TOOL_CALLS = {"server_tool_use", "mcp_tool_use"}
+
 
 class CacheCreation(msgspec.Struct, frozen=True, gc=False):
     """Input tokens written to the prompt cache, by the time that they stay there."""
@@ -34,10 +36,17 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
-    """A content block; only text blocks have text."""
+    """A content block; only text blocks have text, only tool calls have `name` and `input` (raw JSON)."""
 
     type: str
     text: str = ""
+    name: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def is_server_tool(self) -> bool:
+        """Return whether it is a call of a tool that the API runs, or such a tool's result."""
+        return self.type in SERVER_TOOL_CALLS or self.type.endswith("_tool_result")
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -50,10 +59,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """Return the answer's text blocks, joined."""
+        """Return the text blocks after the last block of a server tool, joined: earlier text announces the tool."""
         blocks = self.content
         if len(blocks) == 1 and blocks[0].type == "text":  # nearly always
             return blocks[0].text
+        tools = [place for place, block in enumerate(blocks) if block.is_server_tool]
+        blocks = blocks[tools[-1] + 1 :] if tools else blocks
         return "".join([block.text for block in blocks if block.type == "text"])
 
 

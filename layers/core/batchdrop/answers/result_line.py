@@ -132,16 +132,19 @@ def usage_of(body: bytes) -> Usage | None:
         return None
 
 
-def succeeded_line(custom_id: str, message: bytes, seconds: float, *, lost: int = 0) -> bytes:
+def succeeded_line(
+    custom_id: str, message: bytes, seconds: float, *, lost: int = 0, request_id: str | None = None
+) -> bytes:
     """Return the line of an answer that took `seconds`, with its newline. The message stays as it is, on one line.
 
-    `lost` counts the earlier tries that may be billed.
+    `lost` counts the earlier tries that may be billed. `request_id` is the response's header.
     """
     message = message.removeprefix(BOM_UTF8)  # it is allowed only at the start of a file
     if b"\n" in message or b"\r" in message:  # only between JSON tokens: line ends in strings are escaped
         message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-    values = custom_id.encode(), _lost(lost), seconds, message
-    return b'{"custom_id":"%b",%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
+    named = b'"request_id":%b,' % msgspec.json.encode(request_id) if request_id else b""
+    values = custom_id.encode(), _lost(lost), named, seconds, message
+    return b'{"custom_id":"%b",%b%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
 
 
 def errored_line(custom_id: str, kind: str, message: str, *, lost: int = 0) -> bytes:

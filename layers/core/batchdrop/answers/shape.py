@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchdrop.answers.columns import Column, ColumnKind, NewColumns
+from batchdrop.answers.code_fence import fenced
+from batchdrop.answers.columns import NewColumns
 from batchdrop.answers.fields import answer_schema
+from batchdrop.answers.forced_tool import ForcedTool, forced_tool
+from batchdrop.answers.result import Message
+from batchdrop.answers.schema_columns import AnswerInvalid, fitting, is_nullable, new_columns, properties_of
 from batchdrop.answers.schema_faults import explain
-from batchdrop.answers.schema_file import checked_schema, resolved
+from batchdrop.answers.schema_file import checked_schema
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.recipe.words import fault
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
-_INT64 = range(-(2**63), 2**63)  # what an integer column of Parquet holds
+__all__ = ["TEXT_ANSWER", "AnswerInvalid", "AnswerShape", "answer_shape", "schema_file"]
 
-
-class AnswerInvalid(Exception):  # concerns one row only; caught where outcomes are made
-    """A complete answer that breaks the recipe's `answer`. The message names field and rule; it quotes no answer."""
+COMPLETE_STOPS = frozenset({"end_turn", "stop_sequence"})  # with any other, the user should check a paid answer
+_NOT_JSON = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 
 
 class AnswerShape:
-    """How the text of an answer is read.
+    """How an answer is read.
 
     `schema` is sent to the API; it is None for text answers, whose one value is the text. `columns` are all new columns
     of the output. `checks` is a schema from the recipe's `params`: such answers stay text, and only `is_valid` uses it.
+    `tool` is the tool that the recipe's `params` force: its input is the answer, with columns if it has a schema.
     """
 
     def __init__(
@@ -37,27 +41,42 @@ class AnswerShape:
         *,
         schema: dict[str, Any] | None = None,
         checks: dict[str, Any] | None = None,
+        tool: ForcedTool | None = None,
     ) -> None:
         self.columns = columns or NewColumns()
         self.schema = schema
-        self._checks = schema or checks
-        self._fields = _properties(schema) if schema else {}
+        self.typed_schema = schema or (tool.schema if tool else None)
+        self._tool = tool
+        self._checks = self.typed_schema or checks
+        self._fields = properties_of(self.typed_schema) if self.typed_schema else {}
+        self._stops = COMPLETE_STOPS | {"tool_use"} if tool else COMPLETE_STOPS
 
     @property
     def is_typed(self) -> bool:
         """Return whether answers have typed columns."""
-        return self.schema is not None
+        return self.typed_schema is not None
+
+    def is_complete(self, stop_reason: str) -> bool:
+        """Return whether an answer with this stop_reason came to its end."""
+        return stop_reason in self._stops
+
+    def text_of(self, message: Message) -> str:
+        """Return the text of an answer: its text blocks, or the input of the forced tool as JSON."""
+        return message.text if self._tool is None else self._tool.input_of(message)
 
     def read(self, text: str) -> tuple[Any, ...]:
         """Return one value for each column of `columns.answer`; None for an empty optional field.
 
         Raises AnswerInvalid.
         """
-        if self.schema is None:
+        if not self.is_typed:
             return (text,)
         value = self._valid(text)
+        if not isinstance(value, dict):  # a tool's own schema may allow it
+            reason = "the answer must be an object"
+            raise AnswerInvalid(reason)
         columns = zip(self._fields, self.columns.answer, strict=True)
-        return tuple(_fitting(value.get(field), column, field) for field, column in columns)
+        return tuple(fitting(value.get(field), column, field) for field, column in columns)
 
     def is_valid(self, text: str) -> bool:
         """Return whether the text fits the schema of `answer`, or of `params`; True if there is none."""
@@ -75,16 +94,14 @@ class AnswerShape:
     def written(self, answer: dict[str, Any]) -> str:
         """Return an example's answer as the model should write it: compact, in the schema's order."""
         filled = {
-            field: answer.get(field)
-            for field, schema in self._fields.items()
-            if field in answer or _is_nullable(schema)
+            field: answer.get(field) for field, schema in self._fields.items() if field in answer or is_nullable(schema)
         }
         return msgspec.json.encode({**filled, **answer}).decode()
 
     def _valid(self, text: str) -> Any:
         try:
-            value = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            value = _json(text)
+        except _NOT_JSON as error:
             reason = "it is not JSON" + (f" ({error})" if isinstance(error, msgspec.DecodeError) else "")
             raise AnswerInvalid(reason) from None
         if not self._validator.is_valid(value):
@@ -98,6 +115,17 @@ class AnswerShape:
         return jsonschema_rs.Draft202012Validator(
             self._checks or {}, offline=True
         )  # a schema must not cause network calls
+
+
+def _json(text: str) -> Any:
+    """Return the value of a text, or of the code fence in it."""
+    try:
+        return msgspec.json.decode(text)
+    except _NOT_JSON:
+        inner = fenced(text)
+        if inner is None:
+            raise
+        return msgspec.json.decode(inner)
 
 
 TEXT_ANSWER = AnswerShape()
@@ -117,8 +145,11 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
     """
     passed_on = _passed_on(recipe)
     file = schema_file(recipe)
-    if recipe.answer is None:
-        shape = AnswerShape(_columns(recipe, None), checks=passed_on)
+    tool = forced_tool(recipe.params, name=name)
+    if tool is not None:
+        shape = _tool_shape(recipe, tool, name)
+    elif recipe.answer is None:
+        shape = AnswerShape(new_columns(recipe, None), checks=passed_on)
     elif _format_passed_on(recipe) is not None:
         reason = "'params.output_config.format' also sets the form of the answer; use one of them, not both"
         raise fault(name, "answer", reason)
@@ -126,8 +157,19 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
         typed = (
             answer_schema(recipe.answer, name=name) if file is None else checked_schema(schema, name=name, file=file)
         )
-        shape = AnswerShape(_columns(recipe, typed), schema=typed)
+        shape = AnswerShape(new_columns(recipe, typed), schema=typed)
     _check(shape, recipe, name, is_passed_on=passed_on is not None)
+    return shape
+
+
+def _tool_shape(recipe: Recipe, tool: ForcedTool, name: str) -> AnswerShape:
+    for key, is_set in (("answer", recipe.answer), ("params.output_config.format", _format_passed_on(recipe))):
+        if is_set is not None:
+            reason = "'params.tool_choice' forces a tool, and its input is the answer; remove this key, or tool_choice"
+            raise fault(name, key, reason)
+    shape = AnswerShape(new_columns(recipe, tool.schema), tool=tool)
+    if shape.is_typed:
+        _check_schema(shape, name, "params.tools")
     return shape
 
 
@@ -147,10 +189,10 @@ def _check(shape: AnswerShape, recipe: Recipe, name: str, *, is_passed_on: bool)
         reason = "the recipe has no 'answer', so no answer can be invalid; add 'answer', or remove this key"
         raise fault(name, "retry.invalid", reason)
     if is_passed_on:
-        _check_passed_on(shape, name)
+        _check_schema(shape, name, "params.output_config.format.schema")
 
 
-def _check_passed_on(shape: AnswerShape, name: str) -> None:
+def _check_schema(shape: AnswerShape, name: str, key: str) -> None:
     """Raise RecipeRejected if the schema cannot be used, before any answer is paid."""
     import jsonschema_rs
 
@@ -158,7 +200,7 @@ def _check_passed_on(shape: AnswerShape, name: str) -> None:
         shape.is_valid("null")
     except jsonschema_rs.ValidationError as error:
         reason = f"answers cannot be checked against this JSON schema: {error.message}"
-        raise fault(name, "params.output_config.format.schema", reason) from error
+        raise fault(name, key, reason) from error
 
 
 def _format_passed_on(recipe: Recipe) -> Any:
@@ -170,59 +212,3 @@ def _passed_on(recipe: Recipe) -> dict[str, Any] | None:
     form = _format_passed_on(recipe)
     schema = form.get("schema") if isinstance(form, dict) else None
     return schema if isinstance(schema, dict) else None
-
-
-def _columns(recipe: Recipe, schema: dict[str, Any] | None) -> NewColumns:
-    prefix = recipe.output.prefix
-    if schema is None:
-        answer: tuple[Column, ...] = (Column(prefix + (recipe.output.column or "answer")),)
-    else:
-        fields = _properties(schema).items()
-        answer = tuple(Column(prefix + field, _kind(inner, schema)) for field, inner in fields)
-    raw = None if schema is None else f"{prefix}_raw"
-    return NewColumns(answer, status=f"{prefix}_status", error=f"{prefix}_error", raw=raw)
-
-
-def _properties(schema: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = resolved(schema, schema)["properties"]
-    return properties
-
-
-def _kind(schema: dict[str, Any], root: dict[str, Any]) -> ColumnKind:
-    """Return the column's kind: the scalar's own if there is only one besides null, else `json`."""
-    kinds = _kinds(schema, root) - {"null"}
-    if kinds == {"integer", "number"}:
-        return "number"
-    for scalar in ("string", "number", "integer", "boolean"):
-        if kinds == {scalar}:
-            return scalar
-    return "json"
-
-
-def _kinds(schema: dict[str, Any], root: dict[str, Any]) -> set[str]:
-    schema = resolved(schema, root)
-    if "enum" in schema or "const" in schema:
-        return {_kind_of_value(value) for value in schema.get("enum", [schema.get("const")])}
-    if "type" in schema:
-        return {schema["type"]} if isinstance(schema["type"], str) else set(schema["type"])
-    options = schema.get("anyOf", [])
-    return set().union(*(_kinds(option, root) for option in options)) if options else {"any"}
-
-
-def _kind_of_value(value: object) -> str:
-    names = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-    return names.get(type(value), "any")
-
-
-def _is_nullable(schema: dict[str, Any]) -> bool:
-    return {"type": "null"} in schema.get("anyOf", [])
-
-
-def _fitting(value: Any, column: Column, field: str) -> Any:
-    """Return an integer as int, because JSON Schema accepts 1.0. Raises AnswerInvalid if no column can hold it."""
-    if column.kind != "integer" or value is None:
-        return value
-    if int(value) not in _INT64:
-        reason = f"'{field}' is an integer of more than 64 bits"
-        raise AnswerInvalid(reason)
-    return int(value)

@@ -8,6 +8,7 @@ from functools import partial
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.job_summary import encoded, summary_of, too_few_answered
 from batchdrop.finish.ports import Pages
+from batchdrop.finish.raw_answers import keep_raw_answers
 from batchdrop.finish.stitch_job import JobStitch
 from batchdrop.job.job_files import formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
@@ -32,8 +33,9 @@ def close_job(
     clock: Clock,
     formats: Formats,
     pages: Pages,
+    keeps_answers: bool = False,
 ) -> Summary:
-    """Write the job's outputs and return its summary.
+    """Write the job's outputs and return its summary. `keeps_answers`: also the API's own result lines.
 
     `fault` is why the job stopped before its shards were sent. Then only the summary is written; if the whole file was
     split, also the output, with each row's reason. Raises InvariantBroken if the output would lack a row, and
@@ -43,7 +45,17 @@ def close_job(
     tries = TRIES
     while True:
         try:
-            return _closed(upload, fault, began, store=store, ledger=ledger, clock=clock, formats=formats, pages=pages)
+            return _closed(
+                upload,
+                fault,
+                began,
+                store=store,
+                ledger=ledger,
+                clock=clock,
+                formats=formats,
+                pages=pages,
+                keeps_answers=keeps_answers,
+            )
         except ObjectChanged:  # another closing wrote: start again, which raises JobClosedSince if that one is later
             tries -= 1
             if not tries:
@@ -60,6 +72,7 @@ def _closed(
     clock: Clock,
     formats: Formats,
     pages: Pages,
+    keeps_answers: bool,
 ) -> Summary:
     closing_key = JobKeys(upload.job_id).closing
     began = announce(began, closing_key, store)
@@ -78,10 +91,13 @@ def _closed(
         tally = stitch.write(prefix, is_last)
         manifest.notes = [*manifest.notes, *stitch.notes]
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
+        answers = f"{prefix}answers.jsonl"
+        is_kept = keeps_answers and keep_raw_answers(upload.job_id, answers, store=store, guard=is_last)
         outputs = OutputBlock(
             f"{prefix}output.{job_formats.output.extension}",
             f"{prefix}failed.jsonl",
             perhaps_paid=f"{prefix}perhaps-paid.jsonl" if tally.rows_perhaps_paid else None,
+            answers=answers if is_kept else None,
         )
     summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
     summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)

@@ -238,6 +238,7 @@ def _join(
     job_id = manifest.upload.job_id
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     again = store.exists(keys.read_again(item.shard))
+    prices = effective(manifest.prices)
     tally = join_shard(
         job_id,
         item,
@@ -247,8 +248,8 @@ def _join(
         unanswered=failed("the API returned no result for this row"),
         part_key=partial(keys.part, item.shard, rounds, again=again),
         batch_id_of=batch_id_of,
+        prices=prices,
     )
-    prices = effective(manifest.prices)
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
     store.write(keys.part_tally(item.shard, rounds, again=again), msgspec.json.encode(tally))
     return tally

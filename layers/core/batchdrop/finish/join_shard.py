@@ -12,6 +12,7 @@ from batchdrop.answers.odd_records import ODD, heads_of, read_line
 from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, of_result, rejected
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
+from batchdrop.finish.added_columns import AddedColumns
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.perhaps_paid import BatchIdOf, sent_request
 from batchdrop.job.job_files import JobFormats
@@ -20,6 +21,7 @@ from batchdrop.job.manifest import ShardItem
 from batchdrop.job.ports import OutputFormat, PartWriter
 from batchdrop.job.stored_lines import line_blocks
 from batchdrop.job.stored_source import StoredSource
+from batchdrop.money.prices import PriceTable
 from batchdrop.ports import ObjectStore, Source
 from batchdrop.report.countable_columns import counted_columns
 from batchdrop.report.statistics import RowsCounted
@@ -40,6 +42,7 @@ def join_shard(
     unanswered: Outcome,
     part_key: Callable[[str], str],
     batch_id_of: BatchIdOf,
+    prices: PriceTable,
 ) -> Tally:
     """Write a shard's output, its failed rows, and its rows that may be paid; return its tally.
 
@@ -50,6 +53,8 @@ def join_shard(
     tally = Tally()
     counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
     outcomes_of = _Outcomes(unanswered, formats.shape)
+    columns = formats.shape.columns
+    added = AddedColumns(columns.wanted, own, prices) if columns.wanted else None
     sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
     with (
         closing(store.stream(keys.rows(item.shard))) as blocks,
@@ -61,7 +66,10 @@ def join_shard(
     ):
         perhaps_paid = _PartIfNeeded(formats.perhaps_paid, part_key, store, opened)
         for rows, wanted in _chunks(blocks, results):
-            outcomes = outcomes_of(rows, results.lines(wanted))
+            lines = results.lines(wanted)
+            outcomes = outcomes_of(rows, lines)
+            if added is not None:
+                outcomes = added.fill(rows, wanted, lines, outcomes)
             _count(rows, outcomes, tally)
             counted.add(rows, outcomes)
             part.add(rows, outcomes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from batchdrop.answers.odd_records import read_line
-from batchdrop.answers.outcome import COMPLETE_STOPS
 from batchdrop.answers.result import Succeeded
 from batchdrop.answers.verdict import Verdict
 from batchdrop.finish.answer_index import AnswerIndex
@@ -43,6 +42,6 @@ def breaks_of(manifest: Manifest) -> Callable[[bytes], bool] | None:
             return False
         message = result.message
         # A refusal or a cut answer breaks every schema, but `retry.invalid` is not for them.
-        return (message.stop_reason or "end_turn") in COMPLETE_STOPS and not shape.is_valid(message.text)
+        return shape.is_complete(message.stop_reason or "end_turn") and not shape.is_valid(shape.text_of(message))
 
     return breaks

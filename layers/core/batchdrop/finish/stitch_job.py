@@ -153,6 +153,7 @@ class JobStitch:
 
     def _join(self, item: ShardItem, index: AnswerIndex) -> Tally:
         batch_id_of = batch_ids(self._keys.job_id, item.shard, self._ledger)
+        prices = effective(self._manifest.prices)
         tally = join_shard(
             self._keys.job_id,
             item,
@@ -162,8 +163,8 @@ class JobStitch:
             unanswered=self._unanswered(item.shard),
             part_key=self._part_keys[-1],
             batch_id_of=batch_id_of,
+            prices=prices,
         )
-        prices = effective(self._manifest.prices)
         tally.perhaps_paid = perhaps_paid_in(
             self._keys, item.shard, index, store=self._store, prices=prices, batch_id_of=batch_id_of
         )

@@ -140,7 +140,8 @@ class SliceSender:
         if is_message:
             self.answered += 1
             seconds = max((self._clock.now() - began).total_seconds(), 0.0)
-            self._flushes.add(succeeded_line(custom_id, answer.body, seconds, lost=lost.tries))
+            named = answer.headers.get("request-id")
+            self._flushes.add(succeeded_line(custom_id, answer.body, seconds, lost=lost.tries, request_id=named))
         else:
             self.uncertain += 1
             self.errored += 1

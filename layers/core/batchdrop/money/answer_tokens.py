@@ -24,9 +24,10 @@ DEEPEST = 10  # levels of nesting that are read
 
 def expected_tokens(shape: AnswerShape, *, model: str, max_tokens: int) -> int:
     """Return the tokens of a typical answer, at most `max_tokens`."""
-    if shape.schema is None:
+    schema = shape.typed_schema
+    if schema is None:
         return max(LEAST_ANSWER, round(max_tokens * TEXT_SHARE))
-    text = msgspec.json.encode(_usual(shape.schema, shape.schema, 0)).decode()
+    text = msgspec.json.encode(_usual(schema, schema, 0)).decode()
     return min(max_tokens, round(text_size(text).tokens * tokeniser(model)) + LEAST_ANSWER)
 
 

@@ -15,6 +15,7 @@ MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where
 
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
 Compression = Literal["none", "gz", "zst", "bz2"]
+Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
 
 
 class _Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +80,10 @@ class Output(_Keys, frozen=True, kw_only=True):
         Meta(description="The column for a text answer; 'answer' by default.", examples=["label"]),
     ] = None
     prefix: Annotated[str, Meta(description="A prefix for the name of every new column.", examples=["claude_"])] = ""
+    add: Annotated[
+        list[Added],
+        Meta(description="More columns about each answer, such as '_thinking' or '_cost'.", examples=[["cost"]]),
+    ] = []
     escape_formulas: Annotated[
         bool,
         Meta(description="Whether to escape answers that a spreadsheet would run as a formula."),

@@ -129,6 +129,9 @@ def _output(recipe: Recipe) -> Iterator[_Fault]:
     for key, text in (("column", output.column or ""), ("prefix", output.prefix)):
         if not text.isprintable():
             yield f"output.{key}", "it has a line end or another unprintable character; remove it"
+    twice = [name for name, count in Counter(output.add).items() if count > 1]
+    if twice:
+        yield "output.add", f"it names '{twice[0]}' twice; remove one"
     if output.prefix and not output.prefix.strip():
         yield "output.prefix", "it is blank; write the prefix of the new columns' names, or remove the key"
 

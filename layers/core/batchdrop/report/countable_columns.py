@@ -12,10 +12,11 @@ from batchdrop.report.answer_counts import CountedKind
 def counted_columns(shape: AnswerShape) -> dict[str, CountedKind | None]:
     """Return the answer's columns, in order, with how to count each; None for objects and lists of objects."""
     names = [column.name for column in shape.columns.answer]
-    if shape.schema is None:
+    schema = shape.typed_schema
+    if schema is None:
         return dict.fromkeys(names, "text")
-    fields = resolved(shape.schema, shape.schema)["properties"].values()
-    return {name: _kind(field, shape.schema) for name, field in zip(names, fields, strict=True)}
+    fields = resolved(schema, schema)["properties"].values()
+    return {name: _kind(field, schema) for name, field in zip(names, fields, strict=True)}
 
 
 def _kind(field: dict[str, Any], root: dict[str, Any]) -> CountedKind | None:
@@ -28,7 +29,8 @@ def _kind(field: dict[str, Any], root: dict[str, Any]) -> CountedKind | None:
         case "number" | "integer":
             return "number"
         case "array":
-            return "labels" if _kind(schema.get("items", {}), root) == "label" else None
+            items = schema.get("items", {})
+            return "labels" if isinstance(items, dict) and _kind(items, root) == "label" else None
         case _:
             return None
 

@@ -114,6 +114,7 @@ class OutputBlock(msgspec.Struct, frozen=True):
     failed: str | None
     report: str | None = None
     perhaps_paid: str | None = None
+    answers: str | None = None
 
 
 class MessageBatchBlock(msgspec.Struct, frozen=True):

@@ -121,6 +121,8 @@ def _ending(request: Request, fate: Fate, seed: int) -> Ending:
         text = text[: max(1, len(text) // 2)]
     tokens = count_tokens(text, model) + 1
     if tokens <= limit:
+        if reason == "end_turn" and request.params.forced_tool is not None:
+            reason = "tool_use"
         return Ending(text, reason, tokens, stopped_by)
     return Ending(cut_to_tokens(text, max(0, limit - 1), model), "max_tokens", limit)
 
@@ -143,7 +145,7 @@ def _content(request: Request, ending: Ending, seed: int) -> list[TextBlock | To
     content: list[TextBlock | ToolUseBlock] = [TextBlock(ending.text)] if ending.text else []
     if ending.stop_reason == "tool_use":
         dice = Dice(digest=request.prompt.digest, salt=2 * seed + 1)
-        tool = request.params.tools[0] if request.params.tools else None
+        tool = request.params.forced_tool or (request.params.tools[0] if request.params.tools else None)
         schema = tool.input_schema if tool else None
         value = instance_of(schema, request.prompt.conversation, dice) if schema else {}
         content.append(

@@ -53,6 +53,7 @@ class Tool(msgspec.Struct, frozen=True):
     """A tool definition; server tools have no schema."""
 
     name: str
+    type: str | None = None
     input_schema: dict[str, Any] | None = None
     cache_control: CacheControl | None = None
 
@@ -81,6 +82,15 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+
+    @property
+    def forced_tool(self) -> Tool | None:
+        """Return the tool of the caller's that `tool_choice` forces."""
+        choice = self.tool_choice or {}
+        if choice.get("type") not in {"tool", "any"}:
+            return None
+        named = [tool for tool in self.tools if choice["type"] == "any" or tool.name == choice.get("name")]
+        return next((tool for tool in named if tool.input_schema is not None), None)
 
 
 _DECODER = msgspec.json.Decoder(Params)
@@ -129,6 +139,9 @@ def check_prompt(params: Params) -> None:
     if params.messages[0].role == "assistant":
         msg = 'messages: first message must use the "user" role'
         raise invalid(msg)
+    choice = params.tool_choice or {}
+    if choice.get("type") == "tool" and choice.get("name") not in {tool.name for tool in params.tools}:
+        raise invalid(f"tool_choice: Tool '{choice.get('name')}' not found in provided tools")
     _check_system(params.system)
     for place, turn in enumerate(params.messages):
         _check_turn(turn, place)

@@ -52,14 +52,14 @@ class CsvOutput:
         self._encoding = encoding
         self._own = _own_cells(reader, columns, dialect, encoding)
         cells = [_cell(dialect, escapes=escapes and column.kind == "string") for column in new.all]
-        self._cells = cells[: len(new.answer)]
-        self._ending = partial(_ending, dialect, encoding, cells[len(new.answer) :])
-        self._details_of = new.details_of()
+        leading = len(new.answer) + len(new.added)
+        self._cells = cells[:leading]
+        self._ending = partial(_ending, dialect, encoding, cells[leading:])
 
     @contextmanager
     def part(self, target: Writer, sidecar: Source | None) -> Iterator[_CsvPart]:  # noqa: ARG002 - the port's signature
         """Open a shard's part."""
-        yield _CsvPart(target, self._own, self._cells, self._details_of, self._ending, self._dialect, self._encoding)
+        yield _CsvPart(target, self._own, self._cells, self._new, self._ending, self._dialect, self._encoding)
 
     @property
     def whole(self) -> Frame:
@@ -85,7 +85,7 @@ class _CsvPart:
         target: Writer,
         own: OwnCells,
         cells: list[Callable[[Any], str]],
-        details_of: Callable[[Outcome], tuple[Any, ...]],
+        new: NewColumns,
         ending: Callable[[tuple[Any, ...]], bytes],
         dialect: Dialect,
         encoding: Encoding,
@@ -93,17 +93,17 @@ class _CsvPart:
         self._target = target
         self._own = own
         self._cells = cells
-        self._details_of = details_of
+        self._cells_of = new.cells_of()
+        self._details_of = new.details_of()
         self._ending = lru_cache(ENDINGS_KEPT)(ending)  # most rows end in the same few words
         self._delimiter = encode(dialect.delimiter, encoding)
         self._encode = encoder(encoding)
-        self._blank = (None,) * len(cells)
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Write each row's own text and the new cells; a ragged row is fitted to the header first."""
         encode, delimiter = self._encode, repeat(self._delimiter)
         pieces: list[Iterable[bytes]] = [[own if isinstance(own, bytes) else encode(own) for own in self._own(rows)]]
-        values = zip(*[outcome.values or self._blank for outcome in outcomes], strict=True)
+        values = zip(*map(self._cells_of, outcomes), strict=True)
         for cell, column in zip(self._cells, values, strict=True):
             pieces += (delimiter, map(encode, map(cell, column)))
         pieces += (delimiter, map(self._ending, map(self._details_of, outcomes)))
