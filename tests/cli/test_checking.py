@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from batchdrop.cli.check.checking import Exact, check_file, check_recipe, checked_file
+from batchdrop.cli.check.checking import Exact, check, check_file, check_recipe, checked_file
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.run.service import Service
-from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected
+from batchdrop.errors import AccountTrouble, ApiUnavailable, PricesRejected, RateLimited, RecipeRejected, UploadRejected
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 
 RECIPE = "model: claude-haiku-5-5\nmax_tokens: 100\nprompt: 'Review: {{ x }}'\n"
@@ -68,7 +68,7 @@ def test_a_small_file_goes_live(recipe: Path) -> None:
 def test_an_unknown_price_is_said_and_ones_own_helps(recipe: Path) -> None:
     """`prices.yaml` beside the recipe, as it lies in the bucket."""
     recipe.write_text(RECIPE.replace("claude-haiku-5-5", "claude-next"))
-    assert "price unknown" in _said(recipe)
+    assert "price unknown" in _said(recipe, good=False)  # nor does the list of models have it
     recipe.with_name("prices.yaml").write_text(OWN)
     said = _said(recipe)
     assert "price unknown" not in said
@@ -135,3 +135,79 @@ def test_a_service_that_does_not_count_is_reported(recipe: Path, emulator: Runni
         _said(recipe, exact=Exact(Service(emulator.base_url, "sk-mine"), 3))
     with pytest.raises(ApiUnavailable, match="could not be counted"):
         _said(recipe, exact=Exact(Service("http://127.0.0.1:9", "sk-mine"), 3))
+
+
+@pytest.fixture(autouse=True)
+def _no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("claude-haiku-5-5", "claude-haiku-55", "unknown model 'claude-haiku-55'; did you mean 'claude-haiku-5-5'?"),
+        ("max_tokens: 100", "max_tokens: 400000", "max_tokens: 400,000 is more than any model writes"),
+        ("{{ x }}", "x", "the prompt names no column"),
+    ],
+)
+def test_what_must_fail_is_a_fault(recipe: Path, old: str, new: str, told: str) -> None:
+    """With and without a file, as text and as JSON; the exit code follows."""
+    recipe.write_text(RECIPE.replace(old, new))
+    assert told in _said(recipe, good=False)
+    for as_json in (False, True):
+        assert check(recipe, None, CommandOutput(as_json)) is False
+
+
+def test_the_service_knows_its_models(recipe: Path, emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its list decides, also on other names of a model, and on the largest max_tokens."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", emulator.base_url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-mine")
+    recipe.write_text(RECIPE.replace("max_tokens: 100", "max_tokens: 128000"))
+    assert "warning" not in _said(recipe)
+    recipe.write_text(RECIPE.replace("max_tokens: 100", "max_tokens: 128001"))
+    assert "128,001 is more than claude-haiku-5-5 takes, which is 128,000" in _said(recipe, good=False)
+    recipe.write_text(RECIPE.replace("claude-haiku-5-5", "claude-haiku-4-5-20251001"))
+    assert "fault" not in _said(recipe)
+    recipe.write_text(RECIPE.replace("claude-haiku-5-5", "claude-fable-5-2"))
+    assert "unknown model 'claude-fable-5-2'; did you mean" in _said(recipe, good=False)
+
+
+def test_a_gateway_without_a_list_leaves_a_warning(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have models of its own; the check does not fail for them, nor for a key that is missing."""
+    recipe.write_text(RECIPE.replace("claude-haiku-5-5", "corp/claude"))
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    assert "fault        model: unknown model 'corp/claude'" in _said(recipe, good=False)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-mine")
+    assert "warning      model: unknown model 'corp/claude'" in _said(recipe)
+
+
+def test_own_models_stand_beside_the_recipe(recipe: Path) -> None:
+    """For a model that is newer than the list."""
+    recipe.write_text(RECIPE.replace("claude-haiku-5-5", "claude-next"))
+    recipe.with_name("models.yaml").write_text("models: {claude-next: {max_tokens: 50}}\n")
+    assert "max_tokens: 100 is more than claude-next takes, which is 50" in _said(recipe, good=False)
+    recipe.with_name("models.yaml").write_text(
+        "models: {claude-next: {retires_at: 2027-01-01, lifecycle: deprecated}}\n"
+    )
+    assert "it retires on 2027-01-01" in _said(recipe)
+    recipe.with_name("models.yaml").write_text("models: [\n")
+    with pytest.raises(RecipeRejected, match=r"models\.yaml: it is not YAML"):
+        _said(recipe)
+
+
+def test_a_header_without_rows_is_refused(recipe: Path) -> None:
+    """As the job would."""
+    recipe.with_name("f.csv").write_text("x\n")
+    with pytest.raises(UploadRejected, match="the file has no rows"):
+        _said(recipe)
+
+
+def test_empty_cells_are_counted(recipe: Path) -> None:
+    """Sent, they are a warning; skipped, they are no fault."""
+    recipe.with_name("f.csv").write_text("x,y\na,1\n,2\n")
+    assert "1 row is sent although all columns of the prompt are empty" in _said(recipe)
+    recipe.write_text(RECIPE + "on_empty: skip\n")
+    assert "2 rows: 1 requests, 0 rejected, 1 skipped" in _said(recipe)
+    recipe.write_text(RECIPE + "on_empty: reject\n")
+    assert "1 rejected" in _said(recipe, good=False)

@@ -9,6 +9,7 @@ import yaml
 
 from batchdrop.answers.shape import answer_shape, schema_file
 from batchdrop.money.prices import parse_prices
+from batchdrop.recipe.models import parse_models
 from batchdrop.recipe.recipe import parse_recipe
 from batchdrop.requests.request import RecipeRequests
 from tests.docs.pages import PAGES, Block, blocks, page_name, read_page
@@ -26,6 +27,9 @@ BLOCKS = [
 def test_every_block_is_taken(block: Block) -> None:
     """Whole recipes as they stand, fragments with the least around them, price tables by their keys."""
     fields: dict[str, Any] = yaml.safe_load(block.text)
+    if [*fields] == ["models"]:
+        parse_models(fields, name="models.yaml")
+        return
     if "models" in fields:
         parse_prices(fields, name="prices.yaml")
         return

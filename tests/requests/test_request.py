@@ -17,7 +17,8 @@ from batchdrop.local.claude_api.params import NEW_VERSION, check_params, read_pa
 from batchdrop.recipe.recipe import Attach, Recipe, parse_recipe
 from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.content_block import content_block
-from batchdrop.requests.request import ReadyRequests, RecipeRequests, request_line, request_lines
+from batchdrop.requests.ready_request import ReadyRequests
+from batchdrop.requests.request import RecipeRequests, request_line, request_lines
 from batchdrop.requests.row import Cursor, Row
 from tests.documents import document
 from tests.strategies import cells
@@ -347,3 +348,26 @@ def test_many_request_lines_are_the_lines_of_each(first: int, asked: list[bytes 
     """Each under its own custom_id."""
     own, numbered = prefix("job", 3), [(index, one) for index, one in enumerate(asked, first) if one is not None]
     assert request_lines(own, numbered) == [request_line(after(own, index), one) for index, one in numbered]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"stream": True}, "'params.stream': answers of a Message Batch cannot be streamed; remove it"),
+        ({"temperature": 0}, "'params.temperature': API version 2026-10-21 refuses sampling parameters"),
+        ({"betas": ["x"]}, "'params.betas' is an argument of the SDK"),
+        ({"extra_body": {}}, "'params.extra_body' is an argument of the SDK"),
+        ({"max_tokens": 5, "thinking": {"type": "enabled", "budget_tokens": 2000}}, "must be less than max_tokens (5)"),
+    ],
+)
+def test_a_ready_request_that_the_api_refuses_is_rejected(more: Any, told: str) -> None:
+    """Before it is sent: a Message Batch would say so hours later."""
+    with pytest.raises(RowRejected) as caught:
+        _ready_params(json.dumps({"custom_id": "a", "params": {"model": "m", "max_tokens": 5, **more}}))
+    assert told in str(caught.value)
+
+
+def test_a_ready_request_may_name_a_default() -> None:
+    """`stream: false` and null change nothing."""
+    line = '{"custom_id":"a","params":{"model":"m","stream":false,"temperature":null}}'
+    assert _ready_params(line) == b'{"model":"m","stream":false,"temperature":null}'

@@ -166,3 +166,7 @@ class SplitTooSlow(BatchdropError):
 
 class RowRejected(Exception):  # rejects one row only; caught where rows are read
     """This row cannot become a request; the message is the user's reason."""
+
+
+class RowSkipped(RowRejected):  # likewise, where the recipe says so: `on_empty: skip`
+    """The row is not sent, and the recipe wants it so; the message says why."""

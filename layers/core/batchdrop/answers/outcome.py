@@ -29,12 +29,12 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, or `unreadable` or `uncertain` (both may be
-    paid). An unusable answer is paid: `invalid` (it breaks the recipe's types), `empty` (no text), or the stop_reason
-    of an answer that stopped early (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order;
-    empty if no answer fills them. `raw` is the text of an answer that could not.
-    `added` are those of the columns in `output.add`. `seconds` is how long the answer took, if known. `request` is set
-    for rows that may be paid.
+    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, `skipped` (`on_empty: skip`), or
+    `unreadable` or `uncertain` (both may be paid). An unusable answer is paid: `invalid` (it breaks the recipe's
+    types), `empty` (no text), or the stop_reason of an answer that stopped early (`max_tokens`, `refusal`, …).
+    `values` are those of the answer columns, in order; empty if no answer fills them. `raw` is the text of an answer
+    that could not. `added` are those of the columns in `output.add`. `seconds` is how long the answer took, if known.
+    `request` is set for rows that may be paid.
     """
 
     fate: Fate
@@ -51,6 +51,11 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass take
 def rejected(reason: str) -> Outcome:
     """Return the outcome of a row that was rejected before it was sent."""
     return Outcome("rejected", "rejected", error=reason)
+
+
+def skipped(reason: str) -> Outcome:
+    """Return the outcome of a row that the recipe does not want to be sent."""
+    return Outcome("rejected", "skipped", error=reason)
 
 
 def failed(reason: str) -> Outcome:

@@ -61,7 +61,8 @@ def check(
 ) -> None:
     """Check a recipe; with a file, show the first requests, the rejected rows and the cost.
 
-    Nothing is sent. With --exact, a sample of the prompts is sent for token counting, which is free.
+    No row is sent. If ANTHROPIC_API_KEY is set, the list of models is read. With --exact, a sample of the prompts is
+    sent for token counting. Both are free.
     Exit code: 0 all is well, 1 something would be refused, 2 wrong usage.
     """
     for path in (recipe, file):

@@ -9,7 +9,7 @@ import msgspec
 
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, read_line
-from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, of_result, rejected
+from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, of_result, rejected, skipped
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.added_columns import AddedColumns
@@ -158,10 +158,12 @@ class _Outcomes:
         if len(found) == len(rows):
             return outcomes
         left = iter(outcomes)
-        return [
-            next(left) if line is not None else self._unanswered if row.error is None else rejected(row.error)
-            for row, line in zip(rows, lines, strict=True)
-        ]
+        return [next(left) if line is not None else self._unsent(row) for row, line in zip(rows, lines, strict=True)]
+
+    def _unsent(self, row: StoredRow) -> Outcome:
+        if row.error is None:
+            return self._unanswered
+        return skipped(row.error) if row.is_skipped else rejected(row.error)
 
     def _of_lines(self, lines: list[bytes]) -> list[Outcome]:
         try:

@@ -216,6 +216,10 @@ class Recipe(_Keys, frozen=True, kw_only=True):
             examples=[{"output_config": {"effort": "low"}}],
         ),
     ] = msgspec.field(default_factory=dict)
+    betas: Annotated[
+        list[str],
+        Meta(description="Betas of the API, sent as the header anthropic-beta.", examples=[["output-300k-2026-03-24"]]),
+    ] = []
     input: Annotated[
         Input | Literal["files"],
         Meta(description="How to read the upload; 'files': each dropped file is one row."),
@@ -254,6 +258,10 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Literal["skip", "stop"],
         Meta(description="A row that cannot be sent is skipped, or it stops the job before anything is sent."),
     ] = "skip"
+    on_empty: Annotated[
+        Literal["send", "skip", "reject"],
+        Meta(description="A row in which all columns of the prompt are empty is sent, skipped, or rejected."),
+    ] = "send"
     max_rounds: Annotated[
         int,
         Meta(ge=1, le=MAX_ROUNDS, description="How often to send a row at most while it fails with transient errors."),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.duration import duration_named
@@ -23,17 +25,28 @@ FORBIDDEN_PARAMS = {
     "system": "set it as a key of the recipe itself",
     "messages": "the recipe's prompt becomes the message",
 }
+RECIPE_KEYS = {"model", "max_tokens", "system", "messages"}  # parameters that a recipe sets by keys of its own
 USUAL_ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1", "shift_jis", "gb18030", "euc-kr", "big5")
 DELIMITERS = {"tab": "\t", "\\t": "\t"}  # names for characters that are hard to write in YAML
 
 _NO_TEXT = {"utf-7", "hz", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "charmap"}
+
+SDK_ARGUMENTS = {
+    "betas": "betas are a header, not a parameter; write them as 'betas: […]' in the recipe itself",
+    "extra_headers": "headers are not parameters; write betas as 'betas: […]' in the recipe itself, and remove it",
+    "extra_body": "it is an argument of the SDK; write its keys into 'params' directly",
+}
+LEAST_BUDGET = 1_024  # Messages API: `thinking.budget_tokens` is at least this
+INTERLEAVED = "interleaved-thinking-"  # with this beta, a budget may span several turns of an answer
+
+_BETA = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 
 def check_rules(recipe: Recipe, name: str) -> None:
     """Raise RecipeRejected for the first rule that the recipe breaks."""
-    for rule in (_basics, _question, _system, _messages, _params, _input, _output, _attach):
+    for rule in (_basics, _question, _system, _messages, _params, _betas, _input, _output, _attach):
         broken = next(rule(recipe), None)
         if broken is not None:
             key, reason = broken
@@ -89,8 +102,32 @@ def _params(recipe: Recipe) -> Iterator[_Fault]:
     for param in recipe.params:
         if param in FORBIDDEN_PARAMS:
             yield f"params.{param}", f"{FORBIDDEN_PARAMS[param]}; remove it"
+        if param in SDK_ARGUMENTS:
+            yield f"params.{param}", SDK_ARGUMENTS[param]
     if not isinstance(recipe.params.get("output_config", {}), dict):
         yield "params.output_config", "it must be a mapping, such as {effort: low}"
+    reason = budget_fault(recipe.params.get("thinking"), recipe.max_tokens, recipe.betas)
+    if reason:
+        yield "params.thinking.budget_tokens", reason
+
+
+def budget_fault(thinking: Any, max_tokens: int, betas: list[str]) -> str:
+    """Return why the API refuses a budget of thinking tokens; empty if it does not."""
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    if not isinstance(budget, int) or isinstance(budget, bool):
+        return ""
+    if budget < LEAST_BUDGET:
+        return f"it is {budget:,}; the API takes {LEAST_BUDGET:,} or more"
+    if budget >= max_tokens and not any(beta.startswith(INTERLEAVED) for beta in betas):
+        return f"it is {budget:,}, but must be less than max_tokens ({max_tokens:,}); raise max_tokens or lower it"
+    return ""
+
+
+def _betas(recipe: Recipe) -> Iterator[_Fault]:
+    for place, beta in enumerate(recipe.betas):
+        if not _BETA.fullmatch(beta):
+            reason = f"{beta!r} is not the name of a beta; write one such as output-300k-2026-03-24"
+            yield f"betas[{place}]", reason
 
 
 def _input(recipe: Recipe) -> Iterator[_Fault]:

@@ -16,7 +16,8 @@ Message = dict[str, Any]  # in the API's format: {"role", "content"}
 class Conversation:
     """A recipe's messages: `shared` by all rows, then the row's `own` templates.
 
-    The last of `own` is the row's question and has role user. Raises RecipeRejected for broken templates and examples.
+    `columns` are all that the messages read; none if that depends on the row. The last of `own` is the row's question
+    and has role user. Raises RecipeRejected for broken templates and examples.
     """
 
     def __init__(self, recipe: Recipe, shape: AnswerShape, *, name: str) -> None:
@@ -30,6 +31,9 @@ class Conversation:
         while len(self.own) > 1 and self.own[0][1].is_constant:
             role, prompt = self.own.pop(0)
             self.shared.append({"role": role, "content": _constant(prompt, name)})
+        prompts = [prompt for _, prompt in turns]
+        columns = frozenset[str]().union(*(prompt.named for prompt in prompts))
+        self.columns = frozenset() if any(prompt.reads_whole_row for prompt in prompts) else columns
         self._attached = [attach.column for attach in recipe.attached]
 
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
@@ -52,6 +56,12 @@ class Conversation:
             message = f"{where}: its row does not fit the prompt: {rejected}"
             raise RecipeRejected(message) from rejected
         return [*turns, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
+
+
+def is_same_for_all_rows(recipe: Recipe) -> bool:
+    """Return whether each row would get the same request: no template uses the row, and no file is attached."""
+    prompts = [Prompt(turn.content, name="", key=key) for key, turn in _keyed(recipe)]
+    return all(prompt.is_constant for prompt in prompts) and not recipe.attached and recipe.input != "files"
 
 
 def columns_used(recipe: Recipe) -> frozenset[str]:

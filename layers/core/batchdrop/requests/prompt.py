@@ -22,7 +22,7 @@ class Prompt:
 
     `key` is its path in the recipe (`prompt`, `messages[0].content`). A prompt `is_constant` if it uses no column. It
     `is_plain` if it only names columns; then many rows are filled in at once. `named` also has the columns that are
-    read as `row["…"]`. `size` is in characters of the template.
+    read as `row["…"]`; `reads_whole_row`: it may read others, too. `size` is in characters of the template.
     """
 
     def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
@@ -42,7 +42,9 @@ class Prompt:
         self._called = "the prompt" if key == "prompt" else f"'{key}'"
         names = frozenset(jinja2.meta.find_undeclared_variables(syntax))
         self.variables = names - set(environment.globals) - {ROW}
-        self.named = self.variables.union(_items_of_row(syntax))
+        items = _items_of_row(syntax)
+        self.named = self.variables.union(items)
+        self.reads_whole_row = sum(name.name == ROW for name in syntax.find_all(nodes.Name)) > len(items)
         self.is_constant = not names
         self._form = _form(syntax) if names <= self.variables else None
         self.is_plain = self._form is not None
@@ -112,11 +114,11 @@ def _shown(columns: list[str]) -> str:
 _UNFIT = (KeyError, ValueError, RecursionError, UnicodeError)  # ValueError: a number of more than 4,300 digits
 
 
-def _items_of_row(syntax: nodes.Template) -> frozenset[str]:
+def _items_of_row(syntax: nodes.Template) -> list[str]:
     """Return the columns that the template reads as `row["…"]`."""
     items = [item for item in syntax.find_all(nodes.Getitem) if isinstance(item.node, nodes.Name)]
     keys = [item.arg for item in items if item.node.name == ROW]  # type: ignore[attr-defined] # it is a Name
-    return frozenset(key.value for key in keys if isinstance(key, nodes.Const) and isinstance(key.value, str))
+    return [key.value for key in keys if isinstance(key, nodes.Const) and isinstance(key.value, str)]
 
 
 class _Form:

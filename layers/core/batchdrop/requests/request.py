@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape
-from batchdrop.errors import RowRejected
+from batchdrop.errors import RowRejected, RowSkipped
 from batchdrop.limits import MAX_REQUEST_BYTES
 from batchdrop.recipe.recipe import Attach, Recipe, System
 from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
@@ -76,6 +76,7 @@ class RecipeRequests:
         self._encode = msgspec.json.Encoder().encode
         self._attacher = attach
         self._attached = recipe.attached
+        self._on_empty = recipe.on_empty
         self._pieces = _pieces(recipe, shape, self._conversation)
         self._prompts = [prompt for _, prompt in self._conversation.own]
         self.waits = bool(recipe.attached)
@@ -86,6 +87,13 @@ class RecipeRequests:
             return 1
         shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
         return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
+
+    def is_empty(self, row: Row) -> bool:
+        """Return whether all columns of the prompt are empty in this row, which has no file of its own."""
+        columns = self._conversation.columns
+        if not columns or row.content or self._attached:
+            return False
+        return all(column in row.cells and _is_blank(row.cells[column]) for column in columns)
 
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if the recipe uses a column that is not in the file's header."""
@@ -98,17 +106,19 @@ class RecipeRequests:
 
     def request(self, row: Row) -> Request:
         """Return a row's request. Raises RowRejected."""
+        if self._on_empty != "send" and self.is_empty(row):
+            raise self._empty()
         said = [prompt.render(row.cells) for prompt in self._prompts]
         contents = list(map(self._encode, said))
         if row.content or self._attached:
             contents[-1] = self._with_blocks(row, contents[-1])
         parts = chain.from_iterable(zip(self._pieces, contents, strict=True))
-        return Request(_within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
+        return Request(within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
 
     def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
         """Return many rows' requests; None if one of them must go through `request`."""
         alone = [row for row in rows if row.error or row.content]
-        if alone or self._attached:
+        if alone or self._attached or (self._on_empty != "send" and any(map(self.is_empty, rows))):
             return None
         cells = [row.cells for row in rows]
         parts: list[Iterable[bytes]] = []
@@ -123,6 +133,11 @@ class RecipeRequests:
         if max(map(len, params), default=0) > MAX_REQUEST_BYTES:
             return None
         return params, said[0] if len(said) == 1 else list(map("\n".join, zip(*said, strict=True)))
+
+    def _empty(self) -> RowRejected:
+        columns = ", ".join(sorted(self._conversation.columns))
+        reason = f"all columns of the prompt are empty in this row ({columns})"
+        return RowSkipped(reason) if self._on_empty == "skip" else RowRejected(f"{reason}; fill one, or drop the row")
 
     def _with_blocks(self, row: Row, text: bytes) -> bytes:
         blocks = [*row.content, *(self._block(row, attach) for attach in self._attached)]
@@ -141,39 +156,6 @@ class RecipeRequests:
         return self._attacher(cell, attach)
 
 
-class ReadyRequest(msgspec.Struct):
-    """A line `{"custom_id", "params"}`, which needs no recipe. The caller's custom_id stays in the row."""
-
-    custom_id: str
-    params: msgspec.Raw
-
-
-class ReadyRequests:
-    """Requests that the file itself contains, passed through byte by byte."""
-
-    chunk_rows = 1
-    waits = False
-    empty = None
-
-    def __init__(self) -> None:
-        self._decoder = msgspec.json.Decoder(ReadyRequest)
-
-    def request(self, row: Row) -> Request:
-        """Return the line's request. Raises RowRejected if the line is not a request."""
-        try:
-            params = bytes(self._decoder.decode(row.raw).params)
-        except msgspec.DecodeError as error:
-            reason = f'the line is not a request {{"custom_id": …, "params": {{…}}}}: {error}'
-            raise RowRejected(reason) from error
-        if not params.startswith(b"{"):
-            reason = "'params' is not an object"
-            raise RowRejected(reason)
-        return Request(_within_limit(params), "")  # no own text: token counting reads the whole params
-
-    def requests(self, rows: Sequence[Row]) -> None:
-        """Return None: each line goes through `request`."""
-
-
 def request_line(custom_id: str, params: bytes) -> bytes:
     """Return one entry of a create body's `requests`."""
     return b'{"custom_id":"%b","params":%b}' % (custom_id.encode(), params)
@@ -185,7 +167,12 @@ def request_lines(own_ids: str, numbered: Iterable[tuple[int, bytes]]) -> list[b
     return [form % one for one in numbered]
 
 
-def _within_limit(params: bytes) -> bytes:
+def _is_blank(cell: Any) -> bool:
+    return cell is None or (not cell.strip() if isinstance(cell, str) else cell in ([], {}))
+
+
+def within_limit(params: bytes) -> bytes:
+    """Return the params of a request. Raises RowRejected if they are too large for the API."""
     if len(params) > MAX_REQUEST_BYTES:
         reason = f"the request has {len(params):,} bytes; the API takes at most {MAX_REQUEST_BYTES:,}; shorten the row"
         raise RowRejected(reason)

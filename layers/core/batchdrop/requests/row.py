@@ -67,8 +67,9 @@ def raw_size(row: Row) -> int:
 class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line of `shards/NNNNN.rows.jsonl`; `row` counts from 1. A reject has `error` and no request.
 
-    `exact` holds the row's bytes if encoding `raw` as the file would give others. `same_as` is the index of an
-    earlier row of the shard with the same request: this row has no request, and gets that row's answer.
+    `is_skipped`: the recipe skips it. `exact` holds the row's bytes if encoding `raw` as the file would give others.
+    `same_as` is the index of an earlier row of the shard with the same request: this row has no request, and gets that
+    row's answer.
     """
 
     row: int
@@ -76,3 +77,4 @@ class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: str | None = None
     exact: bytes | None = None
     same_as: int | None = None
+    is_skipped: bool = False

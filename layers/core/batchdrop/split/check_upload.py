@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
+from batchdrop.errors import UploadRejected
 from batchdrop.job.job_files import formats_of, reader_of, shape_of
 from batchdrop.job.lane import lane_of_job
 from batchdrop.job.manifest import Manifest
@@ -15,7 +16,7 @@ from batchdrop.money.estimate import Estimate
 from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.dedupe import Duplicates, is_deduped
-from batchdrop.requests.request import Attacher
+from batchdrop.requests.request import Attacher, RecipeRequests
 from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.even_sample import EvenSample
@@ -31,7 +32,9 @@ class Check:
     """The result. `first` are the `params` of the first requests; `reasons` are those of the first rejects.
 
     `notes` says what was found in the file and is not plain from its name. `duplicates` counts the rows that share
-    another row's answer. `sample` holds requests from all over the file, if the caller wants any.
+    another row's answer; `skipped` those that the recipe skips; `empty` those that are sent although all columns of the
+    prompt are empty. `most_tokens` is the largest `max_tokens` of a request. `sample` holds requests from all over the
+    file, if the caller wants any.
     """
 
     output: str
@@ -40,6 +43,8 @@ class Check:
     estimate: Estimate = field(default_factory=Estimate)
     rows: int = 0
     rejected: int = 0
+    skipped: int = 0
+    empty: int = 0
     duplicates: int = 0
     first: list[bytes] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -48,9 +53,11 @@ class Check:
 
     def add(self, rendered: RenderedRows) -> None:
         """Add rows."""
-        reasons = [reason for reason in rendered.reasons if reason is not None]
+        each = zip(rendered.reasons, rendered.are_skipped, strict=True)
+        reasons = [reason for reason, is_skipped in each if reason is not None and not is_skipped]
         self.rows += len(rendered.rows)
         self.rejected += len(reasons)
+        self.skipped += sum(rendered.are_skipped)
         self.reasons += reasons[: REASONS_SHOWN - len(self.reasons)]
         params = (own for own in rendered.params if own is not None)
         self.first += islice(params, SHOWN - len(self.first))
@@ -112,12 +119,18 @@ def check_upload(
         with closing(rendered_rows(manifest, blocks, requests)) as rendered:
             for some in rendered:
                 check.add(some)
+                if isinstance(requests, RecipeRequests):
+                    sent = zip(some.rows, some.params, strict=True)
+                    check.empty += sum(params is not None and requests.is_empty(row) for row, params in sent)
                 params, owns = seen.new_requests(some)
                 check.duplicates += sum(own is not None for own in some.params) - len(params)
                 count.add(params, owns)
                 if sample:
                     for one in params:
                         kept.offer(one)
+    if not check.rows:
+        message = f"{source.name}: the file has no rows; drop it again with at least one row"
+        raise UploadRejected(message)
     check.sample, check.notes = kept.requests, reader.notes
     manifest.estimate = check.estimate = count.estimate
     manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)

@@ -9,14 +9,15 @@ from itertools import chain
 from typing import NamedTuple
 
 from batchdrop.answers.columns import Column
-from batchdrop.errors import RowRejected, UploadRejected
+from batchdrop.errors import RowRejected, RowSkipped, UploadRejected
 from batchdrop.job.job_files import formats_of, shape_of
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.requests.chunking import CHUNK_ROWS, chunks
 from batchdrop.requests.columns_seen import ColumnsSeen
-from batchdrop.requests.request import Attacher, ReadyRequests, RecipeRequests, RequestSource
+from batchdrop.requests.ready_request import ReadyRequests
+from batchdrop.requests.request import Attacher, RecipeRequests, RequestSource
 from batchdrop.requests.row import Row
 from batchdrop.split.prefetch import Prefetch, Room
 
@@ -37,6 +38,7 @@ class RenderedRows(NamedTuple):
 
     `params` is None for a reject, whose `reasons` entry says where it is and why, and for a duplicate, whose `same_as`
     entry is the index of the shard's row with the same request. `owns` are the rows' own texts (`Request.own`).
+    `are_skipped` tells which of the rejects the recipe skips.
     """
 
     rows: Sequence[Row]
@@ -44,6 +46,7 @@ class RenderedRows(NamedTuple):
     owns: Sequence[str]
     reasons: Sequence[str | None]
     same_as: Sequence[int | None]
+    are_skipped: Sequence[bool]
 
     @property
     def requests(self) -> tuple[list[bytes], list[str]]:
@@ -73,6 +76,7 @@ class _RenderedRow(NamedTuple):
     own: str
     reason: str | None
     same_as: int | None = None
+    is_skipped: bool = False
 
 
 def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> None:
@@ -143,7 +147,7 @@ def _rendered_chunk(rows: Sequence[Row], source: RequestSource) -> Generator[Ren
     requests = source.requests(rows)
     if requests is not None:
         nothing = [None] * len(rows)
-        yield RenderedRows(rows, *requests, nothing, nothing)
+        yield RenderedRows(rows, *requests, nothing, nothing, [False] * len(rows))
     elif len(rows) > FEW:
         half = len(rows) // 2
         yield from _rendered_chunk(rows[:half], source)
@@ -167,7 +171,7 @@ def _rendered(source: RequestSource, row: Row) -> _RenderedRow:
     try:
         return _RenderedRow(row, *source.request(row), None)
     except RowRejected as rejected:
-        return _RenderedRow(row, None, "", str(rejected))
+        return _RenderedRow(row, None, "", str(rejected), is_skipped=isinstance(rejected, RowSkipped))
 
 
 def _joined(rendered: Generator[_RenderedRow, None, None], most: int) -> Generator[RenderedRows, None, None]:
@@ -184,9 +188,11 @@ def _size(rendered: _RenderedRow) -> int:
 def _refusing(manifest: Manifest, rendered: RenderedRows) -> RenderedRows:
     """Return the rows with their places added to the reasons. Raises UploadRejected with `on_bad_row: stop`."""
     reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(rendered.rows, rendered.reasons, strict=True)]
-    if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
+    each = zip(reasons, rendered.are_skipped, strict=True)
+    bad = [reason for reason, is_skipped in each if reason is not None and not is_skipped]
+    if bad and manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
         filename = parse_inbox_key(manifest.upload.key).filename
-        message = f"{filename} {next(filter(None, reasons))}. Fix the row, or set on_bad_row: skip"
+        message = f"{filename} {bad[0]}. Fix the row, or set on_bad_row: skip"
         raise UploadRejected(message)
     return rendered._replace(reasons=reasons)
 

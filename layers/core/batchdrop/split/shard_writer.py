@@ -47,8 +47,11 @@ class ShardWriter:
     def add(self, rendered: RenderedRows) -> None:
         """Append rows, and their requests."""
         first, self.rows = self.rows, self.rows + len(rendered.rows)
-        each = zip(rendered.rows, rendered.reasons, rendered.same_as, strict=True)
-        stored = [StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as) for row, reason, same_as in each]
+        each = zip(rendered.rows, rendered.reasons, rendered.same_as, rendered.are_skipped, strict=True)
+        stored = [
+            StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as, is_skipped)
+            for row, reason, same_as, is_skipped in each
+        ]
         self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
             for row in rendered.rows:

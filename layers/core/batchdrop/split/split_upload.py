@@ -33,7 +33,7 @@ from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.dedupe import Duplicates, is_deduped
-from batchdrop.requests.request import ReadyRequest
+from batchdrop.requests.ready_request import ReadyRequest
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS

@@ -43,9 +43,10 @@ def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
             "perhaps-paid.jsonl has them. Do not drop it. This reads the API's results again and sends none of them:"
         )
         steps.append(Step(f"{_rows(summary.perhaps_paid.rows)} perhaps paid. {advice}", _resume(summary)))
-    if tally.rejected:
+    unfit = tally.rejected - tally.statuses.get("skipped", 0)
+    if unfit:
         advice = "fix these rows in failed.jsonl, as the reasons below say, then drop it again."
-        steps.append(Step(f"{_rows(tally.rejected)} rejected and never sent: {advice}"))
+        steps.append(Step(f"{_rows(unfit)} rejected and never sent: {advice}"))
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
         if count:

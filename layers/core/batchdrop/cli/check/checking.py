@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.text import Text
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.shape import answer_shape
 from batchdrop.cli.check.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
+from batchdrop.cli.check.known_models import known_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
 from batchdrop.cli.check.recipes import load_prices, load_recipe
@@ -23,13 +25,16 @@ from batchdrop.cli.check.token_counting import token_counter
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
+from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.money.prices import PriceTable, effective
+from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.request import RecipeRequests
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of
 from batchdrop.split.check_upload import Check, check_upload
 from batchdrop.split.count_sample import SampleCount, count_sample
+from batchdrop.split.findings import Findings, model_findings, recipe_findings
 from batchdrop.split.job_estimate import refuse_too_expensive
 
 
@@ -38,8 +43,7 @@ def check(
 ) -> bool:
     """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks."""
     if file is None:
-        check_recipe(recipe, output)
-        return True
+        return check_recipe(recipe, output)
     if not output.json:
         return check_file(recipe, file, output.console, files=files, exact=exact)
     checked = checked_file(recipe, file, output.console, files=files, exact=exact)
@@ -47,17 +51,40 @@ def check(
     return checked.is_good
 
 
-def check_recipe(path: Path, output: CommandOutput) -> None:
-    """Check a recipe alone and print its model and columns. Raises RecipeRejected."""
+def check_recipe(path: Path, output: CommandOutput) -> bool:
+    """Check a recipe alone and print its model and columns. Return True if all is good. Raises RecipeRejected."""
     recipe, schema = load_recipe(path)
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
+    findings = recipe_findings(recipe, shape)
+    findings.add(_of_models(path, recipe, load_prices(path), [recipe.model], recipe.max_tokens))
+    is_good = not findings.faults
     if output.json:
-        output.document({"good": True, "model": recipe.model, "new_columns": list(shape.columns.names)})
-        return
+        document = {"good": is_good, "model": recipe.model, "new_columns": list(shape.columns.names)}
+        output.document({**document, "faults": findings.faults, "warnings": findings.warnings})
+        return is_good
     console = output.console
-    console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
+    if is_good:
+        console.print(Text(f"{path.name}: a good recipe for {recipe.model}", style="green"))
+    else:
+        console.print(Text(f"{path.name}: a recipe with faults", style="red"))
+    print_findings(findings, console)
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
+    return is_good
+
+
+def print_findings(findings: Findings, console: Console) -> None:
+    """Print what must fail, and what may."""
+    for fault in findings.faults:
+        console.print(Text(f"fault        {fault}", style="red"), soft_wrap=True)
+    for warning in findings.warnings:
+        console.print(Text(f"warning      {warning}", style="yellow"), soft_wrap=True)
+
+
+def _of_models(path: Path, recipe: Recipe, own: PriceTable | None, models: list[str], max_tokens: int) -> Findings:
+    table = known_models(path, {*models}, own, os.environ)
+    today = datetime.now(UTC).date()
+    return model_findings(models, table, max_tokens=max_tokens, today=today, betas=recipe.betas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +102,14 @@ class Checked:
     check: Check
     manifest: Manifest
     prices: PriceTable
+    findings: Findings = field(default_factory=Findings)
     counted: SampleCount | None = None
     counted_by: str = ""
 
     @property
     def is_good(self) -> bool:
-        """Return whether no row is rejected, and the estimated cost is within the cap."""
-        return not self.check.rejected and not self.too_expensive
+        """Return whether no row is rejected, nothing must fail, and the estimated cost is within the cap."""
+        return not self.check.rejected and not self.findings.faults and not self.too_expensive
 
     @property
     def too_expensive(self) -> str:
@@ -101,7 +129,10 @@ class Checked:
             "requests": self.check.estimate.requests,
             "rejected": self.check.rejected,
             "duplicates": self.check.duplicates,
+            "skipped": self.check.skipped,
             "reasons": self.check.reasons,
+            "faults": self.findings.faults,
+            "warnings": self.findings.warnings,
             "notes": self.check.notes,
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
@@ -143,11 +174,21 @@ def checked_file(
     with console.status(f"reading {file.name} ..."):
         sample = exact.sample if exact else 0
         check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
-    checked = Checked(check, manifest, effective(own))
+    findings = recipe_findings(recipe, shape_of(manifest))
+    findings.add(_of_models(recipe_path, recipe, own, check.estimate.models, recipe.max_tokens))
+    findings.warnings += _on_empty_cells(check)
+    checked = Checked(check, manifest, effective(own), findings)
     if exact is None or not check.sample:
         return checked
     with console.status(f"counting the tokens of {len(check.sample)} requests ..."):
         return _counted(checked, exact.service)
+
+
+def _on_empty_cells(check: Check) -> list[str]:
+    if not check.empty:
+        return []
+    rows = "1 row is" if check.empty == 1 else f"{check.empty:,} rows are"
+    return [f"{rows} sent although all columns of the prompt are empty; set on_empty: skip, or reject"]
 
 
 def _counted(checked: Checked, service: Service) -> Checked:
@@ -163,9 +204,12 @@ def _print_findings(checked: Checked, console: Console) -> None:
     check, recipe = checked.check, checked.manifest.recipe
     assert recipe is not None
     counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
+    if check.skipped:
+        counts += f", {check.skipped:,} skipped"
     if check.duplicates:
         counts += f", {check.duplicates:,} share another row's answer"
     console.print(Text(counts, style="bold"))
+    print_findings(checked.findings, console)
     for note in check.notes:
         console.print(Text(f"note         {note}", style="yellow"), soft_wrap=True)
     for reason in check.reasons:

@@ -143,7 +143,7 @@ def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
 def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]) -> dict[str, Any]:
     """Return status, answer and error, as the join makes them from the row's final result line."""
     if stored.error is not None:
-        return {"status": "rejected", "error": stored.error}
+        return {"status": "skipped" if stored.is_skipped else "rejected", "error": stored.error}
     line = _final_line(manifest.upload.job_id, item, index, rounds)
     if line is None:
         return {}

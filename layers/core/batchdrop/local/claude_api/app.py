@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchdrop.local.claude_api import batch_endpoints, message_endpoints
+from batchdrop.local.claude_api import batch_endpoints, message_endpoints, model_endpoints
 from batchdrop.local.claude_api.control import Control
 from batchdrop.local.claude_api.errors import ApiError, error_response
 from batchdrop.local.claude_api.gate import gated
@@ -17,6 +17,8 @@ _BATCHES = "/v1/messages/batches"
 _ENDPOINTS: tuple[tuple[str, str, str, Handler], ...] = (
     ("messages.create", "POST", "/v1/messages", message_endpoints.create),
     ("messages.count_tokens", "POST", "/v1/messages/count_tokens", message_endpoints.count_tokens),
+    ("models.list", "GET", "/v1/models", model_endpoints.list_models),
+    ("models.retrieve", "GET", "/v1/models/{model_id}", model_endpoints.retrieve),
     ("batches.create", "POST", _BATCHES, batch_endpoints.create),
     ("batches.list", "GET", _BATCHES, batch_endpoints.list_batches),
     ("batches.retrieve", "GET", _BATCHES + "/{batch_id}", batch_endpoints.retrieve),

@@ -9,6 +9,8 @@ import msgspec
 ENDPOINTS = (
     "messages.create",
     "messages.count_tokens",
+    "models.list",
+    "models.retrieve",
     "batches.create",
     "batches.list",
     "batches.retrieve",

@@ -1,0 +1,60 @@
+"""Find out which models exist: from the service if a key is set, else from the shipped list, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from batchdrop.cli.run.service import REAL_BASE_URL, Service, ServiceUnclearError, service_of
+from batchdrop.errors import ApiUnavailable, RecipeRejected
+from batchdrop.money.prices import PriceTable
+from batchdrop.recipe.models import MODELS_FILE, Model, ModelTable, model_table, parse_models, with_own
+
+
+def known_models(
+    recipe: Path | None, wanted: set[str], prices: PriceTable | None, environment: Mapping[str, str]
+) -> ModelTable:
+    """Return the models, with the user's own: those of `models.yaml` beside the recipe, and those with own prices.
+
+    Raises RecipeRejected if `models.yaml` is broken.
+    """
+    own = {} if recipe is None else _own_models(recipe.with_name(MODELS_FILE))
+    priced = {} if prices is None else {name: Model() for name in prices.models}
+    table = _table(wanted, environment)
+    return with_own(with_own(table, {name: model for name, model in priced.items() if name not in table.models}), own)
+
+
+def _table(wanted: set[str], environment: Mapping[str, str]) -> ModelTable:
+    try:
+        service = service_of(environment)
+    except ServiceUnclearError:  # nothing is sent, so a key is not needed
+        return model_table()
+    if service.base_url is None:
+        return model_table()
+    try:
+        return _of_service(service, service.base_url, wanted)
+    except ApiUnavailable:
+        is_certain = service.base_url == REAL_BASE_URL  # a gateway may have models of its own
+        return msgspec.structs.replace(model_table(), is_certain=is_certain)
+
+
+def _of_service(service: Service, base_url: str, wanted: set[str]) -> ModelTable:
+    from batchdrop.adapters.claude.models import AnthropicModels  # its HTTP client is only needed with a key
+
+    models = AnthropicModels(api_key=service.api_key or "", base_url=base_url, workspace=service.workspace)
+    with closing(models):
+        return models.table(wanted)
+
+
+def _own_models(path: Path) -> dict[str, Model]:
+    if not path.is_file():
+        return {}
+    try:
+        return parse_models(yaml.safe_load(path.read_bytes()), name=path.name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = f"{path.name}: it is not YAML: {' '.join(str(error).split())}"
+        raise RecipeRejected(message) from error
