@@ -9,7 +9,7 @@ from anthropic import Anthropic
 from batchdrop.local.claude_api.message_types import CacheCreation, Usage
 from batchdrop.local.claude_api.prices import MODELS, TABLE, picodollars, usd
 from batchdrop.local.claude_api.testing import RunningEmulator
-from tests.claude_api.asks import MODEL, params, requests
+from tests.claude_api.asks import MODEL, finished, one, params, post, requests
 
 
 def usage(**tokens: Any) -> Usage:
@@ -113,3 +113,24 @@ def test_an_unknown_model_has_no_price() -> None:
     """It is never free."""
     with pytest.raises(KeyError):
         picodollars("claude-9", usage(input_tokens=1), half=True)
+
+
+@pytest.mark.parametrize(("max_uses", "searches"), [(3, 3), (None, 2)])
+def test_searches_and_geography_are_billed(
+    emulator: RunningEmulator, client: Anthropic, max_uses: int | None, searches: int
+) -> None:
+    """A fee for each search, the same in both lanes; inference in the US costs a tenth more."""
+    tool = {"type": "web_search_20260209", "name": "web_search", "max_uses": max_uses}
+    answer = post(emulator, params(tools=[tool], inference_geo="us"), "/v1/messages").json()
+    plain = post(emulator, params(tools=[tool]), "/v1/messages").json()
+    assert answer["usage"]["server_tool_use"] == {"web_search_requests": searches, "web_fetch_requests": 0}
+    assert answer["usage"]["inference_geo"] == "us"
+    kinds = [block["type"] for block in answer["content"]]
+    assert kinds == ["text", *["server_tool_use", "web_search_tool_result"] * searches, "text"]
+    finished(client, emulator, one("Say something.", tools=[tool]))
+    usd = {entry["usage"]["inference_geo"] + entry["lane"]: Decimal(entry["usd"]) for entry in emulator.bill()}
+    fee = searches * Decimal("0.01")
+    tokens = usd["not_availablelive"] - fee
+    assert plain["usage"]["input_tokens"] == answer["usage"]["input_tokens"]
+    assert usd["uslive"] - fee == tokens * Decimal("1.1")
+    assert usd["not_availablebatch"] - fee == tokens / 2

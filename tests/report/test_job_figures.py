@@ -10,7 +10,7 @@ from batchdrop.report.job_figures import NOTHING, Spent, figures, spent_in
 from batchdrop.report.summary import CostBlock, Summary
 from tests.job.test_job_event import _summary
 
-ASKED = Tokens("claude-haiku-5-5", answers=2, input=1_000, output=100, cache_read=50, cache_write_5m=20)
+ASKED = Tokens("claude-haiku-5-5", answers=2, input=1_000, output=100, cache_read=50, cache_write_5m=20, web_searches=3)
 
 
 def _closed(*tokens: Tokens, **changes: object) -> Summary:
@@ -27,6 +27,7 @@ def test_a_jobs_first_closing_counts_all() -> None:
         "JobRowsRejected": 1.0,
         "InputTokens": 1_070.0,
         "OutputTokens": 100.0,
+        "WebSearches": 3.0,
         "JobsOfUnknownPrice": 0.0,
         "DollarsSpent": float(dollars([ASKED]) or 0),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_a_beta_may_raise_the_limit() -> None:
 
 def test_the_shipped_list_is_the_sdks() -> None:
     """A new SDK needs `python -m tools.models`."""
-    shipped = tool.json.loads(tool.PATH.read_text())
+    shipped = json.loads(tool.PATH.read_text())
     assert tool.document(date=shipped["date"]) == shipped
     assert model_table().models["claude-sonnet-4-5"] == Model("deprecated", retires_at="2026-11-30")
 

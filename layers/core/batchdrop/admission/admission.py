@@ -17,7 +17,7 @@ from typing import Literal
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.admission.budget import BudgetState, at_lane, rounded_up, shown
 from batchdrop.admission.budget_ledger import JobBudget
-from batchdrop.admission.worst_case import worst_of_leftovers, worst_of_shard
+from batchdrop.admission.worst_case import fees_of, worst_of_leftovers, worst_of_shard
 from batchdrop.errors import BudgetReached, InvariantBroken, LedgerContended
 from batchdrop.job.job_files import read_manifest
 from batchdrop.job.manifest import Manifest
@@ -149,7 +149,8 @@ class Admission:
         state, recipe = self._state, self._manifest.recipe
         assert recipe is not None, "only a recipe has a cap"
         item, prices = self._manifest.shards[state.shard], effective(self._manifest.prices)
+        fees = fees_of(recipe, state.requests, prices=prices)
         if state.round == 0:
-            return at_lane(worst_of_shard(item, recipe, prices=prices), state.lane)
+            return at_lane(worst_of_shard(item, recipe, prices=prices), state.lane) + fees
         worst = state.worst_usd or worst_of_leftovers(item, recipe, state.requests, prices=prices)
-        return at_lane(worst, state.lane)
+        return at_lane(worst, state.lane) + fees

@@ -10,8 +10,8 @@ from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.manifest import ShardItem
 from batchdrop.money.cost import LONG_PROMPT_TOKENS, dollars
-from batchdrop.money.prices import PriceTable
-from batchdrop.money.prompt_tokens import request_size
+from batchdrop.money.prices import PriceTable, price_table
+from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS, most_searches, request_size
 from batchdrop.recipe.recipe import Recipe
 
 INPUT_MARGIN = Decimal("1.5")  # token estimates are off by at most about a third
@@ -23,14 +23,16 @@ RAISED = 2  # `retry: {max_tokens: x2}`
 class WorstCase:
     """Adds up the highest cost of requests to one model, at the standard price; `usd` is the sum.
 
-    Every answer takes all of `max_tokens`, and every input token may be written to the cache. Prompts near the model's
-    price step are priced above it. Raises RecipeRejected for a model without a known price.
+    Every answer takes all of `max_tokens`, every input token may be written to the cache, and every web search that a
+    request may run adds its results to the prompt. Fees are not in it (`fees_of`), because they are the same in both
+    lanes. Prompts near the model's price step are priced above it. Raises RecipeRejected for a model without a known
+    price.
     """
 
     def __init__(self, model: str, *, name: str = "the recipe", prices: PriceTable | None = None) -> None:
         self._model = model
         self._prices = prices
-        if self._price(output=1) is None:
+        if dollars([Tokens(model, output=1)], prices) is None:
             message = (
                 f"{name}: key 'max_cost_usd': the price of {model} is not known, so the cap cannot be checked; "
                 "put its price into recipes/prices.yaml, or remove max_cost_usd"
@@ -41,19 +43,37 @@ class WorstCase:
     def add(self, params: bytes) -> Decimal:
         """Add a request by its `params`; return its highest cost."""
         size = request_size(params)
-        usd = self.of(math.ceil(size.input_tokens), size.max_tokens, is_cached=size.may_be_cached)
+        tokens = math.ceil(size.input_tokens) + size.searches * SEARCH_RESULT_TOKENS
+        usd = self.of(tokens, size.max_tokens, is_cached=size.may_be_cached, geo=size.geo)
         self.usd += usd
         return usd
 
-    def of(self, input_tokens: int, output_tokens: int, *, is_cached: bool = False, requests: int = 1) -> Decimal:
+    def of(
+        self, input_tokens: int, output_tokens: int, *, is_cached: bool = False, requests: int = 1, geo: str = ""
+    ) -> Decimal:
         """Return the highest cost of requests with these estimated tokens, taken to be of equal length."""
         most = int(input_tokens * INPUT_MARGIN) + EXTRA_TOKENS * requests
         is_long = most > LONG_PROMPT_TOKENS * requests
-        counted = {"input": 0, "cache_write_1h": most} if is_cached else {"input": most}
-        return self._price(is_long=is_long, output=output_tokens, **counted) or NOTHING
+        tokens = Tokens(self._model, is_long, "live", geo=geo, output=output_tokens)
+        if is_cached:
+            tokens.cache_write_1h = most
+        else:
+            tokens.input = most
+        return dollars([tokens], self._prices) or NOTHING
 
-    def _price(self, *, is_long: bool = False, **counted: int) -> Decimal | None:
-        return dollars([Tokens(self._model, is_long, "live", **counted)], self._prices)
+
+def fees_of(recipe: Recipe, requests: int, *, prices: PriceTable | None = None) -> Decimal:
+    """Return the highest fees of requests beside their tokens: web searches, at the same price in both lanes."""
+    tools = recipe.params.get("tools")
+    known = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    searches = sum(most_searches(tool.get("type"), tool.get("max_uses")) for tool in known)
+    return search_fee(searches * requests, prices)
+
+
+def search_fee(searches: int, prices: PriceTable | None = None) -> Decimal:
+    """Return the price of web searches; 0 if it is not known, which a cap refuses."""
+    each = (prices or price_table()).fees.web_search_per_1000 or NOTHING
+    return searches * each / 1_000
 
 
 def shard_most(recipe: Recipe | None) -> Decimal | None:

@@ -136,7 +136,7 @@ def _blocks(content: Any) -> list[dict[str, Any]]:
 
 def _usage(value: Any) -> dict[str, Any]:
     usage = value if isinstance(value, dict) else {}
-    written = usage.get("cache_creation")
+    written, used = usage.get("cache_creation"), usage.get("server_tool_use")
     return {
         **usage,
         **{name: _count(usage.get(name)) for name in _COUNTS},
@@ -144,7 +144,8 @@ def _usage(value: Any) -> dict[str, Any]:
         "cache_creation": {name: _count(count) for name, count in written.items()}
         if isinstance(written, dict)
         else None,
-        "service_tier": _string(usage.get("service_tier")) or None,
+        **{name: _string(usage.get(name)) or None for name in ("service_tier", "inference_geo", "speed")},
+        "server_tool_use": {name: _count(count) for name, count in used.items()} if isinstance(used, dict) else None,
     }
 
 

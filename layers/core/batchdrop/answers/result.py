@@ -16,10 +16,18 @@ class CacheCreation(msgspec.Struct, frozen=True, gc=False):
     ephemeral_1h_input_tokens: int = 0
 
 
+class ServerToolUse(msgspec.Struct, frozen=True, gc=False):
+    """How often the API ran its own tools for an answer; each web search costs a fee."""
+
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+
+
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one answer, as the API counts them. Cached tokens are not in `input_tokens`.
 
-    `service_tier` decides the price: `batch` costs half, `standard` and `priority` occur in the live lane.
+    `service_tier` decides the price: `batch` costs half, `standard` and `priority` occur in the live lane. So do
+    `inference_geo` and `speed`.
     """
 
     input_tokens: int = 0
@@ -28,6 +36,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     cache_read_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
     service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    server_tool_use: ServerToolUse | None = None
 
     @property
     def prompt_tokens(self) -> int:

@@ -10,8 +10,7 @@ import msgspec
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, records_of
 from batchdrop.answers.outcome import Outcome
-from batchdrop.answers.tokens import Tokens
-from batchdrop.money.cost import dollars, is_long_prompt, lane_of
+from batchdrop.money.cost import dollars, unit_of
 from batchdrop.money.prices import PriceTable
 from batchdrop.requests.row import StoredRow
 
@@ -115,7 +114,7 @@ def _cost(answer: _Answer) -> float | None:
     if answer.is_shared:
         return 0.0
     message = heads[0].result.message
-    tokens = Tokens(message.model, is_long_prompt(message.usage), lane_of(message.usage))
+    tokens = unit_of(message)
     tokens.add([message.usage])
     usd = dollars([tokens], answer.prices)
     return None if usd is None else float(usd)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from batchdrop.admission.budget import at_lane
-from batchdrop.admission.worst_case import WorstCase
+from batchdrop.admission.worst_case import WorstCase, search_fee
 from batchdrop.answers import custom_id
 from batchdrop.answers.outcome import SentRequest
 from batchdrop.errors import RecipeRejected
@@ -18,6 +18,7 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.money.prices import PriceTable
+from batchdrop.money.prompt_tokens import request_size
 from batchdrop.ports import ObjectStore
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.perhaps_paid import PerhapsPaid
@@ -70,7 +71,8 @@ def perhaps_paid_in(
             if times:
                 usd = _worst_usd(bytes(request.params), worst, prices)
                 lane: Lane = "batch" if batch_id_of(round_number) else "live"
-                found.add(times, None if usd is None else at_lane(usd * times, lane))
+                fee = search_fee(request_size(bytes(request.params)).searches, prices)
+                found.add(times, None if usd is None else at_lane(usd * times, lane) + fee * times)
     return found
 
 

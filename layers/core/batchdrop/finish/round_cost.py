@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchdrop.admission.budget import at_lane
 from batchdrop.admission.budget_ledger import JobBudget
-from batchdrop.admission.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
+from batchdrop.admission.worst_case import WorstCase, fees_of, worst_of_leftovers, worst_of_shard
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import heads_of
 from batchdrop.answers.result_line import ResultHead
@@ -17,10 +17,9 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.stored_lines import whole_lines
-from batchdrop.money.cost import PriceTable, dollars, is_long_prompt, lane_of
+from batchdrop.money.cost import PriceTable, dollars, lane_of, unit_of
 from batchdrop.money.prices import effective
 from batchdrop.ports import ObjectStore
-from batchdrop.recipe.lane import Lane
 
 UNPAID = {"errored", "canceled", "expired"}
 
@@ -36,7 +35,8 @@ def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, b
     item, prices = manifest.shards[state.shard], effective(manifest.prices)
     worst = worst_of_shard(item, recipe, prices=prices) if not state.round else state.worst_usd
     worst = worst or worst_of_leftovers(item, recipe, state.requests, prices=prices)
-    each = at_lane(worst, state.lane) / max(state.requests, 1)
+    fees = fees_of(recipe, state.requests, prices=prices)
+    each = (at_lane(worst, state.lane) + fees) / max(state.requests, 1)
     with closing(store.stream(JobKeys(state.job_id).answers(state.shard, state.round))) as blocks:
         lines = filter(bytes.strip, whole_lines(blocks))
         usd = RoundCost(state.job_id, item, prices=prices).of(lines, each=each)
@@ -50,7 +50,7 @@ class RoundCost:
     def __init__(self, job_id: str, item: ShardItem, *, prices: PriceTable | None = None) -> None:
         self._shard = (job_id, item.shard)
         self._seen = bytearray(item.rows)
-        self._tokens: dict[tuple[str, bool, Lane], Tokens] = {}
+        self._tokens: dict[tuple[object, ...], Tokens] = {}
         self._prices = prices
 
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
@@ -78,8 +78,8 @@ class RoundCost:
             return False
         if message is None:
             return True
-        key = (message.model, is_long_prompt(message.usage), lane_of(message.usage))
-        self._tokens.setdefault(key, Tokens(*key)).add([message.usage])
+        unit = unit_of(message)
+        self._tokens.setdefault(unit.price_key, unit).add([message.usage])
         return False
 
     def _is_new(self, line: ResultHead) -> bool:

@@ -14,7 +14,7 @@ from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
-from batchdrop.money.cost import PriceTable, dollars, is_long_prompt
+from batchdrop.money.cost import PriceTable, dollars, unit_of
 from batchdrop.money.prices import effective
 from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
@@ -73,7 +73,7 @@ class RowCost:
 
 def cost_in(lane: Lane, message: Billed, prices: PriceTable | None = None) -> RowCost | None:
     """Return what an answer would cost in this lane; None if the model's price is not known."""
-    tokens = Tokens(message.model, is_long_prompt(message.usage), lane)
+    tokens = unit_of(message, lane)
     tokens.add([message.usage])
     whole = dollars([tokens], prices)
     tokens.output = 0

@@ -17,6 +17,7 @@ from batchdrop.answers.tokens import Tokens
 from batchdrop.money.answer_tokens import LEAST_ANSWER
 from batchdrop.money.cost import LONG_PROMPT_TOKENS, dollars
 from batchdrop.money.prices import PriceTable, price_table
+from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS
 from batchdrop.recipe.lane import Lane
 
 INPUT_BAND = (
@@ -25,6 +26,7 @@ INPUT_BAND = (
 ROUNDING = 2  # tokens per request: the error of rounding its texts; it matters if prompts are a few words
 LANES: tuple[Lane, ...] = ("batch", "live")
 
+_SEARCHES = ("searches", "searching")
 Bound = Literal["low", "expected", "high"]
 Step = Literal["below", "near", "above"]  # a prompt's size, compared with the price step of long prompts
 
@@ -50,6 +52,8 @@ class EstimatedRequests(msgspec.Struct):
 
     `cacheable` is the part of the input that the prompt cache may write or serve. `reread` is the part of
     `cacheable` that all requests share. `max_output` is the most that their answers may have if each is sent once.
+    `geo` is their `inference_geo`. `searches` is the most web searches of all; `searching` counts the requests that may
+    run one.
     """
 
     model: str
@@ -60,10 +64,13 @@ class EstimatedRequests(msgspec.Struct):
     reread: float = 0
     expected_output: int = 0
     max_output: int = 0
+    geo: str = ""
+    searches: int = 0
+    searching: int = 0
 
     def merge(self, other: EstimatedRequests) -> None:
         """Add other requests of the same price."""
-        for name in ("requests", "input", "cacheable", "reread", "expected_output", "max_output"):
+        for name in ("requests", "input", "cacheable", "reread", "expected_output", "max_output", *_SEARCHES):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -101,6 +108,11 @@ class Estimate(msgspec.Struct):
         return TokenRange(LEAST_ANSWER * self.requests, expected, self.max_output_tokens * self.paid_answers)
 
     @property
+    def web_searches(self) -> int:
+        """Return the most web searches, including the repeats that `retry` allows."""
+        return self.paid_prompts * sum(part.searches for part in self.parts)
+
+    @property
     def models(self) -> list[str]:
         """Return the models that the requests name."""
         return sorted({part.model for part in self.parts})
@@ -110,18 +122,18 @@ class Estimate(msgspec.Struct):
         table = prices or price_table()
         return [model for model in self.models if table.of_model(model) is None]
 
-    def part(self, model: str, step: Step) -> EstimatedRequests:
+    def part(self, model: str, step: Step, geo: str = "") -> EstimatedRequests:
         """Return the sums of one price; adds them if they are missing."""
         for part in self.parts:
-            if (part.model, part.step) == (model, step):
+            if (part.model, part.step, part.geo) == (model, step, geo):
                 return part
-        self.parts.append(EstimatedRequests(model, step))
+        self.parts.append(EstimatedRequests(model, step, geo=geo))
         return self.parts[-1]
 
     def merge(self, other: Estimate) -> None:
         """Add another shard's estimate."""
         for part in other.parts:
-            self.part(part.model, part.step).merge(part)
+            self.part(part.model, part.step, part.geo).merge(part)
 
     def scaled(self, ratio: float, band: float) -> Estimate:
         """Return a copy with the input scaled: a sample showed `ratio` times as many tokens, within `band`."""
@@ -146,10 +158,13 @@ class Estimate(msgspec.Struct):
     def _at_most(self, part: EstimatedRequests, lane: Lane) -> Tokens:
         """Return the tokens if prompts are as large as possible, nothing is cached, and `retry` happens in full."""
         most = (1 + self.band) * (part.input - part.cacheable) + ROUNDING * part.requests
+        most += part.searches * SEARCH_RESULT_TOKENS
         return Tokens(
             part.model,
-            long_prompt=part.step != "below",
+            long_prompt=part.step != "below" or (part.searches > 0 and most > LONG_PROMPT_TOKENS * part.requests),
             lane=lane,
+            geo=part.geo,
+            web_searches=part.searches * self.paid_prompts,
             input=math.ceil(most * self.paid_prompts),
             cache_write_1h=math.ceil(part.cacheable * (1 + self.band) * self.paid_prompts),
             output=part.max_output * self.paid_answers,
@@ -163,6 +178,7 @@ def _at_least(part: EstimatedRequests, band: float, lane: Lane) -> Tokens:
         part.model,
         long_prompt=part.step == "above",
         lane=lane,
+        geo=part.geo,
         input=max(0, math.floor(least)),
         cache_read=math.floor(part.cacheable * (1 - band)),
         output=part.requests * LEAST_ANSWER,
@@ -170,13 +186,15 @@ def _at_least(part: EstimatedRequests, band: float, lane: Lane) -> Tokens:
 
 
 def _probably(part: EstimatedRequests, lane: Lane) -> Tokens:
-    """Return the expected tokens: the shared part is written to the cache once, then read."""
+    """Return the expected tokens: the shared part is written to the cache once, then read; one search a request."""
     written = part.reread / max(1, part.requests)
     return Tokens(
         part.model,
         long_prompt=part.step == "above" or (part.step == "near" and part.input > LONG_PROMPT_TOKENS * part.requests),
         lane=lane,
-        input=round(part.input - part.reread),
+        geo=part.geo,
+        web_searches=part.searching,
+        input=round(part.input - part.reread) + part.searching * SEARCH_RESULT_TOKENS,
         cache_write_1h=round(written),
         cache_read=round(part.reread - written),
         output=part.expected_output,

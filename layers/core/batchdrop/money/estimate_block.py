@@ -19,13 +19,15 @@ class ActualBlock(msgspec.Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     usd: Decimal | None
+    web_searches: int = 0
 
 
 class EstimateBlock(msgspec.Struct, frozen=True, kw_only=True):
     """The estimate from the split, for the lane in which the job started, and the actual usage.
 
-    `band` is the largest expected error of `input_tokens`, as a share of them. `ratio` is actual dollars divided by
-    expected dollars, `input_ratio` the same for tokens; null if either is unknown or nothing was expected.
+    `web_searches` is the most that the requests may run. `band` is the largest expected error of `input_tokens`, as a
+    share of them. `ratio` is actual dollars divided by expected dollars, `input_ratio` the same for tokens; null if
+    either is unknown or nothing was expected.
     """
 
     lane: Lane
@@ -37,6 +39,7 @@ class EstimateBlock(msgspec.Struct, frozen=True, kw_only=True):
     actual: ActualBlock
     ratio: float | None
     input_ratio: float | None
+    web_searches: int = 0
 
 
 def actual_block(tokens: Iterable[Tokens], usd: Decimal | None) -> ActualBlock:
@@ -47,6 +50,7 @@ def actual_block(tokens: Iterable[Tokens], usd: Decimal | None) -> ActualBlock:
         input_tokens=sum(one.input + one.cache_write_5m + one.cache_write_1h + one.cache_read for one in counted),
         output_tokens=sum(one.output for one in counted),
         usd=usd,
+        web_searches=sum(one.web_searches for one in counted),
     )
 
 

@@ -18,6 +18,7 @@ from batchdrop.errors import PricesRejected
 from batchdrop.recipe.words import kind, nearest
 
 PRICES_FILE = "prices.yaml"
+MULTIPLIERS = ("inference_geo", "service_tier", "speed")
 PRICES_KEY = f"recipes/{PRICES_FILE}"
 
 
@@ -29,6 +30,26 @@ class Price(msgspec.Struct, frozen=True):
     cache_write_5m: Decimal
     cache_write_1h: Decimal
     cache_read: Decimal
+
+
+class Fees(msgspec.Struct, frozen=True):
+    """Fees of an answer beside its tokens, and factors of the price of its tokens.
+
+    `web_search_per_1000` is in dollars, the same in both lanes. `inference_geo`, `service_tier` and `speed` map the
+    usage's values to multipliers; a value that is missing has no known price. None: as in the shipped table.
+    """
+
+    web_search_per_1000: Decimal | None = None
+    inference_geo: dict[str, Decimal] = {}
+    service_tier: dict[str, Decimal] = {}
+    speed: dict[str, Decimal] = {}
+
+    def over(self, base: Fees) -> Fees:
+        """Return these fees, and the others' where these say nothing."""
+        return Fees(
+            base.web_search_per_1000 if self.web_search_per_1000 is None else self.web_search_per_1000,
+            *({**getattr(base, name), **getattr(self, name)} for name in MULTIPLIERS),
+        )
 
 
 class ModelPrice(msgspec.Struct, frozen=True):
@@ -45,6 +66,7 @@ class PriceTable(msgspec.Struct, frozen=True):
     source: str
     models: dict[str, ModelPrice]
     own: PriceTable | None = None
+    fees: Fees = Fees()
 
     def of_model(self, model: str) -> ModelPrice | None:
         """Return a model's price; `claude-haiku-4-5-20251001` costs the same as `claude-haiku-4-5`."""
@@ -73,7 +95,8 @@ def effective(own: PriceTable | None) -> PriceTable:
     shipped = price_table()
     if own is None:
         return shipped
-    return msgspec.structs.replace(shipped, models={**shipped.models, **own.models}, own=own)
+    models = {**shipped.models, **own.models}
+    return msgspec.structs.replace(shipped, models=models, own=own, fees=own.fees.over(shipped.fees))
 
 
 def parse_prices(fields: object, *, name: str) -> PriceTable:
@@ -86,7 +109,7 @@ def parse_prices(fields: object, *, name: str) -> PriceTable:
             f"{name}: this is a recipe, but the name is reserved for your own prices; give the recipe another name"
         )
         raise PricesRejected(message)
-    table = _mapping(fields, ("date", "source", "models"), name, "")
+    table = _mapping(fields, ("date", "source", "models", "fees"), name, "", optional=("fees",))
     models = table["models"]
     if not isinstance(models, dict) or not models:
         raise _fault(name, "models", f"it is {_shown(models)}; write one mapping per model")
@@ -94,7 +117,22 @@ def parse_prices(fields: object, *, name: str) -> PriceTable:
         date=_date(table["date"], name),
         source=_words(table["source"], name),
         models={str(model): _model_price(spec, name, f"models.{model}") for model, spec in models.items()},
+        fees=_fees(table["fees"], name) if "fees" in table else Fees(),
     )
+
+
+def _fees(spec: object, name: str) -> Fees:
+    known = ("web_search_per_1000", *MULTIPLIERS)
+    held = _mapping(spec, known, name, "fees", optional=known)
+    search = held.get("web_search_per_1000")
+    factors = {what: _factors(held.get(what, {}), name, f"fees.{what}") for what in MULTIPLIERS}
+    return Fees(None if search is None else _dollars(search, name, "fees.web_search_per_1000"), **factors)
+
+
+def _factors(spec: object, name: str, path: str) -> dict[str, Decimal]:
+    if not isinstance(spec, dict):
+        raise _fault(name, path, f"it is {_shown(spec)}; write a mapping of values to factors, such as {{us: 1.1}}")
+    return {str(value): _dollars(factor, name, f"{path}.{value}") for value, factor in spec.items()}
 
 
 def _model_price(spec: object, name: str, path: str) -> ModelPrice:

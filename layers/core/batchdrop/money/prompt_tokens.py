@@ -19,6 +19,9 @@ ROUNDED_UP = 3 / 8  # a text's last token is rarely full; this is the average lo
 TURN_TOKENS = 4  # the frame of each message
 IMAGE_TOKENS = 1_600  # an image counts width x height / 750; larger images are scaled down to about this
 PAGE_TOKENS = 2_000  # a PDF page counts 1,500 to 3,000
+WEB_SEARCH = "web_search_"  # the types of the API's web search tool start so
+SEARCHES_WITHOUT_BOUND = 20  # ours: a tool without `max_uses` has no bound; a cap refuses it
+SEARCH_RESULT_TOKENS = 10_000  # ours: what the results of one search add to the prompt
 OLD_TOKENISER_MODELS = (
     "claude-haiku-4-5",
     "claude-sonnet-4-5",
@@ -34,12 +37,17 @@ _CACHE_MARK = b'"cache_control"'
 
 
 class RequestSize(NamedTuple):
-    """An estimated request. `may_be_cached`: part of its prompt is marked for the prompt cache."""
+    """An estimated request. `may_be_cached`: part of its prompt is marked for the prompt cache.
+
+    `searches` is the most web searches that it may run. `geo` is its `inference_geo`, if that has a price of its own.
+    """
 
     model: str
     max_tokens: int
     input_tokens: float
     may_be_cached: bool
+    searches: int = 0
+    geo: str = ""
 
 
 class TextSize(NamedTuple):
@@ -86,8 +94,15 @@ class _Params(msgspec.Struct):
     system: str | list[_Block] = ""
     tools: list[msgspec.Raw] = []
     output_config: _OutputConfig | None = None
+    inference_geo: str | None = None
 
 
+class _Tool(msgspec.Struct):
+    type: Any = None
+    max_uses: Any = None
+
+
+_TOOL = msgspec.json.Decoder(_Tool)
 _PARAMS = msgspec.json.Decoder(_Params)
 _SOURCE = msgspec.json.Decoder(_Source)
 
@@ -109,7 +124,27 @@ def request_size(params: bytes) -> RequestSize:
     read = sum(text_size(text).tokens + ROUNDED_UP for text in texts if text) * tokeniser(request.model)
     seen = sum(_seen(block) for turn in request.messages if isinstance(turn.content, list) for block in turn.content)
     tokens = read + seen + TURN_TOKENS * len(request.messages)
-    return RequestSize(request.model, max(0, request.max_tokens), tokens, cached)
+    searches = sum(map(_searches, request.tools))
+    geo = "" if request.inference_geo in {None, "not_available"} else str(request.inference_geo)
+    return RequestSize(request.model, max(0, request.max_tokens), tokens, cached, searches, geo)
+
+
+def _searches(tool: msgspec.Raw) -> int:
+    """Return the most searches of a web search tool; 0 for other tools."""
+    if WEB_SEARCH.encode() not in bytes(tool):
+        return 0
+    try:
+        known = _TOOL.decode(tool)
+    except msgspec.DecodeError:
+        return 0
+    return most_searches(known.type, known.max_uses)
+
+
+def most_searches(kind: Any, max_uses: Any) -> int:
+    """Return the most searches of a tool: `max_uses`, or `SEARCHES_WITHOUT_BOUND`. 0 for other tools."""
+    if not isinstance(kind, str) or not kind.startswith(WEB_SEARCH):
+        return 0
+    return max_uses if type(max_uses) is int and max_uses >= 0 else SEARCHES_WITHOUT_BOUND
 
 
 def text_size(text: str) -> TextSize:

@@ -21,7 +21,8 @@ class Frame:
     """The measured part that all requests of a recipe share: a request with empty row texts.
 
     `tokens` is its size. `cached` is the part of each prompt that may come from the cache. `expected` is the size of a
-    typical answer. `is_plain`: its requests hold only text.
+    typical answer. `is_plain`: its requests hold only text. `searches` is the most web searches of a request, `geo`
+    its `inference_geo`.
     """
 
     model: str
@@ -30,6 +31,8 @@ class Frame:
     cached: Literal["nothing", "shared", "all"]
     expected: int
     is_plain: bool
+    searches: int = 0
+    geo: str = ""
 
 
 def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
@@ -42,6 +45,8 @@ def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
         cached=_cached(recipe, shared.input_tokens, is_marked=shared.may_be_cached),
         expected=expected_tokens(shape, model=recipe.model, max_tokens=recipe.max_tokens),
         is_plain=recipe.input != "files" and not recipe.attached,
+        searches=shared.searches,
+        geo=shared.geo,
     )
 
 
@@ -94,8 +99,10 @@ class RequestCount:
     def _add_read(self, params: bytes) -> None:
         size, frame = request_size(params), self._frame
         model, max_tokens = (frame.model, frame.max_tokens) if frame else (size.model, max(1, size.max_tokens))
-        part = self._read.part(model, step_of(size.input_tokens))
+        part = self._read.part(model, step_of(size.input_tokens), size.geo)
         part.requests += 1
+        part.searches += size.searches
+        part.searching += size.searches > 0
         part.input += size.input_tokens
         part.max_output += max_tokens
         part.expected_output += frame.expected if frame else max(1, round(max_tokens * TEXT_SHARE))
@@ -109,8 +116,10 @@ class RequestCount:
         many = self._requests
         words = TextSize(self._chars, self._wide).tokens + many * ROUNDED_UP
         tokens = many * frame.tokens + words * tokeniser(frame.model)
-        part = total.part(frame.model, "below")
+        part = total.part(frame.model, "below", frame.geo)
         part.requests += many
+        part.searches += many * frame.searches
+        part.searching += many if frame.searches else 0
         part.input += tokens
         part.max_output += many * frame.max_tokens
         part.expected_output += many * frame.expected

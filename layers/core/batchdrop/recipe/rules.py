@@ -110,6 +110,17 @@ def _params(recipe: Recipe) -> Iterator[_Fault]:
     if reason:
         yield "params.thinking.budget_tokens", reason
 
+    yield from _bound(recipe)
+
+
+def _bound(recipe: Recipe) -> Iterator[_Fault]:
+    """A cap holds the highest fee of each request, so web searches need a bound."""
+    tools = recipe.params.get("tools")
+    for tool in tools if isinstance(tools, list) and recipe.max_cost_usd is not None else []:
+        if isinstance(tool, dict) and str(tool.get("type", "")).startswith("web_search_") and not tool.get("max_uses"):
+            reason = "the tool web_search has no max_uses, so its fees have no bound and no cap can hold"
+            yield "max_cost_usd", f"{reason}; add max_uses to the tool, or remove max_cost_usd"
+
 
 def budget_fault(thinking: Any, max_tokens: int, betas: list[str]) -> str:
     """Return why the API refuses a budget of thinking tokens; empty if it does not."""

@@ -12,11 +12,12 @@ from batchdrop.report.summary import Summary
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """Tokens and dollars of a job's answers. `usd` is None if a model's price is not known."""
+    """Tokens, dollars and web searches of a job's answers. `usd` is None if a model's price is not known."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     usd: Decimal | None = Decimal(0)
+    web_searches: int = 0
 
 
 NOTHING = Spent()
@@ -26,7 +27,8 @@ def spent_in(tokens: Iterable[Tokens], usd: Decimal | None) -> Spent:
     """Return the sum of these answers; tokens written to or read from the prompt cache count as input."""
     known = list(tokens)
     cached = sum(one.cache_write_5m + one.cache_write_1h + one.cache_read for one in known)
-    return Spent(sum(one.input for one in known) + cached, sum(one.output for one in known), usd)
+    searches = sum(one.web_searches for one in known)
+    return Spent(sum(one.input for one in known) + cached, sum(one.output for one in known), usd, searches)
 
 
 def figures(summary: Summary, before: Spent) -> dict[str, float]:
@@ -44,6 +46,7 @@ def figures(summary: Summary, before: Spent) -> dict[str, float]:
         "JobRowsRejected": float(tally.rejected),
         "InputTokens": float(max(0, spent.input_tokens - before.input_tokens)),
         "OutputTokens": float(max(0, spent.output_tokens - before.output_tokens)),
+        "WebSearches": float(max(0, spent.web_searches - before.web_searches)),
         "JobsOfUnknownPrice": float(spent.usd is None),
     }
     if spent.usd is not None:

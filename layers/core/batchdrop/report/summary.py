@@ -80,7 +80,7 @@ class PerhapsPaidBlock(msgspec.Struct, frozen=True):
 class LaneBlock(msgspec.Struct, frozen=True):
     """The answers of one lane, and their cost; a repeated answer counts each time it was paid.
 
-    `parts` are the same dollars, by what was paid for. `cache_writes` and `cache_reads` are tokens.
+    `parts` are the same dollars, by what was paid for. `cache_writes` (of both kinds) and `cache_reads` are tokens.
     """
 
     lane: Lane
@@ -91,6 +91,9 @@ class LaneBlock(msgspec.Struct, frozen=True):
     output: int = 0
     cache_writes: int = 0
     cache_reads: int = 0
+    cache_writes_5m: int = 0
+    cache_writes_1h: int = 0
+    web_searches: int = 0
 
 
 class TimingBlock(msgspec.Struct, frozen=True):
@@ -174,6 +177,9 @@ def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> La
         output=sum(counted.output for counted in tokens),
         cache_writes=sum(counted.cache_write_5m + counted.cache_write_1h for counted in tokens),
         cache_reads=sum(counted.cache_read for counted in tokens),
+        cache_writes_5m=sum(counted.cache_write_5m for counted in tokens),
+        cache_writes_1h=sum(counted.cache_write_1h for counted in tokens),
+        web_searches=sum(counted.web_searches for counted in tokens),
     )
 
 

@@ -13,12 +13,11 @@ from batchdrop.answers.outcome import PERHAPS_PAID, Outcome
 from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
-from batchdrop.money.cost import is_long_prompt, lane_of
-from batchdrop.recipe.lane import Lane
+from batchdrop.money.cost import is_long_prompt, unit_of
 from batchdrop.report.perhaps_paid import PerhapsPaid
 from batchdrop.report.statistics import Statistics
 
-_BILLED_AS = attrgetter("model", "usage.service_tier")
+_BILLED_AS = attrgetter("model", "usage.service_tier", "usage.inference_geo", "usage.speed")
 
 
 class Tally(msgspec.Struct):
@@ -61,14 +60,13 @@ class Tally(msgspec.Struct):
 
     def add_paid(self, messages: Iterable[Billed]) -> None:
         """Count the tokens of answers, including answers that later ones replaced."""
-        for (model, _), some in groupby(messages, key=_BILLED_AS):
-            usages = [message.usage for message in some]
-            lane = lane_of(usages[0])
-            long = [usage for usage in usages if is_long_prompt(usage)]
-            short = [usage for usage in usages if not is_long_prompt(usage)] if long else usages
-            for is_long, counted in ((True, long), (False, short)):
+        for _, group in groupby(messages, key=_BILLED_AS):
+            some = list(group)
+            long = [message for message in some if is_long_prompt(message.usage)]
+            short = [message for message in some if not is_long_prompt(message.usage)] if long else some
+            for counted in (long, short):
                 if counted:
-                    self._tokens(model, is_long, lane).add(counted)
+                    self._tokens(unit_of(counted[0])).add([message.usage for message in counted])
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""
@@ -77,7 +75,7 @@ class Tally(msgspec.Struct):
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
         for tokens in other.tokens:
-            self._tokens(tokens.model, tokens.long_prompt, tokens.lane).merge(tokens)
+            self._tokens(tokens).merge(tokens)
         self.perhaps_paid.add(other.perhaps_paid.requests, other.perhaps_paid.worst_usd)
         self.statistics.merge(other.statistics)
 
@@ -91,9 +89,10 @@ class Tally(msgspec.Struct):
             )
             raise InvariantBroken(message)
 
-    def _tokens(self, model: str, long_prompt: bool, lane: Lane) -> Tokens:  # noqa: FBT001 - as Tokens has them
+    def _tokens(self, unit: Tokens) -> Tokens:
+        """Return the sum at this price; adds it if it is missing."""
         for tokens in self.tokens:
-            if tokens.model == model and tokens.long_prompt == long_prompt and tokens.lane == lane:
+            if tokens.price_key == unit.price_key:
                 return tokens
-        self.tokens.append(Tokens(model, long_prompt, lane))
+        self.tokens.append(unit.like())
         return self.tokens[-1]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.shape import AnswerShape
+from batchdrop.money.prompt_tokens import SEARCHES_WITHOUT_BOUND, WEB_SEARCH
 from batchdrop.recipe.models import Model, ModelTable
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.recipe.words import nearest
@@ -43,6 +44,13 @@ def recipe_findings(recipe: Recipe, shape: AnswerShape) -> Findings:
         findings.faults.append(
             "the prompt names no column, so each row would get the same request; write {{ column }} into it"
         )
+    tools = recipe.params.get("tools")
+    for tool in tools if isinstance(tools, list) else []:
+        if isinstance(tool, dict) and str(tool.get("type", "")).startswith(WEB_SEARCH) and not tool.get("max_uses"):
+            findings.warnings.append(
+                "params.tools: web_search has no max_uses, so a row may search often, and each search costs a fee; "
+                f"the estimate counts up to {SEARCHES_WITHOUT_BOUND} a row. Add max_uses"
+            )
     if shape.typed_schema is not None and (size := _too_large(shape.typed_schema)):
         findings.warnings.append(
             f"the answer's schema has {size}; the API may refuse it as too large for its grammar. Make it smaller"

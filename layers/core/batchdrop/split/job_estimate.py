@@ -80,6 +80,7 @@ def estimate_block(manifest: Manifest, tokens: list[Tokens], usd: Decimal | None
         actual=actual,
         ratio=ratio_of(usd, expected.expected if expected else None),
         input_ratio=ratio_of(actual.input_tokens, estimate.input_tokens),
+        web_searches=estimate.web_searches,
     )
 
 

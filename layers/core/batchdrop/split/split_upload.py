@@ -38,7 +38,7 @@ from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
-from batchdrop.split.cap import pricer_of, renew_cap
+from batchdrop.split.cap import fee_of_request, pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
@@ -167,6 +167,7 @@ class _Split:
         limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
+        self._fee = fee_of_request(manifest)
         self._weigh = weigher(manifest.recipe)
         self._is_deduped = is_deduped(manifest.recipe)
         self._duplicates = Duplicates()
@@ -236,7 +237,8 @@ class _Split:
         sizes = [None if params is None else len(params) for params in rendered.params]
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
-        taken = self._packer.take(Loads(sizes, usd, self._weigh(rendered.params)))
+        whole = [one + self._fee if one else one for one in usd]
+        taken = self._packer.take(Loads(sizes, whole, self._weigh(rendered.params)))
         return rendered.first(taken), sum(usd[:taken], NOTHING)
 
 

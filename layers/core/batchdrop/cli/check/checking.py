@@ -14,6 +14,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.admission.worst_case import search_fee
 from batchdrop.answers.shape import answer_shape
 from batchdrop.cli.check.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
 from batchdrop.cli.check.known_models import known_models
@@ -27,6 +28,7 @@ from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.money.cost import shown_usd
 from batchdrop.money.prices import PriceTable, effective
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.request import RecipeRequests
@@ -217,6 +219,9 @@ def _print_findings(checked: Checked, console: Console) -> None:
     console.print(Text(f"output       output.{check.output}"))
     console.print(Text(f"new columns  {', '.join(check.new_columns)}"), soft_wrap=True)
     console.print(Text(f"tokens       {tokens_line(check.estimate, checked.counted)}"), soft_wrap=True)
+    if check.estimate.web_searches:
+        fee = shown_usd(search_fee(check.estimate.web_searches, checked.prices))
+        console.print(Text(f"searches     up to {check.estimate.web_searches:,}, {fee} in each lane"), soft_wrap=True)
     if checked.counted is not None:
         console.print(Text(f"counted by   {checked.counted_by}"), soft_wrap=True)
     console.print(lanes_table(check.estimate, recipe, checked.manifest.lane, checked.prices))

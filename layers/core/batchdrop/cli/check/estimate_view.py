@@ -60,6 +60,7 @@ def estimate_document(
         "band": estimate.band,
         "counted": None if counted is None else counted.requests,
         "output_tokens": {"low": output.low, "expected": output.expected, "high": output.high},
+        "web_searches": estimate.web_searches,
         "lane": lane,
         "usd": lanes,
         "prices": {"date": prices.dates, "source": prices.sources},

@@ -167,6 +167,8 @@ def _worst_usd(one: Submission, manifest: Manifest | None) -> Decimal | None:
                     input=0 if part.cacheable else tokens,
                     cache_write_1h=tokens if part.cacheable else 0,
                     output=item.max_output_tokens * repeats,
+                    geo=part.geo,
+                    web_searches=math.ceil(part.searches * item.requests / max(1, part.requests)),
                 )
             ],
             effective(manifest.prices),

@@ -86,12 +86,14 @@ def _tally_line(summary: dict[str, Any]) -> Text:
 def _cost_line(summary: dict[str, Any]) -> Text:
     tokens_in = sum(tokens["input"] for tokens in summary["tokens"])
     tokens_out = sum(tokens["output"] for tokens in summary["tokens"])
+    searches = sum(tokens.get("web_searches", 0) for tokens in summary["tokens"])
+    also = f" and {searches:,} web searches" if searches else ""
     usd = summary["cost"]["usd"]
     dollars = "price unknown" if usd is None else f"${usd:.6f}"
     lanes = " and ".join(lane["lane"] for lane in summary["lanes"]) or "batch"
     price = "the batch price" if lanes == "batch" else f"the prices of the {lanes} lane"
     return Text(
-        f"{tokens_in:,} tokens in, {tokens_out:,} out: {dollars} at {price} of {summary['cost']['prices_of']}; "
+        f"{tokens_in:,} tokens in, {tokens_out:,} out{also}: {dollars} at {price} of {summary['cost']['prices_of']}; "
         f"{summary['timings']['total_seconds']:.1f} s"
     )
 

@@ -4,20 +4,19 @@ import msgspec
 
 from batchdrop.local.claude_api.answers import Prompt, answer_text, prompt_of
 from batchdrop.local.claude_api.content import sight_tokens
-from batchdrop.local.claude_api.dice import Dice, token
+from batchdrop.local.claude_api.content_blocks import content_of
+from batchdrop.local.claude_api.dice import token
 from batchdrop.local.claude_api.errors import ApiError
 from batchdrop.local.claude_api.fates import Fate, Fates
 from batchdrop.local.claude_api.message_types import (
     NO_CACHE_CREATION,
     CacheCreation,
     Message,
-    TextBlock,
-    ToolUseBlock,
+    ServerToolUse,
     Usage,
 )
 from batchdrop.local.claude_api.params import Api, Params, check_params, read_params
 from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split
-from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
 
@@ -65,11 +64,11 @@ class FakeModel:
         return Message(
             id=token("msg", request.prompt.digest, seed),
             model=params.model,
-            content=_content(request, ending, seed),
+            content=content_of(request.params, request.prompt, ending.text, seed, stop=ending.stop_reason),
             stop_reason=ending.stop_reason,
             stop_sequence=ending.stop_sequence,
             stop_details=_REFUSAL if ending.stop_reason == "refusal" else None,
-            usage=_usage(request.input_tokens, split, ending.tokens, lane),
+            usage=_usage(request, split, ending.tokens, lane),
         )
 
 
@@ -141,20 +140,8 @@ def _told(request: Request, fate: Fate, seed: int) -> str:
     return text
 
 
-def _content(request: Request, ending: Ending, seed: int) -> list[TextBlock | ToolUseBlock]:
-    content: list[TextBlock | ToolUseBlock] = [TextBlock(ending.text)] if ending.text else []
-    if ending.stop_reason == "tool_use":
-        dice = Dice(digest=request.prompt.digest, salt=2 * seed + 1)
-        tool = request.params.forced_tool or (request.params.tools[0] if request.params.tools else None)
-        schema = tool.input_schema if tool else None
-        value = instance_of(schema, request.prompt.conversation, dice) if schema else {}
-        content.append(
-            ToolUseBlock(token("toolu", request.prompt.digest, seed), tool.name if tool else "lookup", value)
-        )
-    return content
-
-
-def _usage(total: int, split: Split, output: int, lane: Api) -> Usage:
+def _usage(request: Request, split: Split, output: int, lane: Api) -> Usage:
+    total, searches = request.input_tokens, request.params.searches
     written = split.written_5m + split.written_1h
     creation = NO_CACHE_CREATION
     if written:
@@ -169,4 +156,6 @@ def _usage(total: int, split: Split, output: int, lane: Api) -> Usage:
         cache_creation=creation,
         output_tokens=output,
         service_tier=lane,
+        inference_geo=request.params.inference_geo or "not_available",
+        server_tool_use=ServerToolUse(web_search_requests=searches) if searches else None,
     )

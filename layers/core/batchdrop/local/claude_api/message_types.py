@@ -15,6 +15,13 @@ class CacheCreation(msgspec.Struct, kw_only=True, frozen=True):
 NO_CACHE_CREATION = CacheCreation()
 
 
+class ServerToolUse(msgspec.Struct, kw_only=True, frozen=True):
+    """How often the API ran its own tools."""
+
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+
+
 class Usage(msgspec.Struct, kw_only=True, frozen=True):
     """Billed tokens; the prompt is the sum of the three input counts."""
 
@@ -25,12 +32,36 @@ class Usage(msgspec.Struct, kw_only=True, frozen=True):
     output_tokens: int
     service_tier: str
     inference_geo: str = "not_available"
+    server_tool_use: ServerToolUse | None = None
 
 
 class TextBlock(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
     """Text from the model."""
 
     text: str
+    citations: list[dict[str, Any]] | None = None
+
+
+class ThinkingBlock(msgspec.Struct, frozen=True, tag_field="type", tag="thinking"):
+    """The model's thinking."""
+
+    thinking: str
+    signature: str
+
+
+class ServerToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="server_tool_use"):
+    """A call of a tool that the API runs."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+class WebSearchResultBlock(msgspec.Struct, frozen=True, tag_field="type", tag="web_search_tool_result"):
+    """The result of one web search."""
+
+    tool_use_id: str
+    content: list[dict[str, Any]]
 
 
 class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
@@ -41,6 +72,9 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"
     input: dict[str, Any]
 
 
+ContentBlock = TextBlock | ThinkingBlock | ServerToolUseBlock | WebSearchResultBlock | ToolUseBlock
+
+
 class Message(msgspec.Struct, kw_only=True, frozen=True):
     """The answer to one request."""
 
@@ -48,7 +82,7 @@ class Message(msgspec.Struct, kw_only=True, frozen=True):
     type: str = "message"
     role: str = "assistant"
     model: str
-    content: list[TextBlock | ToolUseBlock]
+    content: list[ContentBlock]
     stop_reason: str
     stop_sequence: str | None = None
     stop_details: dict[str, Any] | None = None

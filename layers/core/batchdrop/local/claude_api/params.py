@@ -18,6 +18,7 @@ OLD_VERSION = "2023-06-01"
 NEW_VERSION = "2026-10-21"
 KNOWN_VERSIONS = frozenset({OLD_VERSION, NEW_VERSION})
 MAX_OUTPUT_TOKENS = 128_000  # the largest output in the SDK (which scales its timeout by it)
+USUAL_SEARCHES = 2  # of a search tool without `max_uses`
 SAMPLING = ("temperature", "top_p", "top_k")
 COUNTABLE = frozenset(
     {
@@ -54,6 +55,7 @@ class Tool(msgspec.Struct, frozen=True):
 
     name: str
     type: str | None = None
+    max_uses: int | None = None
     input_schema: dict[str, Any] | None = None
     cache_control: CacheControl | None = None
 
@@ -82,6 +84,17 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+
+    @property
+    def searches(self) -> int:
+        """Return how many web searches the pretended model runs: as many as it may, or `USUAL_SEARCHES`."""
+        tools = [tool for tool in self.tools if (tool.type or "").startswith("web_search_")]
+        return sum(USUAL_SEARCHES if tool.max_uses is None else tool.max_uses for tool in tools)
+
+    @property
+    def thinks(self) -> bool:
+        """Return whether the answer begins with thinking."""
+        return (self.thinking or {}).get("type") in {"enabled", "adaptive"}
 
     @property
     def forced_tool(self) -> Tool | None:
@@ -122,6 +135,7 @@ def check_params(params: Params, *, lane: Api, version: str, strict_schemas: boo
     if params.speed is not None and lane == "batch":
         msg = "speed: not supported in a batch"
         raise invalid(msg)
+    _check_budget(params)
     check_prompt(params)
     if strict_schemas and params.output_config and params.output_config.format:
         fault = schema_fault(bytes(params.output_config.format.schema))
@@ -171,6 +185,13 @@ def _check_max_tokens(max_tokens: int | None, lane: Api) -> None:
         raise invalid(f"max_tokens: must be greater than or equal to {least}")
     if max_tokens > MAX_OUTPUT_TOKENS:
         raise invalid(f"max_tokens: {max_tokens} > {MAX_OUTPUT_TOKENS}, the maximum allowed number of output tokens")
+
+
+def _check_budget(params: Params) -> None:
+    budget = (params.thinking or {}).get("budget_tokens")
+    if isinstance(budget, int) and budget >= (params.max_tokens or 0):
+        msg = "max_tokens must be greater than thinking.budget_tokens"
+        raise invalid(msg)
 
 
 def _check_sampling(params: Params, version: str) -> None:

@@ -42,6 +42,10 @@ class PriceTable(msgspec.Struct, frozen=True):
     date: str
     source: str
     models: dict[str, Model]
+    web_search: Decimal
+    """$ per search, in both lanes."""
+    us_inference: Decimal
+    """Factor of the price of all tokens with `inference_geo: us`."""
 
 
 TABLE = msgspec.json.decode(Path(__file__).with_name("prices.json").read_bytes(), type=PriceTable)
@@ -59,7 +63,10 @@ def picodollars(model: str, usage: Usage, *, half: bool) -> int:
         + usage.cache_creation.ephemeral_1h_input_tokens * rates[3]
         + usage.cache_read_input_tokens * rates[4]
     )
-    return standard // 2 if half else standard
+    if usage.inference_geo == "us":
+        standard = int(standard * TABLE.us_inference)
+    searches = usage.server_tool_use.web_search_requests if usage.server_tool_use else 0
+    return (standard // 2 if half else standard) + searches * int(TABLE.web_search * _PICO)
 
 
 def usd(pico: int) -> str:
