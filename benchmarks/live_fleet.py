@@ -45,8 +45,8 @@ class _TimesApi:
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self.times: list[float] = []
 
-    async def send(self, params: bytes, *, within: float) -> Any:
-        reply = await self._api.send(params, within=within)
+    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Any:
+        reply = await self._api.send(params, within=within, betas=betas)
         self.times.append(time.time())
         return reply
 

@@ -10,7 +10,7 @@ from typing import Any
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned
 from batchdrop.live_lane.slice import Slice
-from batchdrop.ports import Guard
+from batchdrop.ports import Guard, ObjectMissing
 
 JOB = "bench"
 
@@ -26,6 +26,10 @@ class MemoryStore:
         """Store a create body; return the slice that covers it."""
         self._body = b",\n".join(itertools.islice(requests, count)) + b"\n"
         return Slice(JOB, 0, 0, 0, 0, len(self._body), count)
+
+    def read(self, key: str) -> bytes:
+        """Raise ObjectMissing: the job has no manifest."""
+        raise ObjectMissing(key)
 
     def read_range(
         self, _key: str, start: int, end: int, *, etag: str | None = None, version: str | None = None

@@ -303,6 +303,7 @@ class FakeBatchApi:
         self.lose_next: BaseException | None = None
         self.unreachable: Exception | None = None
         self.unreadable: Exception | None = None
+        self.betas: list[tuple[str, ...]] = []
         self.spoil: Callable[[list[bytes]], list[bytes]] = lambda lines: lines
         self._created_at: dict[str, datetime] = {}
         self._canceled: set[str] = set()
@@ -310,7 +311,7 @@ class FakeBatchApi:
         self._in_turn = in_turn
         self._random = random.Random(seed)
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         """Take a create. Raises SubmissionRefused for a body that is none."""
         self.calls += 1
         if self.refuse_next:
@@ -320,6 +321,7 @@ class FakeBatchApi:
         requests = _requests_of(text)
         batch_id = f"msgbatch_{len(self.created)}"
         self.created[batch_id], self.bodies[batch_id] = requests, text
+        self.betas.append(betas)
         self._created_at[batch_id] = self.time
         if self.lose_next:
             loss, self.lose_next = self.lose_next, None

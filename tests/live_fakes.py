@@ -48,17 +48,19 @@ class FakeMessageApi:
         self.asked: list[str] = []
         self.timeouts: list[float] = []
         self.bodies: list[bytes] = []
+        self.betas: list[tuple[str, ...]] = []
         self.open = self.most_open = 0
         self.seconds = seconds
         self.script = script
 
-    async def send(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
         """Answer."""
         prompt = prompt_of(params)
         told = self.script(prompt, self.asked.count(prompt))
         self.asked.append(prompt)
         self.bodies.append(params)
         self.timeouts.append(within)
+        self.betas.append(betas)
         seconds, reply = told if isinstance(told, tuple) else (self.seconds, told)
         self.open += 1
         self.most_open = max(self.most_open, self.open)

@@ -24,12 +24,12 @@ class Misled(FakeBatchApi):
         self.answers: list[str] = []
         self.is_created = True
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         """Create, and answer with another id."""
         if not self.answers:
-            return super().create(body, timeout=timeout)
+            return super().create(body, timeout=timeout, betas=betas)
         if self.is_created:
-            super().create(body, timeout=timeout)
+            super().create(body, timeout=timeout, betas=betas)
         else:
             self.calls += 1
         return self.retrieve(self.answers.pop(0))

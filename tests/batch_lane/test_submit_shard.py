@@ -103,9 +103,9 @@ def test_the_answer_can_still_be_written_down(world: World) -> None:
     allowed: list[float] = []
 
     class Timed(FakeBatchApi):
-        def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+        def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
             allowed.append(timeout)
-            return super().create(body, timeout=timeout)
+            return super().create(body, timeout=timeout, betas=betas)
 
     world.api = Timed()
     world.submit(0)
@@ -128,8 +128,8 @@ def test_a_late_attempt_gives_way(world: World) -> None:
     newer = Submission(JOB, 0, 0, 2, "newer", START, START)
 
     class Slow(FakeBatchApi):
-        def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-            batch = super().create(body, timeout=timeout)
+        def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
+            batch = super().create(body, timeout=timeout, betas=betas)
             [sent] = world.ledger.submissions(JOB)
             world.ledger.rearm(sent)
             world.ledger.begin(newer)
@@ -147,8 +147,8 @@ def test_a_late_attempt_beside_one_that_is_under_way_is_uncertain(world: World) 
     newer = Submission(JOB, 0, 0, 2, "newer", START, START)
 
     class Slow(FakeBatchApi):
-        def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-            batch = super().create(body, timeout=timeout)
+        def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
+            batch = super().create(body, timeout=timeout, betas=betas)
             [sent] = world.ledger.submissions(JOB)
             world.ledger.rearm(sent)
             world.ledger.begin(newer)
@@ -165,8 +165,8 @@ def test_the_answer_to_a_create_that_was_adopted_meanwhile_is_its_own(world: Wor
     """Settling found the same Message Batch first: there is nothing to cancel."""
 
     class Slow(FakeBatchApi):
-        def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
-            batch = super().create(body, timeout=timeout)
+        def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
+            batch = super().create(body, timeout=timeout, betas=betas)
             [sent] = world.ledger.submissions(JOB)
             world.ledger.accept(sent, batch.id)
             return batch

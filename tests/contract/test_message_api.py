@@ -39,11 +39,18 @@ def emulator(running: RunningEmulator) -> RunningEmulator:
     return running
 
 
-def _ask(base_url: str, params: bytes = PARAMS % b"hi", *, key: str = "sk-test", within: float = 10.0) -> Reply:
+def _ask(
+    base_url: str,
+    params: bytes = PARAMS % b"hi",
+    *,
+    key: str = "sk-test",
+    within: float = 10.0,
+    betas: tuple[str, ...] = (),
+) -> Reply:
     async def asked() -> Reply:
         api = AiohttpMessageApi(api_key=key, base_url=base_url)
         try:
-            return await api.send(params, within=within)
+            return await api.send(params, within=within, betas=betas)
         finally:
             await api.close()
 

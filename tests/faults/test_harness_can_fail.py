@@ -55,11 +55,11 @@ class _Unconditional(MemoryTable):
 class _Reposting(_Wrapped):
     """An API that is asked again when its answer was lost, as SDKs do by default."""
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         try:
-            created: MessageBatch = self._inner.create(body, timeout=timeout)
+            created: MessageBatch = self._inner.create(body, timeout=timeout, betas=betas)
         except SubmissionUncertain:
-            created = self._inner.create(body, timeout=timeout)
+            created = self._inner.create(body, timeout=timeout, betas=betas)
         return created
 
 

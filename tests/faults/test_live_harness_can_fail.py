@@ -122,9 +122,9 @@ class _NoClosing(UncollectedWorld):
 class _Twice(_Wrapped):
     """An API client that sends each request twice, as a client with retries does whose answer was lost."""
 
-    async def send(self, params: bytes, *, within: float) -> Reply:
-        await self._inner.send(params, within=within)
-        reply: Reply = await self._inner.send(params, within=within)
+    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
+        await self._inner.send(params, within=within, betas=betas)
+        reply: Reply = await self._inner.send(params, within=within, betas=betas)
         return reply
 
 

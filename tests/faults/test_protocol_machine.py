@@ -114,7 +114,7 @@ class _Api:
         self._world = world
         self._call = attempt.call if attempt else lambda _name, effect: effect()
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         """Create. Raises SubmissionUncertain where the answer is lost."""
         ids = [str(CustomId(JOB, SHARD, index)) for index in range(REQUESTS)]
         try:

@@ -53,8 +53,10 @@ class BatchReader(Protocol):
 class BatchCreator(BatchReader, Protocol):
     """Also create Message Batches, which are billed."""
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         """Send one create, without retries; `timeout` limits each wait for the network, in seconds.
+
+        `betas` are sent as a header.
 
         Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable if nothing was created, and
         SubmissionUncertain if a Message Batch may have been created.

@@ -22,6 +22,7 @@ from batchdrop.errors import (
     SubmissionRefused,
     SubmissionUncertain,
 )
+from batchdrop.job.betas import betas_of
 from batchdrop.job.halting import halting_on_account_trouble, refuse_if_halted
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
@@ -64,6 +65,7 @@ def submit_shard(
     if store.exists(keys.answers(shard, round_number)):  # also if the ledger's items have expired
         return Submitted(known.batch_id or "" if known else "", is_collected=True)
     body = StoredBody(store, keys.requests(shard, round_number))  # raises before the intent is written, if it raises
+    betas = betas_of(store, job_id)  # likewise
     if known is None or known.state == "armed":
         refuse_if_halted(job_id, ledger)
         if not _is_late(deadline, clock) and (turn := admission.request_turn()):
@@ -88,7 +90,7 @@ def submit_shard(
             ledger.rearm(intent)
             return MustWait("budget", AT_ONCE)
         with halting_on_account_trouble(job_id, ledger, clock):
-            return Submitted(_create(body, intent, ledger, api, clock, admission))
+            return Submitted(_create(body, betas, intent, ledger, api, clock, admission))
     if current.batch_id is None:
         message = (
             f"shard {shard}, round {round_number}: the response to the create of "
@@ -112,10 +114,16 @@ def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Cl
 
 
 def _create(
-    body: RequestBody, intent: Submission, ledger: Ledger, api: BatchCreator, clock: Clock, admission: Admission
+    body: RequestBody,
+    betas: tuple[str, ...],
+    intent: Submission,
+    ledger: Ledger,
+    api: BatchCreator,
+    clock: Clock,
+    admission: Admission,
 ) -> str:
     try:
-        batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0))
+        batch = api.create(body, timeout=max(clock.remaining() - TIME_TO_RECORD, 1.0), betas=betas)
     except NOTHING_WAS_CREATED as refusal:
         if isinstance(refusal, REFUSED_FOR_GOOD):
             admission.give_back()  # before `rearm`: later, this could release the hold of a newer attempt

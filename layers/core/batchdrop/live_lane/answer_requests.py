@@ -21,6 +21,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy
+from batchdrop.job.betas import betas_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger, TaskGone
 from batchdrop.job.submission import Halt
@@ -120,6 +121,7 @@ async def answer_requests(
         jitter=waiting.jitter,
     )
     try:
+        sender.betas = await waiting.offload(betas_of, store, slice_.job_id)
         work.known = await waiting.offload(flushed, store, slice_)
         body: bytes = await waiting.offload(
             store.read_range, JobKeys(slice_.job_id).requests(slice_.shard, slice_.round), slice_.start, slice_.end

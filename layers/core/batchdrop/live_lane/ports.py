@@ -14,8 +14,10 @@ from batchdrop.live_lane.reply import Reply
 class MessageApi(Protocol):
     """The Messages API: one request at a time, many of them open at once."""
 
-    async def send(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
         """Send one request once, with the bytes of `params`; wait at most `within` seconds for the whole answer.
+
+        `betas` are sent as a header.
 
         Raises AccountTrouble; every other outcome is a Reply.
         """

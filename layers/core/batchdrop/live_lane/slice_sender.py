@@ -47,7 +47,7 @@ class SliceSender:
 
     `stopped` is why no more requests are sent: empty, `time`, `lease`, `gone` (the task no longer waits), `flush` (the
     store fails), `error`, or the name of the error that halts the job. A request without a line was then not sent, or
-    its answer is not known.
+    its answer is not known. `betas` are sent with each request.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class SliceSender:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.stopped = ""
+        self.betas: tuple[str, ...] = ()
         self.trouble: AccountTrouble | None = None
         self.hold(held_until)
         self.sent = self.uncertain = self.throttled = self.answered = self.errored = 0
@@ -209,7 +210,7 @@ class SliceSender:
         self.sent += 1
         self._opened += 1
         try:
-            reply = await self._api.send(params, within=max(within, 1.0))
+            reply = await self._api.send(params, within=max(within, 1.0), betas=self.betas)
         finally:
             self._opened -= 1
         if not isinstance(reply, Answer):

@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.errors import workspace_header
+from batchdrop.adapters.claude.errors import beta_header, workspace_header
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
 
@@ -40,6 +40,7 @@ class AnthropicTokenCounter:
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
         workspace: str = "",
+        betas: tuple[str, ...] = (),
     ) -> None:
         options: dict[str, Any] = {} if transport is None else {"transport": transport}
         http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
@@ -48,7 +49,7 @@ class AnthropicTokenCounter:
             base_url=base_url,
             max_retries=0,
             http_client=http_client,
-            default_headers={**UNCOMPRESSED, **workspace_header(workspace)},
+            default_headers={**UNCOMPRESSED, **workspace_header(workspace), **beta_header(betas)},
         )
 
     def count(self, params: bytes) -> int:

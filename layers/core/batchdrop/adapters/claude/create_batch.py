@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 
 from batchdrop.adapters.claude.batch_object import batch_of
-from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, is_from_api, workspace_header
+from batchdrop.adapters.claude.errors import OVERLOADED, REFUSED, beta_header, is_from_api, workspace_header
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.adapters.claude.read_batches import CONNECT_SECONDS, PATH, HttpBatchReader, told_of
 from batchdrop.answers.odd_records import ODD
@@ -51,7 +51,7 @@ class AnthropicBatchCreator(HttpBatchReader):
             default_headers={**UNCOMPRESSED, **workspace_header(workspace)},
         )
 
-    def create(self, body: RequestBody, *, timeout: float) -> MessageBatch:
+    def create(self, body: RequestBody, *, timeout: float, betas: tuple[str, ...] = ()) -> MessageBatch:
         """Send one create with a Content-Length, once.
 
         Raises SubmissionRefused, AccountTrouble, RateLimited or ApiUnavailable when nothing was created;
@@ -59,7 +59,7 @@ class AnthropicBatchCreator(HttpBatchReader):
         """
         options: Any = {
             "timeout": httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
-            "headers": {"Content-Type": "application/json", "Content-Length": str(body.size)},
+            "headers": {"Content-Type": "application/json", "Content-Length": str(body.size), **beta_header(betas)},
         }
         with self._create_errors():
             answer = self._sdk.post(PATH, content=body, cast_to=httpx2.Response, options=options)

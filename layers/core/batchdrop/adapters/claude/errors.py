@@ -52,6 +52,11 @@ _BODY = msgspec.json.Decoder(_Body)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
+def beta_header(betas: tuple[str, ...]) -> dict[str, str]:
+    """Return the header that switches betas of the API on; nothing without betas."""
+    return {"anthropic-beta": ",".join(betas)} if betas else {}
+
+
 def workspace_header(workspace: str) -> dict[str, str]:
     """Return the header that selects a workspace, as the SDK names it; nothing where none is set."""
     return {"anthropic-workspace-id": workspace} if workspace else {}

@@ -21,6 +21,7 @@ from batchdrop.adapters.claude.errors import (
     REFUSED,
     USER_AGENT,
     api_error,
+    beta_header,
     is_account_trouble,
     is_from_api,
     told,
@@ -66,11 +67,11 @@ class AiohttpMessageApi:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def send(self, params: bytes, *, within: float) -> Reply:
+    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
         """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
         limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
         key = self._api_key
-        own = {"Authorization": f"Bearer {key}"}
+        own = {"Authorization": f"Bearer {key}", **beta_header(betas)}
         try:
             async with self._pool().post(
                 self._url, data=params, timeout=limits, headers=own, allow_redirects=False

@@ -195,7 +195,8 @@ def _on_empty_cells(check: Check) -> list[str]:
 
 def _counted(checked: Checked, service: Service) -> Checked:
     """Return the check with its estimate scaled to the service's token count."""
-    with token_counter(service) as counter:
+    assert checked.manifest.recipe is not None
+    with token_counter(service, tuple(checked.manifest.recipe.betas)) as counter:
         counted = count_sample(checked.check.sample, counter)
     estimate = checked.check.estimate.scaled(counted.ratio, counted.band)
     checked.check.estimate = checked.manifest.estimate = estimate

@@ -12,13 +12,13 @@ EMULATOR_KEY = "sk-emulator"  # the emulator accepts any key
 
 
 @contextmanager
-def token_counter(service: Service) -> Iterator[TokenCounter]:
+def token_counter(service: Service, betas: tuple[str, ...] = ()) -> Iterator[TokenCounter]:
     """Yield a counter on the service, or on the emulator if the service has no URL."""
     from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 
     if service.base_url is not None:
         counter = AnthropicTokenCounter(
-            api_key=service.api_key or "", base_url=service.base_url, workspace=service.workspace
+            api_key=service.api_key or "", base_url=service.base_url, workspace=service.workspace, betas=betas
         )
         with closing(counter):
             yield counter
@@ -27,6 +27,6 @@ def token_counter(service: Service) -> Iterator[TokenCounter]:
 
     with (
         running_emulator(speed=1) as emulator,
-        closing(AnthropicTokenCounter(api_key=EMULATOR_KEY, base_url=emulator.base_url)) as counter,
+        closing(AnthropicTokenCounter(api_key=EMULATOR_KEY, base_url=emulator.base_url, betas=betas)) as counter,
     ):
         yield counter

@@ -1,11 +1,14 @@
 """Check the key, in either style, and the version header."""
 
+import re
+
 from starlette.datastructures import Headers
 
 from batchdrop.local.claude_api.errors import AUTHENTICATION, BILLING, PERMISSION, ApiError, invalid
 from batchdrop.local.claude_api.params import KNOWN_VERSIONS
 from batchdrop.local.claude_api.settings import Settings
 
+_BETA = re.compile(r"[a-z0-9-]+-\d{4}-\d{2}-\d{2}")
 DEFAULT_WORKSPACE = "wrkspc_default"
 
 
@@ -43,6 +46,15 @@ def checked_version(headers: Headers) -> str:
     if version not in KNOWN_VERSIONS:
         raise invalid(f'anthropic-version: "{version}" is not a valid version.')
     return version
+
+
+def betas_of(headers: Headers) -> frozenset[str]:
+    """Return the betas of `anthropic-beta`; raises ApiError (400) for a name without a date."""
+    named = frozenset(filter(None, (name.strip() for name in headers.get("anthropic-beta", "").split(","))))
+    for name in sorted(named):
+        if not _BETA.fullmatch(name):
+            raise invalid(f"Unexpected value(s) `{name}` for the `anthropic-beta` header.")
+    return named
 
 
 def _key(headers: Headers) -> str:

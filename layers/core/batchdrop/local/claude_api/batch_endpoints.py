@@ -32,7 +32,7 @@ async def create(visit: Visit) -> Response:
             body_path(folder),
             max_requests=state.settings.max_batch_requests,
         )
-        batch = state.accept(folder, index, visit.version)
+        batch = state.accept(folder, index, visit.version, visit.betas)
         batch.workspace = visit.workspace
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -42,6 +42,7 @@ class Batch:
     duration: float
     """Seconds to the natural end; requests are processed one by one, evenly, until then."""
     version: str
+    betas: frozenset[str]
     folder: Path
     ready: "Future[Processed]" = field(repr=False)
     """Set when the answers are written, which may be before or after the emulated end."""

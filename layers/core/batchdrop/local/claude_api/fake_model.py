@@ -72,10 +72,17 @@ class FakeModel:
         )
 
 
-def read_request(raw: bytes | memoryview | msgspec.Raw, *, lane: Api, version: str, strict_schemas: bool) -> Request:
+def read_request(
+    raw: bytes | memoryview | msgspec.Raw,
+    *,
+    lane: Api,
+    version: str,
+    strict_schemas: bool,
+    betas: frozenset[str] = frozenset(),
+) -> Request:
     """Return decoded and checked `params`; raises ApiError like the API."""
     params = read_params(raw)
-    check_params(params, lane=lane, version=version, strict_schemas=strict_schemas)
+    check_params(params, lane=lane, version=version, strict_schemas=strict_schemas, betas=betas)
     return request_of(params)
 
 

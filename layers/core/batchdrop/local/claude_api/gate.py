@@ -6,7 +6,7 @@ from email.utils import formatdate
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from batchdrop.local.claude_api.auth import check_key, checked_version, workspace_of
+from batchdrop.local.claude_api.auth import betas_of, check_key, checked_version, workspace_of
 from batchdrop.local.claude_api.calls import Call
 from batchdrop.local.claude_api.connection import DroppedResponse, HangingResponse, LinesResponse, SlowResponse
 from batchdrop.local.claude_api.dice import token
@@ -58,6 +58,7 @@ def _let_in(visit: Visit) -> Response | None:
     check_key(visit.request.headers, state.settings)
     visit.workspace = workspace_of(visit.request.headers, state.settings)
     visit.version = checked_version(visit.request.headers)
+    visit.betas = betas_of(visit.request.headers)
     if visit.endpoint.startswith("batches."):
         visit.limit_headers = state.limits.batches_headers
     fault = state.faults.take(visit.endpoint, BEFORE)

@@ -22,6 +22,7 @@ async def create(visit: Visit) -> Response:
         body,
         lane="standard",
         version=visit.version,
+        betas=visit.betas,
         strict_schemas=settings.strict_schemas,
     )
     limits = state.limits.of_model(request.params.model)

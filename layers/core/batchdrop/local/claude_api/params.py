@@ -18,6 +18,7 @@ OLD_VERSION = "2023-06-01"
 NEW_VERSION = "2026-10-21"
 KNOWN_VERSIONS = frozenset({OLD_VERSION, NEW_VERSION})
 MAX_OUTPUT_TOKENS = 128_000  # the largest output in the SDK (which scales its timeout by it)
+LONG_OUTPUT, LONG_OUTPUT_TOKENS = "output-300k-2026-03-24", 300_000  # a beta, and the largest output with it
 USUAL_SEARCHES = 2  # of a search tool without `max_uses`
 SAMPLING = ("temperature", "top_p", "top_k")
 COUNTABLE = frozenset(
@@ -126,10 +127,13 @@ def read_countable(raw: bytes) -> Params:
     return params
 
 
-def check_params(params: Params, *, lane: Api, version: str, strict_schemas: bool) -> None:
-    """Raise ApiError for params that the API refuses; `version` is the call's `anthropic-version`."""
+def check_params(
+    params: Params, *, lane: Api, version: str, strict_schemas: bool, betas: frozenset[str] = frozenset()
+) -> None:
+    """Raise ApiError for params that the API refuses; `version` and `betas` are from the call's headers."""
     _check_sampling(params, version)
-    _check_max_tokens(params.max_tokens, lane)
+    most = LONG_OUTPUT_TOKENS if LONG_OUTPUT in betas else MAX_OUTPUT_TOKENS
+    _check_max_tokens(params.max_tokens, lane, most)
     if params.stream:
         raise invalid("stream: " + ("not supported in a batch" if lane == "batch" else "the emulator has no streaming"))
     if params.speed is not None and lane == "batch":
@@ -176,15 +180,15 @@ def _check_turn(turn: Turn, place: int) -> None:
         check_block(block, f"messages.{place}.content.{number}")
 
 
-def _check_max_tokens(max_tokens: int | None, lane: Api) -> None:
+def _check_max_tokens(max_tokens: int | None, lane: Api, most: int) -> None:
     if max_tokens is None:
         msg = "max_tokens: Field required"
         raise invalid(msg)
     least = 1 if lane == "batch" else 0  # 0 only fills the prompt cache, in Messages only
     if max_tokens < least:
         raise invalid(f"max_tokens: must be greater than or equal to {least}")
-    if max_tokens > MAX_OUTPUT_TOKENS:
-        raise invalid(f"max_tokens: {max_tokens} > {MAX_OUTPUT_TOKENS}, the maximum allowed number of output tokens")
+    if max_tokens > most:
+        raise invalid(f"max_tokens: {max_tokens} > {most}, the maximum allowed number of output tokens")
 
 
 def _check_budget(params: Params) -> None:

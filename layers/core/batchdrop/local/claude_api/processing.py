@@ -84,6 +84,7 @@ class BatchWork:
             params,
             lane="batch",
             version=batch.version,
+            betas=batch.betas,
             strict_schemas=settings.strict_schemas,
         )
         fate: Fate = self._model.fate(request, settings, str(batch.number), custom_id)

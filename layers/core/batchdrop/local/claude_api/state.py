@@ -62,7 +62,7 @@ class EmulatorState:
         path.mkdir()
         return path
 
-    def accept(self, folder: Path, index: BodyIndex, version: str) -> Batch:
+    def accept(self, folder: Path, index: BodyIndex, version: str, betas: frozenset[str] = frozenset()) -> Batch:
         """Create a Message Batch from a checked body and start it; raises ApiError (429) for a full queue."""
         now, settings = self.clock.now(), self.settings
         self.limits.admit_to_queue(self.batches.waiting(now), len(index))
@@ -75,6 +75,7 @@ class EmulatorState:
             created_at=now,
             duration=settings.batch_seconds + len(index) / settings.requests_per_second,
             version=version,
+            betas=betas,
             folder=folder,
             ready=None,  # type: ignore[arg-type]  # set on the next line: the work needs the batch first
         )

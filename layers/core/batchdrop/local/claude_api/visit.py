@@ -20,6 +20,7 @@ class Visit:
         self.state = state
         self.request_id = request_id
         self.version = ""
+        self.betas: frozenset[str] = frozenset()
         self.workspace = ""
         self.bytes_in = 0
         self.limit_headers: Callable[[], dict[str, str]] = dict
