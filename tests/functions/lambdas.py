@@ -110,6 +110,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "SPLIT_TIME_RESERVE": "60",
         "LIVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/live",
         "LIVE_SHARE": "1",
+        "KEEP_RAW_ANSWERS": "false",
         "QUEUE_REQUESTS": "100",
         "STACK_NAME": "batchdrop",
         "SHOW_PROGRESS_FUNCTION": "batchdrop-show-progress",

@@ -51,7 +51,7 @@ for local in (local_commands.run, local_commands.demo, local_commands.up):
 
 @app.command()
 def check(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file.")],
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a .yaml file; or a file of ready requests, alone.")],
     file: Annotated[Path | None, typer.Argument(help="A file to check with it.")] = None,
     files: Files = None,
     *,
@@ -70,7 +70,7 @@ def check(
             usage_error(f"file {path} does not exist")
     if files is not None and not files.is_dir():
         usage_error(f"folder {files} does not exist")
-    if exact and file is None:
+    if exact and file is None and recipe.suffix in {".yaml", ".yml"}:
         usage_error("--exact counts a file's requests; give the file after the recipe")
     output = CommandOutput(json)
     with output.reporting_errors():

@@ -53,7 +53,7 @@ class EstimatedRequests(msgspec.Struct):
     `cacheable` is the part of the input that the prompt cache may write or serve. `reread` is the part of
     `cacheable` that all requests share. `max_output` is the most that their answers may have if each is sent once.
     `geo` is their `inference_geo`. `searches` is the most web searches of all; `searching` counts the requests that may
-    run one.
+    run one. `most_tokens` is the largest `max_tokens`.
     """
 
     model: str
@@ -67,9 +67,11 @@ class EstimatedRequests(msgspec.Struct):
     geo: str = ""
     searches: int = 0
     searching: int = 0
+    most_tokens: int = 0
 
     def merge(self, other: EstimatedRequests) -> None:
         """Add other requests of the same price."""
+        self.most_tokens = max(self.most_tokens, other.most_tokens)
         for name in ("requests", "input", "cacheable", "reread", "expected_output", "max_output", *_SEARCHES):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -116,6 +118,11 @@ class Estimate(msgspec.Struct):
     def models(self) -> list[str]:
         """Return the models that the requests name."""
         return sorted({part.model for part in self.parts})
+
+    @property
+    def most_tokens(self) -> dict[str, int]:
+        """Return the largest `max_tokens` of each model's requests."""
+        return {model: max(part.most_tokens for part in self.parts if part.model == model) for model in self.models}
 
     def unpriced(self, prices: PriceTable | None = None) -> list[str]:
         """Return the models without a known price."""

@@ -101,6 +101,7 @@ class RequestCount:
         model, max_tokens = (frame.model, frame.max_tokens) if frame else (size.model, max(1, size.max_tokens))
         part = self._read.part(model, step_of(size.input_tokens), size.geo)
         part.requests += 1
+        part.most_tokens = max(part.most_tokens, max_tokens)
         part.searches += size.searches
         part.searching += size.searches > 0
         part.input += size.input_tokens
@@ -118,6 +119,7 @@ class RequestCount:
         tokens = many * frame.tokens + words * tokeniser(frame.model)
         part = total.part(frame.model, "below", frame.geo)
         part.requests += many
+        part.most_tokens = max(part.most_tokens, frame.max_tokens)
         part.searches += many * frame.searches
         part.searching += many if frame.searches else 0
         part.input += tokens

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
-from batchdrop.errors import UploadRejected
+from batchdrop.errors import RecipeRejected, UploadRejected
 from batchdrop.job.job_files import formats_of, reader_of, shape_of
 from batchdrop.job.lane import lane_of_job
 from batchdrop.job.manifest import Manifest
@@ -21,6 +21,7 @@ from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
+from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 
 SHOWN = 3
@@ -33,8 +34,7 @@ class Check:
 
     `notes` says what was found in the file and is not plain from its name. `duplicates` counts the rows that share
     another row's answer; `skipped` those that the recipe skips; `empty` those that are sent although all columns of the
-    prompt are empty. `most_tokens` is the largest `max_tokens` of a request. `sample` holds requests from all over the
-    file, if the caller wants any.
+    prompt are empty. `sample` holds requests from all over the file, if the caller wants any.
     """
 
     output: str
@@ -66,7 +66,7 @@ class Check:
 class _Seen:
     """The distinct requests so far, within shards of the largest size."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe | None) -> None:
         self._duplicates = Duplicates() if is_deduped(recipe) else None
         self._requests = 0
 
@@ -103,8 +103,13 @@ def check_upload(
 
     `sample` is the number of requests to keep. Raises JobFault like the job.
     """
-    assert manifest.recipe is not None
     reader = reader_of(manifest, formats)
+    if manifest.recipe is None and not is_ready_made(source, reader):
+        message = (
+            f"{source.name}: no recipe, and the first row is not a request; give the recipe before the file, or make "
+            'each row a request {"custom_id": …, "params": …}'
+        )
+        raise RecipeRejected(message)
     manifest.format = reader.name
     with closing(reader.row_blocks(source, Cursor())) as blocks:
         note_columns(manifest, reader, formats)

@@ -22,7 +22,7 @@ from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, rea
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, MapItem, UploadRecord
-from batchdrop.job.ports import Formats, InputFormat
+from batchdrop.job.ports import Formats
 from batchdrop.job.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.stored_source import UploadSource
@@ -33,7 +33,6 @@ from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.dedupe import Duplicates, is_deduped
-from batchdrop.requests.ready_request import ReadyRequest
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
@@ -41,11 +40,11 @@ from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import fee_of_request, pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
+from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 from batchdrop.split.shard_writer import ShardWriter
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
-READY_MADE_FORMATS = {"jsonl", "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +123,19 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=read_own_prices(store))
     reader = reader_of(manifest, formats)
-    if recipe is None and not _is_ready_made(upload, store, reader):
+    if recipe is None and not is_ready_made(UploadSource(store, upload), reader):
         raise RecipeRejected(_no_recipe(upload, key))
     manifest.format = reader.name
     pricer_of(manifest)
     return manifest
 
 
-def _is_ready_made(upload: UploadRecord, store: ObjectStore, reader: InputFormat) -> bool:
-    """Return whether the file needs no recipe: its first line is a ready request."""
-    if reader.name not in READY_MADE_FORMATS:
-        return False
-    with closing(reader.row_blocks(UploadSource(store, upload), Cursor())) as blocks:
-        first = next(blocks, None)
-    return first is not None and all(name in first[0].cells for name in ReadyRequest.__struct_fields__)
-
-
 def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
     if key.recipe:
         return f"{key.recipe_key}: the recipe does not exist. Upload it, then drop {upload.key} again"
     return (
-        f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file "
-        'a request {"custom_id": …, "params": …}'
+        f"{upload.key}: no recipe. Drop the file at inbox/<recipe>/{key.filename}, or make each line of a .jsonl file, "
+        'or each element of a JSON array, a request {"custom_id": …, "params": …}'
     )
 
 

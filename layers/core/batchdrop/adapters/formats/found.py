@@ -10,6 +10,7 @@ from typing import Literal
 
 from batchdrop.adapters.formats.around_input import AroundInput
 from batchdrop.adapters.formats.csv.dialect import TAB
+from batchdrop.adapters.formats.json.json_shape import holds_requests
 from batchdrop.adapters.formats.text.encodings import BOM, detected
 from batchdrop.adapters.formats.text.text_input import COLUMN
 from batchdrop.job.ports import InputFormat
@@ -69,6 +70,8 @@ class FoundInput(AroundInput):
         lines = [line for line in _LINE_END.split(text) if line.strip()]
         if self._named == "txt":
             return "tsv" if _is_table(lines, self._wanted) else "txt"
+        if holds_requests(text.encode(errors="replace")):
+            return "json"
         return _json_found(lines, self._named)
 
 

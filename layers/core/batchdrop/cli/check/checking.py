@@ -30,7 +30,6 @@ from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.money.cost import shown_usd
 from batchdrop.money.prices import PriceTable, effective
-from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.request import RecipeRequests
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of
@@ -43,14 +42,23 @@ from batchdrop.split.job_estimate import refuse_too_expensive
 def check(
     recipe: Path, file: Path | None, output: CommandOutput, *, files: Path | None = None, exact: Exact | None = None
 ) -> bool:
-    """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks."""
-    if file is None:
+    """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks.
+
+    `recipe` may also be a file of ready-made requests, alone.
+    """
+    if file is None and is_recipe(recipe):
         return check_recipe(recipe, output)
+    own_recipe, rows = (None, recipe) if file is None else (recipe, file)
     if not output.json:
-        return check_file(recipe, file, output.console, files=files, exact=exact)
-    checked = checked_file(recipe, file, output.console, files=files, exact=exact)
+        return check_file(own_recipe, rows, output.console, files=files, exact=exact)
+    checked = checked_file(own_recipe, rows, output.console, files=files, exact=exact)
     output.document({"good": checked.is_good, **checked.document()})
     return checked.is_good
+
+
+def is_recipe(path: Path) -> bool:
+    """Return whether a file is a recipe by its name."""
+    return path.suffix.lower() in {".yaml", ".yml"}
 
 
 def check_recipe(path: Path, output: CommandOutput) -> bool:
@@ -59,7 +67,7 @@ def check_recipe(path: Path, output: CommandOutput) -> bool:
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
     findings = recipe_findings(recipe, shape)
-    findings.add(_of_models(path, recipe, load_prices(path), [recipe.model], recipe.max_tokens))
+    findings.add(_of_models(path, {recipe.model: recipe.max_tokens}, load_prices(path), recipe.betas))
     is_good = not findings.faults
     if output.json:
         document = {"good": is_good, "model": recipe.model, "new_columns": list(shape.columns.names)}
@@ -83,10 +91,12 @@ def print_findings(findings: Findings, console: Console) -> None:
         console.print(Text(f"warning      {warning}", style="yellow"), soft_wrap=True)
 
 
-def _of_models(path: Path, recipe: Recipe, own: PriceTable | None, models: list[str], max_tokens: int) -> Findings:
-    table = known_models(path, {*models}, own, os.environ)
-    today = datetime.now(UTC).date()
-    return model_findings(models, table, max_tokens=max_tokens, today=today, betas=recipe.betas)
+def _of_models(path: Path | None, models: dict[str, int], own: PriceTable | None, betas: list[str]) -> Findings:
+    """Return what is found about models; each has the largest `max_tokens` of its requests."""
+    table, today, findings = known_models(path, {*models}, own, os.environ), datetime.now(UTC).date(), Findings()
+    for model, most in models.items():
+        findings.add(model_findings([model], table, max_tokens=most, today=today, betas=betas))
+    return findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,6 @@ class Checked:
 
     def document(self) -> dict[str, Any]:
         """Return the result as JSON values."""
-        assert self.manifest.recipe is not None
         estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
         return {
             "rows": self.check.rows,
@@ -144,10 +153,11 @@ class Checked:
 
 
 def check_file(
-    recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+    recipe_path: Path | None, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
 ) -> bool:
     """Check a file with its recipe: print its first requests, rejects and cost. Return True if all is good.
 
+    Without a recipe, the file holds ready-made requests.
     Raises like `checked_file`.
     """
     checked = checked_file(recipe_path, file, console, files=files, exact=exact)
@@ -159,25 +169,27 @@ def check_file(
 
 
 def checked_file(
-    recipe_path: Path, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+    recipe_path: Path | None, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
 ) -> Checked:
     """Read a file as the job would, and count a sample's tokens if `exact` is set. `console` shows the progress.
 
     `files` is the local folder for the bucket's `files/`; without it, attached files are named, not read. Raises
     JobFault like the job itself, and the errors of token counting.
     """
-    recipe, schema = load_recipe(recipe_path)
-    own = load_prices(recipe_path)
+    recipe, schema = load_recipe(recipe_path) if recipe_path else (None, None)
+    own = load_prices(recipe_path) if recipe_path else None
     source = LocalFile(file)
-    upload = UploadRecord("check", "", f"inbox/{recipe_path.stem}/{file.name}", "", source.size, datetime.now(UTC))
+    key = f"inbox/{recipe_path.stem}/{file.name}" if recipe_path else f"inbox/{file.name}"
+    upload = UploadRecord("check", "", key, "", source.size, datetime.now(UTC))
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own)
     pricer_of(manifest)  # raises like the split: a cap needs a price
     attach = Attachments(LocalFiles(files), "") if files else named_only
     with console.status(f"reading {file.name} ..."):
         sample = exact.sample if exact else 0
         check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
-    findings = recipe_findings(recipe, shape_of(manifest))
-    findings.add(_of_models(recipe_path, recipe, own, check.estimate.models, recipe.max_tokens))
+    findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
+    models = check.estimate.most_tokens or ({recipe.model: recipe.max_tokens} if recipe else {})
+    findings.add(_of_models(recipe_path, models, own, recipe.betas if recipe else []))
     findings.warnings += _on_empty_cells(check)
     checked = Checked(check, manifest, effective(own), findings)
     if exact is None or not check.sample:
@@ -195,8 +207,8 @@ def _on_empty_cells(check: Check) -> list[str]:
 
 def _counted(checked: Checked, service: Service) -> Checked:
     """Return the check with its estimate scaled to the service's token count."""
-    assert checked.manifest.recipe is not None
-    with token_counter(service, tuple(checked.manifest.recipe.betas)) as counter:
+    recipe = checked.manifest.recipe
+    with token_counter(service, tuple(recipe.betas) if recipe else ()) as counter:
         counted = count_sample(checked.check.sample, counter)
     estimate = checked.check.estimate.scaled(counted.ratio, counted.band)
     checked.check.estimate = checked.manifest.estimate = estimate
@@ -205,7 +217,6 @@ def _counted(checked: Checked, service: Service) -> Checked:
 
 def _print_findings(checked: Checked, console: Console) -> None:
     check, recipe = checked.check, checked.manifest.recipe
-    assert recipe is not None
     counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
     if check.skipped:
         counts += f", {check.skipped:,} skipped"

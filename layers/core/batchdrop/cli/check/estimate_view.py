@@ -27,7 +27,7 @@ def tokens_line(estimate: Estimate, counted: SampleCount | None) -> str:
     )
 
 
-def lanes_table(estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable) -> Table:
+def lanes_table(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: PriceTable) -> Table:
     """Return the dollars of both lanes, with the job's own lane marked."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("lane", "low", "expected", "high", ""):
@@ -46,7 +46,7 @@ def prices_line(prices: PriceTable) -> str:
 
 
 def estimate_document(
-    estimate: Estimate, recipe: Recipe, lane: Lane, prices: PriceTable, counted: SampleCount | None
+    estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: PriceTable, counted: SampleCount | None
 ) -> dict[str, Any]:
     """Return the estimate as JSON values, for `--json`; dollars are null if a price is not known."""
     output = estimate.output_tokens

@@ -17,6 +17,7 @@ from batchdrop.errors import JobFault
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.prices import PRICES_KEY
 from batchdrop.recipe.recipe import Input, Recipe
+from batchdrop.split.ready_made import READY_MADE_FORMATS
 
 
 class NotDroppableError(CommandError):
@@ -58,9 +59,10 @@ class Drop:
             reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
         except JobFault as error:
             raise NotDroppableError(str(error)) from error
-        if self.recipe is None and reader.name != "jsonl":
+        if self.recipe is None and reader.name not in READY_MADE_FORMATS:
             message = (
-                f"{self.file.name} needs a recipe: --recipe RECIPE.yaml (only .jsonl files can hold ready requests)"
+                f"{self.file.name} needs a recipe: --recipe RECIPE.yaml (only .jsonl and .json files can hold ready "
+                "requests)"
             )
             raise NotDroppableError(message)
 

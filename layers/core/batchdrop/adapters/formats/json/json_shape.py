@@ -10,6 +10,7 @@ import msgspec
 
 from batchdrop.errors import UploadRejected
 
+REQUEST_KEYS = {"custom_id", "params"}
 MAX_FRAME_BYTES = 1_000_000  # ours: what stands around the array of rows; the manifest keeps it
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:,]', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
@@ -37,10 +38,11 @@ class FoundArray(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What was found in the first value's text. `end` is None if the text ends before the value."""
+    """Facts about the first value's text. `names` are its own keys; `end` is None if the text ends before the value."""
 
     arrays: list[FoundArray]
     end: int | None
+    names: set[str]
 
 
 def shape_of(start: bytes, *, is_whole: bool, path: str | None, filename: str) -> JsonShape:
@@ -53,12 +55,23 @@ def shape_of(start: bytes, *, is_whole: bool, path: str | None, filename: str) -
     if not start.lstrip().startswith(b"{"):
         return JsonShape()
     found = scan(start)
+    if found.names >= REQUEST_KEYS:  # a request for the API is a row, whatever arrays its params have
+        return JsonShape("values")
     if found.end is not None and (not is_whole or start[found.end :].strip()):
         return JsonShape("values")
     arrays = [array.path for array in found.arrays if array.has_objects]
     if len(arrays) > 1:
         refuse_several(arrays, filename)
     return JsonShape("wrapped", arrays[0], is_found=True) if arrays else JsonShape("values")
+
+
+def holds_requests(start: bytes) -> bool:
+    """Return whether the text starts with an object whose only array of objects holds requests, as the SDK takes them.
+
+    A request has custom_id and params.
+    """
+    arrays = [array for array in scan(start).arrays if array.has_objects]
+    return len(arrays) == 1 and scan(start[arrays[0].at :]).names >= REQUEST_KEYS
 
 
 def refuse_several(paths: Sequence[tuple[str, ...]], filename: str) -> NoReturn:
@@ -90,6 +103,7 @@ class _Scanner:
         self._keys: list[str] = []  # the key that is being read in each open object outside arrays
         self._string = b""
         self._in_arrays = 0
+        self._names: set[str] = set()
 
     def scan(self) -> Scan:
         for match in _TOKEN.finditer(self._data):
@@ -101,12 +115,14 @@ class _Scanner:
                     break
                 self._close()
                 if not self._brackets:
-                    return Scan(self._arrays, match.end())
+                    return Scan(self._arrays, match.end(), self._names)
             elif token == b":" and not self._in_arrays and self._keys:
                 self._keys[-1] = _text(self._string)
+                if len(self._brackets) == 1:
+                    self._names.add(self._keys[-1])
             else:
                 self._string = token
-        return Scan(self._arrays, None)
+        return Scan(self._arrays, None, self._names)
 
     def _open(self, bracket: bytes, at: int) -> None:
         self._brackets.append(bracket)
