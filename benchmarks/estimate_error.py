@@ -41,7 +41,7 @@ def reckoned(table: Table) -> tuple[Estimate, bytes]:
     recipe = parse_recipe(table.recipe, name=table.name)
     shape = answer_shape(recipe, name=table.name)
     source = RecipeRequests(recipe, shape, name=table.name)
-    count = RequestCount(frame_of(recipe, shape, source.empty), recipe)
+    count = RequestCount(frame_of(recipe, shape, source.empty or b""), recipe)
     lines = []
     for number, row in enumerate(table.rows(random.Random(7))):
         params, own = source.request(row)

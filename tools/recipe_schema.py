@@ -60,6 +60,8 @@ def _add_rules(keys: dict[str, Any], defs: dict[str, Any]) -> None:
     ):
         key.update(_SAID)
     keys["messages"]["minItems"] = 1
+    for option in keys["max_tokens"]["anyOf"]:
+        option.update({"pattern": r"\{[{%]"} if option["type"] == "string" else {})
     keys["system"].update(_NO_TEMPLATE)
     defs["System"]["properties"]["text"].update(_SAID | _NO_TEMPLATE)
     keys["params"]["propertyNames"] = {"not": {"enum": sorted(FORBIDDEN_PARAMS)}}

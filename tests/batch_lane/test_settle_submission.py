@@ -344,7 +344,8 @@ def test_an_answer_with_another_submissions_id_cancels_nothing(world: World) -> 
     """A gateway repeats the answer to the first shard's create: that Message Batch is claimed, and goes on."""
     first = world.submit(0).batch_id
     create = world.api.create
-    world.api.create = lambda body, *, timeout: (create(body, timeout=timeout), world.api.retrieve(first))[1]  # type: ignore[method-assign] # the fake misbehaves
+    answer = world.api.retrieve(first)
+    world.api.create = lambda body, *, timeout, betas=(): (create(body, timeout=timeout, betas=betas), answer)[1]  # type: ignore[method-assign] # the fake misbehaves
     with pytest.raises(SubmissionUncertain):
         world.submit(1)
     assert world.api.cancels == []

@@ -521,6 +521,7 @@ def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture
         "ShardRowsUnusable": 0,
         "ShardRowsFailed": 0,
         "JobsSucceeded": 1,
+        "WebSearches": 0,
         "JobRowsAnswered": 3,
         "JobRowsUnusable": 0,
         "JobRowsFailed": 0,

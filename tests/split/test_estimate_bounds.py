@@ -70,7 +70,7 @@ def _check(recipe_fields: dict[str, Any], rows: list[Row], lane: Lane) -> None:
     recipe = parse_recipe({"model": "claude-haiku-5-5", **recipe_fields}, name="r")
     shape = answer_shape(recipe, name="r")
     source = RecipeRequests(recipe, shape, name="r")
-    frame = frame_of(recipe, shape, source.empty)
+    frame = frame_of(recipe, shape, source.empty or b"")
     count, each = RequestCount(frame, recipe), RequestCount(frame, recipe)
     requests = [source.request(row) for row in rows]
     asked, owns = [request.params for request in requests], [request.own for request in requests]

@@ -21,7 +21,7 @@ RAISED = 2  # `retry: {max_tokens: x2}`
 
 
 class WorstCase:
-    """Adds up the highest cost of requests to one model, at the standard price; `usd` is the sum.
+    """Adds up the highest cost of requests, at the standard price; `usd` is the sum. `model` None: each names its own.
 
     Every answer takes all of `max_tokens`, every input token may be written to the cache, and every web search that a
     request may run adds its results to the prompt. Fees are not in it (`fees_of`), because they are the same in both
@@ -29,10 +29,10 @@ class WorstCase:
     price.
     """
 
-    def __init__(self, model: str, *, name: str = "the recipe", prices: PriceTable | None = None) -> None:
+    def __init__(self, model: str | None, *, name: str = "the recipe", prices: PriceTable | None = None) -> None:
         self._model = model
         self._prices = prices
-        if dollars([Tokens(model, output=1)], prices) is None:
+        if model is not None and dollars([Tokens(model, output=1)], prices) is None:
             message = (
                 f"{name}: key 'max_cost_usd': the price of {model} is not known, so the cap cannot be checked; "
                 "put its price into recipes/prices.yaml, or remove max_cost_usd"
@@ -44,17 +44,27 @@ class WorstCase:
         """Add a request by its `params`; return its highest cost."""
         size = request_size(params)
         tokens = math.ceil(size.input_tokens) + size.searches * SEARCH_RESULT_TOKENS
-        usd = self.of(tokens, size.max_tokens, is_cached=size.may_be_cached, geo=size.geo)
+        usd = self.of(tokens, size.max_tokens, is_cached=size.may_be_cached, geo=size.geo, model=size.model)
         self.usd += usd
         return usd
 
     def of(
-        self, input_tokens: int, output_tokens: int, *, is_cached: bool = False, requests: int = 1, geo: str = ""
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        is_cached: bool = False,
+        requests: int = 1,
+        geo: str = "",
+        model: str = "",
     ) -> Decimal:
-        """Return the highest cost of requests with these estimated tokens, taken to be of equal length."""
+        """Return the highest cost of requests with these estimated tokens, taken to be of equal length.
+
+        `model` counts if each request names its own.
+        """
         most = int(input_tokens * INPUT_MARGIN) + EXTRA_TOKENS * requests
         is_long = most > LONG_PROMPT_TOKENS * requests
-        tokens = Tokens(self._model, is_long, "live", geo=geo, output=output_tokens)
+        tokens = Tokens(self._model or model, is_long, "live", geo=geo, output=output_tokens)
         if is_cached:
             tokens.cache_write_1h = most
         else:
@@ -86,9 +96,11 @@ def worst_of_shard(item: ShardItem, recipe: Recipe, *, prices: PriceTable | None
     """Return the highest cost of a shard's first round at the standard price, from the manifest."""
     if item.worst_usd:
         return item.worst_usd
+    if recipe.own_model is None or recipe.own_tokens is None:  # such a shard has no cost of its own: it has no requests
+        return NOTHING
     tokens = item.input_tokens or item.bytes // BYTES_PER_TOKEN
-    output = item.max_output_tokens or item.requests * recipe.max_tokens
-    worst = WorstCase(recipe.model, prices=prices)
+    output = item.max_output_tokens or item.requests * recipe.own_tokens
+    worst = WorstCase(recipe.own_model, prices=prices)
     return worst.of(tokens, output, is_cached=recipe.caches, requests=item.requests)
 
 

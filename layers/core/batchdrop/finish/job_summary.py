@@ -76,7 +76,7 @@ def summary_of(
         input=upload.key,
         bytes=upload.size,
         results=prefix,
-        model=manifest.recipe.model if manifest and manifest.recipe else None,
+        model=manifest.model if manifest else None,
         shards=len(manifest.shards) if manifest else 0,
         tally=tally_block(tally),
         tokens=tally.tokens,

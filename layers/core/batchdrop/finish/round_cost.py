@@ -41,7 +41,7 @@ def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, b
         lines = filter(bytes.strip, whole_lines(blocks))
         usd = RoundCost(state.job_id, item, prices=prices).of(lines, each=each)
     budget.settle(state.shard, state.round, usd)
-    return WorstCase(recipe.model, prices=prices)
+    return WorstCase(recipe.own_model, prices=prices)
 
 
 class RoundCost:

@@ -221,7 +221,7 @@ class _Showing:
         return SampleReport(
             job_id=self._job_id,
             shown_at=began,
-            model=self._recipe.model,
+            model=self._manifest.model or self._recipe.model,
             output=output,
             tally=tally_block(tally),
             tokens=tally.tokens,

@@ -12,6 +12,7 @@ from batchdrop.answers.columns import Column
 from batchdrop.money.estimate import Estimate
 from batchdrop.money.prices import PriceTable
 from batchdrop.recipe.lane import Lane
+from batchdrop.recipe.models import Model
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.row import Cursor
 
@@ -71,8 +72,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     `notes` says what the reader found in the file that is not plain from its name.
     `header` is the part of the file's beginning that a later reader needs. `schema` is the content of the schema file
     that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
-    `estimate` is of the shards so far. `prices` is the user's own price table at the start of the split. `lane` is the
-    lane of the first round.
+    `estimate` is of the shards so far. `prices` and `models` are the user's own at the start of the split. `lane` is
+    the lane of the first round.
     """
 
     upload: UploadRecord
@@ -88,7 +89,15 @@ class Manifest(msgspec.Struct, kw_only=True):
     split_ended_at: datetime | None = None
     estimate: Estimate | None = None
     prices: PriceTable | None = None
+    models: dict[str, Model] = {}
     lane: Lane = "batch"
+
+    @property
+    def model(self) -> str | None:
+        """Return the recipe's model, or the models that rows name; None for ready-made requests."""
+        if self.recipe is None:
+            return None
+        return self.recipe.own_model or ", ".join(self.estimate.models if self.estimate else ()) or self.recipe.model
 
     @property
     def rows(self) -> int:

@@ -109,11 +109,18 @@ def projected(spent: Decimal | None, costs: list[RowCost], manifest: Manifest, l
         low, high = max(0.0, expected - off), expected + off
     else:
         low = float(costs[0].input) * longer
-        tokens = Tokens(manifest.recipe.model, lane=lane, output=manifest.recipe.max_tokens)
-        most = dollars([tokens], effective(manifest.prices))
-        high = max(expected, low + float(most or 0))
+        high = max(expected, low + float(_most_output(manifest, manifest.recipe, lane)))
     requests = sum(item.requests for item in rest)
     return Projection(*((spent + Decimal(each * requests)).quantize(_CENTS) for each in (low, expected, high)))
+
+
+def _most_output(manifest: Manifest, recipe: Recipe, lane: Lane) -> Decimal:
+    """Return the highest cost of one answer's output; 0 if a price is not known."""
+    limits = manifest.estimate.most_tokens if manifest.estimate else {}
+    if recipe.own_model is not None and recipe.own_tokens is not None:
+        limits = {recipe.own_model: recipe.own_tokens}
+    tokens = [Tokens(model, lane=lane, output=most) for model, most in limits.items()]
+    return max((dollars([one], effective(manifest.prices)) or Decimal(0) for one in tokens), default=Decimal(0))
 
 
 def _t(freedom: int) -> float:

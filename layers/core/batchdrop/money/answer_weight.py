@@ -25,21 +25,23 @@ _MAX_TOKENS = msgspec.json.Decoder(_MaxTokens)
 def weigher(recipe: Recipe | None) -> Callable[[Sequence[bytes | None]], list[int]]:
     """Return a function from `params` to the most bytes that each request's answers may take, retries included.
 
-    A row without a request (None) has no answer. A recipe's requests weigh the same; ready requests in the file each
-    have their own `max_tokens`.
+    A row without a request (None) has no answer. A recipe's requests weigh the same, unless each row has its own
+    `max_tokens`, as ready requests in the file have.
     """
-    if recipe is None:
-        return lambda requests: [0 if params is None else _own_weight(params) for params in requests]
-    weight = _weight(recipe.max_tokens, times=most_paid(recipe)[1])
+    times = 1 if recipe is None else most_paid(recipe)[1]
+    limit = None if recipe is None else recipe.own_tokens
+    if limit is None:
+        return lambda requests: [0 if params is None else _own_weight(params, times) for params in requests]
+    weight = _weight(limit, times=times)
     return lambda requests: [0 if params is None else weight for params in requests]
 
 
-def _own_weight(params: bytes) -> int:
+def _own_weight(params: bytes, times: int) -> int:
     try:
         tokens = _MAX_TOKENS.decode(params).max_tokens
     except (msgspec.DecodeError, UnicodeDecodeError):  # the API refuses it, with a short line
         tokens = 0
-    return _weight(tokens, times=1)
+    return _weight(tokens, times=times)
 
 
 def _weight(max_tokens: int, *, times: int) -> int:

@@ -38,12 +38,13 @@ class Frame:
 def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
     """Return a recipe's frame; `empty` is the `params` of a row without text."""
     shared = request_size(empty)
+    model, most = shared.model, shared.max_tokens
     return Frame(
-        recipe.model,
-        recipe.max_tokens,
+        model,
+        most,
         tokens=shared.input_tokens,
         cached=_cached(recipe, shared.input_tokens, is_marked=shared.may_be_cached),
-        expected=expected_tokens(shape, model=recipe.model, max_tokens=recipe.max_tokens),
+        expected=expected_tokens(shape, model=model, max_tokens=most),
         is_plain=recipe.input != "files" and not recipe.attached,
         searches=shared.searches,
         geo=shared.geo,
@@ -59,10 +60,15 @@ def _cached(recipe: Recipe, shared: float, *, is_marked: bool) -> Literal["nothi
 
 
 class RequestCount:
-    """Adds up requests. With a frame, only the row's own text is measured; without one, each request is read."""
+    """Adds up requests. With a frame, only the row's own text is measured; without one, each request is read.
 
-    def __init__(self, frame: Frame | None, recipe: Recipe | None = None) -> None:
+    `shape` is that of the answers, for requests without a frame.
+    """
+
+    def __init__(self, frame: Frame | None, recipe: Recipe | None = None, shape: AnswerShape | None = None) -> None:
         self._frame = frame
+        self._shape = shape
+        self._expected: dict[tuple[str, int], int] = {}
         self._recipe = recipe
         self._read = _estimate(recipe)
         self._most_chars = SMALL_CHARS if frame is not None and frame.is_plain else 0
@@ -106,12 +112,20 @@ class RequestCount:
         part.searching += size.searches > 0
         part.input += size.input_tokens
         part.max_output += max_tokens
-        part.expected_output += frame.expected if frame else max(1, round(max_tokens * TEXT_SHARE))
+        part.expected_output += frame.expected if frame else self._expected_of(model, max_tokens)
         if frame is not None and frame.cached == "shared":
             part.cacheable += frame.tokens
             part.reread += frame.tokens
         elif size.may_be_cached and (frame is None or frame.cached == "all"):
             part.cacheable += size.input_tokens
+
+    def _expected_of(self, model: str, max_tokens: int) -> int:
+        if self._shape is None:
+            return max(1, round(max_tokens * TEXT_SHARE))
+        key = model, max_tokens
+        if key not in self._expected:
+            self._expected[key] = expected_tokens(self._shape, model=model, max_tokens=max_tokens)
+        return self._expected[key]
 
     def _add_sized(self, total: Estimate, frame: Frame) -> None:
         many = self._requests

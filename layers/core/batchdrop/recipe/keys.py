@@ -18,6 +18,11 @@ Compression = Literal["none", "gz", "zst", "bz2"]
 Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
 
 
+def is_template(text: str) -> bool:
+    """Return whether a text is filled in for each row."""
+    return "{{" in text or "{%" in text
+
+
 class _Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the recipe's mappings: unknown keys are errors."""
 
@@ -180,7 +185,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     not billed.
     """
 
-    model: Annotated[str, Meta(description="The model's id.", examples=["claude-haiku-5-5"])]
+    model: Annotated[
+        str,
+        Meta(
+            description="The model's id; or a template, such as '{{ model }}', for a model per row.",
+            examples=["claude-haiku-5-5"],
+        ),
+    ]
     prompt: Annotated[
         str | None,
         Meta(
@@ -191,7 +202,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     messages: Annotated[
         list[Turn] | None, Meta(description="A conversation, instead of 'prompt'; each content is a template.")
     ] = None
-    max_tokens: Annotated[int, Meta(ge=1, description="The most tokens an answer may have.", examples=[256])] = 1024
+    max_tokens: Annotated[
+        Annotated[int, Meta(ge=1)] | str,
+        Meta(
+            description="The most tokens an answer may have; or a template, such as '{{ max_tokens }}', per row.",
+            examples=[256],
+        ),
+    ] = 1024
     system: Annotated[
         str | System | None,
         Meta(description="The system prompt: text, or {text, cache}.", examples=["You label product reviews."]),
@@ -289,6 +306,22 @@ class Recipe(_Keys, frozen=True, kw_only=True):
             examples=[50, {"rows": 50, "continue_under_usd": 5}],
         ),
     ] = None
+
+    @property
+    def per_row(self) -> dict[str, str]:
+        """Return the templates of `model` and `max_tokens`, as far as they are templates."""
+        both = {"model": self.model, "max_tokens": self.max_tokens}
+        return {key: value for key, value in both.items() if isinstance(value, str) and is_template(value)}
+
+    @property
+    def own_model(self) -> str | None:
+        """Return the model of all rows; None if each row has its own."""
+        return None if is_template(self.model) else self.model
+
+    @property
+    def own_tokens(self) -> int | None:
+        """Return the `max_tokens` of all rows; None if each row has its own."""
+        return self.max_tokens if isinstance(self.max_tokens, int) else None
 
     @property
     def sampled(self) -> Sample | None:

@@ -11,6 +11,7 @@ import msgspec
 from batchdrop.errors import RecipeRejected
 
 MODELS_FILE = "models.yaml"
+MODELS_KEY = f"recipes/{MODELS_FILE}"
 Lifecycle = Literal["active", "deprecated", "retired"]
 
 

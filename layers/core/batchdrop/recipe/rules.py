@@ -11,7 +11,7 @@ from typing import Any
 
 from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.duration import duration_named
-from batchdrop.recipe.keys import Input, Recipe, System
+from batchdrop.recipe.keys import Input, Recipe, System, is_template
 from batchdrop.recipe.words import fault
 
 FORBIDDEN_PARAMS = {
@@ -56,6 +56,9 @@ def check_rules(recipe: Recipe, name: str) -> None:
 def _basics(recipe: Recipe) -> Iterator[_Fault]:
     if not recipe.model.strip():
         yield "model", "it is empty; name a model, such as claude-haiku-5-5"
+    if isinstance(recipe.max_tokens, str) and not is_template(recipe.max_tokens):
+        reason = "it is text; write a whole number, 1 or more, or a template, such as '{{ max_tokens }}'"
+        yield "max_tokens", reason
     if recipe.finish_within is not None:
         try:
             duration_named(recipe.finish_within)
@@ -106,7 +109,8 @@ def _params(recipe: Recipe) -> Iterator[_Fault]:
             yield f"params.{param}", SDK_ARGUMENTS[param]
     if not isinstance(recipe.params.get("output_config", {}), dict):
         yield "params.output_config", "it must be a mapping, such as {effort: low}"
-    reason = budget_fault(recipe.params.get("thinking"), recipe.max_tokens, recipe.betas)
+    limit = recipe.own_tokens
+    reason = "" if limit is None else budget_fault(recipe.params.get("thinking"), limit, recipe.betas)
     if reason:
         yield "params.thinking.budget_tokens", reason
 

@@ -61,13 +61,15 @@ class Conversation:
 def is_same_for_all_rows(recipe: Recipe) -> bool:
     """Return whether each row would get the same request: no template uses the row, and no file is attached."""
     prompts = [Prompt(turn.content, name="", key=key) for key, turn in _keyed(recipe)]
-    return all(prompt.is_constant for prompt in prompts) and not recipe.attached and recipe.input != "files"
+    uses_row = recipe.attached or recipe.input == "files" or recipe.per_row
+    return all(prompt.is_constant for prompt in prompts) and not uses_row
 
 
 def columns_used(recipe: Recipe) -> frozenset[str]:
     """Return the columns that a recipe names; none if its templates are broken, which `Conversation` says better."""
     try:
         prompts = [Prompt(turn.content, name="", key=key) for key, turn in _keyed(recipe)]
+        prompts += [Prompt(text, name="", key=key) for key, text in recipe.per_row.items()]
     except RecipeRejected:
         return frozenset()
     named = frozenset[str]().union(*(prompt.named for prompt in prompts))

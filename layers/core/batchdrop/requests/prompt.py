@@ -22,10 +22,13 @@ class Prompt:
 
     `key` is its path in the recipe (`prompt`, `messages[0].content`). A prompt `is_constant` if it uses no column. It
     `is_plain` if it only names columns; then many rows are filled in at once. `named` also has the columns that are
-    read as `row["…"]`; `reads_whole_row`: it may read others, too. `size` is in characters of the template.
+    read as `row["…"]`; `reads_whole_row`: it may read others, too. `blank` says why it must not be blank. `size` is in
+    characters of the template.
     """
 
-    def __init__(self, source: str, *, name: str, key: str = "prompt") -> None:
+    def __init__(
+        self, source: str, *, name: str, key: str = "prompt", blank: str = "the API refuses empty messages"
+    ) -> None:
         environment = Sandbox()
         try:
             syntax = environment.parse(source)
@@ -37,6 +40,7 @@ class Prompt:
             message = f"{name}: key '{key}': the template is nested too deeply; make its expressions shorter"
             raise RecipeRejected(message) from error
         self.key = key
+        self._blank = blank
         self.size = len(source)
         self._name = name
         self._called = "the prompt" if key == "prompt" else f"'{key}'"
@@ -66,7 +70,7 @@ class Prompt:
         if text is None:
             text = self._rendered(cells)
         if not text or text.isspace():
-            reason = f"{self._called} is blank for this row; the API refuses empty messages"
+            reason = f"{self._called} is blank for this row; {self._blank}"
             raise RowRejected(reason)
         return text
 

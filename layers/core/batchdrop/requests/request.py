@@ -15,6 +15,7 @@ from batchdrop.recipe.recipe import Attach, Recipe, System
 from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
 from batchdrop.requests.conversation import Conversation, Message
 from batchdrop.requests.row import Row, Unusable
+from batchdrop.requests.row_parameters import RowCheck, RowParameters
 
 _TAIL = b"}]}"
 _CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the default five minutes
@@ -62,12 +63,18 @@ class Attacher(Protocol):
 class RecipeRequests:
     """Requests of a recipe. The parts that all rows share are encoded once.
 
-    `name` is the recipe's name in messages. A recipe with `attach` needs an Attacher. Raises RecipeRejected for broken
-    templates and examples.
+    `name` is the recipe's name in messages. A recipe with `attach` needs an Attacher. `check_row` says why a row cannot
+    have its own model and max_tokens. Raises RecipeRejected for broken templates and examples.
     """
 
     def __init__(
-        self, recipe: Recipe, shape: AnswerShape = TEXT_ANSWER, *, name: str, attach: Attacher | None = None
+        self,
+        recipe: Recipe,
+        shape: AnswerShape = TEXT_ANSWER,
+        *,
+        name: str,
+        attach: Attacher | None = None,
+        check_row: RowCheck = lambda _model, _max_tokens: "",
     ) -> None:
         if recipe.attached and attach is None:
             message = "a recipe with `attach` needs an Attacher"
@@ -77,13 +84,14 @@ class RecipeRequests:
         self._attacher = attach
         self._attached = recipe.attached
         self._on_empty = recipe.on_empty
+        self._own = RowParameters(recipe, name=name, check=check_row) if recipe.per_row else None
         self._pieces = _pieces(recipe, shape, self._conversation)
         self._prompts = [prompt for _, prompt in self._conversation.own]
         self.waits = bool(recipe.attached)
         self.chunk_rows = 1 if self.waits else self._chunk_rows()
 
     def _chunk_rows(self) -> int:
-        if not all(prompt.is_plain for prompt in self._prompts):
+        if self._own is not None or not all(prompt.is_plain for prompt in self._prompts):
             return 1
         shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
         return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
@@ -98,10 +106,14 @@ class RecipeRequests:
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if the recipe uses a column that is not in the file's header."""
         self._conversation.check_columns(columns, filename=filename, advice=advice)
+        for prompt in self._own.prompts.values() if self._own else ():
+            prompt.check_columns(columns, filename=filename, advice=advice)
 
     @property
-    def empty(self) -> bytes:
-        """Return the `params` of a row without text."""
+    def empty(self) -> bytes | None:
+        """Return the `params` of a row without text; None if rows have parameters of their own."""
+        if self._own is not None:
+            return None
         return b'""'.join((*self._pieces, _TAIL))
 
     def request(self, row: Row) -> Request:
@@ -112,13 +124,13 @@ class RecipeRequests:
         contents = list(map(self._encode, said))
         if row.content or self._attached:
             contents[-1] = self._with_blocks(row, contents[-1])
-        parts = chain.from_iterable(zip(self._pieces, contents, strict=True))
+        parts = chain.from_iterable(zip(self._pieces_of(row), contents, strict=True))
         return Request(within_limit(b"".join((*parts, _TAIL))), "\n".join(said))
 
     def requests(self, rows: Sequence[Row]) -> tuple[list[bytes], list[str]] | None:
         """Return many rows' requests; None if one of them must go through `request`."""
         alone = [row for row in rows if row.error or row.content]
-        if alone or self._attached or (self._on_empty != "send" and any(map(self.is_empty, rows))):
+        if alone or self._attached or self._own or (self._on_empty != "send" and any(map(self.is_empty, rows))):
             return None
         cells = [row.cells for row in rows]
         parts: list[Iterable[bytes]] = []
@@ -133,6 +145,12 @@ class RecipeRequests:
         if max(map(len, params), default=0) > MAX_REQUEST_BYTES:
             return None
         return params, said[0] if len(said) == 1 else list(map("\n".join, zip(*said, strict=True)))
+
+    def _pieces_of(self, row: Row) -> list[bytes]:
+        if self._own is None:
+            return self._pieces
+        first, *others = self._pieces
+        return [b"{" + self._own.rendered(row.cells) + first, *others]
 
     def _empty(self) -> RowRejected:
         columns = ", ".join(sorted(self._conversation.columns))
@@ -182,13 +200,16 @@ def within_limit(params: bytes) -> bytes:
 def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> list[bytes]:
     """Return the JSON bytes that come before each of the row's own contents."""
     system, shared = _cached(recipe, conversation.shared)
-    fields = {"model": recipe.model, "max_tokens": recipe.max_tokens, **system, **recipe.params}
+    own = {} if recipe.per_row else {"model": recipe.model, "max_tokens": recipe.max_tokens}
+    fields = {**own, **system, **recipe.params}
     if shape.schema is not None:
         form = {"type": "json_schema", "schema": shape.schema}
         fields["output_config"] = {**recipe.params.get("output_config", {}), "format": form}
     openings = [b'{"role":"%b","content":' % role.encode() for role, _ in conversation.own]
     first = b",".join([*map(msgspec.json.encode, shared), openings[0]])
     head = msgspec.json.encode(fields)[:-1] + b',"messages":[' + first
+    if recipe.per_row:  # the row's own parameters stand before this piece
+        head = b',"messages":[' + first if not fields else b"," + head[1:]
     return [head, *(b"}," + opening for opening in openings[1:])]
 
 

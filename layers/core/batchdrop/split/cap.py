@@ -25,7 +25,7 @@ def pricer_of(manifest: Manifest) -> Callable[[bytes], Decimal] | None:
     if recipe is None or recipe.cap is None:
         return None
     return WorstCase(
-        recipe.model, name=parse_inbox_key(manifest.upload.key).recipe_key, prices=effective(manifest.prices)
+        recipe.own_model, name=parse_inbox_key(manifest.upload.key).recipe_key, prices=effective(manifest.prices)
     ).add
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import yaml
 
 from batchdrop.answers.tokens import Tokens
-from batchdrop.errors import PricesRejected, TooExpensive
+from batchdrop.errors import PricesRejected, RecipeRejected, TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.upload import parse_inbox_key
@@ -20,6 +20,7 @@ from batchdrop.money.prices import PRICES_KEY, effective, parse_prices
 from batchdrop.money.request_count import RequestCount, frame_of
 from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.recipe.lane import Lane
+from batchdrop.recipe.models import MODELS_KEY, Model, parse_models
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.request import RequestSource
 
@@ -30,6 +31,23 @@ def read_own_prices(store: ObjectStore) -> PriceTable | None:
         return prices_in(store.read(PRICES_KEY), name=PRICES_KEY)
     except ObjectMissing:
         return None
+
+
+def read_own_models(store: ObjectStore) -> dict[str, Model]:
+    """Return the user's own models; none if there is no list. Raises RecipeRejected if it is broken."""
+    try:
+        return models_in(store.read(MODELS_KEY), name=MODELS_KEY)
+    except ObjectMissing:
+        return {}
+
+
+def models_in(body: bytes, *, name: str) -> dict[str, Model]:
+    """Return the models in a file's content. Messages call the file `name`. Raises RecipeRejected."""
+    try:
+        return parse_models(yaml.safe_load(body), name=name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
+        raise RecipeRejected(message) from error
 
 
 def prices_in(body: bytes, *, name: str) -> PriceTable:
@@ -44,7 +62,8 @@ def prices_in(body: bytes, *, name: str) -> PriceTable:
 def counting(manifest: Manifest, source: RequestSource) -> Callable[[], RequestCount]:
     """Return a maker of counts, one for each shard; the part that all requests share is measured once."""
     if manifest.recipe is None or source.empty is None:
-        return partial(RequestCount, None)
+        shape = shape_of(manifest) if manifest.recipe else None
+        return partial(RequestCount, None, manifest.recipe, shape)
     return partial(RequestCount, frame_of(manifest.recipe, shape_of(manifest), source.empty), manifest.recipe)
 
 

@@ -20,6 +20,7 @@ from batchdrop.requests.ready_request import ReadyRequests
 from batchdrop.requests.request import Attacher, RecipeRequests, RequestSource
 from batchdrop.requests.row import Row
 from batchdrop.split.prefetch import Prefetch, Room
+from batchdrop.split.row_models import row_check
 
 NAMELESS = {
     "jsonl",
@@ -102,7 +103,8 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
     if manifest.recipe is None:
         return ReadyRequests()
     key = parse_inbox_key(manifest.upload.key)
-    requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key, attach=attach)
+    check = row_check(manifest)
+    requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key, attach=attach, check_row=check)
     if reader.columns is not None:
         advice = HEADER_ADVICE if reader.name in WITH_HEADER_KEYS else ""
         requests.check_columns(reader.columns, filename=key.filename, advice=advice)

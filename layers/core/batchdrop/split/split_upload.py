@@ -38,7 +38,7 @@ from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import fee_of_request, pricer_of, renew_cap
-from batchdrop.split.job_estimate import counting, keep_estimate, read_own_prices, refuse_too_expensive
+from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
@@ -121,7 +121,9 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
         raise RecipeRejected(message)
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
     schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
-    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=read_own_prices(store))
+    own_prices = read_own_prices(store)
+    own_models = read_own_models(store) if recipe and recipe.per_row else {}
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own_prices, models=own_models)
     reader = reader_of(manifest, formats)
     if recipe is None and not is_ready_made(UploadSource(store, upload), reader):
         raise RecipeRejected(_no_recipe(upload, key))

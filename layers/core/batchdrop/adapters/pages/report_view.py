@@ -80,11 +80,15 @@ def _recipe(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str,
         return known
     recipe = manifest.recipe
     turns = [turn.content if turn.role == "user" else f"[{turn.role}] {turn.content}" for turn in recipe.turns]
-    known += [("Model", recipe.model, False), ("Prompt", "\n\n".join(turns), True)]
+    known += [("Model", summary.model or recipe.model, False), ("Prompt", "\n\n".join(turns), True)]
     known += [("System", _text(recipe.system), True)] if recipe.system else []
     known += [("Answer", _keys(recipe.answer), True)] if recipe.answer else []
-    known += [("max_tokens", whole(recipe.max_tokens), False), ("Lane", recipe.lane, False)]
+    known += [("max_tokens", _limit(recipe.max_tokens), False), ("Lane", recipe.lane, False)]
     return [one for one in known if one[1]]
+
+
+def _limit(value: int | str) -> str:
+    return value if isinstance(value, str) else whole(value)
 
 
 def _text(value: Any) -> str:

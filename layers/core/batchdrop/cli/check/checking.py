@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,8 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.worst_case import search_fee
 from batchdrop.answers.shape import answer_shape
 from batchdrop.cli.check.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
-from batchdrop.cli.check.known_models import known_models
+from batchdrop.cli.check.findings_view import findings_of_models, fixed_model, print_findings, warnings_of_rows
+from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
 from batchdrop.cli.check.recipes import load_prices, load_recipe
@@ -35,7 +35,7 @@ from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of
 from batchdrop.split.check_upload import Check, check_upload
 from batchdrop.split.count_sample import SampleCount, count_sample
-from batchdrop.split.findings import Findings, model_findings, recipe_findings
+from batchdrop.split.findings import Findings, recipe_findings
 from batchdrop.split.job_estimate import refuse_too_expensive
 
 
@@ -67,7 +67,7 @@ def check_recipe(path: Path, output: CommandOutput) -> bool:
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
     findings = recipe_findings(recipe, shape)
-    findings.add(_of_models(path, {recipe.model: recipe.max_tokens}, load_prices(path), recipe.betas))
+    findings.add(findings_of_models(path, fixed_model(recipe), load_prices(path), recipe.betas))
     is_good = not findings.faults
     if output.json:
         document = {"good": is_good, "model": recipe.model, "new_columns": list(shape.columns.names)}
@@ -81,22 +81,6 @@ def check_recipe(path: Path, output: CommandOutput) -> bool:
     print_findings(findings, console)
     console.print(Text(f"new columns  {', '.join(shape.columns.names)}"), soft_wrap=True)
     return is_good
-
-
-def print_findings(findings: Findings, console: Console) -> None:
-    """Print what must fail, and what may."""
-    for fault in findings.faults:
-        console.print(Text(f"fault        {fault}", style="red"), soft_wrap=True)
-    for warning in findings.warnings:
-        console.print(Text(f"warning      {warning}", style="yellow"), soft_wrap=True)
-
-
-def _of_models(path: Path | None, models: dict[str, int], own: PriceTable | None, betas: list[str]) -> Findings:
-    """Return what is found about models; each has the largest `max_tokens` of its requests."""
-    table, today, findings = known_models(path, {*models}, own, os.environ), datetime.now(UTC).date(), Findings()
-    for model, most in models.items():
-        findings.add(model_findings([model], table, max_tokens=most, today=today, betas=betas))
-    return findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,28 +165,22 @@ def checked_file(
     source = LocalFile(file)
     key = f"inbox/{recipe_path.stem}/{file.name}" if recipe_path else f"inbox/{file.name}"
     upload = UploadRecord("check", "", key, "", source.size, datetime.now(UTC))
-    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own)
+    models = own_models(recipe_path) if recipe_path else {}
+    manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own, models=models)
     pricer_of(manifest)  # raises like the split: a cap needs a price
     attach = Attachments(LocalFiles(files), "") if files else named_only
     with console.status(f"reading {file.name} ..."):
         sample = exact.sample if exact else 0
         check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
     findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
-    models = check.estimate.most_tokens or ({recipe.model: recipe.max_tokens} if recipe else {})
-    findings.add(_of_models(recipe_path, models, own, recipe.betas if recipe else []))
-    findings.warnings += _on_empty_cells(check)
+    named = check.estimate.most_tokens or (fixed_model(recipe) if recipe else {})
+    findings.add(findings_of_models(recipe_path, named, own, recipe.betas if recipe else []))
+    findings.warnings += warnings_of_rows(check)
     checked = Checked(check, manifest, effective(own), findings)
     if exact is None or not check.sample:
         return checked
     with console.status(f"counting the tokens of {len(check.sample)} requests ..."):
         return _counted(checked, exact.service)
-
-
-def _on_empty_cells(check: Check) -> list[str]:
-    if not check.empty:
-        return []
-    rows = "1 row is" if check.empty == 1 else f"{check.empty:,} rows are"
-    return [f"{rows} sent although all columns of the prompt are empty; set on_empty: skip, or reject"]
 
 
 def _counted(checked: Checked, service: Service) -> Checked:

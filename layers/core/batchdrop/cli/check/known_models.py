@@ -7,12 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from batchdrop.cli.run.service import REAL_BASE_URL, Service, ServiceUnclearError, service_of
-from batchdrop.errors import ApiUnavailable, RecipeRejected
+from batchdrop.errors import ApiUnavailable
 from batchdrop.money.prices import PriceTable
-from batchdrop.recipe.models import MODELS_FILE, Model, ModelTable, model_table, parse_models, with_own
+from batchdrop.recipe.models import MODELS_FILE, Model, ModelTable, model_table, with_own
+from batchdrop.split.job_estimate import models_in
 
 
 def known_models(
@@ -22,7 +22,7 @@ def known_models(
 
     Raises RecipeRejected if `models.yaml` is broken.
     """
-    own = {} if recipe is None else _own_models(recipe.with_name(MODELS_FILE))
+    own = {} if recipe is None else own_models(recipe)
     priced = {} if prices is None else {name: Model() for name in prices.models}
     table = _table(wanted, environment)
     return with_own(with_own(table, {name: model for name, model in priced.items() if name not in table.models}), own)
@@ -50,11 +50,13 @@ def _of_service(service: Service, base_url: str, wanted: set[str]) -> ModelTable
         return models.table(wanted)
 
 
-def _own_models(path: Path) -> dict[str, Model]:
-    if not path.is_file():
-        return {}
-    try:
-        return parse_models(yaml.safe_load(path.read_bytes()), name=path.name)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        message = f"{path.name}: it is not YAML: {' '.join(str(error).split())}"
-        raise RecipeRejected(message) from error
+def own_models(recipe: Path) -> dict[str, Model]:
+    """Return the models of `models.yaml` beside a recipe. Raises RecipeRejected."""
+    path = models_beside(recipe)
+    return {} if path is None else models_in(path.read_bytes(), name=path.name)
+
+
+def models_beside(recipe: Path) -> Path | None:
+    """Return the path of the user's own models: `models.yaml` beside the recipe, as in the bucket."""
+    path = recipe.with_name(MODELS_FILE)
+    return path if path.is_file() else None

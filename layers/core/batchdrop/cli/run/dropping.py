@@ -9,6 +9,7 @@ from typing import Any
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.columns import NewColumns
 from batchdrop.answers.shape import schema_file
+from batchdrop.cli.check.known_models import models_beside, own_models
 from batchdrop.cli.check.local_files import LocalFiles
 from batchdrop.cli.check.recipes import load_prices, load_recipe, prices_beside
 from batchdrop.cli.console import USAGE_ERROR, CommandError
@@ -16,6 +17,7 @@ from batchdrop.cli.run.transfers import Transfer
 from batchdrop.errors import JobFault
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.prices import PRICES_KEY
+from batchdrop.recipe.models import MODELS_KEY
 from batchdrop.recipe.recipe import Input, Recipe
 from batchdrop.split.ready_made import READY_MADE_FORMATS
 
@@ -56,6 +58,7 @@ class Drop:
             recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)
             if self.recipe is not None and not self.kept:
                 load_prices(self.recipe)
+                own_models(self.recipe)
             reader = FileFormats().reader(parse_inbox_key(self.key), recipe.input if recipe else Input(), NewColumns())
         except JobFault as error:
             raise NotDroppableError(str(error)) from error
@@ -78,6 +81,8 @@ class Drop:
         beside = [(self.recipe.with_name(schema), f"recipes/{schema}")] if schema else []
         prices = prices_beside(self.recipe)
         beside += [(prices, PRICES_KEY)] if prices else []
+        models = models_beside(self.recipe)
+        beside += [(models, MODELS_KEY)] if models else []
         return [*beside, (self.recipe, f"recipes/{self.recipe.stem}.yaml")]
 
     def upload(self, s3: Any, bucket: str, transfer: Transfer | None = None) -> None:

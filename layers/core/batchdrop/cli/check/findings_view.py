@@ -1,0 +1,45 @@
+"""Find and show what must fail, and what may, of a recipe and its models."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from batchdrop.cli.check.known_models import known_models
+from batchdrop.money.prices import PriceTable
+from batchdrop.recipe.recipe import Recipe
+from batchdrop.split.check_upload import Check
+from batchdrop.split.findings import Findings, model_findings
+
+
+def print_findings(findings: Findings, console: Console) -> None:
+    """Print what must fail, and what may."""
+    for fault in findings.faults:
+        console.print(Text(f"fault        {fault}", style="red"), soft_wrap=True)
+    for warning in findings.warnings:
+        console.print(Text(f"warning      {warning}", style="yellow"), soft_wrap=True)
+
+
+def fixed_model(recipe: Recipe) -> dict[str, int]:
+    """Return the recipe's model with its max_tokens; nothing if rows have their own model."""
+    return {} if recipe.own_model is None else {recipe.own_model: recipe.own_tokens or 1}
+
+
+def findings_of_models(path: Path | None, models: dict[str, int], own: PriceTable | None, betas: list[str]) -> Findings:
+    """Return what is found about models; each has the largest `max_tokens` of its requests."""
+    table, today, findings = known_models(path, {*models}, own, os.environ), datetime.now(UTC).date(), Findings()
+    for model, most in models.items():
+        findings.add(model_findings([model], table, max_tokens=most, today=today, betas=betas))
+    return findings
+
+
+def warnings_of_rows(check: Check) -> list[str]:
+    """Return the warnings about rows that are sent although they are empty."""
+    if not check.empty:
+        return []
+    rows = "1 row is" if check.empty == 1 else f"{check.empty:,} rows are"
+    return [f"{rows} sent although all columns of the prompt are empty; set on_empty: skip, or reject"]

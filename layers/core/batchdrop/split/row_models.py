@@ -1,0 +1,37 @@
+"""Check the model and the max_tokens that rows name for themselves."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from batchdrop.job.manifest import Manifest
+from batchdrop.money.prices import effective
+from batchdrop.recipe.models import model_table, with_own
+from batchdrop.recipe.words import nearest
+from batchdrop.requests.row_parameters import RowCheck
+from batchdrop.split.findings import model_findings
+
+
+def row_check(manifest: Manifest) -> RowCheck:
+    """Return a function that says why a row cannot have this model and max_tokens; empty if it can.
+
+    Known are the models of the shipped list, of the user's own list, and those with a price. A job with a cap needs the
+    price of each model.
+    """
+    table, prices = with_own(model_table(), manifest.models), effective(manifest.prices)
+    recipe = manifest.recipe
+    betas, has_cap = (recipe.betas, recipe.cap is not None) if recipe else ([], False)
+
+    def reason(model: str, max_tokens: int) -> str:
+        price = prices.of_model(model)
+        if model not in table.models:
+            fix = "fix the cell, or list the model in recipes/models.yaml"
+            return "" if price is not None else f"unknown model '{model}'{nearest(model, table.models)}; {fix}"
+        found = model_findings([model], table, max_tokens=max_tokens, today=date.min, betas=betas)
+        if found.faults:
+            return found.faults[0]
+        if has_cap and price is None:
+            return f"the price of {model} is not known, so max_cost_usd cannot hold; put it into recipes/prices.yaml"
+        return ""
+
+    return reason
