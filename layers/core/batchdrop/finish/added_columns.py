@@ -88,7 +88,8 @@ def _text(value: Any) -> str | None:
 
 
 def _thinking(answer: _Answer) -> str | None:
-    return "\n\n".join(filter(None, (_text(block.get("thinking")) for block in answer.blocks))) or None
+    thoughts = (_text(block.get("thinking")) for block in answer.blocks if block.get("type") == "thinking")
+    return "\n\n".join(filter(None, thoughts)) or None
 
 
 def _citations(answer: _Answer) -> list[dict[str, Any]] | None:

@@ -17,6 +17,7 @@ from batchdrop.recipe.words import fault
 FORBIDDEN_PARAMS = {
     "stream": "answers of a Message Batch cannot be streamed",
     "speed": "the Message Batches API refuses it",
+    "workspace_id": "it is a header; set WorkspaceId of the stack, or ANTHROPIC_WORKSPACE_ID",
     "temperature": "API version 2026-10-21 refuses sampling parameters",
     "top_p": "API version 2026-10-21 refuses sampling parameters",
     "top_k": "API version 2026-10-21 refuses sampling parameters",
@@ -114,6 +115,10 @@ def _params(recipe: Recipe) -> Iterator[_Fault]:
     if reason:
         yield "params.thinking.budget_tokens", reason
 
+    may_go_live = recipe.lane != "batch" or recipe.finish_within is not None or recipe.on_leftovers == "live"
+    if "user_profile_id" in recipe.params and may_go_live:
+        reason = "the live lane's API takes it as a header, which batchdrop does not send"
+        yield "params.user_profile_id", f"{reason}; set 'lane: batch' without finish_within and on_leftovers"
     yield from _bound(recipe)
 
 

@@ -26,6 +26,7 @@ class _Params(msgspec.Struct):
     thinking: Any = None
     stream: Any = None
     speed: Any = None
+    workspace_id: Any = None
     temperature: Any = None
     top_p: Any = None
     top_k: Any = None
