@@ -11,7 +11,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "file nowhere.csv"),
     "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "recipe nowhere.yaml does not exist"),
     "folder for a file": (("run", ".", "--recipe", "{recipe}"), "file . does not exist"),
-    "old spreadsheet": (("run", "{xls}", "--recipe", "{recipe}"), "Save the file as .csv, "),
+    "unknown spreadsheet": (("run", "{odd}", "--recipe", "{recipe}"), "Save the file as .csv, "),
     "broken recipe": (("run", "{file}", "--recipe", "{broken}"), "unknown key 'promt'; did you mean 'prompt'?"),
     "check of nothing": (("check", "nowhere.yaml"), "file nowhere.yaml"),
     "name without a type": (("run", "{plain}", "--recipe", "{recipe}"), "no file type"),
@@ -30,10 +30,10 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
 def test_usage_error(starts: Starts, tmp_path: Path, case: str) -> None:
     """Exit code 2 and a message that names what is wrong; no stack, no output folder."""
     file, recipe = write_example(tmp_path)
-    (tmp_path / "x.xls").write_bytes(b"PK")
+    (tmp_path / "x.numbers").write_bytes(b"PK")
     (tmp_path / "broken.yaml").write_text("model: m\npromt: p\n")
     (tmp_path / "plain").write_text("text\none\n")
-    places = {"file": file, "recipe": recipe, "xls": tmp_path / "x.xls", "plain": tmp_path / "plain"}
+    places = {"file": file, "recipe": recipe, "odd": tmp_path / "x.numbers", "plain": tmp_path / "plain"}
     places["broken"] = tmp_path / "broken.yaml"
     words, says = CASES[case]
     command = starts(BATCHDROP, *(word.format(**places) for word in words), NO_COLOR="1", COLUMNS="300")

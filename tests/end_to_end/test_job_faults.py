@@ -42,7 +42,7 @@ CASES = {
         GOOD, "RecipeRejected", ("recipes/missing recipe.yaml", "the recipe does not exist", "then drop"), recipe=None
     ),
     "missing file type": Case(GOOD, "UploadRejected", ("no file type", "x.csv or x.jsonl"), name="x"),
-    "unknown file type": Case(GOOD, "UploadRejected", (".xls files", "Save the file as .csv, "), name="x.xls"),
+    "unknown file type": Case(GOOD, "UploadRejected", (".doc files", "Save the file as .csv, "), name="x.doc"),
     "no workbook": Case(GOOD, "UploadRejected", ("x.xlsx", "not an Excel workbook"), name="x.xlsx"),
     "empty file": Case(b"", "UploadRejected", ("x.csv", "empty", "drop it again")),
     "header without rows": Case(b"id,text\n", "UploadRejected", ("the file has no rows", "drop it again")),

@@ -9,6 +9,7 @@ from typing import Any
 
 import openpyxl
 
+from batchdrop.adapters.formats.xlsx.header import SheetOptions
 from batchdrop.adapters.formats.xlsx.input import XlsxInput
 from batchdrop.adapters.formats.xlsx.output import XlsxOutput
 from batchdrop.answers.columns import NewColumns
@@ -73,7 +74,7 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
 
 def read(body: bytes, *, sheet: str | None = None) -> list[Row]:
     """Return all rows of a workbook."""
-    return list(rows_in(XlsxInput("f.xlsx", sheet=sheet), Bytes(body), START))
+    return list(rows_in(XlsxInput("f.xlsx", options=SheetOptions(sheet)), Bytes(body), START))
 
 
 def xlsx_output(body: bytes, new: NewColumns, outcome_of: Joined, *, shard_rows: int = 10**9, **options: Any) -> bytes:

@@ -42,15 +42,15 @@ class Input(_Keys, frozen=True, kw_only=True):
         Meta(description="The character between two cells of a CSV line; 'tab' for a tab.", examples=[";", "tab"]),
     ] = None
     sheet: Annotated[
-        str | None, Meta(description="The sheet of an xlsx file; by default the first one.", examples=["Reviews"])
+        str | None, Meta(description="The sheet of a workbook; by default the first one.", examples=["Reviews"])
     ] = None
     skip: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="The lines before the header, if they are not found.", examples=[3]),
+        Meta(description="The lines, or a sheet's rows, before the header, if they are not found.", examples=[3]),
     ] = None
     header: Annotated[
         bool | list[str] | None,
-        Meta(description="'false': the file has no header line; a list: it has none, and these are the columns."),
+        Meta(description="'false': the file has no header; a list: it has none, and these are the columns."),
     ] = None
     escape: Annotated[
         str | None,

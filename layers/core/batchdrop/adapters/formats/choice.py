@@ -29,6 +29,7 @@ from batchdrop.adapters.formats.parquet.output import ParquetOutput
 from batchdrop.adapters.formats.text.encodings import Encoding, encoding_named
 from batchdrop.adapters.formats.text.text_input import TextInput
 from batchdrop.adapters.formats.text.text_output import Assembled, Framed, encoding_of
+from batchdrop.adapters.formats.xlsx.header import SheetOptions
 from batchdrop.adapters.formats.xlsx.input import XlsxInput
 from batchdrop.adapters.formats.xlsx.output import XlsxOutput
 from batchdrop.answers.columns import Column, NewColumns
@@ -48,6 +49,9 @@ _BY_EXTENSION: dict[str, FormatName] = {
     "parquet": "parquet",
     "xlsx": "xlsx",
     "xlsm": "xlsx",
+    "xls": "xlsx",
+    "xlsb": "xlsx",
+    "ods": "xlsx",
 }
 
 
@@ -109,7 +113,7 @@ class _Wish:
             case "parquet":
                 return ParquetInput(filename, header)
             case "xlsx":
-                return XlsxInput(filename, header, sheet=options.sheet)
+                return XlsxInput(filename, header, options=self._sheet())
             case "csv" | "tsv":
                 return CsvInput(filename, header, name=name, options=self._csv(name))
             case "jsonl":
@@ -119,16 +123,23 @@ class _Wish:
             case "txt":
                 return TextInput(filename, header, encoding=encoding)
 
+    @property
+    def _header(self) -> Literal[False] | tuple[str, ...] | None:
+        header = self.options.header
+        return tuple(header) if isinstance(header, list) else False if header is False else None
+
+    def _sheet(self) -> SheetOptions:
+        return SheetOptions(self.options.sheet, self.options.skip, self._header, self.wanted)
+
     def _csv(self, name: FormatName) -> CsvOptions:
         options, delimiter = self.options, None if name == "csv" else TAB
         if options.delimiter:
             delimiter = delimiter_named(options.delimiter)
-        header = options.header
         return CsvOptions(
             delimiter,
             options.encoding,
             options.skip,
-            tuple(header) if isinstance(header, list) else False if header is False else None,
+            self._header,
             options.escape or "",
             options.ragged,
             self.wanted,

@@ -6,14 +6,12 @@ import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import NamedTuple
 
 from batchdrop.adapters.formats.csv.dialect import TAB, Dialect
+from batchdrop.adapters.formats.titles import header_place
 
 DELIMITERS = (",", ";", TAB, "|")
-TITLE_LINES = 20  # records over a header, at most
-_NUMBER = re.compile(r"[-+]?[\d.,\s%€$£¥]*\d[\d.,\s%€$£¥]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,6 @@ class Layout:
 class _Record(NamedTuple):
     before: int  # lines before it
     cells: list[str]
-
-    @property
-    def filled(self) -> list[str]:
-        return [cell for cell in self.cells if cell.strip()]
 
 
 class _Reading(NamedTuple):
@@ -85,38 +79,10 @@ def find_layout(
 
 
 def _reading(dialect: Dialect, records: list[_Record], wanted: Collection[str], *, titles: bool) -> _Reading:
-    found = _header_with(records, wanted) if wanted else None
-    at = found if found is not None else _header_below_titles(records)
-    if at is None or not titles:
-        at = 0
+    at = header_place([record.cells for record in records], wanted) if titles else 0
     header = records[at]
     has_wanted = bool(wanted) and {cell.strip() for cell in header.cells}.issuperset(wanted)
     return _Reading(dialect, header, has_wanted, at == 0, _fit(header, records[at + 1 :]))
-
-
-def _header_with(records: list[_Record], wanted: Collection[str]) -> int | None:
-    """Return which record has all wanted columns, below none but shorter records."""
-    for at, record in enumerate(islice(records, TITLE_LINES)):
-        if {cell.strip() for cell in record.cells}.issuperset(wanted):
-            return at if all(len(over.filled) < len(record.filled) for over in records[:at]) else None
-    return None
-
-
-def _header_below_titles(records: list[_Record]) -> int | None:
-    """Return which record is plainly the header of a table below titles; None if none is.
-
-    Titles are records of one filled cell, with a space in it. The table's records all have the same number of cells,
-    and its header is full of distinct words.
-    """
-    at = next((at for at, record in enumerate(records) if len(record.filled) > 1), 0)
-    if not 0 < at <= TITLE_LINES or len(records) < at + 2:
-        return None
-    header, over, rows = records[at], records[:at], records[at + 1 :]
-    is_title = all(any(" " in cell.strip() for cell in record.filled) for record in over)
-    is_header = len(header.filled) == len(header.cells) == len({*header.cells})
-    is_header = is_header and not any(_NUMBER.fullmatch(cell.strip()) for cell in header.cells)
-    is_table = all(len(row.cells) == len(header.cells) for row in rows)
-    return at if is_title and is_header and is_table else None
 
 
 def _fit(header: _Record, rows: list[_Record]) -> float:

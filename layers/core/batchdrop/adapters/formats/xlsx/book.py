@@ -46,9 +46,6 @@ class Book:
 def read_book(package: Package, filename: str) -> Book:
     """Read the workbook part. Raises UploadRejected if it is missing, or has no sheet with cells."""
     path = next((target for kind, target in package.related("").values() if kind == "officeDocument"), "")
-    if path.endswith(".bin"):
-        message = f"{filename}: this is a binary workbook (.xlsb). Save it as .xlsx and drop it again"
-        raise UploadRejected(message)
     book = Book()
     if path:
         book.path = path

@@ -23,7 +23,7 @@ CellXml = Callable[[str, Cell, str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class NewCells:
-    """What is added: `column` is the index of the first new one, `titles` go into the row `header`.
+    """What is added: `column` is the index of the first new one, `titles` go into the row `header` if it has some.
 
     `rows` yields the new cells of each row that has a value, in order; `fitted` makes those of a row fit into cells.
     """
@@ -34,6 +34,7 @@ class NewCells:
     rows: Iterator[Sequence[Cell]]
     fitted: Callable[[int, Sequence[Cell]], Sequence[Cell]]
     cell_xml: CellXml
+    has_titles: bool = True
 
 
 def extended(
@@ -155,7 +156,7 @@ class _Edits:
         tag = self._copy.tag(at)
         prefix = (_PREFIX.match(tag)[1] or b"").decode()  # type: ignore[index] # it is a tag
         if number == self._new.header:
-            values: Sequence[Cell] = self._new.titles
+            values: Sequence[Cell] = self._new.titles if self._new.has_titles else ()
         else:
             values = next(self._new.rows, ())
             if not values:

@@ -14,7 +14,8 @@ from xml.sax.saxutils import quoteattr, unescape
 from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
 from batchdrop.adapters.formats.xlsx.cells import Cell
 from batchdrop.adapters.formats.xlsx.extend_sheet import NewCells, extended, widened
-from batchdrop.adapters.formats.xlsx.input import SheetHeader, shared_strings
+from batchdrop.adapters.formats.xlsx.header import SheetHeader
+from batchdrop.adapters.formats.xlsx.input import shared_strings
 from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS
 from batchdrop.adapters.formats.xlsx.long_texts import LongTexts, cut, is_long
 from batchdrop.adapters.formats.xlsx.package import Package
@@ -72,7 +73,13 @@ def extend_workbook(upload: BinaryIO, filename: str, extension: Extension, targe
                 raise CannotExtend
             quoted = _count_xfs(package, book.styles)
             new = NewCells(
-                column, extension.header.row, extension.titles, extension.rows, extension.fitted, _writer(quoted)
+                column,
+                extension.header.row,
+                extension.titles,
+                extension.rows,
+                extension.fitted,
+                _writer(quoted),
+                has_titles=extension.header.has_titles,
             )
             changed: dict[str, Callable[[bytes], bytes]] = {
                 table: lambda xml: _with_columns(xml, new, own) for table in package.targets(path, "table")

@@ -5,56 +5,40 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from batchdrop.adapters.formats.headers import column_names
+from batchdrop.adapters.formats.calamine.books import Kind, OtherBook
 from batchdrop.adapters.formats.xlsx.book import read_book, read_formats
-from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, is_empty, natural
-from batchdrop.adapters.formats.xlsx.package import Package
+from batchdrop.adapters.formats.xlsx.cells import UNCOMPUTED, Cell, natural
+from batchdrop.adapters.formats.xlsx.header import OpenSheet, SheetHeader, SheetOptions, find_header, trimmed
+from batchdrop.adapters.formats.xlsx.package import Package, is_old
 from batchdrop.adapters.formats.xlsx.sheet import SheetRow, sheet_rows
 from batchdrop.adapters.formats.xlsx.shown import shown
 from batchdrop.adapters.formats.xlsx.strings import SharedStrings
-from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, Unusable, raw_size
 
-
-class SheetHeader(msgspec.Struct, frozen=True):
-    """Facts for a later reading: the sheet, its header (`titles` as in the file), and its date system."""
-
-    sheet: str
-    titles: list[str]
-    row: int
-    epoch_1904: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        """Return the columns' names; a blank one is `column_3`, counted from 1."""
-        return column_names(self.titles)[0]
-
-    @property
-    def notes(self) -> list[str]:
-        """Return what the columns are called that the header does not name."""
-        return column_names(self.titles)[1]
+_FOUND = SheetOptions()
 
 
 class XlsxInput:
     """Reads the first visible sheet, or the one that the recipe names. Its first row that is not empty is the header.
 
-    Rows without a value are skipped. Each row's `raw` is a JSON array of its cells (`xlsx_cells`). A cursor's `offset`
-    and `lines` count the sheet's rows before it, header included; resuming reads the sheet from its start. A formula
-    counts as its stored value; a row with a formula without one is rejected.
+    A header below titles is found if it is plain (`titles.py`). Rows without a value are skipped. Each row's `raw` is a
+    JSON array of its cells (`xlsx_cells`). A cursor's `offset` and `lines` count the sheet's rows before it, header
+    included; resuming reads the sheet from its start. A formula counts as its stored value; a row with a formula
+    without one is rejected where the prompt uses it. The content tells the kind: .xls, .xlsb and .ods are read, too.
     """
 
     name = "xlsx"
     sidecar = None  # `raw` is exact
 
-    def __init__(self, filename: str, header: str = "", *, sheet: str | None = None) -> None:
+    def __init__(self, filename: str, header: str = "", *, options: SheetOptions = _FOUND) -> None:
         self._filename = filename
-        self._wanted = sheet
+        self._options = options
         self._header = msgspec.json.decode(header, type=SheetHeader) if header else None
 
     @property
@@ -78,11 +62,10 @@ class XlsxInput:
         Raises UploadRejected for a file that is not a workbook or is locked, broken or unsafe, and for an empty sheet.
         """
         with ExitStack() as stack:
-            package = Package(stack.enter_context(source.open()), self._filename)
-            stack.callback(package.close)
-            sheet, found = self._open_sheet(package, stack)
+            sheet = self._open_sheet(stack.enter_context(source.open()), stack)
+            found = sheet.rows
             if self._header is None:
-                self._header = self._find_header(sheet, found)
+                self._header, found = find_header(sheet, self._options, self._filename)
             return chunks(self._rows(found, start, self._header, stack.pop_all()), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
@@ -93,31 +76,33 @@ class XlsxInput:
             return None
         return _named(cells, self._header.columns, epoch_1904=self._header.epoch_1904)
 
-    def _open_sheet(self, package: Package, stack: ExitStack) -> tuple[SheetHeader, Iterator[SheetRow]]:
+    def _open_sheet(self, stream: BinaryIO, stack: ExitStack) -> OpenSheet:
+        if is_old(stream, self._filename):
+            return self._open_other(stream, "xls", stack)
+        package = Package(stream, self._filename)
+        stack.callback(package.close)
+        kind = package.kind
+        return self._open_own(package, stack) if kind == "xlsx" else self._open_other(stream, kind, stack)
+
+    def _open_other(self, stream: BinaryIO, kind: Kind, stack: ExitStack) -> OpenSheet:
+        book = stack.enter_context(OtherBook(stream, kind, self._filename))
+        name = self._header.sheet if self._header else book.sheet(self._options.sheet)
+        width, rows = book.open_sheet(name)
+        return OpenSheet(name, rows, is_converted=True, width=width)
+
+    def _open_own(self, package: Package, stack: ExitStack) -> OpenSheet:
         book = read_book(package, self._filename)
-        name = self._header.sheet if self._header else book.sheet(self._wanted, self._filename)
+        name = self._header.sheet if self._header else book.sheet(self._options.sheet, self._filename)
         formats = read_formats(package, book.styles)
         with package.refusals():
             strings = stack.enter_context(contextlib.closing(shared_strings(package, book.strings)))
             stream = stack.enter_context(package.open(book.sheets[name]))
         found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
-        return SheetHeader(name, [], 0, book.epoch_1904), found
+        return OpenSheet(name, found, book.epoch_1904)
 
     def _refusing(self, package: Package, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
         with package.refusals():
             yield from rows
-
-    def _find_header(self, sheet: SheetHeader, found: Iterator[SheetRow]) -> SheetHeader:
-        for number, by_column in found:
-            cells = _trimmed(by_column)
-            if cells:
-                titles = [_title(cell, epoch_1904=sheet.epoch_1904) for cell in cells]
-                return SheetHeader(sheet.sheet, titles, number, sheet.epoch_1904)
-        message = (
-            f"{self._filename}: the sheet '{sheet.sheet}' is empty; its first row names the columns. "
-            "To read another sheet, set input.sheet in the recipe"
-        )
-        raise UploadRejected(message)
 
     def _rows(
         self, found: Iterator[SheetRow], start: Cursor, header: SheetHeader, opened: ExitStack
@@ -128,7 +113,7 @@ class XlsxInput:
             for number, by_column in found:
                 if number <= max(start.offset, header.row):
                     continue
-                cells = _trimmed(by_column)
+                cells = trimmed(by_column)
                 if cells:
                     yield _row(cells, Cursor(number - 1, count, number - 1), header, columns)
                     count += 1
@@ -173,14 +158,3 @@ def shared_strings(package: Package, path: str) -> SharedStrings:
         return SharedStrings(None)
     with package.open(path) as stream:
         return SharedStrings(stream)
-
-
-def _trimmed(by_column: dict[int, Cell]) -> list[Cell]:
-    """Return a row's cells without trailing empty ones."""
-    filled = [column for column, cell in by_column.items() if not is_empty(cell)]
-    return [by_column.get(column) for column in range(max(filled, default=-1) + 1)]
-
-
-def _title(cell: Cell, *, epoch_1904: bool) -> str:
-    value = natural(cell, epoch_1904=epoch_1904)
-    return "" if value is None else str(value)

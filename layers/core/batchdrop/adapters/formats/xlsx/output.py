@@ -12,7 +12,8 @@ import msgspec
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.xlsx.cells import Cell, cell_of
 from batchdrop.adapters.formats.xlsx.extend_workbook import CannotExtend, Extension, extend_workbook
-from batchdrop.adapters.formats.xlsx.input import SheetHeader, decoded
+from batchdrop.adapters.formats.xlsx.header import SheetHeader
+from batchdrop.adapters.formats.xlsx.input import decoded
 from batchdrop.adapters.formats.xlsx.limits import XLSX_COLUMNS
 from batchdrop.adapters.formats.xlsx.long_texts import LONG_HEADER, LONG_TEXTS, LongTexts, cut, is_long
 from batchdrop.adapters.formats.xlsx.workbook import Workbook
@@ -30,9 +31,10 @@ Cells = Callable[[str], dict[str, Any] | None]
 class XlsxOutput:
     """Writes a workbook: from an xlsx upload with its `header`, from any other with its `columns` and `cells`.
 
-    The parts are JSON lines of cells; the workbook is made from them at the end. It has one sheet, with the upload's
-    name and a bold frozen header. Rows beyond Excel's 1,048,576 continue in `output (2)`, with the header again. The
-    upload's other sheets, formulas, colours and widths are not copied.
+    The parts are JSON lines of cells. At the end, they are added to the upload, if it is an xlsx. Otherwise, the
+    workbook is made from them. It has one sheet, with the upload's name and a bold frozen header. Rows beyond Excel's
+    1,048,576 continue in `output (2)`, with the header again. Other sheets, formulas, colours and widths are not
+    copied, nor are titles over the header.
     A cell holds at most 32,767 characters: a longer text is cut with a mark, and its row's error column says so. The
     whole text is on the sheet `long texts`, in pieces. Raises UploadRejected for more than 16,384 columns, or if a new
     column has the name of one of the upload's.
@@ -51,16 +53,17 @@ class XlsxOutput:
         changes_upload: bool = False,
     ) -> None:
         self.extension = "xlsm" if macros else "xlsx"
-        self.changes_upload = changes_upload and bool(header)
         self._filename = filename
         self._new = new
         self._values_of = new.values_of()
         self._sheet = msgspec.json.decode(header, type=SheetHeader) if header else None
+        self.changes_upload = changes_upload and self._sheet is not None and not self._sheet.is_converted
         self._own = tuple(map(Column, self._sheet.columns)) if self._sheet else tuple(columns)
         self._cells = cells
         self._escape_formulas = escape_formulas
         self._names = [column.name for column in (*self._own, *new.all)]
-        self._titles = [*self._sheet.titles, *new.names] if self._sheet else self._names
+        has_titles = self._sheet is not None and self._sheet.has_titles
+        self._titles = [*self._sheet.titles, *new.names] if self._sheet and has_titles else self._names
         _check(self._names, len(self._own), filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:  # noqa: ARG002 - the port's
@@ -73,7 +76,7 @@ class XlsxOutput:
         return self._assemble
 
     def _assemble(self, parts: Iterable[Source], target: Writer, upload: Source | None = None) -> None:
-        if self._sheet is None or upload is None:
+        if self._sheet is None or upload is None or self._sheet.is_converted:
             self._assemble_alone(parts, target)
             return
         try:

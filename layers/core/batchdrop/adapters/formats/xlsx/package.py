@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Literal
 
 from batchdrop.adapters.formats.xlsx.limits import (
     MAX_XLSX_BYTES,
@@ -22,6 +22,7 @@ _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of .xls, and of encryp
 _END_RECORD = b"PK\x05\x06"
 _END_RECORD_BYTES = 22
 _COMMENT_BYTES = 65_535
+_TEXT = bytes([*b"\t\r\n", *range(0x20, 0x100)])
 _SAVE_AS = "Save it as an Excel workbook (.xlsx) and drop it again"
 
 
@@ -49,6 +50,13 @@ class Package:
     def has(self, path: str) -> bool:
         """Return whether the archive has this member."""
         return _normal(path) in self._members
+
+    @property
+    def kind(self) -> Literal["xlsx", "xlsb", "ods"]:
+        """Return the workbook's format; xlsx if it is neither of the others."""
+        if self.has("content.xml") and self.has("mimetype"):
+            return "ods"
+        return "xlsb" if any(path.endswith(".bin") for path in self.targets("", "officeDocument")) else "xlsx"
 
     def members(self) -> Iterator[tuple[zipfile.ZipInfo, str]]:
         """Yield the archive's members in their order, with their paths."""
@@ -100,12 +108,15 @@ class Package:
     def _refuse_by_its_head(self, stream: BinaryIO) -> None:
         head = stream.read(512)
         stream.seek(0)
-        if head.startswith(_OLE):
-            message = f"{self._filename}: {_ole_reason(stream, head)}"
-            raise UploadRejected(message)
-        if not head.startswith(b"PK"):
-            message = f"{self._filename}: this is not an Excel workbook. {_SAVE_AS}"
-            raise UploadRejected(message)
+        if head.startswith(b"PK"):
+            return
+        what = "this is not an Excel workbook"
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            what = "this is a web page or XML under a workbook's name. Open it in a spreadsheet program"
+        elif head and head.translate(None, _TEXT) == b"":
+            what = "this is text, not an Excel workbook. Drop it as .csv or .tsv; or open it in a spreadsheet program"
+        message = f"{self._filename}: {what}. {_SAVE_AS}"
+        raise UploadRejected(message)
 
     def _refuse_large_directory(self, stream: BinaryIO) -> None:
         size = stream.seek(0, 2)
@@ -142,10 +153,20 @@ def _normal(path: str) -> str:
     return path.replace("\\", "/").lstrip("/").lower()
 
 
-def _ole_reason(stream: BinaryIO, head: bytes) -> str:
-    """Return the reason: a locked .xlsx or an old .xls, by the names in the container's directory."""
+def is_old(stream: BinaryIO, filename: str) -> bool:
+    """Return whether a file is an .xls, by its container; leave the stream at its start.
+
+    Raises UploadRejected for an encrypted .xlsx, which is in such a container, too.
+    """
+    head = stream.read(512)
+    if not head.startswith(_OLE):
+        stream.seek(0)
+        return False
     shift = min(int.from_bytes(head[30:32], "little"), 12)
     stream.seek((int.from_bytes(head[48:52], "little") + 1) << shift)
-    if "EncryptedPackage".encode("utf-16-le") in stream.read(4096):
-        return "the workbook is locked with a password. Save it without one and drop it again"
-    return f"this is an old Excel file (.xls). {_SAVE_AS}"
+    directory = stream.read(4096)  # the names of the container's parts
+    stream.seek(0)
+    if "EncryptedPackage".encode("utf-16-le") in directory:
+        message = f"{filename}: the workbook is locked with a password. Save it without one and drop it again"
+        raise UploadRejected(message)
+    return True

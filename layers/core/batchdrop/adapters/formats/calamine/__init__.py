@@ -1,0 +1,1 @@
+"""Workbooks that only calamine reads: .xls, .xlsb and .ods."""
