@@ -14,7 +14,7 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import zstandard
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
 COLUMNS = ["id", "text", "note"]
 TEXTS = [
@@ -74,12 +74,20 @@ def jsonl_file(rows: Table) -> bytes:
     return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
+def arrow_file(rows: Table) -> bytes:
+    """Return a table as an Arrow file."""
+    out = io.BytesIO()
+    feather.write_feather(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
 UPLOADS: dict[str, Callable[[Table], bytes]] = {
     "f.csv": csv_file,
     "f.tsv": lambda rows: csv_file(rows, "\t"),
     "f.jsonl": jsonl_file,
     "f.json": lambda rows: json.dumps(rows, ensure_ascii=False, indent=1).encode(),
     "f.parquet": parquet_file,
+    "f.arrow": arrow_file,
     "f.xlsx": xlsx_file,
     "f.csv.gz": lambda rows: gzip.compress(csv_file(rows)),
     "f.jsonl.zst": lambda rows: zstandard.compress(jsonl_file(rows)),
@@ -105,6 +113,9 @@ def table(name: str, body: bytes) -> Table:
         case "parquet":
             rows: Table = parquet.read_table(io.BytesIO(body)).to_pylist()
             return rows
+        case "arrow":
+            batches: Table = feather.read_table(io.BytesIO(body)).to_pylist()
+            return batches
         case _:
             header, *lines = openpyxl.load_workbook(io.BytesIO(body)).worksheets[0].iter_rows(values_only=True)
             return [dict(zip(map(str, header), line, strict=True)) for line in lines]

@@ -81,3 +81,15 @@ def test_plain_types_make_no_notes() -> None:
     table = pa.table({"a": [1], "b": ["x"], "c": [1.5], "d": [WHEN], "e": [[1, 2]], "f": [{"g": True}]})
     list(rows_in(reader, Bytes(parquet(table)), START))
     assert reader.notes == []
+
+
+def test_two_columns_of_one_name_stay() -> None:
+    """The prompt has `Notes` and `Notes_2`; the file keeps its names."""
+    body = parquet(pa.Table.from_arrays([pa.array([1]), pa.array(["b"])], names=["Notes", "Notes"]))
+    reader = ParquetInput("f.parquet")
+    [row] = rows_in(reader, Bytes(body), START)
+    assert row.cells == {"Notes": 1, "Notes_2": "b"}
+    assert reader.notes == ["names repeat: column 2 'Notes' is 'Notes_2'"]
+    written = _output(body)
+    assert written.schema_arrow.names[:2] == ["Notes", "Notes"]
+    assert [column.to_pylist() for column in written.read().columns[:2]] == [[1], ["b"]]

@@ -67,14 +67,6 @@ def test_a_file_that_is_not_parquet_is_refused(body: bytes, told: str) -> None:
         read(body)
 
 
-def test_two_columns_of_one_name_are_refused() -> None:
-    """A prompt could not tell them apart."""
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"]), out)
-    with pytest.raises(UploadRejected, match="two columns are named 'x'; rename"):
-        read(out.getvalue())
-
-
 def test_a_table_without_columns_is_refused() -> None:
     """Rows of nothing cannot be asked."""
     out = io.BytesIO()

@@ -32,7 +32,7 @@ def answer(request: JsonObject) -> JsonObject:
     return succeeded(json.dumps(value, ensure_ascii=False))
 
 
-OUTPUTS = ["csv", "tsv", "jsonl", "json", "parquet", "xlsx"]
+OUTPUTS = ["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx"]
 
 
 def _run(name: str, body: bytes, recipe: str) -> World:

@@ -177,7 +177,7 @@ class InputFormat(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the format's name in recipes: csv, tsv, jsonl, json, parquet, xlsx, txt, files.
+        """Return the format's name in recipes: csv, tsv, jsonl, json, parquet, arrow, xlsx, txt, files.
 
         It is certain once the file's first bytes were read.
         """

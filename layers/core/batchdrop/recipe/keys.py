@@ -13,7 +13,7 @@ MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
 MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
 
-FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "xlsx", "txt"]
+FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx", "txt"]
 Compression = Literal["none", "gz", "zst", "bz2"]
 Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
 

@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
 from batchdrop.adapters.formats.around_input import AroundInput
+from batchdrop.adapters.formats.arrow.input import ArrowInput
+from batchdrop.adapters.formats.arrow.output import EXTENSIONS, ArrowOutput
 from batchdrop.adapters.formats.compression.compressed import (
     CompressedInput,
     CompressedOutput,
@@ -24,6 +26,7 @@ from batchdrop.adapters.formats.found import FOUND_IN, FoundInput
 from batchdrop.adapters.formats.json.json_input import JsonInput
 from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput, PerhapsPaidOutput
+from batchdrop.adapters.formats.names import format_named
 from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.adapters.formats.parquet.output import ParquetOutput
 from batchdrop.adapters.formats.text.encodings import Encoding, encoding_named
@@ -38,21 +41,7 @@ from batchdrop.job.ports import InputFormat, OutputFormat
 from batchdrop.job.upload import InboxKey
 from batchdrop.recipe.recipe import FormatName, Input, Output
 
-_BY_EXTENSION: dict[str, FormatName] = {
-    "csv": "csv",
-    "tsv": "tsv",
-    "tab": "tsv",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "json": "json",
-    "txt": "txt",
-    "parquet": "parquet",
-    "xlsx": "xlsx",
-    "xlsm": "xlsx",
-    "xls": "xlsx",
-    "xlsb": "xlsx",
-    "ods": "xlsx",
-}
+TABLE_FORMATS = {"parquet", "arrow", "xlsx"}  # outputs that are more than their parts, one after the other
 
 
 class FileFormats:
@@ -82,7 +71,7 @@ class FileFormats:
         encoding = encoding_named(options.encoding, key="output.encoding") if options.encoding else encoding_of(inner)
         own_kind = "" if reader.name == "files" else key.compression
         kind = options.compression or own_kind or "none"
-        if (options.format or inner.name) in {"parquet", "xlsx"}:
+        if (options.format or inner.name) in TABLE_FORMATS:
             table = _table_writer(inner, key, options, new, columns)
             return table if kind == "none" else CompressedWhole(table, cast("Kind", kind))
         text = _text_writer(inner, key, options, new, columns, encoding)
@@ -110,8 +99,8 @@ class _Wish:
         """Return the reader of a format."""
         filename, options, encoding = self.key.filename, self.options, self.options.encoding
         match name:
-            case "parquet":
-                return ParquetInput(filename, header)
+            case "parquet" | "arrow":
+                return (ParquetInput if name == "parquet" else ArrowInput)(filename, header)
             case "xlsx":
                 return XlsxInput(filename, header, options=self._sheet())
             case "csv" | "tsv":
@@ -169,7 +158,7 @@ def innermost(reader: InputFormat) -> InputFormat:
 def _reader(wish: _Wish, header: str) -> InputFormat:
     if wish.options.encoding:
         encoding_named(wish.options.encoding)
-    name = wish.options.format or _format_named(wish.key)
+    name = wish.options.format or format_named(wish.key)
     if wish.options.format is None and name in FOUND_IN:
         return FoundInput(
             name,
@@ -191,6 +180,9 @@ def _table_writer(
     own = {"header": reader.header} if reader.name == name else others
     if name == "parquet":
         return ParquetOutput(new, filename=key.filename, **own)
+    if name == "arrow":
+        own_extension = key.extension if key.extension in EXTENSIONS else "arrow"
+        return ArrowOutput(new, filename=key.filename, extension=own_extension, **own)
     return XlsxOutput(
         new,
         filename=key.filename,
@@ -228,18 +220,3 @@ def _dialect(reader: InputFormat, name: str) -> Dialect:
     if isinstance(reader, CsvInput) and reader.name == name:
         return reader.dialect
     return Dialect(TAB if name == "tsv" else ",")
-
-
-def _format_named(key: InboxKey) -> FormatName:
-    known = _BY_EXTENSION.get(key.extension)
-    if known is not None:
-        return known
-    if not key.extension:
-        message = f"{key.filename}: the name has no file type. Drop it as {key.filename}.csv or {key.filename}.jsonl"
-    else:
-        types = ", ".join(f".{extension}" for extension in _BY_EXTENSION)
-        message = (
-            f"{key.filename}: .{key.extension} files are not supported. Save the file as {types}, optionally as "
-            ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if only the name is wrong"
-        )
-    raise UploadRejected(message)

@@ -33,7 +33,9 @@ def first_rows(output: Path, count: int) -> Rows:
     match name:
         case "parquet":
             return _of_objects(itertools.islice(_parquet(output), count))
-        case "xlsx":
+        case "arrow" | "arrows" | "feather" | "ipc":
+            return _of_objects(itertools.islice(_arrow(output), count))
+        case "xlsx" | "xlsm":
             return _of_table(_xlsx(output), count)
         case "jsonl":
             with _text(output, compression) as file:
@@ -114,6 +116,19 @@ def _parquet(output: Path) -> Iterator[dict[str, Any]]:
     with parquet.ParquetFile(output) as file:
         for batch in file.iter_batches(batch_size=64):
             yield from batch.to_pylist()
+
+
+def _arrow(output: Path) -> Iterator[dict[str, Any]]:
+    from pyarrow import ArrowInvalid, ipc
+
+    try:
+        file = ipc.open_file(output)
+        batches = map(file.get_batch, range(file.num_record_batches))
+    except ArrowInvalid:  # it is a stream, as the upload was
+        batches = ipc.open_stream(output)
+    for batch in batches:
+        for start in range(0, batch.num_rows, 64):
+            yield from batch.slice(start, 64).to_pylist()
 
 
 def _xlsx(output: Path) -> Iterator[tuple[Any, ...]]:

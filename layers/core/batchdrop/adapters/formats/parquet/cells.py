@@ -100,6 +100,22 @@ def _dictionaries(kind: Any) -> Reader:
     return cells
 
 
+def _runs(kind: Any) -> Reader:
+    read = reader_of(kind.value_type)
+
+    def cells(array: Any) -> list[Any]:
+        first, values = array.find_physical_offset(), read(array.values)
+        cells: list[Any] = []
+        for value, end in zip(values[first:], array.run_ends.to_pylist()[first:], strict=True):
+            length = min(end - array.offset, len(array)) - len(cells)
+            cells += [value] * length
+            if len(cells) == len(array):
+                break
+        return cells
+
+    return cells
+
+
 def _lists(kind: Any) -> Reader:
     import pyarrow.compute as pc
 
@@ -185,6 +201,7 @@ _READERS: tuple[tuple[str, Callable[[Any], Reader]], ...] = (
     ("is_timestamp", _timestamps),
     ("is_duration", _durations),
     ("is_dictionary", _dictionaries),
+    ("is_run_end_encoded", _runs),
     ("is_map", _maps),
     ("is_list", _lists),
     ("is_large_list", _lists),

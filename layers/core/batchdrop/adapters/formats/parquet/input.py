@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
 
 import msgspec
 
+from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
 from batchdrop.adapters.formats.parquet.expansion import Expansion, refuse_endless_lists
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
@@ -20,6 +22,16 @@ from batchdrop.job.ports import Sidecar
 from batchdrop.ports import Source, Writer
 from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, raw_size
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTable:
+    """A file whose batches can be read, from any row on. `notes` says what an output cannot keep."""
+
+    schema: Any
+    batches: Callable[[int], Iterator[Any]]
+    close: Callable[[], None]
+    notes: Sequence[str] = ()
 
 
 class ParquetInput:
@@ -39,33 +51,32 @@ class ParquetInput:
 
     @property
     def columns(self) -> list[str] | None:
-        """Return the schema's columns; a column without a name is `column_3`, counted from 1."""
+        """Return the schema's columns; one without a name is `column_3`, counted from 1, a second `a` is `a_2`."""
         if self._names is None and self.header:
-            self._names = _column_names(schema_of(self.header))
+            self._names, _ = column_names(self.schema.names)
         return self._names
+
+    @property
+    def schema(self) -> Any:
+        """Return the schema in the header."""
+        return schema_of(self.header)
 
     def row_blocks(self, source: Source, start: Cursor) -> Generator[list[Row], None, None]:
         """Read the rows after `start`, in memory that does not grow with the file or its row groups.
 
-        Raises UploadRejected for a file that is not Parquet, is encrypted or broken, or has no usable columns.
+        Raises UploadRejected for a file that is not of this format, is encrypted or broken, or has no columns.
         """
         stream = source.open()
         try:
-            refuse_by_its_ends(stream, self._filename)
-            with refusals(self._filename):
-                file = open_parquet(stream)
-                refuse_endless_lists(file.metadata, self._filename, source.size)
-                schema = with_footer(file.schema_arrow, file.metadata.metadata)
-                self.notes = changed_types(file, schema)
-                self._names = _column_names(schema)
-                readers = [reader_of(field.type) for field in schema]
-            self._check_names(self._names)
-            self.header = base64.b64encode(schema.serialize()).decode()
+            opened = self._open(stream, source.size)
+            self._names, notes = self._named(opened.schema.names)
+            self.notes = [*opened.notes, *notes]
+            readers = [reader_of(field.type) for field in opened.schema]
         except BaseException:
             stream.close()
             raise
         expansion = Expansion(self._filename, source.size)
-        return chunks(self._rows(_File(file, stream), readers, start.rows, expansion), raw_size)
+        return chunks(self._rows(_File(opened, stream), readers, start.rows, expansion), raw_size)
 
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells; None for text that is not a JSON object."""
@@ -76,22 +87,32 @@ class ParquetInput:
 
     def sidecar(self, target: Writer) -> AbstractContextManager[Sidecar]:
         """Return a context that keeps a shard's rows in `target`: an Arrow IPC stream, compressed with zstd."""
-        return arrow_sidecar(target, schema_of(self.header))
+        return arrow_sidecar(target, self.schema)
 
-    def _check_names(self, names: list[str]) -> None:
-        if not names:
-            message = f"{self._filename}: the Parquet file has no columns; write it with at least one and drop it again"
+    def _open(self, stream: BinaryIO, size: int) -> OpenTable:
+        refuse_by_its_ends(stream, self._filename)
+        with self._refusals():
+            file = open_parquet(stream)
+            refuse_endless_lists(file.metadata, self._filename, size)
+            schema = with_footer(file.schema_arrow, file.metadata.metadata)
+            notes = changed_types(file, schema)
+        self.header = base64.b64encode(schema.serialize()).decode()
+        return OpenTable(schema, partial(batches, file), file.close, notes)
+
+    def _named(self, titles: list[str]) -> tuple[list[str], list[str]]:
+        if not titles:
+            message = f"{self._filename}: the file has no columns; write it with at least one and drop it again"
             raise UploadRejected(message)
-        name, count = Counter(names).most_common(1)[0]
-        if count > 1:
-            message = f"{self._filename}: two columns are named '{name}'; rename one of them and drop the file again"
-            raise UploadRejected(message)
+        return column_names(titles)
+
+    def _refusals(self) -> AbstractContextManager[None]:
+        return refusals(self._filename)
 
     def _rows(
         self, opened: _File, readers: list[Reader], number: int, expansion: Expansion
     ) -> Generator[Row, None, None]:
-        with opened, refusals(self._filename):
-            for batch in batches(opened.file, number):
+        with opened, self._refusals():
+            for batch in opened.table.batches(number):
                 size = 0
                 for row in self._batch_rows(batch, readers, number):
                     size += len(row.raw)
@@ -128,17 +149,17 @@ _UNREADABLE = (ValueError, OverflowError, IndexError)
 
 
 class _File:
-    """An open Parquet file, which is closed with the iterator of its rows."""
+    """An open file, which is closed with the iterator of its rows."""
 
-    def __init__(self, file: Any, stream: Any) -> None:
-        self.file = file
+    def __init__(self, table: OpenTable, stream: BinaryIO) -> None:
+        self.table = table
         self._stream = stream
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        self.table.close()
         self._stream.close()
 
 
@@ -147,10 +168,6 @@ def schema_of(header: str) -> Any:
     import pyarrow as pa
 
     return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(header)))
-
-
-def _column_names(schema: Any) -> list[str]:
-    return [name.strip() or f"column_{number}" for number, name in enumerate(schema.names, start=1)]
 
 
 def _row(cells: dict[str, Any], number: int, origin: tuple[Any, int], bad: list[str] | None = None) -> Row:

@@ -45,14 +45,16 @@ class ParquetOutput:
         new: NewColumns,
         *,
         header: str = "",
+        schema: Any = None,
         columns: Sequence[Column] = (),
         cells: Cells | None = None,
         filename: str = "the file",
     ) -> None:
         self._new = new
-        self._own = () if header else tuple(columns)
-        self._cells = cells
-        self.schema = _extended(schema_of(header) if header else _schema(self._own), new, filename)
+        own = schema_of(header) if header else schema
+        self._own = () if own is not None else tuple(columns)
+        self._cells = cells if own is None else None
+        self.schema = _extended(_schema(self._own) if own is None else own, new, filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
         """Open a shard's part, which is a Parquet file. A Parquet upload needs `sidecar`."""
@@ -67,22 +69,55 @@ class ParquetOutput:
         return self._assemble
 
     def _assemble(self, parts: Iterable[Source], target: Writer, _upload: Source | None = None) -> None:
-        with _row_groups(target, self.schema) as groups:
+        with self._row_groups(target, self._whole_writer) as groups:
             for part in parts:
-                for table in _tables(part):
+                for table in self._tables(part):
                     groups.add(table)
 
     @contextmanager
     def _part(self, target: Writer, sidecar: Source | None) -> Iterator[PartWriter]:
         kept = SidecarRows(sidecar) if sidecar else None
         try:
-            with _row_groups(target, self.schema) as groups:
+            with self._row_groups(target, self._part_writer) as groups:
                 part = _Part(groups, RowFitter(self._own, self._new), kept, self._own_values)
                 yield part
                 part.flush()
         finally:
             if kept:
                 kept.close()
+
+    @contextmanager
+    def _row_groups(self, target: Writer, writer_of: Callable[[Sink], Any]) -> Iterator[_RowGroups]:
+        sink = Sink(target)
+        writer = writer_of(sink)
+        groups = _RowGroups(writer, self.schema, self._write)
+        try:
+            yield groups
+            groups.flush()
+            writer.close()
+        except BaseException:
+            sink.abandon()
+            raise
+
+    def _part_writer(self, sink: Sink) -> Any:
+        return self._whole_writer(sink)
+
+    def _whole_writer(self, sink: Sink) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.ParquetWriter(sink, self.schema, compression="zstd")
+
+    def _write(self, writer: Any, table: Any) -> None:
+        """Write a table as one row group."""
+        writer.write_table(table, row_group_size=table.num_rows)
+
+    def _tables(self, part: Source) -> Iterator[Any]:
+        """Yield a part's rows in order, one table per batch."""
+        import pyarrow as pa
+
+        with part.open() as stream, open_parquet(stream) as file:
+            for batch in batches(file):
+                yield pa.Table.from_batches([batch])
 
     def _own_values(self, raw: str) -> list[Any]:
         if self._cells is None:
@@ -126,28 +161,13 @@ class _Part:
         self._rows, self._bytes = [], 0
 
 
-@contextmanager
-def _row_groups(target: Writer, schema: Any) -> Iterator[_RowGroups]:
-    import pyarrow.parquet as pq
-
-    sink = Sink(target)
-    writer = pq.ParquetWriter(sink, schema, compression="zstd")
-    groups = _RowGroups(writer, schema)
-    try:
-        yield groups
-        groups.flush()
-        writer.close()
-    except BaseException:
-        sink.abandon()
-        raise
-
-
 class _RowGroups:
     """Buffers tables until they make a row group of a sensible size."""
 
-    def __init__(self, writer: Any, schema: Any) -> None:
+    def __init__(self, writer: Any, schema: Any, write: Callable[[Any, Any], None]) -> None:
         self.schema = schema
         self._writer = writer
+        self._write = write
         self._tables: list[Any] = []
         self._rows = 0
         self._bytes = 0
@@ -163,17 +183,8 @@ class _RowGroups:
         import pyarrow as pa
 
         if self._rows:
-            self._writer.write_table(pa.concat_tables(self._tables), row_group_size=self._rows)
+            self._write(self._writer, pa.concat_tables(self._tables))
         self._tables, self._rows, self._bytes = [], 0, 0
-
-
-def _tables(part: Source) -> Iterator[Any]:
-    """Yield a part's rows in order, one table per batch."""
-    import pyarrow as pa
-
-    with part.open() as stream, open_parquet(stream) as file:
-        for batch in batches(file):
-            yield pa.Table.from_batches([batch])
 
 
 def _extended(schema: Any, new: NewColumns, filename: str) -> Any:

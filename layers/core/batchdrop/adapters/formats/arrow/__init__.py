@@ -1,0 +1,1 @@
+"""Arrow IPC: Feather V2, as a file or as a stream."""
