@@ -184,6 +184,15 @@ def test_a_row_that_shares_an_answer(deployed: Deployed) -> None:
     assert "has the same request as row 1" in run("show", JOB, "--row", "3").stdout
 
 
+def test_notes_on_the_file(deployed: Deployed) -> None:
+    """What was found in it is said again when the job is shown, and in its report."""
+    world = deployed.job(b"Sales of [May] & June\nnr,x\n1,a\n2,b\n")
+    deployed.start(world.upload, "SUCCEEDED")
+    told = "the header is in line 2, below 'Sales of [May] & June'"
+    assert f"note      {told}" in run("show", JOB).stdout
+    assert document("show", JOB)["summary"]["notes"] == [told]
+
+
 def test_a_row_that_was_never_sent(deployed: Deployed) -> None:
     """The job's fault is the row's."""
     world = deployed.job(b"x\na\n")

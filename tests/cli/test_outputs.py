@@ -120,6 +120,13 @@ def test_faults_are_shown(tmp_path: Path) -> None:
     assert "no 2" not in shown
 
 
+def test_notes_are_shown(tmp_path: Path) -> None:
+    """The first three, as text."""
+    shown = _shown(tmp_path, notes=[f"[red]note {number}" for number in range(5)])
+    assert "note     [red]note 2" in shown
+    assert "note 3" not in shown
+
+
 def test_unknown_price(tmp_path: Path) -> None:
     """A model without a known price costs an unknown sum, not nothing."""
     assert "price unknown" in _shown(tmp_path, cost={"usd": None, "prices_of": "2026-11-22"})

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.adapters.formats.csv.input import EMPTY_ROW, SPACES
+from batchdrop.adapters.formats.csv.input import SPACES
 from batchdrop.answers.columns import Column
 from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.recipe.recipe import Input, Output
-from batchdrop.requests.row import Cursor, Row, StoredRow
+from batchdrop.requests.row import EMPTY_ROW, Cursor, Row, StoredRow
 from tests.formats.reading import NEW, Bytes, Collected, answered, rows_in
 from tests.formats.whole import whole_of
 

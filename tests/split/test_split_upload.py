@@ -114,6 +114,15 @@ def test_on_bad_row_stop_ends_the_job() -> None:
     assert not world.store.exists(KEYS.shards)
 
 
+def test_empty_rows_do_not_stop_a_job() -> None:
+    """Spreadsheets leave rows of delimiters behind their tables. They are not sent, and hide no bad row."""
+    recipe = "model: m\nprompt: '{{ x }}'\non_bad_row: stop\n"
+    world = dropped(b"x,y\na,1\n,\nb,2\n , \n,,\n", recipe=recipe)
+    assert world.run().tally.statuses == {"answered": 2, "rejected": 3}
+    with pytest.raises(UploadRejected, match=r"^f\.csv row 3 \(line 4\): .*blank.*on_bad_row: skip"):
+        dropped(b"x,y\na,1\n,\n,2\n", recipe=recipe).split()
+
+
 def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
     """The job ends red, and the message shows the first row's reason."""
     world = dropped(b"x,y\n1\n2\n")

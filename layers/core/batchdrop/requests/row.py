@@ -6,6 +6,8 @@ import msgspec
 
 from batchdrop.errors import RowRejected
 
+EMPTY_ROW = "the row is empty"  # the error of a row of nothing but delimiters: it has no one's text
+
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):  # one per row: a frozen dataclass is five times as slow
     """A place between two rows where reading can continue. Offsets in bytes, counts from 0."""

@@ -18,7 +18,7 @@ from batchdrop.requests.chunking import CHUNK_ROWS, chunks
 from batchdrop.requests.columns_seen import ColumnsSeen
 from batchdrop.requests.ready_request import ReadyRequests
 from batchdrop.requests.request import Attacher, RecipeRequests, RequestSource
-from batchdrop.requests.row import Row
+from batchdrop.requests.row import EMPTY_ROW, Row
 from batchdrop.split.prefetch import Prefetch, Room
 from batchdrop.split.row_models import row_check
 
@@ -188,14 +188,19 @@ def _size(rendered: _RenderedRow) -> int:
 
 
 def _refusing(manifest: Manifest, rendered: RenderedRows) -> RenderedRows:
-    """Return the rows with their places added to the reasons. Raises UploadRejected with `on_bad_row: stop`."""
+    """Return the rows with their places added to the reasons.
+
+    Raises UploadRejected with `on_bad_row: stop`, but for empty rows: spreadsheets leave them behind their tables.
+    """
     reasons = [reason and f"{row.place}: {reason}" for row, reason in zip(rendered.rows, rendered.reasons, strict=True)]
-    each = zip(reasons, rendered.are_skipped, strict=True)
-    bad = [reason for reason, is_skipped in each if reason is not None and not is_skipped]
-    if bad and manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
-        filename = parse_inbox_key(manifest.upload.key).filename
-        message = f"{filename} {bad[0]}. Fix the row, or set on_bad_row: skip"
-        raise UploadRejected(message)
+    if manifest.recipe is not None and manifest.recipe.on_bad_row == "stop":
+        each = zip(rendered.rows, reasons, rendered.are_skipped, strict=True)
+        may_be = (reason for row, reason, is_skipped in each if not is_skipped and row.error != EMPTY_ROW)
+        bad = next(filter(None, may_be), None)
+        if bad is not None:
+            filename = parse_inbox_key(manifest.upload.key).filename
+            message = f"{filename} {bad}. Fix the row, or set on_bad_row: skip"
+            raise UploadRejected(message)
     return rendered._replace(reasons=reasons)
 
 

@@ -14,6 +14,7 @@ from batchdrop.report.summary import Summary
 
 MOST_MESSAGE_BATCHES = 20  # in the list; the slowest ones
 MOST_FAULTS = 10
+MOST_NOTES = 10
 
 
 class Fated(NamedTuple):
@@ -31,6 +32,7 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
         "headline": _headline(summary),
         "fates": _fates(summary),
         "faults": summary.faults[:MOST_FAULTS],
+        "notes": summary.notes[:MOST_NOTES],
         "estimate": summary.estimate,
         "steps": next_steps(summary, manifest),
         "answer_charts": list(answer_charts(statistics)),

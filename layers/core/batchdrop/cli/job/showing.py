@@ -19,7 +19,7 @@ from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
 
 LEFT = 10  # width of the first column
-MOST_FAULTS = 5  # shown; summary.json lists all
+MOST_FAULTS = MOST_NOTES = 5  # shown; summary.json lists all
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -114,6 +114,11 @@ def _print_summary(summary: Summary, console: Console) -> None:
         _line(console, "fault", f"{where}{fault['type']}: {fault['message']}", "red")
     if len(summary["faults"]) > MOST_FAULTS:
         _line(console, "", f"and {len(summary['faults']) - MOST_FAULTS:,} more faults, in summary.json")
+    notes: list[str] = summary.get("notes", [])
+    for note in notes[:MOST_NOTES]:
+        _line(console, "note", note, "yellow")
+    if len(notes) > MOST_NOTES:
+        _line(console, "", f"and {len(notes) - MOST_NOTES:,} more notes, in summary.json")
 
 
 def _cost(summary: Summary) -> str:

@@ -43,6 +43,8 @@ def show_end(summary: dict[str, Any], console: Console) -> None:
     console.print(_cost_line(summary), soft_wrap=True)
     if summary.get("estimate"):
         console.print(estimate_line(summary["estimate"]), soft_wrap=True)
+    for note in summary.get("notes", [])[:3]:
+        console.print(Text(f"note     {note}", style="yellow"), soft_wrap=True)
     for fault in summary["faults"][:3]:
         where = "" if fault["shard"] is None else f"shard {fault['shard']}: "
         console.print(Text(f"{where}{fault['type']}: {fault['message']}", style="red"), soft_wrap=True)

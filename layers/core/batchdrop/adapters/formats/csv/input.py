@@ -18,11 +18,10 @@ from batchdrop.adapters.formats.text.encodings import Encoding, encode
 from batchdrop.adapters.formats.text.lines import split_lines, without_line_end
 from batchdrop.answers.columns import RAW
 from batchdrop.ports import Source
-from batchdrop.requests.row import Cursor, Row
+from batchdrop.requests.row import EMPTY_ROW, Cursor, Row
 
 _FOUND = CsvOptions()
 SPACES = " \t\r\n"  # a cell of nothing else is empty
-EMPTY_ROW = "the row is empty"
 
 
 class CsvInput:
