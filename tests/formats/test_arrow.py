@@ -145,9 +145,9 @@ def test_dictionaries_may_grow_and_change() -> None:
 
 WRITERS: dict[str, Callable[[Any], bytes]] = {
     "feather": lambda table: _by(table, lambda out: feather.write_feather(table, out)),
-    "ipc": lambda table: _by(table, lambda out: pl.from_arrow(table).write_ipc(out, compression="zstd")),
-    "arrow": lambda table: _by(table, lambda out: pl.from_arrow(table).write_ipc(out)),
-    "arrows": lambda table: _by(table, lambda out: pl.from_arrow(table).write_ipc_stream(out)),
+    "ipc": lambda table: _by(table, lambda out: pl.DataFrame(table).write_ipc(out, compression="zstd")),
+    "arrow": lambda table: _by(table, lambda out: pl.DataFrame(table).write_ipc(out)),
+    "arrows": lambda table: _by(table, lambda out: pl.DataFrame(table).write_ipc_stream(out)),
 }
 
 

@@ -10,7 +10,8 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchdrop.adapters.formats.choice import FileFormats, innermost
+from batchdrop.adapters.formats.around_input import innermost
+from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.columns import Column
 from batchdrop.answers.outcome import Outcome, rejected
 from batchdrop.errors import UploadRejected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -141,7 +142,7 @@ def test_what_cannot_be_read_is_refused_in_words(body: bytes, told: str) -> None
 
 def test_a_sheet_that_fills_the_memory_is_refused() -> None:
     """Two cells in opposite corners are 17 billion cells to calamine. The process that reads them ends, not the job."""
-    corners = [["nr", *[None] * 16_382, "far"], *[[]] * 1_048_574, [1]]
+    corners: list[list[Any]] = [["nr", *[None] * 16_382, "far"], *[[] for _ in range(1_048_574)], [1]]
     with pytest.raises(UploadRejected, match="too large for its format"):
         read("xlsb", xlsb_file(corners))
 

@@ -38,3 +38,10 @@ class AroundInput:
     def cells(self, raw: str) -> dict[str, Any] | None:
         """Return a stored row's cells."""
         return self.inner.cells(raw)
+
+
+def innermost(reader: InputFormat) -> InputFormat:
+    """Return the reader of the rows themselves, without those that unpack the file or find its format."""
+    while isinstance(reader, AroundInput):
+        reader = reader.inner
+    return reader

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
-from batchdrop.adapters.formats.around_input import AroundInput
+from batchdrop.adapters.formats.around_input import innermost
 from batchdrop.adapters.formats.arrow.input import ArrowInput
 from batchdrop.adapters.formats.arrow.output import EXTENSIONS, ArrowOutput
 from batchdrop.adapters.formats.compression.compressed import (
@@ -21,12 +20,13 @@ from batchdrop.adapters.formats.csv.input import CsvInput
 from batchdrop.adapters.formats.csv.options import CsvOptions
 from batchdrop.adapters.formats.csv.output import CsvOutput
 from batchdrop.adapters.formats.files.files_input import FilesInput
-from batchdrop.adapters.formats.files.zip_table import ZipTable
+from batchdrop.adapters.formats.files.stamps import FILE
+from batchdrop.adapters.formats.files.zip_tables import ZipReaders, ZipTables
 from batchdrop.adapters.formats.found import FOUND_IN, FoundInput
 from batchdrop.adapters.formats.json.json_input import JsonInput
 from batchdrop.adapters.formats.json.jsonl_input import JsonlInput
 from batchdrop.adapters.formats.json.jsonl_output import FailedOutput, JsonlOutput, JsonOutput, PerhapsPaidOutput
-from batchdrop.adapters.formats.names import format_named
+from batchdrop.adapters.formats.names import format_named, key_in_archive
 from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.adapters.formats.parquet.output import ParquetOutput
 from batchdrop.adapters.formats.text.encodings import Encoding, encoding_named
@@ -59,9 +59,8 @@ class FileFormats:
         if options == "files":
             return FilesInput(key.filename)
         if key.extension == "zip" and options.format is None:
-            return ZipTable(key.filename, _readers_in_zip(key, options, new, wanted), header)
-        inner = _reader(_Wish(key, options, new, frozenset(wanted)), header)
-        return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
+            return ZipTables(key.filename, _readers_in_zip(key, options, new, wanted), header)
+        return _unpacked(_Wish(key, options, new, frozenset(wanted)), header)
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
@@ -135,24 +134,24 @@ class _Wish:
         )
 
 
-def _readers_in_zip(
-    key: InboxKey, options: Input, new: NewColumns, wanted: Collection[str]
-) -> Callable[[str, str], InputFormat]:
-    """Return the function that makes the reader of a file in an archive; it knows the file by its own name."""
+def _readers_in_zip(key: InboxKey, options: Input, new: NewColumns, wanted: Collection[str]) -> ZipReaders:
+    """Return the makers of readers in an archive: of a file, which is known by its own name, and of all rows."""
+    whole = Input(encoding=options.encoding, escape=options.escape, ragged=options.ragged)
 
-    def reader_of(name: str, header: str) -> InputFormat:
-        pure = PurePosixPath(name.replace("\\", "/"))
-        inside = InboxKey(key.recipe, pure.stem, pure.suffix.removeprefix(".").lower(), "", name)
-        return _reader(_Wish(inside, options, new, frozenset(wanted)), header)
+    def member(name: str, header: str) -> InputFormat:
+        return _unpacked(
+            _Wish(key_in_archive(name, key.recipe), options, new, frozenset(wanted).difference({FILE})), header
+        )
 
-    return reader_of
+    def all_rows(name: FormatName, header: str) -> InputFormat:
+        return _Wish(key, whole, new, frozenset()).reader(name, header)
+
+    return ZipReaders(member, all_rows)
 
 
-def innermost(reader: InputFormat) -> InputFormat:
-    """Return the reader of the rows themselves, without those that unpack the file or find its format."""
-    while isinstance(reader, AroundInput):
-        reader = reader.inner
-    return reader
+def _unpacked(wish: _Wish, header: str) -> InputFormat:
+    inner = _reader(wish, header)
+    return CompressedInput(inner, cast("Kind", wish.key.compression)) if wish.key.compression else inner
 
 
 def _reader(wish: _Wish, header: str) -> InputFormat:

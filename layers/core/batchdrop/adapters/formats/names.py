@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from batchdrop.errors import UploadRejected
-from batchdrop.job.upload import InboxKey
+from batchdrop.job.upload import COMPRESSIONS, InboxKey
 from batchdrop.recipe.recipe import FormatName
 
 BY_EXTENSION: dict[str, FormatName] = {
@@ -41,3 +43,23 @@ def format_named(key: InboxKey) -> FormatName:
             ".gz, .zst or .bz2, and drop it again; or set input.format in the recipe, if only the name is wrong"
         )
     raise UploadRejected(message)
+
+
+def key_in_archive(name: str, recipe: str) -> InboxKey:
+    """Return the key that a file of an archive would have in the inbox; its name is the one in the archive."""
+    pure = PurePosixPath(name.replace("\\", "/"))
+    compression = extension = pure.suffix.removeprefix(".").lower()
+    if compression in COMPRESSIONS:
+        pure = PurePosixPath(pure.stem)
+        extension = pure.suffix.removeprefix(".").lower()
+    return InboxKey(recipe, pure.stem, extension, compression if compression in COMPRESSIONS else "", name)
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file of an archive is a table by its name. Texts may be others' words about the tables."""
+    return BY_EXTENSION.get(key_in_archive(name, "").extension, "txt") != "txt"
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file of an archive is a text by its name."""
+    return BY_EXTENSION.get(key_in_archive(name, "").extension) == "txt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 SCHEMA, DICTIONARY, RECORDS = 1, 2, 3
 
@@ -109,6 +109,6 @@ def _offset(buffer: bytes, at: int) -> int:
     return int(struct.unpack_from("<I", buffer, at)[0])
 
 
-def _refuse() -> None:
+def _refuse() -> NoReturn:
     message = "its metadata is damaged"
     raise BadMessage(message)
