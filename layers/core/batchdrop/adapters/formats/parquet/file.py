@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from batchdrop.adapters.formats.parquet.pages import most_rows
 from batchdrop.errors import UploadRejected
 
 BATCH_BYTES = 8 * 1024 * 1024  # of one batch as Arrow; as Python objects it takes several times as much
@@ -30,8 +31,8 @@ def open_parquet(stream: BinaryIO) -> Any:
     )
 
 
-def batches(file: Any, start: int = 0) -> Iterator[Any]:
-    """Yield a file's record batches from its row `start` on; earlier row groups are skipped.
+def batches(file: Any, stream: BinaryIO, start: int = 0) -> Iterator[Any]:
+    """Yield a file's record batches from its row `start` on; earlier row groups are skipped. `stream` is the file's.
 
     Raises pyarrow's errors, and EOFError if a row group has fewer rows than the footer declares.
     """
@@ -41,7 +42,8 @@ def batches(file: Any, start: int = 0) -> Iterator[Any]:
         if 0 <= length <= start:
             start -= length
             continue
-        for batch in _group_batches(file, group, start, size):
+        most = most_rows(stream, file.metadata, group, BATCH_ROWS)
+        for batch in _group_batches(file, group, start, size, most):
             start += batch.num_rows
             yield batch
         if start != length:
@@ -112,12 +114,15 @@ class _BatchSize:
         return False
 
 
-def _group_batches(file: Any, group: int, start: int, size: _BatchSize) -> Iterator[Any]:
-    """Yield a row group's batches from its row `start` on; it is reopened there if their size must change."""
+def _group_batches(file: Any, group: int, start: int, size: _BatchSize, most: int) -> Iterator[Any]:
+    """Yield a row group's batches from its row `start` on, of at most `most` rows.
+
+    The group is reopened there if their size must change.
+    """
     unfit = True
     while unfit:
         unfit = False
-        for batch in _from(file, group, start, size.rows):
+        for batch in _from(file, group, start, min(size.rows, most)):
             yield batch
             start += batch.num_rows
             if not size.fits(batch):

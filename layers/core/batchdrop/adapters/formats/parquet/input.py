@@ -15,7 +15,8 @@ from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
 from batchdrop.adapters.formats.parquet.expansion import Expansion, refuse_endless_lists
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
-from batchdrop.adapters.formats.parquet.kept import changed_types, with_footer
+from batchdrop.adapters.formats.parquet.kept import UTC_TIMES, changed_types, has_utc_times, with_footer
+from batchdrop.adapters.formats.parquet.pages import refuse_large_pages
 from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
 from batchdrop.errors import UploadRejected
 from batchdrop.job.ports import Sidecar
@@ -94,10 +95,12 @@ class ParquetInput:
         with self._refusals():
             file = open_parquet(stream)
             refuse_endless_lists(file.metadata, self._filename, size)
+            refuse_large_pages(stream, file.metadata, self._filename, size)
             schema = with_footer(file.schema_arrow, file.metadata.metadata)
-            notes = changed_types(file, schema)
-        self.header = base64.b64encode(schema.serialize()).decode()
-        return OpenTable(schema, partial(batches, file), file.close, notes)
+            utc_times = has_utc_times(file)
+            notes = changed_types(file, schema, utc_times=utc_times)
+        self.header = base64.b64encode(schema.serialize()).decode() + (UTC_TIMES if utc_times else "")
+        return OpenTable(schema, partial(batches, file, stream), file.close, notes)
 
     def _named(self, titles: list[str]) -> tuple[list[str], list[str]]:
         if not titles:
@@ -167,7 +170,7 @@ def schema_of(header: str) -> Any:
     """Return the Arrow schema in a header."""
     import pyarrow as pa
 
-    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(header)))
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(header.removesuffix(UTC_TIMES))))
 
 
 def _row(cells: dict[str, Any], number: int, origin: tuple[Any, int], bad: list[str] | None = None) -> Row:

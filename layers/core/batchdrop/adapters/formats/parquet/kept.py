@@ -10,6 +10,8 @@ import msgspec
 
 from batchdrop.answers.columns import Column
 
+UTC_TIMES = ":utc"  # at the end of a header
+_TIME, _UTC_TIME = "TIME", "TIME WITH TIME ZONE"
 _ARROW = b"ARROW:schema"  # written again for the output's schema
 _SPARK = b"org.apache.spark.sql.parquet.row.metadata"  # Spark reads the columns that this names, and no others
 _SPARK_TYPES = {"string": "string", "json": "string", "number": "double", "integer": "long", "boolean": "boolean"}
@@ -37,12 +39,18 @@ def _spark_field(column: Column) -> dict[str, Any]:
     return {"name": column.name, "type": _SPARK_TYPES[column.kind], "nullable": True, "metadata": {}}
 
 
-def changed_types(file: Any, schema: Any) -> list[str]:
+def has_utc_times(file: Any) -> bool:
+    """Return whether all times of day of a file have a zone: a writer knows one answer for all its columns."""
+    times = [kind for kind in _types(file.metadata.schema).values() if kind in {_TIME, _UTC_TIME}]
+    return bool(times) and set(times) == {_UTC_TIME}
+
+
+def changed_types(file: Any, schema: Any, *, utc_times: bool = False) -> list[str]:
     """Return a note for each column whose type the output's file cannot name as the upload does."""
     import pyarrow.parquet as pq
 
     written = io.BytesIO()
-    pq.ParquetWriter(written, schema).close()
+    pq.ParquetWriter(written, schema, write_time_adjusted_to_utc=utc_times).close()
     after = _types(pq.read_metadata(written).schema)
     before = _types(file.metadata.schema)
     return [
@@ -60,6 +68,7 @@ def _types(schema: Any) -> dict[str, str]:
 def _type(column: Any) -> str:
     logical = str(column.logical_type)
     name = logical.partition("(")[0].upper()
-    if name in {"NONE", "NULL", "UNKNOWN"}:
+    is_plain = name == "INT" and "bitWidth=" + column.physical_type.removeprefix("INT") in logical
+    if name in {"NONE", "NULL", "UNKNOWN"} or (is_plain and "isSigned=true" in logical):
         return str(column.physical_type)
-    return f"{name} WITH TIME ZONE" if name == "TIME" and "isAdjustedToUTC=true" in logical else name
+    return _UTC_TIME if name == _TIME and "isAdjustedToUTC=true" in logical else name

@@ -9,7 +9,7 @@ from typing import Any
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet
 from batchdrop.adapters.formats.parquet.input import schema_of
-from batchdrop.adapters.formats.parquet.kept import with_new_columns
+from batchdrop.adapters.formats.parquet.kept import UTC_TIMES, with_new_columns
 from batchdrop.adapters.formats.parquet.sidecar import SidecarRows
 from batchdrop.adapters.formats.typed_values import RowFitter
 from batchdrop.answers.columns import Column, ColumnKind, NewColumns
@@ -54,6 +54,7 @@ class ParquetOutput:
         own = schema_of(header) if header else schema
         self._own = () if own is not None else tuple(columns)
         self._cells = cells if own is None else None
+        self._utc_times = header.endswith(UTC_TIMES)
         self.schema = _extended(_schema(self._own) if own is None else own, new, filename)
 
     def part(self, target: Writer, sidecar: Source | None) -> AbstractContextManager[PartWriter]:
@@ -105,7 +106,7 @@ class ParquetOutput:
     def _whole_writer(self, sink: Sink) -> Any:
         import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(sink, self.schema, compression="zstd")
+        return pq.ParquetWriter(sink, self.schema, compression="zstd", write_time_adjusted_to_utc=self._utc_times)
 
     def _write(self, writer: Any, table: Any) -> None:
         """Write a table as one row group."""
@@ -116,7 +117,7 @@ class ParquetOutput:
         import pyarrow as pa
 
         with part.open() as stream, open_parquet(stream) as file:
-            for batch in batches(file):
+            for batch in batches(file, stream):
                 yield pa.Table.from_batches([batch])
 
     def _own_values(self, raw: str) -> list[Any]:
