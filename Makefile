@@ -11,6 +11,7 @@ UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
 CHECKOV := .tools/checkov/bin/checkov
 AUDIT := .tools/audit/bin/pip-audit
+CORPUS := .tools/corpus
 FN ?= split_upload
 # Layers are built for this machine, so that tests can run what was built; `make deploy` builds for the template's.
 DEPLOYED := arm64
@@ -25,7 +26,7 @@ PURE := recipe answers requests money report $(addprefix job/test_,job_event.py 
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test quick guards faults bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test quick guards faults corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +70,17 @@ endif
 
 guards: setup ## Remove 40 guards, one at a time: which tests notice? make guards SEED=2 takes 40 others.
 	@exec $(BIN)/python -m tools.guards --seed $(or $(SEED),1)
+
+# The programs that write the files need an environment of their own: pyarrow works differently beside pandas.
+$(CORPUS)/.ready: $(UV) tools/corpus/requirements.lock
+	@$(UV) venv --quiet --clear --python .venv/bin/python $(CORPUS)
+	@$(UV) pip sync --quiet --python $(CORPUS)/bin/python --require-hashes tools/corpus/requirements.lock
+	@touch $@
+
+corpus: setup $(CORPUS)/.ready ## Hundreds of files of real programs through whole jobs; then 4,000 broken ones of each format.
+	@rm -rf .corpus && $(CORPUS)/bin/python -W ignore -m tools.corpus.make .corpus
+	@$(BIN)/python -m tests.corpus .corpus
+	@$(BIN)/python -m tests.corpus.fuzz --keep .corpus/findings
 
 bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.
 	@failed=0; for part in split submit collect stitch cold_start small_job whole_job live_lane live_fleet split_memory \
@@ -157,7 +169,7 @@ lock: $(UV) ## Resolve the dependencies anew.
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
 	$(UV) pip compile --quiet --group formats --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/formats/requirements.txt
-	@for tool in sam checkov audit; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
+	@for tool in sam checkov audit corpus; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-annotate --output-file tools/$$tool/requirements.lock; done
 
 clean: ## Remove what make made.

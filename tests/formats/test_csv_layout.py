@@ -204,3 +204,9 @@ def test_names_are_unique_and_keep_what_the_header_says(cells: list[str]) -> Non
         if title and title not in titles[:at]
     )
     assert bool(notes) == (names != titles)
+
+
+def test_empty_cells_between_titles_and_header() -> None:
+    """As spreadsheet programs export them."""
+    body = b"Sales of the north,,\n,,\nid,text,note\n1,late,a\n2,early,b\n"
+    assert _notes(body) == ["the header is in line 3, below 'Sales of the north,,'"]

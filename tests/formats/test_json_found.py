@@ -115,3 +115,9 @@ def test_a_table_in_a_txt_file_is_one() -> None:
     lines = reader_of("f.txt", wanted={"text"}, options=Input(encoding="utf-16"))
     assert len(list(rows_in(lines, Bytes("a\tb\nc\td\n".encode("utf-16")), Cursor()))) == 2
     assert [row.cells for row in read("txt", b"a\tb\nc\n")] == [{"text": "a\tb"}, {"text": "c"}]
+
+
+def test_a_key_that_is_not_utf8_is_refused_with_its_place() -> None:
+    """Such a file has another encoding."""
+    with pytest.raises(UploadRejected, match=r"^f\.json"):
+        read("json", b'{"d\xffta": {"items": [{"a": 1}]}}')

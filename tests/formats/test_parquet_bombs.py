@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchdrop.adapters.formats.parquet import pages
+from batchdrop.adapters.formats.parquet.footer import row_groups
 from batchdrop.errors import UploadRejected
 from tests.formats.reading import read
 from tests.project import ROOT
@@ -78,8 +79,8 @@ def test_usual_dictionaries_do_not_shorten_batches() -> None:
     """Many different short texts make a large dictionary, and each row has a short one."""
     out = io.BytesIO()
     pq.write_table(pa.table({"text": [f"{number:040}" for number in range(20_000)]}), out)
-    metadata = pq.read_metadata(out)
-    assert pages.most_rows(out, metadata, 0, 2_048) == 2_048
+    texts = pages.Texts(out, pq.read_metadata(out), row_groups(out))
+    assert texts.most_rows(0, 2_048) == 2_048
     assert len(read("parquet", out.getvalue())) == 20_000
 
 
@@ -91,9 +92,9 @@ def test_all_pages_are_found(compression: str, version: str) -> None:
     table = pa.table({"n": list(range(50_000)), "text": [f"t{number % 700}" for number in range(50_000)]})
     pq.write_table(table, out, compression=compression, data_page_version=version, data_page_size=10_000)
     metadata = pq.read_metadata(out)
-    for number in range(2):
+    for number, own in enumerate(row_groups(out)[0]):
         chunk = metadata.row_group(0).column(number)
-        found = list(pages._pages(out, chunk))
+        found = list(pages._pages(out, own))
         assert len(found) > 3
         headers = chunk.total_compressed_size - sum(page.packed for page in found)
         assert 0 < headers < 120 * len(found)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from batchdrop.adapters.formats.parquet import file, footer, thrift
 from batchdrop.adapters.formats.parquet.input import ParquetInput
 from batchdrop.errors import UploadRejected
 from tests.formats.office import START, Bytes
@@ -127,3 +128,35 @@ def test_errors_of_the_bucket_are_not_the_files_fault(error: Exception) -> None:
     source.open = lambda: Breaking(WHOLE)  # type: ignore[method-assign] # a file that breaks
     with pytest.raises(type(error)):
         list(rows_in(ParquetInput("f.parquet"), source, START))
+
+
+def test_an_index_beyond_its_dictionary_is_refused() -> None:
+    """Arrow reads it, and crashes the process when it writes it again."""
+    wild = pa.DictionaryArray.from_arrays(pa.array([0, 9]), pa.array(["a"]), safe=False)
+    with pytest.raises(EOFError, match="column 'kind' has an index beyond its dictionary"):
+        file.refuse_wild_indices(pa.record_batch([wild], names=["kind"]))
+    file.refuse_wild_indices(pa.record_batch([wild.slice(0, 1), pa.nulls(1, wild.type)], names=["kind", "none"]))
+
+
+def test_a_footer_whose_statistics_do_not_fit_does_not_end_the_process() -> None:
+    """Arrow's own view of it does: it aborts. So our reader looks at the footer's bytes."""
+    body = parquet(compression="none")
+    [first, *_] = groups = footer.row_groups(io.BytesIO(body))
+    assert len(groups) == 3
+    assert [chunk.path for chunk in first] == ["n", "text", "listed.list.element", "kind", "at"]
+    own = pq.read_metadata(io.BytesIO(body)).row_group(0)
+    for number, chunk in enumerate(first):
+        known = own.column(number)
+        assert (chunk.values, chunk.unpacked) == (known.num_values, known.total_uncompressed_size)
+        assert (chunk.data, chunk.dictionary) == (known.data_page_offset, known.dictionary_page_offset)
+    for cut in (b"", b"\x15", b"\x19\xfc\xff\xff\xff\x7f", b"\x1c" * 40):
+        with pytest.raises(thrift.BadThrift):
+            footer.row_groups(io.BytesIO(b"PAR1" + cut + len(cut).to_bytes(4, "little") + b"PAR1"))
+
+
+def test_a_name_that_is_not_utf8_is_refused() -> None:
+    """It raises only when it is read."""
+    out = io.BytesIO()
+    pq.write_table(pa.table({"nmümm": [1]}), out, store_schema=False)
+    with pytest.raises(UploadRejected, match=r"^f\.parquet: the Parquet file is broken"):
+        read(out.getvalue().replace("nmümm".encode(), b"nm\xff\xffmm"))

@@ -139,9 +139,7 @@ def _readers_in_zip(key: InboxKey, options: Input, new: NewColumns, wanted: Coll
     whole = Input(encoding=options.encoding, escape=options.escape, ragged=options.ragged)
 
     def member(name: str, header: str) -> InputFormat:
-        return _unpacked(
-            _Wish(key_in_archive(name, key.recipe), options, new, frozenset(wanted).difference({FILE})), header
-        )
+        return _unpacked(_Wish(key_in_archive(name, key), options, new, frozenset(wanted).difference({FILE})), header)
 
     def all_rows(name: FormatName, header: str) -> InputFormat:
         return _Wish(key, whole, new, frozenset()).reader(name, header)

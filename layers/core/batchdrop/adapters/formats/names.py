@@ -45,21 +45,25 @@ def format_named(key: InboxKey) -> FormatName:
     raise UploadRejected(message)
 
 
-def key_in_archive(name: str, recipe: str) -> InboxKey:
-    """Return the key that a file of an archive would have in the inbox; its name is the one in the archive."""
+_NOWHERE = InboxKey("", "", "")
+
+
+def key_in_archive(name: str, archive: InboxKey) -> InboxKey:
+    """Return the key that a file of an archive would have in the inbox; messages call it `archive.zip/name.csv`."""
     pure = PurePosixPath(name.replace("\\", "/"))
     compression = extension = pure.suffix.removeprefix(".").lower()
     if compression in COMPRESSIONS:
         pure = PurePosixPath(pure.stem)
         extension = pure.suffix.removeprefix(".").lower()
-    return InboxKey(recipe, pure.stem, extension, compression if compression in COMPRESSIONS else "", name)
+    compression = compression if compression in COMPRESSIONS else ""
+    return InboxKey(archive.recipe, pure.stem, extension, compression, f"{archive.filename}/{name}")
 
 
 def is_table(name: str) -> bool:
     """Return whether a file of an archive is a table by its name. Texts may be others' words about the tables."""
-    return BY_EXTENSION.get(key_in_archive(name, "").extension, "txt") != "txt"
+    return BY_EXTENSION.get(key_in_archive(name, _NOWHERE).extension, "txt") != "txt"
 
 
 def is_text(name: str) -> bool:
     """Return whether a file of an archive is a text by its name."""
-    return BY_EXTENSION.get(key_in_archive(name, "").extension) == "txt"
+    return BY_EXTENSION.get(key_in_archive(name, _NOWHERE).extension) == "txt"

@@ -42,14 +42,15 @@ def _with_wanted(records: Sequence[Cells], wanted: Collection[str]) -> int | Non
 def _below_titles(records: Sequence[Cells], *, is_padded: bool) -> int | None:
     """Return which record is plainly the header of a table below titles; None if none is.
 
-    Titles are records of one filled cell, with a space in it. The table's records all have the same number of cells,
-    and its header is full of distinct words.
+    Titles are records of one filled cell, with a space in it; empty ones may follow. The table's records all have the
+    same number of cells, and its header is full of distinct words.
     """
     at = next((at for at, cells in enumerate(records) if len(_filled(cells)) > 1), 0)
     if not 0 < at <= TITLE_LINES or len(records) < at + 2:
         return None
     header, over, rows = records[at], records[:at], records[at + 1 :]
-    is_title = all(any(" " in cell.strip() for cell in _filled(cells)) for cells in over)
+    is_title = all(not _filled(cells) or any(" " in cell.strip() for cell in cells) for cells in over)
+    is_title = is_title and bool(_filled(over[0]))
     is_header = len(_filled(header)) == len(header) == len({*header})
     is_header = is_header and not any(_NUMBER.fullmatch(cell.strip()) for cell in header)
     widths = {len(cells) for cells in rows}

@@ -148,5 +148,5 @@ def _array(data: bytes, at: int, keys: list[str]) -> FoundArray:
 def _text(token: bytes) -> str:
     try:
         return str(msgspec.json.decode(token))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return token.decode(errors="replace")

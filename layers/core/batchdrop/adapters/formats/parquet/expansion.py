@@ -5,29 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from batchdrop.adapters.formats.limits import MAX_DECOMPRESSED_BYTES, UNSUSPECTED_BYTES
+from batchdrop.adapters.formats.parquet.footer import Chunk
 from batchdrop.errors import UploadRejected
 
 _VALUE_BYTES = 8  # of a list's value in memory: a number, or an offset and some text
 MAX_PARQUET_EXPANSION = 2_000  # ours: rows of a few repeated texts and a number reach some hundreds
 
 
-def refuse_endless_lists(metadata: Any, filename: str, size: int) -> None:
+def refuse_endless_lists(metadata: Any, groups: list[list[Chunk]], filename: str, size: int) -> None:
     """Raise UploadRejected if the footer declares lists that no memory holds: one row can have a billion equal values.
 
     Rows are read some at a time, but a row's list is read whole. The footer counts the values of each column.
     """
     most = max(UNSUSPECTED_BYTES, MAX_PARQUET_EXPANSION * size)
-    for group in range(metadata.num_row_groups):
-        for column in range(metadata.num_columns):
-            if metadata.schema.column(column).max_repetition_level:
-                chunk = metadata.row_group(group).column(column)
-                unpacked = chunk.num_values * _VALUE_BYTES
-                if unpacked > most:
-                    message = (
-                        f"{filename}: the lists of column '{chunk.path_in_schema}' hold {chunk.num_values:,} values, "
-                        f"and the whole file only {size:,} bytes; it is a decompression bomb. Write smaller lists"
-                    )
-                    raise UploadRejected(message)
+    for group in groups:
+        for number, chunk in enumerate(group):
+            unpacked = chunk.values * _VALUE_BYTES
+            if unpacked > most and metadata.schema.column(number).max_repetition_level:
+                message = (
+                    f"{filename}: the lists of column '{chunk.path}' hold {chunk.values:,} values, "
+                    f"and the whole file only {size:,} bytes; it is a decompression bomb. Write smaller lists"
+                )
+                raise UploadRejected(message)
 
 
 class Expansion:

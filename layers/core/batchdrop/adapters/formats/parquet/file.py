@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from batchdrop.adapters.formats.parquet.pages import most_rows
+from batchdrop.adapters.formats.parquet.pages import Texts
+from batchdrop.adapters.formats.parquet.thrift import BadThrift
 from batchdrop.errors import UploadRejected
 
 BATCH_BYTES = 8 * 1024 * 1024  # of one batch as Arrow; as Python objects it takes several times as much
@@ -31,8 +32,8 @@ def open_parquet(stream: BinaryIO) -> Any:
     )
 
 
-def batches(file: Any, stream: BinaryIO, start: int = 0) -> Iterator[Any]:
-    """Yield a file's record batches from its row `start` on; earlier row groups are skipped. `stream` is the file's.
+def batches(file: Any, texts: Texts, start: int = 0) -> Iterator[Any]:
+    """Yield a file's record batches from its row `start` on; earlier row groups are skipped.
 
     Raises pyarrow's errors, and EOFError if a row group has fewer rows than the footer declares.
     """
@@ -42,7 +43,7 @@ def batches(file: Any, stream: BinaryIO, start: int = 0) -> Iterator[Any]:
         if 0 <= length <= start:
             start -= length
             continue
-        most = most_rows(stream, file.metadata, group, BATCH_ROWS)
+        most = texts.most_rows(group, BATCH_ROWS)
         for batch in _group_batches(file, group, start, size, most):
             start += batch.num_rows
             yield batch
@@ -62,7 +63,7 @@ def refusals(name: str) -> Iterator[None]:
     except pa.ArrowNotImplementedError as error:
         message = f"{name}: the Parquet file has values that cannot be read ({error}). Write it with simpler types"
         raise UploadRejected(message) from error
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError, EOFError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError, EOFError, BadThrift) as error:
         raise UploadRejected(_explained(name, str(error))) from error
     except OSError as error:
         if type(error) is not OSError or error.errno is not None:  # from the network, not from pyarrow
@@ -136,7 +137,20 @@ def _from(file: Any, group: int, start: int, rows: int) -> Iterator[Any]:
         skipped = max(0, start - position)
         position += batch.num_rows
         if skipped < batch.num_rows:
+            refuse_wild_indices(batch)
             yield batch.slice(skipped)
+
+
+def refuse_wild_indices(batch: Any) -> None:
+    """Raise EOFError for an index beyond its dictionary: pyarrow reads it, and crashes when it writes it again."""
+    import pyarrow.compute as pc
+
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if hasattr(column, "dictionary") and len(column.indices):
+            ends = pc.min_max(column.indices).as_py()
+            if ends["max"] is not None and not 0 <= ends["min"] <= ends["max"] < len(column.dictionary):
+                message = f"column '{name}' has an index beyond its dictionary"
+                raise EOFError(message)
 
 
 def _own_bytes(batch: Any) -> int:

@@ -15,8 +15,9 @@ from batchdrop.adapters.formats.headers import column_names
 from batchdrop.adapters.formats.parquet.cells import Reader, reader_of
 from batchdrop.adapters.formats.parquet.expansion import Expansion, refuse_endless_lists
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet, refusals, refuse_by_its_ends
+from batchdrop.adapters.formats.parquet.footer import row_groups
 from batchdrop.adapters.formats.parquet.kept import UTC_TIMES, changed_types, has_utc_times, with_footer
-from batchdrop.adapters.formats.parquet.pages import refuse_large_pages
+from batchdrop.adapters.formats.parquet.pages import Texts, refuse_large_pages
 from batchdrop.adapters.formats.parquet.sidecar import arrow_sidecar
 from batchdrop.errors import UploadRejected
 from batchdrop.job.ports import Sidecar
@@ -70,7 +71,9 @@ class ParquetInput:
         stream = source.open()
         try:
             opened = self._open(stream, source.size)
-            self._names, notes = self._named(opened.schema.names)
+            with self._refusals():  # a name that is not UTF-8 raises only when it is read
+                titles = opened.schema.names
+            self._names, notes = self._named(titles)
             self.notes = [*opened.notes, *notes]
             readers = [reader_of(field.type) for field in opened.schema]
         except BaseException:
@@ -94,13 +97,14 @@ class ParquetInput:
         refuse_by_its_ends(stream, self._filename)
         with self._refusals():
             file = open_parquet(stream)
-            refuse_endless_lists(file.metadata, self._filename, size)
-            refuse_large_pages(stream, file.metadata, self._filename, size)
+            groups = row_groups(stream)
+            refuse_endless_lists(file.metadata, groups, self._filename, size)
+            refuse_large_pages(stream, groups, self._filename, size)
             schema = with_footer(file.schema_arrow, file.metadata.metadata)
             utc_times = has_utc_times(file)
             notes = changed_types(file, schema, utc_times=utc_times)
         self.header = base64.b64encode(schema.serialize()).decode() + (UTC_TIMES if utc_times else "")
-        return OpenTable(schema, partial(batches, file, stream), file.close, notes)
+        return OpenTable(schema, partial(batches, file, Texts(stream, file.metadata, groups)), file.close, notes)
 
     def _named(self, titles: list[str]) -> tuple[list[str], list[str]]:
         if not titles:

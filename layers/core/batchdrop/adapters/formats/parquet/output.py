@@ -8,8 +8,10 @@ from typing import Any
 
 from batchdrop.adapters.formats.open_file import Sink
 from batchdrop.adapters.formats.parquet.file import batches, open_parquet
+from batchdrop.adapters.formats.parquet.footer import row_groups
 from batchdrop.adapters.formats.parquet.input import schema_of
 from batchdrop.adapters.formats.parquet.kept import UTC_TIMES, with_new_columns
+from batchdrop.adapters.formats.parquet.pages import Texts
 from batchdrop.adapters.formats.parquet.sidecar import SidecarRows
 from batchdrop.adapters.formats.typed_values import RowFitter
 from batchdrop.answers.columns import Column, ColumnKind, NewColumns
@@ -117,7 +119,7 @@ class ParquetOutput:
         import pyarrow as pa
 
         with part.open() as stream, open_parquet(stream) as file:
-            for batch in batches(file, stream):
+            for batch in batches(file, Texts(stream, file.metadata, row_groups(stream))):
                 yield pa.Table.from_batches([batch])
 
     def _own_values(self, raw: str) -> list[Any]:
