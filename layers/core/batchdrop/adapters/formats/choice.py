@@ -60,7 +60,8 @@ class FileFormats:
             return FilesInput(key.filename)
         if key.extension == "zip" and options.format is None:
             return ZipTables(key.filename, _readers_in_zip(key, options, new, wanted), header)
-        return _unpacked(_Wish(key, options, new, frozenset(wanted)), header)
+        inner = _reader(_Wish(key, options, new, frozenset(wanted)), header)
+        return CompressedInput(inner, cast("Kind", key.compression)) if key.compression else inner
 
     def writer(
         self, reader: InputFormat, key: InboxKey, options: Output, new: NewColumns, columns: list[Column]
@@ -139,17 +140,12 @@ def _readers_in_zip(key: InboxKey, options: Input, new: NewColumns, wanted: Coll
     whole = Input(encoding=options.encoding, escape=options.escape, ragged=options.ragged)
 
     def member(name: str, header: str) -> InputFormat:
-        return _unpacked(_Wish(key_in_archive(name, key), options, new, frozenset(wanted).difference({FILE})), header)
+        return _reader(_Wish(key_in_archive(name, key), options, new, frozenset(wanted).difference({FILE})), header)
 
     def all_rows(name: FormatName, header: str) -> InputFormat:
         return _Wish(key, whole, new, frozenset()).reader(name, header)
 
     return ZipReaders(member, all_rows)
-
-
-def _unpacked(wish: _Wish, header: str) -> InputFormat:
-    inner = _reader(wish, header)
-    return CompressedInput(inner, cast("Kind", wish.key.compression)) if wish.key.compression else inner
 
 
 def _reader(wish: _Wish, header: str) -> InputFormat:

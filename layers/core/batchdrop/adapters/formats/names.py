@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from batchdrop.errors import UploadRejected
-from batchdrop.job.upload import COMPRESSIONS, InboxKey
+from batchdrop.job.upload import InboxKey
 from batchdrop.recipe.recipe import FormatName
 
 BY_EXTENSION: dict[str, FormatName] = {
@@ -49,14 +49,13 @@ _NOWHERE = InboxKey("", "", "")
 
 
 def key_in_archive(name: str, archive: InboxKey) -> InboxKey:
-    """Return the key that a file of an archive would have in the inbox; messages call it `archive.zip/name.csv`."""
+    """Return the key that a file of an archive would have in the inbox; messages call it `archive.zip/name.csv`.
+
+    Its content is read as it is: a compression in a compression is not.
+    """
     pure = PurePosixPath(name.replace("\\", "/"))
-    compression = extension = pure.suffix.removeprefix(".").lower()
-    if compression in COMPRESSIONS:
-        pure = PurePosixPath(pure.stem)
-        extension = pure.suffix.removeprefix(".").lower()
-    compression = compression if compression in COMPRESSIONS else ""
-    return InboxKey(archive.recipe, pure.stem, extension, compression, f"{archive.filename}/{name}")
+    extension = pure.suffix.removeprefix(".").lower()
+    return InboxKey(archive.recipe, pure.stem, extension, "", f"{archive.filename}/{name}")
 
 
 def is_table(name: str) -> bool:

@@ -68,8 +68,11 @@ class OtherBook:
     def open_sheet(self, sheet: str) -> tuple[int, Iterator[SheetRow]]:
         """Return the number of a sheet's columns, and its rows that have a value. Raises UploadRejected."""
         assert self._child.stdin
-        self._child.stdin.write(f"{self._sheets.names.index(sheet)}\n".encode())
-        self._child.stdin.flush()
+        try:
+            self._child.stdin.write(f"{self._sheets.names.index(sheet)}\n".encode())
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            self._refuse_ended()
         line = self._line()
         self._refuse_problem(line)
         return int(line), self._rows()

@@ -8,7 +8,6 @@ and `END`.
 from __future__ import annotations
 
 import datetime as dt
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -67,6 +66,8 @@ def main(path: str) -> None:
 
 
 def _limit() -> None:
+    import resource  # Unix only; the names above are imported everywhere
+
     for limit, most in ((resource.RLIMIT_AS, MAX_MEMORY), (resource.RLIMIT_CPU, MAX_SECONDS)):
         with suppress(ValueError, OSError):  # some systems have no such limit, or a lower one
             resource.setrlimit(limit, (most, most))
