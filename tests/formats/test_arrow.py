@@ -20,6 +20,8 @@ from batchdrop.errors import UploadRejected
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.recipe.recipe import Output
 from batchdrop.requests.row import Cursor, Row
+from tests.corpus.mutations import mutated
+from tests.corpus.reading import finding
 from tests.fakes import FakeBatchApi, succeeded
 from tests.formats.office import Bytes, answer, assembled, kept_rows, part_of
 from tests.formats.reading import reader_of, rows_in
@@ -213,6 +215,15 @@ def test_a_compressed_bomb_is_refused_before_it_is_unpacked() -> None:
     assert declared in body
     with pytest.raises(UploadRejected, match=r"a record batch takes 4,000,0\d\d,\d\d\d bytes"):
         _read(body.replace(declared, struct.pack("<q", 4_000_000_000), 1))
+
+
+def test_names_and_codecs_that_cannot_be_read_are_refused() -> None:
+    """Found by the fuzz: names within structs, too."""
+    body = _written(pa.table({"s": [{"größe": 1}]}), "stream")
+    with pytest.raises(UploadRejected, match="the Arrow file is broken"):
+        _read(body.replace("größe".encode(), b"gr\xff\xff\xff\xffe"))
+    for number in (238, 259, 646, 2913, 3420):
+        assert finding("arrow", mutated("arrow", 2, number))[1] == ""
 
 
 def test_wrong_offsets_are_refused() -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple, NoReturn
 
 SCHEMA, DICTIONARY, RECORDS = 1, 2, 3
 
+_CODECS = {0: "lz4", 1: "zstd"}
+
 
 class BadMessage(ValueError):
     """The bytes cannot be read as a message; says why."""
@@ -63,7 +65,9 @@ def footer_blocks(footer: bytes) -> list[Block]:
 
 def _body(table: _Table) -> Body:
     compression = table.table(3)
-    codec = "" if compression is None else ("lz4", "zstd")[min(1, compression.number(0, "<b"))]
+    codec = "" if compression is None else _CODECS.get(compression.number(0, "<b"))
+    if codec is None:
+        _refuse()
     return Body(table.number(0, "<q"), [(at, size) for at, size in table.structs(2, "<qq")], codec)
 
 

@@ -72,10 +72,9 @@ class ParquetInput:
         try:
             opened = self._open(stream, source.size)
             with self._refusals():  # a name that is not UTF-8 raises only when it is read
-                titles = opened.schema.names
+                titles, readers = opened.schema.names, [reader_of(field.type) for field in opened.schema]
             self._names, notes = self._named(titles)
             self.notes = [*opened.notes, *notes]
-            readers = [reader_of(field.type) for field in opened.schema]
         except BaseException:
             stream.close()
             raise
