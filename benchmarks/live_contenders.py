@@ -124,8 +124,10 @@ class _Counted:
         self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
         self._watch = watch
 
-    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Any:
-        reply = await self._api.send(params, within=within, betas=betas)
+    async def send(
+        self, params: bytes, *, within: float, is_streamed: bool = False, betas: tuple[str, ...] = ()
+    ) -> Any:
+        reply = await self._api.send(params, within=within, is_streamed=is_streamed, betas=betas)
         self._watch.answers += 1
         return reply
 

@@ -79,12 +79,12 @@ class MemoryLeases:
         del now
         return Lease(job_id, slice_name, attempt, until, 1)
 
-    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int, tries: str = "") -> bool:
         """Renew it."""
-        del lease, until, done
+        del lease, until, done, tries
         return True
 
-    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int, tries: str = "") -> None:
         """Release it."""
 
 

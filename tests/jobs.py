@@ -105,7 +105,9 @@ class World:
         admission = admission_of(
             state, store=self.store, ledger=self.ledger, states=self.states, clock=self.clock, limit=self.queue_requests
         )
-        return plan_slices(JOB, state.shard, state.round, store=self.store, ledger=self.ledger, admission=admission)
+        until = state.going_live(self.clock.now()).live_until
+        parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "clock": self.clock}
+        return plan_slices(JOB, state.shard, state.round, admission=admission, until=until, **parts)
 
     def settle(self, shard: int = 0, round_number: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""

@@ -13,7 +13,7 @@ import msgspec
 from batchdrop.job.ports import TaskGone
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned
-from batchdrop.live_lane.reply import Answer, Reply
+from batchdrop.live_lane.reply import Answer, Passing, Reply
 from tests.fakes import message
 
 PLENTY = {
@@ -47,13 +47,16 @@ class FakeMessageApi:
     ) -> None:
         self.asked: list[str] = []
         self.timeouts: list[float] = []
+        self.streamed: list[bool] = []
         self.bodies: list[bytes] = []
         self.betas: list[tuple[str, ...]] = []
         self.open = self.most_open = 0
         self.seconds = seconds
         self.script = script
 
-    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
+    async def send(
+        self, params: bytes, *, within: float, is_streamed: bool = False, betas: tuple[str, ...] = ()
+    ) -> Reply:
         """Answer."""
         prompt = prompt_of(params)
         told = self.script(prompt, self.asked.count(prompt))
@@ -61,13 +64,16 @@ class FakeMessageApi:
         self.bodies.append(params)
         self.timeouts.append(within)
         self.betas.append(betas)
+        self.streamed.append(is_streamed)
         seconds, reply = told if isinstance(told, tuple) else (self.seconds, told)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(min(seconds, within))
         finally:
             self.open -= 1
+        if seconds > within:
+            return Passing("timeout_error", "no whole answer", is_uncertain=True)
         if isinstance(reply, Exception):
             raise reply
         answer: Reply = echoed(prompt) if reply is None else reply
@@ -80,27 +86,35 @@ class FakeLeases:
     def __init__(self) -> None:
         self._leases: dict[tuple[str, str], Lease] = {}
         self._done: dict[tuple[str, str], int] = {}
+        self._released: dict[tuple[str, str], int] = {}
 
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
         """Take the lease if it is free; return what stands then."""
-        standing = self._leases.get((job_id, slice_name))
-        if standing is None or standing.until <= now or standing.attempt == attempt:
-            turn = standing.turn + 1 if standing else 1
-            self._leases[job_id, slice_name] = Lease(job_id, slice_name, attempt, until, turn)
-        return self._leases[job_id, slice_name]
+        key = job_id, slice_name
+        standing = self._leases.get(key)
+        if standing is None:
+            self._leases[key] = Lease(job_id, slice_name, attempt, until, 1)
+        elif standing.until <= now or standing.attempt == attempt:
+            crashes = standing.turn - self._released.get(key, 0)
+            turn = standing.turn + 1
+            self._leases[key] = replace(standing, attempt=attempt, until=until, turn=turn, crashes=crashes)
+        return self._leases[key]
 
-    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int, tries: str = "") -> bool:
         """Move a lease on; False if another attempt has it."""
         standing = self._leases.get((lease.job_id, lease.slice_name))
         if standing is None or standing.attempt != lease.attempt:
             return False
-        self._leases[lease.job_id, lease.slice_name] = replace(standing, until=until)
+        self._leases[lease.job_id, lease.slice_name] = replace(standing, until=until, tries=tries)
         self._done[lease.job_id, lease.slice_name] = done
         return True
 
-    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int, tries: str = "") -> None:
         """Let a lease run out now."""
-        self.renew(lease, now, done=done)
+        key = lease.job_id, lease.slice_name
+        if self.renew(lease, now, done=done, tries=tries):
+            self._leases[key] = replace(self._leases[key], attempt="")
+            self._released[key] = self._released.get(key, 0) + 1
 
     def done(self, job_id: str, beginning: str) -> int:
         """Return how many requests have their result line, of the slices whose names begin so."""

@@ -25,9 +25,9 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a ShardState of the live lane. Return it with the round's slices, or with the seconds to wait."""
-    state = msgspec.convert(event, ShardState)
-    logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)
+    state = msgspec.convert(event, ShardState).going_live(clock.now())
+    logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     plans = plan_slices(
         state.job_id,
         state.shard,
@@ -35,6 +35,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         store=bootstrap.object_store(),
         ledger=bootstrap.ledger(),
         admission=_admission(state, clock),
+        until=state.live_until,
+        clock=clock,
     )
     if isinstance(plans, MustWait):
         logger.info("round waits for its turn", waits_for=plans.waits_for, waits=state.waits, wait=plans.seconds)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.answers.result import Errored, Succeeded
-from batchdrop.answers.result_line import ResultHead, ResultId, ResultLine, errored_line, succeeded_line, usage_of
+from batchdrop.answers.result_line import FlushedHead, ResultHead, ResultLine, errored_line, succeeded_line, usage_of
 from batchdrop.answers.verdict import Verdict
 from tests.fakes import message
 
@@ -25,7 +25,7 @@ def test_an_answer_is_read_as_one_of_a_message_batch(text: str, indent: int | No
     read = msgspec.json.decode(line, type=ResultLine)
     assert isinstance(read.result, Succeeded)
     assert (read.custom_id, read.result.message.text) == ("job-00000-000001", text)
-    assert msgspec.json.decode(line, type=ResultId).is_answer
+    assert msgspec.json.decode(line, type=FlushedHead).verdict == Verdict.ANSWERED
     assert usage_of(body) == read.result.message.usage
 
 
@@ -37,7 +37,7 @@ def test_an_error_is_read_as_one_of_a_message_batch(kind: str, words: str) -> No
     read = msgspec.json.decode(line, type=ResultLine)
     assert isinstance(read.result, Errored)
     assert (read.result.error.error.type, read.result.error.error.message) == (kind, words)
-    assert not msgspec.json.decode(line, type=ResultId).is_answer
+    assert msgspec.json.decode(line, type=FlushedHead).verdict < Verdict.CUT
 
 
 @pytest.mark.parametrize(

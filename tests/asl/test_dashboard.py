@@ -38,7 +38,7 @@ def test_every_function_and_queue_is_on_it() -> None:
         for metric in ("Errors", "Duration")
     }
     assert by_metric["Errors"] == set(FUNCTIONS)
-    assert by_metric["Duration"] == {"split_upload", "answer_requests", "collect_results", "close_job"}
+    assert by_metric["Duration"] == {"split_upload", "answer_requests", "collect_results"}
     depths = {one[3] for one in shown() if one[0] == "AWS/SQS"}
     assert depths == {f"${{{name}.QueueName}}" for name in of_type(plain(), "AWS::SQS::Queue")}
 

@@ -92,10 +92,10 @@ def test_the_placeholder_key_is_known() -> None:
 
 
 def test_the_queue_of_slices_waits_for_its_workers() -> None:
-    """A message is shown again only when its worker is dead for certain: six times its timeout, as AWS advises."""
+    """A message is shown again only when its worker is dead for certain (tests/asl/test_time_limits.py)."""
     worker = _of_type("AWS::Serverless::Function")["AnswerRequestsFunction"]
     queue = _of_type("AWS::SQS::Queue")["SliceQueue"]
-    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    assert queue["VisibilityTimeout"] >= 2 * worker["Timeout"]
     source = worker["Events"]["Slices"]["Properties"]
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "LiveConcurrency"}}

@@ -22,7 +22,7 @@ def test_every_benchmark_is_known() -> None:
     """The list above finds those that README and docs take their figures from."""
     names = {name.removeprefix("benchmarks.") for name in BENCHMARKS}
     assert names >= {"split", "submit", "collect", "stitch", "cold_start", "small_job", "whole_job", "live_lane"}
-    assert names >= {"live_fleet", "split_memory", "estimate_error", "scale.model"}
+    assert names >= {"live_fleet", "live_storms", "split_memory", "estimate_error", "scale.model"}
 
 
 @pytest.mark.stack

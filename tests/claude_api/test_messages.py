@@ -101,10 +101,12 @@ def test_stop_sequences_stop(client: Anthropic) -> None:
     assert "e" not in "".join(block.text for block in message.content if block.type == "text")
 
 
-def test_streaming_is_refused_clearly(client: Anthropic) -> None:
-    """The emulator has none."""
-    with pytest.raises(anthropic.BadRequestError, match="no streaming"):
-        client.messages.create(**params("x"), stream=True)
+def test_a_stream_is_the_same_message(client: Anthropic) -> None:
+    """The SDK puts its events together to what it gets unstreamed; both are billed."""
+    with client.messages.stream(**params("a stream of words")) as stream:
+        streamed = stream.get_final_message()
+    whole = client.messages.create(**params("a stream of words"))
+    assert streamed.to_dict() == whole.to_dict()
 
 
 def test_latency_is_real_time(client: Anthropic, emulator: RunningEmulator) -> None:

@@ -106,7 +106,7 @@ PARAMS: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": [{"role": "assistant", "content": "x"}]}, "invalid_request_error", "first message"),
     ({"messages": [{"role": "user", "content": [{"type": "text", "text": ""}]}]}, "invalid_request_error", "non-empty"),
     ({"messages": [{"role": "user", "content": "x", "name": "y"}]}, "invalid_request_error", "messages.0.name: Extra"),
-    ({"stream": True}, "invalid_request_error", "stream"),
+    ({"stream": "yes"}, "invalid_request_error", "stream"),
     ({"temperature": 0.5}, "invalid_request_error", "temperature"),
     ({"top_p": 0.5}, "invalid_request_error", "top_p"),
     ({"top_k": 5}, "invalid_request_error", "top_k"),
@@ -156,8 +156,8 @@ def test_bad_params_are_refused_in_messages(
 
 
 def test_what_only_batches_refuse(client: Anthropic, emulator: RunningEmulator) -> None:
-    """`speed` and `max_tokens: 0` are for Messages only."""
-    for change in ({"max_tokens": 0}, {"speed": "fast"}):
+    """`speed`, `stream` and `max_tokens: 0` are for Messages only."""
+    for change in ({"max_tokens": 0}, {"speed": "fast"}, {"stream": True}):
         assert result(client, emulator, "x", **change).type == "errored"
         assert post(emulator, spoilt(change), "/v1/messages").status_code == 200
 

@@ -23,7 +23,8 @@ from batchdrop.local.claude_api.testing import running_emulator
 from batchdrop.local.package import add_ledger_file
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
-from tests.cli.deployed import BUCKET, JOB, Deployed, upload_of
+from tests.cli.deployed import BUCKET, Deployed, upload_of
+from tests.jobs import JOB
 from tests.project import ROOT
 
 

@@ -102,3 +102,29 @@ def test_leases_expire_with_the_other_facts() -> None:
     table = create_ledger_table(dynamodb())
     _take(DynamoLeases(table), "a")
     assert {item["expires_at"] for item in table.scan()["Items"]} == {int((START + LEDGER_KEPT).timestamp())}
+
+
+def test_tries_go_to_the_next_attempt(leases: Leases) -> None:
+    """Those of the last renewal, or of the release."""
+    first = _take(leases, "a")
+    assert first.tries == ""
+    leases.renew(first, START + MINUTE, done=1, tries='{"x":[1,0,0]}')
+    second = _take(leases, "b", START + MINUTE)
+    assert second.tries == '{"x":[1,0,0]}'
+    leases.release(second, START + MINUTE, done=1, tries='{"x":[2,1,0]}')
+    assert _take(leases, "c", START + MINUTE).tries == '{"x":[2,1,0]}'
+
+
+def test_attempts_that_did_not_release_are_crashes(leases: Leases) -> None:
+    """Handing a slice back is none, however often; a release that is repeated counts once."""
+    at = START
+    for number in range(3):
+        lease = _take(leases, f"kept-{number}", at)
+        leases.release(lease, at, done=0)
+        leases.release(lease, at, done=0)
+    assert _take(leases, "killed", at).crashes == 0
+    at += MINUTE
+    assert _take(leases, "killed too", at).crashes == 1
+    last = _take(leases, "last", at + MINUTE)
+    assert (last.turn, last.crashes) == (6, 2)
+    assert not last.is_exhausted

@@ -89,7 +89,7 @@ FAULTS: list[tuple[dict[str, Any], str, type | Reply]] = [
     ({"kind": "error_before_accept", "status": 408}, "408", Passing("", "")),
     ({"kind": "error_before_accept", "status": 409}, "409", Passing("", "")),
     ({"kind": "error_before_accept", "status": 500}, "500 api_error", Passing("api_error", "")),
-    ({"kind": "error_after_accept", "status": 502}, "502", Passing("", "")),
+    ({"kind": "error_after_accept", "status": 502}, "502", Throttled("", "", is_global=True)),
     ({"kind": "error_before_accept", "status": 504}, "504 timeout_error", Passing("timeout_error", "")),
     ({"kind": "error_before_accept", "status": 529}, "529 overloaded_error", BUSY),
     ({"kind": "rate_limited", "retry_after": 7}, "429 rate_limit_error", Throttled("rate_limit_error", "", 7.0)),
@@ -235,20 +235,26 @@ def test_a_redirect_is_not_followed(status: int) -> None:
     assert (type(reply), calls_elsewhere) == (Passing, 0)
 
 
-@pytest.mark.parametrize("kept", [0, 20, 60])
-def test_an_answer_cut_short_is_lost(kept: int) -> None:
-    """200 and half a body: it may have been billed; and nothing is sent again by the client."""
-    whole = _http(200, b'{"type":"message","content":[]}')
-    reply, calls = _answered_by(whole[: len(whole) - 31 + kept // 3])
+def test_an_answer_without_a_body_is_lost() -> None:
+    """200 and nothing else: it may have been billed; and nothing is sent again by the client."""
+    reply, calls = _answered_by(_http(200, b'{"type":"message","content":[]}')[:-31])
     assert isinstance(reply, Passing)
     assert (reply.is_uncertain, calls) == (True, 1)
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 413, 422, 502, 503, 524])
+@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 413, 422, 500, 503, 504, 524])
 def test_a_page_of_a_proxy_is_passing(status: int) -> None:
     """It says nothing about the account or the request, and the answer that it hides may be billed."""
     reply, _ = _answered_by(_http(status, b"<html>busy</html>"))
     assert reply == Passing("api_error", f"HTTP {status}: <html>busy</html>", is_uncertain=True)
+
+
+def test_a_bad_gateway_is_a_refusal() -> None:
+    """In any form: it uses up no try, but it may hide an answer."""
+    for body in (b"<html>busy</html>", b'{"type":"error","error":{"type":"api_error","message":"no"}}'):
+        reply, _ = _answered_by(_http(502, body, b"retry-after: 3"))
+        assert isinstance(reply, Throttled)
+        assert (reply.is_global, reply.is_server_error, reply.retry_after) == (True, True, 3.0)
 
 
 def test_a_body_that_is_no_json_is_passed_on() -> None:

@@ -13,6 +13,7 @@ from batchdrop.adapters.aws.dynamodb_live import DynamoPermits
 from batchdrop.adapters.sqlite.fact_file import FactFile
 from batchdrop.adapters.sqlite.live import SqlitePermits
 from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.pace import Pace
 from batchdrop.live_lane.permits import UNSEEN, Bucket, PermitState, Versioned
 from batchdrop.live_lane.ports import Permits
 from tests.aws import dynamodb
@@ -26,11 +27,11 @@ STATE = PermitState(
     Bucket(4000.0, 1.25),
     Bucket(None, -3.5),
     Bucket(2e7, 1e-9),
-    pace=0.1,
+    pace=Pace(0.1, 20.0, 3.0, 0.05, 1.0, 2.0, 0.4),
     not_before=2.5,
-    slowed_at=1.0,
+    flow=0.25,
 )
-LATER = msgspec.structs.replace(STATE, pace=0.7)
+LATER = msgspec.structs.replace(STATE, pace=Pace(0.7))
 
 
 @pytest.fixture(params=["fake", "dynamodb", "sqlite"])
@@ -70,6 +71,16 @@ def test_a_state_that_expired_is_found_out(permits: Permits) -> None:
     """Whoever saw a state that is no more starts anew."""
     assert permits.replace(MODEL, Versioned(STATE, 9), LATER) == UNSEEN
     assert permits.replace(MODEL, UNSEEN, LATER) is None
+
+
+@mock_aws
+def test_a_state_of_another_release_is_none() -> None:
+    """A fleet starts anew, and replaces it."""
+    table = create_ledger_table(dynamodb())
+    table.put_item(Item={"job": f"permits#{MODEL}", "fact": "permits", "version": 7, "state": '{"at":1.0,"pace":0.3}'})
+    permits = DynamoPermits(table)
+    assert permits.replace(MODEL, UNSEEN, STATE) == Versioned(None, 7)
+    assert permits.replace(MODEL, Versioned(None, 7), STATE) is None
 
 
 @mock_aws

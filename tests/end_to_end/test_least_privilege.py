@@ -16,18 +16,27 @@ ABORTS = "gives back the parts of an upload that broke off; tests/contract/test_
 ONE_OF_TWO = "whether AWS checks a child's token against this name or the one of its Map is unproven"
 NOT_FOUND = "without it, S3 answers 403 and not 404 for an object that does not exist"
 OF_BUDGETS = "a round that waits for its budget looks for failed shards; tests/admission"
+DISOWNS = "gives up a Message Batch that turned out to be another client's; tests/faults, kind foreign"
+OLDER = "an upload that an older version recorded without its version id"
 LAMBDA_SENDS = "Lambda itself sends an event that failed three times"
+SLOW = "every 15 seconds of a slice; few here take so long"
+BY_CHANCE = {NOT_FOUND, OLDER, SLOW}  # a run may have such calls, or none
 # Grants that no call here uses, each with the reason why it stays.
 UNUSED = {
     ("answer_requests", "s3:ListBucket BUCKET"): NOT_FOUND,
+    ("answer_requests", "sqs:SendMessage QUEUE"): "hands back a slice that it cannot end in time; tests/live_lane",
     ("answer_requests", "states:SendTaskFailure MACHINE"): ONE_OF_TWO,
     ("answer_requests", "states:SendTaskFailure MAPS"): "fails a slice whose shard has no body; tests/live_lane",
     ("answer_requests", "states:SendTaskHeartbeat MACHINE"): ONE_OF_TWO,
-    ("answer_requests", "states:SendTaskHeartbeat MAPS"): "every 15 seconds; no slice here takes so long",
+    ("answer_requests", "states:SendTaskHeartbeat MAPS"): SLOW,
     ("answer_requests", "states:SendTaskSuccess MACHINE"): ONE_OF_TWO,
     ("await_approval", "states:SendTaskSuccess MACHINE"): "for an approval that came first; tests/cli/test_approval.py",
     ("close_job", "dynamodb:DeleteItem TABLE"): "lifts the halt of a redriven job, and ministack redrives nothing",
     ("close_job", "s3:AbortMultipartUpload jobs/*"): ABORTS,
+    ("close_job", "s3:GetObject inbox/*"): OLDER,
+    ("collect_results", "dynamodb:DeleteItem TABLE"): DISOWNS,
+    ("settle_submission", "dynamodb:DeleteItem TABLE"): DISOWNS,
+    ("split_upload", "s3:GetObject inbox/*"): OLDER,
     ("close_job", "s3:AbortMultipartUpload results/*"): ABORTS,
     ("collect_results", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("guard_retention", "sqs:SendMessage QUEUE"): LAMBDA_SENDS,
@@ -92,7 +101,7 @@ def test_every_call_is_granted_and_every_grant_is_called(bench: Bench) -> None:
     assert sorted(need for need in needed if not any(grant.covers(need) for grant in given)) == []
     unused = {(grant.function, _words(grant)) for grant in given if not any(map(grant.covers, needed))}
     assert not unused - UNUSED.keys(), "\n".join(map(str, sorted(unused - UNUSED.keys())))
-    used = sorted(one for one in UNUSED.keys() - unused if UNUSED[one] is not NOT_FOUND)
+    used = sorted(one for one in UNUSED.keys() - unused if UNUSED[one] not in BY_CHANCE)
     assert not used, "\n".join(map(str, used))
 
 

@@ -118,6 +118,7 @@ def test_layout_is_the_designs(nasty: EndedJob, shared_bench: Bench) -> None:
         "failed": f"{results}/failed.jsonl",
         "report": f"{results}/report.html",
         "perhaps_paid": None,
+        "answers": None,
     }
 
 

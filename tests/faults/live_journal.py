@@ -17,12 +17,15 @@ class Call:
     row: int
     worker: str
     sent_at: float
+    within: float = 0.0  # seconds that the worker waits for it
     usd: Decimal | None = None  # None: not billed
     text: str = ""  # of a billed answer
     end: str = ""
 
 
 DELIVERED = "delivered"
+REFUSALS = ("answered 429", "answered 529", "answered 502")
+CUT = "cut in its body"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Journal:
     collected_from: dict[RoundName, float] = field(default_factory=dict)  # the first look of any collection
     unreached: set[int] = field(default_factory=set)  # rows whose request once found no connection
     killed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)  # workers whose message comes again
+    stopped_loops: list[str] = field(default_factory=list)  # bodies of messages that Lambda stopped
     refused_by_store: set[str] = field(default_factory=set)
     given_up: set[int] = field(default_factory=set)  # shards with a slice that nobody served
     names: dict[str, str] = field(default_factory=dict)  # an attempt's name in keys -> its worker

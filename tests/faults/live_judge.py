@@ -11,9 +11,11 @@ from typing import Any
 
 from tests.faults.books import StateBooks
 from tests.faults.judge import Asked, Ending, Judge, Verdict
-from tests.faults.live_journal import DELIVERED, Call, Flush, Journal, RoundName
+from tests.faults.live_journal import CUT, DELIVERED, REFUSALS, Call, Flush, Journal, RoundName
 from tests.faults.schedule import BAD, Schedule
 
+MOST_TRIES = 4  # of a request in a round, as docs/architecture.md promises
+SHORTEST_WAIT = 29.0  # seconds that a worker leaves each request, however fast the answers before were
 KEPT = "kept"
 LOST_ON_ITS_WAY = "answer lost on its way"
 KILLED = "worker killed"
@@ -42,6 +44,8 @@ class LiveJudge(Judge):
         self._missed = self._uncollected(ending)
         verdict = super().final(ending, claims=claims)
         self._check_flushed_is_not_asked()
+        self._check_delivered_is_not_asked()
+        self._check_sends()
         self._check_one_at_a_time()
         self._check_fates()
         return verdict
@@ -60,6 +64,35 @@ class LiveJudge(Judge):
                 if flush.at < known_since and call.row in dict(flush.lines):
                     self.verdict.paid_twice += call.usd is not None
                     self.verdict.say(f"{call.worker} asked row {call.row}, which {flush.worker} had flushed")
+
+    def _check_delivered_is_not_asked(self) -> None:
+        """A worker that has seen a 200, whole or cut, does not send its row again."""
+        cut: set[tuple[str, int]] = set()
+        for call in self._journal.calls:
+            if (call.worker, call.row) in cut:
+                self.verdict.paid_twice += call.usd is not None
+                self.verdict.say(f"{call.worker} asked row {call.row} again after a 200 whose body was cut")
+            if call.end == CUT:
+                cut.add((call.worker, call.row))
+
+    def _check_sends(self) -> None:
+        """A request has so many tries in a round, over all workers. Each worker that crashed may repeat them.
+
+        Refusals use up none. No answer is cut off because its worker's time ends: that would be a request opened late.
+        """
+        tries: dict[tuple[int, RoundName], list[Call]] = {}
+        for call in self._journal.calls:
+            if call.end not in REFUSALS:
+                tries.setdefault((call.row, self._journal.slices[call.worker][:2]), []).append(call)
+        for (row, _), calls in tries.items():
+            crashed = {call.worker for call in calls} & (self._journal.killed | self._journal.failed)
+            if len(calls) > MOST_TRIES * (1 + len(crashed)):
+                self.verdict.say(f"row {row} was sent {len(calls)} times in one round")
+        for call in self._journal.calls:
+            if call.within < SHORTEST_WAIT:
+                self.verdict.say(f"row {call.row} was sent by a worker whose time was over in {call.within:.0f} s")
+        for body in self._journal.stopped_loops:
+            self.verdict.say(f"Lambda stopped a slice as a recursive loop: {body}")
 
     def _check_one_at_a_time(self) -> None:
         """Once another worker has looked at a slice, the one before it opens no more of its requests."""

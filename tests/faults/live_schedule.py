@@ -27,6 +27,10 @@ _FAULTS: tuple[tuple[int, Fault], ...] = (
     (3, {"kind": "drop_before_accept", "times": (1, 2, 5)}),
     (3, {"kind": "accept_then_drop", "times": (1, 2, 5)}),
     (2, {"kind": "error_after_accept", "status": (500, 504), "times": (1, 2)}),
+    (2, {"kind": "error_before_accept", "status": 502, "times": (1, 5, 20)}),
+    (2, {"kind": "page_after_accept", "status": (200, 502, 503, 524), "times": (1, 2)}),
+    (2, {"kind": "stream_error", "status": (429, 500, 529), "fraction": (0.0, 0.5), "times": (1, 3, 10)}),
+    (1, {"kind": "stream_dropped", "fraction": (0.1, 0.5, 0.99), "times": (1, 2)}),
 )
 
 
@@ -62,6 +66,7 @@ def _live(rng: random.Random) -> Live:
         workers=rng.choice((2, 2, 5)),
         latency=rng.choice((0.3, 1.2, 1.2, 10.0, 40.0)),
         requests_per_minute=rng.choice((50_000.0, 50_000.0, 50_000.0, 40.0, 10.0)),
+        max_tokens=rng.choice((64, 64, 3_000)),
     )
 
 

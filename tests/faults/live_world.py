@@ -51,6 +51,7 @@ class LiveWorld(World):
         self.store = JournalStore(self.storm, self.journal, schedule.shard_rows)
         self.tasks = WaitingTasks(self.scheduler, self.storm)
         self.queue = SliceQueue(self.scheduler, self.storm, self._deliver, workers=self._live.workers)
+        self.journal.stopped_loops = self.queue.stopped_loops
         self._line = MessageLine(self.scheduler, self.storm, claude, self.journal, latency=self._live.latency)
         self._idle: list[_Worker] = []
         self._handlers[WORKER] = self._work
@@ -111,7 +112,8 @@ class LiveWorld(World):
             return False
         stray = self._strays.get((WORKER, self._called[WORKER]))
         self._called[WORKER] += 1
-        record = {"messageId": message.id, "body": message.body, "eventSource": "aws:sqs"}
+        trace = {"AWSTraceHeader": f"Lineage={message.lineage}"}
+        record = {"messageId": message.id, "body": message.body, "eventSource": "aws:sqs", "attributes": trace}
         run = self.call_function(WORKER, {"Records": [record]}, stray=stray)
         run.actor.done.wait()
         return run.failure is None and not run.result["batchItemFailures"]
@@ -121,6 +123,7 @@ class LiveWorld(World):
         assert invocation is not None
         [record] = event["Records"]
         self.journal.serves(invocation.name, record["body"])
+        self.queue.lineages[invocation.name] = int(record["attributes"]["AWSTraceHeader"].partition("=")[2])
         worker = self._idle.pop() if self._idle else _Worker(self)
         try:
             answer = worker.handle(event, context, ActorLoop(self.scheduler, self.storm, invocation))
@@ -128,6 +131,8 @@ class LiveWorld(World):
             self.journal.killed.add(invocation.name)
             raise
         self._idle.append(worker)
+        if answer["batchItemFailures"]:
+            self.journal.failed.add(invocation.name)
         return answer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -19,7 +19,7 @@ import msgspec
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from tests.faults.actor_loop import ActorLoop
 from tests.faults.api import Claude
-from tests.faults.live_journal import DELIVERED, Call, Journal
+from tests.faults.live_journal import CUT, DELIVERED, Call, Journal
 from tests.faults.scheduler import Scheduler
 from tests.faults.storm import Storm
 from tests.faults.transport import BASE_URL
@@ -84,7 +84,8 @@ class MessageLine:
             return _Came(0, {}, b"")
         if came.status == 200 and self.storm.strikes(rates.cut_answer, "answer cut in its body"):
             # Half of the cuts are at a clean close, which no client sees.
-            return _Came(200, came.headers, came.body[:-9], is_whole=self.storm.rng.random() < 0.5)
+            end = len(came.body) // 2 if _is_stream(came) else -9
+            return _Came(200, came.headers, came.body[:end], is_whole=self.storm.rng.random() < 0.5)
         return came
 
     def _seconds(self) -> float:
@@ -137,7 +138,7 @@ class _Post:
             self._line.journal.unreached.add(self._row)
             key: Any = SimpleNamespace(host="claude.test", port=443, ssl=True)
             raise aiohttp.ClientConnectorError(key, OSError("unreachable"))
-        call = Call(self._row, worker.name, self._line.scheduler.now)
+        call = Call(self._row, worker.name, self._line.scheduler.now, self._within or 0.0)
         self._line.journal.calls.append(call)
         reply: asyncio.Future[_Came] = loop.create_future()
 
@@ -166,8 +167,10 @@ class _Post:
             call.end = "connection dropped"
             raise aiohttp.ServerDisconnectedError
         call.end = DELIVERED if came.status == 200 else f"answered {came.status}"
-        if not came.is_whole or (came.status == 200 and not _is_json(came.body)):
-            call.end = "cut in its body"
+        if _is_stream(came):
+            call.end = DELIVERED if b'"message_delta"' in came.body else "stream broken off"
+        elif not came.is_whole or (came.status == 200 and not _is_json(came.body)):
+            call.end = CUT
         return _Response(came)
 
 
@@ -175,14 +178,15 @@ class _Response:
     def __init__(self, came: _Came) -> None:
         self.status = came.status
         self.headers = came.headers
+        self.content = self
         self._came = came
 
-    async def read(self) -> bytes:
-        """Return the body. Raises what aiohttp raises where it breaks off."""
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """Yield the body. Raises what aiohttp raises where it breaks off."""
+        yield self._came.body
         if not self._came.is_whole:
             message = "Response payload is not completed"
             raise aiohttp.ClientPayloadError(message)
-        return self._came.body
 
 
 def _row_of(params: bytes) -> int:
@@ -191,8 +195,15 @@ def _row_of(params: bytes) -> int:
     return int(found[1])
 
 
+def _is_stream(came: _Came) -> bool:
+    return "event-stream" in came.headers.get("content-type", "")
+
+
 def _text(came: _Came) -> str:
-    content = msgspec.json.decode(came.body)["content"] if came.status == 200 else []
+    if _is_stream(came):
+        events = [msgspec.json.decode(line[5:]) for line in came.body.splitlines() if line.startswith(b"data:")]
+        return "".join(event.get("delta", {}).get("text", "") for event in events)
+    content = msgspec.json.decode(came.body)["content"] if came.status == 200 and _is_json(came.body) else []
     return "".join(block.get("text", "") for block in content)
 
 

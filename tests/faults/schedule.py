@@ -110,6 +110,7 @@ class Live:
     workers: int  # at the same time
     latency: float  # median seconds of an answer
     requests_per_minute: float
+    max_tokens: int = 64  # above 2,133 the answers are streamed
 
 
 @dataclass(frozen=True)

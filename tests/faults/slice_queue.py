@@ -27,6 +27,7 @@ class Message:
 
     id: str
     body: str
+    lineage: int = 0  # passes through the queue and the function that lead to it, as the trace header counts them
     receives: int = 0
     is_deleted: bool = False
 
@@ -38,6 +39,16 @@ class QueueRules:
     visibility_seconds: float
     most_receives: int
     kept_seconds: float
+
+
+LOOP_PASSES = 16  # about so many; then Lambda stops the event, unless the function allows loops
+
+
+@cache
+def allows_loops() -> bool:
+    """Return whether template.yaml lets the worker's function call itself through the queue."""
+    worker = read_template(ROOT / "template.yaml")["Resources"]["AnswerRequestsFunction"]["Properties"]
+    return bool(worker.get("RecursiveLoop") == "Allow")
 
 
 @cache
@@ -62,21 +73,29 @@ class SliceQueue:
         self._free = workers
         self._freed = Signal(scheduler)
         self._count = 0
+        self.allows_loops = allows_loops()
+        self.stopped_loops: list[str] = []
+        self.lineages: dict[str, int] = {}  # of the messages that workers serve, by the worker's name
 
     def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's
         """Take a message. Raises AwsUnavailable, now and then after it was taken."""
 
         def hand_back() -> None:
             self._storm.counts["slice handed back"] += 1
-            self.take(MessageBody)
+            worker = self._storm.invocation()
+            self.take(MessageBody, lineage=self.lineages[worker.name] + 1 if worker else 0)
 
         call_aws(self._storm, "sqs", "SendMessage", hand_back)
 
-    def take(self, body: str) -> None:
-        """Take a message, and see that it is served."""
+    def take(self, body: str, *, lineage: int = 0) -> None:
+        """Take a message, and see that it is served. A loop that is too long is stopped, as Lambda does it."""
         self._storm.counts["message of a slice"] += 1
         self._count += 1
-        message = Message(f"message-{self._count}", body)
+        message = Message(f"message-{self._count}", body, lineage)
+        if lineage > LOOP_PASSES and not self.allows_loops:
+            self._storm.counts["lost slice"] += 1
+            self.stopped_loops.append(body)
+            return
         self._scheduler.start(message.id, lambda: self._serve(message))
 
     def _serve(self, message: Message) -> None:

@@ -13,10 +13,12 @@ import pytest
 
 from batchdrop.finish.stitch_job import JobStitch
 from batchdrop.job.ports import TaskTokens
-from batchdrop.live_lane import answer_flushes, answer_requests
+from batchdrop.live_lane import answer_flushes, answer_requests, slice_requests
+from batchdrop.live_lane.expected_seconds import ExpectedSeconds
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.ports import Leases, MessageApi
 from batchdrop.live_lane.reply import Reply
+from batchdrop.live_lane.tries import Tries
 from tests.faults.api import Claude
 from tests.faults.live_schedule import HALTED, SMALL, WORKER
 from tests.faults.live_world import JournalStore, LiveWorld, UncollectedWorld
@@ -59,10 +61,10 @@ class _FreeForAll(_Wrapped):
     def take(self, job_id: str, slice_name: str, attempt: str, *, now: datetime, until: datetime) -> Lease:
         return Lease(job_id, slice_name, attempt, until, 1)
 
-    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int, tries: str = "") -> bool:
         return True
 
-    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+    def release(self, lease: Lease, now: datetime, *, done: int, tries: str = "") -> None:
         """Nobody cares."""
 
 
@@ -76,9 +78,9 @@ class _NoIndex(LiveWorld):
 
     @contextmanager
     def sizes(self) -> Iterator[None]:
-        def ignored(*args: Any) -> dict[str, bool]:
-            answer_flushes.flushed(*args)
-            return {}
+        def ignored(*args: Any) -> slice_requests.Flushed:
+            slice_requests.flushed(*args)
+            return slice_requests.Flushed()
 
         with super().sizes(), patch.object(answer_requests, "flushed", ignored):
             yield
@@ -122,9 +124,9 @@ class _NoClosing(UncollectedWorld):
 class _Twice(_Wrapped):
     """An API client that sends each request twice, as a client with retries does whose answer was lost."""
 
-    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
-        await self._inner.send(params, within=within, betas=betas)
-        reply: Reply = await self._inner.send(params, within=within, betas=betas)
+    async def send(self, params: bytes, **how: Any) -> Reply:
+        await self._inner.send(params, **how)
+        reply: Reply = await self._inner.send(params, **how)
         return reply
 
 
@@ -133,11 +135,43 @@ class _Repost(LiveWorld):
         return _Twice(super().message_api())
 
 
+class _NoBound(LiveWorld):
+    """Workers buy a lost answer again and again."""
+
+    @contextmanager
+    def sizes(self) -> Iterator[None]:
+        with super().sizes(), patch.object(Tries, "have_ended", property(lambda _tries: False)):
+            yield
+
+
+class _NoTime(LiveWorld):
+    """Workers open requests until their last moment."""
+
+    @contextmanager
+    def sizes(self) -> Iterator[None]:
+        with super().sizes(), patch.object(ExpectedSeconds, "of", lambda *_args, **_open: 1.0):
+            yield
+
+
+class _Terminated(LiveWorld):
+    """The function does not allow its loop."""
+
+    def __init__(self, schedule: Schedule, claude: Claude, log: Callable[[str], None] | None = None) -> None:
+        super().__init__(schedule, claude, log)
+        self.queue.allows_loops = False
+
+
 def _stray(before: int) -> Schedule:
     """Return a schedule whose first worker hangs for long before one of its calls, and dies then."""
     stray = Stray(WORKER, 0, before, 100.0, dies=True)
     live = replace(SMALL, flush_lines=1, slice_requests=12, latency=0.3)
     return plain(ROWS, live=live, strays=(stray,))
+
+
+def _slow(latency: float, seed: int = 0) -> Schedule:
+    """Return a schedule whose slice needs several workers, for long answers some thirty."""
+    live = replace(SMALL, latency=latency, window=1, slice_requests=30)
+    return plain(("",) * 30, seed=seed, live=live, max_rounds=1)
 
 
 def _schedules(rates: Rates, **sizes: Any) -> list[Schedule]:
@@ -154,8 +188,11 @@ def _schedules(rates: Rates, **sizes: Any) -> list[Schedule]:
         (_NoRoom, [_stray(before) for before in (5, 6, 7)], "more than 3 it must not"),
         (_NoClosing, [plain(ROWS, live=SMALL)], "has a collected answer"),
         (_Repost, _schedules(Rates()), "again after its answer"),
+        (_NoBound, _schedules(Rates(lost_answer=0.9)), "times in one round"),
+        (_NoTime, [_slow(40.0, seed) for seed in range(4)], "a worker whose time was over"),
+        (_Terminated, [_slow(400.0)], "as a recursive loop"),
     ],
-    ids=["flush", "lease", "index", "task", "room", "closing", "twice"],
+    ids=["flush", "lease", "index", "task", "room", "closing", "twice", "bound", "time", "loop"],
 )
 def test_what_is_broken_is_caught(make: type[LiveWorld], schedules: list[Schedule], says: str) -> None:
     """The judge cries in one schedule at least, and in none of them where the product is whole."""

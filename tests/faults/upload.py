@@ -14,7 +14,7 @@ BUCKET = "bucket"
 RECIPE_KEY = "recipes/judge.yaml"
 RECIPE = """\
 model: claude-haiku-5-5
-max_tokens: 64
+max_tokens: %d
 prompt: "Say something about {{ text }}"
 max_rounds: %d
 """
@@ -36,7 +36,8 @@ def table_name(schedule: Schedule) -> str:
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
     typed = TYPED if schedule.retries_invalid else ""
-    recipe = RECIPE % schedule.max_rounds + typed + _retry(schedule) + _lane(schedule)
+    max_tokens = 64 if schedule.live is None else schedule.live.max_tokens
+    recipe = RECIPE % (max_tokens, schedule.max_rounds) + typed + _retry(schedule) + _lane(schedule)
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"

@@ -155,9 +155,9 @@ def test_a_live_answer_that_is_odd_is_paid_once(kind: str) -> None:
     sent: list[bytes] = []
     answer = world.messages.send
 
-    async def send(params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Any:
+    async def send(params: bytes, **how: Any) -> Any:
         sent.append(params)
-        reply = await answer(params, within=within, betas=betas)
+        reply = await answer(params, **how)
         assert isinstance(reply, Answer)
         if b"row 2" not in params:
             return reply

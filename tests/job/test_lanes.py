@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from batchdrop.errors import AccountTrouble, DeadlinePassed, JobCanceled, SubmissionUncertain
+from batchdrop.errors import AccountTrouble, DeadlinePassed, JobCanceled, RecipeRejected, SubmissionUncertain
 from batchdrop.job.lane import lane_of_job, lane_of_leftovers
+from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
+from batchdrop.limits import MAX_LIVE_TOKENS
 from batchdrop.live_lane.plan_slices import SLICE_BYTES, SLICE_REQUESTS, plan_slices
 from batchdrop.live_lane.reply import Refused
 from batchdrop.recipe.recipe import parse_recipe
 from tests.admission_fakes import OpenDoor
-from tests.fakes import FakeBatchApi, JsonObject, errored, succeeded
+from tests.fakes import START, FakeBatchApi, JsonObject, errored, succeeded
 from tests.jobs import JOB, KEYS, RECIPE, World, dropped, reviews
 from tests.live_fakes import FakeMessageApi
 
@@ -92,11 +95,18 @@ def test_rows_that_fail_for_passing_reasons_have_their_rounds() -> None:
     assert sorted(world.messages.asked) == ["ask row 0", "ask row 1", "ask row 1", "ask row 2"]
 
 
+def _planned(world: World, *, seconds: int = 60) -> Any:
+    """Return the slices of a round whose requests end after so many seconds."""
+    until = int(world.clock.now().timestamp()) + seconds
+    parts: Any = {"store": world.store, "ledger": world.ledger, "clock": world.clock, "admission": OpenDoor()}
+    return plan_slices(JOB, 0, 0, until=until, **parts)
+
+
 def test_slices_cover_the_round() -> None:
     """Each request in one slice, whole lines, at most so many; byte ranges that meet."""
     world = dropped(reviews(SLICE_REQUESTS * 2 + 1), recipe=LIVE)
     world.split()
-    plans: Any = plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
+    plans: Any = _planned(world)
     assert [plan.requests for plan in plans] == [SLICE_REQUESTS, SLICE_REQUESTS, 1]
     body = world.store.read(KEYS.requests(0))
     assert [plans[0].start, *(plan.end for plan in plans)] == [0, *(plan.start for plan in plans[1:]), plans[-1].end]
@@ -113,7 +123,7 @@ def test_slices_are_bounded_by_bytes() -> None:
     line = b'{"custom_id":"%d","params":{"x":"%s"}}'
     lines = [line % (number, b"x" * size * 1_000_000) for number, size in enumerate(sizes)]
     world.store.write(KEYS.requests(0), b'{"requests":[\n' + b",\n".join(lines) + b"\n]}")
-    plans: Any = plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
+    plans: Any = _planned(world)
     assert [plan.requests for plan in plans] == [2, 1, 1, 2]
     assert [plan.end - plan.start <= SLICE_BYTES for plan in plans] == [True, True, False, True]
 
@@ -122,7 +132,42 @@ def test_a_collected_round_has_no_slices() -> None:
     """A resumed job does not ask again what is in the bucket."""
     world = dropped(reviews(3), recipe=LIVE)
     world.run()
-    assert plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor()) == []
+    assert _planned(world) == []
+
+
+def test_a_round_whose_time_is_over_has_no_slices() -> None:
+    """Its requests end without an answer; each slice carries that time."""
+    world = dropped(reviews(3), recipe=LIVE)
+    world.split()
+    assert _planned(world, seconds=0) == []
+    assert [plan.until for plan in _planned(world)] == [int(world.clock.now().timestamp()) + 60]
+
+
+@pytest.mark.parametrize(("deadline", "seconds"), [(0, 86_400), (600, 600), (-600, 86_400)])
+def test_live_requests_end_with_the_jobs_time(deadline: int, seconds: int) -> None:
+    """At `finish_within` if that is ahead, else after a day; later rounds have the same end."""
+    now = int(START.timestamp())
+    state = ShardState(JOB, 0, 1, 3, 0, deadline=deadline and now + deadline).going_live(START)
+    assert state.live_until == now + seconds
+    assert state.going_live(START + timedelta(hours=9)) == state
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("lane", "live", "max_tokens"),
+        ("finish_within", "6h", "finish_within"),
+        ("on_leftovers", "live", "on_leftovers"),
+        ("sample", {"rows": 2, "lane": "live"}, "sample.lane"),
+    ],
+)
+def test_answers_that_are_too_long_are_not_sent_live(key: str, value: Any, named: str) -> None:
+    """The recipe is refused with the limit and the fix; `lane: auto` takes the batch lane, for any number of rows."""
+    fields = {"model": "m", "max_tokens": MAX_LIVE_TOKENS + 1, "prompt": "{{ x }}"}
+    assert lane_of_job(parse_recipe(fields, name="r.yaml"), requests=1, live_rows=200) == "batch"
+    with pytest.raises(RecipeRejected, match=rf"r.yaml.*{named}.*29,867 tokens may take 14 minutes"):
+        parse_recipe({**fields, key: value}, name="r.yaml")
+    parse_recipe({**fields, key: value, "max_tokens": MAX_LIVE_TOKENS}, name="r.yaml")
 
 
 @pytest.mark.parametrize("error", [JobCanceled, AccountTrouble])
@@ -132,7 +177,7 @@ def test_a_halted_job_is_not_sliced(error: type[Exception]) -> None:
     world.split()
     world.ledger.halt(JOB, Halt(error.__name__, "why", world.clock.now()))
     with pytest.raises(error, match="why"):
-        plan_slices(JOB, 0, 0, store=world.store, ledger=world.ledger, admission=OpenDoor())
+        _planned(world)
 
 
 def test_account_trouble_halts_and_a_resume_asks_the_rest() -> None:

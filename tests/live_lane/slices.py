@@ -25,6 +25,7 @@ class SliceWorld:
     """A shard of `rows` requests, all of them in one slice, and what asks it."""
 
     rows: int = 10
+    max_tokens: int = 16
     api: FakeMessageApi = field(default_factory=FakeMessageApi)
     store: FakeObjectStore = field(default_factory=FakeObjectStore)
     ledger: FakeLedger = field(default_factory=FakeLedger)
@@ -34,6 +35,7 @@ class SliceWorld:
 
     def __post_init__(self) -> None:
         body = b"".join(create_body(self.rows, job=JOB, content="row"))
+        body = body.replace(b'"max_tokens":16,', b'"max_tokens":%d,' % self.max_tokens)
         self.store.write(KEYS.requests(0), body)
         self.piece = Slice(JOB, 0, 0, 7, body.index(b"\n") + 1, body.rindex(b"\n") + 1, self.rows)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchdrop.errors import AccountTrouble, SliceBusy
@@ -16,7 +17,8 @@ from batchdrop.live_lane.answer_flushes import FLUSH_LINES, FLUSH_SECONDS
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS, LEASE_SECONDS, Waiting
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Throttled
 from batchdrop.live_lane.slice import SliceCounts
-from batchdrop.live_lane.slice_sender import MOST_FAILURES, MOST_REFUSALS, OPENING_RESERVE
+from batchdrop.live_lane.slice_sender import OPENING_RESERVE, TIME_OVER
+from batchdrop.live_lane.tries import MOST_FAILURES, MOST_LOST
 from tests.fakes import START
 from tests.live_fakes import FakeMessageApi, echoed
 from tests.live_lane.slices import JOB, KEYS, SliceWorld
@@ -207,13 +209,13 @@ def test_an_open_request_never_outlives_the_invocation() -> None:
     assert all(timeout <= 180 for timeout in world.api.timeouts)
 
 
-@pytest.mark.parametrize("reply", [BUSY, DROPPED])
-def test_passing_failures_are_tried_again(reply: Any) -> None:
-    """A row that fails twice and is answered then has one line, an answer."""
-    world = SliceWorld(api=FakeMessageApi(script=lambda _prompt, before: reply if before < 2 else None))
+@pytest.mark.parametrize(("reply", "times"), [(BUSY, MOST_FAILURES - 1), (DROPPED, MOST_LOST - 1)])
+def test_passing_failures_are_tried_again(reply: Any, times: int) -> None:
+    """A row that fails some times and is answered then has one line, an answer."""
+    world = SliceWorld(api=FakeMessageApi(script=lambda _prompt, before: reply if before < times else None))
     counts = run(world.work()).counts
-    uncertain = 0 if reply is BUSY else 20
-    assert counts == _counts(asked=30, uncertain=uncertain)
+    uncertain = 0 if reply is BUSY else 10 * times
+    assert counts == _counts(asked=10 + 10 * times, uncertain=uncertain)
     assert world.told == ALL
 
 
@@ -223,6 +225,13 @@ def test_a_row_that_keeps_failing_becomes_a_leftover() -> None:
     counts = run(world.work()).counts
     assert counts == _counts(answered=9, errored=1, asked=9 + MOST_FAILURES)
     assert world.told == [*ALL[:3], "api_error", *ALL[4:]]
+
+
+def test_progress_counts_no_row_that_is_sent_again() -> None:
+    """A leftover has a line, and a later round sends it: it is not done."""
+    world = SliceWorld(api=FakeMessageApi(script=lambda prompt, _before: BUSY if prompt == "row 3" else None))
+    run(world.work())
+    assert (len(world.lines), world.leases.done(JOB, "")) == (10, 9)
 
 
 def test_a_refused_row_is_asked_once() -> None:
@@ -247,12 +256,17 @@ def test_a_storm_of_refusals_passes(jam: Throttled) -> None:
     assert counts.asked < 200
 
 
-def test_an_endless_storm_leaves_leftovers() -> None:
-    """A row that is refused again and again gets the refusal as its line."""
+def test_an_endless_storm_ends_with_the_slices_time() -> None:
+    """A row that is refused again and again is tried until then, by as many workers as it takes."""
     world = SliceWorld(rows=3, api=FakeMessageApi(script=lambda _prompt, _before: JAM))
-    counts = run(world.work(seconds=9000)).counts
-    assert counts.errored == 3
-    assert counts.asked == 3 * MOST_REFUSALS
+    world.piece = msgspec.structs.replace(world.piece, until=int(START.timestamp()) + 2_000)
+
+    async def three() -> list[SliceCounts]:
+        return [(await world.work(seconds=end)).counts for end in (900, 1_800, 2_700)]
+
+    first, second, third = run(three())
+    assert (first.errored, second.errored, third.errored) == (0, 0, 3)
+    assert third.stopped == TIME_OVER
     assert set(world.told) == {"rate_limit_error"}
 
 

@@ -9,17 +9,18 @@ import pytest
 
 from batchdrop.answers.result import Usage
 from batchdrop.live_lane.fleet_permits import FleetPermits
-from batchdrop.live_lane.permits import DRAW_SECONDS, START_PACE, Need
+from batchdrop.live_lane.pace import START as START_PACE
+from batchdrop.live_lane.permits import CATCH_UP, DRAW_SECONDS, Need
 from batchdrop.live_lane.reply import Answer, Throttled
 from tests.live_fakes import PLENTY, FakePermits
 from tests.live_lane.fleet import MODEL, LimitedApi, SlowPermits, jain, worker
 from tests.virtual_time import LoopClock, at_once, run
 
-STEADY = 60.0
-"""Seconds after which every fleet is at its full pace."""
+STEADY = 150.0
+"""Seconds after which every fleet has used up the full bucket that it starts with."""
 
 
-def _fleet(api: LimitedApi, workers: int, *, share: float = 0.9, seconds: float = 180.0) -> SlowPermits:
+def _fleet(api: LimitedApi, workers: int, *, share: float = 0.9, seconds: float = 270.0) -> SlowPermits:
     permits = SlowPermits()
 
     async def all_of_them() -> None:
@@ -47,8 +48,8 @@ def test_a_fleet_uses_what_it_may(workers: int, api: object, per_second: float) 
     permitted = 0.9 * per_second * 120
     assert 0.9 * permitted <= limited.between(STEADY, STEADY + 120) <= 1.06 * permitted
     assert limited.refusals <= 0.01 * len(limited.times)
-    assert (permits.writes + permits.conflicts) / 180 / workers <= 4.0
-    assert permits.writes / 180 / workers <= 2.0
+    assert (permits.writes + permits.conflicts) / 270 / workers <= 4.0
+    assert permits.writes / 270 / workers <= 2.0
 
 
 @pytest.mark.parametrize("workers", [4, 16])
@@ -87,16 +88,16 @@ def test_a_fleet_starts_gently() -> None:
     """The first seconds bring a fraction of the rate, and a new worker does not jump in with all it wants."""
     api = LimitedApi(rpm=6000)
     _fleet(api, 4, seconds=60)
-    assert api.between(0, 5) <= 5 * 90 * (START_PACE + 0.25)
+    assert api.between(0, 5) <= 5 * 90 * CATCH_UP * (START_PACE + 0.25)
     assert api.between(40, 60) >= 20 * 90 * 0.9
 
 
 def test_a_fleet_lives_without_headers() -> None:
-    """Where nobody tells the limits, the pace climbs until it is refused, and stays near there with few refusals."""
+    """Where nobody tells the limits, the pace climbs until it is refused, and stays near there."""
     api = LimitedApi(rpm=600, tells=False)
     _fleet(api, 4, seconds=600)
-    assert api.between(300, 600) >= 0.5 * 300 * 10
-    assert api.refusals <= 0.06 * len(api.times)
+    assert api.between(300, 600) >= 0.8 * 300 * 10
+    assert api.refusals <= 0.5 * len(api.times)  # a refusal costs nothing, and waiting costs time
 
 
 def test_others_use_the_same_limits() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from batchdrop.errors import AccountTrouble
-from batchdrop.live_lane.reply import Answer, Passing, Refused
-from batchdrop.live_lane.slice_sender import MOST_FAILURES
+from batchdrop.live_lane.reply import Answer, Passing, Refused, Throttled
+from batchdrop.live_lane.tries import MOST_FAILURES, MOST_LOST
 from batchdrop.report.summary import Summary
 from tests.jobs import RECIPE, World, dropped, reviews
-from tests.live_fakes import FakeMessageApi
+from tests.live_fakes import FakeMessageApi, echoed
 from tests.live_lane.slices import SliceWorld
 from tests.virtual_time import run
 
@@ -29,9 +30,9 @@ def _of_row(number: int, reply: Any, *, times: int = 99) -> FakeMessageApi:
 
 def test_lost_tries_are_in_the_line_of_the_answer() -> None:
     """The same worker tries again, and each lost try may be billed."""
-    world = SliceWorld(api=_of_row(3, DROPPED, times=2))
+    world = SliceWorld(api=_of_row(3, DROPPED, times=1))
     run(world.work())
-    assert [line.get("lost", 0) for line in world.lines] == [0, 0, 0, 2, 0, 0, 0, 0, 0, 0]
+    assert [line.get("lost", 0) for line in world.lines] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     assert world.told[3] == "re: row 3"
 
 
@@ -70,21 +71,53 @@ def test_an_end_after_a_lost_try_is_uncertain(last: Any) -> None:
     assert (world.told, world.lines[0]["lost"]) == (["uncertain"], 1)
 
 
-def test_a_worker_whose_time_ends_between_two_tries_leaves_no_row_to_pay_again() -> None:
-    """The next worker finds a line for each row that may be paid, and sends the others."""
-    world = SliceWorld(rows=30, api=FakeMessageApi(seconds=30.0, script=lambda _prompt, _before: (30.0, DROPPED)))
-    tried: set[str] = set()
+def test_tries_count_over_all_workers() -> None:
+    """A worker whose time ends hands the tries on, so ten workers buy a row no more often than one."""
+    world = SliceWorld(rows=30, api=FakeMessageApi(script=lambda _prompt, _before: (30.0, DROPPED)))
 
-    async def both() -> None:
-        first = await world.work(seconds=200.0, window=3)
-        assert not first.is_complete
-        tried.update(world.api.asked)
-        world.api.script = lambda _prompt, _before: None
-        await world.work(seconds=5_000.0)
+    async def all_of_them() -> None:
+        for end in range(200, 2_200, 200):
+            await world.work(seconds=end, window=30)
+            await asyncio.sleep(end - asyncio.get_running_loop().time())
 
-    run(both())
-    assert {line["result"]["type"] for line in world.lines} == {"uncertain", "succeeded"}
-    assert sum(line["result"]["type"] == "uncertain" for line in world.lines) == len(tried)
+    run(all_of_them())
+    assert world.told == ["uncertain"] * 30
+    assert [line["lost"] for line in world.lines] == [MOST_LOST] * 30
+    assert len(world.api.asked) == 30 * MOST_LOST
+
+
+GATEWAY = Throttled("api_error", "HTTP 502", is_global=True, is_server_error=True)
+
+
+def test_a_quick_502_uses_up_no_try() -> None:
+    """The gateway reached nobody; each is listed, because it may be wrong."""
+    world = SliceWorld(rows=1, api=_of_row(0, (0.2, GATEWAY), times=9))
+    run(world.work())
+    assert (world.told, world.lines[0]["lost"]) == (["re: row 0"], 9)
+
+
+def test_a_slow_502_is_a_lost_answer() -> None:
+    """The gateway did not wait for the answer, which is paid: it is bought once more, and no third time."""
+    world = SliceWorld(rows=1, api=_of_row(0, (60.0, GATEWAY)))
+    run(world.work())
+    assert (world.told, world.lines[0]["lost"], len(world.api.asked)) == (["uncertain"], MOST_LOST, MOST_LOST)
+
+
+def test_failures_count_over_all_workers_too() -> None:
+    """The next worker sends a row that failed three times once more."""
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda _prompt, _before: (35.0, ERROR)))
+
+    async def all_of_them() -> list[int]:
+        asked = []
+        for end in (200, 400, 600):
+            await world.work(seconds=end)
+            await asyncio.sleep(end - asyncio.get_running_loop().time())
+            asked.append(len(world.api.asked))
+        return asked
+
+    asked = run(all_of_them())
+    assert asked[0] < MOST_FAILURES == asked[-1]
+    assert (world.told, world.lines[0]["lost"]) == (["api_error"], MOST_FAILURES)
 
 
 @pytest.mark.parametrize("body", NO_MESSAGES)
@@ -94,6 +127,15 @@ def test_an_answer_that_is_no_message_is_unreadable(body: bytes) -> None:
     counts = run(world.work()).counts
     assert (world.told[3], world.api.asked.count("row 3"), counts.uncertain) == ("unreadable", 1, 1)
     assert (world.lines[3]["lost"], world.lines[3]["result"].get("body", "")) == (1, body.decode())
+
+
+def test_half_a_surrogate_pair_is_an_answer() -> None:
+    """Models write it, and the strict decoders refuse it; it is bought once and delivered."""
+    body = echoed("row 0").body.replace(b"re: row 0", b"re: row 0 \\ud83d")
+    world = SliceWorld(rows=1, api=FakeMessageApi(script=lambda *_: Answer(body)))
+    counts = run(world.work()).counts
+    assert (counts.answered, counts.uncertain, len(world.api.asked)) == (1, 0, 1)
+    assert b"\\ud83d" in b"".join(world.flushes.values())
 
 
 def test_bytes_that_are_no_text_are_kept_escaped() -> None:
@@ -113,7 +155,7 @@ def _live(script: Any, *, rows: int = 3) -> tuple[World, Summary]:
 def test_no_round_and_no_resume_sends_such_a_row_again(reply: Any, status: str) -> None:
     """It is in perhaps-paid.jsonl, without a Message Batch; failed.jsonl, which may be dropped again, lacks it."""
     world, summary = _live(lambda prompt, _before: reply if "row 1" in prompt else None)
-    tries = MOST_FAILURES if reply is DROPPED else 1
+    tries = MOST_LOST if reply is DROPPED else 1
     assert summary.tally.statuses == {"answered": 2, status: 1}
     assert (summary.perhaps_paid.rows, summary.perhaps_paid.requests) == (1, tries)
     [row] = [json.loads(line) for line in world.result("perhaps-paid.jsonl").splitlines()]

@@ -7,19 +7,28 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchdrop.live_lane.pace import (
+    COOLDOWN,
+    FEW,
+    IDLE_SECONDS,
+    LEAST,
+    MOST_FLOOR,
+    RECOVERY_SECONDS,
+    SLOWDOWN,
+    START,
+    Calls,
+    Pace,
+    after_calls,
+    later,
+)
 from batchdrop.live_lane.permits import (
     ASSUMED_REQUESTS,
     BURST_SECONDS,
-    COOLDOWN,
+    CATCH_UP,
     FIRST_REQUESTS,
-    IDLE_SECONDS,
-    LEAST_PACE,
+    FLOW_SECONDS,
     LOT_SECONDS,
     MOST_ASSUMED,
-    RAMP_SECONDS,
-    RECOVERY_SECONDS,
-    SLOWDOWN,
-    START_PACE,
     Bucket,
     Need,
     PermitDemand,
@@ -32,7 +41,7 @@ from batchdrop.live_lane.permits import (
 from batchdrop.live_lane.reply import Limits, Room
 
 REQUEST = Need(1.0, 100.0, 50.0)
-FULL = PermitState(1000.0, Bucket(600.0, 0.0), Bucket(6e4, 0.0), Bucket(3e4, 0.0), pace=1.0)
+FULL = PermitState(1000.0, Bucket(600.0, 0.0), Bucket(6e4, 0.0), Bucket(3e4, 0.0), pace=Pace(1.0))
 TOLD = Limits(Room(600.0, 600.0), Room(6e4, 6e4), Room(3e4, 3e4))
 visits = st.lists(
     st.tuples(
@@ -51,13 +60,18 @@ def test_never_more_than_permitted(given_visits: list[tuple[float, int, float | 
     state, now, got, tokens = FULL, FULL.at, 0, 0.0
     for seconds, count, refused, limits in given_visits:
         now += seconds
-        state, lot = draw(state, PermitDemand(count, REQUEST, limits=limits, refused_for=refused), now=now, share=share)
+        state, lot = draw(
+            state,
+            PermitDemand(count, REQUEST, limits=limits, refused_for=refused, is_drained=True),
+            now=now,
+            share=share,
+        )
         assert 0 <= lot <= count
         got, tokens = got + lot, tokens + lot * REQUEST.input_tokens
         rate = share * 10.0
         assert got <= rate * (now - FULL.at + BURST_SECONDS) + math.ceil(rate * LOT_SECONDS) + 1
         assert tokens <= 100 * (rate * (now - FULL.at + BURST_SECONDS) + math.ceil(rate * LOT_SECONDS) + 1)
-        assert LEAST_PACE <= state.pace <= 1.0
+        assert LEAST <= state.pace.value <= 1.0
 
 
 @given(visits)
@@ -67,7 +81,9 @@ def test_nobody_asks_before_the_time_is_over(given_visits: list[tuple[float, int
     for seconds, count, refused, limits in given_visits:
         now += seconds
         until = until if refused is None else max(until, now + refused)
-        state, lot = draw(state, PermitDemand(count, REQUEST, limits=limits, refused_for=refused), now=now, share=1.0)
+        state, lot = draw(
+            state, PermitDemand(count, REQUEST, limits=limits, refused_for=refused, is_drained=True), now=now, share=1.0
+        )
         assert not (lot and now < until)
 
 
@@ -75,7 +91,13 @@ def test_nobody_asks_before_the_time_is_over(given_visits: list[tuple[float, int
 def test_after_the_wait_there_is_a_permit(level: float, tokens: float, held: float, pace: float) -> None:
     """`seconds_to_wait` is never too short, and never much too long."""
     state = PermitState(
-        1000.0, Bucket(600.0, -level / 50), Bucket(6e4, tokens), Bucket(None), pace=pace, not_before=1000.0 + held
+        1000.0,
+        Bucket(600.0, -level / 50),
+        Bucket(6e4, tokens),
+        Bucket(None),
+        Pace(pace),
+        1000.0 + held,
+        is_drained=True,
     )
     wait = seconds_to_wait(state, now=1000.0, share=1.0)
     assert draw(state, PermitDemand(1, REQUEST), now=1000.0 + wait + 0.01, share=1.0)[1] == 1
@@ -96,30 +118,78 @@ def test_without_headers_the_pace_climbs_to_a_bound() -> None:
     state = PermitState(0.0)
     for second in range(1, 280):
         state = refilled(state, now=float(second), share=1.0)
-    assert state.pace * ASSUMED_REQUESTS == MOST_ASSUMED
+    assert state.pace.value * ASSUMED_REQUESTS == MOST_ASSUMED
 
 
 def test_limits_are_learned_at_once() -> None:
-    """The first headers set the rate; a limit that others have drained holds the fleet back, too."""
+    """The first headers set the rate, and our share of what is left; a drained limit holds the fleet back, too."""
     state, _ = draw(None, PermitDemand(5, REQUEST), now=0.0, share=0.5)
     state, _ = draw(state, PermitDemand(0, REQUEST, limits=Limits(Room(6000.0, 5990.0))), now=1.0, share=0.5)
-    assert state.requests.limit == 6000.0
-    state = refilled(state, now=1.0 + RAMP_SECONDS, share=0.5)
-    assert state.requests.level == 50.0 * BURST_SECONDS
+    assert (state.requests.limit, state.requests.level) == (6000.0, 0.5 * 5990.0)
     drained, lot = draw(state, PermitDemand(9, REQUEST, limits=Limits(Room(6000.0, 0.0))), now=40.0, share=0.5)
     assert (drained.requests.level, lot) == (0.0, 0)
 
 
-def test_a_jam_slows_down_once() -> None:
-    """Many workers report the same jam; the pace falls once in its time, and climbs again."""
-    state = FULL
-    for second in (0.0, 1.0, 2.0, COOLDOWN - 0.1):
-        state, _ = draw(state, PermitDemand(0, REQUEST, refused_for=1.0), now=FULL.at + second, share=1.0)
-    low = FULL.pace * SLOWDOWN
-    assert low <= state.pace <= low + COOLDOWN / RECOVERY_SECONDS
-    assert refilled(state, now=FULL.at + COOLDOWN + RECOVERY_SECONDS, share=1.0).pace == 1.0
-    again, _ = draw(state, PermitDemand(0, REQUEST, refused_for=1.0), now=FULL.at + 2 * COOLDOWN, share=1.0)
-    assert again.pace < state.pace
+def test_a_full_bucket_is_used_without_a_rush() -> None:
+    """After a storm a fleet catches up, CATCH_UP times as fast as its rate."""
+    state = refilled(FULL, now=FULL.at + BURST_SECONDS, share=1.0)
+    assert state.requests.level == 10.0 * BURST_SECONDS
+    got, now = 0, FULL.at + BURST_SECONDS
+    for _ in range(40):
+        now += 0.5
+        state, lot = draw(state, PermitDemand(1000, REQUEST), now=now, share=1.0)
+        got += lot
+    assert 10.0 * CATCH_UP * 20.0 <= got <= 10.0 * CATCH_UP * (20.0 + FLOW_SECONDS)
+
+
+def test_meeting_the_limit_slows_down_once() -> None:
+    """Many workers report the same empty bucket; the pace falls once in its time, and climbs slowly."""
+    pace = Pace(1.0)
+    for second in (1.0, 2.0, 3.0, COOLDOWN):
+        pace = after_calls(pace, Calls(5, 1), now=100.0 + second, is_drained=True, is_known=True)
+    assert pace.value == SLOWDOWN
+    climbed = later(pace, at=100.0, now=110.0, seconds=10.0, most=None)
+    assert climbed.value == SLOWDOWN + 10.0 / RECOVERY_SECONDS
+
+
+def test_single_refusals_change_nothing() -> None:
+    """By chance, below the limit that is known: everybody goes on."""
+    pace = Pace(1.0)
+    for second in range(60):
+        pace = later(pace, at=float(second), now=second + 1.0, seconds=1.0, most=None)
+        pace = after_calls(pace, Calls(10, 3), now=second + 1.0, is_drained=False, is_known=True)
+    assert pace.value == 1.0
+
+
+def test_a_share_of_refusals_that_stays_is_the_usual_one() -> None:
+    """Where no limit is known, the fleet slows down first, and sees that it does not help."""
+    pace, lowest = Pace(4.0), 4.0
+    for second in range(120):
+        pace = later(pace, at=float(second), now=second + 1.0, seconds=1.0, most=4.0)
+        pace = after_calls(pace, Calls(10, 3), now=second + 1.0, is_drained=False, is_known=False)
+        lowest = min(lowest, pace.value)
+    assert lowest < 4.0 == pace.value
+    assert abs(pace.floor - 0.3) < 0.02 < MOST_FLOOR
+
+
+def test_a_storm_makes_all_wait_and_passes() -> None:
+    """Everything is refused: the fleet sends little. Soon after the storm it is at its pace again."""
+    state, now = FULL, FULL.at
+    calls = Calls(10, 10)
+    for _ in range(30):
+        now += 1.0
+        state, _ = draw(state, PermitDemand(9, REQUEST, calls=calls, refused_for=2.0), now=now, share=1.0)
+    assert (state.pace.value, state.not_before) == (LEAST, now + 2.0)
+    for _ in range(40):
+        now += 1.0
+        state, _ = draw(state, PermitDemand(9, REQUEST, calls=Calls(1, 0)), now=now, share=1.0)
+    assert state.pace.value == 1.0
+
+
+def test_a_few_refusals_are_no_storm() -> None:
+    """The first calls of a job may be refused by chance."""
+    calls = Calls(int(FEW) - 1, int(FEW) - 1)
+    assert not after_calls(Pace(), calls, now=0.0, is_drained=False, is_known=False).is_stormy
 
 
 def test_a_lot_is_bounded() -> None:
@@ -146,7 +216,7 @@ def test_debts_are_paid_first() -> None:
 
 def test_a_rested_fleet_starts_gently_again() -> None:
     """After minutes without a request the ramp begins anew."""
-    assert refilled(FULL, now=FULL.at + IDLE_SECONDS + 1, share=1.0).pace == START_PACE
+    assert refilled(FULL, now=FULL.at + IDLE_SECONDS + 1, share=1.0).pace.value == START
 
 
 def test_a_clock_that_goes_back_gives_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -12,10 +12,12 @@ import pytest
 
 from batchdrop.errors import AccountTrouble, AwsUnavailable, SliceBusy
 from batchdrop.live_lane.answer_requests import BEAT_SECONDS
+from batchdrop.live_lane.lease import MOST_CRASHES, MOST_TURNS, Lease
 from batchdrop.live_lane.ports import MessageApi
 from batchdrop.live_lane.serve_slice import LiveParts, Served, serve_slice
 from batchdrop.live_lane.slice import SliceTask
 from batchdrop.live_lane.slice_sender import OPENING_RESERVE
+from tests.fakes import START
 from tests.live_fakes import FakeQueue, FakeTaskTokens
 from tests.live_lane.slices import JOB, KEYS, WAITING, SliceWorld
 from tests.virtual_time import LoopClock, run
@@ -228,3 +230,23 @@ def test_a_message_that_is_none_is_not_understood() -> None:
 def _nothing() -> LiveParts:
     nothing: Any = None
     return LiveParts(*([nothing] * 10))
+
+
+def test_a_slice_that_kills_its_workers_is_given_up() -> None:
+    """After five of them: its open rows are left to the next round, and the task says why."""
+    desk = Desk()
+    held = START
+    for number in range(MOST_CRASHES + 1):
+        desk.world.leases.take(JOB, desk.world.piece.name, f"killed {number}", now=held, until=held)
+    assert run(desk.serve()).ending == "failed"
+    error, cause = desk.tokens.failed[TOKEN]
+    assert error == "SliceGivenUp"
+    assert "had 6 workers, of which 6 ended before they could release it" in cause
+    assert desk.world.api.asked == []
+
+
+def test_hand_backs_have_a_bound_of_their_own() -> None:
+    """Lambda would stop the loop after 16 turns; we allow it, and stop after so many workers."""
+    lease = Lease(JOB, "slice", "a", START, MOST_TURNS)
+    assert not lease.is_exhausted
+    assert replace(lease, turn=MOST_TURNS + 1).is_exhausted

@@ -215,7 +215,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"output": {"prefix": 5}}, "key 'output.prefix': it is 5; write text"),
     (
         {"output": {"format": "cvs"}},
-        "key 'output.format': unknown value 'cvs'; did you mean 'csv'? (allowed: csv, json",
+        "key 'output.format': unknown value 'cvs'; did you mean 'csv'? (allowed: arrow, csv, json",
     ),
     ({"output": {"compression": "gzip"}}, "did you mean 'gz'? (allowed: bz2, gz, none, zst)"),
     ({"output": {"escape_formulas": "yes"}}, "key 'output.escape_formulas': it is text; write true or false"),

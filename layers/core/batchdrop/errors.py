@@ -28,6 +28,7 @@ BatchdropError
 ├── MessageBatchLost         the API does not know the Message Batch
 ├── ResultsIncomplete        fewer results than the Message Batch counted
 ├── SliceBusy                another worker answers the slice
+├── SliceGivenUp             too many workers had the slice; its open requests are left to the next round
 ├── LedgerContended          every attempt to write a ledger item met a concurrent write; safe to retry
 ├── InvariantBroken          a row was lost between two steps: a bug of batchdrop, never the user's fault
 └── SplitTooSlow             one shard does not fit into one invocation
@@ -150,6 +151,10 @@ class ResultsIncomplete(BatchdropError):
 
 class SliceBusy(BatchdropError):
     """Another worker holds the slice's lease: retry when it has ended, or when the lease has expired."""
+
+
+class SliceGivenUp(BatchdropError):
+    """A slice of the live lane had too many workers. Its requests without a line are left to the next round."""
 
 
 class LedgerContended(BatchdropError):

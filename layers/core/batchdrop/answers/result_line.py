@@ -29,18 +29,6 @@ class _Type(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
 
 
-class ResultId(msgspec.Struct, frozen=True, gc=False):
-    """The line's custom_id and result type. It can be decoded even if the rest of the result is unusual."""
-
-    custom_id: str
-    result: _Type = _Type()
-
-    @property
-    def is_answer(self) -> bool:
-        """Return whether the line has a message, which was paid for."""
-        return self.result.type == "succeeded"
-
-
 class AgainId(msgspec.Struct, frozen=True, gc=False):
     """A line of results that were read again: the round that sent its request, and its custom_id."""
 
@@ -69,6 +57,25 @@ class _ErrorType(msgspec.Struct, frozen=True, gc=False):
 
 class _Error(msgspec.Struct, frozen=True, gc=False):
     error: _ErrorType
+
+
+class _FlushedResult(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+    error: _Error | None = None
+
+
+class FlushedHead(msgspec.Struct, frozen=True, gc=False):
+    """A line of the live lane without its message, which may be unusual: its custom_id, its fate, its seconds."""
+
+    custom_id: str
+    result: _FlushedResult = _FlushedResult()
+    seconds: float | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict as far as the lane needs it. An answer counts as whole."""
+        error = self.result.error.error if self.result.error else _ErrorType("")
+        return verdict_of(self.result.type, stop_reason=None, error_type=error.type, message=error.message)
 
 
 class _Result(msgspec.Struct, frozen=True, gc=False):

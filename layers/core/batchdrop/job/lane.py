@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from batchdrop.recipe.duration import duration_named
-from batchdrop.recipe.lane import Lane
+from batchdrop.recipe.lane import Lane, too_long_for_live
 from batchdrop.recipe.recipe import Recipe
 
 
@@ -13,8 +13,13 @@ def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int) -> Lane
     """Return the lane of a job's first round; `live_rows` is the stack's own limit for `lane: auto`."""
     if recipe is None or recipe.lane == "batch":
         return "batch"
+    return "live" if recipe.lane == "live" or is_small(recipe, requests, live_rows=live_rows) else "batch"
+
+
+def is_small(recipe: Recipe, requests: int, *, live_rows: int) -> bool:
+    """Return whether `lane: auto` sends so many requests live. It never does if their answers may take too long."""
     most = live_rows if recipe.live_rows is None else recipe.live_rows
-    return "live" if recipe.lane == "live" or requests <= most else "batch"
+    return requests <= most and not too_long_for_live(recipe.own_tokens)
 
 
 def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool) -> Lane:

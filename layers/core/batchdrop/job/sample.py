@@ -12,7 +12,7 @@ import msgspec
 
 from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
-from batchdrop.job.lane import deadline_of, lane_of_job
+from batchdrop.job.lane import deadline_of, is_small, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.money.cost import PriceTable, dollars, unit_of
 from batchdrop.money.prices import effective
@@ -46,9 +46,8 @@ def lane_of_shard(manifest: Manifest, shard: int, *, live_rows: int) -> Lane:
     if shard == SAMPLE_SHARD and recipe is not None and recipe.sampled is not None and has_sample(manifest):
         if recipe.sampled.lane != "auto":
             return recipe.sampled.lane
-        most = live_rows if recipe.live_rows is None else recipe.live_rows
-        is_small = manifest.shards[SAMPLE_SHARD].requests <= most
-        return "live" if recipe.lane == "live" or is_small else "batch"
+        requests = manifest.shards[SAMPLE_SHARD].requests
+        return "live" if recipe.lane == "live" or is_small(recipe, requests, live_rows=live_rows) else "batch"
     return lane_of_job(recipe, requests=manifest.requests, live_rows=live_rows)
 
 

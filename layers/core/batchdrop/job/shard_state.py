@@ -11,6 +11,7 @@ import msgspec
 from batchdrop.answers.result import MessageBatch
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_FIRST_WAIT, poll_seconds, settle_seconds
+from batchdrop.limits import LIVE_LIFETIME
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.tally import Tally
 
@@ -24,6 +25,7 @@ class ShardState(msgspec.Struct, frozen=True):
       open, `all_looks` the searches for all lost submissions of this execution.
     - `lane` is the lane of the round; `slices` are its byte ranges in the live lane.
     - `deadline` (Unix seconds, 0 for none) is when Message Batches are canceled for the live lane.
+    - `live_until` (Unix seconds, 0 until the first live round) is when live requests end, answered or not.
     - `waits_for` is `queue` or `budget` while the round waits for its turn. `waits` counts this execution's waits.
     - `worst_usd` is the highest cost of a later round at the standard price, if the job has a budget.
     """
@@ -49,6 +51,18 @@ class ShardState(msgspec.Struct, frozen=True):
     waits: int = 0
     waits_for: str = ""
     worst_usd: Decimal = Decimal(0)
+    live_until: int = 0
+
+    def going_live(self, now: datetime) -> ShardState:
+        """Return the state with the end of its live requests: the job's deadline if it is ahead, else after a day.
+
+        All rounds of an execution have the same end.
+        """
+        if self.live_until:
+            return self
+        is_ahead = self.deadline > now.timestamp()
+        until = self.deadline if is_ahead else int((now + LIVE_LIFETIME).timestamp())
+        return msgspec.structs.replace(self, live_until=until)
 
     def sliced(self, slices: list[dict[str, int]]) -> ShardState:
         """Return the state of a live round with these slices."""

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing, suppress
+from contextlib import suppress
 
-import msgspec
-
-from batchdrop.answers.result_line import ResultId
 from batchdrop.job.layout import JobKeys
-from batchdrop.job.stored_lines import whole_lines
 from batchdrop.live_lane.ports import Offload
 from batchdrop.live_lane.slice import Slice
 from batchdrop.ports import ObjectStore
@@ -98,15 +94,3 @@ class Flushes:
             self._put_over.set()  # wakes the current waiters; later ones wait for the next put
             self._put_over.clear()
         self._number += 1
-
-
-def flushed(store: ObjectStore, slice_: Slice) -> dict[str, bool]:
-    """Return the custom_ids with a line in the bucket from any worker, and whether one of their lines is an answer."""
-    found: dict[str, bool] = {}
-    ids = msgspec.json.Decoder(ResultId)
-    for key in store.keys(JobKeys(slice_.job_id).live_answers(slice_.shard, slice_.round, slice_.slice)):
-        with closing(store.stream(key)) as blocks:
-            for line in whole_lines(blocks):
-                known = ids.decode(line)
-                found[known.custom_id] = found.get(known.custom_id, False) or known.is_answer
-    return found

@@ -4,35 +4,36 @@ A worker sends the requests of a slice only while it holds the slice's lease. It
 in the bucket. So no answered request is sent again after a duplicate message, a retry or a hand-back.
 
 Two cases can be paid twice. The Messages API has no idempotency key and no list of its answers. So if a response is
-lost (timeout, dropped connection, incomplete body), its request may have been billed, and nobody can find out. It is
-sent again, because its row is worth more than one request, and counted in `uncertain`, which explains the higher bill.
-If no try of the worker is answered, the row is `uncertain`, and no later round sends it. An answer that is not a
-message is not sent again at all: its row is `unreadable`. The result line counts the tries that may be billed.
-A worker that is killed loses its open requests and its unflushed lines: together at most its window and FLUSH_LINES.
+lost (timeout, dropped connection), its request may have been billed, and nobody can find out. It is sent once more,
+because its row is worth more than one request (`tries.py`). If that is lost too, the row is `uncertain`, and no later
+round sends it. An answer that is not a message is not sent again at all: its row is `unreadable`. The result line
+counts the tries that may be billed. A worker that is killed loses its open requests and its unflushed lines: together
+at most its window and FLUSH_LINES.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
 
-from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy
+from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy, SliceGivenUp
 from batchdrop.job.betas import betas_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger, TaskGone
 from batchdrop.job.submission import Halt
-from batchdrop.live_lane.answer_flushes import Flushes, flushed
+from batchdrop.live_lane.answer_flushes import Flushes
 from batchdrop.live_lane.fleet_permits import FleetPermits
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.ports import Leases, MessageApi, Offload
 from batchdrop.live_lane.slice import Slice, SliceCounts
-from batchdrop.live_lane.slice_sender import LEASE_MARGIN, OPENING_RESERVE, SliceSender
+from batchdrop.live_lane.slice_requests import Flushed, LiveRequest, flushed, requests_of
+from batchdrop.live_lane.slice_sender import LEASE_MARGIN, OPENING_RESERVE, TIME_OVER, SliceSender
+from batchdrop.live_lane.tries import as_text, from_text
 from batchdrop.ports import Clock, ObjectStore
-from batchdrop.requests.stored_request import StoredRequest, stored_request
 
 LEASE_SECONDS = 60.0  # then a crashed worker's slice is free; SQS delivers its message again much later
 BEAT_SECONDS = 15.0  # between renewals of the lease: three may fail
@@ -53,8 +54,9 @@ class Waiting:
 class Answered:
     """The state of a slice when its worker ends.
 
-    `is_complete`: nothing is left to do, because each request has a line or the job is halted. Otherwise the rest must
-    be handed back, but not if `is_ours` is False: another worker has the slice, or its task is gone.
+    `is_complete`: nothing is left to do, because each request has a line, its time is over or the job is halted.
+    Otherwise the rest must be handed back, but not if `is_ours` is False: another worker has the slice, or its task is
+    gone.
     """
 
     counts: SliceCounts
@@ -73,7 +75,7 @@ class _Work:
     clock: Clock
     beat: Callable[[], None]
     waiting: Waiting
-    known: dict[str, bool] = field(default_factory=dict)
+    known: Flushed = field(default_factory=Flushed)
 
 
 async def answer_requests(
@@ -95,8 +97,8 @@ async def answer_requests(
     job. The other requests of a halted job are not sent. `beat` is called at the start, then every BEAT_SECONDS, once
     the ledger has the slice's progress. It may raise TaskGone.
 
-    Raises SliceBusy if another worker holds the slice, ObjectMissing if there is no create body, InvariantBroken if the
-    invocation is too short, and the errors of the store.
+    Raises SliceBusy if another worker holds the slice, SliceGivenUp if it had too many workers, ObjectMissing if
+    the create body is missing, InvariantBroken if the invocation is too short, and the errors of the store.
     """
     if clock.remaining() < OPENING_RESERVE:
         message = f"{clock.remaining():.0f} s are too short to send a request; give the function a longer Timeout"
@@ -109,6 +111,8 @@ async def answer_requests(
             f"slice {slice_.name} of job {slice_.job_id} is held by another worker until {lease.until:%H:%M:%S} UTC"
         )
         raise SliceBusy(message)
+    if lease.is_exhausted:
+        raise SliceGivenUp(_given_up(lease))
     work = _Work(slice_, lease, ledger, leases, clock, beat, waiting)
     flushes = Flushes(store, slice_, attempt, offload=waiting.offload)
     sender = SliceSender(
@@ -117,37 +121,58 @@ async def answer_requests(
         permits=permits,
         clock=clock,
         held_until=until,
+        until=slice_.until,
         pause=waiting.pause,
         jitter=waiting.jitter,
     )
+    sender.tries = from_text(lease.tries)
     try:
         sender.betas = await waiting.offload(betas_of, store, slice_.job_id)
         work.known = await waiting.offload(flushed, store, slice_)
         body: bytes = await waiting.offload(
             store.read_range, JobKeys(slice_.job_id).requests(slice_.shard, slice_.round), slice_.start, slice_.end
         )
-        await _send(work, sender, _unanswered(body, work.known), window)
+        await _send(work, sender, _unanswered(body, work.known, sender), window)
     finally:
         try:
             await flushes.close()
         finally:
             if sender.stopped != "lease":
-                await waiting.offload(leases.release, lease, clock.now() - LEASE_MARGIN, done=_done(work, sender))
+                await _release(work, sender)
     return _answered(work, sender)
 
 
-def _unanswered(body: bytes, known: dict[str, bool]) -> Iterator[StoredRequest]:
-    start = 0
-    while start < len(body):
-        end = body.find(b"\n", start)
-        end = len(body) if end < 0 else end
-        request = stored_request(body[start:end])
-        if request is not None and request.custom_id not in known:
-            yield request
-        start = end + 1
+def _given_up(lease: Lease) -> str:
+    return (
+        f"slice {lease.slice_name} of job {lease.job_id} had {lease.turn - 1} workers, of which {lease.crashes} "
+        "ended before they could release it; its other requests are left to the next round"
+    )
 
 
-async def _send(work: _Work, sender: SliceSender, requests: Iterator[StoredRequest], window: int) -> None:
+def _unanswered(body: bytes, known: Flushed, sender: SliceSender) -> list[LiveRequest]:
+    """Return the requests without a line. The sender learns from the others how long answers take."""
+    left = []
+    for request in requests_of(body):
+        if request.custom_id not in known.verdicts:
+            left.append(request)
+            continue
+        sender.tries.pop(request.custom_id, None)
+        if request.custom_id in known.seconds:
+            sender.expected.learn(request.max_tokens, known.seconds[request.custom_id])
+    return left
+
+
+async def _release(work: _Work, sender: SliceSender) -> None:
+    await work.waiting.offload(
+        work.leases.release,
+        work.lease,
+        work.clock.now() - LEASE_MARGIN,
+        done=_done(work, sender),
+        tries=as_text(sender.tries),
+    )
+
+
+async def _send(work: _Work, sender: SliceSender, requests: list[LiveRequest], window: int) -> None:
     """Send the requests, and meanwhile watch the lease, the job and the time.
 
     SQS may deliver a message again after its round was collected and its rows were answered in a later round. The
@@ -157,7 +182,7 @@ async def _send(work: _Work, sender: SliceSender, requests: Iterator[StoredReque
     await _check_halt(work, sender)
     watch = asyncio.ensure_future(_watch(work, sender))
     try:
-        await sender.send_all(requests, window=min(window, work.slice_.requests))
+        await sender.send_all(iter(requests), window=min(window, work.slice_.requests))
     finally:
         watch.cancel()
         [watched] = await asyncio.gather(watch, return_exceptions=True)
@@ -189,7 +214,8 @@ async def _watch(work: _Work, sender: SliceSender) -> None:
 
 async def _beat(work: _Work, sender: SliceSender) -> None:
     until = work.clock.now() + timedelta(seconds=LEASE_SECONDS)
-    if not await work.waiting.offload(work.leases.renew, work.lease, until, done=_done(work, sender)):
+    done, tries = _done(work, sender), as_text(sender.tries)
+    if not await work.waiting.offload(work.leases.renew, work.lease, until, done=done, tries=tries):
         sender.stop("lease")
         return
     sender.hold(until)
@@ -198,7 +224,8 @@ async def _beat(work: _Work, sender: SliceSender) -> None:
 
 
 def _done(work: _Work, sender: SliceSender) -> int:
-    return len(work.known) + sender.answered + sender.errored
+    """Return how many requests no later round sends again."""
+    return work.known.finished + sender.lines.finished
 
 
 async def _check_task(work: _Work, sender: SliceSender) -> None:
@@ -215,10 +242,10 @@ async def _check_halt(work: _Work, sender: SliceSender) -> None:
 
 
 def _answered(work: _Work, sender: SliceSender) -> Answered:
-    answered = sender.answered + sum(work.known.values())
-    errored = sender.errored + len(work.known) - sum(work.known.values())
+    answered = sender.lines.answered + work.known.answered
+    errored = sender.lines.errored + work.known.errored
     left = work.slice_.requests - answered - errored
-    is_halted = sender.stopped in HALTS
+    is_halted = sender.stopped in {*HALTS, TIME_OVER}
     counts = SliceCounts(
         requests=work.slice_.requests,
         answered=answered,

@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from batchdrop.answers.result import Usage
+from batchdrop.live_lane.pace import Calls
 from batchdrop.live_lane.permits import (
     DRAW_SECONDS,
     MOST_DRAW_SECONDS,
@@ -28,6 +29,7 @@ from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Answer, Limits, Throttled,
 from batchdrop.ports import Clock
 
 LEAD = 1.5  # a lot has more permits than the last interval used, so that it lasts until the next one
+LONG_WAIT = 5.0  # seconds in retry-after: a limit is met that all workers share
 STALE_SECONDS = 1.5  # an older view is checked against the ledger, even if it promises no permit
 DRAW_TRIES = 6  # of one lot, if other workers write at the same time
 CONFLICT_SECONDS = 0.03  # the longest pause between two tries; doubled each time
@@ -81,6 +83,8 @@ class ModelPermits:
         self._answer: Answer | None = None
         self._limits = UNKNOWN_LIMITS
         self._refused_for: float | None = None
+        self._is_drained = False
+        self._calls = Calls()
         self._granted = 0
         self._feeder: asyncio.Task[None] | None = None
 
@@ -109,13 +113,16 @@ class ModelPermits:
             raise
         return self._charge(size)
 
-    def settle(self, charge: Need, size: int, usage: Usage, answer: Answer) -> None:
-        """Book the real usage of an answered request, and the limits in its headers."""
+    def settle(self, charge: Need, size: int, usage: Usage | None, answer: Answer) -> None:
+        """Book the real usage of an answered request (None: not known), and the limits in its headers."""
+        self._answer = answer
+        if usage is None:
+            self.failed(charge)
+            return
         input_tokens = usage.input_tokens + (usage.cache_creation_input_tokens or 0)
         self._typical.learn(size, input_tokens, usage.output_tokens)
         self._owed.input_tokens += input_tokens - charge.input_tokens
         self._owed.output_tokens += usage.output_tokens - charge.output_tokens
-        self._answer = answer
 
     def failed(self, charge: Need) -> None:
         """Book a request without an answer: it used one request of the limit, and no tokens as far as is known."""
@@ -123,13 +130,23 @@ class ModelPermits:
         self._owed.output_tokens -= charge.output_tokens
 
     def refused(self, charge: Need, reply: Throttled) -> None:
-        """Make all workers wait, and give back the current lot."""
+        """Book a refusal, which used nothing. If the limit is met, or most calls are refused, all workers wait."""
         self._owed.add(charge, -1.0)
+        rooms = [
+            room for room in (reply.limits.requests, reply.limits.input_tokens, reply.limits.output_tokens) if room
+        ]
         wait = WAIT_UNTOLD if reply.retry_after is None else reply.retry_after
+        self._is_drained |= wait > LONG_WAIT or any(room.remaining < 1 for room in rooms)
+        self._count(refused=1)
         self._refused_for = max(self._refused_for or 0.0, wait)
-        self._answer, self._limits = None, reply.limits
-        self._give_back()
+        if rooms:
+            self._answer, self._limits = None, reply.limits
+        if self._is_drained:
+            self._give_back()
         self._feed()
+
+    def _count(self, *, sent: int = 0, refused: int = 0) -> None:
+        self._calls = Calls(self._calls.sent + sent, self._calls.refused + refused)
 
     async def close(self) -> None:
         """Stop drawing, and give back the current lot."""
@@ -145,6 +162,7 @@ class ModelPermits:
         """Return a request's charge. Its permit was charged as a typical request, so book the difference."""
         guess = self._typical.guess(size)
         self._granted += 1
+        self._count(sent=1)
         self._owed.input_tokens += guess.input_tokens - self._typical.input_tokens
         return guess
 
@@ -205,8 +223,14 @@ class ModelPermits:
     async def _draw(self, wanted: int = 0) -> int:
         """Return the permits that the ledger granted; 0 also if every try met another worker's write."""
         for tries in range(DRAW_TRIES):
-            now, owed, refused_for = self._now(), msgspec.structs.replace(self._owed), self._refused_for
-            demand = PermitDemand(wanted, self._typical.need, owed, self._last_limits(), refused_for, tries)
+            now, owed, refused_for, calls = (
+                self._now(),
+                msgspec.structs.replace(self._owed),
+                self._refused_for,
+                self._calls,
+            )
+            is_drained, limits = self._is_drained, self._last_limits()
+            demand = PermitDemand(wanted, self._typical.need, owed, limits, refused_for, tries, calls, is_drained)
             state, lot = draw(self._seen.state, demand, now=now, share=self._fleet.share)
             if not lot and wanted and refused_for is None and now - self._seen_at < STALE_SECONDS:
                 return 0
@@ -216,6 +240,8 @@ class ModelPermits:
                 self._seen = Versioned(state, self._seen.version + 1)
                 self._owed.add(owed, -1.0)
                 self._refused_for = None if self._refused_for == refused_for else self._refused_for
+                self._is_drained &= self._calls is not calls
+                self._count(sent=-calls.sent, refused=-calls.refused)
                 return lot
             self._seen = newer
             await self._fleet.pause(CONFLICT_SECONDS * 2**tries * self._fleet.jitter())

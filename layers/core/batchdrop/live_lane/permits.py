@@ -1,9 +1,9 @@
 """Permits: how fast all workers together may send requests to one model. Pure arithmetic; the ledger keeps the state.
 
 There are three token buckets, as in the API: requests, input tokens, output tokens. They fill continuously at
-`share` × limit × `pace`. `pace` starts low, climbs to 1, falls at each refusal and climbs again (additive increase,
-multiplicative decrease). So a fleet starts gently, and backs off if other clients use the same limit. A level may fall
-below zero by one lot, because the size of an answer is known only after it. The debt is paid before the next permit.
+`share` × limit × pace (pace.py). A bucket keeps what was not used for a minute, as the API's does, so a fleet catches
+up after a storm; but a lot has one second's worth, so it never rushes. A level may fall below zero by one lot, because
+the size of an answer is known only after it. The debt is paid before the next permit.
 """
 
 from __future__ import annotations
@@ -13,22 +13,16 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from batchdrop.live_lane.pace import NO_CALLS, Calls, Pace, after_calls, later
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Limits, Room
 
 FIRST_REQUESTS = 5.0  # a new fleet sends these at once, and learns the limits from their answers
-ASSUMED_REQUESTS = 50.0  # a minute, while the limit is unknown: the API's lowest tier
+ASSUMED_REQUESTS = 300.0  # a minute, while the limit is unknown; the first answers tell it, if a gateway lets them
 MOST_ASSUMED = 4_000.0  # a minute; if no header ever has a limit, the pace may climb to this
-START_PACE = 0.25  # "sharp ramps can cause 429"
-RAMP_SECONDS = 30.0  # from no pace to the full one
-RECOVERY_SECONDS = 150.0  # the same climb after a refusal; a faster one would meet the next refusal too soon
-CAREFUL_SECONDS = 300.0  # for so long after a refusal the climb is slow
-DOUBLING_SECONDS = 10.0  # of the pace, while the limit is unknown
-CAREFUL_DOUBLING = 100.0  # the same after a refusal
-SLOWDOWN = 0.7  # the pace's factor at a refusal
-LEAST_PACE = 0.02
-COOLDOWN = 10.0  # seconds in which further refusals count as one: all open requests are refused together
-IDLE_SECONDS = 300.0  # after this time without use, a fleet starts gently again
-BURST_SECONDS = 2.0  # an unused bucket keeps at most this much of its rate
+BURST_SECONDS = 60.0  # an unused bucket keeps at most this much of its rate, as the API's own does
+CATCH_UP = 2.0  # times the rate, while a bucket has more than it needs: after a storm, and at the start
+FLOW_SECONDS = 2.0  # of that are kept
+ASSUMED_BURST = 2.0  # the same while the limit is unknown
 LOT_SECONDS = 1.0  # a lot is at most the whole fleet's rate for this time, so that no worker takes everything
 FIRST_TOKENS_A_BYTE = 0.25  # English text in JSON; a few answers correct it for the job
 FIRST_OUTPUT_TOKENS = 100.0  # likewise
@@ -62,6 +56,8 @@ class Bucket(msgspec.Struct, frozen=True):
 class PermitState(msgspec.Struct, frozen=True):
     """The state of one model that all workers share. Times are seconds since the epoch.
 
+    `flow` is the seconds of the full rate that may be used now: with a full bucket, a fleet is CATCH_UP times as fast.
+    `is_drained`: the last wait, until `not_before`, was for an empty bucket.
     `spacing` is the seconds between two draws of a worker. It is the same for all, because a worker that draws more
     often gets more permits.
     """
@@ -70,10 +66,11 @@ class PermitState(msgspec.Struct, frozen=True):
     requests: Bucket = Bucket(level=FIRST_REQUESTS)
     input_tokens: Bucket = Bucket()
     output_tokens: Bucket = Bucket()
-    pace: float = START_PACE
+    pace: Pace = Pace()
     not_before: float = 0.0
-    slowed_at: float = 0.0
     spacing: float = DRAW_SECONDS
+    flow: float = 0.0
+    is_drained: bool = False
 
 
 class Versioned(msgspec.Struct, frozen=True):
@@ -84,6 +81,15 @@ class Versioned(msgspec.Struct, frozen=True):
 
 
 UNSEEN = Versioned(None, 0)
+_STATE = msgspec.json.Decoder(PermitState)
+
+
+def state_from(text: str) -> PermitState | None:
+    """Return a stored state; None for one of another release; then a fleet starts again."""
+    try:
+        return _STATE.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +97,10 @@ class PermitDemand:
     """A worker's request for a lot: `count` permits for requests of `typical` size.
 
     - `owed` is the use of earlier requests beyond their charge; below zero, the worker gives back.
-    - `limits` are those of the last answer.
+    - `limits` are those of the last answer or refusal.
+    - `calls` are those since the last draw.
     - `refused_for` is the wait in seconds after a refusal; None if there was none.
+    - `is_drained`: a refusal showed an empty bucket.
     - `conflicts` counts the tries of this draw that met another worker's write.
     """
 
@@ -102,26 +110,36 @@ class PermitDemand:
     limits: Limits = UNKNOWN_LIMITS
     refused_for: float | None = None
     conflicts: int = 0
+    calls: Calls = NO_CALLS
+    is_drained: bool = False
 
 
 def draw(state: PermitState | None, demand: PermitDemand, *, now: float, share: float) -> tuple[PermitState, int]:
     """Return the state after a draw at `now`, and the number of permits. `share` (0 to 1) is a part of the limits."""
     known = PermitState(at=now) if state is None else refilled(state, now=now, share=share)
-    known = _learned(known, demand.limits)
+    known = _learned(known, demand.limits, share)
     known = _charged(known, demand.owed)
-    if demand.refused_for is not None:
-        known = _slowed(known, now, demand.refused_for)
+    returned = max(0.0, -demand.owed.requests) * _seconds_each(known, demand.typical, share)
+    is_known = known.requests.limit is not None
+    paced = after_calls(known.pace, demand.calls, now=now, is_drained=demand.is_drained, is_known=is_known)
+    known = msgspec.structs.replace(known, pace=paced, flow=known.flow + returned)
+    if demand.refused_for is not None and (demand.is_drained or paced.is_stormy):
+        known = _held(known, now, demand.refused_for, is_drained=demand.is_drained)
     lot = _lot(known, demand, now, share)
-    spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, demand.conflicts))
+    flow = known.flow - lot * _seconds_each(known, demand.typical, share)
+    spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, demand.conflicts), flow=flow)
     return _charged(spaced, demand.typical, lot), lot
 
 
 def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
-    """Return the state with its buckets filled up to `now`. They do not fill before `not_before`."""
-    seconds = max(0.0, now - max(state.at, state.not_before))
-    pace = START_PACE if now - state.at > IDLE_SECONDS else _climbed(state, seconds)
+    """Return the state with its buckets filled up to `now`. Drained ones do not fill before `not_before`."""
+    seconds = max(0.0, now - max(state.at, state.not_before if state.is_drained else 0.0))
+    most = None if state.requests.limit is not None else MOST_ASSUMED / ASSUMED_REQUESTS
+    pace = later(state.pace, at=state.at, now=now, seconds=seconds, most=most)
     paced = msgspec.structs.replace(state, at=max(now, state.at), pace=pace)
     rates = _rates(paced, share)
+    speed = CATCH_UP * (1.0 if _is_paced(paced) else pace.value)
+    paced = msgspec.structs.replace(paced, flow=min(state.flow + speed * seconds, speed * FLOW_SECONDS))
     filled = [_filled(bucket, rate, seconds) for bucket, rate in zip(_buckets(state), rates, strict=True)]
     return _with_buckets(paced, filled)
 
@@ -135,6 +153,8 @@ def seconds_to_wait(state: PermitState, *, now: float, share: float) -> float:
         for bucket, rate in zip(_buckets(state), _rates(state, share), strict=True)
         if rate is not None and bucket.level <= 0
     ]
+    if state.requests.limit is not None:
+        lacking.append(-state.flow / (CATCH_UP * (1.0 if _is_paced(state) else state.pace.value)))
     return held + max(lacking, default=0.0)
 
 
@@ -143,6 +163,8 @@ def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> 
     if now < state.not_before:
         return 0
     lot = demand.count
+    if state.requests.limit is not None:
+        lot = min(lot, math.ceil(state.flow / _seconds_each(state, demand.typical, share))) if state.flow > 0 else 0
     for bucket, rate, each in zip(_buckets(state), _rates(state, share), _three(demand.typical), strict=True):
         if rate is None or each <= 0:
             continue
@@ -153,49 +175,55 @@ def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> 
     return max(0, lot)
 
 
+def _seconds_each(state: PermitState, typical: Need, share: float) -> float:
+    """Return the seconds of the full rate that one request takes."""
+    needs = zip(_rates(state, share), _three(typical), strict=True)
+    return max(each / rate for rate, each in needs if rate is not None)
+
+
 def _spaced(seconds: float, conflicts: int) -> float:
     """Return the spacing after a draw: longer after two conflicts, because one is usual among several workers."""
     return min(max(seconds * (1.1 if conflicts > 1 else 0.97), DRAW_SECONDS), MOST_DRAW_SECONDS)
 
 
-def _climbed(state: PermitState, seconds: float) -> float:
-    is_careful = state.slowed_at > 0 and state.at - state.slowed_at < CAREFUL_SECONDS
-    climbed = min(1.0, state.pace + seconds / (RECOVERY_SECONDS if is_careful else RAMP_SECONDS))
-    if state.requests.limit is not None or climbed < 1.0:
-        return climbed
-    doublings = seconds / (CAREFUL_DOUBLING if state.slowed_at else DOUBLING_SECONDS)
-    doubled: float = max(1.0, state.pace) * 2.0 ** min(doublings, 10.0)
-    return min(MOST_ASSUMED / ASSUMED_REQUESTS, doubled)
-
-
 def _rates(state: PermitState, share: float) -> list[float | None]:
-    """Return the rate of each bucket per second; None if the limit is not known."""
+    """Return the rate of each bucket per second; None if the limit is not known.
+
+    The API's buckets fill whatever our pace is. Only if the limit was met, or is not known, they fill at our pace.
+    """
     requests = ASSUMED_REQUESTS if state.requests.limit is None else state.requests.limit
+    pace = state.pace.value if _is_paced(state) else 1.0
     limits = (requests, state.input_tokens.limit, state.output_tokens.limit)
-    return [None if limit is None else share * state.pace * limit / 60.0 for limit in limits]
+    return [None if limit is None else share * pace * limit / 60.0 for limit in limits]
+
+
+def _is_paced(state: PermitState) -> bool:
+    return state.requests.limit is None or state.pace.is_careful(state.at)
 
 
 def _filled(bucket: Bucket, rate: float | None, seconds: float) -> Bucket:
     if rate is None:
         return bucket
-    level = min(bucket.level + rate * seconds, max(bucket.level, rate * BURST_SECONDS))
+    burst = ASSUMED_BURST if bucket.limit is None else BURST_SECONDS
+    level = min(bucket.level + rate * seconds, max(bucket.level, rate * burst))
     return Bucket(bucket.limit, level)
 
 
-def _learned(state: PermitState, limits: Limits) -> PermitState:
+def _learned(state: PermitState, limits: Limits, share: float) -> PermitState:
     """Take the limits from the headers, and lower each level to the API's `remaining`: other clients use it, too."""
     if limits == UNKNOWN_LIMITS:
         return state
     rooms = (limits.requests, limits.input_tokens, limits.output_tokens)
-    learned = [_corrected(bucket, room) for bucket, room in zip(_buckets(state), rooms, strict=True)]
-    pace = min(state.pace, 1.0) if learned[0].limit is not None else state.pace
+    learned = [_corrected(bucket, room, share) for bucket, room in zip(_buckets(state), rooms, strict=True)]
+    known = learned[0].limit is not None
+    pace = msgspec.structs.replace(state.pace, value=min(state.pace.value, 1.0)) if known else state.pace
     return _with_buckets(msgspec.structs.replace(state, pace=pace), learned)
 
 
-def _corrected(bucket: Bucket, room: Room | None) -> Bucket:
+def _corrected(bucket: Bucket, room: Room | None, share: float) -> Bucket:
     if room is None:
         return bucket
-    level = max(bucket.level, 1.0) if bucket.limit is None else bucket.level  # a newly known limit starts open
+    level = share * room.remaining if bucket.limit is None else bucket.level  # `flow` prevents a rush
     return Bucket(room.limit, min(level, room.remaining))
 
 
@@ -207,17 +235,13 @@ def _charged(state: PermitState, need: Need, times: float = 1.0) -> PermitState:
     return _with_buckets(state, charged)
 
 
-def _slowed(state: PermitState, now: float, seconds: float) -> PermitState:
-    """Make all workers wait, and lower the pace. Refusals within COOLDOWN lower it once."""
-    emptied = [Bucket(bucket.limit, min(bucket.level, 0.0)) for bucket in _buckets(state)]
-    is_new = now - state.slowed_at >= COOLDOWN
-    held = msgspec.structs.replace(
-        state,
-        not_before=max(state.not_before, now + seconds),
-        pace=max(LEAST_PACE, state.pace * SLOWDOWN) if is_new else state.pace,
-        slowed_at=now if is_new else state.slowed_at,
-    )
-    return _with_buckets(held, emptied)
+def _held(state: PermitState, now: float, seconds: float, *, is_drained: bool) -> PermitState:
+    """Make all workers wait. In a storm, the buckets fill meanwhile, and the fleet catches up after it."""
+    not_before = max(state.not_before, now + seconds)
+    held = msgspec.structs.replace(state, not_before=not_before, is_drained=is_drained)
+    if not is_drained:
+        return held
+    return _with_buckets(held, [Bucket(bucket.limit, min(bucket.level, 0.0)) for bucket in _buckets(state)])
 
 
 def _buckets(state: PermitState) -> tuple[Bucket, Bucket, Bucket]:

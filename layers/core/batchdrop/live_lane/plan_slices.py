@@ -9,7 +9,7 @@ from batchdrop.admission.admission import Admission, MustWait
 from batchdrop.job.halting import refuse_if_halted
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
-from batchdrop.ports import ObjectStore
+from batchdrop.ports import Clock, ObjectStore
 
 SLICE_REQUESTS = 1_000  # about seven seconds for one worker at 1.2 s an answer; few state transitions per row
 SLICE_BYTES = 8_000_000  # a worker holds its slice in memory
@@ -19,29 +19,43 @@ _REQUEST = b'{"custom_id"'
 
 @dataclass(frozen=True, slots=True)
 class SlicePlan:
-    """A planned slice: its number, its bytes in the round's create body (`end` is exclusive), its requests."""
+    """A planned slice: its number, its bytes in the round's create body (`end` is exclusive), its requests.
+
+    `until` (Unix seconds) is when its requests end, answered or not.
+    """
 
     slice: int
     start: int
     end: int
     requests: int
+    until: int
 
 
 def plan_slices(
-    job_id: str, shard: int, round_number: int, *, store: ObjectStore, ledger: Ledger, admission: Admission
+    job_id: str,
+    shard: int,
+    round_number: int,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    admission: Admission,
+    until: int,
+    clock: Clock,
 ) -> list[SlicePlan] | MustWait:
-    """Return the slices of a round, or what it waits for; no slices if its answers are already collected.
+    """Return the slices of a round, or what it waits for.
+
+    There are no slices if its answers are already collected, or if the time of its requests is over (`until`).
 
     Raises AccountTrouble, JobCanceled or BudgetReached if the job is halted, and BudgetReached also if this round halts
     it.
     """
     keys = JobKeys(job_id)
-    if store.exists(keys.answers(shard, round_number)):
+    if store.exists(keys.answers(shard, round_number)) or clock.now().timestamp() >= until:
         return []
     refuse_if_halted(job_id, ledger)
     if turn := admission.request_turn():
         return turn
-    cut = _Cut()
+    cut = _Cut(until)
     with closing(store.stream(keys.requests(shard, round_number))) as blocks:
         rest = b""
         for block in blocks:
@@ -55,7 +69,8 @@ def plan_slices(
 class _Cut:
     """Collects lines into slices."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: int) -> None:
+        self._until = until
         self._plans: list[SlicePlan] = []
         self._start = self._end = self._requests = 0
 
@@ -72,5 +87,5 @@ class _Cut:
         return self._plans
 
     def _close(self) -> None:
-        self._plans.append(SlicePlan(len(self._plans), self._start, self._end, self._requests))
+        self._plans.append(SlicePlan(len(self._plans), self._start, self._end, self._requests, self._until))
         self._start, self._requests = self._end, 0

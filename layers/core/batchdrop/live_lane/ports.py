@@ -14,11 +14,13 @@ from batchdrop.live_lane.reply import Reply
 class MessageApi(Protocol):
     """The Messages API: one request at a time, many of them open at once."""
 
-    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
+    async def send(
+        self, params: bytes, *, within: float, is_streamed: bool = False, betas: tuple[str, ...] = ()
+    ) -> Reply:
         """Send one request once, with the bytes of `params`; wait at most `within` seconds for the whole answer.
 
+        `is_streamed` receives the answer in pieces, so that its connection does not idle. The Answer is the same.
         `betas` are sent as a header.
-
         Raises AccountTrouble; every other outcome is a Reply.
         """
 
@@ -32,10 +34,13 @@ class Leases(Protocol):
         Returns the current lease. The caller may send only if its `attempt` is the caller's.
         """
 
-    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
-        """Renew a lease; return False if another attempt holds it. `done` requests of the slice have a line."""
+    def renew(self, lease: Lease, until: datetime, *, done: int, tries: str = "") -> bool:
+        """Renew a lease; return False if another attempt holds it.
 
-    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
+        `done` requests of the slice are finished. `tries` are those of the others, for the next attempt.
+        """
+
+    def release(self, lease: Lease, now: datetime, *, done: int, tries: str = "") -> None:
         """Release a lease, so that the next attempt need not wait. No effect if another attempt holds it."""
 
 

@@ -39,13 +39,18 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Throttled(msgspec.Struct, frozen=True):
-    """429, or 529 (`is_global`): retry later, after `retry_after` seconds if the API named them. Nothing is billed."""
+    """429, 529 or 502: retry later, after `retry_after` seconds if the API named them. It uses up no try.
+
+    `is_global`: 529 or 502, which no limit of the account explains. `is_server_error`: 502, whose page may hide an
+    answer. Else nothing is billed.
+    """
 
     kind: str
     message: str
     retry_after: float | None = None
     is_global: bool = False
     limits: Limits = UNKNOWN_LIMITS
+    is_server_error: bool = False
 
 
 class Passing(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ class Slice(msgspec.Struct, frozen=True):
     """Bytes `start` to `end` (exclusive) of one round's create body: whole lines, `requests` of them.
 
     Shards, rounds and slices count from 0. A worker holds its slice in memory, so a slice has only a few megabytes.
+    `until` (Unix seconds) is when its requests end, answered or not; 0 for never.
     """
 
     job_id: str
@@ -23,6 +24,7 @@ class Slice(msgspec.Struct, frozen=True):
     start: int
     end: int
     requests: int
+    until: int = 0
 
     @property
     def name(self) -> str:
@@ -55,6 +57,6 @@ class SliceCounts(msgspec.Struct, frozen=True):
     uncertain: int
     handed_back: int
     stopped: str = ""
-    """Why the job sends nothing more: empty, `AccountTrouble` or `JobCanceled`."""
+    """Why nothing more is sent: empty, `AccountTrouble`, `JobCanceled`, or `TimeOver` (the slice's `until`)."""
     throttled: int = 0
-    """Calls of that worker that the API refused with 429 or 529."""
+    """Calls of that worker that were refused with 429, 529 or 502."""

@@ -12,6 +12,7 @@ from typing import Any
 from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.keys import Input, Recipe, System, is_template
+from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.words import fault
 
 FORBIDDEN_PARAMS = {
@@ -47,7 +48,7 @@ _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 def check_rules(recipe: Recipe, name: str) -> None:
     """Raise RecipeRejected for the first rule that the recipe breaks."""
-    for rule in (_basics, _question, _system, _messages, _params, _betas, _input, _output, _attach):
+    for rule in (_basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach):
         broken = next(rule(recipe), None)
         if broken is not None:
             key, reason = broken
@@ -67,6 +68,20 @@ def _basics(recipe: Recipe) -> Iterator[_Fault]:
             yield "finish_within", str(error)
     if recipe.max_cost_usd is not None and not math.isfinite(recipe.max_cost_usd):
         yield "max_cost_usd", "it must be a number of dollars, such as 5; change it or remove the key"
+
+
+def _lane(recipe: Recipe) -> Iterator[_Fault]:
+    """Refuse the keys that send long answers live. `lane: auto` sends them as Message Batches."""
+    reason = too_long_for_live(recipe.own_tokens)
+    if reason and recipe.lane == "live":
+        yield "max_tokens", reason
+    elsewhere = f"it sends rows through the live lane, and {reason.partition('; ')[0]}; remove the key"
+    if reason and recipe.finish_within is not None:
+        yield "finish_within", elsewhere
+    if reason and recipe.on_leftovers == "live":
+        yield "on_leftovers", elsewhere
+    if reason and recipe.sampled is not None and recipe.sampled.lane == "live":
+        yield "sample.lane", elsewhere
 
 
 def _question(recipe: Recipe) -> Iterator[_Fault]:

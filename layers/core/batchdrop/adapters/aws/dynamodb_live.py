@@ -1,7 +1,8 @@
 """The live lane's part of the ledger: leases of slices, and the permits that all workers share.
 
 A job has `lease#<slice>` for each slice. Its `done` counts the requests that had a result line at the last renewal, for
-people to see (dynamodb_progress.py). `permits` under `permits#<model>` is the shared state as one JSON text, with a
+people to see (dynamodb_progress.py). `released` counts the attempts that released it, and `tries` has those of the
+slice's open requests. `permits` under `permits#<model>` is the shared state as one JSON text, with a
 version that every write compares. Items expire as the ledger's others do.
 """
 
@@ -15,13 +16,14 @@ from boto3.dynamodb.conditions import Attr
 
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.lease import Lease
-from batchdrop.live_lane.permits import PermitState, Versioned
+from batchdrop.live_lane.permits import PermitState, Versioned, state_from
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 LEASE = "lease#"
 PERMITS = "permits"
+FREE = "released"
 
 
 class DynamoLeases:
@@ -50,26 +52,34 @@ class DynamoLeases:
             )["Attributes"]
         except self._errors.ConditionalCheckFailedException:
             taken = self._table.get_item(Key={"job": job_id, "fact": LEASE + slice_name}, ConsistentRead=True)["Item"]
-        until = datetime.fromisoformat(taken["until"])
-        return Lease(job_id, slice_name, taken["attempt"], until, int(taken["turn"]))
+        until, turn = datetime.fromisoformat(taken["until"]), int(taken["turn"])
+        crashes = turn - 1 - int(taken.get("released", 0))
+        return Lease(job_id, slice_name, taken["attempt"], until, turn, crashes, taken.get("tries", ""))
 
-    def renew(self, lease: Lease, until: datetime, *, done: int) -> bool:
+    def renew(self, lease: Lease, until: datetime, *, done: int, tries: str = "") -> bool:
         """Renew a lease and record how far its slice is. Return False if another attempt holds it now."""
+        return self._update(lease, "SET #until = :until, done = :done, tries = :tries", until, done, tries)
+
+    def release(self, lease: Lease, now: datetime, *, done: int, tries: str = "") -> None:
+        """End a lease now. An attempt that releases its lease twice counts once: the first one renames it."""
+        change = "SET #until = :until, done = :done, tries = :tries, attempt = :free ADD released :one"
+        self._update(lease, change, now, done, tries, more={":free": f"{lease.attempt} {FREE}", ":one": 1})
+
+    def _update(
+        self, lease: Lease, change: str, until: datetime, done: int, tries: str, more: dict[str, Any] | None = None
+    ) -> bool:
+        values = {":until": until.isoformat(), ":done": done, ":tries": tries, **(more or {})}
         try:
             self._table.update_item(
                 Key={"job": lease.job_id, "fact": LEASE + lease.slice_name},
-                UpdateExpression="SET #until = :until, done = :done",
+                UpdateExpression=change,
                 ConditionExpression=Attr("attempt").eq(lease.attempt),
                 ExpressionAttributeNames={"#until": "until"},
-                ExpressionAttributeValues={":until": until.isoformat(), ":done": done},
+                ExpressionAttributeValues=values,
             )
         except self._errors.ConditionalCheckFailedException:
             return False
         return True
-
-    def release(self, lease: Lease, now: datetime, *, done: int) -> None:
-        """End a lease now."""
-        self.renew(lease, now, done=done)
 
 
 class DynamoPermits:
@@ -109,4 +119,4 @@ class DynamoPermits:
         state = item["state"]
         if isinstance(version, dict):  # the item of a refusal is in DynamoDB's own notation
             version, state = version["N"], state["S"]
-        return Versioned(msgspec.json.decode(state, type=PermitState), int(version))
+        return Versioned(state_from(state), int(version))

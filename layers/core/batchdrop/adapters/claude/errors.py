@@ -24,6 +24,19 @@ REFUSED = {
 }  # the request had no effect, and a retry would end the same way; 408 and 409 do not promise that
 
 _ACCOUNT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+STATUS_OF_KIND = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": OVERLOADED,
+}
+"""The statuses of the API's errors, for errors in a stream."""
+
 _KIND_OF_STATUS = {408: "timeout_error", 413: "request_too_large", 504: "timeout_error", 529: "overloaded_error"}
 
 
@@ -76,6 +89,11 @@ def api_error(status: int, body: bytes) -> ApiError:
     if not error.type:
         error.type = _KIND_OF_STATUS.get(status, "invalid_request_error" if status in REFUSED else "api_error")
     return error
+
+
+def error_body(error: ApiError) -> bytes:
+    """Return the body that the API sends with an error."""
+    return msgspec.json.encode({"type": "error", "error": error})
 
 
 def is_from_api(status: int, body: bytes) -> bool:

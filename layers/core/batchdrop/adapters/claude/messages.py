@@ -19,19 +19,24 @@ from batchdrop.adapters.claude.errors import (
     BASE_URL,
     OVERLOADED,
     REFUSED,
+    STATUS_OF_KIND,
     USER_AGENT,
     api_error,
     beta_header,
+    error_body,
     is_account_trouble,
     is_from_api,
     told,
     workspace_header,
 )
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED
+from batchdrop.adapters.claude.network import kept_alive, proxy_of, trusted
+from batchdrop.adapters.claude.received import Received, received_from
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
 
 PATH = "/v1/messages"
+_SUCCESS = range(200, 300)  # a gateway may change 200; the answer is paid all the same
 CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 15.0  # a connection that was idle for longer is not reused: the API may be about to close it
 
@@ -67,27 +72,28 @@ class AiohttpMessageApi:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def send(self, params: bytes, *, within: float, betas: tuple[str, ...] = ()) -> Reply:
+    async def send(
+        self, params: bytes, *, within: float, is_streamed: bool = False, betas: tuple[str, ...] = ()
+    ) -> Reply:
         """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
         limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
         key = self._api_key
         own = {"Authorization": f"Bearer {key}", **beta_header(betas)}
+        body = b'{"stream":true,%b' % params.lstrip()[1:] if is_streamed else params
         try:
             async with self._pool().post(
-                self._url, data=params, timeout=limits, headers=own, allow_redirects=False
+                self._url, data=body, timeout=limits, headers=own, allow_redirects=False
             ) as response:
-                body = await response.read()
+                received = await received_from(response)
         except aiohttp.ClientConnectorError as error:  # no byte was sent
             return Passing("api_error", f"cannot connect to the API: {error}")
-        except TimeoutError:
-            return Passing("timeout_error", f"no whole answer within {within:.0f} s", is_uncertain=True)
-        except (aiohttp.ClientError, OSError) as error:
-            return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
-        if response.status == HTTPStatus.OK:
-            return Answer(body, response.headers)
-        if response.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return _lost(error, within)
+        if received.status in _SUCCESS:
+            return _answer(received, within)
+        if received.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
             return Passing("api_error", "the API key was replaced since it was read; the next try has the new one")
-        return _refusal(response.status, response.headers, body)
+        return _refusal(received.status, received.headers, received.body)
 
     async def _has_newer_key(self, refused: str) -> bool:
         """Tell whether the key has been replaced since this request was sent."""
@@ -106,11 +112,43 @@ class AiohttpMessageApi:
         if self._session is None or self._loop is not loop:
             self._loop = loop
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS),
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections,
+                    keepalive_timeout=IDLE_SECONDS,
+                    socket_factory=kept_alive,
+                    ssl=trusted(),
+                ),
+                proxy=proxy_of(str(self._url)),  # `trust_env` would also read ~/.netrc
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # a body that cannot be decompressed would be lost, and it is paid
             )
         return self._session
+
+
+def _answer(received: Received, within: float) -> Reply:
+    """Return what a success means. A stream has its status before its answer, so its events say what became of it."""
+    stream, broken = received.stream, received.broken
+    if stream is None:
+        has_come = received.body or broken is None
+        return Answer(received.body, received.headers) if has_come else _lost(broken, within)
+    message = stream.end() if stream.is_stream else stream.raw
+    if message is not None:
+        return Answer(message, received.headers)
+    if stream.error is None:
+        return _lost(broken or aiohttp.ClientPayloadError("the stream ended before its answer did"), within)
+    if stream.has_begun:
+        kind, words = stream.error.type, f"the stream broke off: {stream.error.message}"
+        return Passing(kind, words, is_server_error=True)
+    status = STATUS_OF_KIND.get(stream.error.type, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _refusal(status, received.headers, error_body(stream.error))
+
+
+def _lost(error: Exception | None, within: float) -> Passing:
+    """Return the reply for a request that was sent, and whose answer did not come."""
+    if isinstance(error, TimeoutError):
+        return Passing("timeout_error", f"no whole answer within {within:.0f} s", is_uncertain=True)
+    return Passing("api_error", f"the answer was lost: {type(error).__name__}: {error}", is_uncertain=True)
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -122,6 +160,9 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return Throttled(error.type, error.message, _seconds(headers), limits=limits_of(headers))
     if status == OVERLOADED:
         return Throttled(error.type, error.message, _seconds(headers), is_global=True)
+    if status == HTTPStatus.BAD_GATEWAY:
+        message = f"HTTP {status}: {error.message}"
+        return Throttled(error.type, message, _seconds(headers), is_global=True, is_server_error=True)
     if not is_page and status in REFUSED:
         return Refused(error.type, error.message)
     kind = "api_error" if is_page else error.type

@@ -32,6 +32,7 @@ from batchdrop.adapters.claude.errors import (
 )
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.adapters.claude.list_page import Page, as_listed, date_of, refuse_if_cut
+from batchdrop.adapters.claude.network import KEEP_ALIVE, proxy_of
 from batchdrop.answers.odd_records import ODD
 from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import (
@@ -94,7 +95,7 @@ class HttpBatchReader:
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             event_hooks={"response": [self._note_date]},
             follow_redirects=False,
-            transport=transport,
+            transport=transport or _network(base_url or BASE_URL),
         )
 
     def _note_date(self, response: httpx2.Response) -> None:
@@ -179,6 +180,10 @@ class HttpBatchReader:
             message = f"{batch.id}: {batch.processing_status}, but without results_url; its results may be archived"
             raise ResultsIncomplete(message)
         return url if _is_below(self._http.base_url, url) else f"{_path(batch.id)}/results"
+
+
+def _network(base_url: str) -> httpx2.HTTPTransport:
+    return httpx2.HTTPTransport(proxy=proxy_of(base_url), socket_options=KEEP_ALIVE)
 
 
 def _path(batch_id: str) -> str:

@@ -23,7 +23,10 @@ BEFORE = (
     "page_before_accept",
 )  # fmt: skip
 """Happens in place of the work: nothing is created or billed."""
-AFTER = ("accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body", "page_after_accept", "odd_body")
+AFTER = (
+    "accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body", "page_after_accept", "odd_body",
+    "stream_error", "stream_dropped",
+)  # fmt: skip
 """Happens after the work, if the call was accepted."""
 RESULTS = (
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
@@ -39,6 +42,7 @@ Kind = Literal[
     "drop_before_accept", "error_before_accept", "rate_limited", "spend_cap", "hang_before_accept",
     "accept_then_drop", "error_after_accept", "accept_then_hang", "slow_body",
     "page_before_accept", "page_after_accept", "odd_body", "odd_counts", "create_other_id",
+    "stream_error", "stream_dropped",
     "list_null_cursor", "list_lost_cursor",
     "results_short", "results_cut_mid_line", "results_dropped", "results_doubled", "results_unknown_ids",
     "results_unknown_type", "results_unknown_error_type", "results_foreign_host",
@@ -49,6 +53,8 @@ Counts = Literal["null", "missing", "text", "zero", "more", "fewer"]
 AFTER_THE_END = ("zero", "more", "fewer")
 """Wrong counts that only Message Batches that have ended show."""
 _DEFAULT_ENDPOINT = {
+    "stream_error": "messages.create",
+    "stream_dropped": "messages.create",
     "odd_counts": "batches.retrieve",
     "create_other_id": "batches.create",
     **dict.fromkeys(RESULTS, "batches.results"),
@@ -80,7 +86,7 @@ class InjectedFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     lines: int = 1
     """How many result lines are changed."""
     fraction: float = 0.5
-    """The place of a drop in the results, 0 to 1."""
+    """The place of a drop in the results, or of the end of a stream, 0 to 1."""
     host: str = "https://results.example.invalid"
     body: str = "<html><body><h1>The proxy says no</h1></body></html>"
     """What a proxy answers instead of the API."""

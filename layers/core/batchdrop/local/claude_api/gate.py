@@ -14,6 +14,7 @@ from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiErr
 from batchdrop.local.claude_api.faults import AFTER, BEFORE, InjectedFault
 from batchdrop.local.claude_api.odd_bodies import misshapen
 from batchdrop.local.claude_api.state import EmulatorState
+from batchdrop.local.claude_api.streams import EVENT_STREAM, dropped_within, ended_by_error
 from batchdrop.local.claude_api.visit import Handler, Visit
 
 _FIRST_ERROR_STATUS = 400
@@ -48,7 +49,10 @@ async def _response(visit: Visit, handler: Handler) -> Response:
         return DroppedResponse()
     if response.status_code >= _FIRST_ERROR_STATUS:
         return response
-    fault = visit.state.faults.take(visit.endpoint, AFTER)
+    is_stream = response.media_type == EVENT_STREAM
+    fault = visit.state.faults.take(
+        visit.endpoint, AFTER, lambda fault: is_stream or not fault.kind.startswith("stream_")
+    )
     return response if fault is None else await _spoilt(response, fault, visit.request_id)
 
 
@@ -94,12 +98,12 @@ def _page(fault: InjectedFault) -> Response:
 
 async def _spoilt(response: Response, fault: InjectedFault, request_id: str) -> Response:
     match fault.kind:
-        case "accept_then_drop":
-            return DroppedResponse()
-        case "accept_then_hang":
-            return HangingResponse(fault.seconds)
+        case "accept_then_drop" | "accept_then_hang":
+            return DroppedResponse() if fault.kind == "accept_then_drop" else HangingResponse(fault.seconds)
         case "page_after_accept":
             return _page(fault)
+        case "stream_error" | "stream_dropped":
+            return _cut(response, fault)
         case "odd_body":
             return misshapen(response, fault.shape)
         case "slow_body":
@@ -107,6 +111,12 @@ async def _spoilt(response: Response, fault: InjectedFault, request_id: str) -> 
             return SlowResponse(response, body, fault.seconds)
         case _:
             return error_response(of_status(fault.status, error_code=fault.error_code), request_id)
+
+
+def _cut(response: Response, fault: InjectedFault) -> Response:
+    if fault.kind == "stream_dropped":
+        return dropped_within(response, fault.fraction)
+    return ended_by_error(response, of_status(fault.status, error_code=fault.error_code), fault.fraction)
 
 
 def _record(visit: Visit, response: Response) -> None:

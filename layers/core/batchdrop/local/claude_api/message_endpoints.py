@@ -11,6 +11,7 @@ from batchdrop.local.claude_api.fake_model import Request, failure, read_request
 from batchdrop.local.claude_api.message_types import Message
 from batchdrop.local.claude_api.params import check_prompt, read_countable
 from batchdrop.local.claude_api.settings import Settings
+from batchdrop.local.claude_api.streams import streamed
 from batchdrop.local.claude_api.visit import Visit
 
 
@@ -33,6 +34,8 @@ async def create(visit: Visit) -> Response:
     message = _answer(visit, request, number)
     limits.settle(message.usage.output_tokens)
     state.bill.add_live(message, request.prompt.digest.hex(), state.clock.now())
+    if request.params.stream:
+        return streamed(message)
     return Response(msgspec.json.encode(message), media_type="application/json")
 
 

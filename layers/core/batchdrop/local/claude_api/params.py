@@ -134,8 +134,9 @@ def check_params(
     _check_sampling(params, version)
     most = LONG_OUTPUT_TOKENS if LONG_OUTPUT in betas else MAX_OUTPUT_TOKENS
     _check_max_tokens(params.max_tokens, lane, most)
-    if params.stream:
-        raise invalid("stream: " + ("not supported in a batch" if lane == "batch" else "the emulator has no streaming"))
+    if params.stream and lane == "batch":
+        msg = "stream: not supported in a batch"
+        raise invalid(msg)
     if params.speed is not None and lane == "batch":
         msg = "speed: not supported in a batch"
         raise invalid(msg)
