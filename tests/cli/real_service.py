@@ -87,7 +87,15 @@ class RealService:
     def keeps_no_key(self) -> bool:
         """Whether no file of the outputs, the run's folder and its logs has the key in it."""
         files = [path for path in (self.folder / "out").rglob("*") if path.is_file()]
-        return all(KEY.encode() not in path.read_bytes() for path in files)
+        return all(KEY.encode() not in _read(path) for path in files)
+
+
+def _read(path: Path) -> bytes:
+    """Return a file's bytes; none if SQLite removed its log meanwhile, as it does at the last close."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager
