@@ -112,7 +112,7 @@ def test_a_schema_without_columns_gives_json_text(schema: Any) -> None:
 
 
 def test_half_a_character_in_the_input_is_replaced() -> None:
-    """The call is paid for; one character more or less is no reason to lose it."""
+    """The call is paid for, so a stray character must not lose it."""
     shape = _shape(FORCED, NOTE | {"name": "record"})
     line = msgspec.json.encode({"custom_id": "j-0-0", "result": succeeded("", stop_reason="tool_use")})
     call = b'{"type":"tool_use","name":"record","input":{"text":"a \\ud83d b"}}'

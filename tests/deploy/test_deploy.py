@@ -167,7 +167,7 @@ def test_the_next_deploy_asks_for_what_changes_only(account: Account) -> None:
 
 
 def test_destroy_takes_the_data_if_told(account: Account) -> None:
-    """Another name deletes nothing; `DATA=delete` leaves nothing, and a file in the bucket is no obstacle."""
+    """A wrong name deletes nothing. `DATA=delete` deletes everything, also a bucket that has files."""
     refused = account.make("destroy", "something else\n")
     assert (refused.returncode, account.stacks()) == (2, ["batchdrop"])
     assert "nothing was deleted" in refused.stdout

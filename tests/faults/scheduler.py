@@ -152,7 +152,7 @@ class Scheduler:
                 raise self._error
 
     def _hand_over(self) -> Actor | None:
-        """Give the turn to whoever is next, which may be the one that gives it away; without one, to `run`."""
+        """Give the turn to the next actor, and return it. It may be the same actor. If nobody waits, `run` goes on."""
         giver, chosen = self._current, self._next()
         if chosen is None:
             self._back.release()

@@ -30,7 +30,7 @@ def _read(
 
 
 def test_a_header_below_titles_is_found_and_said() -> None:
-    """Where each row over it is a sentence, and the table is no wider than its header."""
+    """A header is found if each row above it is a sentence, and the table is as wide as its header."""
     columns, notes, rows = _read([*TITLES, [], *TABLE])
     assert columns == ["nr", "text"]
     assert notes == ["the header is in row 5, below 'Orders of the north'"]

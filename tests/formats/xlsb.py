@@ -12,7 +12,7 @@ _KINDS = "http://schemas.microsoft.com/office/2006/relationships"
 
 
 def xlsb_file(rows: Sequence[Sequence[Any]], *, title: str = "Sheet") -> bytes:
-    """Return a workbook of one sheet: texts, numbers and booleans; None is no cell."""
+    """Return a workbook of one sheet with texts, numbers and booleans. None leaves the cell out."""
     return zipped(
         {
             "[Content_Types].xml": "<Types/>",

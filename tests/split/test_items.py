@@ -124,7 +124,7 @@ def test_a_table_is_not_dropped_without_a_recipe(tmp_path: Path) -> None:
 
 
 def test_rows_with_arrays_are_still_found() -> None:
-    """An object that is no request keeps its array of rows; one whose array holds other objects is a row's file."""
+    """Only an array whose first element is a request makes an object ready-made. Other arrays are rows."""
     recipe = "model: m\nprompt: '{{ x }}'\n"
     world: World = dropped(b'{"custom_id": 1, "rows": [{"x": "a"}, {"x": "b"}]}', key="inbox/r/f.json", recipe=recipe)
     assert world.split().requests == 2

@@ -162,7 +162,7 @@ def test_return_takes_the_environments_key(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_key_goes_into_the_secret(session: Any) -> None:
-    """The placeholder is no key."""
+    """A secret that holds the template's placeholder counts as empty."""
     placeholder = template()["Resources"]["ApiKeySecret"]["Properties"]["SecretString"]
     arn = session.client("secretsmanager").create_secret(Name="key", SecretString=placeholder)["ARN"]
     assert not has_key(session, arn)
