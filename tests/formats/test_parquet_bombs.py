@@ -61,25 +61,63 @@ print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 102
 """
 
 
+def _split(path: Path) -> tuple[str, int]:
+    """Return a file's number of rows, or its refusal, and the megabytes that reading it took."""
+    ended = subprocess.run(
+        [sys.executable, "-c", READER, path], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    told, _, megabytes = ended.stdout.rpartition(" ")
+    return told, int(megabytes)
+
+
 def test_rows_that_repeat_a_long_text_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     """Two thousand of them together would take two gigabytes; the first rows do not tell."""
     short = pa.array([0] * 3_000 + [1] * 3_000, pa.int32())
     column = pa.DictionaryArray.from_arrays(short, pa.array(["a", "x" * MEGABYTE]))
     path = tmp_path / "f.parquet"
     pq.write_table(pa.table({"text": column}), path, dictionary_pagesize_limit=1 << 30, store_schema=False)
-    ended = subprocess.run(
-        [sys.executable, "-c", READER, path], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
-    )
-    told, _, megabytes = ended.stdout.rpartition(" ")
+    told, megabytes = _split(path)
     assert "decompression bomb" in told
-    assert int(megabytes) < 700
+    assert megabytes < 700
+
+
+def _list_column(texts: pa.Array, shape: str) -> pa.Array:
+    """Return a column of one row, a list of all texts."""
+    ends = pa.array([0, len(texts)], pa.int32())
+    if shape == "map":
+        return pa.MapArray.from_arrays(ends, pa.array(range(len(texts))), texts)
+    if shape == "structs":
+        return pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays([texts], ["a"]))
+    inner = pa.ListArray.from_arrays(ends, texts)
+    return pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), inner) if shape == "lists" else inner
+
+
+@pytest.mark.parametrize("shape", ["list", "lists", "structs", "map"])
+def test_a_list_that_repeats_a_long_text_is_refused(shape: str, tmp_path: Path) -> None:
+    """Before the texts are taken from the dictionary: the row would have a gigabyte."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["x" * MEGABYTE]))
+    path = tmp_path / "f.parquet"
+    pq.write_table(pa.table({"tags": _list_column(texts, shape)}), path, store_schema=False)
+    told, megabytes = _split(path)
+    assert told.startswith("f.parquet: one row's list in column 'tags")
+    assert "has 1,000 texts of up to 1,000,000 bytes" in told
+    assert megabytes < 200
+
+
+def test_lists_of_long_texts_are_read_a_few_rows_at_a_time() -> None:
+    """A hundred rows of them together would have a gigabyte."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["x" * MEGABYTE]))
+    column = pa.ListArray.from_arrays(pa.array(range(0, 1_001, 10), pa.int32()), texts)
+    out = io.BytesIO()
+    pq.write_table(pa.table({"tags": column}), out, store_schema=False)
+    assert pages.Texts(out, pq.read_metadata(out), row_groups(out), "f.parquet").most_rows(0, 2_048) == 25
 
 
 def test_usual_dictionaries_do_not_shorten_batches() -> None:
     """Many different short texts make a large dictionary, and each row has a short one."""
     out = io.BytesIO()
     pq.write_table(pa.table({"text": [f"{number:040}" for number in range(20_000)]}), out)
-    texts = pages.Texts(out, pq.read_metadata(out), row_groups(out))
+    texts = pages.Texts(out, pq.read_metadata(out), row_groups(out), "f.parquet")
     assert texts.most_rows(0, 2_048) == 2_048
     assert len(read("parquet", out.getvalue())) == 20_000
 

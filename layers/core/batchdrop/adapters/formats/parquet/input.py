@@ -103,7 +103,8 @@ class ParquetInput:
             utc_times = has_utc_times(file)
             notes = changed_types(file, schema, utc_times=utc_times)
         self.header = base64.b64encode(schema.serialize()).decode() + (UTC_TIMES if utc_times else "")
-        return OpenTable(schema, partial(batches, file, Texts(stream, file.metadata, groups)), file.close, notes)
+        texts = Texts(stream, file.metadata, groups, self._filename)
+        return OpenTable(schema, partial(batches, file, texts), file.close, notes)
 
     def _named(self, titles: list[str]) -> tuple[list[str], list[str]]:
         if not titles:

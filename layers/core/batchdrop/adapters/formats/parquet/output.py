@@ -119,7 +119,7 @@ class ParquetOutput:
         import pyarrow as pa
 
         with part.open() as stream, open_parquet(stream) as file:
-            for batch in batches(file, Texts(stream, file.metadata, row_groups(stream))):
+            for batch in batches(file, Texts(stream, file.metadata, row_groups(stream), "a part of the output")):
                 yield pa.Table.from_batches([batch])
 
     def _own_values(self, raw: str) -> list[Any]:

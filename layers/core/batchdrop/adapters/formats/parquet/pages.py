@@ -42,18 +42,51 @@ def refuse_large_pages(stream: BinaryIO, groups: list[list[Chunk]], filename: st
 class Texts:
     """Knows how many rows of a row group a batch may have: a dictionary may repeat a long text."""
 
-    def __init__(self, stream: BinaryIO, metadata: Any, groups: list[list[Chunk]]) -> None:
+    def __init__(self, stream: BinaryIO, metadata: Any, groups: list[list[Chunk]], filename: str) -> None:
         self._stream = stream
         self._metadata = metadata
         self._groups = groups
+        self._filename = filename
 
     def most_rows(self, group: int, most: int) -> int:
-        """Return the most rows of a batch; at most `most`."""
-        sizes = {chunk.path: self._dictionary_bytes(chunk) for chunk in self._groups[group] if chunk.has_texts}
-        if sum(sizes.values()) * most <= MAX_BATCH_VALUES:
-            return most
-        longest = sum(self._longest(group, path, size) if size > _NEAR else size for path, size in sizes.items())
-        return max(1, min(most, MAX_BATCH_VALUES // max(1, longest)))
+        """Return the most rows of a batch; at most `most`.
+
+        Raises UploadRejected if one row's list repeats long texts beyond MAX_BATCH_VALUES.
+        """
+        largest = 0
+        for number, chunk in enumerate(self._groups[group]):
+            if chunk.has_texts:
+                is_list = self._metadata.schema.column(number).max_repetition_level > 0
+                largest += self._largest_list(group, chunk, most) if is_list else self._largest_text(group, chunk, most)
+        return max(1, min(most, MAX_BATCH_VALUES // max(1, largest)))
+
+    def _largest_text(self, group: int, chunk: Chunk, most: int) -> int:
+        size = self._dictionary_bytes(chunk)
+        is_near = size <= _NEAR or size * most <= MAX_BATCH_VALUES
+        return size if is_near else self._longest(group, chunk.path, size)
+
+    def _largest_list(self, group: int, chunk: Chunk, most: int) -> int:
+        """Return the bytes of a row's texts, at most; or their share of a batch that has all of the column's."""
+        size = self._dictionary_bytes(chunk)
+        if size * chunk.values <= MAX_BATCH_VALUES:
+            return size * chunk.values // most
+        longest = self._longest(group, chunk.path, size)
+        if longest * chunk.values <= MAX_BATCH_VALUES:
+            return longest * chunk.values // most
+        columns = (batch.column(0) for batch in self._indices(group, chunk.path, most))
+        return max((self._largest_row(column, chunk.path, longest, most) for column in columns), default=0)
+
+    def _largest_row(self, column: Any, path: str, longest: int, most: int) -> int:
+        if (whole := longest * len(_leaves(column))) <= MAX_BATCH_VALUES:
+            return whole // most
+        values = max(len(_leaves(column.slice(row, 1))) for row in range(len(column)))
+        if longest * values > MAX_BATCH_VALUES:
+            message = (
+                f"{self._filename}: one row's list in column '{path}' has {values:,} texts of up to "
+                f"{longest:,} bytes, and its dictionary each only once; it is a decompression bomb. Write smaller lists"
+            )
+            raise UploadRejected(message)
+        return longest * values
 
     def _dictionary_bytes(self, chunk: Chunk) -> int:
         page = next(_pages(self._stream, chunk), None)
@@ -62,17 +95,32 @@ class Texts:
     def _longest(self, group: int, path: str, size: int) -> int:
         """Return the length of a dictionary's longest text; its size if pyarrow does not show the dictionary."""
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
         import pyarrow.types as is_type
+
+        batch = next(self._indices(group, path, 1), None)
+        texts = None if batch is None or batch.num_columns != 1 else _leaves(batch.column(0))
+        if texts is None or not is_type.is_dictionary(texts.type):
+            return size
+        return int(pc.max(pc.binary_length(texts.dictionary)).as_py() or 0)
+
+    def _indices(self, group: int, path: str, rows: int) -> Iterator[Any]:
+        """Yield a column's batches with their texts still in the dictionary."""
+        import pyarrow.parquet as pq
 
         self._stream.seek(0)
         file = pq.ParquetFile(
             self._stream, metadata=self._metadata, read_dictionary=[path], pre_buffer=False, buffer_size=1 << 16
         )
-        batch = next(file.iter_batches(1, [group], columns=[path], use_threads=False), None)
-        if batch is None or batch.num_columns != 1 or not is_type.is_dictionary(batch.column(0).type):
-            return size
-        return int(pc.max(pc.binary_length(batch.column(0).dictionary)).as_py() or 0)
+        yield from file.iter_batches(rows, [group], columns=[path], use_threads=False)
+
+
+def _leaves(column: Any) -> Any:
+    """Return the values inside a column's lists and structs, of which each has one member."""
+    import pyarrow.types as is_type
+
+    while is_type.is_nested(column.type):
+        column = column.flatten()[0] if is_type.is_struct(column.type) else column.flatten()
+    return column
 
 
 def _pages(stream: BinaryIO, chunk: Chunk) -> Iterator[_Page]:
