@@ -16,9 +16,3 @@ def test_no_such_stack(command: str) -> None:
     assert result.exit_code == 1
     assert "no stack 'batchdrop'" in result.output
     assert "--endpoint-url" in result.output
-
-
-@pytest.mark.parametrize("command", ["cancel", "resume"])
-def test_job_is_required(command: str) -> None:
-    """Without a job it is a usage error."""
-    assert CliRunner().invoke(app, [command]).exit_code == 2

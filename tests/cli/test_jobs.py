@@ -40,6 +40,17 @@ def test_found_by_as_much_as_is_unique(three: Deployed, wanted: str) -> None:
     assert [one.name for one in job.executions] == [JOBS[1], f"{JOBS[1]}-r1", f"{JOBS[1]}-r2"]
 
 
+def test_the_newest_without_an_id(three: Deployed) -> None:
+    """The one that began last; a resume counts."""
+    assert find_job(three.found(), "").job_id == JOBS[1]
+
+
+def test_no_newest_without_a_job(deployed: Deployed) -> None:
+    """The message says how to start one."""
+    with pytest.raises(NoSuchJobError, match=r"has no job; `batchdrop drop\b.*` starts one"):
+        find_job(deployed.found(), "")
+
+
 def test_error_of_the_newest_execution(three: Deployed) -> None:
     """Canceled is told by the error's name."""
     assert find_job(three.found(), JOBS[0]).cause == "no"

@@ -17,6 +17,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "name without a type": (("run", "{plain}", "--recipe", "{recipe}"), "no file type"),
     "CSV without a recipe": (("run", "{file}"), "needs a recipe: --recipe RECIPE.yaml"),
     "no file at all": (("run",), "Missing argument"),
+    "recipe twice": (("run", "{recipe}", "{file}", "--recipe", "{recipe}"), "the recipe is given twice"),
     "no rows in a shard": (("run", "{file}", "--recipe", "{recipe}", "--shard-rows", "0"), "--shard-rows"),
     "too many rows in a shard": (("run", "{file}", "--recipe", "{recipe}", "--shard-rows", "100001"), "--shard-rows"),
     "waits of no length": (("run", "{file}", "--recipe", "{recipe}", "--wait-scale", "0"), "--wait-scale"),

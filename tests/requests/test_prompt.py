@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchdrop.errors import RecipeRejected, RowRejected
-from batchdrop.requests.prompt import Prompt
+from batchdrop.requests.prompt import Prompt, expression
 from tests.strategies import cells
 
 NAME = "recipes/r.yaml"
@@ -33,6 +33,43 @@ def test_a_cell_stands_in_the_prompt_as_it_is(cell: str) -> None:
 def test_columns_with_odd_names_are_reached_by_row(name: str) -> None:
     """`row["any name"]` reaches columns that are no identifiers."""
     assert Prompt("{{ row[row.keys() | first] }}!", name=NAME).render({name: "v"}) == "v!"
+
+
+@given(cells())
+def test_every_column_has_an_expression(name: str) -> None:
+    """Also a name that is a word of Jinja's, or has quotes or control characters."""
+    for column in (name, "row", "if", "none", "range", 'a "b" \\c', "a\x07b\x85", "Größe"):
+        assert _render(expression(column), **{column: "v"}) == "v"
+
+
+def test_rows_are_filled_at_once_where_names_are_odd() -> None:
+    """Unless `row` is a column itself: then it is that cell."""
+    prompt = Prompt('{{ row["Customer ID"] }} {{ x }}', name=NAME)
+    assert prompt.render_all([{"Customer ID": "7", "x": None}, {"Customer ID": 8, "x": True}]) == ["7 ", "8 true"]
+    assert prompt.render_all([{"Customer ID": "7", "x": "", "row": "a"}]) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ Customer ID }}", "got 'ID'. A column's name that is not one word is written {{ row[\"Customer ID\"] }}"),
+        ("{{ 3rd | upper }}", "got 'rd'. A column's name that is not one word is written {{ row[\"3rd\"] }}"),
+        ("{{ (a b }}", "expected token ')', got 'b'"),
+    ],
+)
+def test_a_name_of_several_words_is_explained(source: str, expected: str) -> None:
+    """Jinja's own message speaks of tokens."""
+    with pytest.raises(RecipeRejected) as caught:
+        Prompt(source, name=NAME)
+    assert str(caught.value).endswith(expected)
+
+
+def test_a_name_with_a_slash_is_explained_where_the_file_has_it() -> None:
+    """It could be a division as well."""
+    with pytest.raises(RecipeRejected, match=r'the header\. A column\'s name .* is written {{ row\["a/b"\] }}$'):
+        Prompt("{{ a/b }}", name=NAME).check_columns(["a/b", "c"], filename="f.csv", advice=" Else this.")
+    with pytest.raises(RecipeRejected, match=r"the header\. Else this\.$"):
+        Prompt("{{ a/b }}", name=NAME).check_columns(["b", "c"], filename="f.csv", advice=" Else this.")
 
 
 def test_templates_have_their_logic() -> None:

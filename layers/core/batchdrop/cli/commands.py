@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchdrop.cli.console import FAILED, CommandOutput
-from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
+from batchdrop.cli.console import FAILED, CommandOutput, open_report
+from batchdrop.cli.options import Endpoint, Given, GivenFile, JobId, Json, Open, Region, Stack, recipe_and_file
 
 if TYPE_CHECKING:
     from batchdrop.cli.deployment import Deployment
@@ -19,7 +19,8 @@ Status = Annotated[
 
 
 def drop(
-    file: Annotated[Path, typer.Argument(help="The file, as for `batchdrop run`.")],
+    given: Given,
+    file: GivenFile = None,
     recipe: Annotated[
         str | None, typer.Option(help="A recipe file to upload, or the name of a recipe in the bucket.")
     ] = None,
@@ -38,16 +39,21 @@ def drop(
 
     Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 wrong usage.
     """
+    named, dropped = recipe_and_file(given, file, Path(recipe) if recipe else None)
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.run.sending import Dropping
         from batchdrop.cli.run.sending import drop as send
 
-        send(_deployment(stack, region, endpoint_url), Dropping(file, recipe, files, wait, out), output)
+        send(
+            _deployment(stack, region, endpoint_url),
+            Dropping(dropped, str(named) if named else None, files, wait, out),
+            output,
+        )
 
 
 def watch(
-    job: JobId, stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
+    job: JobId = "", stack: Stack = None, region: Region = None, endpoint_url: Endpoint = None, *, json: Json = False
 ) -> None:
     """Follow a job to its end, with a bar for each open shard; in a pipe, with a line (--json: an object) per change.
 
@@ -90,7 +96,7 @@ def ls(
 
 
 def show(
-    job: JobId,
+    job: JobId = "",
     row: Annotated[int | None, typer.Option(min=1, help="Show this row: its cells, request and results.")] = None,
     stack: Stack = None,
     region: Region = None,
@@ -120,12 +126,13 @@ def show(
 
 
 def fetch(
-    job: JobId,
+    job: JobId = "",
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
     *,
+    opens: Open = False,
     json: Json = False,
 ) -> None:
     """Download a job's outputs. Files appear only when they are complete; existing ones are not downloaded again."""
@@ -135,7 +142,9 @@ def fetch(
         from batchdrop.cli.run.fetching import fetch as download
 
         deployment = _deployment(stack, region, endpoint_url)
-        download(deployment, find_job(deployment, job), out, output)
+        folder = download(deployment, find_job(deployment, job), out, output)
+        if opens:
+            open_report(folder)
 
 
 def doctor(

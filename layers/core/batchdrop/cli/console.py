@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -76,6 +77,13 @@ class CommandOutput:
             if known is None:
                 raise
             raise self.fail(known) from error
+
+
+def open_report(folder: Path) -> None:
+    """Open a job's report in the user's browser; nothing happens without a report, or without a browser."""
+    report = folder / "report.html"
+    if report.is_file():
+        webbrowser.open(report.resolve().as_uri())
 
 
 def usage_error(message: str) -> NoReturn:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchdrop.cli.console import FAILED, CommandOutput, usage_error
-from batchdrop.cli.options import Files, Json, WaitScale
+from batchdrop.cli.console import FAILED, CommandOutput, open_report, usage_error
+from batchdrop.cli.options import Files, Given, GivenFile, Json, Open, WaitScale, is_recipe_name, recipe_and_file
 
 if TYPE_CHECKING:
     from batchdrop.cli.run.dropping import Drop
@@ -17,15 +17,9 @@ if TYPE_CHECKING:
 
 
 def run(  # noqa: PLR0913 -- one for each option
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image."
-        ),
-    ],
-    recipe: Annotated[
-        Path | None, typer.Option(help="The recipe, a .yaml file; not needed for ready requests.")
-    ] = None,
+    given: Given,
+    file: GivenFile = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe, if it is not before the file.")] = None,
     files: Files = None,
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="The most rows in one shard.")] = None,
@@ -39,6 +33,7 @@ def run(  # noqa: PLR0913 -- one for each option
     cancel: Annotated[
         bool, typer.Option("--cancel", help="Cancel the unfinished run of this command; keep its answers.")
     ] = False,
+    opens: Open = False,
     json: Json = False,
 ) -> None:
     """Run one file through the whole application on this machine, and write its output to a folder.
@@ -52,6 +47,7 @@ def run(  # noqa: PLR0913 -- one for each option
     """
     if resume + new + cancel > 1:
         usage_error("--resume, --new and --cancel exclude each other; give one of them")
+    named, rows = recipe_and_file(given, file, recipe)
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.run.dropping import Drop
@@ -61,10 +57,73 @@ def run(  # noqa: PLR0913 -- one for each option
         choice = "--resume" if resume else "--new" if new else "--cancel" if cancel else ""
         if choice and service.base_url is None:
             usage_error(f"{choice} is for a real service: a run against the emulator ends with its command")
-        _run(Drop(file, recipe, files), out, service, wait_scale, shard_rows, output, approves=yes, choice=choice)
+        drop = Drop(rows, named, files)
+        _run(drop, out, service, wait_scale, shard_rows, output, approves=yes, choice=choice, opens=opens)
 
 
-def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out")) -> None:
+def check(
+    given: Given,
+    file: GivenFile = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe, if it is not before the file.")] = None,
+    files: Files = None,
+    *,
+    exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
+    sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
+    json: Json = False,
+) -> None:
+    """Check a recipe; with a file, show the first requests, the rejected rows and the cost.
+
+    No row is sent. If ANTHROPIC_API_KEY is set, the list of models is read. With --exact, a sample of the prompts is
+    sent for token counting. Both are free.
+    Exit code: 0 all is well, 1 something would be refused, 2 wrong usage.
+    """
+    named, rows = recipe_and_file(given, file, recipe)
+    for path in (named, rows):
+        if path is not None and not path.is_file():
+            usage_error(f"file {path} does not exist")
+    if files is not None and not files.is_dir():
+        usage_error(f"folder {files} does not exist")
+    if exact and named is None and is_recipe_name(rows.name):
+        usage_error("--exact counts a file's requests; give the file after the recipe")
+    output = CommandOutput(json)
+    with output.reporting_errors():
+        from batchdrop.cli.check.checking import Exact
+        from batchdrop.cli.check.checking import check as checked
+        from batchdrop.cli.run.service import service_of
+
+        counting = Exact(service_of(os.environ), sample) if exact else None
+        first, second = (rows, None) if named is None else (named, rows)
+        if not checked(first, second, output, files=files, exact=counting):
+            raise typer.Exit(FAILED)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The table that the recipe is for.")],
+    recipe: Annotated[Path | None, typer.Option(help="Where to write it; by default NAME.yaml in this folder.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The table's encoding, if it is not UTF-8.")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Write a first recipe for a file: its columns are in the prompt, and the answer has two fields to edit.
+
+    Nothing is sent, and no file is overwritten. Exit code: 0 it is written, 1 it is not, 2 wrong usage.
+    """
+    if not file.is_file():
+        usage_error(f"file {file} does not exist")
+    output = CommandOutput(json)
+    with output.reporting_errors():
+        from batchdrop.cli.check.first_recipe import print_first_recipe, write_first_recipe
+
+        written = write_first_recipe(file, recipe, encoding=encoding)
+        if json:
+            output.document(written)
+        else:
+            print_first_recipe(written, output.console)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"), *, opens: Open = False
+) -> None:
     """Run examples/reviews.csv, always against the emulator."""
     output = CommandOutput()
     with output.reporting_errors():
@@ -74,7 +133,7 @@ def demo(out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")]
 
         examples = application_folder() / "examples"
         example = Drop(examples / "reviews.csv", examples / "recipes" / "sentiment.yaml")
-        _run(example, out, Service(), None, 100, output)
+        _run(example, out, Service(), None, 100, output, opens=opens)
 
 
 def up(
@@ -112,6 +171,7 @@ def _run(
     *,
     approves: bool = False,
     choice: str = "",
+    opens: bool = False,
 ) -> None:
     from batchdrop.cli.run.one_shot import Run, run_once
 
@@ -125,5 +185,7 @@ def _run(
         ran = run_durably(one, Choice(choice), Terminal.of_user(output.console))
     if output.json:
         output.document(ran)
+    if opens:
+        open_report(ran.folder)
     if not ran.succeeded:
         raise typer.Exit(FAILED)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from batchdrop.cli.console import usage_error
+
 Stack = Annotated[
     str | None,
     typer.Option(
@@ -25,12 +27,43 @@ Endpoint = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Write only JSON to stdout.")]
 JobId = Annotated[
     str,
-    typer.Argument(metavar="JOB", help="The job's id, or a unique start of the id or of its last part."),
+    typer.Argument(
+        metavar="JOB",
+        help="The job's id, or a unique start of the id or of its last part. Default: the newest job.",
+        show_default=False,
+    ),
 ]
 Files = Annotated[
     Path | None, typer.Option(help="The folder of the files that the rows attach: `files/` in the bucket.")
 ]
+Open = Annotated[bool, typer.Option("--open", help="Open the report in a browser in the end.")]
 WaitScale = Annotated[
     float | None,
     typer.Option(min=0.0001, max=1.0, help="Multiply every wait by this. Default: 0.02 with the emulator, else 1."),
 ]
+Given = Annotated[
+    Path,
+    typer.Argument(metavar="RECIPE", help="The recipe, a .yaml file. A file of ready requests stands alone, here."),
+]
+GivenFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, TSV, JSONL, JSON, Parquet, xlsx or text; with `input: files`, a document or an image.",
+        show_default=False,
+    ),
+]
+
+
+def recipe_and_file(given: Path, file: Path | None, recipe: Path | None) -> tuple[Path | None, Path]:
+    """Return the recipe and the file of `RECIPE FILE`, or of `FILE --recipe RECIPE`; in the other order, too."""
+    if file is None:
+        return recipe, given
+    if recipe is not None:
+        usage_error("the recipe is given twice: before the file, and with --recipe")
+    return (file, given) if is_recipe_name(file.name) and not is_recipe_name(given.name) else (given, file)
+
+
+def is_recipe_name(name: str) -> bool:
+    """Return whether a file is a recipe by its name."""
+    return name.lower().endswith((".yaml", ".yml"))

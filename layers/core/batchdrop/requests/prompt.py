@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from unicodedata import is_normalized
 
 import jinja2
 import jinja2.meta
@@ -15,6 +18,8 @@ from batchdrop.requests.sandbox import Sandbox, spelled, variables
 
 SHOWN = 30  # columns in a message
 ROW = "row"  # {{ row["any column name"] }} reaches columns whose names are not identifiers
+_PRINTED = re.compile(r"\{\{-?\s*([^{}|\"'()\[\]]+?)\s*(?:\|[^{}]*)?-?\}\}")  # a bare name, with filters or without
+_ONE_WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
 
 class Prompt:
@@ -34,7 +39,8 @@ class Prompt:
             syntax = environment.parse(source)
             self._template = environment.from_string(source)  # raises for unknown filters and tests
         except jinja2.TemplateSyntaxError as error:
-            message = f"{name}: key '{key}', line {error.lineno}: {error.message}"
+            advice = _advice_on_names(source)
+            message = f"{name}: key '{key}', line {error.lineno}: {error.message}{advice and '.' + advice}"
             raise RecipeRejected(message) from error
         except (RecursionError, MemoryError, SyntaxError) as error:  # Python's own compiler has limits too
             message = f"{name}: key '{key}': the template is nested too deeply; make its expressions shorter"
@@ -50,7 +56,8 @@ class Prompt:
         self.named = self.variables.union(items)
         self.reads_whole_row = sum(name.name == ROW for name in syntax.find_all(nodes.Name)) > len(items)
         self.is_constant = not names
-        self._form = _form(syntax) if names <= self.variables else None
+        self._source = source
+        self._form = None if self.reads_whole_row or names - self.variables - {ROW} else _form(syntax)
         self.is_plain = self._form is not None
 
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
@@ -60,7 +67,7 @@ class Prompt:
             message = (
                 f"{self._name}: {self._called} uses column '{missing[0]}', which {filename} does not have"
                 f"{nearest(missing[0], columns)} (columns: {_shown(columns)}). "
-                f"Fix the recipe's prompt or the header.{advice}"
+                f"Fix the recipe's prompt or the header.{_advice_on_names(self._source, columns) or advice}"
             )
             raise RecipeRejected(message)
 
@@ -110,6 +117,33 @@ class Prompt:
         return text
 
 
+def expression(column: str) -> str:
+    """Return what reads a column in a template: `{{ review }}`, `{{ row["Customer ID"] }}`."""
+    is_word = column.isidentifier() and is_normalized("NFKC", column) and column not in _TAKEN
+    return f"{{{{ {column if is_word else _item(column)} }}}}"
+
+
+# Jinja's own words and functions. A column `row` is read by its name: cells stand before the whole row.
+_WORDS = "False None True and as else false for if import in is loop none not or recursive self true with"
+_TAKEN = {*Sandbox().globals, *_WORDS.split()}
+
+
+def _item(column: str) -> str:
+    literal = json.dumps(column, ensure_ascii=False)
+    return f"{ROW}[{''.join(map(_escaped, literal))}]"
+
+
+def _escaped(sign: str) -> str:
+    return sign if sign.isprintable() else f"\\U{ord(sign):08x}"  # JSON's halves of a pair are none to Jinja
+
+
+def _advice_on_names(source: str, columns: Iterable[str] | None = None) -> str:
+    """Return how to write the first column that stands in a template as if its name were one word; else nothing."""
+    names = (found[1] for found in _PRINTED.finditer(source) if not _ONE_WORD.fullmatch(found[1]))
+    name = next((name for name in names if columns is None or name in columns), None)
+    return "" if name is None else f" A column's name that is not one word is written {{{{ {_item(name)} }}}}"
+
+
 def _shown(columns: list[str]) -> str:
     more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
     return ", ".join(columns[:SHOWN]) + more
@@ -126,16 +160,19 @@ def _items_of_row(syntax: nodes.Template) -> list[str]:
 
 
 class _Form:
-    """A template without logic: texts, and the columns between them."""
+    """A template without logic: texts, and the columns between them; some may be written as `row["…"]`."""
 
-    def __init__(self, text: str, columns: list[str]) -> None:
+    def __init__(self, text: str, columns: list[str], *, has_items: bool) -> None:
         self._text = text
         self._columns = columns
+        self._has_items = has_items
 
     def fill(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return the text of each row, a column at a time."""
+        """Return the text of each row, a column at a time. Raises KeyError if `row` is a column of its own."""
         if not self._columns:
             return [self._text % ()] * len(rows)
+        if self._has_items and any(ROW in row for row in rows):
+            raise KeyError(ROW)
         values = [_texts([row[column] for row in rows]) for column in self._columns]
         return list(map(self._text.__mod__, zip(*values, strict=True)))
 
@@ -146,7 +183,9 @@ def _texts(values: list[Any]) -> list[str]:
 
 def _form(syntax: nodes.Template) -> _Form | None:
     """Return the template as a form; None if it has any logic."""
-    pieces, columns = [], []
+    pieces: list[str] = []
+    columns: list[str] = []
+    has_items = False
     for output in syntax.body:
         if not isinstance(output, nodes.Output):
             return None
@@ -157,6 +196,10 @@ def _form(syntax: nodes.Template) -> _Form | None:
                 case nodes.Name(name=name):
                     pieces.append("%s")
                     columns.append(name)
+                case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str(name))):
+                    pieces.append("%s")
+                    columns.append(name)
+                    has_items = True
                 case _:
                     return None
-    return _Form("".join(pieces), columns)
+    return _Form("".join(pieces), columns, has_items=has_items)

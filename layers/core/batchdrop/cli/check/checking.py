@@ -24,6 +24,7 @@ from batchdrop.cli.check.recipes import load_prices, load_recipe
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.check.token_counting import token_counter
 from batchdrop.cli.console import CommandOutput
+from batchdrop.cli.options import is_recipe_name
 from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
 from batchdrop.job.job_files import shape_of
@@ -46,7 +47,7 @@ def check(
 
     `recipe` may also be a file of ready-made requests, alone.
     """
-    if file is None and is_recipe(recipe):
+    if file is None and is_recipe_name(recipe.name):
         return check_recipe(recipe, output)
     own_recipe, rows = (None, recipe) if file is None else (recipe, file)
     if not output.json:
@@ -54,11 +55,6 @@ def check(
     checked = checked_file(own_recipe, rows, output.console, files=files, exact=exact)
     output.document({"good": checked.is_good, **checked.document()})
     return checked.is_good
-
-
-def is_recipe(path: Path) -> bool:
-    """Return whether a file is a recipe by its name."""
-    return path.suffix.lower() in {".yaml", ".yml"}
 
 
 def check_recipe(path: Path, output: CommandOutput) -> bool:

@@ -127,12 +127,19 @@ def newest_executions(deployment: Deployment, *, status: str | None = None) -> I
 
 
 def find_job(deployment: Deployment, wanted: str) -> Job:
-    """Return the job with this id, or the only job whose id, or last part of the id, starts with it.
+    """Return the job with this id, or the only job whose id, or last part of the id, starts with it; else the newest.
 
     Raises NoSuchJobError with the nearest jobs.
     """
-    job_id = job_id_of(wanted)
+    job_id = job_id_of(wanted) if wanted else _newest(deployment)
     return _described_job(deployment, job_id) or _described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
+
+
+def _newest(deployment: Deployment) -> str:
+    newest = next(newest_executions(deployment), None)
+    if newest is None:
+        raise NoSuchJobError(f"{deployment.name} has no job; `{deployment.command('drop')}` starts one")
+    return newest.job_id
 
 
 def _gone(job_id: str) -> Job:

@@ -121,7 +121,7 @@ def _how_to_drop(stack: EmbeddedStack) -> str:
 AWS endpoint  {stack.endpoint_url}
 Claude API    {stack.claude_base_url}
 bucket        {stack.bucket}
-drop a file   batchdrop drop examples/reviews.csv --recipe examples/recipes/sentiment.yaml
+drop a file   batchdrop drop examples/recipes/sentiment.yaml examples/reviews.csv
               or with any S3 client, as these two lines do:
               {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
               {aws} cp examples/reviews.csv s3://{stack.bucket}/inbox/sentiment/

@@ -1,0 +1,25 @@
+"""An example of each command, for its `--help`."""
+
+from __future__ import annotations
+
+_EXAMPLES = {
+    "approve": "batchdrop approve 83d",
+    "cancel": "batchdrop cancel 83d",
+    "check": "batchdrop check sentiment.yaml reviews.csv",
+    "demo": "batchdrop demo --open",
+    "doctor": "batchdrop doctor --smoke",
+    "drop": "batchdrop drop sentiment.yaml reviews.csv --wait",
+    "fetch": "batchdrop fetch 83d --out answers",
+    "init": "batchdrop init reviews.csv --recipe sentiment.yaml",
+    "ls": "batchdrop ls --status failed",
+    "resume": "batchdrop resume 83d",
+    "run": "batchdrop run sentiment.yaml reviews.csv --open",
+    "show": "batchdrop show 83d --row 17",
+    "up": "batchdrop up --port 4566",
+    "watch": "batchdrop watch",
+}
+
+
+def example_of(command: str) -> str:
+    """Return the line that ends a command's help."""
+    return f"Example: {_EXAMPLES[command]}"
