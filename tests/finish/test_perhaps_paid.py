@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from batchdrop.errors import AccountTrouble, MessageBatchLost, ResultsIncomplete
+from batchdrop.finish import collect_results
 from batchdrop.job.submission import Halt
 from batchdrop.money.cost import dollars
 from tests.fakes import START, FakeBatchApi, echo, errored, succeeded
@@ -116,6 +117,26 @@ def test_a_second_resume_keeps_what_the_first_one_read() -> None:
         assert world.run().perhaps_paid.rows == left
     assert _statuses(world) == ["answered"] * 4
     assert len(world.api.created) == 1
+
+
+def test_a_late_join_does_not_hide_what_was_read_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection is slow, its repetition reads the row and joins; then the slow one joins what it knows."""
+    world = _job(4, 2)
+    world.run()
+    world.resume()
+    settle = collect_results.settle_read_again
+
+    def slowly(*known: Any) -> str:
+        monkeypatch.setattr(collect_results, "settle_read_again", settle)
+        reading = settle(*known)
+        world.api.spoil = _whole
+        world.collect("msgbatch_0")
+        return reading
+
+    monkeypatch.setattr(collect_results, "settle_read_again", slowly)
+    world.collect("msgbatch_0")
+    world.close()
+    assert _statuses(world) == ["answered"] * 4
 
 
 def test_a_row_that_stays_unreadable_is_never_sent_again() -> None:

@@ -98,7 +98,7 @@ def collect_results(
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
                 )  # before they are stored: stored ones are not checked
-        settle_read_again(index, JobKeys(job_id).read_again(shard), store)
+        reading = settle_read_again(index, JobKeys(job_id).read_again(shard), store)
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
         worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
@@ -113,7 +113,9 @@ def collect_results(
         if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
             return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
-        return Collected(0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys)), lane)
+        return Collected(
+            0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys), reading=reading), lane
+        )
 
 
 def _read_again(
@@ -233,11 +235,11 @@ def _join(
     formats: Formats,
     *,
     rounds: int,
+    reading: str,
 ) -> Tally:
     """Write the shard's part, then its tally: a tally proves that the part is complete."""
     job_id = manifest.upload.job_id
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
-    again = store.exists(keys.read_again(item.shard))
     prices = effective(manifest.prices)
     tally = join_shard(
         job_id,
@@ -246,10 +248,10 @@ def _join(
         formats=formats_of(manifest, formats),
         results=index,
         unanswered=failed("the API returned no result for this row"),
-        part_key=partial(keys.part, item.shard, rounds, again=again),
+        part_key=partial(keys.part, item.shard, rounds, reading=reading),
         batch_id_of=batch_id_of,
         prices=prices,
     )
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
-    store.write(keys.part_tally(item.shard, rounds, again=again), msgspec.json.encode(tally))
+    store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
     return tally

@@ -6,6 +6,7 @@ results of its Message Batch once more. The lines that can be read then are kept
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from contextlib import closing
 
@@ -26,13 +27,31 @@ _ID = msgspec.json.Decoder(AgainId)
 _HEAD = msgspec.json.Decoder(ResultHead)
 
 
-def settle_read_again(index: AnswerIndex, key: str, store: ObjectStore) -> None:
-    """Settle requests of `index` by the lines that earlier resumes kept in the object `key`, if there is one."""
-    for line in filter(bytes.strip, whole_lines(arrived_lines(key, store))):
+def settle_read_again(index: AnswerIndex, key: str, store: ObjectStore) -> str:
+    """Settle requests of `index` by the lines that earlier resumes kept in the object `key`, if there is one.
+
+    Return the `reading` that these lines are: the part that is joined from them has it in its key.
+    """
+    lines = _lines(key, store)
+    for line in lines:
         known, head = _ID.decode(line), _HEAD.decode(line)
         row = custom_id.parse(known.custom_id)
         if row is not None and head.verdict != Verdict.PERHAPS_PAID:
             index.settle(row.index, known.round, line, head.verdict)
+    return _reading(lines)
+
+
+def reading_of(key: str, store: ObjectStore) -> str:
+    """Return the `reading` that the object `key` is now; empty if there is none."""
+    return _reading(_lines(key, store))
+
+
+def _lines(key: str, store: ObjectStore) -> list[bytes]:
+    return [*filter(bytes.strip, whole_lines(arrived_lines(key, store)))]
+
+
+def _reading(lines: list[bytes]) -> str:
+    return hashlib.blake2b(b"\n".join(lines), digest_size=5).hexdigest() if lines else ""
 
 
 def read_again(state: ShardState, index: AnswerIndex, *, rows: int, api: BatchReader, store: ObjectStore) -> None:

@@ -17,7 +17,7 @@ from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
-from batchdrop.finish.read_again import settle_read_again
+from batchdrop.finish.read_again import reading_of, settle_read_again
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds
 from batchdrop.job.layout import JobKeys
@@ -115,13 +115,13 @@ class JobStitch:
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
         if self._has_flushes(item.shard, rounds) or was_sent(self._keys.job_id, item.shard, rounds, self._ledger):
             return self._joined(item, rounds)
-        again = self._store.exists(self._keys.read_again(item.shard))
+        reading = reading_of(self._keys.read_again(item.shard), self._store)
         try:
-            key = self._keys.part_tally(item.shard, rounds, again=again)
+            key = self._keys.part_tally(item.shard, rounds, reading=reading)
             tally = msgspec.json.decode(self._store.read(key), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
-        self._part_keys.append(partial(self._keys.part, item.shard, rounds, again=again))
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds, reading=reading))
         return tally
 
     def _has_flushes(self, shard: int, round_number: int) -> bool:

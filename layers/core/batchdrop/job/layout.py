@@ -86,18 +86,18 @@ class JobKeys:
         """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
         return f"{self.live_answers(shard, round_number, slice_number)}{attempt}-{flush:05d}.jsonl"
 
-    def part(self, shard: int, rounds: int, extension: str, *, again: bool = False) -> str:
+    def part(self, shard: int, rounds: int, extension: str, *, reading: str = "") -> str:
         """Return the key of one shard's part, joined from the answers of `rounds` rounds; also for `failed.jsonl`.
 
         Joins of the same rounds write the same bytes, so a late, superseded join does no harm. A join that also has
-        results that were read `again` has a key of its own.
+        results that were read again has the key of this `reading`: a late join may know an earlier one, or none.
         """
-        return self._key(f"parts/{shard:05d}.r{rounds - 1}{'.again' if again else ''}.{extension}")
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}{reading and f'.again-{reading}'}.{extension}")
 
     def part_of_closing(self, shard: int, began: datetime, extension: str) -> str:
         """Return the key of a part that one closing of the job makes for its own use."""
         return self._key(f"parts/{shard:05d}.closed-{began:%Y%m%dT%H%M%S%fZ}.{extension}")
 
-    def part_tally(self, shard: int, rounds: int, *, again: bool = False) -> str:
+    def part_tally(self, shard: int, rounds: int, *, reading: str = "") -> str:
         """Return the key of that part's tally. It is written last, so it proves that the part is complete."""
-        return self.part(shard, rounds, "tally.json", again=again)
+        return self.part(shard, rounds, "tally.json", reading=reading)
