@@ -1,5 +1,6 @@
 """What can be told to fail before anything is started, and where a file goes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def test_a_broken_recipe_is_reported_before_anything_starts(tmp_path: Path, reci
 
 def test_a_schema_file_goes_with_its_recipe(tmp_path: Path, recipe: Path) -> None:
     """It lies beside the recipe, here and in the bucket."""
-    (tmp_path / "shape.json").write_text("{}")
+    shape = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    (tmp_path / "shape.json").write_text(json.dumps(shape | {"additionalProperties": False}))
     recipe.write_text("model: m\nprompt: p\nanswer: {schema: shape.json}\n")
     bucket = _Bucket()
     Drop(_file(tmp_path, "x.csv"), recipe).upload(bucket, "b")

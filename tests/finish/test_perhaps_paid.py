@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchdrop.errors import AccountTrouble, MessageBatchLost, ResultsIncomplete
-from batchdrop.finish import collect_results
+from batchdrop.finish.read_again import settle_read_again
 from batchdrop.job.submission import Halt
 from batchdrop.money.cost import dollars
 from tests.fakes import START, FakeBatchApi, echo, errored, succeeded
@@ -124,16 +124,16 @@ def test_a_late_join_does_not_hide_what_was_read_since(monkeypatch: pytest.Monke
     world = _job(4, 2)
     world.run()
     world.resume()
-    settle = collect_results.settle_read_again
+    settles = "batchdrop.finish.collect_results.settle_read_again"
 
     def slowly(*known: Any) -> str:
-        monkeypatch.setattr(collect_results, "settle_read_again", settle)
-        reading = settle(*known)
+        monkeypatch.setattr(settles, settle_read_again)
+        reading = settle_read_again(*known)
         world.api.spoil = _whole
         world.collect("msgbatch_0")
         return reading
 
-    monkeypatch.setattr(collect_results, "settle_read_again", slowly)
+    monkeypatch.setattr(settles, slowly)
     world.collect("msgbatch_0")
     world.close()
     assert _statuses(world) == ["answered"] * 4

@@ -57,7 +57,7 @@ class CommandOutput:
 
     def fail(self, error: Exception, code: int = FAILED) -> typer.Exit:
         """Write an error to stderr; return the exit to raise."""
-        message = " ".join(str(error).split())
+        message = "\n  ".join(" ".join(fault.split()) for fault in str(error).split("\n  "))
         if self.json:
             body = {"error": {"type": type(error).__name__, "message": message}}
             typer.echo(json.dumps(body, ensure_ascii=False), err=True)

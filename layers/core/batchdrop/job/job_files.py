@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import msgspec
-import yaml
 
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape, answer_shape, schema_file
 from batchdrop.errors import RecipeRejected
@@ -16,7 +15,8 @@ from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Formats, InputFormat, OutputFormat
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.ports import ObjectMissing, ObjectStore
-from batchdrop.recipe.recipe import Input, Output, Recipe, parse_recipe
+from batchdrop.recipe.recipe import Input, Output, Recipe
+from batchdrop.recipe.recipe_file import parse_recipe_file
 
 
 def read_manifest(store: ObjectStore, job_id: str) -> Manifest | None:
@@ -75,12 +75,7 @@ def read_recipe(store: ObjectStore, key: str) -> Recipe | None:
         body = store.read(key)
     except ObjectMissing:
         return None
-    try:
-        fields = yaml.safe_load(body)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
-        message = f"{key}: it is not YAML: {' '.join(str(error).split())}"
-        raise RecipeRejected(message) from error
-    return parse_recipe(fields, name=key)
+    return parse_recipe_file(body, name=key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -26,9 +27,9 @@ from batchdrop.recipe.keys import (
     System,
     Turn,
 )
-from batchdrop.recipe.rules import FORBIDDEN_PARAMS, check_rules
+from batchdrop.recipe.rules import FORBIDDEN_PARAMS, broken_rules
 from batchdrop.recipe.type_errors import readable
-from batchdrop.recipe.words import kind, refuse_unknown_keys
+from batchdrop.recipe.words import kind, rejected, unknown_keys
 
 __all__ = [
     "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression", "Example",
@@ -58,29 +59,42 @@ def parse_recipe(fields: object, *, name: str) -> Recipe:
         message = f"{name}: a recipe must be a mapping of keys (model, prompt, …), but this is {kind(fields)}"
         raise RecipeRejected(message)
     refuse_alias_bombs(fields, name)
-    _refuse_unknown_keys(fields, name)
+    unknown = [*_unknown_keys(fields)]
     try:
-        plain = msgspec.to_builtins(fields)  # YAML's dates become text, as in the manifest
+        plain = msgspec.to_builtins({key: fields[key] for key in fields if key in _keys(Recipe)})  # dates become text
+        faults = [*unknown, *_wrong_types(plain)]
+        if faults:
+            raise rejected(name, faults)
         recipe = msgspec.convert(plain, Recipe)
         msgspec.json.encode(recipe)
-    except msgspec.ValidationError as error:
-        message = f"{name}: {readable(error, plain)}"
-        raise RecipeRejected(message) from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         message = f"{name}: it holds a value that JSON cannot represent, so it cannot be sent to the API: {error}"
         raise RecipeRejected(message) from error
-    check_rules(recipe, name)
+    faults = [*broken_rules(recipe)]
+    if faults:
+        raise rejected(name, faults)
     return recipe
 
 
-def _refuse_unknown_keys(fields: dict[Any, Any], name: str) -> None:
-    refuse_unknown_keys(fields, _keys(Recipe), name=name)
+def _unknown_keys(fields: dict[Any, Any]) -> Iterator[str]:
+    yield from unknown_keys(fields, _keys(Recipe))
     for key, struct in _INNER_KEYS.items():
         value = fields.get(key)
         for place, inner in enumerate(value) if isinstance(value, list) else [("", value)]:
             if isinstance(inner, dict):
                 path = f"{key}[{place}]." if isinstance(place, int) else f"{key}."
-                refuse_unknown_keys(inner, _keys(struct), name=name, path=path)
+                yield from unknown_keys(inner, _keys(struct), path=path)
+
+
+def _wrong_types(plain: dict[Any, Any]) -> Iterator[str]:
+    """Yield what is wrong with each key that is known and has a value of another type, and with a missing model."""
+    probes: list[dict[Any, Any]] = [] if "model" in plain else [{}]
+    probes += [{"model": "", key: value} for key, value in plain.items() if not [*_unknown_keys({key: value})]]
+    for fields in probes:
+        try:
+            msgspec.convert(fields, Recipe)
+        except msgspec.ValidationError as error:
+            yield readable(error, fields)
 
 
 def _keys(struct: type[msgspec.Struct]) -> tuple[str, ...]:

@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.keys import Input, Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
-from batchdrop.recipe.words import fault
 
 FORBIDDEN_PARAMS = {
     "stream": "answers of a Message Batch cannot be streamed",
@@ -46,13 +44,11 @@ _BETA = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 
-def check_rules(recipe: Recipe, name: str) -> None:
-    """Raise RecipeRejected for the first rule that the recipe breaks."""
+def broken_rules(recipe: Recipe) -> Iterator[str]:
+    """Yield what is wrong with each key that breaks a rule."""
     for rule in (_basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach):
-        broken = next(rule(recipe), None)
-        if broken is not None:
-            key, reason = broken
-            raise fault(name, key, reason) if key else RecipeRejected(f"{name}: {reason}")
+        for key, reason in rule(recipe):
+            yield f"key '{key}': {reason}" if key else reason
 
 
 def _basics(recipe: Recipe) -> Iterator[_Fault]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from batchdrop.errors import RecipeRejected
 
@@ -20,13 +20,26 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def rejected(name: str, faults: Sequence[str]) -> RecipeRejected:
+    """Return one error for all faults of the recipe `name`; several are a line each."""
+    if len(faults) == 1:
+        return RecipeRejected(f"{name}: {faults[0]}")
+    return RecipeRejected("\n  ".join((f"{name}: {len(faults)} faults", *faults)))
+
+
 def refuse_unknown_keys(fields: Mapping[object, object], known: Iterable[str], *, name: str, path: str = "") -> None:
-    """Raise RecipeRejected for the first unknown key; `path` is empty or ends in a dot."""
+    """Raise RecipeRejected for unknown keys; `path` is empty or ends in a dot."""
+    faults = [*unknown_keys(fields, known, path=path)]
+    if faults:
+        raise rejected(name, faults)
+
+
+def unknown_keys(fields: Mapping[object, object], known: Iterable[str], *, path: str = "") -> Iterator[str]:
+    """Yield what is wrong with each unknown key; `path` is empty or ends in a dot."""
     keys = list(known)
     for key in fields:
         if key not in keys:
-            message = f"{name}: unknown key '{path}{key}'{nearest(key, keys)} (known keys: {', '.join(keys)})"
-            raise RecipeRejected(message)
+            yield f"unknown key '{path}{key}'{nearest(key, keys)} (known keys: {', '.join(keys)})"
 
 
 def kind(value: object) -> str:

@@ -20,7 +20,7 @@ from batchdrop.cli.check.findings_view import findings_of_models, fixed_model, p
 from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
-from batchdrop.cli.check.recipes import load_prices, load_recipe
+from batchdrop.cli.check.recipes import load_prices, load_recipe, naming_own_file
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.check.token_counting import token_counter
 from batchdrop.cli.console import CommandOutput
@@ -29,6 +29,7 @@ from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import shown_usd
 from batchdrop.money.prices import PriceTable, effective
 from batchdrop.requests.request import RecipeRequests
@@ -163,12 +164,12 @@ def checked_file(
     upload = UploadRecord("check", "", key, "", source.size, datetime.now(UTC))
     models = own_models(recipe_path) if recipe_path else {}
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own, models=models)
-    pricer_of(manifest)  # raises like the split: a cap needs a price
     attach = Attachments(LocalFiles(files), "") if files else named_only
-    with console.status(f"reading {file.name} ..."):
+    with naming_own_file(recipe_path, parse_inbox_key(key).recipe_key), console.status(f"reading {file.name} ..."):
+        pricer_of(manifest)  # raises like the split: a cap needs a price
         sample = exact.sample if exact else 0
         check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
-    findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
+        findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
     named = check.estimate.most_tokens or (fixed_model(recipe) if recipe else {})
     findings.add(findings_of_models(recipe_path, named, own, recipe.betas if recipe else []))
     findings.warnings += warnings_of_rows(check)
