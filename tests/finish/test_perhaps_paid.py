@@ -119,6 +119,24 @@ def test_a_second_resume_keeps_what_the_first_one_read() -> None:
     assert len(world.api.created) == 1
 
 
+def test_one_download_of_a_round_counts() -> None:
+    """A slow collection got an odd record, its repetition did not: all parts and counts are of the same lines."""
+    world = dropped(reviews(4))
+    world.split()
+    batch_id = world.submit().batch_id
+    world.api.finish()
+
+    def slowly(lines: list[bytes]) -> list[bytes]:
+        world.api.spoil = _whole
+        world.collect(batch_id)
+        return _garbled(2)(lines)
+
+    world.api.spoil = slowly
+    assert world.collect(batch_id).tally == world.collect(batch_id).tally
+    summary = world.close()
+    assert (_statuses(world), summary.tally.answered) == (["answered"] * 4, 4)
+
+
 def test_a_late_join_does_not_hide_what_was_read_since(monkeypatch: pytest.MonkeyPatch) -> None:
     """A collection is slow, its repetition reads the row and joins; then the slow one joins what it knows."""
     world = _job(4, 2)

@@ -38,7 +38,7 @@ from batchdrop.job.ports import Formats, Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
 from batchdrop.money.prices import effective
-from batchdrop.ports import Clock, ObjectStore, Writer
+from batchdrop.ports import Clock, ObjectChanged, ObjectStore, Writer
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.tally import Tally
 from batchdrop.settings import LIVE_ROWS
@@ -74,6 +74,22 @@ def collect_results(
     in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then those that
     arrived are kept for the close of the job. Raises SubmissionUncertain if the Message Batch is not the shard's.
     """
+    try:
+        return _collected(state, store, ledger, api, clock, formats, states, live_rows)
+    except ObjectChanged:  # a repetition of this call has stored the round meanwhile: its answers count
+        return _collected(state, store, ledger, api, clock, formats, states, live_rows)
+
+
+def _collected(
+    state: ShardState,
+    store: ObjectStore,
+    ledger: Ledger,
+    api: Callable[[], BatchReader],
+    clock: Clock,
+    formats: Formats,
+    states: SharedStates,
+    live_rows: int,
+) -> Collected:
     job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
     if manifest is None:
@@ -89,7 +105,7 @@ def collect_results(
             index.fill_from(store, keys[-1])
             _read_again(api, state, index, item, store, ledger, clock)
         else:
-            with store.writer(keys[-1]) as answers:
+            with store.writer(keys[-1], guard=partial(_refuse_second, keys[-1], store)) as answers:
                 if state.lane == "live":
                     _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
@@ -116,6 +132,12 @@ def collect_results(
         return Collected(
             0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys), reading=reading), lane
         )
+
+
+def _refuse_second(key: str, store: ObjectStore) -> None:
+    """Raise ObjectChanged if a round's answers are stored: one download counts, and all joins are of the same lines."""
+    if store.exists(key):
+        raise ObjectChanged(key)
 
 
 def _read_again(

@@ -66,7 +66,7 @@ class JobKeys:
         return self._key(f"shards/{shard:05d}.rows.exact")
 
     def answers(self, shard: int, round_number: int) -> str:
-        """Return the key of one round's result lines, unchanged from the API."""
+        """Return the key of one round's result lines, unchanged from the API. It is written once."""
         return self._key(f"answers/{shard:05d}.r{round_number}.jsonl")
 
     def arrived_answers(self, shard: int, round_number: int) -> str:
