@@ -106,7 +106,7 @@ def test_the_code_was_as_it_is_in_lambda(job: dict[str, Any], run: Run) -> None:
     assert where in "".join(error["stackTrace"])
 
 
-@pytest.mark.parametrize("package", ["cli", "local"])
+@pytest.mark.parametrize("package", ["cli", "library", "local"])
 def test_the_layer_leaves_out_what_no_function_imports(job: dict[str, Any], package: str) -> None:
     """The command line and the embedded stack are part of the package, but not of the core layer."""
     [core] = BUILD.glob("CoreLayer/python/batchdrop")

@@ -1,0 +1,1 @@
+"""Use batchdrop from Python: `batchdrop.run`, `batchdrop.ask` and `batchdrop.Stack`."""
