@@ -14,5 +14,4 @@ def test_no_such_stack(command: str) -> None:
     """Where no stack answers, the message says what to check, and the exit code is 1."""
     result = CliRunner().invoke(app, [command, "job-1", "--endpoint-url", f"http://127.0.0.1:{free_port()}"])
     assert result.exit_code == 1
-    assert "no stack 'batchdrop'" in result.output
-    assert "--endpoint-url" in result.output
+    assert "nothing answers at" in result.output

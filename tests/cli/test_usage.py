@@ -10,7 +10,7 @@ from tests.cli.conftest import Starts
 CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "file that is not there": (("run", "nowhere.csv", "--recipe", "{recipe}"), "file nowhere.csv"),
     "recipe that is not there": (("run", "{file}", "--recipe", "nowhere.yaml"), "recipe nowhere.yaml does not exist"),
-    "folder for a file": (("run", ".", "--recipe", "{recipe}"), "file . does not exist"),
+    "folder for a file": (("run", ".", "--recipe", "{recipe}"), "file . is a folder; name a file in it"),
     "unknown spreadsheet": (("run", "{odd}", "--recipe", "{recipe}"), "Save the file as .csv, "),
     "broken recipe": (("run", "{file}", "--recipe", "{broken}"), "unknown key 'promt'; did you mean 'prompt'?"),
     "check of nothing": (("check", "nowhere.yaml"), "file nowhere.yaml"),

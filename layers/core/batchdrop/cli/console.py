@@ -7,6 +7,7 @@ With `--json`, stdout holds only JSON; progress goes to stderr if that is a term
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import webbrowser
@@ -43,9 +44,9 @@ class CommandOutput:
     @cached_property
     def console(self) -> Console:
         """Return the console for people: stdout; with `--json` stderr, silent if that is not a terminal."""
-        from rich.console import Console
+        from batchdrop.cli.safe_console import SafeConsole
 
-        return Console(stderr=True, quiet=not sys.stderr.isatty()) if self.json else Console()
+        return SafeConsole(stderr=True, quiet=not sys.stderr.isatty()) if self.json else SafeConsole()
 
     def document(self, value: Any) -> None:
         """Write a value as the command's only JSON document."""
@@ -62,7 +63,9 @@ class CommandOutput:
             body = {"error": {"type": type(error).__name__, "message": message}}
             typer.echo(json.dumps(body, ensure_ascii=False), err=True)
         else:
-            typer.echo(f"Error: {message}", err=True)
+            from batchdrop.cli.safe_console import printable
+
+            typer.echo(f"Error: {printable(message)}", err=True)
         return typer.Exit(code)
 
     @contextmanager
@@ -107,12 +110,30 @@ def _known(error: Exception) -> Exception | None:
 
         if isinstance(error, ClientError | BotoCoreError):
             return CommandError(f"AWS: {error}. `batchdrop doctor` checks credentials and the stack")
+    if isinstance(error, OSError) and (error.errno in _ADVICE or error.filename is not None):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        advice = _ADVICE.get(error.errno or 0, "check the path, and that you may use it")
+        return CommandError(f"{where}{(error.strerror or str(error)).lower()}; {advice}")
     if "batchdrop.local.stack" in sys.modules:
         from batchdrop.local.stack import StackError
 
         if isinstance(error, StackError):
             return error
     return None
+
+
+_ADVICE = {
+    errno.EACCES: "choose a path that you may write to, or change its permissions",
+    errno.EADDRINUSE: "another program uses the port: give another one, or none",
+    errno.EDQUOT: "free some space of your quota, then run the command again",
+    errno.EEXIST: "a file is where a folder is needed; give another path",
+    errno.EISDIR: "it is a folder; name a file in it",
+    errno.ENOENT: "make its folder first, or correct the path",
+    errno.ENOSPC: "the disk is full: free some space, then run the command again",
+    errno.ENOTDIR: "a file is where a folder is needed; give another path",
+    errno.EROFS: "the disk cannot be written; give another path",
+}
+"""What to do about errors of the operating system."""
 
 
 def _as_text(value: Any) -> str:

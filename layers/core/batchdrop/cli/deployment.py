@@ -119,6 +119,24 @@ class Deployment:
         return " ".join(("batchdrop", *words, *options))
 
 
+def _not_found(name: str, endpoint: str | None, error: Exception) -> str:
+    """Return why a stack was not found: usually it is not the stack that is missing."""
+    match error:
+        case botocore.exceptions.NoRegionError():
+            return f"no AWS region is set, so no stack '{name}' can be found; give --region, or set AWS_REGION"
+        case botocore.exceptions.NoCredentialsError() | botocore.exceptions.PartialCredentialsError():
+            return (
+                f"no AWS credentials, so no stack '{name}' can be found; log in (`aws sso login`), or set AWS_PROFILE"
+            )
+        case botocore.exceptions.EndpointConnectionError() | botocore.exceptions.ConnectTimeoutError() if endpoint:
+            return f"nothing answers at {endpoint}; start `batchdrop up`, and use the endpoint that it prints"
+        case botocore.exceptions.EndpointConnectionError() | botocore.exceptions.ConnectTimeoutError():
+            return f"AWS cannot be reached ({error}); check --region, the network and its proxy"
+        case botocore.exceptions.ClientError() if "does not exist" not in str(error):
+            return f"AWS refuses to show stack '{name}' ({error}); check your AWS credentials"
+    return f"no stack '{name}' ({error}). Check --stack and --region; `make deploy` makes one"
+
+
 def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str | None) -> Deployment:
     """Return the application deployed as `stack` (default: batchdrop).
 
@@ -131,10 +149,7 @@ def find_deployment(stack: str | None, *, region: str | None, endpoint_url: str 
     try:
         found = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        message = (
-            f"no stack '{name}' ({error}). Check --stack, --region, and your AWS credentials, or give --endpoint-url"
-        )
-        raise NotDeployedError(message) from error
+        raise NotDeployedError(_not_found(name, endpoint, error)) from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     missing = {"LedgerTableName", "JobStateMachineArn", "BucketName"} - outputs.keys()
     if missing:

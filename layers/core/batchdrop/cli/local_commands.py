@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchdrop.cli.console import FAILED, CommandOutput, open_report, usage_error
-from batchdrop.cli.options import Files, Given, GivenFile, Json, Open, WaitScale, is_recipe_name, recipe_and_file
+from batchdrop.cli.options import (
+    Files,
+    Given,
+    GivenFile,
+    Json,
+    Open,
+    WaitScale,
+    is_recipe_name,
+    recipe_and_file,
+    refuse_missing,
+)
 
 if TYPE_CHECKING:
     from batchdrop.cli.run.dropping import Drop
@@ -78,9 +88,7 @@ def check(
     Exit code: 0 all is well, 1 something would be refused, 2 wrong usage.
     """
     named, rows = recipe_and_file(given, file, recipe)
-    for path in (named, rows):
-        if path is not None and not path.is_file():
-            usage_error(f"file {path} does not exist")
+    refuse_missing(named, rows)
     if files is not None and not files.is_dir():
         usage_error(f"folder {files} does not exist")
     if exact and named is None and is_recipe_name(rows.name):
@@ -108,8 +116,7 @@ def init(
 
     Nothing is sent, and no file is overwritten. Exit code: 0 it is written, 1 it is not, 2 wrong usage.
     """
-    if not file.is_file():
-        usage_error(f"file {file} does not exist")
+    refuse_missing(file)
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.check.first_recipe import print_first_recipe, write_first_recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -17,9 +18,19 @@ Stack = Annotated[
     ),
 ]
 Region = Annotated[str | None, typer.Option(help="The AWS region; default: your configuration's.")]
+
+
+def _address(value: str | None) -> str | None:
+    """Return an address unchanged. Raises typer.BadParameter for what is none."""
+    if value is None or re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        return value
+    raise typer.BadParameter(f"{value!r} is not an address; write one such as http://127.0.0.1:4566")
+
+
 Endpoint = Annotated[
     str | None,
     typer.Option(
+        callback=_address,
         envvar="BATCHDROP_ENDPOINT_URL",
         help="The AWS endpoint that `batchdrop up` printed; needed only if several run.",
     ),
@@ -62,6 +73,13 @@ def recipe_and_file(given: Path, file: Path | None, recipe: Path | None) -> tupl
     if recipe is not None:
         usage_error("the recipe is given twice: before the file, and with --recipe")
     return (file, given) if is_recipe_name(file.name) and not is_recipe_name(given.name) else (given, file)
+
+
+def refuse_missing(*paths: Path | None) -> None:
+    """End the command if one of these files does not exist, or is a folder."""
+    for path in paths:
+        if path is not None and not path.is_file():
+            usage_error(f"{path} is a folder; name a file in it" if path.is_dir() else f"file {path} does not exist")
 
 
 def is_recipe_name(name: str) -> bool:

@@ -20,6 +20,7 @@ from batchdrop.cli.run.dropping import Drop
 from batchdrop.cli.run.durable_run import Choice, Terminal, folder_of, run_durably
 from batchdrop.cli.run.one_shot import Ran, Run, run_once
 from batchdrop.cli.run.service import Service, service_of
+from batchdrop.cli.safe_console import SafeConsole
 from batchdrop.library.tables import file_of, frame_of, rows_of
 
 
@@ -90,7 +91,7 @@ def run(
         )
         drop.check()
         one = Run(drop, Path(out), service, service.wait_scale, approves=approve)
-        ran = _ran(one, service, Console(quiet=not progress), is_new=unfinished == "new")
+        ran = _ran(one, service, SafeConsole(quiet=not progress), is_new=unfinished == "new")
     return Result(ran.job_id, ran.succeeded, ran.folder, ran.summary or {}, ran.error, service.base_url is None, table)
 
 

@@ -18,6 +18,7 @@ from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_split, read_summary
 from batchdrop.cli.job.figures import UNKNOWN, dollars, duration, moment
 from batchdrop.cli.job.jobs import Execution, JobStatus, job_status, newest_executions
+from batchdrop.cli.safe_console import SafeConsole
 from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import parse_inbox_key, results_prefix
@@ -157,7 +158,7 @@ def show_listed(jobs: list[ListedJob], console: Console) -> None:
     for job in jobs:
         cells = _cells(job)
         table.add_row(*(cells[column] for column in _columns(width)))
-    to = console if console.is_terminal else Console(file=console.file, width=width)
+    to = console if console.is_terminal else SafeConsole(file=console.file, width=width)
     to.print(table)
 
 

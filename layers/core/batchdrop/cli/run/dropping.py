@@ -49,7 +49,7 @@ class Drop:
         """Raise NotDroppableError for a missing file, an unknown type, or a missing or bad recipe."""
         for path, what in ((self.file, "file"), (None if self.kept else self.recipe, "recipe")):
             if path is not None and not path.is_file():
-                message = f"{what} {path} does not exist"
+                message = f"{what} {path} " + ("is a folder; name a file in it" if path.is_dir() else "does not exist")
                 raise NotDroppableError(message)
         if self.files is not None and not self.files.is_dir():
             message = f"folder {self.files} does not exist"

@@ -48,12 +48,14 @@ class Service:
 def service_of(environment: Mapping[str, str]) -> Service:
     """Return the service that ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY choose: if either is set, a real one.
 
-    Raises ServiceUnclearError for a base URL without a key.
+    Raises ServiceUnclearError for a base URL without a key, or one that does not begin with http.
     """
     base_url = environment.get("ANTHROPIC_BASE_URL", "").strip()
     api_key = environment.get("ANTHROPIC_API_KEY", "").strip()
     if not base_url and not api_key:
         return Service()
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise ServiceUnclearError(f"ANTHROPIC_BASE_URL is {base_url!r}; it must begin with https:// or http://")
     if not api_key:
         message = "ANTHROPIC_BASE_URL is set, but ANTHROPIC_API_KEY is not. Set both, or neither to use the emulator"
         raise ServiceUnclearError(message)
