@@ -15,6 +15,7 @@ _EXAMPLES = {
     "resume": "batchdrop resume 83d",
     "run": "batchdrop run sentiment.yaml reviews.csv --open",
     "show": "batchdrop show 83d --row 17",
+    "try": "batchdrop try sentiment.yaml reviews.csv -n 20 --random",
     "up": "batchdrop up --port 4566",
     "watch": "batchdrop watch",
 }

@@ -15,6 +15,7 @@ from batchdrop.cli.options import (
     GivenFile,
     Json,
     Open,
+    RecipeOption,
     WaitScale,
     is_recipe_name,
     recipe_and_file,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def run(  # noqa: PLR0913 -- one for each option
     given: Given,
     file: GivenFile = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe, if it is not before the file.")] = None,
+    recipe: RecipeOption = None,
     files: Files = None,
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="The most rows in one shard.")] = None,
@@ -74,7 +75,7 @@ def run(  # noqa: PLR0913 -- one for each option
 def check(
     given: Given,
     file: GivenFile = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe, if it is not before the file.")] = None,
+    recipe: RecipeOption = None,
     files: Files = None,
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
@@ -126,6 +127,48 @@ def init(
             output.document(written)
         else:
             print_first_recipe(written, output.console)
+
+
+def try_(
+    given: Given,
+    file: GivenFile = None,
+    recipe: RecipeOption = None,
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, max=1_000, help="How many rows to answer.")] = 20,
+    files: Files = None,
+    out: Annotated[Path, typer.Option(help="Answers are kept in OUT/tried.sqlite.")] = Path("out"),
+    *,
+    is_random: Annotated[
+        bool, typer.Option("--random", help="Take random rows of the whole file, and project its cost.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send all requests, and pay for all of them again.")] = False,
+    json: Json = False,
+) -> None:
+    """Answer a few rows in seconds, without a stack, and show them beside what the prompt read.
+
+    Requests go live to the emulator, or to the service that ANTHROPIC_API_KEY names. Answers are kept: if you change
+    the recipe and try again, only changed requests are paid for, and changed answers are marked.
+    Exit code: 0 all rows are answered, 1 some are not, 2 wrong usage.
+    """
+    recipe, table = recipe_and_file(given, file, recipe)
+    if recipe is None:
+        usage_error("give a recipe and a file; `batchdrop init FILE` writes a first recipe")
+    refuse_missing(recipe, table)
+    output = CommandOutput(json)
+    with output.reporting_errors():
+        from batchdrop.cli.run.service import service_of
+        from batchdrop.cli.trial.cards import print_tried
+        from batchdrop.cli.trial.trying import Trying, tried
+
+        service = service_of(os.environ)
+        output.console.print(service.description, highlight=False, soft_wrap=True)
+        with output.console.status(f"answering {rows} rows ..."):
+            ended = tried(Trying(recipe, table, rows, is_random, files, out, again), service)
+        if json:
+            output.document(ended)
+        else:
+            print_tried(ended, output.console)
+        if any(shown.status != "answered" for shown in ended.rows):
+            raise typer.Exit(FAILED)
 
 
 def demo(

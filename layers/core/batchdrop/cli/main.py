@@ -43,8 +43,9 @@ def main(
     """Drop a file into a bucket; get it back with Claude's answer to each row."""
 
 
-for local in ("check", "init", "run", "demo", "up"):
-    app.command(epilog=example_of(local))(getattr(local_commands, local))
+for local in ("init", "check", "try", "run", "demo", "up"):
+    # `try` is a word of Python's
+    app.command(local, epilog=example_of(local))(getattr(local_commands, "try_" if local == "try" else local))
 
 
 @app.command(epilog=example_of("cancel"))

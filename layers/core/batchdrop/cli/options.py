@@ -65,6 +65,8 @@ GivenFile = Annotated[
     ),
 ]
 
+RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe, if it is not before the file.")]
+
 
 def recipe_and_file(given: Path, file: Path | None, recipe: Path | None) -> tuple[Path | None, Path]:
     """Return the recipe and the file of `RECIPE FILE`, or of `FILE --recipe RECIPE`; in the other order, too."""

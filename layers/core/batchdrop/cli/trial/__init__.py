@@ -1,0 +1,1 @@
+"""`batchdrop try`: answers to a few rows at once, without a stack."""
