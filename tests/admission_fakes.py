@@ -62,6 +62,10 @@ class OpenDoor(Admission):
     def request_turn(self) -> None:
         """Admit it."""
 
+    def is_unplanned(self) -> bool:
+        """Tell that every round is planned."""
+        return False
+
     def stands(self) -> bool:
         """Tell that it is admitted still."""
         return True

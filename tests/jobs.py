@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.admission.admission import MustWait
+from batchdrop.admission.admission import MustWait, PlanAgain
 from batchdrop.batch_lane.poll_batch import PollAnswer, poll_batch
 from batchdrop.batch_lane.settle_submission import Settled, settle_submission
 from batchdrop.batch_lane.submit_shard import Submitted, submit_shard
@@ -94,13 +94,13 @@ class World:
         assert isinstance(submitted, Submitted)
         return submitted
 
-    def submit_round(self, state: ShardState) -> Submitted | MustWait:
+    def submit_round(self, state: ShardState) -> Submitted | MustWait | PlanAgain:
         """Run submit_shard, with its admission."""
         parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "clock": self.clock}
         admission = admission_of(state, states=self.states, limit=self.queue_requests, **parts)
         return submit_shard(state, api=self.api, admission=admission, **parts)
 
-    def plan_round(self, state: ShardState) -> list[SlicePlan] | MustWait:
+    def plan_round(self, state: ShardState) -> list[SlicePlan] | MustWait | PlanAgain:
         """Run plan_slices, with its admission."""
         admission = admission_of(
             state, store=self.store, ledger=self.ledger, states=self.states, clock=self.clock, limit=self.queue_requests
@@ -168,6 +168,12 @@ class World:
             deadline=deadline_of(self.manifest.recipe, self.upload.uploaded_at),
         )
 
+    def first_wave(self, shard: int = 0) -> ShardState:
+        """Return a shard's state after its round 0, which sends nothing in a job that goes in waves."""
+        state = self.state(shard)
+        found = self.collect_round(state)
+        return state.collected(leftovers=found.leftovers, lane=found.lane, worst_usd=found.worst_usd)
+
     def close(self, fault: Fault | None = None) -> Summary:
         """Run close_job."""
         return close_job(
@@ -215,7 +221,7 @@ class World:
     def answer_live(self, state: ShardState) -> None:
         """Answer a round in the live lane, slice by slice."""
         plans = self.plan_round(state)
-        assert not isinstance(plans, MustWait)
+        assert isinstance(plans, list)
         for plan in plans:
             piece = Slice(JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests)
             world = SliceWorld(store=self.store, ledger=self.ledger, api=self.messages, leases=self.leases)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.finish.show_progress import note_progress
 from batchdrop.job.shard_state import ShardState, as_state
@@ -38,6 +38,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         until=state.live_until,
         clock=clock,
     )
+    if isinstance(plans, PlanAgain):
+        logger.info("round is planned again")
+        return as_state(state.planned_again())
     if isinstance(plans, MustWait):
         logger.info("round waits for its turn", waits_for=plans.waits_for, waits=state.waits, wait=plans.seconds)
         return as_state(state.waiting(plans.waits_for, wait_seconds=plans.seconds))

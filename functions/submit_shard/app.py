@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchdrop import bootstrap
-from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.batch_lane.submit_shard import submit_shard
 from batchdrop.errors import RateLimited
@@ -40,13 +40,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except RateLimited:
         metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)
         raise
+    if isinstance(submitted, PlanAgain):
+        logger.info("round is planned again")
+        return as_state(state.planned_again())
     if isinstance(submitted, MustWait):
         logger.info(
             "shard waits for its turn", waits_for=submitted.waits_for, waits=state.waits, wait=submitted.seconds
         )
         return as_state(state.waiting(submitted.waits_for, wait_seconds=submitted.seconds))
     open_shards = min(state.shards, bootstrap.configuration().shard_concurrency)
-    metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
+    if not submitted.is_collected:  # such a round was sent before, or sends nothing
+        metrics.add_metric("RequestsSubmitted", MetricUnit.Count, state.requests)
     logger.info("shard submitted", batch_id=submitted.batch_id, requests=state.requests)
     wait = poll_seconds(0, open_shards=open_shards, jitter=random.random())
     return as_state(state.submitted(submitted.batch_id, is_collected=submitted.is_collected, wait_seconds=wait))

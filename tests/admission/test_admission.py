@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.admission.admission import MustWait
+from batchdrop.admission.admission import MustWait, PlanAgain
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.batch_lane.submit_shard import Submitted
@@ -124,7 +124,7 @@ def test_a_refused_shard_leaves(error: Exception) -> None:
     world = _capped(queue_requests=1)
     world.api.refuse_next = error
     with pytest.raises(type(error)):
-        world.submit_round(world.state(0))
+        world.submit_round(world.first_wave(0))
     assert (_places(world), _budget(world).held) == ([], 0)
 
 
@@ -134,10 +134,10 @@ def test_a_shard_that_is_tried_again_soon_keeps_its_turn(error: Exception) -> No
     world = _capped(queue_requests=1)
     world.api.refuse_next = error
     with pytest.raises(type(error)):
-        world.submit_round(world.state(0))
-    assert _places(world) == ["00000/r00"]
+        world.submit_round(world.first_wave(0))
+    assert _places(world) == ["00000/r01"]
     assert _budget(world).held == _worst(world)
-    assert isinstance(world.submit_round(world.state(0)), Submitted)
+    assert isinstance(world.submit_round(world.first_wave(0)), Submitted)
 
 
 def test_an_uncertain_shard_keeps_its_turn() -> None:
@@ -145,8 +145,8 @@ def test_an_uncertain_shard_keeps_its_turn() -> None:
     world = _capped()
     world.api.lose_next = SubmissionUncertain("lost")
     with pytest.raises(SubmissionUncertain):
-        world.submit_round(world.state(0))
-    assert _places(world) == ["00000/r00"]
+        world.submit_round(world.first_wave(0))
+    assert _places(world) == ["00000/r01"]
     assert _budget(world).held == _worst(world)
 
 
@@ -190,8 +190,10 @@ def test_a_halted_job_does_not_wait_for_its_turn() -> None:
 def test_a_contended_ledger_is_a_full_queue() -> None:
     """Nothing was sent, and nothing failed."""
     world = _capped()
+    state = world.first_wave(0)
+    JobBudget(JOB, world.states, world.clock).release(0, 1)
     world.states.is_contended = True
-    assert world.submit_round(world.state(0)) == MustWait("queue", 20)
+    assert world.submit_round(state) == MustWait("queue", 20)
     assert not world.api.created
 
 
@@ -217,13 +219,11 @@ def test_after_weeks_of_waiting_the_api_decides() -> None:
 # --- the budget
 
 
-def test_shards_are_cut_by_the_cap() -> None:
-    """A job that fits into one shard has several, so that a round's worst case is far below the cap."""
-    world = _split(rows=100, shard_rows=100, recipe=CAPPED % "0.002")
-    worst = [item.worst_usd for item in world.manifest.shards]
-    assert len(worst) > 4
-    assert max(worst) <= Decimal("0.0005")
-    assert len(_split(rows=100, shard_rows=100).manifest.shards) == 1
+def test_a_cap_cuts_no_shard() -> None:
+    """Small shards share fewer answers of equal rows, and cost more. A job that fits as a whole needs no waves."""
+    tight, roomy = (_split(rows=100, shard_rows=100, recipe=CAPPED % cap).manifest for cap in ("0.002", "1"))
+    assert (len(tight.shards), tight.waves) == (1, True)
+    assert (len(roomy.shards), roomy.waves) == (1, False)
 
 
 def test_a_split_that_goes_on_cuts_the_same_shards() -> None:
@@ -242,7 +242,7 @@ def test_a_split_that_goes_on_cuts_the_same_shards() -> None:
 def test_a_round_holds_what_it_may_cost() -> None:
     """In its lane."""
     world = _capped()
-    world.submit_round(world.state(0))
+    world.submit_round(world.first_wave(0))
     assert _budget(world).held == _worst(world) > 0
 
 
@@ -250,24 +250,47 @@ def test_what_does_not_fit_waits_for_those_under_way() -> None:
     """They may cost less than they hold."""
     world = _capped()
     for shard in range(2):
-        assert isinstance(world.submit_round(world.state(shard)), Submitted)
-    assert world.submit_round(world.state(3)) == MustWait("budget", 20)
+        assert isinstance(world.submit_round(world.first_wave(shard)), Submitted)
+    last = world.first_wave(3)
+    assert world.submit_round(last) == MustWait("budget", 20)
     assert len(world.api.created) == 2
     world.api.finish()
     batch_id = world.ledger.submissions(JOB)[0].batch_id or ""
-    world.collect(batch_id)
+    world.collect(batch_id, round_number=1)
     assert _budget(world).spent < _worst(world) / 2
-    assert isinstance(world.submit_round(world.state(3)), Submitted)
+    waited = last.waiting("budget", wait_seconds=20)
+    assert world.submit_round(waited) == PlanAgain()
+    again = waited.planned_again()
+    found = world.collect_round(again)
+    state = again.collected(leftovers=found.leftovers, lane=found.lane, worst_usd=found.worst_usd)
+    assert (state.shard, state.round, state.waits) == (3, 1, 0)
+    assert isinstance(world.submit_round(state), Submitted)
+
+
+def test_a_round_that_never_fits_is_not_planned_for_ever() -> None:
+    """Once more after the others have ended; then the job says what is missing."""
+    world = _capped("1.5")
+    world.submit_round(world.first_wave(0))
+    last = world.first_wave(3)
+    assert isinstance(world.submit_round(last), MustWait)
+    world.ledger.fail(JOB, ShardFailure(0, "MessageBatchLost", "why"))
+    waited = last.waiting("budget", wait_seconds=20)
+    assert world.submit_round(waited) == PlanAgain()
+    again = waited.planned_again()
+    found = world.collect_round(again)
+    state = again.collected(leftovers=found.leftovers, lane=found.lane, worst_usd=found.worst_usd)
+    with pytest.raises(BudgetReached, match="1 requests"):
+        world.submit_round(state)
 
 
 def test_a_failed_shard_is_not_waited_for() -> None:
     """What it holds may be billed still, and is not given to others; but nobody waits for it."""
     world = _capped()
     for shard in range(2):
-        world.submit_round(world.state(shard))
+        world.submit_round(world.first_wave(shard))
         world.ledger.fail(JOB, ShardFailure(shard, "MessageBatchLost", "why"))
     with pytest.raises(BudgetReached, match=r"is held for rounds with an unknown outcome"):
-        world.submit_round(world.state(3))
+        world.submit_round(world.first_wave(3))
 
 
 def test_the_cap_ends_the_job_with_what_is_there() -> None:
@@ -340,11 +363,11 @@ def test_an_unknown_price_is_refused_before_the_first_row() -> None:
 def test_a_hold_let_go_meanwhile_is_taken_anew() -> None:
     """Another attempt was refused and released the hold, just when this attempt took the right to send."""
     world = _capped()
-    state = world.state(0)
+    state = world.first_wave(0)
     begin = world.ledger.begin
 
     def begin_late(intent: Any) -> Any:
-        JobBudget(JOB, world.states, world.clock).release(0, 0)
+        JobBudget(JOB, world.states, world.clock).release(0, 1)
         return begin(intent)
 
     world.ledger.begin = begin_late  # type: ignore[method-assign]  # an attempt that comes between

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.errors import BatchdropError, DeadlinePassed, SubmissionUncertain
@@ -143,6 +143,8 @@ class Job:
             return self._answer_live(state)
         self.world.api.time = self.world.clock.now()
         submitted = self.world.submit_round(state)
+        if isinstance(submitted, PlanAgain):
+            return self._planned_again(state)
         if isinstance(submitted, MustWait):
             return self._waited(state, submitted)
         sent = msgspec.structs.replace(state, batch_id=submitted.batch_id)
@@ -150,6 +152,8 @@ class Job:
 
     def _answer_live(self, state: ShardState) -> Any:
         plans = self.world.plan_round(state)
+        if isinstance(plans, PlanAgain):
+            return self._planned_again(state)
         if isinstance(plans, MustWait):
             return self._waited(state, plans)
         self.counts["live rounds"] += bool(plans)
@@ -165,6 +169,10 @@ class Job:
         self.counts[f"waits for {turn.waits_for}"] += 1
         self.world.clock.advance(turn.seconds)
         return state.waiting(turn.waits_for, wait_seconds=turn.seconds), self._send
+
+    def _planned_again(self, state: ShardState) -> Any:
+        self.counts["planned again"] += 1
+        return state.planned_again(), self._collect
 
     def _settle(self, state: ShardState) -> Any:
         self.world.api.finish()
@@ -283,6 +291,12 @@ def test_without_the_budget_the_bill_passes_the_cap(broken: str, monkeypatch: py
     if broken == "holds nothing":
         monkeypatch.setattr(Admission, "_is_covered", lambda _self: True)
         monkeypatch.setattr(Admission, "stands", lambda _self: True)
+        plan = JobBudget.plan
+        monkeypatch.setattr(
+            JobBudget,
+            "plan",
+            lambda self, shard, number, wave, _usd, **cap: plan(self, shard, number, wave, Decimal(0), **cap),
+        )
     else:
         monkeypatch.setattr(JobBudget, "settle", lambda self, *where, **_usd: self.release(*where[:2]))
     assert any(_passes_its_cap(Job(seed)) for seed in range(SEEDS))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchdrop.admission.worst_case import WorstCase, shard_most, worst_of_leftovers, worst_of_shard
+from batchdrop.admission.worst_case import WorstCase, worst_of_leftovers, worst_of_shard
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.manifest import ShardItem
@@ -97,10 +97,3 @@ def test_leftovers_nobody_has_priced_are_their_share() -> None:
     item = ShardItem(0, rows=10, requests=10, bytes=40_000, worst_usd=Decimal(1))
     assert worst_of_leftovers(item, _recipe(), 3) == Decimal("0.3")
     assert worst_of_leftovers(item, _recipe(retry={"max_tokens": "x2"}), 3) == Decimal("0.6")
-
-
-def test_a_shard_is_a_quarter_of_the_cap_at_most() -> None:
-    """Without a cap, it may cost what it does."""
-    assert shard_most(_recipe(max_cost_usd=5)) == Decimal("1.25")
-    assert shard_most(_recipe()) is None
-    assert shard_most(None) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def test_rows_that_are_answered_together_cost_once(recipe: Path) -> None:
     recipe.write_text(RECIPE + "dedupe: true\n")
     recipe.with_name("f.csv").write_text("x\n" + "same\n" * 9 + "other\n")
     assert "10 rows: 2 requests, 0 rejected, 8 share another row's answer" in _said(recipe)
+
+
+def test_a_cap_says_how_many_message_batches_it_makes(recipe: Path) -> None:
+    """Also as JSON; a cap that holds the whole job makes one, and without a cap nothing is said."""
+    assert "\ncap " not in _said(recipe)
+    recipe.write_text(f"{RECIPE}lane: batch\nmax_cost_usd: 0.004\n")
+    assert re.search(r"\ncap +\d Message Batches, 1 without it; fewer if answers are shorter", _said(recipe))
+    checked = checked_file(recipe, recipe.with_name("f.csv"), Console(file=io.StringIO()))
+    found = msgspec.to_builtins(checked.document())["cap"]
+    assert found["message_batches"] > found["message_batches_without_cap"] == 1
+    assert found["requests_left"] == 0
+    recipe.write_text(f"{RECIPE}lane: batch\nmax_cost_usd: 0.0012\n")
+    assert "requests would not be sent" in _said(recipe)
 
 
 def test_exact_counts_on_the_emulator_by_default(recipe: Path) -> None:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.faults.books import Books
-from tests.faults.schedule import BAD, Schedule
+from tests.faults.schedule import BAD, LONG, ROOM_OF_WAVES, Schedule
 from tests.faults.upload import HEADER, row_texts, table_name
 
 KNOWN_TYPES = {"succeeded", "errored", "canceled", "expired"}
@@ -42,6 +42,7 @@ class Verdict:
     lost: int = 0
     paid_twice: int = 0
     billed: int = 0
+    sent_again: int = 0  # on purpose: a smaller max_tokens had cut their answer
 
     def say(self, fault: str) -> None:
         """Note a fault."""
@@ -70,6 +71,7 @@ class Judge:
         self._books = books
         self._prefix = f"results/judge/{table_name(schedule)}/{job_id}/"
         self.verdict = Verdict()
+        self._limited: set[str] = set()
 
     def interim(self, ending: Ending) -> None:
         """Judge what the user sees at the end of an execution that may be resumed."""
@@ -89,6 +91,7 @@ class Judge:
     def final(self, ending: Ending, *, claims: Iterable[str]) -> Verdict:
         """Judge the whole job, when nothing of it runs any more."""
         asked = self._asked()
+        self._limited = _limited(ending.objects) if self._schedule.goes_in_waves else set()
         self._check_bill(asked)
         self._check_foreign(claims)
         self._check_paid_is_given(ending, asked)
@@ -117,7 +120,11 @@ class Judge:
         for custom_id, times in billed.items():
             if times != len(all_asked[custom_id].texts):
                 self.verdict.say(f"the emulator contradicts itself about {custom_id}")
-            if times > self._allowed(self._kind(custom_id)):
+            allowed = self._allowed(self._kind(custom_id))
+            if custom_id in self._limited and times > 1:
+                allowed += 1
+                self.verdict.sent_again += 1
+            if times > allowed:
                 self.verdict.paid_twice += 1
                 self.verdict.say(f"{custom_id} ({self._kind(custom_id)}) was billed {times} times")
 
@@ -247,6 +254,8 @@ class Judge:
                     self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")
             if not asked.texts and _fate(row["_status"]) in PAID:
                 self.verdict.say(f"{custom_id} is answered, but nobody did")
+            if self._kind(custom_id) == LONG and row["_status"] == "max_tokens":
+                self.verdict.say(f"{custom_id} was cut by a limit that is not the recipe's, and not sent again")
 
     def _is_its_own(self, row: dict[str, str], texts: list[str]) -> bool:
         """Tell whether a row has an answer that was given to it; a typed one stands in its field, or raw in `_raw`."""
@@ -305,6 +314,13 @@ class Judge:
         body = ending.objects.get(f"{self._prefix}perhaps-paid.jsonl", b"")
         rows = [json.loads(line) for line in body.splitlines()]
         return {row["_custom_id"]: row["_message_batch"] for row in rows}
+
+
+def _limited(objects: dict[str, bytes]) -> set[str]:
+    """Return the custom_ids that a round sent with less than the recipe's max_tokens."""
+    bodies = [body for key, body in objects.items() if key.startswith("jobs/") and key.endswith(".requests.json")]
+    requests = [request for body in bodies for request in json.loads(body)["requests"]]
+    return {one["custom_id"] for one in requests if one["params"].get("max_tokens", ROOM_OF_WAVES) < ROOM_OF_WAVES}
 
 
 def _records(body: bytes) -> Iterator[Any]:

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.live_schedule import with_live_lane
-from tests.faults.schedule import CREATE, ROW_AT_MOST_USD, Expiry, Fault, Rates, Schedule, Stray, Trouble
+from tests.faults.schedule import (
+    CREATE,
+    LONG,
+    ROOM_OF_WAVES,
+    ROW_AT_MOST_USD,
+    Expiry,
+    Fault,
+    Rates,
+    Schedule,
+    Stray,
+    Trouble,
+)
 
 _FUNCTIONS = {
     "split_upload": 1, "submit_shard": 2, "settle_submission": 2, "poll_batch": 1, "collect_results": 5,
@@ -64,7 +75,7 @@ def with_a_cap(schedule: Schedule) -> Schedule:
     rng = random.Random(f"cap of {schedule.seed}")
     return replace(
         schedule,
-        shard_rows=1,  # so that the budget cuts no shard smaller, and the judge knows which row is in which
+        shard_rows=1,
         concurrency=rng.randint(1, 4),
         batch_seconds=min(schedule.batch_seconds, 3600.0),  # one after the other, ten that expire would take weeks
         raises_max_tokens=rng.random() < 0.6,
@@ -73,6 +84,23 @@ def with_a_cap(schedule: Schedule) -> Schedule:
         redriven=False,  # the cap is read anew by a resume only
         stays_canceled=True,
         stormy_resumes=2,
+    )
+
+
+def with_waves(schedule: Schedule) -> Schedule:
+    """Return the schedule with a cap far below the worst case, so that it goes in waves, and a few long answers.
+
+    What the smaller `max_tokens` of a later wave cuts is sent again, once.
+    """
+    rng = random.Random(f"waves of {schedule.seed}")
+    rows = (*schedule.rows, *[""] * rng.randint(0, 12))
+    rows = tuple(LONG if not kind and number > 2 and rng.random() < 0.2 else kind for number, kind in enumerate(rows))
+    return replace(
+        with_a_cap(schedule),
+        rows=rows,
+        shard_rows=max(1, -(-len(rows) // rng.choice((1, 1, 2, 3)))),
+        goes_in_waves=True,
+        max_cost_usd=round(rng.uniform(1.1, 5) * ROOM_OF_WAVES * 0.25e-6, 8),
     )
 
 
@@ -243,6 +271,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "typed": with_typed_answers,
     "sampled": with_samples,
     "capped": with_a_cap,
+    "waves": with_waves,
     "live": with_live_lane,
     "pages": with_pages,
     "skew": with_skew,

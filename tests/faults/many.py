@@ -52,6 +52,7 @@ def run_many(seeds: list[int], kind: str = "plain") -> Totals:
         totals.lost += report.verdict.lost
         totals.paid_twice += report.verdict.paid_twice
         totals.counts += report.counts
+        totals.counts += Counter({"cut by a wave's limit, sent again": report.verdict.sent_again})
         totals.endings[report.endings[-1]] += 1
         if report.verdict.faults:
             totals.failing[seed] = report.verdict.faults

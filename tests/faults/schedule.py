@@ -36,6 +36,8 @@ NEVER_ANSWERED = (
 )  # fmt: skip
 
 ROW_AT_MOST_USD = 3e-5  # what a row of the schedules' tables may cost in the batch lane, about
+LONG = "[[long:700]]"  # an answer that is far longer than the others, and below ROOM_OF_WAVES
+ROOM_OF_WAVES = 2_000  # max_tokens
 
 Fault = dict[str, Any]
 CREATE = "batches.create"
@@ -140,6 +142,7 @@ class Schedule:
     stormy_resumes: int  # how many resumes happen before everything is calm
     retries_invalid: bool = False
     max_cost_usd: float | None = None  # the user doubles it before each resume
+    goes_in_waves: bool = False  # max_tokens is far above what answers need, so that a cap is kept by a smaller one
     queue_requests: int = 200_000  # of the API's processing queue
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job

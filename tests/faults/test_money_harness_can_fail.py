@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from batchdrop.admission import waves
+from batchdrop.admission.admission import Admission
+from batchdrop.admission.budget import Wave
+from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.answers.verdict import Verdict
-from batchdrop.finish import close_job, collect_results, join_shard
+from batchdrop.finish import close_job, collect_results, join_shard, next_wave
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.next_round import to_send_again
 from batchdrop.job.manifest import Manifest
@@ -15,7 +20,7 @@ from batchdrop.live_lane.tries import Tries
 from batchdrop.report.perhaps_paid import PerhapsPaid
 from tests.faults.live_schedule import SMALL
 from tests.faults.run import Report, run
-from tests.faults.schedule import Rates, Schedule, plain
+from tests.faults.schedule import LONG, Rates, Schedule, plain
 
 UNKNOWN = {"kind": "results_unknown_type", "lines": 1, "times": 2}  # the second download is believed
 LASTING = {**UNKNOWN, "times": -1}
@@ -91,3 +96,41 @@ def test_a_lost_answer_that_nobody_lists_is_caught(monkeypatch: pytest.MonkeyPat
     assert not run(LOSSY).verdict.faults
     monkeypatch.setattr(Tries, "perhaps_paid", property(lambda _tries: 0))
     assert "the summary lists fewer" in _faults(run(LOSSY))
+
+
+WAVES: Schedule = plain(("", "", "", "", LONG, "", "", ""), goes_in_waves=True, max_cost_usd=0.0018)
+
+
+def test_an_answer_that_a_wave_cut_is_sent_again_once() -> None:
+    """Three rows show how long answers are; the long one of a later wave is cut, and paid once more, on purpose."""
+    report = run(WAVES)
+    assert not report.verdict.faults
+    assert (report.endings, report.verdict.billed, report.verdict.sent_again) == (["SUCCEEDED"], 9, 1)
+
+
+def test_an_answer_that_stays_cut_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit was ours, so the row must not be lost to it."""
+    monkeypatch.setattr(AnswerIndex, "shortened", lambda _index: set())
+    assert "not sent again" in _faults(run(WAVES))
+
+
+def test_a_row_that_no_limit_cut_is_not_sent_again_silently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the first wave had the recipe's own limit: its second answer is paid twice."""
+    own = AnswerIndex.shortened
+    monkeypatch.setattr(AnswerIndex, "shortened", lambda index: own(index) | ({0} if index.attempts(0) == 1 else set()))
+    assert run(WAVES).verdict.paid_twice == 1
+
+
+def test_a_wave_that_holds_nothing_passes_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its plan must hold the worst case."""
+    plan = JobBudget.plan
+
+    def free(self: JobBudget, shard: int, number: int, wave: Wave, _usd: Decimal, *, cap: Decimal) -> Wave | None:
+        return plan(self, shard, number, wave, Decimal(0), cap=cap)
+
+    monkeypatch.setattr(JobBudget, "plan", free)
+    monkeypatch.setattr(waves, "allowance", lambda *_args, **_least: Decimal(1))
+    monkeypatch.setattr(next_wave, "allowance", lambda *_args, **_least: Decimal(1))
+    monkeypatch.setattr(Admission, "_is_covered", lambda _self: True)
+    report = run(plain(("",) * 8, goes_in_waves=True, max_cost_usd=0.00003))
+    assert "max_cost_usd" in _faults(report)

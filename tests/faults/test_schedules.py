@@ -69,6 +69,17 @@ def test_the_bill_stays_under_the_cap(first: int) -> None:
         _fine(run_seed(seed, kind="capped"))
 
 
+@pytest.mark.parametrize("first", range(0, 20, 10))
+def test_a_wave_pays_twice_only_what_its_limit_cut(first: int) -> None:
+    """The cap is kept, no row is lost, and long answers are sent again with the recipe's own max_tokens."""
+    again = 0
+    for seed in range(first, first + 10):
+        report = run_seed(seed, kind="waves")
+        _fine(report)
+        again += report.verdict.sent_again
+    assert again
+
+
 @pytest.mark.parametrize("kind", ["pages", "proxies", "skew", "foreign", "workspaces", "bodies", "lies", "expiry"])
 def test_lies_of_the_api_cost_nothing(kind: str) -> None:
     """Whatever the list hides, and a proxy says, nothing is lost and nothing is paid twice."""
@@ -94,6 +105,8 @@ def test_a_cap_ends_a_job_until_it_is_raised() -> None:
         ("strays", 413),  # a round that a resume sent was forgotten, for the shard had an older part
         ("workspaces", 25),  # the job needs each of two keys to end
         *(("skew", seed) for seed in (2, 5, 33, 48)),  # the service's clock was taken for ours
+        ("waves", 101),  # a row that expires each time was sent for ever, one wave after the other
+        ("waves", 118),  # an answer that the recipe's own limit cut was taken for one that a wave cut
     ],
 )
 def test_what_once_failed(kind: str, seed: int) -> None:

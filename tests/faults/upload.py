@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.faults.api import START
-from tests.faults.schedule import BAD, Schedule
+from tests.faults.schedule import BAD, ROOM_OF_WAVES, Schedule
 from tests.faults.store import etag_of
 
 BUCKET = "bucket"
@@ -37,6 +37,7 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
     typed = TYPED if schedule.retries_invalid else ""
     max_tokens = 64 if schedule.live is None else schedule.live.max_tokens
+    max_tokens = ROOM_OF_WAVES if schedule.goes_in_waves else max_tokens
     recipe = RECIPE % (max_tokens, schedule.max_rounds) + typed + _retry(schedule) + _lane(schedule)
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:

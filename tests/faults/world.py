@@ -21,6 +21,7 @@ from batchdrop.adapters.aws.dynamodb_states import DynamoSharedStates
 from batchdrop.adapters.aws.stepfunctions import StepFunctionsTaskTokens
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.pages.html_pages import HtmlPages
+from batchdrop.admission import budget, waves
 from batchdrop.admission.ports import SharedStates
 from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.finish.ports import PageDrawer, Pages
@@ -272,9 +273,17 @@ class World:
 
     @contextmanager
     def sizes(self) -> Iterator[None]:
-        """Change the product's sizes, as long as the run lasts: here only how often a lost create is looked for."""
+        """Change the product's sizes, as long as the run lasts: how often a lost create is looked for, and first waves.
+
+        Three answers show how long the others are, so that a dozen rows go in several waves.
+        """
         looks = FEW_LOOKS if self.schedule.is_deceived else MOST_LOOKS
-        with patch.object(shard_state, "MOST_LOOKS", looks):
+        with (
+            patch.object(shard_state, "MOST_LOOKS", looks),
+            patch.object(waves, "LEAST_SEEN", 2),
+            patch.object(waves, "FIRST_ANSWERS", 3),
+            patch.object(budget, "FIRST_ANSWERS", 3),
+        ):
             yield
 
     def time(self) -> datetime:

@@ -98,11 +98,26 @@ def test_a_cap_above_the_fees_lets_the_job_run(lane: str) -> None:
     assert (summary.status, summary.tally.answered) == ("succeeded", 1)
 
 
-def test_a_shard_is_small_enough_for_its_fees() -> None:
-    """No shard may cost more than a quarter of the cap, fees included."""
-    world = _world(f"{RECIPE}max_cost_usd: 6.4\n", "batch", rows=8)
+def test_a_wave_is_small_enough_for_its_fees() -> None:
+    """A row may cost 0.41 dollars, of which its searches take 0.30: seven rows fit at once, then one more."""
+    world = _world(f"{RECIPE}max_cost_usd: 3\n", "batch", SEARCHES, rows=8)
+    assert world.run().tally.answered == 8
+    assert [len(world.requests(round_number=number)) for number in (1, 2)] == [7, 1]
+
+
+def test_a_cap_needs_the_price_of_a_geography() -> None:
+    """Else each request would hold nothing, and the cap would be no cap."""
+    recipe = "model: claude-haiku-5-5\nprompt: 'ask {{ x }}'\nparams: {inference_geo: eu}\nmax_cost_usd: 5\n"
+    with pytest.raises(
+        RecipeRejected, match=r"inference_geo: eu is not known.*put its factor into recipes/prices.yaml"
+    ):
+        dropped(reviews(1), recipe=recipe).split()
+    world = dropped(reviews(1), recipe=recipe)
+    factor = b"fees: {inference_geo: {eu: 1.2}}\n"
+    prices = b"date: 2026-12-01\nsource: ours\nmodels: {m: {standard: {input: 1, output: 1, cache_write_5m: 1, "
+    world.store.write("recipes/prices.yaml", prices + b"cache_write_1h: 1, cache_read: 1}}}\n" + factor)
     world.split()
-    assert [item.rows for item in world.manifest.shards] == [3, 3, 2]
+    assert world.manifest.shards[0].worst_usd > 0
 
 
 def test_a_cap_needs_a_bound() -> None:

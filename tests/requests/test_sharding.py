@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -66,8 +65,8 @@ def _places(packer: Packer, loads: Loads, *, together: int = 1_000) -> list[Plac
     return places
 
 
-def _loads(sizes: Sequence[int | None], usd: Sequence[Decimal] = (), answers: Sequence[int] = ()) -> Loads:
-    return Loads(sizes, usd or [Decimal(0)] * len(sizes), answers or [0] * len(sizes))
+def _loads(sizes: Sequence[int | None], answers: Sequence[int] = ()) -> Loads:
+    return Loads(sizes, answers or [0] * len(sizes))
 
 
 def _pack(rows: list[bytes | None], limits: ShardLimits, *, together: int = 1_000) -> Packed:
@@ -222,30 +221,6 @@ def test_a_later_invocation_goes_on_with_the_next_shard() -> None:
 
 def _shards_of(loads: Loads, limits: ShardLimits, *, together: int = 1_000) -> list[int]:
     return [place.shard for place in _places(Packer("job", limits), loads, together=together)]
-
-
-def test_shards_are_cut_by_what_they_may_cost() -> None:
-    """A shard ends where the next request might pass its dollars; a dearer request has a shard of its own."""
-    usd = [Decimal(usd) for usd in ("0.4", "0.6", "0.1", "5", "0.2", "0.8", "0.1")]
-    assert _shards_of(_loads([10] * 7, usd), ShardLimits(max_usd=Decimal("1.00"))) == [0, 0, 1, 2, 3, 3, 4]
-
-
-def test_rows_without_a_request_cost_nothing() -> None:
-    """A reject fits beside any request, and a request beside any number of rejects."""
-    loads = _loads([None, 10, None], [Decimal(0), Decimal(5), Decimal(0)])
-    assert _shards_of(loads, ShardLimits(max_usd=Decimal("1.00"))) == [0, 0, 0]
-
-
-@given(st.lists(st.decimals(0, 3, places=2), min_size=1, max_size=60), st.integers(1, 60))
-def test_no_shard_of_several_requests_costs_more_than_it_may(asked: list[Decimal], together: int) -> None:
-    """And no row is skipped, however many are put in at once."""
-    loads, limit = _loads([10] * len(asked), asked), ShardLimits(max_usd=Decimal(2))
-    shards = _shards_of(loads, limit, together=together)
-    for shard in range(shards[-1] + 1):
-        own = [usd for placed, usd in zip(shards, asked, strict=True) if placed == shard and usd]
-        assert sum(own) <= 2 or len(own) == 1
-    assert sorted({*shards}) == list(range(shards[-1] + 1))
-    assert shards == _shards_of(loads, limit, together=1)
 
 
 weights = st.lists(st.none() | st.integers(0, 100), min_size=1, max_size=60)

@@ -17,6 +17,7 @@ from typing import Literal
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.admission.budget import BudgetState, at_lane, rounded_up, shown
 from batchdrop.admission.budget_ledger import JobBudget
+from batchdrop.admission.waves import price_lane
 from batchdrop.admission.worst_case import fees_of, worst_of_leftovers, worst_of_shard
 from batchdrop.errors import BudgetReached, InvariantBroken, LedgerContended
 from batchdrop.job.job_files import read_manifest
@@ -28,6 +29,7 @@ from batchdrop.job.submission import Halt
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.prices import effective
 from batchdrop.ports import Clock, ObjectStore
+from batchdrop.recipe.lane import Lane
 
 Turn = Literal["queue", "budget"]
 
@@ -38,6 +40,11 @@ class MustWait:
 
     waits_for: Turn
     seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAgain:
+    """The round before must be collected again, which plans this one: money was freed since."""
 
 
 class Admission:
@@ -61,13 +68,16 @@ class Admission:
         self._jitter = jitter
         self._budget = JobBudget(state.job_id, places.states, clock)
 
-    def request_turn(self) -> MustWait | None:
+    def request_turn(self) -> MustWait | PlanAgain | None:
         """Return None if the round may be sent, or what it waits for.
 
-        Raises BudgetReached if the round might exceed the cap, and no open round may turn out cheaper.
+        Returns PlanAgain if no request of the round fitted when it was planned, and some may fit now. Raises
+        BudgetReached if the round might exceed the cap, and no open round may turn out cheaper.
         """
         seconds = self._wait_seconds()
         try:
+            if self.is_unplanned():
+                return PlanAgain() if self._may_fit_now() else MustWait("budget", seconds)
             if not self._is_covered():
                 return MustWait("budget", seconds)
             if self._state.lane == "batch" and not self._has_place(seconds):
@@ -75,6 +85,12 @@ class Admission:
         except LedgerContended:
             return MustWait("queue", seconds)
         return None
+
+    def is_unplanned(self) -> bool:
+        """Return whether no request of the round fitted under the cap when the round before it was collected."""
+        if not self._manifest.waves or not self._state.round:
+            return False
+        return self._budget.state().wave(self._state.shard, self._state.round) is None
 
     def stands(self) -> bool:
         """Return whether the round still has its hold. Only the attempt that may send the round may call this."""
@@ -104,14 +120,40 @@ class Admission:
         """Hold the round's worst case; return False if it must wait. Raises BudgetReached."""
         if self._cap is None or self._budget.hold(self._state.shard, self._state.round, self._worst, cap=self._cap):
             return True
-        standing, now = self._budget.state(), self._clock.now()
-        failed = [failure.shard for failure in self._ledger.shard_failures(self._state.job_id)]
-        is_under_way = standing.under_way(beside=self._state.shard, failed=failed, now=int(now.timestamp()))
-        if is_under_way and self._state.waits < MOST_WAITS:
+        standing = self._budget.state()
+        if self._is_under_way(standing):
             return False
-        reason = self._reason(standing, self._cap)
-        self._ledger.halt(self._state.job_id, Halt(BudgetReached.__name__, reason, now))
-        raise BudgetReached(reason)
+        raise self._reached(standing, self._cap)
+
+    def _may_fit_now(self) -> bool:
+        """Return whether the round may be planned again; False if it waits for others. Raises BudgetReached.
+
+        It is planned again only after a wait: without one, nothing has changed.
+        """
+        recipe = self._manifest.recipe
+        assert recipe is not None, "only a recipe has a cap"
+        assert recipe.cap is not None, "only a job with a cap is sent in waves"
+        standing, is_under_way = self._budget.state(), self._is_under_way(self._budget.state())
+        worst = self._worst_in(price_lane(recipe, self._state.lane))
+        fits = standing.spent + standing.held + worst <= recipe.cap
+        if self._state.waits and (fits or not is_under_way):
+            return True
+        if is_under_way:
+            return False
+        raise self._reached(standing, recipe.cap)
+
+    def _is_under_way(self, standing: BudgetState) -> bool:
+        """Return whether another shard may turn out cheaper than it holds, and time is left to wait for it."""
+        failed = [failure.shard for failure in self._ledger.shard_failures(self._state.job_id)]
+        now = int(self._clock.now().timestamp())
+        is_under_way = standing.under_way(beside=self._state.shard, failed=failed, now=now)
+        return is_under_way and self._state.waits < MOST_WAITS
+
+    def _reached(self, standing: BudgetState, cap: Decimal) -> BudgetReached:
+        """Halt the job; return the error to raise."""
+        reason = self._reason(standing, cap)
+        self._ledger.halt(self._state.job_id, Halt(BudgetReached.__name__, reason, self._clock.now()))
+        return BudgetReached(reason)
 
     def _reason(self, standing: BudgetState, cap: Decimal) -> str:
         state = self._state
@@ -146,11 +188,14 @@ class Admission:
     @cached_property
     def _worst(self) -> Decimal:
         """Return the round's highest cost in its lane."""
+        return self._worst_in(self._state.lane)
+
+    def _worst_in(self, lane: Lane) -> Decimal:
         state, recipe = self._state, self._manifest.recipe
         assert recipe is not None, "only a recipe has a cap"
         item, prices = self._manifest.shards[state.shard], effective(self._manifest.prices)
         fees = fees_of(recipe, state.requests, prices=prices)
         if state.round == 0:
-            return at_lane(worst_of_shard(item, recipe, prices=prices), state.lane) + fees
+            return at_lane(worst_of_shard(item, recipe, prices=prices), lane) + fees
         worst = state.worst_usd or worst_of_leftovers(item, recipe, state.requests, prices=prices)
-        return at_lane(worst, state.lane) + fees
+        return at_lane(worst, lane) + fees

@@ -14,8 +14,8 @@ import msgspec
 from batchdrop.money.cost import BATCH_DISCOUNT
 from batchdrop.recipe.lane import Lane
 
-SHARD_SHARE = Decimal("0.25")  # a shard may cost at most this share of the cap, so that several can be open
 NOTHING = Decimal(0)
+FIRST_ANSWERS = 200  # ours: answers that show how long the others are
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -25,12 +25,38 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     until: int
 
 
+class Wave(msgspec.Struct, frozen=True, array_like=True):
+    """What a round sends of a job in waves: its first `requests` pending ones, with at most `limit` tokens an answer.
+
+    `limit` 0: the request's own `max_tokens`.
+    """
+
+    requests: int
+    limit: int
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """The answers of settled rounds: how many, and the most tokens that one of them has."""
+
+    answers: int = 0
+    longest: int = 0
+
+
+NO_ANSWERS = Seen()
+
+
 class BudgetState(msgspec.Struct, frozen=True):
-    """`holds` by round (`3/r0`: shard 3, round 0); `settled` counts each shard's settled rounds."""
+    """`holds` by round (`3/r0`: shard 3, round 0); `settled` counts each shard's settled rounds.
+
+    `by_shard` is what each shard's settled rounds cost. `waves` are the planned rounds of a job in waves, by round.
+    """
 
     spent: Decimal = NOTHING
     holds: dict[str, Hold] = {}
     settled: dict[int, int] = {}
+    by_shard: dict[int, Decimal] = {}
+    seen: Seen = NO_ANSWERS
+    waves: dict[str, Wave] = {}
 
     @property
     def held(self) -> Decimal:
@@ -45,6 +71,10 @@ class BudgetState(msgspec.Struct, frozen=True):
         """Return whether another shard that has not failed may still cost less than it holds."""
         ended = {beside, *failed}
         return any(hold.until > now and _shard_of(name) not in ended for name, hold in self.holds.items())
+
+    def wave(self, shard: int, round_number: int) -> Wave | None:
+        """Return what a round sends; None if it is not planned."""
+        return self.waves.get(f"{shard}/r{round_number}")
 
     def is_settled(self, shard: int, round_number: int) -> bool:
         """Return whether the cost of a round's answers is in `spent`."""
@@ -69,18 +99,46 @@ def hold(
     return msgspec.structs.replace(state, holds={**state.holds, name: held}), True
 
 
+def plan(
+    state: BudgetState, shard: int, round_number: int, wave: Wave, usd: Decimal, *, cap: Decimal, until: int
+) -> tuple[BudgetState, Wave | None]:
+    """Return the state in which the round sends `wave` and holds `usd`, and its wave; None if that exceeds the cap.
+
+    The first plan of a round stays, so that each attempt sends the same requests.
+    """
+    known = state.wave(shard, round_number)
+    if known is not None:
+        return state, known
+    held, fits = hold(state, shard, round_number, usd, cap=cap, until=until)
+    if not fits:
+        return state, None
+    return msgspec.structs.replace(held, waves={**state.waves, f"{shard}/r{round_number}": wave}), wave
+
+
 def release(state: BudgetState, shard: int, round_number: int) -> BudgetState:
     """Return the state without the hold of a round that was not sent."""
     name = f"{shard}/r{round_number}"
     return msgspec.structs.replace(state, holds={other: held for other, held in state.holds.items() if other != name})
 
 
-def settle(state: BudgetState, shard: int, round_number: int, usd: Decimal) -> BudgetState:
+def settle(state: BudgetState, shard: int, round_number: int, usd: Decimal, seen: Seen = NO_ANSWERS) -> BudgetState:
     """Return the state in which a round costs what its answers cost; a settled round is not settled again."""
     if state.is_settled(shard, round_number):
         return state
-    settled = {**state.settled, shard: round_number + 1}
-    return msgspec.structs.replace(release(state, shard, round_number), spent=state.spent + usd, settled=settled)
+    return msgspec.structs.replace(
+        release(state, shard, round_number),
+        spent=state.spent + usd,
+        settled={**state.settled, shard: round_number + 1},
+        by_shard={**state.by_shard, shard: state.by_shard.get(shard, NOTHING) + usd},
+        seen=_longest_of_first(state.seen, seen),
+    )
+
+
+def _longest_of_first(known: Seen, seen: Seen) -> Seen:
+    """Return both together. Once FIRST_ANSWERS are known, others do not count: our own limit may have cut them."""
+    if known.answers >= FIRST_ANSWERS:
+        return known
+    return Seen(known.answers + seen.answers, max(known.longest, seen.longest))
 
 
 def at_lane(standard_usd: Decimal, lane: Lane) -> Decimal:

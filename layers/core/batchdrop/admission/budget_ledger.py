@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from batchdrop.admission.budget import BudgetState, hold, release, settle
+from batchdrop.admission.budget import NO_ANSWERS, BudgetState, Seen, Wave, hold, plan, release, settle
 from batchdrop.admission.ports import Changed, SharedStates
 from batchdrop.ports import Clock
 
@@ -39,13 +39,26 @@ class JobBudget:
 
         return self.states.change(self.job_id, BUDGET, held, at=self.clock.now())
 
+    def plan(self, shard: int, round_number: int, wave: Wave, usd: Decimal, *, cap: Decimal) -> Wave | None:
+        """Plan a round and hold its worst case; return its plan, which may be an earlier one.
+
+        Returns None if the worst case does not fit under the cap.
+        """
+        until = int((self.clock.now() + UNDER_WAY).timestamp())
+
+        def planned(text: bytes | None) -> Changed[Wave | None]:
+            state, kept = plan(_budget(text), shard, round_number, wave, usd, cap=cap, until=until)
+            return None if kept is None else msgspec.json.encode(state), kept
+
+        return self.states.change(self.job_id, BUDGET, planned, at=self.clock.now())
+
     def release(self, shard: int, round_number: int) -> None:
         """Release a round's hold. Only the attempt with the round's intent may call this, before it sends."""
         self._change(lambda state: release(state, shard, round_number))
 
-    def settle(self, shard: int, round_number: int, usd: Decimal) -> None:
-        """Settle a round at the cost of its answers, once."""
-        self._change(lambda state: settle(state, shard, round_number, usd))
+    def settle(self, shard: int, round_number: int, usd: Decimal, seen: Seen = NO_ANSWERS) -> None:
+        """Settle a round at the cost of its answers, once; `seen` says how long they are."""
+        self._change(lambda state: settle(state, shard, round_number, usd, seen))
 
     def _change(self, change: Callable[[BudgetState], BudgetState]) -> None:
         def changed(text: bytes | None) -> Changed[None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from batchdrop.admission.budget import NOTHING, SHARD_SHARE
+from batchdrop.admission.budget import NOTHING
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.manifest import ShardItem
 from batchdrop.money.cost import LONG_PROMPT_TOKENS, dollars
 from batchdrop.money.prices import PriceTable, price_table
-from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS, most_searches, request_size
+from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS, RequestSize, most_searches, request_size
 from batchdrop.recipe.recipe import Recipe
 
 INPUT_MARGIN = Decimal("1.5")  # token estimates are off by at most about a third
@@ -31,6 +31,7 @@ class WorstCase:
 
     def __init__(self, model: str | None, *, name: str = "the recipe", prices: PriceTable | None = None) -> None:
         self._model = model
+        self._name = name
         self._prices = prices
         if model is not None and dollars([Tokens(model, output=1)], prices) is None:
             message = (
@@ -43,10 +44,19 @@ class WorstCase:
     def add(self, params: bytes) -> Decimal:
         """Add a request by its `params`; return its highest cost."""
         size = request_size(params)
-        tokens = math.ceil(size.input_tokens) + size.searches * SEARCH_RESULT_TOKENS
-        usd = self.of(tokens, size.max_tokens, is_cached=size.may_be_cached, geo=size.geo, model=size.model)
+        usd = self._of_size(size, size.max_tokens)
         self.usd += usd
         return usd
+
+    def with_limit(self, params: bytes, *, limit: int, times: int = 1) -> tuple[Decimal, Decimal]:
+        """Return a request's highest cost with `times` its `max_tokens`, and with at most `limit` (0: no limit)."""
+        size = request_size(params)
+        whole = self._of_size(size, size.max_tokens * times)
+        return whole, self._of_size(size, min(size.max_tokens, limit)) if limit else whole
+
+    def _of_size(self, size: RequestSize, output_tokens: int) -> Decimal:
+        tokens = math.ceil(size.input_tokens) + size.searches * SEARCH_RESULT_TOKENS
+        return self.of(tokens, output_tokens, is_cached=size.may_be_cached, geo=size.geo, model=size.model)
 
     def of(
         self,
@@ -60,7 +70,7 @@ class WorstCase:
     ) -> Decimal:
         """Return the highest cost of requests with these estimated tokens, taken to be of equal length.
 
-        `model` counts if each request names its own.
+        `model` counts if each request names its own. Raises RecipeRejected for a geography without a known price.
         """
         most = int(input_tokens * INPUT_MARGIN) + EXTRA_TOKENS * requests
         is_long = most > LONG_PROMPT_TOKENS * requests
@@ -69,7 +79,14 @@ class WorstCase:
             tokens.cache_write_1h = most
         else:
             tokens.input = most
-        return dollars([tokens], self._prices) or NOTHING
+        usd = dollars([tokens], self._prices)
+        if usd is None and geo:
+            message = (
+                f"{self._name}: key 'max_cost_usd': the price of inference_geo: {geo} is not known, so the cap cannot "
+                "be checked; put its factor into recipes/prices.yaml (fees.inference_geo), or remove max_cost_usd"
+            )
+            raise RecipeRejected(message)
+        return usd or NOTHING
 
 
 def fees_of(recipe: Recipe, requests: int, *, prices: PriceTable | None = None) -> Decimal:
@@ -84,12 +101,6 @@ def search_fee(searches: int, prices: PriceTable | None = None) -> Decimal:
     """Return the price of web searches; 0 if it is not known, which a cap refuses."""
     each = (prices or price_table()).fees.web_search_per_1000 or NOTHING
     return searches * each / 1_000
-
-
-def shard_most(recipe: Recipe | None) -> Decimal | None:
-    """Return the most that one shard may cost, at the standard price; None if the job has no cap."""
-    cap = None if recipe is None else recipe.cap
-    return None if cap is None else cap * SHARD_SHARE
 
 
 def worst_of_shard(item: ShardItem, recipe: Recipe, *, prices: PriceTable | None = None) -> Decimal:

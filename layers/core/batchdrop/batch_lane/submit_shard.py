@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
 from batchdrop.errors import (
@@ -52,8 +52,10 @@ def submit_shard(
     api: BatchCreator,
     clock: Clock,
     admission: Admission,
-) -> Submitted | MustWait:
+) -> Submitted | MustWait | PlanAgain:
     """Return the shard's Message Batch of this round. Create it if no attempt has, and if it is the shard's turn.
+
+    Returns PlanAgain if the round before must be collected again, which plans this one.
 
     Raises SubmissionUncertain if an attempt may have created one whose id is unknown. Raises AccountTrouble,
     JobCanceled or BudgetReached if the job is halted, and BudgetReached also if this round halts it. Raises
@@ -64,12 +66,14 @@ def submit_shard(
     known = ledger.submission(job_id, shard, round_number)
     if store.exists(keys.answers(shard, round_number)):  # also if the ledger's items have expired
         return Submitted(known.batch_id or "" if known else "", is_collected=True)
-    body = StoredBody(store, keys.requests(shard, round_number))  # raises before the intent is written, if it raises
-    betas = betas_of(store, job_id)  # likewise
     if known is None or known.state == "armed":
         refuse_if_halted(job_id, ledger)
         if not _is_late(deadline, clock) and (turn := admission.request_turn()):
             return turn
+    if admission.is_unplanned():  # it is late: the live lane plans it
+        raise _late(shard, round_number)
+    body = StoredBody(store, keys.requests(shard, round_number))  # raises before the intent is written, if it raises
+    betas = betas_of(store, job_id)  # likewise
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
     intent = Submission(
@@ -109,8 +113,11 @@ def _refuse_if_late(deadline: int, intent: Submission, ledger: Ledger, clock: Cl
     if _is_late(deadline, clock):
         admission.leave_queue()
         ledger.end_attempt(intent, clock.now())
-        message = f"shard {intent.shard}, round {intent.round_number}: finish_within is over; the live lane sends it"
-        raise DeadlinePassed(message)
+        raise _late(intent.shard, intent.round_number)
+
+
+def _late(shard: int, round_number: int) -> DeadlinePassed:
+    return DeadlinePassed(f"shard {shard}, round {round_number}: finish_within is over; the live lane sends it")
 
 
 def _create(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import accumulate
 from typing import BinaryIO, TypeGuard
@@ -25,7 +25,7 @@ _NEWLINES = re.compile(rb"\n").finditer
 
 
 class AnswerIndex:
-    """The result lines of one shard, over all its rounds. The lines are in `spool`; memory holds 21 bytes a row.
+    """The result lines of one shard, over all its rounds. The lines are in `spool`; memory holds 26 bytes a row.
 
     A later line of a row replaces an earlier one, but an unpaid line never replaces a paid one. `foreign` counts lines
     that belong to no row of the shard. `repeated` counts second lines of a row in one round; the first line is kept,
@@ -34,10 +34,18 @@ class AnswerIndex:
     text that are not records, and `unsure` counts records that cannot be read.
     `perhaps_paid` counts, by row and round, the requests that may be paid although no answer shows it.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
+    `limited_rounds` are the rounds, from 0, that sent a smaller `max_tokens` than the requests' own.
     """
 
     def __init__(
-        self, spool: BinaryIO, *, job_id: str, shard: int, rows: int, breaks: Callable[[bytes], bool] | None = None
+        self,
+        spool: BinaryIO,
+        *,
+        job_id: str,
+        shard: int,
+        rows: int,
+        breaks: Callable[[bytes], bool] | None = None,
+        limited_rounds: Collection[int] = (),
     ) -> None:
         self._spool = spool
         self._file = spool.fileno()
@@ -45,11 +53,14 @@ class AnswerIndex:
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("q", [0]) * rows
         self._verdicts = bytearray(rows)
-        self._seen = bytearray(rows)
+        self._seen = array("H", [0]) * rows
+        self._sent = array("H", [0]) * rows
         self._times_cut = bytearray(rows)
+        self._shortened = bytearray(rows)  # cut by the smaller limit of a round
         self._times_invalid = bytearray(rows)
         self._hopeless = bytearray(rows)  # paid, and the retry was refused for good, or may be paid
         self._breaks = breaks
+        self._limited_rounds = limited_rounds
         self._replaced: list[tuple[int, int]] = []
         self._end = 0
         self._round = 0
@@ -98,7 +109,16 @@ class AnswerIndex:
 
     def attempts(self, row: int) -> int:
         """Return the number of rounds that sent a row."""
-        return self._seen[row]
+        return self._sent[row]
+
+    def last_round(self, row: int) -> int:
+        """Return the last round that has a line of the row. Rounds count from 0; -1 if there is none."""
+        return self._seen[row] - 1
+
+    @property
+    def rows_sent(self) -> int:
+        """Return how many rows have a line."""
+        return len(self._sent) - self._sent.count(0)
 
     def rows_with_line(self) -> list[int]:
         """Return the rows that have a line in the round that is being read."""
@@ -135,6 +155,19 @@ class AnswerIndex:
     def cut(self) -> set[int]:
         """Return the rows whose answer is cut, and that were not yet sent with a raised limit."""
         return {row for row in self.rows_with(Verdict.CUT) if self._times_cut[row] == 1 and not self._hopeless[row]}
+
+    def shortened(self) -> set[int]:
+        """Return the rows whose answer was cut by the smaller limit of a round, and by no other limit."""
+        cut = (row for row in self.rows_with(Verdict.CUT) if self._shortened[row] and not self._times_cut[row])
+        return {row for row in cut if not self._hopeless[row]}
+
+    def was_shortened(self, index: int) -> bool:
+        """Return whether the smaller limit of a round cut an answer of the row."""
+        return self._shortened[index] > 0
+
+    def had_cut(self, index: int) -> bool:
+        """Return whether any answer of the row was cut, by any limit."""
+        return self._times_cut[index] > 0 or self._shortened[index] > 0
 
     def invalid(self, times: int) -> set[int]:
         """Return the rows whose answer is invalid, and that had at most `times` invalid answers."""
@@ -174,6 +207,7 @@ class AnswerIndex:
                 self._add_repeated(index, self._end + start, block[start:end], head)
             else:
                 seen[index] = round_number
+                self._sent[index] += 1
                 self.found += 1
                 verdict = head.verdict
                 self.paid += verdict >= Verdict.CUT
@@ -254,7 +288,14 @@ class AnswerIndex:
                 return
             self._replaced.append((self._offsets[index], self._lengths[index]))
         if verdict == Verdict.CUT:
-            self._times_cut[index] += 1
+            self._count_cut(index)
         elif verdict == Verdict.INVALID:
             self._times_invalid[index] += 1
         self._offsets[index], self._lengths[index], self._verdicts[index] = offset, length, verdict
+
+    def _count_cut(self, index: int) -> None:
+        """Count a cut answer. A limited round sends rows that were cut before with their own `max_tokens`."""
+        if self._round - 1 in self._limited_rounds and not self.had_cut(index):
+            self._shortened[index] = 1
+        else:
+            self._times_cut[index] += 1

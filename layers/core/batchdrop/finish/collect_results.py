@@ -25,10 +25,12 @@ from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
 from batchdrop.finish.next_round import breaks_of, rounds_of, to_send_again
+from batchdrop.finish.next_wave import next_wave
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import read_again, settle_read_again
 from batchdrop.finish.round_cost import settle_round
+from batchdrop.finish.unsent_rows import limited_rounds
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest
 from batchdrop.job.lane import lane_of_leftovers
@@ -97,7 +99,11 @@ def _collected(
         raise InvariantBroken(message)
     item = manifest.shards[shard]
     with tempfile.TemporaryFile(prefix="answers-") as spool:
-        index = AnswerIndex(spool, job_id=job_id, shard=shard, rows=item.rows, breaks=breaks_of(manifest))
+        budget = JobBudget(job_id, states, clock)
+        limited = limited_rounds(budget.state(), shard, state.round + 1) if manifest.waves else ()
+        index = AnswerIndex(
+            spool, job_id=job_id, shard=shard, rows=item.rows, breaks=breaks_of(manifest), limited_rounds=limited
+        )
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
             index.fill_from(store, earlier)
@@ -117,7 +123,13 @@ def _collected(
         reading = settle_read_again(index, JobKeys(job_id).read_again(shard), store)
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
-        worst = settle_round(state, manifest, store, budget=JobBudget(job_id, states, clock))
+        worst = settle_round(state, manifest, store, budget=budget)
+        if manifest.waves:
+            wave = next_wave(
+                state, manifest, index, store=store, ledger=ledger, clock=clock, budget=budget, live_rows=live_rows
+            )
+            if wave is not None:
+                return Collected(wave.requests, None, wave.lane, wave.worst_usd)
         leftovers, cut = to_send_again(index, manifest)
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
         lane = lane_of_leftovers(
@@ -126,7 +138,7 @@ def _collected(
         if ledger.submission(job_id, shard, state.round + 1) is not None:
             lane = "batch"  # an earlier execution may have sent that round: find it, even if late; do not pay it twice
         goes_on = state.round + 1 < rounds_of(manifest, state.resumes) + (lane != state.lane)
-        if (leftovers or cut) and goes_on and ledger.halted(job_id) is None:
+        if (leftovers or cut) and goes_on and not manifest.waves and ledger.halted(job_id) is None:
             write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
             return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
         return Collected(

@@ -46,8 +46,7 @@ def batch_ids(job_id: str, shard: int, ledger: Ledger) -> BatchIdOf:
 
 def sent_request(own: str, row: int, index: AnswerIndex, batch_id_of: BatchIdOf) -> SentRequest:
     """Return where the result of a row can be found. `own` is the prefix of the shard's custom_ids."""
-    attempts = index.attempts(row)
-    return SentRequest(custom_id.after(own, row), batch_id_of(attempts - 1), attempts)
+    return SentRequest(custom_id.after(own, row), batch_id_of(index.last_round(row)), index.attempts(row))
 
 
 def perhaps_paid_in(
@@ -93,4 +92,7 @@ def _worst_usd(params: bytes, worst: dict[str, WorstCase | None], prices: PriceT
         except RecipeRejected:  # the model has no known price
             worst[model] = None
     known = worst[model]
-    return None if known is None else known.add(params)
+    try:
+        return None if known is None else known.add(params)
+    except RecipeRejected:  # its geography has no known price
+        return None

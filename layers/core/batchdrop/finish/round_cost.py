@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from decimal import Decimal
 
-from batchdrop.admission.budget import at_lane
+from batchdrop.admission.budget import Seen, at_lane
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.worst_case import WorstCase, fees_of, worst_of_leftovers, worst_of_shard
 from batchdrop.answers import custom_id
@@ -39,19 +39,21 @@ def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, b
     each = (at_lane(worst, state.lane) + fees) / max(state.requests, 1)
     with closing(store.stream(JobKeys(state.job_id).answers(state.shard, state.round))) as blocks:
         lines = filter(bytes.strip, whole_lines(blocks))
-        usd = RoundCost(state.job_id, item, prices=prices).of(lines, each=each)
-    budget.settle(state.shard, state.round, usd)
+        cost = RoundCost(state.job_id, item, prices=prices)
+        usd = cost.of(lines, each=each)
+    budget.settle(state.shard, state.round, usd, Seen(cost.answers, cost.longest))
     return WorstCase(recipe.own_model, prices=prices)
 
 
 class RoundCost:
-    """Adds up the cost of one round's result lines."""
+    """Adds up the cost of one round's result lines. `longest` is the most tokens that one of its `answers` has."""
 
     def __init__(self, job_id: str, item: ShardItem, *, prices: PriceTable | None = None) -> None:
         self._shard = (job_id, item.shard)
         self._seen = bytearray(item.rows)
         self._tokens: dict[tuple[object, ...], Tokens] = {}
         self._prices = prices
+        self.answers = self.longest = 0
 
     def of(self, lines: Iterable[bytes], *, each: Decimal) -> Decimal:
         """Return the cost of the lines' answers, in dollars.
@@ -78,6 +80,8 @@ class RoundCost:
             return False
         if message is None:
             return True
+        self.answers += 1
+        self.longest = max(self.longest, message.usage.output_tokens)
         unit = unit_of(message)
         self._tokens.setdefault(unit.price_key, unit).add([message.usage])
         return False

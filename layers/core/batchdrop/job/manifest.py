@@ -73,7 +73,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     `header` is the part of the file's beginning that a later reader needs. `schema` is the content of the schema file
     that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
     `estimate` is of the shards so far. `prices` and `models` are the user's own at the start of the split. `lane` is
-    the lane of the first round.
+    the lane of the first round. `waves`: the requests together might cost more than the cap, so they are sent in waves.
     """
 
     upload: UploadRecord
@@ -91,6 +91,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     prices: PriceTable | None = None
     models: dict[str, Model] = {}
     lane: Lane = "batch"
+    waves: bool = False
 
     @property
     def model(self) -> str | None:

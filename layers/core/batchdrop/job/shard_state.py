@@ -72,6 +72,20 @@ class ShardState(msgspec.Struct, frozen=True):
         """Return the state of a round that waits for its turn."""
         return msgspec.structs.replace(self, waits_for=waits_for, waits=self.waits + 1, wait_seconds=wait_seconds)
 
+    def planned_again(self) -> ShardState:
+        """Return the state of the round before, which is collected already; collecting it again plans this round."""
+        return msgspec.structs.replace(
+            self,
+            round=self.round - 1,
+            batch_id="",
+            slices=[],
+            ended=True,
+            polls=0,
+            waits_for="",
+            waits=0,
+            wait_seconds=1,
+        )
+
     def submitted(self, batch_id: str, *, is_collected: bool, wait_seconds: int) -> ShardState:
         """Return the state after the submission. A round that is already collected is not polled."""
         return msgspec.structs.replace(

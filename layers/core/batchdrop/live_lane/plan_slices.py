@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
-from batchdrop.admission.admission import Admission, MustWait
+from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.job.halting import refuse_if_halted
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
@@ -41,8 +41,8 @@ def plan_slices(
     admission: Admission,
     until: int,
     clock: Clock,
-) -> list[SlicePlan] | MustWait:
-    """Return the slices of a round, or what it waits for.
+) -> list[SlicePlan] | MustWait | PlanAgain:
+    """Return the slices of a round, or what it waits for; PlanAgain as in `submit_shard`.
 
     There are no slices if its answers are already collected, or if the time of its requests is over (`until`).
 
@@ -50,7 +50,8 @@ def plan_slices(
     it.
     """
     keys = JobKeys(job_id)
-    if store.exists(keys.answers(shard, round_number)) or clock.now().timestamp() >= until:
+    is_over = clock.now().timestamp() >= until and not admission.is_unplanned()
+    if is_over or store.exists(keys.answers(shard, round_number)):
         return []
     refuse_if_halted(job_id, ledger)
     if turn := admission.request_turn():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
 from batchdrop.answers import custom_id
@@ -14,7 +13,6 @@ from batchdrop.requests.request import request_line
 MAX_ANSWER_BYTES = 4_000_000_000  # ours: answers of one shard, all rounds together, on 4,096 MB (4.29e9) of /tmp
 MAX_BATCH_BYTES = 250_000_000  # Message Batches: at most 256 MB; lower here, in case MB is decimal
 
-NO_DOLLARS = Decimal(0)
 BODY_HEAD = b'{"requests":[\n'
 BODY_SEPARATOR = b",\n"
 BODY_TAIL = b"\n]}"
@@ -22,16 +20,14 @@ BODY_TAIL = b"\n]}"
 
 @dataclass(frozen=True, slots=True)
 class ShardLimits:
-    """The limits of one shard: rows (including rows without a request), bytes of the create body, dollars.
+    """The limits of one shard: rows (including rows without a request), bytes of the create body.
 
     `max_answer_bytes` limits its answers on disk (`answer_weight`), so that collecting them never fills the disk.
-    `max_usd` limits the cost of its requests at the standard price; None means no limit.
     """
 
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
     max_answer_bytes: int = MAX_ANSWER_BYTES
-    max_usd: Decimal | None = None
     sample: int | None = None
     """The most requests in the first shard: the recipe's `sample`."""
 
@@ -39,12 +35,11 @@ class ShardLimits:
 class Loads(NamedTuple):
     """What rows add to their shard, in order.
 
-    `params` are sizes in bytes, None for a row without a request. `usd` is the highest cost of each row. `answers` is
-    the largest size of each row's answers, in bytes.
+    `params` are sizes in bytes, None for a row without a request. `answers` is the largest size of each row's answers,
+    in bytes.
     """
 
     params: Sequence[int | None]
-    usd: Sequence[Decimal]
     answers: Sequence[int]
 
 
@@ -64,7 +59,7 @@ class Packer:
         """Add as many of these rows as fit to the shard, from the first; return how many.
 
         An empty shard accepts any row: MAX_REQUEST_BYTES is far below MAX_BATCH_BYTES, and one row's answers far below
-        MAX_ANSWER_BYTES. A row that costs more than `max_usd` gets a shard of its own.
+        MAX_ANSWER_BYTES.
         """
         count = len(loads.params)
         if self._takes_all(loads):
@@ -88,14 +83,10 @@ class Packer:
             rows=before.rows + len(loads.params),
             requests=before.requests + len(sizes),
             bytes=before.bytes + sum(sizes) + len(sizes) * self._line_overhead,
-            usd=before.usd + sum(loads.usd),
             answers=before.answers + sum(loads.answers),
         )
         is_one = len(loads.params) == 1
-        pays_alone = is_one and not (before.usd and loads.usd[0])
-        fits = self._has_room(after, has_last_request=loads.params[-1] is not None) and (
-            pays_alone or self._limits.max_usd is None or after.usd <= self._limits.max_usd
-        )
+        fits = self._has_room(after, has_last_request=loads.params[-1] is not None)
         if fits or (is_one and not before.rows):
             self._filled = after
             return True
@@ -121,5 +112,4 @@ class _Filled(NamedTuple):
     rows: int = 0
     requests: int = 0
     bytes: int = len(BODY_HEAD) + len(BODY_TAIL) - len(BODY_SEPARATOR)
-    usd: Decimal = NO_DOLLARS
     answers: int = 0

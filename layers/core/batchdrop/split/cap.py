@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from batchdrop.admission.budget import NOTHING
-from batchdrop.admission.worst_case import WorstCase, fees_of
+from batchdrop.admission.worst_case import WorstCase
 from batchdrop.job.job_files import read_recipe, write_manifest
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.upload import parse_inbox_key
@@ -24,15 +23,13 @@ def pricer_of(manifest: Manifest) -> Callable[[bytes], Decimal] | None:
     recipe = manifest.recipe
     if recipe is None or recipe.cap is None:
         return None
-    return WorstCase(
+    worst = WorstCase(
         recipe.own_model, name=parse_inbox_key(manifest.upload.key).recipe_key, prices=effective(manifest.prices)
-    ).add
-
-
-def fee_of_request(manifest: Manifest) -> Decimal:
-    """Return the highest fees of one request beside its tokens; 0 if the job has no cap."""
-    recipe = manifest.recipe
-    return NOTHING if recipe is None or recipe.cap is None else fees_of(recipe, 1, prices=effective(manifest.prices))
+    )
+    if recipe.own_model is not None:
+        geo = recipe.params.get("inference_geo")
+        worst.of(1, 1, geo="" if geo in {None, "not_available"} else str(geo))  # raises before the first row
+    return worst.add
 
 
 def renew_cap(manifest: Manifest, store: ObjectStore) -> None:

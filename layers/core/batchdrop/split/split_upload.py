@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from batchdrop.admission.budget import NOTHING
-from batchdrop.admission.worst_case import shard_most
+from batchdrop.admission.waves import goes_in_waves
 from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.job.expiry import refuse_if_expired
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
@@ -37,7 +37,7 @@ from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
-from batchdrop.split.cap import fee_of_request, pricer_of, renew_cap
+from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
@@ -92,6 +92,7 @@ def split_upload(
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
         manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
+        manifest.waves = manifest.cursor is None and goes_in_waves(manifest)
         _save(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
         raise NothingToSend(_why_nothing(manifest, store))
@@ -156,10 +157,9 @@ class _Split:
         self._reader = reader_of(manifest, formats)
         # Chunks are no larger than a shard: if rows are slow, a small shard must not wait for more rows than its own.
         self._most_rows = min(CHUNK_ROWS, limits.max_rows)
-        limits = replace(limits, sample=sample_limit(manifest.recipe), max_usd=shard_most(manifest.recipe))
+        limits = replace(limits, sample=sample_limit(manifest.recipe))
         self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
         self._priced = pricer_of(manifest)
-        self._fee = fee_of_request(manifest)
         self._weigh = weigher(manifest.recipe)
         self._is_deduped = is_deduped(manifest.recipe)
         self._duplicates = Duplicates()
@@ -229,8 +229,7 @@ class _Split:
         sizes = [None if params is None else len(params) for params in rendered.params]
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
-        whole = [one + self._fee if one else one for one in usd]
-        taken = self._packer.take(Loads(sizes, whole, self._weigh(rendered.params)))
+        taken = self._packer.take(Loads(sizes, self._weigh(rendered.params)))
         return rendered.first(taken), sum(usd[:taken], NOTHING)
 
 
@@ -244,6 +243,9 @@ def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
         ]
         keys = JobKeys(manifest.upload.job_id)
         store.write(keys.shards, msgspec.json.encode(items))
+        if manifest.waves:  # round 0 sends nothing; collecting it plans the first wave
+            for item in manifest.shards:
+                store.write(keys.answers(item.shard, 0), b"")
         if has_sample(manifest):
             store.write(keys.sample, msgspec.json.encode(items[SAMPLE_SHARD : SAMPLE_SHARD + 1]))
     write_manifest(store, manifest)

@@ -13,9 +13,17 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.admission.cap_forecast import CapForecast, cap_forecast
 from batchdrop.admission.worst_case import search_fee
 from batchdrop.answers.shape import answer_shape
-from batchdrop.cli.check.estimate_view import estimate_document, lanes_table, prices_line, tokens_line
+from batchdrop.cli.check.estimate_view import (
+    cap_document,
+    cap_line,
+    estimate_document,
+    lanes_table,
+    prices_line,
+    tokens_line,
+)
 from batchdrop.cli.check.findings_view import findings_of_models, fixed_model, print_findings, warnings_of_rows
 from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
@@ -113,6 +121,11 @@ class Checked:
             return str(refusal)
         return ""
 
+    @property
+    def cap(self) -> CapForecast | None:
+        """Return what the cap makes of the job; None if it has none that counts."""
+        return cap_forecast(self.manifest, shape_of(self.manifest))
+
     def document(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
@@ -130,6 +143,7 @@ class Checked:
             "new_columns": self.check.new_columns,
             "estimate": estimate_document(*estimate),
             "too_expensive": self.too_expensive or None,
+            "cap": cap_document(self.cap),
         }
 
 
@@ -212,6 +226,8 @@ def _print_findings(checked: Checked, console: Console) -> None:
     if checked.counted is not None:
         console.print(Text(f"counted by   {checked.counted_by}"), soft_wrap=True)
     console.print(lanes_table(check.estimate, recipe, checked.manifest.lane, checked.prices))
+    if checked.cap is not None and not checked.too_expensive:
+        console.print(Text(cap_line(checked.cap), style="yellow" if checked.cap.requests_left else ""), soft_wrap=True)
     console.print(Text(prices_line(checked.prices), style="dim"), soft_wrap=True)
     if checked.too_expensive:
         console.print(Text(checked.too_expensive, style="red"), soft_wrap=True)

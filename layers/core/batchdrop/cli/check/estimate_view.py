@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from batchdrop.admission.cap_forecast import CapForecast
 from batchdrop.money.cost import PriceTable, shown_usd
 from batchdrop.money.estimate import LANES, Estimate
 from batchdrop.recipe.lane import Lane
@@ -38,6 +39,28 @@ def lanes_table(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: P
         notes = [SPEEDS[one], *(["this job's lane"] if one == lane else [])]
         table.add_row(one, *sums, Text(", ".join(notes), style="bold" if one == lane else "dim"))
     return table
+
+
+def cap_line(cap: CapForecast) -> str:
+    """Return how many Message Batches the cap makes, if answers are as long as the estimate expects."""
+    made = (
+        f"cap          {cap.message_batches:,} Message Batches, {cap.without_cap:,} without it"
+        if cap.message_batches
+        else "cap          not one request fits"
+    )
+    left = f"; about {cap.requests_left:,} requests would not be sent" if cap.requests_left else ""
+    return f"{made}{left}; fewer if answers are shorter than expected"
+
+
+def cap_document(cap: CapForecast | None) -> dict[str, Any] | None:
+    """Return the forecast as JSON values; None if the cap does not count."""
+    if cap is None:
+        return None
+    return {
+        "message_batches": cap.message_batches,
+        "message_batches_without_cap": cap.without_cap,
+        "requests_left": cap.requests_left,
+    }
 
 
 def prices_line(prices: PriceTable) -> str:
