@@ -12,6 +12,7 @@ from batchdrop.cli.deployment import find_deployment
 from batchdrop.cli.job import job_control
 from batchdrop.local.claude_api.testing import Emulator
 from batchdrop.local.stack import EmbeddedStack
+from tests.bill_check import BillCheck
 from tests.local.polling import eventually
 
 JOB_SECONDS = 150.0  # a job takes about two; the first one, whose functions still start, about twelve
@@ -59,6 +60,12 @@ class Bench:
         self.s3 = stack.clients.s3()
         self.states = stack.clients.stepfunctions()
         self._jobs: dict[str, str] = {}
+        self._bill = BillCheck(self.claude)
+
+    def reset(self) -> None:
+        """Make the emulator as good as new."""
+        self.claude.reset()
+        self._bill = BillCheck(self.claude)
 
     def recipe(self, name: str, text: str) -> None:
         """Upload a recipe."""
@@ -112,7 +119,9 @@ class Bench:
         ended = self.states.describe_execution(executionArn=arn)
         found = {name: self.read(name) for name in self.keys("results/") if f"/{job_id}/" in name}
         files = {name.rsplit("/", 1)[-1]: body for name, body in found.items()}
-        return EndedJob(job_id, arn, ended["status"], ended.get("error", ""), ended.get("cause", ""), files)
+        job = EndedJob(job_id, arn, ended["status"], ended.get("error", ""), ended.get("cause", ""), files)
+        self._bill.check(job_id, files.get("summary.json"))
+        return job
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a prefix."""

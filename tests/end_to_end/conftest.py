@@ -38,5 +38,5 @@ def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture
 def bench(shared_bench: Bench) -> Bench:
     """The stack, its emulator as good as new: nothing billed, nothing broken, no call counted."""
-    shared_bench.claude.reset()
+    shared_bench.reset()
     return shared_bench

@@ -24,7 +24,7 @@ def live(bench: Bench) -> Iterator[Bench]:
     """The stack, with a recipe for the live lane; the emulator's delays are as before afterwards."""
     bench.recipe("live", f"{ASK}lane: live\n")
     yield bench
-    bench.claude.reset()
+    bench.reset()
 
 
 def _rows(job: EndedJob) -> list[dict[str, str]]:
@@ -65,7 +65,7 @@ def test_account_trouble_stops_and_a_resume_goes_on(live: Bench) -> None:
     live.claude.inject("error_before_accept", "messages.create", status=401, times=-1)
     job = live.run("inbox/live/key.csv", csv_of(["one", "two"]))
     assert (job.status, job.summary["faults"][0]["type"]) == ("FAILED", "AccountTrouble")
-    live.claude.reset()
+    live.reset()
     resumed = live.resumed(job.job_id)
     assert (resumed.status, resumed.summary["tally"]["answered"]) == ("SUCCEEDED", 2)
     assert live.claude.bill_summary()["requests"] == 2

@@ -32,7 +32,7 @@ WHY_RAGGED = (
 @pytest.fixture(scope="module")
 def nasty(shared_bench: Bench) -> EndedJob:
     """The job of the nasty file: nine rows in three shards."""
-    shared_bench.claude.reset()
+    shared_bench.reset()
     shared_bench.recipe("label", "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Review: {{ text }}'\n")
     body = "\n".join([NASTY_HEADER, *(text for text, _ in NASTY)]) + "\n"
     return shared_bench.run("inbox/label/nasty.csv", body.encode())

@@ -44,7 +44,7 @@ def test_split_goes_on_at_its_cursor(bench: Bench, keep_of_each_invocation: Call
     whole = bench.run("inbox/slowly/whole.csv", csv_of(TEXTS))
     assert _invocations(bench, whole) == 1
     time_each = float(whole.summary["timings"]["split_seconds"]) / 4
-    bench.claude.reset()
+    bench.reset()
 
     # The time is measured, so a machine that was busy for a moment may get it wrong; then it is measured again.
     for attempt in range(6):
@@ -56,7 +56,7 @@ def test_split_goes_on_at_its_cursor(bench: Bench, keep_of_each_invocation: Call
             time_each /= 2
         else:
             break
-        bench.claude.reset()
+        bench.reset()
 
     assert _invocations(bench, pieces) >= 3
     assert pieces.files["output.csv"] == whole.files["output.csv"]
