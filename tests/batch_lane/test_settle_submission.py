@@ -340,6 +340,47 @@ def test_a_key_that_does_not_see_what_the_old_one_created_proves_nothing(world: 
     assert "does not see msgbatch_0" in _gives_up(world)
 
 
+def _by_the_older_version(world: World) -> None:
+    """Let the API's adapter write intents as version 0.1.0 did: without key and workspace."""
+    world.api.key_print = ""
+
+
+def test_an_intent_of_the_older_version_settles(world: World) -> None:
+    """It names no key. Nothing contradicts that its key is today's."""
+    _by_the_older_version(world)
+    _lose(world, arrived=False)
+    world.api.key_print = "print"
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert world.settle() == ABSENT
+
+
+def test_a_key_that_does_not_see_what_the_older_version_created_proves_nothing(world: World) -> None:
+    """The job's own Message Batch is the witness."""
+    _by_the_older_version(world)
+    world.submit(1)
+    _lose(world, arrived=False)
+    world.api.key_print = "another"
+    created = dict(world.api.created)
+    world.api.created.clear()
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert "does not see msgbatch_0, which version 0.1.0 created" in _gives_up(world)
+    world.api.created.update(created)
+    assert world.settle() == ABSENT
+
+
+def test_an_intent_of_the_older_version_does_not_settle_in_a_workspace_that_is_new(world: World) -> None:
+    """WorkspaceId was set at the upgrade. A Message Batch of the older version proves that it is the same."""
+    _by_the_older_version(world)
+    _lose(world, arrived=False)
+    world.api.workspace = "wrkspc_1"
+    world.clock.advance(VISIBLE_AFTER.total_seconds())
+    assert "set it to '' to settle" in _gives_up(world)
+    world.api.workspace = ""
+    world.submit(1)
+    world.api.workspace = "wrkspc_1"
+    assert world.settle() == ABSENT
+
+
 def test_an_answer_with_another_submissions_id_cancels_nothing(world: World) -> None:
     """A gateway repeats the answer to the first shard's create: that Message Batch is claimed, and goes on."""
     first = world.submit(0).batch_id

@@ -58,6 +58,12 @@ class Engine:
         self._go(execution)
         return True
 
+    def take_over(self, execution: Execution) -> None:
+        """Let an execution go on that another engine began, where it stands."""
+        self.executions[execution.name] = execution
+        if execution.is_running:
+            self._go(execution)
+
     def stop(self, execution: Execution) -> None:
         """Stop by hand: the functions that were called go on."""
         for child in execution.children.values():

@@ -34,7 +34,14 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "settle_submission": {
-        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        # Query: the job's other Message Batches prove the workspace of an intent that version 0.1.0 wrote.
+        "LedgerTable": {
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+        },
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "poll_batch": {

@@ -41,6 +41,11 @@ class Submission:
     key_print: str = ""
     misled: bool = False
 
+    @property
+    def is_unnamed(self) -> bool:
+        """Return whether version 0.1.0 wrote the intent, which names neither the key nor the workspace."""
+        return not self.key_print and not self.workspace
+
 
 @dataclass(frozen=True, slots=True)
 class ShardFailure:
