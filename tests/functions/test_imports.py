@@ -56,6 +56,12 @@ print(json.dumps([handler, sorted(sys.modules)]))
 def _imported(function: str) -> tuple[set[str], set[str]]:
     """Return the top-level modules after the handler's import, and after its AWS adapters were built."""
     path = str(ROOT / "functions" / function / "app.py")
+    handler, built = json.loads(_printed(PROGRAM.format(path=path, build=BUILD[function]), function))
+    return {name.split(".")[0] for name in handler}, {name.split(".")[0] for name in built}
+
+
+def _printed(program: str, function: str) -> str:
+    """Run a program with a function's environment; return the last line that it prints."""
     environment = dict.fromkeys(declared_variables(function), "x") | {
         "SHARD_ROWS": "1", "SHARD_CONCURRENCY": "1", "SPLIT_TIME_RESERVE": "1", "SETTLE_SECONDS": "1",
         "LIVE_ROWS": "1", "LIVE_SHARE": "1", "QUEUE_REQUESTS": "1",
@@ -63,10 +69,8 @@ def _imported(function: str) -> tuple[set[str], set[str]]:
         "POWERTOOLS_TRACE_DISABLED": "true", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "us-east-1",
         "PYTHONPATH": str(ROOT / "layers" / "core"),
     }  # fmt: skip
-    program = PROGRAM.format(path=path, build=BUILD[function])
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    handler, built = json.loads(done.stdout.splitlines()[-1])
-    return {name.split(".")[0] for name in handler}, {name.split(".")[0] for name in built}
+    return done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -77,6 +81,24 @@ def test_a_function_imports_only_what_it_uses(function: str) -> None:
     assert not built & {"anthropic", "httpx2", "httpx"}
     assert not built & NEVER
     assert "boto3" in built
+
+
+def test_no_client_reads_the_models_of_all_of_aws() -> None:
+    """Only the parts that the functions use: reading botocore's own takes a third of a cold start's CPU."""
+    program = (
+        "import sys; opened = []\n"
+        "sys.addaudithook(lambda name, given: name == 'open' and opened.append(str(given[0])))\n"
+        "from batchdrop import bootstrap\n"
+        f"{BUILD['answer_requests']}; bootstrap.task_tokens(); bootstrap.live_queue(); bootstrap._secrets()\n"
+        "print([one for one in opened if '/botocore/data/' in one])"
+    )
+    assert _printed(program, "answer_requests") == "[]"
+
+
+def test_the_composition_root_imports_no_room() -> None:
+    """Rooms' ports are there for types alone, so a function pays for the rooms that it uses."""
+    program = "import sys; from batchdrop import bootstrap; print([one for one in sys.modules if '.ports' in one])"
+    assert _printed(program, "watch_jobs") == "[]"
 
 
 def test_a_worker_has_no_templates() -> None:

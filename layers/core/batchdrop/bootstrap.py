@@ -1,7 +1,7 @@
 """The composition root: the only place that builds adapters.
 
-SDKs are imported inside the functions on purpose, so that a Lambda function pays only for what it uses. Adapters are
-kept for the next invocation of the same process.
+SDKs are imported inside the functions on purpose, and the rooms' ports for their types alone, so that a Lambda function
+pays only for what it uses. Adapters are kept for the next invocation of the same process.
 """
 
 from __future__ import annotations
@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
-from batchdrop.admission.ports import SharedStates
-from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.errors import AccountTrouble, AwsUnavailable
-from batchdrop.finish.ports import PageDrawer, Pages
-from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, OpenJobs, ProgressBoard, TaskTokens
-from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
-from batchdrop.ports import Clock, ObjectStore
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from batchdrop.adapters.sqlite.fact_file import FactFile
+    from batchdrop.admission.ports import SharedStates
+    from batchdrop.batch_lane.ports import BatchCreator, BatchReader
+    from batchdrop.finish.ports import PageDrawer, Pages
+    from batchdrop.job.ports import (
+        Approvals,
+        Formats,
+        JobEvents,
+        JobStarter,
+        Ledger,
+        OpenJobs,
+        ProgressBoard,
+        TaskTokens,
+    )
+    from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
+    from batchdrop.ports import Clock, ObjectStore
 
 __all__ = [
     "approvals",
