@@ -223,7 +223,9 @@ class World:
         plans = self.plan_round(state)
         assert isinstance(plans, list)
         for plan in plans:
-            piece = Slice(JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests)
+            piece = Slice(
+                JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests, betas=plan.betas
+            )
             world = SliceWorld(store=self.store, ledger=self.ledger, api=self.messages, leases=self.leases)
             world.piece = piece
             run(world.work(window=4))

@@ -13,12 +13,16 @@ from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from batchdrop.errors import CountRefused
+from batchdrop.job.layout import JobKeys
 from batchdrop.live_lane.reply import Answer, Refused, Reply
+from batchdrop.live_lane.slice import Slice
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from batchdrop.recipe.recipe import parse_recipe
 from tests.bodies import Body
 from tests.fakes import JsonObject
-from tests.jobs import World, dropped, reviews
+from tests.jobs import JOB, World, dropped, reviews
+from tests.live_lane.slices import SliceWorld
+from tests.virtual_time import run
 
 LONG = "output-300k-2026-03-24"
 RECIPE = f"model: claude-haiku-5-5\nmax_tokens: 200000\nprompt: 'ask {{{{ x }}}}'\nbetas: [{LONG}, x-2026-01-01]\n"
@@ -79,6 +83,20 @@ def test_a_job_sends_its_recipes_betas(lane: str) -> None:
         world.run()
         assert {*world.api.betas, *world.messages.betas} == {betas}
         assert "betas" not in _sent(world)["params"]
+
+
+def test_a_worker_takes_the_betas_from_its_message() -> None:
+    """It does not read the manifest, which is long in a job of many shards. A message of version 0.1.0 has none."""
+    asks = RECIPE.replace("200000", "20000")
+    for is_old, betas in ((False, ("y-2026-01-01",)), (True, (LONG, "x-2026-01-01"))):
+        world = dropped(reviews(2), recipe=f"{asks}lane: live\n")
+        world.split()
+        body = world.store.read(JobKeys(JOB).requests(0))
+        piece = Slice(JOB, 0, 0, 0, 0, len(body), 2, betas=None if is_old else betas)
+        lane = SliceWorld(rows=2, store=world.store)
+        lane.piece = piece
+        run(lane.work())
+        assert {*lane.api.betas} == {betas}
 
 
 def _sent(world: World) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Read the betas of a job's recipe, without the rest of its manifest: a worker of the live lane must start quickly."""
+"""Read the betas of a job's recipe, without decoding the rest of its manifest."""
 
 from __future__ import annotations
 

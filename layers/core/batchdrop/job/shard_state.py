@@ -46,7 +46,7 @@ class ShardState(msgspec.Struct, frozen=True):
     settled: str = ""
     leftovers: int = 0
     lane: Lane = "batch"
-    slices: list[dict[str, int]] = []
+    slices: list[dict[str, Any]] = []
     deadline: int = 0
     waits: int = 0
     waits_for: str = ""
@@ -64,7 +64,7 @@ class ShardState(msgspec.Struct, frozen=True):
         until = self.deadline if is_ahead else int((now + LIVE_LIFETIME).timestamp())
         return msgspec.structs.replace(self, live_until=until)
 
-    def sliced(self, slices: list[dict[str, int]]) -> ShardState:
+    def sliced(self, slices: list[dict[str, Any]]) -> ShardState:
         """Return the state of a live round with these slices."""
         return msgspec.structs.replace(self, slices=slices, batch_id="", waits_for="")
 

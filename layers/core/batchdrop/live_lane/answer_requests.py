@@ -127,7 +127,9 @@ async def answer_requests(
     )
     sender.tries = from_text(lease.tries)
     try:
-        sender.betas = await waiting.offload(betas_of, store, slice_.job_id)
+        sender.betas = slice_.betas or ()
+        if slice_.betas is None:
+            sender.betas = await waiting.offload(betas_of, store, slice_.job_id)
         work.known = await waiting.offload(flushed, store, slice_)
         body: bytes = await waiting.offload(
             store.read_range, JobKeys(slice_.job_id).requests(slice_.shard, slice_.round), slice_.start, slice_.end

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from batchdrop.admission.admission import Admission, MustWait, PlanAgain
+from batchdrop.job.betas import betas_of
 from batchdrop.job.halting import refuse_if_halted
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
@@ -21,7 +22,7 @@ _REQUEST = b'{"custom_id"'
 class SlicePlan:
     """A planned slice: its number, its bytes in the round's create body (`end` is exclusive), its requests.
 
-    `until` (Unix seconds) is when its requests end, answered or not.
+    `until` (Unix seconds) is when its requests end, answered or not. `betas` are sent with each of them.
     """
 
     slice: int
@@ -29,6 +30,7 @@ class SlicePlan:
     end: int
     requests: int
     until: int
+    betas: tuple[str, ...] = ()
 
 
 def plan_slices(
@@ -56,7 +58,7 @@ def plan_slices(
     refuse_if_halted(job_id, ledger)
     if turn := admission.request_turn():
         return turn
-    cut = _Cut(until)
+    cut = _Cut(until, betas_of(store, job_id))
     with closing(store.stream(keys.requests(shard, round_number))) as blocks:
         rest = b""
         for block in blocks:
@@ -70,8 +72,9 @@ def plan_slices(
 class _Cut:
     """Collects lines into slices."""
 
-    def __init__(self, until: int) -> None:
+    def __init__(self, until: int, betas: tuple[str, ...]) -> None:
         self._until = until
+        self._betas = betas
         self._plans: list[SlicePlan] = []
         self._start = self._end = self._requests = 0
 
@@ -88,5 +91,6 @@ class _Cut:
         return self._plans
 
     def _close(self) -> None:
-        self._plans.append(SlicePlan(len(self._plans), self._start, self._end, self._requests, self._until))
+        plan = SlicePlan(len(self._plans), self._start, self._end, self._requests, self._until, self._betas)
+        self._plans.append(plan)
         self._start, self._requests = self._end, 0

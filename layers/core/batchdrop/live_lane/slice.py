@@ -14,7 +14,8 @@ class Slice(msgspec.Struct, frozen=True):
     """Bytes `start` to `end` (exclusive) of one round's create body: whole lines, `requests` of them.
 
     Shards, rounds and slices count from 0. A worker holds its slice in memory, so a slice has only a few megabytes.
-    `until` (Unix seconds) is when its requests end, answered or not; 0 for never.
+    `until` (Unix seconds) is when its requests end, answered or not; 0 for never. `betas` are sent with each request;
+    None in the message of an older version, whose worker reads them from the manifest.
     """
 
     job_id: str
@@ -25,6 +26,7 @@ class Slice(msgspec.Struct, frozen=True):
     end: int
     requests: int
     until: int = 0
+    betas: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
