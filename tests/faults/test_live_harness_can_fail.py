@@ -174,8 +174,8 @@ def _slow(latency: float, seed: int = 0) -> Schedule:
     return plain(("",) * 30, seed=seed, live=live, max_rounds=1)
 
 
-def _schedules(rates: Rates, **sizes: Any) -> list[Schedule]:
-    return [plain(ROWS, seed=seed, live=replace(SMALL, **sizes), rates=rates) for seed in range(4)]
+def _schedules(rates: Rates, *, seeds: int = 4, **sizes: Any) -> list[Schedule]:
+    return [plain(ROWS, seed=seed, live=replace(SMALL, **sizes), rates=rates) for seed in range(seeds)]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def _schedules(rates: Rates, **sizes: Any) -> list[Schedule]:
     [
         (_Forgetful, _schedules(Rates()), "did not flush it"),
         (_NoLease, _schedules(Rates(double_delivery=1.0), slice_requests=12, latency=5.0), "has taken"),
-        (_NoIndex, _schedules(Rates(crash=0.05)), "had flushed"),
+        (_NoIndex, _schedules(Rates(crash=0.05), seeds=12), "had flushed"),
         (_NoTask, [HALTED], "was billed 2 times"),
         (_NoRoom, [_stray(before) for before in (5, 6, 7)], "more than 3 it must not"),
         (_NoClosing, [plain(ROWS, live=SMALL)], "has a collected answer"),

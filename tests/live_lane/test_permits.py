@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,13 +22,14 @@ from batchdrop.live_lane.pace import (
     Pace,
     after_calls,
     later,
+    told_the_limit,
 )
 from batchdrop.live_lane.permits import (
     ASSUMED_REQUESTS,
     BURST_SECONDS,
     CATCH_UP,
+    EARLY_SECONDS,
     FIRST_REQUESTS,
-    FLOW_SECONDS,
     LOT_SECONDS,
     MOST_ASSUMED,
     Bucket,
@@ -104,13 +107,27 @@ def test_after_the_wait_there_is_a_permit(level: float, tokens: float, held: flo
     assert wait <= held + 10 * (level / 50 + 0.001) / 10 / pace * 10 + 600 / pace
 
 
-def test_a_fleet_that_knows_nothing_asks_a_few() -> None:
-    """The first answers bring the limits; without them it goes at the lowest tier's rate."""
-    state, lot = draw(None, PermitDemand(1000, REQUEST), now=0.0, share=1.0)
-    assert 1 <= lot <= FIRST_REQUESTS
+def test_a_fleet_that_knows_nothing_sends_a_small_job_at_once() -> None:
+    """The first answers bring the limits; without them it goes at the lowest tier's rate. One worker gets the lot."""
+    state, lot = draw(None, PermitDemand(1000, REQUEST), now=1000.0, share=1.0)
+    assert lot == FIRST_REQUESTS
     assert state.requests.limit is None
-    _, later = draw(state, PermitDemand(1000, REQUEST), now=1.0, share=1.0)
-    assert later <= FIRST_REQUESTS
+    _, others = draw(state, PermitDemand(1000, REQUEST), now=1001.0, share=1.0)
+    assert others <= ASSUMED_REQUESTS / 60
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_refusals_of_the_first_lot_slow_nobody_down(*, is_told: bool) -> None:
+    """They tell little. Permits that come back are used at once; later refusals are a reason to slow down."""
+    limits = TOLD if is_told else Limits()
+    state, _ = draw(None, PermitDemand(200, REQUEST), now=1000.0, share=1.0)
+    refused = PermitDemand(60, REQUEST, Need(-60.0), limits, 1.0, calls=Calls(200, 60), is_drained=is_told)
+    soon, lot = draw(state, refused, now=1001.0, share=1.0)
+    assert soon.pace.value >= state.pace.value
+    assert lot == (0 if is_told else 60)  # a told fleet waits for its drained bucket
+    late, _ = draw(state, refused, now=1000.0 + EARLY_SECONDS + 1, share=1.0)
+    calm, _ = draw(state, PermitDemand(60, REQUEST, limits=limits), now=1000.0 + EARLY_SECONDS + 1, share=1.0)
+    assert late.pace.value < calm.pace.value
 
 
 def test_without_headers_the_pace_climbs_to_a_bound() -> None:
@@ -139,7 +156,7 @@ def test_a_full_bucket_is_used_without_a_rush() -> None:
         now += 0.5
         state, lot = draw(state, PermitDemand(1000, REQUEST), now=now, share=1.0)
         got += lot
-    assert 10.0 * CATCH_UP * 20.0 <= got <= 10.0 * CATCH_UP * (20.0 + FLOW_SECONDS)
+    assert 10.0 * CATCH_UP * 20.0 <= got <= 10.0 * CATCH_UP * 20.0 + FIRST_REQUESTS
 
 
 def test_meeting_the_limit_slows_down_once() -> None:
@@ -194,8 +211,24 @@ def test_a_few_refusals_are_no_storm() -> None:
 
 def test_a_lot_is_bounded() -> None:
     """However much has gathered and is wanted, one worker gets what the fleet may ask in a second."""
-    rested = refilled(FULL, now=FULL.at + 100, share=1.0)
+    rested = msgspec.structs.replace(refilled(FULL, now=FULL.at + 100, share=1.0), pace=Pace(1.0, sent=50.0))
     assert draw(rested, PermitDemand(1000, REQUEST), now=FULL.at + 100, share=1.0)[1] == 10 * LOT_SECONDS
+
+
+@pytest.mark.parametrize(("rest", "lot"), [(100, 200), (400, 200), (6, 60)])
+def test_a_small_job_after_a_rest_is_sent_at_once(rest: int, lot: int) -> None:
+    """As far as the API's own bucket has filled, which holds a minute's requests. The next worker waits."""
+    now = FULL.at + rest
+    rested, first = draw(FULL, PermitDemand(1000, Need(1.0)), now=now, share=1.0)
+    assert first == lot
+    assert draw(rested, PermitDemand(1000, Need(1.0)), now=now + 0.5, share=1.0)[1] <= 10 * LOT_SECONDS
+
+
+def test_a_trial_ends_when_a_header_tells_the_limit() -> None:
+    """It searched what is known now."""
+    tried = told_the_limit(Pace(0.1, before=0.4, slowed_at=9.0), is_new=True)
+    assert (tried.value, tried.before, tried.slowed_at) == (START, 0.0, 0.0)
+    assert told_the_limit(Pace(4.0, before=0.4), is_new=False).value == 1.0
 
 
 def test_a_request_larger_than_the_bucket_goes_through() -> None:

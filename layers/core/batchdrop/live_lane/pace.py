@@ -127,6 +127,13 @@ def after_calls(pace: Pace, calls: Calls, *, now: float, is_drained: bool, is_kn
     return _trial(pace, now) if pace.refused >= FEW and pace.share > pace.floor + noise else pace
 
 
+def told_the_limit(pace: Pace, *, is_new: bool) -> Pace:
+    """Return the pace once a header has the limit. If that `is_new`, a trial ends: it searched what is now known."""
+    if is_new and pace.before:
+        pace = msgspec.structs.replace(pace, value=max(pace.value, START), before=0.0, slowed_at=0.0)
+    return msgspec.structs.replace(pace, value=min(pace.value, 1.0))
+
+
 def _climbed(pace: Pace, at: float, seconds: float, most: float | None) -> float:
     if most is None:
         after_storm = STORM_RECOVERY if pace.slowed_at > pace.met_at else RAMP_SECONDS

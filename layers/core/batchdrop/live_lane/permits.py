@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from batchdrop.live_lane.pace import NO_CALLS, Calls, Pace, after_calls, later
+from batchdrop.live_lane.pace import IDLE_SECONDS, NO_CALLS, Calls, Pace, after_calls, later, told_the_limit
 from batchdrop.live_lane.reply import UNKNOWN_LIMITS, Limits, Room
 
-FIRST_REQUESTS = 5.0  # a new fleet sends these at once, and learns the limits from their answers
+FIRST_REQUESTS = 200.0  # a fleet that sent nothing lately sends these at once; a refusal of the API costs nothing
+EARLY_SECONDS = 5.0  # a small job ends before refusals by chance, and those of an empty bucket, can be told apart
 ASSUMED_REQUESTS = 300.0  # a minute, while the limit is unknown; the first answers tell it, if a gateway lets them
 MOST_ASSUMED = 4_000.0  # a minute; if no header ever has a limit, the pace may climb to this
 BURST_SECONDS = 60.0  # an unused bucket keeps at most this much of its rate, as the API's own does
@@ -57,7 +58,8 @@ class PermitState(msgspec.Struct, frozen=True):
     """The state of one model that all workers share. Times are seconds since the epoch.
 
     `flow` is the seconds of the full rate that may be used now: with a full bucket, a fleet is CATCH_UP times as fast.
-    `is_drained`: the last wait, until `not_before`, was for an empty bucket.
+    `is_drained`: the last wait, until `not_before`, was for an empty bucket. `since`: the fleet's first request after
+    a rest.
     `spacing` is the seconds between two draws of a worker. It is the same for all, because a worker that draws more
     often gets more permits.
     """
@@ -71,6 +73,7 @@ class PermitState(msgspec.Struct, frozen=True):
     spacing: float = DRAW_SECONDS
     flow: float = 0.0
     is_drained: bool = False
+    since: float = 0.0
 
 
 class Versioned(msgspec.Struct, frozen=True):
@@ -116,17 +119,18 @@ class PermitDemand:
 
 def draw(state: PermitState | None, demand: PermitDemand, *, now: float, share: float) -> tuple[PermitState, int]:
     """Return the state after a draw at `now`, and the number of permits. `share` (0 to 1) is a part of the limits."""
-    known = PermitState(at=now) if state is None else refilled(state, now=now, share=share)
+    known = PermitState(at=now, since=now) if state is None else refilled(state, now=now, share=share)
     known = _learned(known, demand.limits, share)
     known = _charged(known, demand.owed)
     returned = max(0.0, -demand.owed.requests) * _seconds_each(known, demand.typical, share)
     is_known = known.requests.limit is not None
-    paced = after_calls(known.pace, demand.calls, now=now, is_drained=demand.is_drained, is_known=is_known)
+    is_early, is_drained = _is_early(known), demand.is_drained and not _is_early(known)
+    paced = after_calls(known.pace, demand.calls, now=now, is_drained=is_drained, is_known=is_known or is_early)
     known = msgspec.structs.replace(known, pace=paced, flow=known.flow + returned)
     if demand.refused_for is not None and (demand.is_drained or paced.is_stormy):
         known = _held(known, now, demand.refused_for, is_drained=demand.is_drained)
     lot = _lot(known, demand, now, share)
-    flow = known.flow - lot * _seconds_each(known, demand.typical, share)
+    flow = _flow_after(known, demand, lot, share)
     spaced = msgspec.structs.replace(known, spacing=_spaced(known.spacing, demand.conflicts), flow=flow)
     return _charged(spaced, demand.typical, lot), lot
 
@@ -136,9 +140,10 @@ def refilled(state: PermitState, *, now: float, share: float) -> PermitState:
     seconds = max(0.0, now - max(state.at, state.not_before if state.is_drained else 0.0))
     most = None if state.requests.limit is not None else MOST_ASSUMED / ASSUMED_REQUESTS
     pace = later(state.pace, at=state.at, now=now, seconds=seconds, most=most)
-    paced = msgspec.structs.replace(state, at=max(now, state.at), pace=pace)
+    since = now if now - state.at > IDLE_SECONDS else state.since
+    paced = msgspec.structs.replace(state, at=max(now, state.at), pace=pace, since=since)
     rates = _rates(paced, share)
-    speed = CATCH_UP * (1.0 if _is_paced(paced) else pace.value)
+    speed = _speed(paced)
     paced = msgspec.structs.replace(paced, flow=min(state.flow + speed * seconds, speed * FLOW_SECONDS))
     filled = [_filled(bucket, rate, seconds) for bucket, rate in zip(_buckets(state), rates, strict=True)]
     return _with_buckets(paced, filled)
@@ -154,7 +159,7 @@ def seconds_to_wait(state: PermitState, *, now: float, share: float) -> float:
         if rate is not None and bucket.level <= 0
     ]
     if state.requests.limit is not None:
-        lacking.append(-state.flow / (CATCH_UP * (1.0 if _is_paced(state) else state.pace.value)))
+        lacking.append(-state.flow / _speed(state))
     return held + max(lacking, default=0.0)
 
 
@@ -162,8 +167,11 @@ def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> 
     """Return the number of permits for a demand; 0 if any bucket is empty."""
     if now < state.not_before:
         return 0
-    lot = demand.count
-    if state.requests.limit is not None:
+    lot, is_rested = demand.count, _is_rested(state)
+    is_free = is_rested or (state.requests.limit is None and _is_early(state))
+    if is_rested:
+        lot = min(lot, round(FIRST_REQUESTS))
+    elif state.requests.limit is not None:
         lot = min(lot, math.ceil(state.flow / _seconds_each(state, demand.typical, share))) if state.flow > 0 else 0
     for bucket, rate, each in zip(_buckets(state), _rates(state, share), _three(demand.typical), strict=True):
         if rate is None or each <= 0:
@@ -171,8 +179,32 @@ def _lot(state: PermitState, demand: PermitDemand, now: float, share: float) -> 
         if bucket.level <= 0:
             return 0
         fair = max(1, math.ceil(rate * LOT_SECONDS / each))
-        lot = min(lot, fair, math.ceil(bucket.level / each))
+        lot = min(lot, math.ceil(bucket.level / each), lot if is_free else fair)
     return max(0, lot)
+
+
+def _is_early(state: PermitState) -> bool:
+    """Return whether the fleet has just begun. Refusals of its first lot do not slow it down."""
+    return state.at - state.since < EARLY_SECONDS
+
+
+def _is_rested(state: PermitState) -> bool:
+    """Return whether the fleet has sent nothing lately, so that its first lot may be large."""
+    is_full = state.flow >= _speed(state) * FLOW_SECONDS
+    return state.requests.limit is not None and state.pace.sent < 1.0 and is_full
+
+
+def _speed(state: PermitState) -> float:
+    """Return the seconds of the full rate by which the flow grows in a second."""
+    return CATCH_UP * (1.0 if _is_paced(state) else state.pace.value)
+
+
+def _flow_after(state: PermitState, demand: PermitDemand, lot: int, share: float) -> float:
+    """Return the flow after a lot. It counts only what was sent at a known rate, and the first lot just empties it."""
+    if state.requests.limit is None:
+        return state.flow
+    left = state.flow - lot * _seconds_each(state, demand.typical, share)
+    return max(left, 0.0) if _is_rested(state) else left
 
 
 def _seconds_each(state: PermitState, typical: Need, share: float) -> float:
@@ -216,7 +248,8 @@ def _learned(state: PermitState, limits: Limits, share: float) -> PermitState:
     rooms = (limits.requests, limits.input_tokens, limits.output_tokens)
     learned = [_corrected(bucket, room, share) for bucket, room in zip(_buckets(state), rooms, strict=True)]
     known = learned[0].limit is not None
-    pace = msgspec.structs.replace(state.pace, value=min(state.pace.value, 1.0)) if known else state.pace
+    is_new = known and state.requests.limit is None
+    pace = told_the_limit(state.pace, is_new=is_new) if known else state.pace
     return _with_buckets(msgspec.structs.replace(state, pace=pace), learned)
 
 
