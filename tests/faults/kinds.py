@@ -12,6 +12,7 @@ from tests.faults.schedule import (
     LONG,
     ROOM_OF_WAVES,
     ROW_AT_MOST_USD,
+    Account,
     Expiry,
     Fault,
     Rates,
@@ -264,6 +265,24 @@ _LIES: tuple[Fault, ...] = (
     {"kind": "error_before_accept", "endpoint": "batches.results", "status": 403},
 )
 
+
+def with_a_small_account(schedule: Schedule) -> Schedule:
+    """Return the schedule, in either lane, in an account for ten functions, most of which other jobs take for long.
+
+    Everything is throttled: the S3 event, the state machine's calls, and the workers of the queue.
+    """
+    rng = random.Random(f"account of {schedule.seed}")
+    others = []
+    for _ in range(3):
+        at = 0.0
+        while at < 3 * 3600:
+            end = at + rng.choice((2.0, 20.0, 200.0, 900.0))
+            others.append((at, end, rng.choice((1, 3, 5))))
+            at = end + rng.choice((0.0, 5.0, 60.0, 600.0))
+    either = with_live_lane(schedule) if rng.random() < 0.6 else schedule
+    return replace(either, account=Account(others=tuple(others)))
+
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
@@ -281,6 +300,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "bodies": with_odd_bodies,
     "lies": with_lasting_lies,
     "expiry": with_expiry,
+    "throttled": with_a_small_account,
 }
 
 

@@ -108,8 +108,8 @@ class LiveWorld(World):
 
     def _deliver(self, message: Message) -> bool:
         """Let a worker serve a message; tell whether it may be deleted."""
-        if self.storm.strikes(self.storm.rates.lost_contact / 4, "function not started"):
-            return False
+        if self.is_throttled() or self.storm.strikes(self.storm.rates.lost_contact / 4, "function not started"):
+            return False  # the message is shown again, and one of its receives is used up
         stray = self._strays.get((WORKER, self._called[WORKER]))
         self._called[WORKER] += 1
         trace = {"AWSTraceHeader": f"Lineage={message.lineage}"}

@@ -287,6 +287,8 @@ class _Conductor:
 
     def _deliver(self) -> None:
         for pause in (*ASYNC_RETRIES, None):
+            while self._world.is_throttled():  # Lambda keeps the event for six hours
+                self._scheduler.sleep(20)
             delivery = self._world.call_function("split_upload", event(self._schedule))
             delivery.actor.done.wait()
             if delivery.failure is None or pause is None:

@@ -116,6 +116,21 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Account:
+    """The account's concurrency: how many functions may run at once, those of other jobs included.
+
+    `others` are (from, to, functions) in seconds: what the other jobs take of it.
+    """
+
+    functions: int = 10  # of a new account
+    others: tuple[tuple[float, float, int], ...] = ()
+
+    def free(self, now: float, running: int) -> bool:
+        """Return whether one more function may start."""
+        return running + sum(count for start, end, count in self.others if start <= now < end) < self.functions
+
+
+@dataclass(frozen=True)
 class Schedule:
     """One run of one job. Seconds count from the start."""
 
@@ -149,6 +164,7 @@ class Schedule:
     sample: int | None = None  # of the recipe
     approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
     live: Live | None = None
+    account: Account | None = None  # None: no limit
     most_listed: int = 1000  # Message Batches in a page of the list
     key_swaps: tuple[float, ...] = ()  # another key is put into the secret at the first, the old one at the second, …
     other_workspace: bool = True  # the other key is of another workspace

@@ -73,7 +73,7 @@ class World:
         self.bells = Bells(self.scheduler, self.storm)
         self.engine = Engine(self.scheduler, self, self.rng, concurrency=schedule.concurrency, log=self.log)
         self._handlers = handlers(self)
-        self._calls = 0
+        self._calls = self._running = 0
         self.keys_put_back: int | None = None  # the user tries one key after the other, so that each workspace is seen
         self._strays = {(stray.function, stray.number): stray for stray in schedule.strays}
         self._called: Counter[str] = Counter()
@@ -192,6 +192,8 @@ class World:
     def invoke(self, function: str, payload: Any, *, timeout: float) -> Any:
         """Call a function and wait for its answer, or for the error that Step Functions hears. Raises TaskError."""
         rates = self.storm.rates
+        if self.is_throttled():
+            raise TaskError(error="Lambda.TooManyRequestsException", cause="Rate Exceeded")
         if self.storm.strikes(rates.lost_contact / 4, "function not started"):
             raise TaskError(error="Lambda.TooManyRequestsException", cause="Rate exceeded")
         if function == "close_job" and "closed" not in payload:
@@ -217,6 +219,14 @@ class World:
             raise run.failure
         return run.result
 
+    def is_throttled(self) -> bool:
+        """Return whether the account has no function free; count it."""
+        account = self.schedule.account
+        if account is None or account.free(self.scheduler.now, self._running):
+            return False
+        self.storm.counts["throttled"] += 1
+        return True
+
     def invoke_and_wait(self, function: str, payload: Any, token: str) -> Any:
         """Call a function, then wait until the token's bell is rung. Raises TaskError."""
         self.bells.hang(token)
@@ -239,6 +249,7 @@ class World:
             invocation.stray = stray
             run.actor.context = invocation
             self.log(f"{name} {_shown(payload)}")
+            self._running += 1
             try:
                 run.result = json.loads(json.dumps(self._handlers[function](payload, None)))
             except Crash as crash:
@@ -247,6 +258,8 @@ class World:
                 kind = type(error).__name__
                 cause = {"errorMessage": str(error), "errorType": kind, "stackTrace": []}
                 run.failure = TaskError(kind, json.dumps(cause))
+            finally:
+                self._running -= 1
             self.log(f"{name} -> {run.failure or _shown(run.result)}")
             invocation.is_dead = True
 
