@@ -191,3 +191,28 @@ def test_the_check_shows_all_models(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert check_file(tmp_path / "r.yaml", tmp_path / "f.csv", Console(file=said, width=200))
     assert "claude-sonnet-4-5 is deprecated" in said.getvalue()
     assert "50,000 may be more than claude-sonnet-4-5 takes" in said.getvalue()
+
+
+LONG = b"x,model,most\na,claude-haiku-5-5,100\nb,claude-haiku-5-5,30000\n"
+
+
+@pytest.mark.parametrize(("body", "lane"), [(LONG, "batch"), (LONG.replace(b"30000", b"200"), "live")])
+def test_a_row_with_a_long_answer_sends_its_job_as_message_batches(body: bytes, lane: str) -> None:
+    """`lane: auto` looks at the longest answer, not only at the number of rows; so does the check."""
+    world = _world(body, recipe=f"{RECIPE}live_rows: 200\n")
+    world.run()
+    assert world.manifest.lane == lane
+    assert {row["_status"] for row in _rows(world)} == {"answered"}
+
+
+GOES_LIVE = ("lane: live", "finish_within: 2h", "on_leftovers: live", "sample: {rows: 1, lane: live}")
+
+
+@pytest.mark.parametrize("key", GOES_LIVE)
+def test_a_row_that_the_live_lane_cannot_answer_is_rejected_before_it_is_sent(key: str) -> None:
+    """Where the recipe sends rows live: the worker has nothing to find out."""
+    world = _world(LONG, recipe=f"{RECIPE}{key}\n")
+    world.split()
+    reasons = [row.get("error") for item in world.shard_items for row in world.stored_rows(item["shard"])]
+    assert "an answer of 30,000 tokens may take 14 minutes, and the live lane has 14" in str(reasons[1])
+    assert reasons[0] is None

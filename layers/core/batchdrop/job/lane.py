@@ -9,17 +9,22 @@ from batchdrop.recipe.lane import Lane, too_long_for_live
 from batchdrop.recipe.recipe import Recipe
 
 
-def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int) -> Lane:
-    """Return the lane of a job's first round; `live_rows` is the stack's own limit for `lane: auto`."""
+def lane_of_job(recipe: Recipe | None, *, requests: int, live_rows: int, longest: int = 0) -> Lane:
+    """Return the lane of a job's first round; `live_rows` is the stack's own limit for `lane: auto`.
+
+    `longest` is the largest `max_tokens` of rows that have their own.
+    """
     if recipe is None or recipe.lane == "batch":
         return "batch"
-    return "live" if recipe.lane == "live" or is_small(recipe, requests, live_rows=live_rows) else "batch"
+    return (
+        "live" if recipe.lane == "live" or is_small(recipe, requests, live_rows=live_rows, longest=longest) else "batch"
+    )
 
 
-def is_small(recipe: Recipe, requests: int, *, live_rows: int) -> bool:
+def is_small(recipe: Recipe, requests: int, *, live_rows: int, longest: int) -> bool:
     """Return whether `lane: auto` sends so many requests live. It never does if their answers may take too long."""
     most = live_rows if recipe.live_rows is None else recipe.live_rows
-    return requests <= most and not too_long_for_live(recipe.own_tokens)
+    return requests <= most and not too_long_for_live(recipe.own_tokens or longest)
 
 
 def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool) -> Lane:

@@ -72,8 +72,9 @@ class Manifest(msgspec.Struct, kw_only=True):
     `notes` says what the reader found in the file that is not plain from its name.
     `header` is the part of the file's beginning that a later reader needs. `schema` is the content of the schema file
     that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
-    `estimate` is of the shards so far. `prices` and `models` are the user's own at the start of the split. `lane` is
-    the lane of the first round. `waves`: the requests together might cost more than the cap, so they are sent in waves.
+    `longest` is the largest `max_tokens` of rows that have their own. `estimate` is of the shards so far. `prices` and
+    `models` are the user's own at the start of the split. `lane` is the lane of the first round. `waves`: the requests
+    together might cost more than the cap, so they are sent in waves.
     """
 
     upload: UploadRecord
@@ -90,6 +91,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     estimate: Estimate | None = None
     prices: PriceTable | None = None
     models: dict[str, Model] = {}
+    longest: int = 0
     lane: Lane = "batch"
     waves: bool = False
 

@@ -47,8 +47,9 @@ def lane_of_shard(manifest: Manifest, shard: int, *, live_rows: int) -> Lane:
         if recipe.sampled.lane != "auto":
             return recipe.sampled.lane
         requests = manifest.shards[SAMPLE_SHARD].requests
-        return "live" if recipe.lane == "live" or is_small(recipe, requests, live_rows=live_rows) else "batch"
-    return lane_of_job(recipe, requests=manifest.requests, live_rows=live_rows)
+        is_quick = is_small(recipe, requests, live_rows=live_rows, longest=manifest.longest)
+        return "live" if recipe.lane == "live" or is_quick else "batch"
+    return lane_of_job(recipe, requests=manifest.requests, live_rows=live_rows, longest=manifest.longest)
 
 
 def deadline_of_rest(recipe: Recipe, uploaded_at: datetime, approved_at: datetime | None) -> int:

@@ -72,12 +72,18 @@ def _lane(recipe: Recipe) -> Iterator[_Fault]:
     if reason and recipe.lane == "live":
         yield "max_tokens", reason
     elsewhere = f"it sends rows through the live lane, and {reason.partition('; ')[0]}; remove the key"
-    if reason and recipe.finish_within is not None:
-        yield "finish_within", elsewhere
-    if reason and recipe.on_leftovers == "live":
-        yield "on_leftovers", elsewhere
-    if reason and recipe.sampled is not None and recipe.sampled.lane == "live":
-        yield "sample.lane", elsewhere
+    for key in keys_of_the_live_lane(recipe) if reason else ():
+        yield key, elsewhere
+
+
+def keys_of_the_live_lane(recipe: Recipe) -> Iterator[str]:
+    """Yield the keys, beside `lane: live`, that send rows through the live lane."""
+    if recipe.finish_within is not None:
+        yield "finish_within"
+    if recipe.on_leftovers == "live":
+        yield "on_leftovers"
+    if recipe.sampled is not None and recipe.sampled.lane == "live":
+        yield "sample.lane"
 
 
 def _question(recipe: Recipe) -> Iterator[_Fault]:

@@ -138,5 +138,6 @@ def check_upload(
         raise UploadRejected(message)
     check.sample, check.notes = kept.requests, reader.notes
     manifest.estimate = check.estimate = count.estimate
-    manifest.lane = lane_of_job(manifest.recipe, requests=check.estimate.requests, live_rows=live_rows)
+    to_send, longest = check.estimate.requests, manifest.longest
+    manifest.lane = lane_of_job(manifest.recipe, requests=to_send, live_rows=live_rows, longest=longest)
     return check

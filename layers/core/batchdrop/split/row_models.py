@@ -6,7 +6,9 @@ from datetime import date
 
 from batchdrop.job.manifest import Manifest
 from batchdrop.money.prices import effective
+from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.models import model_table, with_own
+from batchdrop.recipe.rules import keys_of_the_live_lane
 from batchdrop.recipe.words import nearest
 from batchdrop.requests.row_parameters import RowCheck
 from batchdrop.split.findings import model_findings
@@ -16,13 +18,21 @@ def row_check(manifest: Manifest) -> RowCheck:
     """Return a function that says why a row cannot have this model and max_tokens; empty if it can.
 
     Known are the models of the shipped list, of the user's own list, and those with a price. A job with a cap needs the
-    price of each model.
+    price of each model. Rows that the recipe sends live need an answer that the live lane can wait for. The manifest
+    notes the largest `max_tokens` of the others, which decides about `lane: auto`.
     """
     table, prices = with_own(model_table(), manifest.models), effective(manifest.prices)
     recipe = manifest.recipe
     betas, has_cap = (recipe.betas, recipe.cap is not None) if recipe else ([], False)
+    goes_live = recipe is not None and (recipe.lane == "live" or any(keys_of_the_live_lane(recipe)))
 
     def reason(model: str, max_tokens: int) -> str:
+        why = of_model(model, max_tokens) or (too_long_for_live(max_tokens) if goes_live else "")
+        if not why:
+            manifest.longest = max(manifest.longest, max_tokens)
+        return why
+
+    def of_model(model: str, max_tokens: int) -> str:
         price = prices.of_model(model)
         if model not in table.models:
             fix = "fix the cell, or list the model in recipes/models.yaml"

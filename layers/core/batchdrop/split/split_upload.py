@@ -91,7 +91,9 @@ def split_upload(
         _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
-        manifest.lane = lane_of_job(manifest.recipe, requests=manifest.requests, live_rows=live_rows)
+        manifest.lane = lane_of_job(
+            manifest.recipe, requests=manifest.requests, live_rows=live_rows, longest=manifest.longest
+        )
         manifest.waves = manifest.cursor is None and goes_in_waves(manifest)
         _save(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
