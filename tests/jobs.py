@@ -61,6 +61,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     states: FakeSharedStates = field(default_factory=FakeSharedStates)
     queue_requests: int = 200_000
+    knows_models: bool = False
     pages: Pages = field(default_factory=FakePages)
     upload: UploadRecord = field(init=False)
 
@@ -82,6 +83,7 @@ class World:
             limits=ShardLimits(self.rows, self.max_bytes, self.max_answer_bytes),
             time_reserve=60,
             live_rows=self.live_rows,
+            knows_models=self.knows_models,
         )
 
     def submit(

@@ -14,6 +14,7 @@ from batchdrop.job.job_event import JobEvent, job_split, job_started
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.start_job import start_job
 from batchdrop.job.tell_job_state import tell_job_state
+from batchdrop.recipe.models import OWN_API
 from batchdrop.requests.sharding import ShardLimits
 from batchdrop.split.split_upload import split_upload
 
@@ -53,6 +54,7 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
         limits=ShardLimits(max_rows=settings.shard_rows),
         time_reserve=settings.split_time_reserve,
         live_rows=settings.live_rows,
+        knows_models=settings.anthropic_base_url in {None, OWN_API},
     )
     metrics.add_metric("RequestsSplit", MetricUnit.Count, progress.requests if progress.finished else 0)
     logger.info("upload split", finished=progress.finished, rows=progress.rows, shards=progress.shards)

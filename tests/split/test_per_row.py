@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -216,3 +217,44 @@ def test_a_row_that_the_live_lane_cannot_answer_is_rejected_before_it_is_sent(ke
     reasons = [row.get("error") for item in world.shard_items for row in world.stored_rows(item["shard"])]
     assert "an answer of 30,000 tokens may take 14 minutes, and the live lane has 14" in str(reasons[1])
     assert reasons[0] is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("model: claude-haiku-55", "model: unknown model 'claude-haiku-55'; did you mean 'claude-haiku-5-5'?"),
+        ("model: claude-haiku-5-5\nmax_tokens: 400000", "max_tokens: 400,000 is more than any model writes"),
+    ],
+)
+def test_a_model_that_the_api_refuses_is_a_fault_at_the_drop(keys: str, told: str) -> None:
+    """As in `batchdrop check`: not one Message Batch of errors. A gateway may have models of its own."""
+    recipe = f"{keys}\nprompt: '{{{{ x }}}}'\n"
+    world = _world(recipe=recipe)
+    world.knows_models = True
+    with pytest.raises(RecipeRejected, match=re.escape(f"recipes/r.yaml: {told}")):
+        world.split()
+    world.knows_models = False
+    world.split()
+
+
+PRICED = b"""date: 2026-12-01
+source: mine
+models:
+  claude-haiku-55:
+    standard: {input: 1, output: 5, cache_write_5m: 1.25, cache_write_1h: 2, cache_read: 0.1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        ("recipes/models.yaml", b"models: {claude-haiku-55: {}}"),
+        ("recipes/prices.yaml", PRICED),
+    ],
+)
+def test_a_model_of_the_users_own_list_is_known_at_the_drop(key: str, body: bytes) -> None:
+    """Listed, or priced."""
+    world = _world(recipe="model: claude-haiku-55\nprompt: '{{ x }}'\n")
+    world.knows_models = True
+    world.store.write(key, body)
+    world.split()

@@ -10,6 +10,7 @@ import msgspec
 
 from batchdrop.errors import RecipeRejected
 
+OWN_API = "https://api.anthropic.com"  # a gateway may have models of its own
 MODELS_FILE = "models.yaml"
 MODELS_KEY = f"recipes/{MODELS_FILE}"
 Lifecycle = Literal["active", "deprecated", "retired"]

@@ -1,9 +1,10 @@
-"""Check the model and the max_tokens that rows name for themselves."""
+"""Check the model and the max_tokens that a recipe names, or that rows name for themselves."""
 
 from __future__ import annotations
 
 from datetime import date
 
+from batchdrop.errors import RecipeRejected
 from batchdrop.job.manifest import Manifest
 from batchdrop.money.prices import effective
 from batchdrop.recipe.lane import too_long_for_live
@@ -12,6 +13,24 @@ from batchdrop.recipe.rules import keys_of_the_live_lane
 from batchdrop.recipe.words import nearest
 from batchdrop.requests.row_parameters import RowCheck
 from batchdrop.split.findings import model_findings
+
+
+def refuse_unknown_model(manifest: Manifest, recipe_key: str, *, today: date) -> None:
+    """Raise RecipeRejected if the API refuses the recipe's model, or its max_tokens, as `batchdrop check` says.
+
+    The same models are known as for rows.
+    """
+    recipe = manifest.recipe
+    if recipe is None or recipe.own_model is None:
+        return
+    table, prices = with_own(model_table(), manifest.models), effective(manifest.prices)
+    if recipe.own_model not in table.models and prices.of_model(recipe.own_model) is not None:
+        return
+    limit = recipe.own_tokens or 1
+    found = model_findings([recipe.own_model], table, max_tokens=limit, today=today, betas=recipe.betas)
+    if found.faults:
+        message = f"{recipe_key}: {found.faults[0]}"
+        raise RecipeRejected(message)
 
 
 def row_check(manifest: Manifest) -> RowCheck:

@@ -41,6 +41,7 @@ from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
+from batchdrop.split.row_models import refuse_unknown_model
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 from batchdrop.split.shard_writer import ShardWriter
 
@@ -75,16 +76,22 @@ def split_upload(
     limits: ShardLimits,
     time_reserve: float,
     live_rows: int = LIVE_ROWS,
+    knows_models: bool = False,
 ) -> SplitProgress:
     """Split the upload as far as time allows, and save the manifest.
 
+    `knows_models`: requests go to Anthropic's own API, so a model that is unknown here is a fault.
     `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for faults that the user must
     fix, and SplitTooSlow if the time is too short for a single shard.
     """
     started = clock.now()
     # Also for an execution that somebody starts by hand: Step Functions forgets an execution's name after 90 days.
     refuse_if_expired(upload.job_id, upload.uploaded_at, now=started)
-    manifest = read_manifest(store, upload.job_id) or _open_job(upload, store, formats)
+    manifest = read_manifest(store, upload.job_id)
+    if manifest is None:
+        manifest = _open_job(upload, store, formats)
+        if knows_models:
+            refuse_unknown_model(manifest, parse_inbox_key(upload.key).recipe_key, today=started.date())
     if upload.resumes and manifest.cursor is None:
         renew_cap(manifest, store)
     if manifest.cursor is not None:
@@ -125,7 +132,7 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     recipe = read_recipe(store, key.recipe_key) if key.recipe else None
     schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
     own_prices = read_own_prices(store)
-    own_models = read_own_models(store) if recipe and recipe.per_row else {}
+    own_models = read_own_models(store) if recipe else {}
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own_prices, models=own_models)
     reader = reader_of(manifest, formats)
     if recipe is None and not is_ready_made(UploadSource(store, upload), reader):

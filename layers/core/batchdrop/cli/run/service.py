@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchdrop.cli.console import USAGE_ERROR, CommandError
+from batchdrop.recipe.models import OWN_API
 
-REAL_BASE_URL = "https://api.anthropic.com"
+REAL_BASE_URL = OWN_API
 EMULATED_WAIT_SCALE = 0.02  # the emulator's clock is faster by the same factor
 
 
