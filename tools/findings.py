@@ -23,6 +23,8 @@ EVERYTHING: dict[str, Any] = {
     "SpendAlarmUsd": 100,
     "KmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "ResultsDays": 365,
+    "HttpsProxy": "http://proxy.example.com:3128",
+    "CaLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:company-ca:3",
 }
 VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "everything": EVERYTHING}
 

@@ -21,6 +21,7 @@ FUNCTIONS = {name: one for name, one in template()["Resources"].items() if one["
 # Parameters that reach no function's environment, and what the code states of them.
 STATED_IN_CODE = {"JobFilesDays": LEDGER_KEPT.days, "LiveConcurrency": settings.LIVE_CONCURRENCY}
 NOT_IN_CODE = {
+    "CaLayerArn", "HttpsProxy", "NoProxy",  # no setting of batchdrop: the HTTP clients read their variables
     "AlarmTopicArn", "Alarms", "ApprovalSeconds", "FailurePercent", "KmsKeyArn", "LogRetentionDays", "NotifyEmail",
     "OldVersionsDays", "ResultsDays", "SpendAlarmUsd", "StuckHours", "SubmitTimeout",
 }  # fmt: skip
@@ -89,6 +90,7 @@ def test_settings_and_template_name_the_same_variables(monkeypatch: pytest.Monke
     """No setting that nobody can set, and no variable that nobody reads. Only an embedded stack has a ledger file."""
     _, read = _settings(monkeypatch, {})
     others = {name for name in _variables() if name.startswith(("AWS_", "POWERTOOLS_"))}  # read by the SDKs
+    others |= {"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}  # read by the HTTP clients and by OpenSSL
     assert read - {settings.LEDGER_FILE_ENV} == _variables().keys() - others
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.request import proxy_bypass
 
 import pytest
 
 from batchdrop.bootstrap import PLACEHOLDER_KEY
-from tests.expanded import everything, expanded_template, plain
+from tests.expanded import everything, expanded_template, of_type, plain
 from tests.project import FUNCTIONS, template
+from tools.findings import EVERYTHING
 
 RESOURCE_OF = {function: function.replace("_", " ").title().replace(" ", "") for function in FUNCTIONS}
 
@@ -123,3 +125,18 @@ def test_every_resource_is_tagged() -> None:
             found = resource["Properties"].get("Tags", [])
             tags = found if isinstance(found, dict) else {tag["Key"]: tag["Value"] for tag in found}
             assert (tags.get("application"), tags.get("stack")) == ("batchdrop", stack), name
+
+
+def test_proxy_and_ca_reach_every_function_and_are_absent_without_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty SSL_CERT_FILE would trust nobody. AWS's own hosts are reached directly, or no call of AWS would work."""
+    names = {"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+    for properties in of_type(plain(), "AWS::Lambda::Function").values():
+        assert not names & properties["Environment"]["Variables"].keys()
+    for properties in of_type(everything(), "AWS::Lambda::Function").values():
+        variables = properties["Environment"]["Variables"]
+        assert variables["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+        assert variables["SSL_CERT_FILE"] == "/opt/ca.pem"
+        assert EVERYTHING["CaLayerArn"] in properties["Layers"]
+        monkeypatch.setenv("NO_PROXY", variables["NO_PROXY"])
+        assert proxy_bypass("s3.eu-central-1.amazonaws.com")
+        assert not proxy_bypass("api.anthropic.com")

@@ -16,7 +16,7 @@ FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob(
 BUILD = ROOT / ".aws-sam" / "build"
 LOCK = ROOT / ".aws-sam.lock"  # two processes must not build at once
 BUILD_SECONDS = 600
-NOT_SHIPPED = {"cli", "local"}  # layers/core/Makefile leaves them out of the layer
+NOT_SHIPPED = {"cli", "library", "local"}  # layers/core/Makefile leaves them out of the layer
 MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())  # in AWS's words
 
 
@@ -43,10 +43,10 @@ def logical_id(function: str) -> str:
 
 
 def layers_of(function: str) -> list[str]:
-    """Return the logical ids of the layers that the template gives a function, in order."""
+    """Return the logical ids of the template's own layers that a function has, in order."""
     described = read_template(ROOT / "template.yaml")
     own = described["Resources"][logical_id(function)]["Properties"].get("Layers", [])
-    return [layer["Ref"] for layer in [*described["Globals"]["Function"]["Layers"], *own]]
+    return [layer["Ref"] for layer in [*described["Globals"]["Function"]["Layers"], *own] if "Ref" in layer]
 
 
 def layered(function: str, folder: Path) -> Path:
