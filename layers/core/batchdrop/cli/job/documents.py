@@ -36,11 +36,14 @@ class SplitSoFar(msgspec.Struct, frozen=True):
         return sum(shard.rows for shard in self.shards)
 
 
+_SPLIT = msgspec.json.Decoder(SplitSoFar)  # made before the threads of `ls`, which crash if two are the first
+
+
 def read_split(files: Files, job_id: str) -> SplitSoFar | None:
     """Return the progress of a job's split; None before the first save."""
     keys = JobKeys(job_id)
     body = read_if_there(files, keys.manifest) or read_if_there(files, keys.split)
-    return None if body is None else msgspec.json.decode(body, type=SplitSoFar)
+    return None if body is None else _SPLIT.decode(body)
 
 
 def read_summary(files: Files, results: str) -> Summary | None:

@@ -24,6 +24,7 @@ from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import parse_inbox_key, results_prefix
 
 AT_ONCE = 32  # jobs to read concurrently
+_UPLOAD = msgspec.json.Decoder(UploadRecord)  # made before the threads, which crash if two are the first to need it
 FEW, MANY, WIDE = 90, 130, 138  # columns of a terminal
 
 _STYLES = {
@@ -124,7 +125,7 @@ def _listed(deployment: Deployment, newest: Execution, now: datetime) -> ListedJ
 
 def _upload_of(deployment: Deployment, one: Execution) -> UploadRecord:
     described = deployment.executions.describe_execution(executionArn=one.arn)
-    return msgspec.json.decode(described["input"], type=UploadRecord)
+    return _UPLOAD.decode(described["input"])
 
 
 def _status(status: JobStatus, summary: Summary | None) -> JobStatus:
