@@ -26,7 +26,7 @@ PURE := recipe answers requests money report $(addprefix job/test_,job_event.py 
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test quick guards faults corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,13 +60,19 @@ quick: setup ## Run what guards the pure rooms: seconds, for the inner loop.
 faults: setup ## Break everything, at random, for an hour; FAULTS=quick: a tenth; make faults SEED=17 KIND=lies replays one.
 ifdef SEED
 	@exec $(BIN)/python -m tests.faults --seed $(SEED) --kind $(or $(KIND),plain)
+else ifeq ($(FAULTS),quick)
+	@exec $(BIN)/python -m tests.faults --all --quick
 else
-	@$(BIN)/python -m tests.faults --all $(if $(filter quick,$(FAULTS)),--quick)
-ifneq ($(FAULTS),quick)
-	@FAULTS_FULL=1 $(BIN)/python -m pytest -q -n 0 tests/faults/test_stack_kills.py tests/faults/test_command_kills.py
+	@$(MAKE) schedules kills -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
-endif
+
+schedules:
+	@exec $(BIN)/python -m tests.faults --all
+
+# Kills mostly wait, so they run beside the schedules.
+kills:
+	@FAULTS_FULL=1 exec $(BIN)/python -m pytest -q -n 0 tests/faults/test_stack_kills.py tests/faults/test_command_kills.py
 
 guards: setup ## Remove 40 guards, one at a time: which tests notice? make guards SEED=2 takes 40 others.
 	@exec $(BIN)/python -m tools.guards --seed $(or $(SEED),1)
