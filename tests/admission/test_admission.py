@@ -344,7 +344,7 @@ def test_only_the_cap_of_a_job_ever_changes(change: bytes | None) -> None:
         return
     world.store.write("recipes/r.yaml", change)
     if b"[" in change:
-        with pytest.raises(RecipeRejected, match="a bracket is never closed"):
+        with pytest.raises(RecipeRejected, match="a closing bracket or a comma is missing"):
             world.split()
         return
     world.split()

@@ -31,7 +31,9 @@ CASES = {
     "wrong recipe value": Case(
         GOOD, "RecipeRejected", ("key 'max_tokens'", "whole number"), recipe="model: m\nprompt: p\nmax_tokens: many\n"
     ),
-    "recipe that is no yaml": Case(GOOD, "RecipeRejected", ("a bracket is never closed",), recipe="model: [m\n"),
+    "recipe that is no yaml": Case(
+        GOOD, "RecipeRejected", ("a closing bracket or a comma is missing",), recipe="model: [m\n"
+    ),
     "no duration": Case(
         GOOD,
         "RecipeRejected",

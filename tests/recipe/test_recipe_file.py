@@ -24,8 +24,8 @@ MISTAKES = [
     ("prompt: Classify: good or bad\n", "line 1, column 17", "holds a second ': '"),
     ("model: m\nprompt\nlane: batch\n", "line 2, column 1", "has no ': ' after its key"),
     ("prompt: 'it's'\nmodel: m\n", "line 1, column 13", "quote the whole value, and write its own quotes twice"),
-    ('model: m\nprompt: "abc\nlane: x\n', "line 2, column 9", "the quote is never closed"),
-    ("answer: {label: {enum: [a, b}\nmodel: x", "line 1, column 29", "a bracket is never closed, or a comma"),
+    ('model: m\nprompt: "abc\nlane: x\n', "line 2, column 9", "the closing quote is missing"),
+    ("answer: {label: {enum: [a, b}\nmodel: x", "line 1, column 29", "a closing bracket or a comma is missing"),
     ("model: m\nprompt: |\n  a\n b\n", "line 4, column 2", "not indented like those above"),
     ("model: m\nprompt: x\nmodel: n\n", "line 3, column 1", "key 'model' is there twice, first in line 1; remove one"),
 ]

@@ -144,7 +144,12 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
         ("inbox/f.csv", b"x\n1\n", None, "no recipe. Drop the file at inbox/<recipe>/f.csv"),
         ("inbox/f.jsonl", b'{"x":1}\n', None, "no recipe"),
         ("inbox/r/f.csv", b"x\n1\n", "promt: x\nmodel: m\n", "unknown key 'promt'; did you mean 'prompt'?"),
-        ("inbox/r/f.csv", b"x\n1\n", "a: [", "recipes/r.yaml: line 1, column 5: a bracket is never closed"),
+        (
+            "inbox/r/f.csv",
+            b"x\n1\n",
+            "a: [",
+            "recipes/r.yaml: line 1, column 5: a closing bracket or a comma is missing",
+        ),
         ("inbox/r/f.csv", b"x\n1\n", "model: 2026-13-45\nprompt: p\n", "recipes/r.yaml: it is not YAML"),
         ("inbox/r/f.csv", b"x\n1\n", "", "a recipe must be a mapping of keys (model, prompt, …), but this is empty"),
         ("inbox/r/f.csv", b"x\n1\n", "model: m\nprompt: '{{ a | nope }}'\n", "key 'prompt', line 1"),

@@ -76,10 +76,11 @@ def collect_results(
     in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then those that
     arrived are kept for the close of the job. Raises SubmissionUncertain if the Message Batch is not the shard's.
     """
+    collected = partial(_collected, state, store, ledger, api, clock, formats, states, live_rows)
     try:
-        return _collected(state, store, ledger, api, clock, formats, states, live_rows)
+        return collected()
     except ObjectChanged:  # a repetition of this call has stored the round meanwhile: its answers count
-        return _collected(state, store, ledger, api, clock, formats, states, live_rows)
+        return collected()
 
 
 def _collected(

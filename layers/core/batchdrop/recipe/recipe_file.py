@@ -23,9 +23,9 @@ _ADVICE = (
     (r"could not find expected ':'", "the line has no ': ' after its key; add it, or indent a text that continues"),
     (
         r"while scanning a quoted scalar",
-        "the quote is never closed; write it twice inside the text, and once at its end",
+        "the closing quote is missing; a quote inside the text is written twice",
     ),
-    (r"while parsing a flow", "a bracket is never closed, or a comma is missing; quote texts with { } [ ] or ,"),
+    (r"while parsing a flow", "a closing bracket or a comma is missing; quote texts with { } [ ] or ,"),
     (r"expected <block end>", "the line is not indented like those above; indent all keys of a mapping alike"),
 )
 
