@@ -24,25 +24,11 @@ from batchdrop.errors import (
     SubmissionRefused,
     SubmissionUncertain,
 )
-from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.bodies import Body, create_body
 
 DAY = 86_400.0
 MAGIC_ERROR = "[[errored:quota_haze_error]]"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    """One emulator for this module."""
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: RunningEmulator) -> RunningEmulator:
-    """The emulator, with nothing on it."""
-    running.reset()
-    return running
 
 
 @pytest.fixture

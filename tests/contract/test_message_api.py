@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,27 +16,13 @@ from batchdrop.adapters.claude.messages import AiohttpMessageApi
 from batchdrop.answers.result_line import usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
-from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.bodies import PARAMS
 from tests.live_fakes import FakeMessageApi, prompt_of
 from tests.virtual_time import run
 
 WITHIN = 0.6
 """Seconds that a call may take where it is made to hang."""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    """One emulator for this module."""
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: RunningEmulator) -> RunningEmulator:
-    """The emulator, with nothing on it."""
-    running.reset()
-    return running
 
 
 def _ask(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -17,24 +16,10 @@ from batchdrop.answers.odd_records import odd_usage
 from batchdrop.answers.result_line import usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled
-from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
+from batchdrop.local.claude_api.testing import RunningEmulator
 
 TOOL = {"name": "rate", "input_schema": {"type": "object", "properties": {"stars": {"type": "integer"}}}}
 MESSAGE = {"model": "claude-haiku-5-5", "max_tokens": 400, "messages": [{"role": "user", "content": "Grüße [[long]]"}]}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEmulator]:
-    """One emulator for this module."""
-    with running_emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: RunningEmulator) -> RunningEmulator:
-    """The emulator, with nothing on it."""
-    running.reset()
-    return running
 
 
 def _sent(base_url: str, params: dict[str, Any] = MESSAGE, *, is_streamed: bool = True, within: float = 10.0) -> Reply:
