@@ -14,6 +14,7 @@ from batchdrop.local.claude_api.dice import Dice
 from batchdrop.local.claude_api.errors import ApiError
 from batchdrop.local.claude_api.fake_model import FakeModel, read_request
 from batchdrop.local.claude_api.fates import ANSWERED
+from batchdrop.local.claude_api.prompt_cache import Visit
 from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.schema_rules import schema_fault
 from batchdrop.local.claude_api.testing import RunningEmulator
@@ -131,7 +132,7 @@ def test_senseless_schemas_are_refused_not_crashed_on(schema: object, strict: bo
     raw = json.dumps(params("x", output_config=config)).encode()
     try:
         request = read_request(raw, lane="batch", version="2026-10-21", strict_schemas=strict)
-        outcome = FakeModel().message(request, ANSWERED, lane="batch", now=0, seed=0).stop_reason
+        outcome = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), seed=0).stop_reason
     except ApiError as error:
         outcome = f"{error.status} {error.message.partition('.schema')[0]}"
     assert outcome in {"end_turn", "max_tokens", "400 output_config.format"}

@@ -16,7 +16,7 @@ from batchdrop.local.claude_api.message_types import (
     Usage,
 )
 from batchdrop.local.claude_api.params import Api, Params, check_params, read_params
-from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split
+from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split, Visit
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.tokens import count_tokens, cut_to_tokens
 
@@ -56,11 +56,11 @@ class FakeModel:
         """Return the fate of the request."""
         return self.fates.decide(request.prompt, settings, *chance)
 
-    def message(self, request: Request, fate: Fate, *, lane: Api, now: float, seed: int) -> Message:
-        """Return the answer to a request that succeeds; `now` is in emulated seconds, for the prompt cache."""
+    def message(self, request: Request, fate: Fate, *, visit: Visit, seed: int) -> Message:
+        """Return the answer to a request that succeeds; `visit` is its use of the prompt cache."""
         params = request.params
         ending = _ending(request, fate, seed)
-        split = self.cache.touch(params, now) if _may_cache(params) else UNCACHED
+        split = self.cache.touch(params, visit) if _may_cache(params) else UNCACHED
         return Message(
             id=token("msg", request.prompt.digest, seed),
             model=params.model,
@@ -68,7 +68,7 @@ class FakeModel:
             stop_reason=ending.stop_reason,
             stop_sequence=ending.stop_sequence,
             stop_details=_REFUSAL if ending.stop_reason == "refusal" else None,
-            usage=_usage(request, split, ending.tokens, lane),
+            usage=_usage(request, split, ending.tokens, visit.api),
         )
 
 

@@ -6,6 +6,7 @@ import math
 import msgspec
 from starlette.responses import Response
 
+from batchdrop.local.claude_api import prompt_cache
 from batchdrop.local.claude_api.dice import Dice
 from batchdrop.local.claude_api.fake_model import Request, failure, read_request, request_of
 from batchdrop.local.claude_api.message_types import Message
@@ -28,10 +29,11 @@ async def create(visit: Visit) -> Response:
     )
     limits = state.limits.of_model(request.params.model)
     visit.limit_headers = limits.headers
-    limits.admit(request.input_tokens - state.model.cache.readable(request.params, state.clock.now()))
+    found = state.model.cache.readable(request.params, state.clock.now())  # calls at the same time all write
+    limits.admit(request.input_tokens - found)
     number = state.next_number("message")
     await asyncio.sleep(latency(settings, number))
-    message = _answer(visit, request, number)
+    message = _answer(visit, request, number, found)
     limits.settle(message.usage.output_tokens)
     state.bill.add_live(message, request.prompt.digest.hex(), state.clock.now())
     if request.params.stream:
@@ -56,9 +58,11 @@ def latency(settings: Settings, number: int) -> float:
     return settings.latency_seconds * math.exp(settings.latency_sigma * deviate)
 
 
-def _answer(visit: Visit, request: Request, number: int) -> Message:
+def _answer(visit: Visit, request: Request, number: int, found: int) -> Message:
     state, settings = visit.state, visit.state.settings
     fate = state.model.fate(request, settings, "live", str(number))
     if fate.kind == "errored":
         raise failure(fate)
-    return state.model.message(request, fate, lane="standard", now=state.clock.now(), seed=settings.seed)
+    now = state.clock.now()
+    use = prompt_cache.Visit("standard", now, now, found)
+    return state.model.message(request, fate, visit=use, seed=settings.seed)

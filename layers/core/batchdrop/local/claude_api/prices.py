@@ -34,6 +34,8 @@ class Model(Rates, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     old_tokens: bool = False
     """Whether it is older than 4.7, and uses ~30 % fewer tokens for the same text."""
+    least_prefix: int = 1_024
+    """The prompt cache silently ignores a shorter prefix (tokens)."""
 
 
 class PriceTable(msgspec.Struct, frozen=True):

@@ -13,11 +13,13 @@ import msgspec
 
 from batchdrop.local.claude_api.batch_body import ITEM, BodyIndex
 from batchdrop.local.claude_api.batches import FATES, Batch, Processed
+from batchdrop.local.claude_api.dice import Dice
 from batchdrop.local.claude_api.errors import ApiError, error_body
 from batchdrop.local.claude_api.fake_model import FakeModel, failure, read_request
 from batchdrop.local.claude_api.fates import Fate
 from batchdrop.local.claude_api.message_types import Message
 from batchdrop.local.claude_api.prices import picodollars
+from batchdrop.local.claude_api.prompt_cache import Visit
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.storage import LineWriter, SliceReader
 
@@ -92,9 +94,15 @@ class BatchWork:
             raise failure(fate)
         if fate.kind != "succeeded":
             return {"type": fate.kind}
-        message = self._model.message(request, fate, lane="batch", now=batch.done_at(rank), seed=settings.seed)
+        message = self._model.message(request, fate, visit=self._visit(rank, custom_id), seed=settings.seed)
         self._charge(rank, custom_id, message, request.prompt.digest.hex())
         return {"type": "succeeded", "message": message}
+
+    def _visit(self, rank: int, custom_id: str) -> Visit:
+        settings, batch = self._settings, self._batch
+        luck = Dice("prompt cache", str(settings.seed), str(batch.number), custom_id).fraction()
+        warm, cold = settings.warm_hit_rate, settings.cold_hit_rate
+        return Visit("batch", batch.created_at, batch.done_at(rank), None, luck, warm, cold)
 
     def _charge(self, rank: int, custom_id: str, message: Message, digest: str) -> None:
         charge = Charge(

@@ -1,14 +1,20 @@
-"""The prompt cache: prefixes of at least 1,024 tokens are written once, then read."""
+"""The prompt cache, which bills like the service.
+
+An answer writes its prefix; requests that begin after it read. Those of a cold Message Batch run side by side and all
+write. Prefixes shorter than the model's minimum are ignored.
+"""
 
 import threading
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
 from batchdrop.local.claude_api.content import Block, CacheControl, sight_of, words_of
-from batchdrop.local.claude_api.params import Params
+from batchdrop.local.claude_api.params import Api, Params
+from batchdrop.local.claude_api.prices import MODELS
 from batchdrop.local.claude_api.tokens import count_tokens
 
-MIN_TOKENS = 1024  # shorter prefixes are not cached
+LEAST_PREFIX = 4_096  # tokens, for a model that is not in the price list
 _SECONDS = {"5m": 300.0, "1h": 3600.0}
 
 
@@ -31,28 +37,52 @@ class Split(NamedTuple):
 UNCACHED = Split()
 
 
+@dataclass
+class _Entry:
+    """A written prefix: readable by requests that begin at `since` or later, until it `lapses`."""
+
+    since: float
+    lapses: float
+
+
+class Visit(NamedTuple):
+    """One request's use of the cache. Times are emulated seconds.
+
+    `began` is when its Message Batch was created, `now` when its answer begins. `luck` (0 to 1) decides if it hits,
+    at the rates `warm` and `cold`. `found` are the tokens that a Messages call could read when it arrived.
+    """
+
+    api: Api
+    began: float
+    now: float
+    found: int | None = None
+    luck: float = 0.0
+    warm: float = 1.0
+    cold: float = 0.0
+
+
 class PromptCache:
-    """The written prefixes and their expiry (emulated seconds). Thread-safe."""
+    """The written prefixes and their expiry. The two APIs share none. Thread-safe."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._lapses: dict[bytes, float] = {}
+        self._entries: dict[tuple[Api, bytes], _Entry] = {}
         self._lock = threading.Lock()
 
     def readable(self, params: Params, now: float) -> int:
-        """Return the tokens that would be read, without changing the cache."""
+        """Return the tokens that a Messages call would read, without changing the cache."""
         with self._lock:
-            return self._read(breakpoints(params), now)
+            return self._read(_long_enough(params), Visit("standard", now, now))
 
-    def touch(self, params: Params, now: float) -> Split:
+    def touch(self, params: Params, visit: Visit) -> Split:
         """Read the request's longest cached prefix, and write the rest up to its last breakpoint."""
-        points = [point for point in breakpoints(params) if point.tokens >= MIN_TOKENS]
+        points = _long_enough(params)
         if not points:
             return UNCACHED
         with self._lock:
-            read = self._read(points, now)
+            read = self._read(points, visit)
             for point in points:
-                self._lapses[point.digest] = now + _SECONDS[point.ttl]
+                self._keep(point, visit)
         written = {"5m": 0, "1h": 0}
         reached = read
         for point in points:
@@ -61,8 +91,32 @@ class PromptCache:
                 reached = point.tokens
         return Split(read, written["5m"], written["1h"])
 
-    def _read(self, points: list[Breakpoint], now: float) -> int:
-        return max((point.tokens for point in points if self._lapses.get(point.digest, 0) > now), default=0)
+    def _read(self, points: list[Breakpoint], visit: Visit) -> int:
+        if visit.found is not None:
+            return visit.found
+        warm = max((point.tokens for point in points if self._is_warm(point, visit)), default=0)
+        if warm:
+            return warm if visit.luck < visit.warm else 0
+        return points[-1].tokens if points and visit.luck < visit.cold else 0
+
+    def _is_warm(self, point: Breakpoint, visit: Visit) -> bool:
+        entry = self._entries.get((visit.api, point.digest))
+        return entry is not None and entry.since <= visit.began and visit.now < entry.lapses
+
+    def _keep(self, point: Breakpoint, visit: Visit) -> None:
+        """Write the entry, or keep it for as long again. Requests that began before it cannot read it."""
+        key, lapses = (visit.api, point.digest), visit.now + _SECONDS[point.ttl]
+        entry = self._entries.get(key)
+        if entry is None or visit.now >= entry.lapses:
+            self._entries[key] = _Entry(visit.now, lapses)
+        else:
+            entry.since, entry.lapses = min(entry.since, visit.now), max(entry.lapses, lapses)
+
+
+def _long_enough(params: Params) -> list[Breakpoint]:
+    model = MODELS.get(params.model)
+    least = model.least_prefix if model else LEAST_PREFIX
+    return [point for point in breakpoints(params) if point.tokens >= least]
 
 
 def breakpoints(params: Params) -> list[Breakpoint]:

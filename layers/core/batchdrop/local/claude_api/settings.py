@@ -57,6 +57,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     refusal_rate: Share = 0.0
     max_tokens_rate: Share = 0.0
 
+    warm_hit_rate: Share = 1.0
+    """Share of the requests that read a prefix which was written before their Message Batch was created."""
+    cold_hit_rate: Share = 0.0
+    """The same share while the prefix is cold. Public measurements of Message Batches: almost none reads."""
+
     strict_schemas: bool = True
     """Refuse JSON schemas that structured outputs do not support (open objects, `minimum`, ...)."""
 
