@@ -43,7 +43,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return as_state(state.planned_again())
     if isinstance(plans, MustWait):
         logger.info("round waits for its turn", waits_for=plans.waits_for, waits=state.waits, wait=plans.seconds)
-        return as_state(state.waiting(plans.waits_for, wait_seconds=plans.seconds))
+        waiting = state.waiting(plans.waits_for, wait_seconds=plans.seconds)
+        return as_state(waiting.leaving(clock.now()))
     requests = sum(plan.requests for plan in plans)
     if plans:
         begun = state.begins_live(requests, clock.now())

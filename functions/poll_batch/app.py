@@ -48,7 +48,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _show(state, answer.batch, clock)
     metrics.add_metric("Polls", MetricUnit.Count, 1)
     logger.info("polled", batch_id=state.batch_id, polls=state.polls, ended=answer.ended, wait=answer.wait_seconds)
-    return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))
+    polled = state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds)
+    return as_state(polled if answer.ended else polled.leaving(clock.now()))
 
 
 def _places(clock: Clock) -> QueuePlaces:

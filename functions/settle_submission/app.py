@@ -38,4 +38,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("UncertainSubmissions", MetricUnit.Count, 1 if state.looks == 0 else 0)
     seen = {"verdict": settled.verdict, "batch_id": settled.batch_id, "why": settled.why}
     logger.info("looked for a lost submission", looks=state.looks, **seen)
-    return as_state(state.looked(settled.verdict, batch_id=settled.batch_id))
+    looked = state.looked(settled.verdict, batch_id=settled.batch_id)
+    return as_state(looked.leaving(bootstrap.clock(context).now()))

@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info("sample shown", rest=shown.rest, reason=shown.reason)
     if shown.rest == "wait" and shown.report:
         _tell(upload, shown.report)
-    goes_on = {"asks": "shards", "deadline": shown.deadline} if shown.rest == "ask" else {}
+    goes_on = {"asks": "shards", "deadline": shown.deadline, "leave_at": 0} if shown.rest == "ask" else {}
     return {**split, **goes_on, "rest": shown.rest}
 
 

@@ -28,6 +28,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     state = msgspec.convert(event, ShardState)
     logger.append_keys(job_id=state.job_id, shard=state.shard, round=state.round)
     clock = bootstrap.clock(context)
+    if state.leaving(clock.now()).left:
+        logger.info("pilot left unsent")
+        return as_state(state.leaving(clock.now()))
     try:
         submitted = submit_shard(
             state,

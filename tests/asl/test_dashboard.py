@@ -32,13 +32,13 @@ def test_every_widget_says_what_it_shows() -> None:
 
 
 def test_every_function_and_queue_is_on_it() -> None:
-    """Errors of each function, durations of those that work on rows; the depth of each queue."""
+    """Errors of each function, durations of those that work on files; the depth of each queue."""
     by_metric = {
         metric: {one[3].removeprefix("${AWS::StackName}-").replace("-", "_") for one in shown() if one[1] == metric}
         for metric in ("Errors", "Duration")
     }
     assert by_metric["Errors"] == set(FUNCTIONS)
-    assert by_metric["Duration"] == {"split_upload", "answer_requests", "collect_results"}
+    assert by_metric["Duration"] == {"split_upload", "collect_results"}
     depths = {one[3] for one in shown() if one[0] == "AWS/SQS"}
     assert depths == {f"${{{name}.QueueName}}" for name in of_type(plain(), "AWS::SQS::Queue")}
 

@@ -52,7 +52,7 @@ NEVER_RETRIED = {
     "UploadRejected", "RecipeRejected", "PricesRejected", "TooExpensive", "JobExpired", "NothingToSend",
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
-    "JobClosedSince", "SliceBusy", "SliceGivenUp", "DeadlinePassed", "CountRefused", "JobNotApproved",
+    "JobClosedSince", "SliceBusy", "SliceGivenUp", "DeadlinePassed", "CountRefused", "JobNotApproved", "PilotRefused",
     "SampleFailed", "BudgetReached", "NothingAnswered", "TooFewAnswered",
 }  # fmt: skip
 
@@ -198,7 +198,8 @@ def test_an_uncertain_submission_is_settled_not_failed() -> None:
         assert (first["ErrorEquals"], first["Next"]) == (["SubmissionUncertain"], "Wait to settle")
         assert first["ResultPath"] == "$.uncertain"
     settled = states["Is the submission settled?"]
-    assert {rule["StringEquals"]: rule["Next"] for rule in settled["Choices"]} == {
+    assert settled["Choices"][0] == {"Variable": "$.left", "BooleanEquals": True, "Next": "Shard done"}
+    assert {rule["StringEquals"]: rule["Next"] for rule in settled["Choices"][1:]} == {
         "accepted": "Wait for Message Batch",
         "absent": "Submit shard",
     }

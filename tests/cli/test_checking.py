@@ -225,3 +225,26 @@ def test_empty_cells_are_counted(recipe: Path) -> None:
     assert "2 rows: 1 requests, 0 rejected, 1 skipped" in _said(recipe)
     recipe.write_text(RECIPE + "on_empty: reject\n")
     assert "1 rejected" in _said(recipe, good=False)
+
+
+def test_the_pilot_and_the_prompt_cache_are_shown_with_dollars(recipe: Path) -> None:
+    """Where they matter: in a job of a thousand requests, and for a prefix that is long enough."""
+    assert "pilot" not in _said(recipe)
+    assert "prompt cache" not in _said(recipe)
+    rules = "Read the whole review before you decide. " * 120
+    recipe.write_text(f"model: claude-sonnet-5-5\nmax_tokens: 16\nsystem: '{rules}'\nprompt: '{{{{ x }}}}'\n")
+    recipe.with_name("f.csv").write_text("x\n" + "".join(f"row {row}\n" for row in range(2_000)))
+    said = _said(recipe)
+    assert "pilot        the first request goes alone, through the live lane" in said
+    assert "prompt cache primed: it is expected to save $2.72 (84%) at a hit rate of 95%" in said
+
+
+def test_a_cache_that_cannot_pay_is_a_warning(recipe: Path) -> None:
+    """`true` on a prefix below the model's minimum; more examples would pay."""
+    rules = "Read the whole review before you decide. " * 50
+    system = f"system: {{text: '{rules}', cache: true}}"
+    recipe.write_text(f"model: claude-sonnet-5-5\nmax_tokens: 16\n{system}\nprompt: '{{{{ x }}}}'\n")
+    recipe.with_name("f.csv").write_text("x\n" + "".join(f"row {row}\n" for row in range(2_000)))
+    said = " ".join(_said(recipe).split())
+    assert "warning system.cache: true: nothing is cached: the requests share about 6" in said
+    assert "More examples, 1,024 tokens in all, would save about $" in said

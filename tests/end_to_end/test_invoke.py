@@ -38,6 +38,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "plan_slices": {**SHARD, "lane": "live"},
     "answer_requests": {"batchItemFailures": []},
     "show_progress": {"is_drawn": True},
+    "check_pilot": {"rest": "ask", "asks": "shards", "rows": 8},
     "show_sample": {"rest": "ask", "asks": "shards", "rows": 8},
     "await_approval": {"is_woken": False},
     "close_job": {"status": "succeeded", "error": ""},

@@ -42,6 +42,7 @@ UNUSED = {
     ("collect_results", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("guard_retention", "sqs:SendMessage QUEUE"): LAMBDA_SENDS,
     ("plan_slices", "dynamodb:Query TABLE"): OF_BUDGETS,
+    ("check_pilot", "dynamodb:PutItem TABLE"): "halts a job whose pilot was refused; tests/faults",
     ("show_sample", "dynamodb:PutItem TABLE"): "halts a job whose sample failed; tests/faults",
     ("show_sample", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("show_sample", "s3:AbortMultipartUpload results/*"): ABORTS,
@@ -52,8 +53,8 @@ UNUSED = {
     **{
         (function, "s3:ListBucket BUCKET"): NOT_FOUND
         for function in (
-            "close_job", "collect_results", "plan_slices", "poll_batch", "show_progress", "show_sample", "split_upload",
-            "submit_shard",
+            "check_pilot", "close_job", "collect_results", "plan_slices", "poll_batch", "show_progress", "show_sample",
+            "split_upload", "submit_shard",
         )
     },
 }  # fmt: skip

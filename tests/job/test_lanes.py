@@ -104,7 +104,7 @@ def _planned(world: World, *, seconds: int = 60) -> Any:
 
 def test_slices_cover_the_round() -> None:
     """Each request in one slice, whole lines, at most so many; byte ranges that meet."""
-    world = dropped(reviews(SLICE_REQUESTS * 2 + 1), recipe=LIVE)
+    world = dropped(reviews(SLICE_REQUESTS * 2 + 1), recipe=LIVE + "pilot: false\n")
     world.split()
     plans: Any = _planned(world)
     assert [plan.requests for plan in plans] == [SLICE_REQUESTS, SLICE_REQUESTS, 1]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchdrop.answers.result import Message, Usage
 from batchdrop.job.manifest import Manifest, ShardItem, UploadRecord
-from batchdrop.job.sample import RowCost, cost_in, has_sample, is_under, projected, sample_limit
+from batchdrop.job.sample import RowCost, cost_in, first_limits, has_sample, is_under, projected
 from batchdrop.recipe.recipe import Recipe, Sample
 
 MODEL = "claude-haiku-5-5"
@@ -123,5 +123,6 @@ def test_a_sample_needs_a_rest(shards: list[ShardItem], sample: int | Sample | N
 
 def test_ready_made_requests_have_no_sample() -> None:
     """Without a recipe nobody asked for one."""
-    assert sample_limit(None) is None
-    assert not has_sample(Manifest(upload=UPLOAD, format="jsonl", recipe=None, shards=[_shard(0, 1), _shard(1, 1)]))
+    ready_made = Manifest(upload=UPLOAD, format="jsonl", recipe=None, shards=[_shard(0, 1), _shard(1, 1)])
+    assert first_limits(ready_made) == ()
+    assert not has_sample(ready_made)

@@ -49,9 +49,9 @@ def test_a_job_that_may_end_live_has_that_lanes_high_bound() -> None:
     assert (mixed.low, mixed.expected, mixed.high) == (batch.low, batch.expected, live.high)
 
 
-def test_a_shared_prefix_is_written_once_and_read_by_the_others() -> None:
-    """Expected; at the least all of it is read ($0.10), at the most written each time ($4)."""
-    usd = _estimate(input=MILLION, cacheable=MILLION, reread=MILLION).usd("live")
+def test_a_primed_prefix_is_read_at_the_hit_rate() -> None:
+    """The rest is written; at the least all of it is read ($0.10), at the most written each time ($4)."""
+    usd = _estimate(input=MILLION).primed(MILLION, 0.9).usd("live")
     assert usd is not None
     assert usd.low == Decimal("0.09") + Decimal("0.0001")
     assert usd.expected == Decimal("0.4") + Decimal("0.09")

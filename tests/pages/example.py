@@ -31,6 +31,7 @@ answer:
   urgent: boolean
   confidence: {type: number, description: "how sure the label is, from 0 to 1"}
   stars: integer
+pilot: false
 """
 PRODUCTS = ["Kettle 1.7 l", "Desk lamp", "Rain jacket", "Espresso cups", "Wasserkocher", "電気ケトル"]
 

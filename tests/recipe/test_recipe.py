@@ -250,7 +250,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"system": {"text": "{% if x %}"}}, "key 'system': it is plain text, the same for all rows"),
     ({"system": {"text": " "}}, "key 'system.text': it is empty"),
     ({"system": {"txt": "x"}}, "unknown key 'system.txt'; did you mean 'text'?"),
-    ({"system": {"text": "x", "cache": "1h"}}, "key 'system.cache': it is text; write true or false"),
+    ({"system": {"text": "x", "cache": "1h"}}, "key 'system.cache': unknown value '1h' (allowed: auto, false, true)"),
     ({"examples": [{"row": {}}]}, "key 'examples[0]': missing required key `answer`"),
     ({"examples": [{"row": "a", "answer": "b"}]}, "key 'examples[0].row': it is text; write a mapping"),
     ({"examples": {"row": {}, "answer": "b"}}, "key 'examples': it is a mapping; write a list"),

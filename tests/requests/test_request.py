@@ -191,18 +191,9 @@ def test_typed_answers_ask_for_their_schema() -> None:
     assert params["messages"][1]["content"] == '{"label":"é","note":null}'
 
 
-def test_the_cache_begins_where_rows_differ() -> None:
-    """The last block that all rows share is marked: the system prompt, an example, or a constant message."""
-    system = {"text": "s", "cache": True}
-    marked = {"type": "text", "text": "s", "cache_control": CACHE}
-    assert _asked({"x": "c"}, system=system)["system"] == [marked]
-    params = _asked({"x": "c"}, system=system, examples=PAIR)
-    assert params["system"] == "s"
-    assert [turn["content"] for turn in params["messages"] if isinstance(turn["content"], list)] == [
-        [{**marked, "text": "B"}]
-    ]
-    params = _asked({"x": "c", "y": "d"}, system=system, prompt=None, messages=TALK)
-    assert params["messages"][1]["content"] == [{**marked, "text": "Yes."}]
+def test_requests_are_stored_without_a_mark() -> None:
+    """Whether the cache is warm shows only when they are sent."""
+    assert _asked({"x": "c"}, system={"text": "s", "cache": True})["system"] == "s"
     assert _asked({"x": "c"}, system={"text": "s"})["system"] == "s"
 
 

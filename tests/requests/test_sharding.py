@@ -100,7 +100,7 @@ def limits(draw: st.DrawFn) -> ShardLimits:
     return ShardLimits(
         max_rows=draw(st.integers(1, 9)),
         max_bytes=draw(st.integers(EMPTY_BODY + 420, 1_500)),
-        sample=draw(st.none() | st.integers(1, 9)),
+        first=tuple(draw(st.lists(st.integers(1, 9), max_size=2))),
     )
 
 
@@ -130,8 +130,7 @@ def test_no_shard_is_oversized(rows: list[bytes | None], limit: ShardLimits) -> 
     for item, body in zip(packed.items, packed.bodies, strict=True):
         assert item.rows <= limit.max_rows
         assert len(body) <= limit.max_bytes
-    if limit.sample is not None and packed.items:
-        assert packed.items[0].requests <= limit.sample
+    assert all(item.requests <= most for item, most in zip(packed.items, limit.first, strict=False))
 
 
 @given(all_rows, limits())
@@ -171,7 +170,7 @@ def test_no_shard_ends_early(rows: list[bytes | None], limit: ShardLimits) -> No
     packed = _pack(rows, limit)
     firsts = [number for number, place in enumerate(packed.places) if place.number == 0 and number]
     for first, item in zip(firsts, packed.items, strict=False):
-        if item.shard == 0 and item.requests == limit.sample:
+        if item.shard < len(limit.first) and item.requests == limit.first[item.shard]:
             continue
         params = rows[first]
         cost = 0 if params is None else len(params) + LARGEST_LINE

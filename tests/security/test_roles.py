@@ -80,6 +80,11 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
+    "check_pilot": {
+        "jobs/*": {"s3:GetObject"},
+        "bucket": {"s3:ListBucket"},
+        "LedgerTable": {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"},
+    },
     "show_sample": {
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "results/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},

@@ -14,7 +14,7 @@ from batchdrop.requests.content_block import content_block
 from tests.documents import document, zipped
 from tests.jobs import World, dropped
 
-ATTACH = "model: claude-haiku-5-5\nprompt: 'What is {{ id }}?'\nattach: {column: scan, as: image}\n"
+ATTACH = "model: claude-haiku-5-5\nprompt: 'What is {{ id }}?'\nattach: {column: scan, as: image}\npilot: false\n"
 FILES = "model: claude-haiku-5-5\nprompt: What does it say?\ninput: files\n"
 PNG, PDF, GIF = document("disc.png"), document("page.pdf"), document("disc.gif")
 ARCHIVE = zipped({"in/a.pdf": PDF, "in/b.bin": b"\0", "c.png": PNG, "d.txt": b"Dear reader"})

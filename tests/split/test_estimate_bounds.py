@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batchdrop.answers.shape import answer_shape
 from batchdrop.local.claude_api.fake_model import FakeModel, read_request
 from batchdrop.local.claude_api.prices import picodollars
+from batchdrop.local.claude_api.prompt_cache import Visit
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.money.estimate import INPUT_BAND, ROUNDING
 from batchdrop.money.request_count import RequestCount, frame_of
@@ -60,7 +61,7 @@ def _billed(asked: list[bytes], *, lane: Lane) -> tuple[int, Decimal]:
         tier: Any = "batch" if lane == "batch" else "standard"
         request = read_request(params, lane=tier, version="2026-10-21", strict_schemas=True)
         fate = model.fate(request, settings, "x")
-        usage = model.message(request, fate, lane=tier, now=0, seed=0).usage
+        usage = model.message(request, fate, visit=Visit(tier, 0, 0), seed=0).usage
         tokens += request.input_tokens
         dollars += picodollars(request.params.model, usage, half=lane == "batch")
     return tokens, Decimal(dollars) / 10**12

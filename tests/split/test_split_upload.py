@@ -280,9 +280,10 @@ def test_time_runs_out_inside_a_large_shard(looks: int) -> None:
 def test_time_is_checked_inside_a_shard() -> None:
     """One look at its start is not enough: a shard may take longer than the rest of the invocation."""
     rows = 2 * ROWS_BETWEEN_TIME_CHECKS
+    recipe = RECIPE + "pilot: false\n"
     with pytest.raises(SplitTooSlow):
-        dropped(reviews(rows), rows=rows).split(looks=1)
-    world = dropped(reviews(2 * rows), rows=rows)
+        dropped(reviews(rows), rows=rows, recipe=recipe).split(looks=1)
+    world = dropped(reviews(2 * rows), rows=rows, recipe=recipe)
     looks_of_first = 1 + rows // ROWS_BETWEEN_TIME_CHECKS
     assert not world.split(looks=looks_of_first + 1).finished
     assert [item.shard for item in world.manifest.shards] == [0]

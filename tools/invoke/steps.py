@@ -61,6 +61,7 @@ class JobSteps:
             "collect_results": lambda given: given | self._polled(0),
             "plan_slices": lambda given: given | self._state(0) | {"lane": given["lane"]},
             "answer_requests": self._slice,
+            "check_pilot": self._sampled,
             "show_sample": self._sampled,
             "await_approval": lambda _given: {"upload": self._split_upload["upload"], "task_token": self.new_token()},
             "close_job": self._collected,

@@ -15,6 +15,7 @@ BatchdropError
 ├── TooFewAnswered           fewer rows were answered than the recipe's `fail_if` allows: the job is closed red
 ├── JobCanceled              the user canceled the job
 ├── JobNotApproved           nobody approved the sample in time; halts the job
+├── PilotRefused             the API refused the first request; halts the job
 ├── SampleFailed             the sample has no answers to show; halts the job
 ├── JobClosedSince           a later attempt closes the job; raised only in an attempt that was superseded
 ├── DeadlinePassed           `finish_within` passed before the shard was sent: the live lane takes it
@@ -97,6 +98,10 @@ class JobNotApproved(BatchdropError):
 
 class SampleFailed(BatchdropError):
     """The sample's shard failed, so there is nothing to show: the other rows are not sent."""
+
+
+class PilotRefused(BatchdropError):
+    """The API refused the job's first request, so nothing more was sent, and nothing is billed."""
 
 
 class JobClosedSince(BatchdropError):

@@ -17,6 +17,7 @@ from typing import Literal
 from batchdrop.admission.batch_queue import QueuePlaces
 from batchdrop.admission.budget import BudgetState, at_lane, rounded_up, shown
 from batchdrop.admission.budget_ledger import JobBudget
+from batchdrop.admission.cache_hold import cache_hold
 from batchdrop.admission.waves import price_lane
 from batchdrop.admission.worst_case import fees_of, worst_of_leftovers, worst_of_shard
 from batchdrop.errors import BudgetReached, InvariantBroken, LedgerContended
@@ -48,7 +49,12 @@ class PlanAgain:
 
 
 class Admission:
-    """The admission of a ShardState's round."""
+    """The admission of a ShardState's round.
+
+    `may_mark`: it may be marked for the prompt cache, because `request_turn` held what writing the prefix may cost.
+    """
+
+    may_mark = False
 
     def __init__(
         self,
@@ -66,6 +72,7 @@ class Admission:
         self._places = places
         self._clock = clock
         self._jitter = jitter
+        self.states = places.states
         self._budget = JobBudget(state.job_id, places.states, clock)
 
     def request_turn(self) -> MustWait | PlanAgain | None:
@@ -118,7 +125,8 @@ class Admission:
 
     def _is_covered(self) -> bool:
         """Hold the round's worst case; return False if it must wait. Raises BudgetReached."""
-        if self._cap is None or self._budget.hold(self._state.shard, self._state.round, self._worst, cap=self._cap):
+        self.may_mark = self._state.may_be_marked and (self._cap is None or self._holds(self._worst + self._marking))
+        if self._cap is None or self.may_mark or self._holds(self._worst):
             return True
         standing = self._budget.state()
         if self._is_under_way(standing):
@@ -154,6 +162,15 @@ class Admission:
         reason = self._reason(standing, cap)
         self._ledger.halt(self._state.job_id, Halt(BudgetReached.__name__, reason, self._clock.now()))
         return BudgetReached(reason)
+
+    def _holds(self, usd: Decimal) -> bool:
+        assert self._cap is not None, "without a cap, nothing is held"
+        return self._budget.hold(self._state.shard, self._state.round, usd, cap=self._cap)
+
+    @property
+    def _marking(self) -> Decimal:
+        """Return what a marked round may cost more, in its lane."""
+        return at_lane(cache_hold(self._manifest, self._state.requests), self._state.lane)
 
     def _reason(self, standing: BudgetState, cap: Decimal) -> str:
         state = self._state

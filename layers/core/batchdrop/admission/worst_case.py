@@ -112,7 +112,7 @@ def worst_of_shard(item: ShardItem, recipe: Recipe, *, prices: PriceTable | None
     tokens = item.input_tokens or item.bytes // BYTES_PER_TOKEN
     output = item.max_output_tokens or item.requests * recipe.own_tokens
     worst = WorstCase(recipe.own_model, prices=prices)
-    return worst.of(tokens, output, is_cached=recipe.caches, requests=item.requests)
+    return worst.of(tokens, output, is_cached=recipe.caching is True, requests=item.requests)
 
 
 def worst_of_leftovers(item: ShardItem, recipe: Recipe, requests: int, *, prices: PriceTable | None = None) -> Decimal:

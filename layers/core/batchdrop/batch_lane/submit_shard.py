@@ -13,7 +13,9 @@ from uuid import uuid4
 
 from batchdrop.admission.admission import Admission, MustWait, PlanAgain
 from batchdrop.answers.result import MessageBatch
+from batchdrop.batch_lane.marked_body import marked_if_warm
 from batchdrop.batch_lane.ports import BatchCreator, RequestBody
+from batchdrop.batch_lane.warm_prefix import WarmPrefix
 from batchdrop.errors import (
     AccountTrouble,
     ApiUnavailable,
@@ -72,8 +74,11 @@ def submit_shard(
             return turn
     if admission.is_unplanned():  # it is late: the live lane plans it
         raise _late(shard, round_number)
-    body = StoredBody(store, keys.requests(shard, round_number))  # raises before the intent is written, if it raises
-    betas = betas_of(store, job_id)  # likewise
+    # Both raise before the intent is written, if they raise.
+    body: RequestBody = StoredBody(store, keys.requests(shard, round_number))
+    betas = betas_of(store, job_id)
+    if admission.may_mark:
+        body = marked_if_warm(body, state, store, WarmPrefix(job_id, admission.states, clock))
     now = clock.now()
     over_at = now + timedelta(seconds=clock.remaining())
     intent = Submission(

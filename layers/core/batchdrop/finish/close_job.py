@@ -7,6 +7,7 @@ from functools import partial
 
 from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.job_summary import encoded, summary_of, too_few_answered
+from batchdrop.finish.pilot_outcome import keep_history, pilot_block
 from batchdrop.finish.ports import Pages
 from batchdrop.finish.raw_answers import keep_raw_answers
 from batchdrop.finish.stitch_job import JobStitch
@@ -99,7 +100,9 @@ def _closed(
             perhaps_paid=f"{prefix}perhaps-paid.jsonl" if tally.rows_perhaps_paid else None,
             answers=answers if is_kept else None,
         )
-    summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now())
+    pilot = pilot_block(manifest, store)
+    summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now(), pilot)
+    keep_history(manifest, tally.tokens, store)
     summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
     store.write(f"{prefix}summary.json", encoded(summary), guard=is_last)
     return summary

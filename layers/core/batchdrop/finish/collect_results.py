@@ -18,8 +18,10 @@ from batchdrop.answers.outcome import failed
 from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
+from batchdrop.batch_lane.warm_prefix import WarmPrefix
 from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.cache_reads import note_reads
 from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers
@@ -98,7 +100,7 @@ def _collected(
     if manifest is None:
         message = f"job {job_id} has no manifest"
         raise InvariantBroken(message)
-    item = manifest.shards[shard]
+    item, ended_at = manifest.shards[shard], None
     with tempfile.TemporaryFile(prefix="answers-") as spool:
         budget = JobBudget(job_id, states, clock)
         limited = limited_rounds(budget.state(), shard, state.round + 1) if manifest.waves else ()
@@ -117,13 +119,14 @@ def _collected(
                     _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
                 else:
                     with halting_on_account_trouble(job_id, ledger, clock):
-                        _fetch(api(), state, index, answers, store, ledger, item)
+                        ended_at = _fetch(api(), state, index, answers, store, ledger, item)
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
                 )  # before they are stored: stored ones are not checked
         reading = settle_read_again(index, JobKeys(job_id).read_again(shard), store)
         if state.lane == "batch":
             ledger.collected(job_id, shard, state.round, clock.now())
+        note_reads(state, store, WarmPrefix(job_id, states, clock), ended_at)
         worst = settle_round(state, manifest, store, budget=budget)
         if manifest.waves:
             wave = next_wave(
@@ -185,8 +188,11 @@ def _fetch(
     store: ObjectStore,
     ledger: Ledger,
     item: ShardItem,
-) -> None:
-    """Index the API's results. Raises ResultsIncomplete, and SubmissionUncertain if they are all another client's."""
+) -> str | None:
+    """Index the API's results. Return when the Message Batch ended, as the API says it.
+
+    Raises ResultsIncomplete, and SubmissionUncertain if they are all another client's.
+    """
     submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
     with _keeping_arrived(state, index, store):
@@ -200,8 +206,9 @@ def _fetch(
             # Two downloads have a result for every request: the API's counts are wrong, and stay wrong.
             if index.rows_with(Verdict.PERHAPS_PAID):  # the first download may have what this one lacks
                 index.extend(_kept(_arrived(state, store), answers))
-            return
+            return batch.ended_at
         _check_complete(batch, index, expected)
+    return batch.ended_at
 
 
 def _arrived_before(state: ShardState, store: ObjectStore) -> int:

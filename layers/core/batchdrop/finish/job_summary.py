@@ -10,6 +10,7 @@ import msgspec
 from batchdrop.errors import JobCanceled, JobNotApproved, NothingAnswered, TooFewAnswered
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.job.ports import Ledger
+from batchdrop.money.cache_block import cache_block
 from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
 from batchdrop.recipe.recipe import Recipe
@@ -18,6 +19,7 @@ from batchdrop.report.summary import (
     Fault,
     MessageBatchBlock,
     OutputBlock,
+    PilotBlock,
     Summary,
     TimingBlock,
     lane_blocks,
@@ -66,6 +68,7 @@ def summary_of(
     ledger: Ledger,
     began: datetime,
     now: datetime,
+    pilot: PilotBlock | None = None,
 ) -> Summary:
     """Return the summary of a job that was closed from `began` to `now`."""
     prices = effective(manifest.prices if manifest else None)
@@ -84,6 +87,8 @@ def summary_of(
         cost=CostBlock(usd, prices.dates, prices.sources),
         perhaps_paid=perhaps_paid_block(tally),
         estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
+        cache=cache_block(manifest.cache, tally.tokens, prices) if manifest else None,
+        pilot=pilot,
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,

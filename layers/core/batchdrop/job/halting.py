@@ -11,13 +11,14 @@ from batchdrop.errors import (
     BudgetReached,
     JobCanceled,
     JobNotApproved,
+    PilotRefused,
     SampleFailed,
 )
 from batchdrop.job.ports import Ledger
 from batchdrop.job.submission import Halt
 from batchdrop.ports import Clock
 
-_HALTS = (AccountTrouble, BudgetReached, JobCanceled, JobNotApproved, SampleFailed)
+_HALTS = (AccountTrouble, BudgetReached, JobCanceled, JobNotApproved, PilotRefused, SampleFailed)
 _ERRORS: dict[str, type[BatchdropError]] = {kind.__name__: kind for kind in _HALTS}
 
 

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+def cache_history(recipe_name: str) -> str:
+    """Return the key of what a recipe's earlier jobs read from the prompt cache."""
+    return f"jobs/prompt-cache/{recipe_name}.json"
+
+
 @dataclass(frozen=True, slots=True)
 class JobKeys:
     """The keys under `jobs/<job_id>/`. Shards and rounds count from 0."""
@@ -32,6 +37,26 @@ class JobKeys:
     def sample(self) -> str:
         """Return the key of the array that the Map reads first, if the recipe has a sample."""
         return self._key("sample.json")
+
+    @property
+    def pilot(self) -> str:
+        """Return the key of the array that the Map reads first, if the job has a pilot."""
+        return self._key("pilot.json")
+
+    @property
+    def primer(self) -> str:
+        """Return the key of the array that the Map reads next, if a shard primes the prompt cache."""
+        return self._key("primer.json")
+
+    @property
+    def probe(self) -> str:
+        """Return the key of the array that the Map reads after the primer, before all shards."""
+        return self._key("probe.json")
+
+    @property
+    def cache_mark(self) -> str:
+        """Return the key of the mark that a primed job's requests get while they are sent."""
+        return self._key("cache_mark.json")
 
     @property
     def showing(self) -> str:

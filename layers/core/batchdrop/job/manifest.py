@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.columns import Column
+from batchdrop.money.cache_plan import CachePlan
 from batchdrop.money.estimate import Estimate
 from batchdrop.money.prices import PriceTable
 from batchdrop.recipe.lane import Lane
@@ -74,7 +75,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     that the recipe's `answer` names. `cursor` is where the split continues; None once the whole file is split.
     `longest` is the largest `max_tokens` of rows that have their own. `estimate` is of the shards so far. `prices` and
     `models` are the user's own at the start of the split. `lane` is the lane of the first round. `waves`: the requests
-    together might cost more than the cap, so they are sent in waves.
+    together might cost more than the cap, so they are sent in waves. `first` limits the requests of the first shards:
+    pilots. `cache` is the decision about the prompt cache, made at the end of the split; None without a shared prefix.
     """
 
     upload: UploadRecord
@@ -94,6 +96,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     longest: int = 0
     lane: Lane = "batch"
     waves: bool = False
+    first: list[int] = []
+    cache: CachePlan | None = None
 
     @property
     def model(self) -> str | None:

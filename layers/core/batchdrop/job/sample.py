@@ -14,6 +14,7 @@ from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.job.lane import deadline_of, is_small, lane_of_job
 from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.pilot import is_live_alone
 from batchdrop.money.cost import PriceTable, dollars, unit_of
 from batchdrop.money.prices import effective
 from batchdrop.recipe.lane import Lane
@@ -35,14 +36,18 @@ def has_sample(manifest: Manifest) -> bool:
     return is_wanted and any(item.requests for item in manifest.shards[SAMPLE_SHARD + 1 :])
 
 
-def sample_limit(recipe: Recipe | None) -> int | None:
-    """Return the most requests of the first shard; None if it has the same limit as the others."""
-    return recipe.sampled.rows if recipe is not None and recipe.sampled is not None else None
+def first_limits(manifest: Manifest) -> tuple[int, ...]:
+    """Return the most requests of each of the first shards; the others have the usual limits."""
+    if manifest.recipe is not None and manifest.recipe.sampled is not None:
+        return (manifest.recipe.sampled.rows,)
+    return tuple(manifest.first)
 
 
 def lane_of_shard(manifest: Manifest, shard: int, *, live_rows: int) -> Lane:
     """Return the lane of a shard's first round; `live_rows` is the stack's own limit for `lane: auto`."""
     recipe = manifest.recipe
+    if is_live_alone(manifest, shard):
+        return "live"
     if shard == SAMPLE_SHARD and recipe is not None and recipe.sampled is not None and has_sample(manifest):
         if recipe.sampled.lane != "auto":
             return recipe.sampled.lane

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from batchdrop.answers.result import MessageBatch
 from batchdrop.job.job_progress import ShardProgress
+from batchdrop.job.pilot import PRIMER_SHARD, PROBE_SHARD
 from batchdrop.job.polling import MOST_LOOKS, MOST_LOOKS_IN_ALL, SETTLE_FIRST_WAIT, poll_seconds, settle_seconds
 from batchdrop.limits import LIVE_LIFETIME
 from batchdrop.recipe.lane import Lane
@@ -28,6 +29,8 @@ class ShardState(msgspec.Struct, frozen=True):
     - `live_until` (Unix seconds, 0 until the first live round) is when live requests end, answered or not.
     - `waits_for` is `queue` or `budget` while the round waits for its turn. `waits` counts this execution's waits.
     - `worst_usd` is the highest cost of a later round at the standard price, if the job has a budget.
+    - `marks` is the lane whose requests may be marked for the prompt cache; empty for none.
+    - `leave_at` (Unix seconds, 0 for never) is when a pilot's execution ends, answered or not. `left`: it has ended so.
     """
 
     job_id: str
@@ -52,14 +55,39 @@ class ShardState(msgspec.Struct, frozen=True):
     waits_for: str = ""
     worst_usd: Decimal = Decimal(0)
     live_until: int = 0
+    marks: Lane | Literal[""] = ""
+    leave_at: int = 0
+    left: bool = False
+
+    @property
+    def may_be_marked(self) -> bool:
+        """Return whether this round's requests may be marked for the prompt cache."""
+        return self.marks == self.lane
+
+    @property
+    def is_primer(self) -> bool:
+        """Return whether this Message Batch is sent to prime the prompt cache."""
+        return bool(self.leave_at) and self.marks == self.lane == "batch" and self.shard == PRIMER_SHARD
+
+    @property
+    def is_probe(self) -> bool:
+        """Return whether this Message Batch is sent to see how many requests read the prompt cache."""
+        return bool(self.leave_at) and self.marks == self.lane == "batch" and self.shard == PROBE_SHARD
+
+    def leaving(self, now: datetime) -> ShardState:
+        """Return the state, `left` if this is a pilot whose time is over. Its shard continues with all others."""
+        is_over = bool(self.leave_at) and now.timestamp() >= self.leave_at
+        return msgspec.structs.replace(self, left=is_over)
 
     def going_live(self, now: datetime) -> ShardState:
         """Return the state with the end of its live requests: the job's deadline if it is ahead, else after a day.
 
-        All rounds of an execution have the same end.
+        All rounds of an execution have the same end. A pilot's end with its execution.
         """
         if self.live_until:
             return self
+        if self.leave_at:
+            return msgspec.structs.replace(self, live_until=self.leave_at)
         is_ahead = self.deadline > now.timestamp()
         until = self.deadline if is_ahead else int((now + LIVE_LIFETIME).timestamp())
         return msgspec.structs.replace(self, live_until=until)

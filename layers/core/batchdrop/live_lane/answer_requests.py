@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from batchdrop.errors import AccountTrouble, InvariantBroken, JobCanceled, SliceBusy, SliceGivenUp
 from batchdrop.job.betas import betas_of
+from batchdrop.job.cache_mark import read_mark
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger, TaskGone
 from batchdrop.job.submission import Halt
@@ -134,6 +135,9 @@ async def answer_requests(
         body: bytes = await waiting.offload(
             store.read_range, JobKeys(slice_.job_id).requests(slice_.shard, slice_.round), slice_.start, slice_.end
         )
+        if slice_.marks == "live":
+            mark = await waiting.offload(read_mark, slice_.job_id, store)
+            body = mark.applied(body) if mark else body
         await _send(work, sender, _unanswered(body, work.known, sender), window)
     finally:
         try:

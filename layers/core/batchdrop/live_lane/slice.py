@@ -15,7 +15,8 @@ class Slice(msgspec.Struct, frozen=True):
 
     Shards, rounds and slices count from 0. A worker holds its slice in memory, so a slice has only a few megabytes.
     `until` (Unix seconds) is when its requests end, answered or not; 0 for never. `betas` are sent with each request;
-    None in the message of an older version, whose worker reads them from the manifest.
+    None in the message of an older version, whose worker reads them from the manifest. `marks` is the lane whose
+    requests may be marked for the prompt cache.
     """
 
     job_id: str
@@ -27,6 +28,7 @@ class Slice(msgspec.Struct, frozen=True):
     requests: int
     until: int = 0
     betas: tuple[str, ...] | None = None
+    marks: str = ""
 
     @property
     def name(self) -> str:

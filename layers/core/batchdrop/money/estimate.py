@@ -51,7 +51,8 @@ class EstimatedRequests(msgspec.Struct):
     """Estimated tokens of all requests with the same price per token.
 
     `cacheable` is the part of the input that the prompt cache may write or serve. `reread` is the part of
-    `cacheable` that all requests share. `max_output` is the most that their answers may have if each is sent once.
+    `cacheable` that all requests share, if a pilot primes the cache for them. `max_output` is the most that their
+    answers may have if each is sent once.
     `geo` is their `inference_geo`. `searches` is the most web searches of all; `searching` counts the requests that may
     run one. `most_tokens` is the largest `max_tokens`.
     """
@@ -80,13 +81,15 @@ class Estimate(msgspec.Struct):
     """The estimate of many requests.
 
     A row's prompt is paid for at most `paid_prompts` times, and its answers at most for `paid_answers` times
-    `max_tokens`: these include `retry`. `band` is the largest error of the input, as a share of it.
+    `max_tokens`: these include `retry`. `band` is the largest error of the input, as a share of it. `hits` is the share
+    of `reread` that is expected to be read from the cache; the rest is written.
     """
 
     parts: list[EstimatedRequests] = []
     paid_prompts: int = msgspec.field(default=1, name="input_asks")
     paid_answers: int = msgspec.field(default=1, name="output_asks")
     band: float = INPUT_BAND
+    hits: float = 0.0
 
     @property
     def requests(self) -> int:
@@ -152,13 +155,21 @@ class Estimate(msgspec.Struct):
         ]
         return msgspec.structs.replace(self, parts=parts, band=band)
 
+    def primed(self, prefix_tokens: float, hits: float) -> Estimate:
+        """Return a copy in which a pilot primes the cache with a prefix that all requests share."""
+        parts = []
+        for part in self.parts:
+            shared = min(part.input, prefix_tokens * part.requests)
+            parts.append(msgspec.structs.replace(part, cacheable=max(shared, part.cacheable), reread=shared))
+        return msgspec.structs.replace(self, parts=parts, hits=hits)
+
     def usd(self, lane: Lane, prices: PriceTable | None = None, *, high_lane: Lane | None = None) -> Range | None:
         """Return the dollars in a lane; None if a price is not known.
 
         `high_lane` is the lane where the job may end; the upper bound is for it.
         """
         low = dollars([_at_least(part, self.band, lane) for part in self.parts], prices)
-        expected = dollars([_probably(part, lane) for part in self.parts], prices)
+        expected = dollars([_probably(part, self.hits, lane) for part in self.parts], prices)
         high = dollars([self._at_most(part, high_lane or lane) for part in self.parts], prices)
         return None if low is None or expected is None or high is None else Range(low, expected, high)
 
@@ -192,9 +203,9 @@ def _at_least(part: EstimatedRequests, band: float, lane: Lane) -> Tokens:
     )
 
 
-def _probably(part: EstimatedRequests, lane: Lane) -> Tokens:
-    """Return the expected tokens: the shared part is written to the cache once, then read; one search a request."""
-    written = part.reread / max(1, part.requests)
+def _probably(part: EstimatedRequests, hits: float, lane: Lane) -> Tokens:
+    """Return the expected tokens: of the shared part, `hits` is read from the cache; one search a request."""
+    written = part.reread * (1 - hits)
     return Tokens(
         part.model,
         long_prompt=part.step == "above" or (part.step == "near" and part.input > LONG_PROMPT_TOKENS * part.requests),

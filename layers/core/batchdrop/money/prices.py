@@ -20,6 +20,7 @@ from batchdrop.recipe.words import kind, nearest
 PRICES_FILE = "prices.yaml"
 MULTIPLIERS = ("inference_geo", "service_tier", "speed")
 PRICES_KEY = f"recipes/{PRICES_FILE}"
+LEAST_PREFIX = 4_096  # tokens: the largest minimum of any model's prompt cache, for a model whose minimum is not known
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -53,10 +54,14 @@ class Fees(msgspec.Struct, frozen=True):
 
 
 class ModelPrice(msgspec.Struct, frozen=True):
-    """A model's price, and its price for long prompts if that differs."""
+    """A model's price, and its price for long prompts if that differs.
+
+    `least_prefix` (tokens): the API silently does not cache a shorter prefix; None if it is not known.
+    """
 
     standard: Price
     long_prompt: Price | None = None
+    least_prefix: int | None = None
 
 
 class PriceTable(msgspec.Struct, frozen=True):
@@ -71,6 +76,11 @@ class PriceTable(msgspec.Struct, frozen=True):
     def of_model(self, model: str) -> ModelPrice | None:
         """Return a model's price; `claude-haiku-4-5-20251001` costs the same as `claude-haiku-4-5`."""
         return self.models.get(model) or self.models.get(_without_date(model))
+
+    def least_prefix(self, model: str) -> int:
+        """Return the tokens of the shortest prefix that the prompt cache keeps."""
+        own, shipped = self.of_model(model), price_table().of_model(model)
+        return (own and own.least_prefix) or (shipped and shipped.least_prefix) or LEAST_PREFIX
 
     @property
     def dates(self) -> str:
@@ -136,12 +146,20 @@ def _factors(spec: object, name: str, path: str) -> dict[str, Decimal]:
 
 
 def _model_price(spec: object, name: str, path: str) -> ModelPrice:
-    held = _mapping(spec, ("standard", "long_prompt"), name, path, optional=("long_prompt",))
+    more = ("long_prompt", "least_prefix")
+    held = _mapping(spec, ("standard", *more), name, path, optional=more)
     long_prompt = held.get("long_prompt")
     return ModelPrice(
         _price(held["standard"], name, f"{path}.standard"),
         None if long_prompt is None else _price(long_prompt, name, f"{path}.long_prompt"),
+        _tokens(held["least_prefix"], name, f"{path}.least_prefix") if "least_prefix" in held else None,
     )
+
+
+def _tokens(value: object, name: str, path: str) -> int:
+    if type(value) is not int or value < 1:
+        raise _fault(name, path, f"it is {_shown(value)}; write a whole number of tokens, such as 1024")
+    return value
 
 
 def _price(spec: object, name: str, path: str) -> Price:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.money.answer_tokens import TEXT_SHARE, expected_tokens
-from batchdrop.money.estimate import INPUT_BAND, Estimate, step_of
-from batchdrop.money.prompt_tokens import ROUNDED_UP, TURN_TOKENS, TextSize, request_size, tokeniser, wide_in
+from batchdrop.money.estimate import Estimate, step_of
+from batchdrop.money.prompt_tokens import ROUNDED_UP, TextSize, request_size, tokeniser, wide_in
 from batchdrop.recipe.recipe import Recipe
 
-LEAST_CACHED = 1_024  # tokens: the API does not cache a shorter prefix
 SMALL_CHARS = 50_000  # a shorter text is far below the price step of long prompts, in any script
 
 
@@ -20,15 +18,15 @@ SMALL_CHARS = 50_000  # a shorter text is far below the price step of long promp
 class Frame:
     """The measured part that all requests of a recipe share: a request with empty row texts.
 
-    `tokens` is its size. `cached` is the part of each prompt that may come from the cache. `expected` is the size of a
-    typical answer. `is_plain`: its requests hold only text. `searches` is the most web searches of a request, `geo`
-    its `inference_geo`.
+    `tokens` is its size. `is_marked`: the recipe's own `params` mark parts for the prompt cache. `expected` is the size
+    of a typical answer. `is_plain`: its requests hold only text. `searches` is the most web searches of a request,
+    `geo` its `inference_geo`.
     """
 
     model: str
     max_tokens: int
     tokens: float
-    cached: Literal["nothing", "shared", "all"]
+    is_marked: bool
     expected: int
     is_plain: bool
     searches: int = 0
@@ -43,20 +41,12 @@ def frame_of(recipe: Recipe, shape: AnswerShape, empty: bytes) -> Frame:
         model,
         most,
         tokens=shared.input_tokens,
-        cached=_cached(recipe, shared.input_tokens, is_marked=shared.may_be_cached),
+        is_marked=shared.may_be_cached,
         expected=expected_tokens(shape, model=model, max_tokens=most),
         is_plain=recipe.input != "files" and not recipe.attached,
         searches=shared.searches,
         geo=shared.geo,
     )
-
-
-def _cached(recipe: Recipe, shared: float, *, is_marked: bool) -> Literal["nothing", "shared", "all"]:
-    if not is_marked:
-        return "nothing"
-    if not recipe.caches:
-        return "all"  # the recipe's own `params` mark what to cache
-    return "shared" if shared * (1 + INPUT_BAND) >= LEAST_CACHED else "nothing"
 
 
 class RequestCount:
@@ -113,10 +103,7 @@ class RequestCount:
         part.input += size.input_tokens
         part.max_output += max_tokens
         part.expected_output += frame.expected if frame else self._expected_of(model, max_tokens)
-        if frame is not None and frame.cached == "shared":
-            part.cacheable += frame.tokens
-            part.reread += frame.tokens
-        elif size.may_be_cached and (frame is None or frame.cached == "all"):
+        if size.may_be_cached:
             part.cacheable += size.input_tokens
 
     def _expected_of(self, model: str, max_tokens: int) -> int:
@@ -139,9 +126,7 @@ class RequestCount:
         part.input += tokens
         part.max_output += many * frame.max_tokens
         part.expected_output += many * frame.expected
-        shared = many * max(0.0, frame.tokens - TURN_TOKENS)
-        part.cacheable += {"nothing": 0.0, "shared": shared, "all": tokens}[frame.cached]
-        part.reread += shared if frame.cached == "shared" else 0.0
+        part.cacheable += tokens if frame.is_marked else 0.0
 
 
 def most_paid(recipe: Recipe) -> tuple[int, int]:

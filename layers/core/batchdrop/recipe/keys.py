@@ -13,6 +13,7 @@ MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
 MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
 
+Caching = bool | Literal["auto"]  # of the prompt cache
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx", "txt"]
 Compression = Literal["none", "gz", "zst", "bz2"]
 Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
@@ -96,12 +97,16 @@ class Output(_Keys, frozen=True, kw_only=True):
 
 
 class System(_Keys, frozen=True, kw_only=True):
-    """The system prompt; `cache` also keeps the parts that all rows share in the API's prompt cache for an hour."""
+    """The system prompt; `cache` says whether the API's prompt cache may keep the parts that all rows share."""
 
     text: Annotated[str, Meta(description="The system prompt: plain text, the same for all rows.")]
     cache: Annotated[
-        bool, Meta(description="Whether the API's prompt cache keeps the parts that all rows share for an hour.")
-    ] = False
+        Caching,
+        Meta(
+            description="The prompt cache for the parts that all rows share. 'auto': where it saves; true: always "
+            "where it saves anything; false: never.",
+        ),
+    ] = "auto"
 
 
 class Turn(_Keys, frozen=True, kw_only=True):
@@ -307,6 +312,15 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         ),
     ] = None
 
+    pilot: Annotated[
+        bool | None,
+        Meta(
+            description="Whether the first request is sent alone, to prove the recipe; by default from 1,000 requests, "
+            "and where the prompt cache saves.",
+            examples=[False],
+        ),
+    ] = None
+
     @property
     def per_row(self) -> dict[str, str]:
         """Return the templates of `model` and `max_tokens`, as far as they are templates."""
@@ -334,9 +348,14 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         return None if self.max_cost_usd is None else Decimal(str(self.max_cost_usd))
 
     @property
-    def caches(self) -> bool:
-        """Return whether the API's prompt cache keeps the parts that all rows share."""
-        return isinstance(self.system, System) and self.system.cache
+    def system_text(self) -> str:
+        """Return the system prompt; empty without one."""
+        return self.system.text if isinstance(self.system, System) else self.system or ""
+
+    @property
+    def caching(self) -> Caching:
+        """Return whether the API's prompt cache may keep the parts that all rows share."""
+        return self.system.cache if isinstance(self.system, System) else "auto"
 
     @property
     def attached(self) -> list[Attach]:

@@ -74,6 +74,8 @@ def _lane(recipe: Recipe) -> Iterator[_Fault]:
     elsewhere = f"it sends rows through the live lane, and {reason.partition('; ')[0]}; remove the key"
     for key in keys_of_the_live_lane(recipe) if reason else ():
         yield key, elsewhere
+    if recipe.pilot and recipe.sampled is not None:
+        yield "pilot", "the sample already comes before all other rows; use either 'pilot: true' or 'sample'"
 
 
 def keys_of_the_live_lane(recipe: Recipe) -> Iterator[str]:
@@ -84,6 +86,8 @@ def keys_of_the_live_lane(recipe: Recipe) -> Iterator[str]:
         yield "on_leftovers"
     if recipe.sampled is not None and recipe.sampled.lane == "live":
         yield "sample.lane"
+    if recipe.pilot:
+        yield "pilot"
 
 
 def _question(recipe: Recipe) -> Iterator[_Fault]:

@@ -90,4 +90,6 @@ def _options(node: msgspec.inspect.Type) -> tuple[msgspec.inspect.Type, ...]:
 
 def _literals(node: msgspec.inspect.Type) -> list[str]:
     options = [option for option in _options(node) if isinstance(option, msgspec.inspect.LiteralType)]
-    return [str(value) for option in options for value in option.values]
+    words = [str(value) for option in options for value in option.values]
+    is_flag = bool(words) and any(isinstance(option, msgspec.inspect.BoolType) for option in _options(node))
+    return [*words, "true", "false"] if is_flag else words

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from batchdrop.answers.tokens import Tokens
+from batchdrop.money.cache_block import CacheBlock
 from batchdrop.money.cost import CostParts, PriceTable, cost_parts
 from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
@@ -110,6 +111,13 @@ class TimingBlock(msgspec.Struct, frozen=True):
     total_seconds: float
 
 
+class PilotBlock(msgspec.Struct, frozen=True):
+    """The job's first request, sent alone: whether it has an answer, and after how many seconds it came."""
+
+    is_answered: bool = False
+    seconds: float | None = None
+
+
 class OutputBlock(msgspec.Struct, frozen=True):
     """Keys of the files beside this one; null for files that were not written."""
 
@@ -154,6 +162,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cost: CostBlock
     perhaps_paid: PerhapsPaidBlock = PerhapsPaidBlock()
     estimate: EstimateBlock | None = None
+    cache: CacheBlock | None = None
+    pilot: PilotBlock | None = None
     timings: TimingBlock
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]

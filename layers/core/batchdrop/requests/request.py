@@ -11,14 +11,13 @@ import msgspec
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape
 from batchdrop.errors import RowRejected, RowSkipped
 from batchdrop.limits import MAX_REQUEST_BYTES
-from batchdrop.recipe.recipe import Attach, Recipe, System
+from batchdrop.recipe.recipe import Attach, Recipe
 from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
-from batchdrop.requests.conversation import Conversation, Message
+from batchdrop.requests.conversation import Conversation
 from batchdrop.requests.row import Row, Unusable
 from batchdrop.requests.row_parameters import RowCheck, RowParameters
 
 _TAIL = b"}]}"
-_CACHE = {"type": "ephemeral", "ttl": "1h"}  # a Message Batch may take longer than the default five minutes
 
 
 class Request(NamedTuple):
@@ -198,33 +197,19 @@ def within_limit(params: bytes) -> bytes:
 
 
 def _pieces(recipe: Recipe, shape: AnswerShape, conversation: Conversation) -> list[bytes]:
-    """Return the JSON bytes that come before each of the row's own contents."""
-    system, shared = _cached(recipe, conversation.shared)
+    """Return the JSON bytes that come before each of the row's own contents.
+
+    They are not marked for the prompt cache: `cache_mark` does that while a round is sent.
+    """
+    system = {} if recipe.system is None else {"system": recipe.system_text}
     own = {} if recipe.per_row else {"model": recipe.model, "max_tokens": recipe.max_tokens}
     fields = {**own, **system, **recipe.params}
     if shape.schema is not None:
         form = {"type": "json_schema", "schema": shape.schema}
         fields["output_config"] = {**recipe.params.get("output_config", {}), "format": form}
     openings = [b'{"role":"%b","content":' % role.encode() for role, _ in conversation.own]
-    first = b",".join([*map(msgspec.json.encode, shared), openings[0]])
+    first = b",".join([*map(msgspec.json.encode, conversation.shared), openings[0]])
     head = msgspec.json.encode(fields)[:-1] + b',"messages":[' + first
     if recipe.per_row:  # the row's own parameters stand before this piece
         head = b',"messages":[' + first if not fields else b"," + head[1:]
     return [head, *(b"}," + opening for opening in openings[1:])]
-
-
-def _cached(recipe: Recipe, shared: list[Message]) -> tuple[dict[str, Any], list[Message]]:
-    """Return the system parameter and the shared messages; with `cache`, the last of them is marked for the cache."""
-    system = recipe.system
-    if not isinstance(system, System):
-        return ({} if system is None else {"system": system}), shared
-    if not system.cache:
-        return {"system": system.text}, shared
-    if not shared:
-        return {"system": [_marked(system.text)]}, shared
-    last = {**shared[-1], "content": [_marked(shared[-1]["content"])]}
-    return {"system": system.text}, [*shared[:-1], last]
-
-
-def _marked(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text, "cache_control": _CACHE}

@@ -28,8 +28,8 @@ class ShardLimits:
     max_rows: int = MAX_BATCH_REQUESTS
     max_bytes: int = MAX_BATCH_BYTES
     max_answer_bytes: int = MAX_ANSWER_BYTES
-    sample: int | None = None
-    """The most requests in the first shard: the recipe's `sample`."""
+    first: tuple[int, ...] = ()
+    """The most requests in each of the first shards: the recipe's `sample`, or one each for pilots."""
 
 
 class Loads(NamedTuple):
@@ -95,9 +95,8 @@ class Packer:
     def _has_room(self, after: _Filled, *, has_last_request: bool) -> bool:
         """Return whether the shard stays within its limits. A shard with its whole sample accepts no more rows."""
         limits = self._limits
-        is_sampled = (
-            self.shard == 0 and limits.sample is not None and after.requests - has_last_request >= limits.sample
-        )
+        most = limits.first[self.shard] if self.shard < len(limits.first) else None
+        is_sampled = most is not None and after.requests - has_last_request >= most
         return (
             after.rows <= limits.max_rows
             and after.bytes <= limits.max_bytes

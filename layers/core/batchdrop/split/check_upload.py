@@ -19,6 +19,7 @@ from batchdrop.requests.dedupe import Duplicates, is_deduped
 from batchdrop.requests.request import Attacher, RecipeRequests
 from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
+from batchdrop.split.cache_decision import note_cache
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
 from batchdrop.split.ready_made import is_ready_made
@@ -140,4 +141,6 @@ def check_upload(
     manifest.estimate = check.estimate = count.estimate
     to_send, longest = check.estimate.requests, manifest.longest
     manifest.lane = lane_of_job(manifest.recipe, requests=to_send, live_rows=live_rows, longest=longest)
+    note_cache(manifest)
+    check.estimate = manifest.estimate or check.estimate
     return check

@@ -17,13 +17,15 @@ import msgspec
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.waves import goes_in_waves
 from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
+from batchdrop.job.cache_history import known_hits
 from batchdrop.job.expiry import refuse_if_expired
-from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of, write_manifest
+from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
-from batchdrop.job.manifest import Manifest, MapItem, UploadRecord
+from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.pilot import Asks, lane_marked, leave_at, may_have_pilot
 from batchdrop.job.ports import Formats
-from batchdrop.job.sample import SAMPLE_SHARD, has_sample, lane_of_shard, sample_limit
+from batchdrop.job.sample import first_limits
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.stored_source import UploadSource
 from batchdrop.job.upload import InboxKey, parse_inbox_key
@@ -31,6 +33,7 @@ from batchdrop.limits import LEDGER_KEPT
 from batchdrop.money.answer_weight import weigher
 from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectStore
+from batchdrop.recipe.lane import Lane
 from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.dedupe import Duplicates, is_deduped
 from batchdrop.requests.row import Cursor, Row, StoredRow
@@ -38,11 +41,13 @@ from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
+from batchdrop.split.first_rows import first_rows, first_sizes
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.row_models import refuse_unknown_model
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
+from batchdrop.split.shard_lists import first_list, save_split
 from batchdrop.split.shard_writer import ShardWriter
 
 ROWS_BETWEEN_TIME_CHECKS = 1_000
@@ -54,7 +59,8 @@ class SplitProgress:
 
     `expires_at` is when the ledger may drop the job's facts, in Unix seconds; `redrives` of the execution start at 0.
     `deadline` (Unix seconds, 0 for none) is when the live lane takes over. `asks` names the list of shards to send:
-    the sample's, or all.
+    the sample's, the pilot's, or all. `leave_at` (Unix seconds, 0 for never) is when a pilot is waited for no longer.
+    `marks` is the lane whose requests may be marked for the prompt cache.
     """
 
     finished: bool
@@ -64,7 +70,9 @@ class SplitProgress:
     expires_at: int
     deadline: int
     redrives: int = 0
-    asks: Literal["sample", "shards"] = "shards"
+    asks: Asks = "shards"
+    leave_at: int = 0
+    marks: Lane | Literal[""] = ""
 
 
 def split_upload(
@@ -95,18 +103,20 @@ def split_upload(
     if upload.resumes and manifest.cursor is None:
         renew_cap(manifest, store)
     if manifest.cursor is not None:
-        _Split(manifest, store, formats, limits).run(out_of_time=lambda: clock.remaining() < time_reserve)
+        split = _Split(manifest, store, formats, limits, live_rows=live_rows)
+        split.run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()
         manifest.lane = lane_of_job(
             manifest.recipe, requests=manifest.requests, live_rows=live_rows, longest=manifest.longest
         )
         manifest.waves = manifest.cursor is None and goes_in_waves(manifest)
-        _save(manifest, store, live_rows)
+        save_split(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
         raise NothingToSend(_why_nothing(manifest, store))
     if manifest.cursor is None:
         refuse_too_expensive(manifest)
+    asks = first_list(manifest, store, is_resumed=upload.resumes > 0)
     return SplitProgress(
         finished=manifest.cursor is None,
         shards=len(manifest.shards),
@@ -114,7 +124,9 @@ def split_upload(
         requests=manifest.requests,
         expires_at=int((upload.uploaded_at + LEDGER_KEPT).timestamp()),
         deadline=deadline_of(manifest.recipe, upload.uploaded_at),
-        asks="sample" if has_sample(manifest) else "shards",
+        asks=asks,
+        leave_at=leave_at(asks, clock.now()),
+        marks=lane_marked(manifest),
     )
 
 
@@ -158,16 +170,18 @@ class _OutOfTime(Exception):  # abandons a shard in the middle; never leaves thi
 class _Split:
     """The part of a split in one invocation: it moves the manifest's cursor shard by shard."""
 
-    def __init__(self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits) -> None:
+    def __init__(
+        self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits, *, live_rows: int
+    ) -> None:
         self._manifest = manifest
+        self._live_rows = live_rows
         self._store = store
         self._keys = JobKeys(manifest.upload.job_id)
         self._formats = formats
         self._reader = reader_of(manifest, formats)
         # Chunks are no larger than a shard: if rows are slow, a small shard must not wait for more rows than its own.
         self._most_rows = min(CHUNK_ROWS, limits.max_rows)
-        limits = replace(limits, sample=sample_limit(manifest.recipe))
-        self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+        self._limits = limits
         self._priced = pricer_of(manifest)
         self._weigh = weigher(manifest.recipe)
         self._is_deduped = is_deduped(manifest.recipe)
@@ -196,11 +210,25 @@ class _Split:
     def _rendered_rows(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:
         room = Room()
         attach = Attachments(self._store, self._manifest.upload.bucket, claim=room.claim)
-        source = request_source(self._manifest, self._reader, attach)
+        self._source = source = request_source(self._manifest, self._reader, attach)
         self._count = counting(self._manifest, source)
         return rendered_rows(self._manifest, blocks, source, room, most=self._most_rows)
 
+    def _open(self, blocks: Iterator[RenderedRows]) -> Iterator[RenderedRows]:
+        """Decide how large the first shards are, and open one. Return the blocks, none of them lost."""
+        manifest = self._manifest
+        if not manifest.shards and may_have_pilot(manifest.recipe):
+            first = None
+            if not self._source.waits:
+                first, blocks = first_rows(blocks, self._count())
+            hits = known_hits(manifest, self._store)
+            manifest.first = first_sizes(manifest, first, hits=hits, live_rows=self._live_rows)
+        limits = replace(self._limits, first=first_limits(manifest))
+        self._packer = Packer(manifest.upload.job_id, limits, first_shard=len(manifest.shards))
+        return blocks
+
     def _write_shards(self, blocks: Iterator[RenderedRows], out_of_time: Callable[[], bool]) -> None:
+        blocks = self._open(blocks)
         rest = next(blocks, None)
         while rest is not None:
             self._manifest.cursor = rest.rows[0].start
@@ -240,24 +268,6 @@ class _Split:
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
         taken = self._packer.take(Loads(sizes, self._weigh(rendered.params)))
         return rendered.first(taken), sum(usd[:taken], NOTHING)
-
-
-def _save(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
-    """Write the manifest; at the end of the file, write the Map's items before it."""
-    if manifest.cursor is None:
-        total = len(manifest.shards)
-        items = [
-            MapItem(item.shard, total, item.requests, lane_of_shard(manifest, item.shard, live_rows=live_rows))
-            for item in manifest.shards
-        ]
-        keys = JobKeys(manifest.upload.job_id)
-        store.write(keys.shards, msgspec.json.encode(items))
-        if manifest.waves:  # round 0 sends nothing; collecting it plans the first wave
-            for item in manifest.shards:
-                store.write(keys.answers(item.shard, 0), b"")
-        if has_sample(manifest):
-            store.write(keys.sample, msgspec.json.encode(items[SAMPLE_SHARD : SAMPLE_SHARD + 1]))
-    write_manifest(store, manifest)
 
 
 def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:

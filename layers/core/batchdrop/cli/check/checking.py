@@ -28,6 +28,7 @@ from batchdrop.cli.check.findings_view import findings_of_models, fixed_model, p
 from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
+from batchdrop.cli.check.plan_view import plan_lines
 from batchdrop.cli.check.recipes import load_prices, load_recipe, naming_own_file
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.check.token_counting import token_counter
@@ -37,6 +38,7 @@ from batchdrop.cli.run.service import Service
 from batchdrop.errors import TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.pilot import expects_pilot
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.cost import shown_usd
 from batchdrop.money.prices import PriceTable, effective
@@ -142,6 +144,8 @@ class Checked:
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
             "estimate": estimate_document(*estimate),
+            "cache": self.manifest.cache,
+            "pilot": expects_pilot(self.manifest),
             "too_expensive": self.too_expensive or None,
             "cap": cap_document(self.cap),
         }
@@ -187,6 +191,7 @@ def checked_file(
     named = check.estimate.most_tokens or (fixed_model(recipe) if recipe else {})
     findings.add(findings_of_models(recipe_path, named, own, recipe.betas if recipe else []))
     findings.warnings += warnings_of_rows(check)
+    findings.warnings += [manifest.cache.warning] if manifest.cache and manifest.cache.warning else []
     checked = Checked(check, manifest, effective(own), findings)
     if exact is None or not check.sample:
         return checked
@@ -225,6 +230,8 @@ def _print_findings(checked: Checked, console: Console) -> None:
         console.print(Text(f"searches     up to {check.estimate.web_searches:,}, {fee} in each lane"), soft_wrap=True)
     if checked.counted is not None:
         console.print(Text(f"counted by   {checked.counted_by}"), soft_wrap=True)
+    for line in plan_lines(checked.manifest):
+        console.print(Text(line), soft_wrap=True)
     console.print(lanes_table(check.estimate, recipe, checked.manifest.lane, checked.prices))
     if checked.cap is not None and not checked.too_expensive:
         console.print(Text(cap_line(checked.cap), style="yellow" if checked.cap.requests_left else ""), soft_wrap=True)
