@@ -112,7 +112,7 @@ TABLES = (
     Table("typed answers", _recipe(answer=SCHEMA), _texts(_words(ENGLISH, 5, 60), 300)),
     Table("typed, older model", _recipe(answer=SCHEMA, model="claude-sonnet-4-5"), _texts(_words(ENGLISH, 5, 60), 300)),
     Table(
-        "cached system prompt",
+        "long system prompt",
         _recipe(system={"text": "".join(map(RULES.format, range(80))), "cache": True}),
         _texts(_words(ENGLISH, 5, 60), 300),
     ),

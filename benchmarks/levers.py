@@ -15,14 +15,27 @@ from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.cost import dollars
 from batchdrop.recipe.lane import Lane
 
-ROWS, SHARED, OWN, ANSWER = 1_000_000, 600, 70, 8
+ROWS, SHARED, LENGTHENED, OWN, ANSWER = 1_000_000, 600, 1_024, 70, 8
 DISTINCT = 200_000
+HITS = (1.0, 0.98, 0.9)
 MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5")
 
 
 def usd(model: str, *, requests: int = ROWS, shared: int = SHARED, lane: Lane = "batch") -> Decimal:
     """Return the dollars of so many requests, without a cache."""
     found = dollars([Tokens(model, lane=lane, input=requests * (shared + OWN), output=requests * ANSWER)])
+    assert found is not None, "the models are in the price file"
+    return found
+
+
+def cached_usd(model: str, hits: float, *, requests: int = ROWS, shared: int = LENGTHENED) -> Decimal:
+    """Return the dollars of so many requests, a share of which reads the primed prefix; the others write it again."""
+    read = round(requests * hits)
+    write = (requests - read) * shared
+    tokens = Tokens(
+        model, input=requests * OWN, output=requests * ANSWER, cache_read=read * shared, cache_write_1h=write
+    )
+    found = dollars([tokens])
     assert found is not None, "the models are in the price file"
     return found
 
@@ -38,13 +51,18 @@ def lines() -> Iterator[str]:
     yield f"|---|{'---|' * len(MODELS)}"
     yield _line("live lane: the full price", lane="live")
     yield _line("batch lane: half of it")
-    yield _line("the same with an instruction of 1,024 tokens, not cached", shared=1_024)
+    yield _line(f"the same with an instruction of {LENGTHENED:,} tokens, not cached", shared=LENGTHENED)
+    for hits in HITS:
+        yield _row(f"… primed by `cache: auto`, {hits:.0%} hits", [cached_usd(model, hits) for model in MODELS])
     yield _line(f"{DISTINCT:,} distinct texts, `dedupe`", requests=shared_in_shards())
 
 
 def _line(lever: str, *, requests: int = ROWS, shared: int = SHARED, lane: Lane = "batch") -> str:
-    sums = (f"{usd(model, requests=requests, shared=shared, lane=lane):,.0f}" for model in MODELS)
-    return f"| {lever} | {' | '.join(sums)} |"
+    return _row(lever, [usd(model, requests=requests, shared=shared, lane=lane) for model in MODELS])
+
+
+def _row(lever: str, sums: list[Decimal]) -> str:
+    return f"| {lever} | {' | '.join(f'{each:,.0f}' for each in sums)} |"
 
 
 if __name__ == "__main__":

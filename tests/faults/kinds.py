@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.live_schedule import with_live_lane
+from tests.faults.pilot_schedule import with_pilots
 from tests.faults.schedule import (
     CREATE,
     LONG,
@@ -292,6 +293,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "capped": with_a_cap,
     "waves": with_waves,
     "live": with_live_lane,
+    "pilots": with_pilots,
     "pages": with_pages,
     "skew": with_skew,
     "workspaces": with_workspaces,

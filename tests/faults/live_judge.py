@@ -254,7 +254,7 @@ class LiveJudge(Judge):
         for number, kind in enumerate(self._schedule.rows):
             if kind == BAD or number in asked:
                 continue
-            shard = number // self._schedule.shard_rows
+            shard, _ = self._schedule.place_of(number)
             has_reason = number in self._journal.unreached or shard in self._journal.given_up
             if not has_reason or rows[number]["_status"] != "failed":
                 self.verdict.say(f"green, but row {number} was never asked")
@@ -266,5 +266,5 @@ class LiveJudge(Judge):
         super()._check_kept(replace(ending, objects=objects), rows)
 
     def _custom_id(self, row: int) -> str:
-        shard, index = divmod(row, self._schedule.shard_rows)
+        shard, index = self._schedule.place_of(row)
         return f"{self._job_id}-{shard:05d}-{index:06d}"

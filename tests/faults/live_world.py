@@ -48,7 +48,7 @@ class LiveWorld(World):
         self._live = schedule.live
         claude.state.change({"messages_rpm": self._live.requests_per_minute})
         self.journal = Journal()
-        self.store = JournalStore(self.storm, self.journal, schedule.shard_rows)
+        self.store = JournalStore(self.storm, self.journal, schedule)
         self.tasks = WaitingTasks(self.scheduler, self.storm)
         self.queue = SliceQueue(self.scheduler, self.storm, self._deliver, workers=self._live.workers)
         self.journal.stopped_loops = self.queue.stopped_loops
@@ -179,10 +179,10 @@ class _Processor(AsyncBatchProcessor):
 class JournalStore(MemoryStore):
     """A bucket that writes down what the live lane's workers put into it, and when they look."""
 
-    def __init__(self, storm: Storm, journal: Journal, shard_rows: int) -> None:
+    def __init__(self, storm: Storm, journal: Journal, schedule: Schedule) -> None:
         super().__init__(storm)
         self._journal = journal
-        self._shard_rows = shard_rows
+        self._schedule = schedule
 
     def write(self, key: str, body: bytes, *, guard: Any = None) -> None:
         """Write an object."""
@@ -217,4 +217,4 @@ class JournalStore(MemoryStore):
     def _line(self, line: bytes) -> tuple[int, bool]:
         found = json.loads(line)
         shard, index = found["custom_id"].rsplit("-", 2)[1:]
-        return int(shard) * self._shard_rows + int(index), found["result"]["type"] == "succeeded"
+        return self._schedule.row_number(int(shard), int(index)), found["result"]["type"] == "succeeded"

@@ -173,6 +173,8 @@ class Schedule:
     lasting: tuple[Fault, ...] = ()  # faults of the API, or of a gateway, that go on when all else is calm
     is_deceived: bool = False  # … and keep answers from us: what arrived is delivered, and the job may end red
     misled_at: tuple[float, ...] = ()  # the next create is answered with another client's Message Batch
+    pilot: bool = False  # of the recipe: the first request goes alone, through the live lane
+    primed: bool = False  # … and the second, as a Message Batch, primes the prompt cache
     gives_up: bool = False  # the user does not resume a red job
     expiry: Expiry | None = None
 
@@ -182,8 +184,20 @@ class Schedule:
         return -(-len(self.rows) // self.shard_rows)
 
     def row_number(self, shard: int, index: int) -> int:
-        """Return which of the table's rows that is, from 0; the sample is a shard of its own size."""
-        return index if shard == 0 else self._first_rows + (shard - 1) * self.shard_rows + index
+        """Return which of the table's rows that is, from 0; a sample and pilots are shards of their own size."""
+        starts = self._first_starts
+        if shard < len(starts):
+            return starts[shard] + index
+        return starts[-1] + (shard - len(starts) + 1) * self.shard_rows + index
+
+    def place_of(self, row: int) -> tuple[int, int]:
+        """Return the shard of a row, and its index there."""
+        starts = self._first_starts
+        if row < starts[-1]:
+            shard = max(number for number, start in enumerate(starts) if start <= row)
+            return shard, row - starts[shard]
+        shard, index = divmod(row - starts[-1], self.shard_rows)
+        return len(starts) - 1 + shard, index
 
     def can_be_answered(self, *, lost: set[int]) -> bool:
         """Return whether any row but the `lost` ones can get a usable answer, however often the job is resumed."""
@@ -195,10 +209,19 @@ class Schedule:
         return any(kind not in never for number, kind in enumerate(self.rows) if number not in lost)
 
     @property
-    def _first_rows(self) -> int:
+    def _first_starts(self) -> list[int]:
+        """Return where the first shards begin: those with a size of their own, and the one after them."""
+        pilots = [1] * self.pilot + [1, 2] * self.primed
+        most = [self.sample] if self.sample else pilots
+        starts = [0]
+        for asked_at_most in most:
+            starts.append(starts[-1] + self._rows_of(self.rows[starts[-1] :], asked_at_most))
+        return starts
+
+    def _rows_of(self, rows: tuple[RowKind, ...], asked_at_most: int) -> int:
         asked = 0
-        for number, kind in enumerate(self.rows[: self.shard_rows]):
-            if asked == self.sample:
+        for number, kind in enumerate(rows[: self.shard_rows]):
+            if asked == asked_at_most:
                 return number
             asked += kind != BAD
         return self.shard_rows

@@ -52,7 +52,7 @@ class _ForgetfulStore(JournalStore):
 class _Forgetful(LiveWorld):
     def __init__(self, schedule: Schedule, claude: Claude, log: Callable[[str], None] | None = None) -> None:
         super().__init__(schedule, claude, log)
-        self.store = _ForgetfulStore(self.storm, self.journal, schedule.shard_rows)
+        self.store = _ForgetfulStore(self.storm, self.journal, schedule)
 
 
 class _FreeForAll(_Wrapped):

@@ -20,6 +20,7 @@ max_rounds: %d
 """
 TYPED = "answer: {answer: string}\n"
 HEADER = "id,text,note"
+RULES = "Keep it short and kind. " * 160  # more than the 1,024 tokens that the prompt cache keeps
 NOTES = ('"a, b"', '"two\nlines"', '"so ""quoted"""', "", "007", "naïve 中文 🙂")
 
 
@@ -42,6 +43,8 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
+    recipe += "pilot: true\n" if schedule.pilot else ""
+    recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

@@ -1,0 +1,198 @@
+"""The bill of a job with the prompt cache, compared with the SDK's obvious Message Batch and with a cold cache.
+
+    python -m benchmarks.bill [--quick] [--smoke]
+
+The reference job: all rows share an instruction of 600 tokens, each has 70 tokens of its own and about 8 of answer, on
+claude-sonnet-5-5. 20,000 rows go through the real state machine, handlers and use cases on virtual time, with the
+fault harness in calm weather. Dollars are the emulator's bill, computed for 1,000,000 rows. CPU is that of the whole
+process, the emulator included. `cache: true` before: each request of a cold Message Batch was marked.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import yaml
+
+from batchdrop.local.claude_api.batch_body import index_body
+from batchdrop.local.claude_api.state import body_path
+from benchmarks.findings import Findings, begin
+from benchmarks.measure import Figures
+from tests.faults.live_schedule import SMALL
+from tests.faults.live_world import LiveWorld
+from tests.faults.run import claude
+from tests.faults.schedule import plain
+from tests.faults.store import etag_of
+from tests.faults.upload import event, inbox_key
+
+MODEL = "claude-sonnet-5-5"
+MILLION = 1_000_000
+MAX_TOKENS = 16
+INSTRUCTION, LENGTHENED, OWN = 600, 1_030, 70  # tokens; the cache keeps 1,024 and more
+CHARS = 4 / 1.3  # of a token
+HITS = (1.0, 0.98, 0.9, 0.5, 0.0)
+SHARDS = 10  # as many as a million rows have
+QUESTION = "Review of thing number {number}: {text}"
+LABELS = "Answer with one of: mostly_positive_text, mostly_negative_text. "
+
+
+def instruction() -> str:
+    """Return the instruction of 600 tokens."""
+    rule = "Read the whole review before you decide, and weigh each sentence of it. "
+    chars = round(INSTRUCTION * CHARS)
+    return (LABELS + rule * (chars // len(rule) + 1))[:chars]
+
+
+def examples() -> list[dict[str, Any]]:
+    """Return an example that lengthens the instruction beyond the model's minimum."""
+    story = "The parcel came late, the box was torn, and yet the thing itself works well. "
+    chars = round((LENGTHENED - INSTRUCTION) * CHARS)
+    return [{"row": {"number": 0, "text": (story * (chars // len(story)))}, "answer": "mostly_positive_text"}]
+
+
+def own_text(number: int) -> str:
+    """Return a row's own text: with the question, 70 tokens."""
+    chars = round((OWN - 4) * CHARS) - len(QUESTION.format(number=number, text=""))
+    return (f"it is item {number} of the shop, " + "and I would buy it again at once, " * 9)[:chars]
+
+
+def params(number: int, *, is_long: bool, is_marked: bool = False) -> dict[str, Any]:
+    """Return a request as the obvious code builds it."""
+    turns: list[dict[str, Any]] = []
+    for example in examples() if is_long else []:
+        turns += [
+            {"role": "user", "content": QUESTION.format(**example["row"])},
+            {"role": "assistant", "content": example["answer"]},
+        ]
+    if is_marked:
+        mark = {"type": "ephemeral", "ttl": "1h"}
+        turns[-1] = {
+            **turns[-1],
+            "content": [{"type": "text", "text": turns[-1]["content"], "cache_control": mark}],
+        }
+    asked = {"role": "user", "content": QUESTION.format(number=number, text=own_text(number))}
+    return {"model": MODEL, "max_tokens": MAX_TOKENS, "system": instruction(), "messages": [*turns, asked]}
+
+
+def obvious(rows: int, *, is_long: bool, is_marked: bool = False) -> Callable[[], dict[str, Any]]:
+    """Return work that sends all rows as one Message Batch; its result is the bill."""
+
+    def work() -> dict[str, Any]:
+        world = _world(rows)
+        requests = [
+            {"custom_id": f"row-{number}", "params": params(number, is_long=is_long, is_marked=is_marked)}
+            for number in range(rows)
+        ]
+        state = world.claude.state
+        folder = state.new_folder()
+        body_path(folder).write_bytes(msgspec.json.encode({"requests": requests}))
+        state.accept(folder, index_body(body_path(folder), max_requests=rows), "2026-10-21")
+        world.scheduler.start("wait", lambda: world.scheduler.sleep(7_200))
+        world.scheduler.run()
+        return state.bill.summary(state.clock.now())
+
+    return work
+
+
+def batchdrop(rows: int, hits: float | None) -> Callable[[], dict[str, Any]]:
+    """Return work that runs a job with `cache: auto` and this hit rate, or with `cache: false` (None)."""
+    recipe = {
+        "model": MODEL,
+        "max_tokens": MAX_TOKENS,
+        "system": {"text": instruction(), "cache": "auto" if hits is not None else False},
+        "examples": examples(),
+        "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
+        "lane": "batch",
+    }
+
+    def work() -> dict[str, Any]:
+        world = _world(rows)
+        state = world.claude.state
+        state.change({"warm_hit_rate": 1.0 if hits is None else hits})
+        table = _table(rows)
+        given = event(world.schedule)
+        given["Records"][0]["s3"]["object"] |= {"size": len(table), "eTag": etag_of(table)}
+        world.objects.update({"recipes/judge.yaml": yaml.safe_dump(recipe).encode(), inbox_key(world.schedule): table})
+        world.scheduler.start("delivery", lambda: world.call_function("split_upload", given))
+        with world.sizes():
+            world.scheduler.run()
+        [execution] = world.engine.executions.values()
+        if execution.status != "SUCCEEDED":
+            raise RuntimeError(f"{execution.status} {execution.error} {execution.cause}")
+        bill = state.bill.summary(state.clock.now())
+        [summary] = [body for key, body in world.objects.items() if key.endswith("/summary.json")]
+        told = Decimal(str(msgspec.json.decode(summary)["cost"]["usd"]))
+        if abs(told - Decimal(bill["usd"])) > Decimal("0.005"):
+            raise RuntimeError(f"the summary says ${told}, the bill ${bill['usd']}")
+        return bill
+
+    return work
+
+
+def _table(rows: int) -> bytes:
+    lines = [f'{number},"{own_text(number)}"\n' for number in range(rows)]
+    return ("number,text\n" + "".join(lines)).encode()
+
+
+def _world(rows: int) -> LiveWorld:
+    in_ten = max(1, -(-rows // SHARDS))
+    live = replace(SMALL, lane="batch")
+    schedule = plain(("",), live=live, shard_rows=in_ten, concurrency=SHARDS, batch_seconds=60.0)
+    return LiveWorld(schedule, claude())
+
+
+def measured(rows: int, work: Callable[[], dict[str, Any]]) -> Figures:
+    """Return the bill for a million rows, its tokens in millions, and the CPU for these rows."""
+    cpu = time.process_time()
+    bill = work()
+    tokens, more = bill["tokens"], MILLION / rows
+    if bill["requests"] != rows:
+        raise RuntimeError(f"{bill['requests']} of {rows} requests were billed")
+    return {
+        "usd_1m": round(float(bill["usd"]) * more, 2),
+        "input_m": round(tokens["input_tokens"] * more / MILLION, 1),
+        "written_m": round(tokens["cache_creation_input_tokens"] * more / MILLION, 1),
+        "read_m": round(tokens["cache_read_input_tokens"] * more / MILLION, 1),
+        "output_m": round(tokens["output_tokens"] * more / MILLION, 1),
+        "cpu_s": round(time.process_time() - cpu, 2),
+    }
+
+
+def run(found: Findings, rows: int) -> dict[str, Figures]:
+    """Run all contenders; return their figures by label."""
+    short, long = f"{INSTRUCTION} tokens", "1,024 tokens"
+    contenders: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+        "the SDK's obvious batch": (short, obvious(rows, is_long=False)),
+        "the SDK's, uncached": (long, obvious(rows, is_long=True)),
+        "batchdrop before, cache: true": (long, obvious(rows, is_long=True, is_marked=True)),
+        "batchdrop, cache: false": (long, batchdrop(rows, None)),
+        **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
+    }
+    figures = {}
+    for label, (case, work) in contenders.items():
+        figures[label] = measured(rows, work)
+        found.line(case, label, figures[label])
+    return figures
+
+
+def main() -> int:
+    """Run all contenders in one process."""
+    found = begin("bill", "The bill of a job that shares an instruction, on the emulator", runs=1)
+    rows = found.of_scale(full=20_000, quick=5_000, smoke=1_100)
+    figures = run(found, rows)
+    usd = {label: one["usd_1m"] for label, one in figures.items()}
+    best, worst = usd["batchdrop, cache: auto, 100% hits"], usd["batchdrop, cache: auto, 0% hits"]
+    obvious_usd, uncached = usd["the SDK's obvious batch"], usd["batchdrop, cache: false"]
+    found.bar("primed cache at 100 % hits / the obvious code", best / obvious_usd, 0.25, is_most=True)
+    found.bar("auto at 0 % hits / uncached", worst / uncached, 1.02, is_most=True)
+    return found.write()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
