@@ -1,5 +1,5 @@
 # make demo    the whole thing on this machine: no account, no key
-# make test    every test
+# make test    the tests
 # make check   what CI runs
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -26,7 +26,7 @@ PURE := recipe answers requests money report $(addprefix job/test_,job_event.py 
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,8 +51,11 @@ $(UV): tools/uv/requirements.lock
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
 	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
 
-test: setup browser ## Run every test; offline once set up.
-	@exec $(BIN)/python -m pytest -n 4
+test: setup browser ## Run the tests, but for the long proofs; offline once set up.
+	@exec $(BIN)/python -m pytest -n 4 -m "not proof"
+
+proofs: setup browser ## The long tests that `make test` leaves out: kills at every moment, more seeds. Part of `make faults`.
+	@exec $(BIN)/python -m pytest -n 4 -m proof
 
 quick: setup ## Run what guards the pure rooms: seconds, for the inner loop.
 	@exec $(BIN)/python -m pytest -q $(addprefix tests/,$(PURE))
@@ -64,6 +67,7 @@ else ifeq ($(FAULTS),quick)
 	@exec $(BIN)/python -m tests.faults --all --quick
 else
 	@$(MAKE) schedules kills -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
+	@$(MAKE) proofs
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
 

@@ -128,7 +128,7 @@ def main() -> int:
     """Measure both sizes."""
     found = begin("collect", "Collect and join 100,000 shuffled results")
     rows = found.of_scale(full=100_000, quick=20_000, smoke=200)
-    for size, times in ((700, 12), (3_000, 6)):
+    for size, times in found.cases(((700, 12), (3_000, 6))):
         case = f"{rows:,} results of {size:,} B"
         with scratch() as folder:
             lay(folder, "csv", rows)

@@ -9,12 +9,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from benchmarks.measure import Figures, apart, median
 
@@ -37,6 +37,7 @@ class Bar:
 
 
 Scale = Literal["full", "quick", "smoke"]
+Case = TypeVar("Case")
 
 
 @dataclass
@@ -58,6 +59,10 @@ class Findings:
     def of_scale(self, *, full: int, quick: int, smoke: int) -> int:
         """Return the size of an input at this run's scale."""
         return {"full": full, "quick": quick, "smoke": smoke}[self.scale]
+
+    def cases(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """Return the cases of this run: a smoke run has the first only."""
+        return cases[:1] if self.scale == "smoke" else cases
 
     def compare(self, case: str, module: str, contenders: dict[str, str], **arguments: object) -> dict[str, Figures]:
         """Run contenders (name: label in the table) in turns, so that a noisy minute affects all of them."""

@@ -86,7 +86,7 @@ def main() -> int:
     """Measure both sizes."""
     found = begin("submit", "Submit one create: 100,000 requests of 500 bytes, and of 250 MB")
     requests = found.of_scale(full=100_000, quick=20_000, smoke=200)
-    for size in (500, 2_500):
+    for size in found.cases((500, 2_500)):
         case = f"{requests:,} x {size:,} B"
         with scratch() as folder, batches_server() as url:
             lay(folder, requests, size)

@@ -25,6 +25,8 @@ NOT_OURS = {
     "git clone": "git's own, and it needs the address of the repository",
     "git pull": "git's own",
     "cd": "the shell's own",
+    "make quick": "some of the tests that `make test` runs",
+    "make proofs": "the tests that `make test` leaves out, because they take longer than all others",
     "make format": "it rewrites the checkout; `make lint`, which CI runs, has the same tool look for what it would do",
 }
 _TARGET = re.compile(r"^([a-z][a-z-]*):([^=\n]*)\n((?:\t.*\n|ifdef.*\n|else\n|endif\n)*)", re.MULTILINE)

@@ -255,6 +255,7 @@ def test_the_service_may_be_ahead() -> None:
     assert not run(plain(faults=(LOST_ANSWER,), skew=-900.0)).verdict.faults
 
 
+@pytest.mark.proof  # 35 CPU seconds: two days of lists
 def test_waiting_for_all_that_others_create_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is always one that has not ended: nothing is sent for two days, and the job ends red."""
     nothing_created = {"kind": "drop_before_accept", "endpoint": CREATE}

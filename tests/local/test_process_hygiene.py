@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.local.polling import eventually
+from tests.proofs import in_check
 
 OWNER = Path(__file__).with_name("stack_owner.py")
 ROOT = OWNER.parents[2]
@@ -104,7 +105,7 @@ def _nothing_is_left(owned: Owned) -> None:
     eventually(lambda: not list(owned.temp_root.iterdir()), what="the end of the directory")
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", in_check(MOMENTS, {"deploying", "functions at work"}))
 def test_owner_killed(owned: Owned, moment: str) -> None:
     """SIGKILL of the owner, which can do nothing about it, leaves nothing behind at any moment."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
@@ -113,8 +114,8 @@ def test_owner_killed(owned: Owned, moment: str) -> None:
     _nothing_is_left(owned)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["ministack started", "deploying", "functions at work"])
+@pytest.mark.parametrize("number", in_check([signal.SIGTERM, signal.SIGINT, signal.SIGHUP], {signal.SIGTERM}))
+@pytest.mark.parametrize("moment", in_check(["ministack started", "deploying", "functions at work"], {"deploying"}))
 def test_owner_terminated(owned: Owned, moment: str, number: signal.Signals) -> None:
     """A signal that a terminal or a CI runner sends to the owner ends the stack too."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
@@ -132,7 +133,9 @@ def test_whole_stack_runs_in_the_supervisors_session(owned: Owned) -> None:
     assert {os.getsid(one.pid) for one in others} == {supervisor.pid}
 
 
-@pytest.mark.parametrize("moment", ["ministack started", "functions starting", "functions at work"])
+@pytest.mark.parametrize(
+    "moment", in_check(["ministack started", "functions starting", "functions at work"], {"functions at work"})
+)
 def test_supervisor_killed(owned: Owned, moment: str) -> None:
     """SIGKILL of the supervisor, the one who would clean up, ends the others through their watchdogs."""
     eventually(lambda: MOMENTS[moment](owned), what=moment)
@@ -151,20 +154,18 @@ def test_owner_and_supervisor_killed_at_once(owned: Owned) -> None:
     _nothing_is_left(owned)
 
 
-@pytest.mark.parametrize(
-    "words", [("parent_watchdog.py", "ministack"), ("parent_watchdog.py", "batchdrop.local.claude_api")]
-)
-def test_service_killed(owned: Owned, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("service", in_check(["ministack", "batchdrop.local.claude_api"], {"ministack"}))
+def test_service_killed(owned: Owned, service: str) -> None:
     """When one of the services dies, the stack ends and its owner learns of it."""
     eventually(lambda: _functions_at_work(owned), what="functions at work")
-    (service,) = owned.running(*words)
-    service.kill()
+    (process,) = owned.running("parent_watchdog.py", service)
+    process.kill()
     assert owned.command.wait(60) != 0
     assert "ended with exit code -9" in owned.log("supervise.log")
     _nothing_is_left(owned)
 
 
-@pytest.mark.parametrize("moment", ["supervisor started", "functions at work"])
+@pytest.mark.parametrize("moment", in_check(["supervisor started", "functions at work"], {"functions at work"}))
 def test_make_killed(tmp_path: Path, template: Path, moment: str) -> None:
     """SIGKILL of `make` ends a command that asked for it, also with a shell between them."""
     make = tmp_path / "make"
