@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 
-from batchdrop.batch_lane.poll_batch import poll_batch
 from batchdrop.errors import ApiUnavailable
 from batchdrop.job.polling import (
     JITTER,
@@ -20,117 +17,23 @@ from batchdrop.job.polling import (
     POLLING_SHARE,
     REQUESTS_PER_MINUTE,
     SETTLE_LONGEST_WAIT,
-    poll_seconds,
-    turn_seconds,
 )
-from batchdrop.job.shard_state import ShardState, as_state
-from batchdrop.limits import BATCH_LIFETIME
 from batchdrop.recipe.recipe import DEFAULT_ROUNDS, MAX_ROUNDS
-from tests.asl.walker import TaskError, Walk, Walker
-from tests.bodies import create_body
-from tests.fakes import FakeBatchApi, FakeClock, FakeLedger
+from tests.asl.slow_service import CHILD, DAY, UNSETTLED, SlowService, item_of, walked
+from tests.asl.walker import TaskError, Walker
 from tests.project import definition
 
-DAY = BATCH_LIFETIME.total_seconds()
 MOST_EVENTS = 3_200  # an eighth of AWS's 25,000
 AWS_MOST_EVENTS = 25_000
 LARGEST_STATE = 32 * 1024  # an eighth of AWS's 256 KB
-CHILD: dict[str, Any] = definition()["States"]["Send every shard"]["ItemProcessor"]
 JITTERS = [0.0, 0.5, 0.999]
-
-
-UNSETTLED = TaskError("SubmissionUnsettled", json.dumps({"errorMessage": "why", "errorType": "SubmissionUnsettled"}))
-
-
-class SlowService:
-    """The tasks of a shard, on Message Batches that end when they expire, `rounds` of them. Counts the API's calls."""
-
-    def __init__(self, *, jitter: float, open_shards: int = 1, ends_after: float = DAY, rounds: int = 1) -> None:
-        self.api = FakeBatchApi(result_of=lambda _request: {"type": "expired"})
-        self.elapsed = 0.0
-        self.settled: Callable[[ShardState], str] = lambda _state: "open"
-        self._submitted_at = 0.0
-        self.turn_after = 0.0
-        self.waits = 0
-        self._rounds = rounds
-        self.calls = 0
-        self.fail: Callable[[str], None] = lambda _resource: None
-        self._jitter = jitter
-        self._open_shards = open_shards
-        self._ends_after = ends_after
-
-    def wait(self, seconds: float) -> None:
-        """Move the clock; the Message Batch ends when its time has come."""
-        self.elapsed += seconds
-        if self.elapsed >= self._submitted_at + self._ends_after:
-            self.api.finish()
-
-    def task(self, resource: str, given: Any) -> dict[str, Any]:
-        """Do what the function of that name does, between its JSON and the use case."""
-        self.fail(resource)
-        state = msgspec.convert(given, ShardState)
-        match resource:
-            case "${SubmitShardFunctionArn}":
-                if self.elapsed < self.turn_after or state.waits < self.waits:
-                    return as_state(state.waiting("queue", wait_seconds=turn_seconds(state.waits, jitter=self._jitter)))
-                self.calls += 1
-                batch = self.api.create(create_body(state.requests), timeout=1)
-                self._submitted_at = self.elapsed
-                first = poll_seconds(0, open_shards=1, jitter=self._jitter)
-                return as_state(state.submitted(batch.id, is_collected=False, wait_seconds=first))
-            case "${SettleSubmissionFunctionArn}":
-                self.calls += 1
-                verdict = self.settled(state)
-                if verdict == "open" and state.is_last_look:
-                    raise UNSETTLED
-                batch_id = self._adopted(state) if verdict == "accepted" else ""
-                return as_state(state.looked(verdict, batch_id=batch_id))
-            case "${PollBatchFunctionArn}":
-                self.calls += 1
-                return self._poll(state)
-            case "${CollectResultsFunctionArn}":
-                self.calls += 2
-                return as_state(state.collected(leftovers=state.requests if state.round + 1 < self._rounds else 0))
-        raise AssertionError(resource)
-
-    def _adopted(self, state: ShardState) -> str:
-        return self.api.create(create_body(state.requests), timeout=1).id
-
-    def _poll(self, state: ShardState) -> dict[str, Any]:
-        answer = poll_batch(
-            state.job_id,
-            state.batch_id,
-            state.polls,
-            open_shards=self._open_shards,
-            round_number=state.round,
-            ledger=FakeLedger(),
-            api=self.api,
-            clock=FakeClock(),
-            jitter=lambda: self._jitter,
-        )
-        return as_state(state.polled(ended=answer.ended, wait_seconds=answer.wait_seconds))
-
-
-def _walk(service: SlowService, *, requests: int = 3, shards: int = 1) -> Walk:
-    walker = Walker(CHILD["States"], service.task, service.wait)
-    return walker.run(CHILD["StartAt"], _item(requests=requests, shards=shards))
-
-
-def _item(*, requests: int, shards: int) -> dict[str, Any]:
-    """Return a child's input as the Map's ItemSelector makes it, its largest numbers in it."""
-    selected = {"job_id": "20261122T120000-4bf8ca0f23", "expires_at": 1_798_372_800, "shard": shards - 1}
-    item = {**selected, "shards": shards, "requests": requests, "resumes": 99, "wait_seconds": 60}
-    item |= {"lane": "batch", "deadline": 0, "leave_at": 0, "marks": "batch"}
-    selector = definition()["States"]["Send every shard"]["ItemSelector"]
-    assert item.keys() == {name.removesuffix(".$") for name in selector}
-    return item
 
 
 @pytest.mark.parametrize("jitter", JITTERS)
 def test_a_shard_survives_its_expiry(jitter: float) -> None:
     """24 h of polling end by themselves, soon after the expiry, with history and state far below AWS's limits."""
     service = SlowService(jitter=jitter)
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-3:] == ["Collect results", "Are there leftovers?", "Shard done"]
     assert walk.output == {}
     assert walk.events < MOST_EVENTS
@@ -140,7 +43,7 @@ def test_a_shard_survives_its_expiry(jitter: float) -> None:
 
 def test_events_are_counted_as_aws_does() -> None:
     """Wait 2, Task on a function's ARN 5, Choice 2, Pass 2, Execution 2: nine a poll, and 24 around them."""
-    walk = _walk(SlowService(jitter=0.0, ends_after=60))
+    walk = walked(SlowService(jitter=0.0, ends_after=60))
     polls = walk.visited.count("Poll batch")
     assert polls == 4
     assert walk.events == 9 * polls + 2 + 2 + 5 + 2 + 2 + 5 + 2 + 2 + 2
@@ -148,8 +51,8 @@ def test_events_are_counted_as_aws_does() -> None:
 
 def test_the_state_does_not_grow() -> None:
     """A few hundred bytes, after a day as after a minute."""
-    assert _walk(SlowService(jitter=0.5)).largest < 450
-    assert _walk(SlowService(jitter=0.5, ends_after=1)).largest < 450
+    assert walked(SlowService(jitter=0.5)).largest < 450
+    assert walked(SlowService(jitter=0.5, ends_after=1)).largest < 450
 
 
 @pytest.mark.parametrize("jitter", JITTERS)
@@ -157,14 +60,14 @@ def test_the_state_does_not_grow() -> None:
 def test_any_number_of_shards_stays_under_a_fifth_of_the_rate_limit(shards: int, jitter: float) -> None:
     """All shards together make at most 200 calls a minute on average over the day, creates and results included."""
     service = SlowService(jitter=jitter, open_shards=shards)
-    walk = _walk(service, shards=shards)
+    walk = walked(service, shards=shards)
     assert shards * service.calls / (walk.seconds / 60) <= REQUESTS_PER_MINUTE * POLLING_SHARE
     assert walk.events < MOST_EVENTS
 
 
 def test_a_quick_message_batch_is_seen_quickly() -> None:
     """What ends within seconds is collected after the first look."""
-    walk = _walk(SlowService(jitter=0.0, ends_after=5))
+    walk = walked(SlowService(jitter=0.0, ends_after=5))
     assert walk.visited == [
         "Anything to send?",
         "Which lane?",
@@ -184,7 +87,7 @@ def test_a_quick_message_batch_is_seen_quickly() -> None:
 def test_a_shard_of_rejects_asks_nothing() -> None:
     """No request, no call."""
     service = SlowService(jitter=0.0)
-    walk = _walk(service, requests=0)
+    walk = walked(service, requests=0)
     assert (walk.visited, service.calls) == (["Anything to send?", "Shard done"], 0)
 
 
@@ -216,7 +119,7 @@ def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
     """No second attempt; the reason goes to the ledger; the child ends red with the same words."""
     service, failed = _failing("${SubmitShardFunctionArn}", error)
     items: list[Any] = []
-    walk = _with_ledger(service, items).run(CHILD["StartAt"], _item(requests=3, shards=13))
+    walk = _with_ledger(service, items).run(CHILD["StartAt"], item_of(requests=3, shards=13))
     assert len(failed) == 1
     assert walk.visited[-2:] == ["Record shard failure", "Shard failed"]
     assert walk.error == error
@@ -245,7 +148,7 @@ def test_a_failed_submission_is_tried_once_and_recorded(error: str) -> None:
 def test_passing_trouble_is_retried(resource: str, error: str, times: int) -> None:
     """An error that is known to pass is tried again, later and later, and the shard ends well."""
     service, failed = _failing(resource, error, times=times)
-    walk = _walk(service)
+    walk = walked(service)
     assert len(failed) == times
     assert walk.visited[-1] == "Shard done"
     assert walk.events < MOST_EVENTS
@@ -261,7 +164,7 @@ def test_a_failure_that_cannot_be_recorded_still_ends_red() -> None:
             raise TaskError(denied)
         return service.task(resource, given)
 
-    walk = Walker(CHILD["States"], task, service.wait).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    walk = Walker(CHILD["States"], task, service.wait).run(CHILD["StartAt"], item_of(requests=3, shards=1))
     assert (walk.visited[-1], walk.error) == ("Shard failed", "SubmissionRefused")
 
 
@@ -270,7 +173,7 @@ def test_an_uncertain_submission_is_settled(verdict: str) -> None:
     """Looks, later and later, until it is known; then it is polled, or sent once more. It is no failure."""
     service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain", times=1)
     service.settled = lambda state: verdict if state.looks == 3 else "open"
-    walk = _walk(service)
+    walk = walked(service)
     assert len(failed) == 1
     look = ["Wait to settle", "Settle submission", "Is the submission settled?"]
     after = ["Wait for Message Batch", "Poll batch"] if verdict == "accepted" else ["Submit shard"]
@@ -285,7 +188,7 @@ def test_a_day_of_settling_fits_into_one_history() -> None:
     service, _ = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain", times=1)
     service._ends_after = DAY
     service.settled = lambda _state: "absent" if service.elapsed > DAY else "open"
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-1] == "Shard done"
     assert walk.seconds >= 2 * DAY
     assert walk.events < 2 * MOST_EVENTS
@@ -296,7 +199,7 @@ def test_settling_ends() -> None:
     """What cannot be told in 48 h ends the shard by name, with nothing sent again and a fifth of a history used."""
     service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain")
     items: list[Any] = []
-    walk = _with_ledger(service, items).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    walk = _with_ledger(service, items).run(CHILD["StartAt"], item_of(requests=3, shards=1))
     assert len(failed) == 1
     assert walk.visited.count("Settle submission") == MOST_LOOKS
     assert walk.visited[-2:] == ["Record shard failure", "Shard failed"]
@@ -316,7 +219,7 @@ def test_answers_that_are_lost_again_and_again_end_too(looks: int) -> None:
     """Uncertain, absent, sent, uncertain: all the looks of an execution are bounded, and so is its history."""
     service, failed = _failing("${SubmitShardFunctionArn}", "SubmissionUncertain")
     service.settled = lambda state: "absent" if state.looks == looks else "open"
-    walk = _with_ledger(service, []).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    walk = _with_ledger(service, []).run(CHILD["StartAt"], item_of(requests=3, shards=1))
     assert walk.error == "SubmissionUnsettled"
     assert walk.visited.count("Settle submission") in range(MOST_LOOKS_IN_ALL, MOST_LOOKS_IN_ALL + 2)
     assert len(failed) == walk.visited.count("Submit shard") == 1 + MOST_LOOKS_IN_ALL // (looks + 1)
@@ -336,7 +239,7 @@ def test_usual_rounds_with_a_lost_answer_each_fit_into_one_history() -> None:
 
     service.fail = lose
     service.settled = lambda state: "absent" if state.looks == DAY // SETTLE_LONGEST_WAIT else "open"
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-1] == "Shard done"
     assert walk.visited.count("Settle submission") > DEFAULT_ROUNDS * DAY // SETTLE_LONGEST_WAIT
     assert walk.events < AWS_MOST_EVENTS * 2 / 3
@@ -346,7 +249,7 @@ def test_usual_rounds_with_a_lost_answer_each_fit_into_one_history() -> None:
 def test_rounds_of_a_day_each_fit_into_one_history(rounds: int) -> None:
     """As many rounds as a recipe may ask for, each to its expiry, stay below AWS's 25,000 events."""
     service = SlowService(jitter=0.0, rounds=rounds)
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited.count("Submit shard") == walk.visited.count("Collect results") == rounds
     assert walk.visited[-1] == "Shard done"
     assert walk.events < min(rounds * MOST_EVENTS, AWS_MOST_EVENTS)
@@ -358,7 +261,7 @@ def test_a_queue_full_for_a_day_fits_into_one_history() -> None:
     [rule] = [rule for rule in CHILD["States"]["Submit shard"]["Retry"] if "RateLimited" in rule["ErrorEquals"]]
     service, failed = _failing("${SubmitShardFunctionArn}", "RateLimited", times=rule["MaxAttempts"])
     service._ends_after = DAY
-    walk = _walk(service)
+    walk = walked(service)
     assert len(failed) == rule["MaxAttempts"]
     assert walk.visited[-1] == "Shard done"
     assert walk.seconds > 2 * DAY
@@ -369,7 +272,7 @@ def test_its_turn_comes_after_20_seconds() -> None:
     """A round that finds the queue full waits outside the function, and then is sent as if nothing had been."""
     service = SlowService(jitter=0.0, ends_after=5)
     service.turn_after = 1.0
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[2:9] == [
         "Submit shard",
         "Is the shard submitted?",
@@ -388,7 +291,7 @@ def test_days_of_waiting_for_its_turn_fit_into_one_history(jitter: float) -> Non
     """Three days in the line, then three rounds of a day each: eleven events a wait, a third of a history in all."""
     service = SlowService(jitter=jitter, rounds=DEFAULT_ROUNDS)
     service.turn_after = 3 * DAY
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-1] == "Shard done"
     assert walk.seconds >= 6 * DAY
     assert walk.visited.count("Wait for its turn") < 450
@@ -400,7 +303,7 @@ def test_the_longest_waiting_fits_into_one_history() -> None:
     """After two weeks nobody waits any more: the API itself is asked, or the job ends. Rounds fit behind it."""
     service = SlowService(jitter=0.0, rounds=DEFAULT_ROUNDS)
     service.waits = MOST_WAITS
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited.count("Wait for its turn") == MOST_WAITS
     assert walk.seconds > 14 * DAY
     assert walk.events < AWS_MOST_EVENTS * 3 / 4
@@ -416,7 +319,7 @@ def test_what_must_not_be_asked_any_more_ends_the_waiting() -> None:
             raise TaskError(error="JobCanceled", cause=json.dumps({"errorMessage": "why"}))
 
     service.fail = fail
-    walk = _with_ledger(service, []).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    walk = _with_ledger(service, []).run(CHILD["StartAt"], item_of(requests=3, shards=1))
     assert (walk.visited[-1], walk.error) == ("Shard failed", "JobCanceled")
     assert walk.seconds < DAY
 
@@ -432,7 +335,7 @@ def test_a_day_without_free_concurrency_fits_into_one_history() -> None:
             raise TaskError(error="Lambda.TooManyRequestsException")
 
     service.fail = throttle
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-1] == "Shard done"
     assert walk.seconds > DAY
     assert walk.events < AWS_MOST_EVENTS / 4
@@ -453,6 +356,6 @@ def test_errors_of_the_api_do_not_end_the_polling() -> None:
         service.api.unreachable = ApiUnavailable("503") if "Poll" in resource and service.elapsed < DAY / 2 else None
 
     service.fail = fail
-    walk = _walk(service)
+    walk = walked(service)
     assert walk.visited[-1] == "Shard done"
     assert walk.events < MOST_EVENTS

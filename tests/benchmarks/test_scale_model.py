@@ -17,7 +17,7 @@ from benchmarks.scale.counts import TASKS, counts_of, events_of, states_of_job, 
 from benchmarks.scale.job import ScaleJob
 from benchmarks.scale.model import BAR
 from benchmarks.scale.time import TIERS, at_tier, took
-from tests.asl.test_a_day import CHILD, SlowService, _item
+from tests.asl.slow_service import CHILD, SlowService, item_of
 from tests.asl.walker import Walk, Walker, all_states
 from tests.project import ROOT, definition
 
@@ -27,7 +27,7 @@ HOURS = [0.01, 0.5, 1.0, 24.0]
 def _walked(hours: float) -> Walk:
     """Walk a shard of one round through the real definition, on a Message Batch that takes so long."""
     service = SlowService(jitter=0.5, ends_after=hours * 3_600)
-    return Walker(CHILD["States"], service.task, service.wait).run(CHILD["StartAt"], _item(requests=3, shards=1))
+    return Walker(CHILD["States"], service.task, service.wait).run(CHILD["StartAt"], item_of(requests=3, shards=1))
 
 
 @pytest.mark.parametrize("hours", HOURS)

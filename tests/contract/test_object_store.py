@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,39 +12,10 @@ from moto import mock_aws
 from batchdrop.adapters.aws.s3 import S3ObjectStore
 from batchdrop.adapters.aws.s3_multipart import PART
 from batchdrop.adapters.aws.s3_stitching import MIN_PIECE_BYTES
-from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, ObjectStore
+from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
 from tests.aws import client
+from tests.contract.buckets import KEY, BrokenOnPurpose, Bucket, listening, s3_bucket
 from tests.fakes import FakeObjectStore
-
-KEY = "inbox/名 前/a+b%41&=é.csv"
-
-
-class BrokenOnPurpose(Exception):
-    """Raised inside a writer's context."""
-
-
-@dataclass
-class Bucket:
-    """A store with one object in it."""
-
-    store: ObjectStore
-    etag: str
-    version: str = ""
-
-
-def _fake() -> Bucket:
-    store = FakeObjectStore(block=3)
-    store.write(KEY, b"0123456789")
-    store.versions["first"] = b"0123456789"
-    return Bucket(store, store.etag(KEY), "first")
-
-
-def _s3() -> Bucket:
-    s3 = client("s3")
-    s3.create_bucket(Bucket="bucket")
-    s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
-    put = s3.put_object(Bucket="bucket", Key=KEY, Body=b"0123456789")
-    return Bucket(S3ObjectStore(s3, "bucket"), put["ETag"].strip('"'), put["VersionId"])
 
 
 def _write_and_break(
@@ -56,16 +25,6 @@ def _write_and_break(
         writer.write(data)
         assert meanwhile()
         raise BrokenOnPurpose
-
-
-@pytest.fixture(params=["fake", "s3"])
-def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
-    """The fake, then S3 as moto serves it."""
-    if request.param == "fake":
-        yield _fake()
-        return
-    with mock_aws():
-        yield _s3()
 
 
 def test_reads_what_was_written(bucket: Bucket) -> None:
@@ -204,7 +163,7 @@ def test_a_failed_writer_leaves_the_old_object(bucket: Bucket) -> None:
 @mock_aws
 def test_a_failed_writer_aborts_its_upload() -> None:
     """On S3, no parts stay behind that would be paid for."""
-    store = _s3().store
+    store = s3_bucket().store
 
     def is_open() -> bool:
         return len(client("s3").list_multipart_uploads(Bucket="bucket")["Uploads"]) == 1
@@ -270,7 +229,7 @@ def test_a_strip_that_is_replaced_meanwhile(size: int) -> None:
 
         reading = "GetObject" if size < MIN_PIECE_BYTES else "UploadPartCopy"
         with (
-            _listening(s3, f"provide-client-params.s3.{reading}", replace),
+            listening(s3, f"provide-client-params.s3.{reading}", replace),
             pytest.raises(ObjectChanged, match="part"),
         ):
             store.stitch("out", ["part"])
@@ -281,14 +240,12 @@ def test_a_strip_that_is_replaced_meanwhile(size: int) -> None:
 @mock_aws
 def test_large_strips_are_copied_by_s3() -> None:
     """What is sent is the piece that the header begins, and the end; each copy names the object that was looked at."""
-    store, s3 = _s3().store, client("s3")
+    store, s3 = s3_bucket().store, client("s3")
     part = bytes(range(251)) * 60_000
     store.write(KEY, part)
     etag = s3.head_object(Bucket="bucket", Key=KEY)["ETag"]
     asked: list[tuple[str, Any]] = []
-    with _listening(
-        s3, "provide-client-params.s3.*", lambda params, model, **_: asked.append((model.name, {**params}))
-    ):
+    with listening(s3, "provide-client-params.s3.*", lambda params, model, **_: asked.append((model.name, {**params}))):
         S3ObjectStore(s3, "bucket").stitch("out", [b"[", KEY, KEY, b"]"])
     sent = [params["Body"] for name, params in asked if name == "UploadPart"]
     copied = [params for name, params in asked if name == "UploadPartCopy"]
@@ -301,110 +258,6 @@ def test_large_strips_are_copied_by_s3() -> None:
     assert [one["CopySourceIfMatch"] for one in copied] == [etag, etag]
     assert [params["Range"] for name, params in asked if name == "GetObject"] == [f"bytes=0-{head - 1}"]
     assert store.read("out") == b"[" + part + part + b"]"
-
-
-def _write_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
-    store.write(key, data, guard=guard)
-
-
-def _stream_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
-    with store.writer(key, guard=guard) as writer:
-        writer.write(data)
-
-
-def _stitch_guarded(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
-    store.stitch(key, [data], guard=guard)
-
-
-def _stitch_guarded_of_copies(store: ObjectStore, key: str, data: bytes, guard: Guard) -> None:
-    store.write("part", bytes(MIN_PIECE_BYTES))
-    store.stitch(key, ["part", data], guard=guard)
-
-
-GUARDED = pytest.mark.parametrize("write", [_write_guarded, _stream_guarded, _stitch_guarded])
-GuardedWrite = Callable[[ObjectStore, str, bytes, Guard], None]
-
-
-@GUARDED
-@pytest.mark.parametrize("key", [KEY, "new"])
-def test_a_guarded_write_appears(bucket: Bucket, write: GuardedWrite, key: str) -> None:
-    """The guard is asked before the object appears, and does not mind."""
-    seen: list[bool] = []
-    write(bucket.store, key, b"guarded", lambda: seen.append(bucket.store.exists(key)))
-    assert seen == [key == KEY]
-    assert bucket.store.read(key) == b"guarded"
-
-
-@GUARDED
-@pytest.mark.parametrize("key", [KEY, "new"])
-def test_a_guard_refuses(bucket: Bucket, write: GuardedWrite, key: str) -> None:
-    """What it raises comes out, and nothing is written."""
-
-    def refuse() -> None:
-        raise BrokenOnPurpose
-
-    with pytest.raises(BrokenOnPurpose):
-        write(bucket.store, key, b"guarded", refuse)
-    assert bucket.store.exists(key) == (key == KEY)
-    assert bucket.store.read(KEY) == b"0123456789"
-
-
-@GUARDED
-@pytest.mark.parametrize("key", [KEY, "new"])
-def test_a_guarded_write_does_not_replace_what_the_guard_has_not_seen(
-    bucket: Bucket, write: GuardedWrite, key: str
-) -> None:
-    """Somebody else writes after the guard looked: theirs stays."""
-    with pytest.raises(ObjectChanged):
-        write(bucket.store, key, b"guarded", lambda: bucket.store.write(key, b"theirs"))
-    assert bucket.store.read(key) == b"theirs"
-
-
-@contextmanager
-def _listening(s3: Any, event: str, listener: Callable[..., None]) -> Iterator[None]:
-    """Let a test hear a client's event; the client is shared by all tests."""
-    s3.meta.events.register(event, listener)
-    try:
-        yield
-    finally:
-        s3.meta.events.unregister(event, listener)
-
-
-@pytest.mark.parametrize("write", [_stream_guarded, _stitch_guarded_of_copies])
-def test_a_guarded_write_in_parts_has_its_condition(write: GuardedWrite) -> None:
-    """Moto does not look at If-Match when an upload is completed, so here is what S3 is asked."""
-    asked: list[Any] = []
-    with mock_aws():
-        s3 = client("s3")
-        s3.create_bucket(Bucket="bucket")
-        store = S3ObjectStore(s3, "bucket")
-        with _listening(
-            s3, "provide-client-params.s3.CompleteMultipartUpload", lambda params, **_: asked.append(params)
-        ):
-            for _ in range(2):
-                write(store, "large", bytes(PART + 1), lambda: None)
-            etag = s3.head_object(Bucket="bucket", Key="large")["ETag"]
-            write(store, "large", bytes(PART + 1), lambda: None)
-    assert [(one.get("IfNoneMatch"), one.get("IfMatch")) for one in asked] == [("*", None), (None, etag), (None, etag)]
-
-
-@pytest.mark.parametrize("status", [404, 409, 412])
-def test_a_condition_that_does_not_hold_is_an_answer(status: int) -> None:
-    """Deleted since, written at this moment, written since; but without a guard, an error is an error."""
-    error = {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    with mock_aws():
-        s3 = client("s3")
-        s3.create_bucket(Bucket="bucket")
-        store = S3ObjectStore(s3, "bucket")
-
-        def fail(**_: Any) -> None:
-            raise ClientError(error, "PutObject")  # type: ignore[arg-type]  # as much of an answer as is looked at
-
-        with _listening(s3, "provide-client-params.s3.PutObject", fail):
-            with pytest.raises(ObjectChanged):
-                store.write("k", b"", guard=lambda: None)
-            with pytest.raises(ClientError):
-                store.write("k", b"")
 
 
 def test_a_version_stays_readable_after_a_newer_write(bucket: Bucket) -> None:

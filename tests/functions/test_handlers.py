@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,56 +11,27 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.stub import Stubber
 
 from batchdrop import bootstrap
-from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
-from batchdrop.errors import AccountTrouble, AwsUnavailable, JobCanceled, JobFailed, JobFault, SubmissionUncertain
-from batchdrop.job.submission import Halt, Submission
-from batchdrop.job.upload import Upload, parse_inbox_key
+from batchdrop.errors import AccountTrouble, AwsUnavailable, JobFault, SubmissionUncertain
+from batchdrop.job.upload import Upload
 from batchdrop.live_lane.slice import names_of_round
 from tests.aws import client
-from tests.fakes import START
+from tests.functions.handled_job import (
+    DAY,
+    FILE,
+    JOB,
+    KEY,
+    PAGE,
+    RECIPE,
+    dropped,
+    places_of,
+    split,
+    submitted,
+)
 from tests.functions.lambdas import API_KEY, BUCKET, SECRET, STATE, UPLOAD, Functions, forget, set_environment
-from tests.project import FUNCTIONS, event
+from tests.project import event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # an error comes before they are counted
-DAY = 86_400.0
-JOB: str = UPLOAD["job_id"]
-KEY: str = UPLOAD["key"]
-PAGE = f"{parse_inbox_key(KEY).results_prefix(JOB)}status.html"
-SECRET_PROMPT = "MARMALADE"
-SECRET_CELL = "PORCUPINE"
-RECIPE = (
-    f"model: claude-haiku-5-5\nmax_tokens: 256\nsystem: {SECRET_PROMPT}\nprompt: '{SECRET_PROMPT} {{{{ review }}}}'\n"
-)
-FILE = f'id,review\n1,"{SECRET_CELL}, good\nand cheap"\n2,{SECRET_CELL} bad\n3\n4,日本 {SECRET_CELL}\n'.encode()
-
-
-def _dropped(functions: Functions, body: bytes = FILE, recipe: str = RECIPE) -> dict[str, Any]:
-    functions.cloud.put("recipes/sentiment.yaml", recipe.encode())
-    return {"upload": functions.cloud.put(KEY, body)}
-
-
-def _split(functions: Functions, recipe: str = RECIPE) -> dict[str, Any]:
-    task = _dropped(functions, recipe=recipe)
-    functions.invoke("split_upload", task)
-    return task
-
-
-def _submitted(functions: Functions, shard: int = 0) -> dict[str, Any]:
-    items = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
-    return functions.invoke("submit_shard", {**STATE, **items[shard]})
-
-
-def _whole_job(functions: Functions) -> dict[str, Any]:
-    """Run all steps as the state machine does; return the last answer."""
-    task = _split(functions)
-    states = [_submitted(functions, shard) for shard in range(2)]
-    functions.cloud.emulator.advance(DAY)
-    for state in states:
-        ended = functions.invoke("poll_batch", state)
-        assert ended["ended"]
-        functions.invoke("collect_results", ended)
-    return functions.invoke("close_job", task)
 
 
 def test_the_events_are_of_one_job() -> None:
@@ -123,7 +91,7 @@ def test_split_upload_reads_keys_as_they_are(functions: Functions, name: str) ->
 
 def test_split_upload_splits_for_the_job(functions: Functions) -> None:
     """As a task, it writes shards of the template's size and answers with counts only."""
-    answer = functions.invoke("split_upload", _dropped(functions))
+    answer = functions.invoke("split_upload", dropped(functions))
     expected = {"finished": True, "shards": 2, "rows": 4, "requests": 3, "redrives": 0, "asks": "shards", "deadline": 0}
     expected |= {"leave_at": 0, "marks": ""}
     assert answer == {**expected, "expires_at": answer["expires_at"]}
@@ -132,7 +100,7 @@ def test_split_upload_splits_for_the_job(functions: Functions) -> None:
 
 def test_split_upload_goes_on_in_another_invocation(functions: Functions) -> None:
     """With less time left than the reserve nothing is split; with time the split is finished."""
-    task = _dropped(functions)
+    task = dropped(functions)
     with pytest.raises(Exception, match="is too short for one shard"):
         functions.invoke("split_upload", task, remaining=59_000)
     assert functions.invoke("split_upload", task, remaining=61_000)["finished"]
@@ -146,8 +114,8 @@ def test_split_upload_tells_job_faults(functions: Functions) -> None:
 
 def test_submit_shard_answers_with_the_next_state(functions: Functions) -> None:
     """The state that comes in comes out with the Message Batch and the first wait."""
-    _split(functions)
-    state = _submitted(functions)
+    split(functions)
+    state = submitted(functions)
     assert {name: state[name] for name in STATE} == {**STATE, "shards": 2, "requests": 2}
     assert state["batch_id"].startswith("msgbatch_")
     assert 15 <= state["wait_seconds"] <= 18
@@ -156,31 +124,31 @@ def test_submit_shard_answers_with_the_next_state(functions: Functions) -> None:
 
 def test_submit_shard_creates_once(functions: Functions) -> None:
     """Invoked again, it answers with the same Message Batch."""
-    _split(functions)
-    assert _submitted(functions)["batch_id"] == _submitted(functions)["batch_id"]
+    split(functions)
+    assert submitted(functions)["batch_id"] == submitted(functions)["batch_id"]
     assert functions.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"200": 1}
 
 
 def test_submit_shard_never_repeats_a_lost_create(functions: Functions) -> None:
     """A connection dropped after the create was taken: uncertain, now and later, with one POST."""
-    _split(functions)
+    split(functions)
     functions.cloud.emulator.inject("accept_then_drop", "batches.create")
     for _ in range(2):
         with pytest.raises(SubmissionUncertain):
-            _submitted(functions)
+            submitted(functions)
     assert functions.cloud.emulator.call_summary()["by_endpoint"]["batches.create"] == {"dropped": 1}
 
 
 def test_submit_shard_asks_for_a_key(functions: Functions) -> None:
     """A stack that was just deployed says where the key goes, and a key put there works without a new deploy."""
     secrets = client("secretsmanager")
-    _split(functions)
+    split(functions)
     secrets.put_secret_value(SecretId=SECRET, SecretString=bootstrap.PLACEHOLDER_KEY)
     with pytest.raises(AccountTrouble, match="aws secretsmanager put-secret-value"):
-        _submitted(functions)
+        submitted(functions)
     secrets.put_secret_value(SecretId=SECRET, SecretString=f" {API_KEY}\n")
     forget()
-    assert _submitted(functions)["batch_id"]
+    assert submitted(functions)["batch_id"]
 
 
 @pytest.mark.parametrize(
@@ -188,52 +156,37 @@ def test_submit_shard_asks_for_a_key(functions: Functions) -> None:
 )
 def test_a_secret_that_cannot_be_read(functions: Functions, code: str, error: type[Exception]) -> None:
     """A throttle has the name that the state machine retries; a missing permission keeps the one of Powertools."""
-    _split(functions)
+    split(functions)
     set_environment("submit_shard", functions.cloud, functions._monkeypatch)
     with Stubber(bootstrap._secrets().client) as stub:
         stub.add_client_error("get_secret_value", code)
         with pytest.raises(error, match=code):
-            _submitted(functions)
+            submitted(functions)
     assert functions.cloud.emulator.call_summary()["by_endpoint"] == {}
-    assert _submitted(functions)["batch_id"]
-
-
-def _queue(functions: Functions) -> dict[str, Any]:
-    item = functions.cloud.table.get_item(Key={"job": "processing_queue", "fact": "places"})["Item"]
-    state: dict[str, Any] = json.loads(item["text"])
-    return state
+    assert submitted(functions)["batch_id"]
 
 
 def test_submit_shard_waits_for_its_turn(functions: Functions) -> None:
     """With room for two more requests, the second shard comes back with what it waits for, and is in the line."""
-    _split(functions)
+    split(functions)
     others = {"places": {"20250101T000000-0123456789/00000/r00": [98, 2_000_000_000]}}
     item = {"job": "processing_queue", "fact": "places", "version": 1, "text": json.dumps(others)}
     functions.cloud.table.put_item(Item=item)
-    first, second = (_submitted(functions, shard) for shard in range(2))
+    first, second = (submitted(functions, shard) for shard in range(2))
     assert (first["waits_for"], second["waits_for"], second["waits"]) == ("", "queue", 1)
     assert (second["batch_id"], 20 <= second["wait_seconds"] <= 24) == ("", True)
-    assert f"{JOB}/00000/r00" in _queue(functions)["places"]
-    assert [*_queue(functions)["line"]] == [f"{JOB}/00001/r00"]
+    assert f"{JOB}/00000/r00" in places_of(functions)["places"]
+    assert [*places_of(functions)["line"]] == [f"{JOB}/00001/r00"]
     functions.cloud.emulator.advance(DAY)
     functions.invoke("poll_batch", first)
-    assert f"{JOB}/00000/r00" not in _queue(functions)["places"]
+    assert f"{JOB}/00000/r00" not in places_of(functions)["places"]
     again = functions.invoke("submit_shard", second)
     assert (again["waits_for"], again["batch_id"].startswith("msgbatch_")) == ("", True)
 
 
-def test_close_job_leaves_the_queue(functions: Functions) -> None:
-    """Whatever a shard that failed has left there."""
-    task = _split(functions)
-    _submitted(functions)
-    assert _queue(functions)["places"]
-    functions.invoke("close_job", task)
-    assert _queue(functions) == {"places": {}, "line": {}}
-
-
 def test_plan_slices_waits_for_its_turn(functions: Functions) -> None:
     """A live round under a cap that another shard holds comes back with what it waits for."""
-    _split(functions, RECIPE + "\nmax_cost_usd: 0.001\n")
+    split(functions, RECIPE + "\nmax_cost_usd: 0.001\n")
     items = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
     held = {"holds": {"1/r0": ["0.001", 2_000_000_000]}}
     functions.cloud.table.put_item(Item={"job": JOB, "fact": "budget", "version": 1, "text": json.dumps(held)})
@@ -243,7 +196,7 @@ def test_plan_slices_waits_for_its_turn(functions: Functions) -> None:
 
 def test_show_progress_tells_how_far_live_slices_are(functions: Functions) -> None:
     """A round that was begun, and what the lease of its slice says is done; the page is drawn anew each time."""
-    _split(functions, RECIPE + "\nlane: live\n")
+    split(functions, RECIPE + "\nlane: live\n")
     [first, *_] = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
     functions.invoke("plan_slices", {**STATE, **first})
     functions.invoke("show_progress", event("show_progress"))
@@ -257,7 +210,7 @@ def test_show_progress_tells_how_far_live_slices_are(functions: Functions) -> No
 
 def test_show_progress_leaves_the_end_alone(functions: Functions) -> None:
     """An event that comes when the job was closed, after somebody had asked for the page, is no error."""
-    _split(functions)
+    split(functions)
     functions.invoke("close_job", event("close_job"))
     ended = functions.cloud.get(PAGE)
     functions.invoke("show_progress", event("show_progress"))
@@ -276,8 +229,8 @@ def test_poll_batch_waits_for_an_unknown_message_batch(functions: Functions) -> 
 
 def test_poll_batch_sees_the_end(functions: Functions) -> None:
     """Open: wait, longer for an older Message Batch. Ended: no wait."""
-    _split(functions)
-    first = functions.invoke("poll_batch", _submitted(functions))
+    split(functions)
+    first = functions.invoke("poll_batch", submitted(functions))
     second = functions.invoke("poll_batch", first)
     assert (first["ended"], second["ended"], second["polls"]) == (False, False, 2)
     assert functions.invoke("poll_batch", {**second, "polls": 60})["wait_seconds"] > second["wait_seconds"]
@@ -288,8 +241,8 @@ def test_poll_batch_sees_the_end(functions: Functions) -> None:
 
 def test_collect_results_writes_the_part(functions: Functions) -> None:
     """The shard's part, its failed rows and its tally are there; the state comes out as it came in."""
-    _split(functions)
-    state = _submitted(functions, 1)
+    split(functions)
+    state = submitted(functions, 1)
     functions.cloud.emulator.advance(DAY)
     given = {**event("collect_results"), **state, "ended": True}
     assert functions.invoke("collect_results", given) == {**given, "leftovers": 0}
@@ -297,63 +250,9 @@ def test_collect_results_writes_the_part(functions: Functions) -> None:
     assert functions.cloud.get(f"jobs/{JOB}/parts/00001.r0.csv").startswith(b"3,,,rejected,")
 
 
-def test_close_job_ends_green(functions: Functions) -> None:
-    """After all steps: every row in the output, in order, and a bill of every request once."""
-    answer = _whole_job(functions)
-    assert (answer["status"], answer["error"], answer["cause"]) == ("succeeded", "", "")
-    output = functions.cloud.get(f"{answer['results']}output.csv").decode()
-    rows = list(csv.DictReader(io.StringIO(output, newline="")))
-    assert [(row["id"], row["_status"]) for row in rows] == [
-        ("1", "answered"),
-        ("2", "answered"),
-        ("3", "rejected"),
-        ("4", "answered"),
-    ]
-    assert rows[0]["review"] == f"{SECRET_CELL}, good\nand cheap"
-    bill = [entry["custom_id"] for entry in functions.cloud.emulator.bill()]
-    assert sorted(bill) == [f"{JOB}-00000-000000", f"{JOB}-00000-000001", f"{JOB}-00001-000001"]
-
-
-def test_close_job_ends_red_with_a_reason(functions: Functions) -> None:
-    """A caught fault comes out as words, and stands in summary.json."""
-    cause = json.dumps({"errorMessage": "recipes/r.yaml: the recipe does not exist", "errorType": "RecipeRejected"})
-    answer = functions.invoke("close_job", {**event("close_job"), "fault": {"Error": "RecipeRejected", "Cause": cause}})
-    assert (answer["status"], answer["error"]) == ("failed", "RecipeRejected")
-    assert answer["cause"].startswith("recipes/r.yaml: the recipe does not exist (1 in all; see results/sentiment/")
-    summary = json.loads(functions.cloud.get(f"{answer['results']}summary.json"))
-    assert summary["faults"] == [
-        {"type": "RecipeRejected", "message": "recipes/r.yaml: the recipe does not exist", "shard": None}
-    ]
-
-
-def test_answers_are_small(functions: Functions) -> None:
-    """What goes back into the state machine's state is a few hundred bytes."""
-    _split(functions)
-    assert len(json.dumps(_submitted(functions))) < 500
-    assert len(json.dumps(functions.invoke("close_job", event("close_job")))) < 400
-
-
-def test_every_log_line_names_its_job(functions: Functions) -> None:
-    """Each line of each function is a JSON object with service, level, request id, the job, and the shard if any."""
-    functions.invoke("split_upload", event("split_upload"))
-    _whole_job(functions)
-    functions.invoke("settle_submission", event("settle_submission"))
-    functions.invoke("plan_slices", {**json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))[0], **STATE})
-    functions.invoke("show_progress", event("show_progress"))
-    # These have files of their own.
-    quiet = {"guard_retention", "answer_requests", "check_pilot", "show_sample", "await_approval", "watch_jobs"}
-    assert {line["function_name"] for line in functions.log} == {*FUNCTIONS} - quiet
-    for line in functions.log:
-        assert line["service"] == "batchdrop"
-        assert line["level"] in {"DEBUG", "INFO", "WARNING"}
-        assert line["function_request_id"]
-        assert JOB in {line.get("job_id"), *line.get("jobs_started", [])}
-        assert ("shard" in line) == (line["function_name"] not in {"split_upload", "close_job", "show_progress"})
-
-
 def _lose_create(functions: Functions) -> dict[str, Any]:
     """Lose the answer to the first shard's create; return the state that the state machine goes on with."""
-    _split(functions)
+    split(functions)
     functions.cloud.emulator.inject("accept_then_drop", "batches.create")
     items = json.loads(functions.cloud.get(f"jobs/{JOB}/shards.json"))
     state = {**STATE, **items[0], "wait_seconds": 60}
@@ -398,8 +297,8 @@ def test_collect_results_leaves_the_next_round(functions: Functions) -> None:
     """Rows that expired are the next round's: their body is there, and the state asks for it."""
     functions.cloud.emulator.settings(batch_seconds=2 * DAY)
     try:
-        _split(functions)
-        state = _submitted(functions, 0)
+        split(functions)
+        state = submitted(functions, 0)
         functions.cloud.emulator.advance(DAY)
         answer = functions.invoke("collect_results", {**state, "ended": True})
     finally:
@@ -407,127 +306,3 @@ def test_collect_results_leaves_the_next_round(functions: Functions) -> None:
     assert (answer["leftovers"], answer["requests"], answer["round"], answer["batch_id"]) == (2, 2, 1, "")
     body = json.loads(functions.cloud.get(f"jobs/{JOB}/shards/00000.r1.requests.json"))
     assert [request["custom_id"] for request in body["requests"]] == [f"{JOB}-00000-{row:06d}" for row in range(2)]
-
-
-CLOSED = {"status": "failed", "results": "results/r/", "error": "AccountTrouble", "cause": "HTTP 402"}
-
-
-def _end_red(functions: Functions, status: str, redrives: int | None, known: int) -> Any:
-    closed = {**CLOSED, "status": status}
-    given = {**event("close_job"), "closed": closed, "redrives": redrives, "known_redrives": known}
-    return functions.invoke("close_job", given)
-
-
-@pytest.mark.parametrize(("status", "error"), [("failed", JobFailed), ("canceled", JobCanceled)])
-@pytest.mark.parametrize(("redrives", "known"), [(0, 0), (None, 0), (2, 2)])
-def test_close_job_ends_red(
-    functions: Functions, status: str, error: type[Exception], redrives: int | None, known: int
-) -> None:
-    """The job's end is raised with the first fault's words; a RedriveCount that is not there yet counts as none."""
-    _halt(functions)
-    with pytest.raises(error, match="AccountTrouble: HTTP 402") as caught:
-        _end_red(functions, status, redrives, known)
-    assert type(caught.value) is error
-    assert DynamoLedger(functions.cloud.table).halted(JOB) is not None
-
-
-@pytest.mark.parametrize(("redrives", "known"), [(1, 0), (3, 2)])
-def test_a_redriven_job_goes_on(functions: Functions, redrives: int, known: int) -> None:
-    """A RedriveCount that is higher than the known one comes back as the known one, and lifts halt and failures."""
-    _halt(functions)
-    assert _end_red(functions, "failed", redrives, known) == redrives
-    ledger = DynamoLedger(functions.cloud.table)
-    assert (ledger.halted(JOB), ledger.shard_failures(JOB)) == (None, [])
-
-
-def _halt(functions: Functions) -> None:
-    """Write down a halt and a shard that failed by it."""
-    DynamoLedger(functions.cloud.table).halt(JOB, Halt("AccountTrouble", "HTTP 402", START))
-    fact = {"job": JOB, "fact": "failure#0", "error": "AccountTrouble", "cause": "HTTP 402"}
-    functions.cloud.table.put_item(Item=fact)
-
-
-def test_close_job_counts_a_canceled_job(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    """A job that its user canceled is neither succeeded nor failed: no alarm goes off."""
-    task = _split(functions)
-    DynamoLedger(functions.cloud.table).halt(JOB, Halt("JobCanceled", "canceled by its user", START))
-    capsys.readouterr()
-    answer = functions.invoke("close_job", task)
-    assert (answer["status"], answer["error"]) == ("canceled", "JobCanceled")
-    [line] = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["JobsCanceled"] == [1.0]
-    assert "JobsFailed" not in line
-
-
-def test_guard_retention_finds_nothing(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    """On an empty ledger the schedule's event leaves a metric of 0, so that the alarm sees the guard live."""
-    assert functions.invoke("guard_retention", event("guard_retention")) == {"endangered": 0}
-    assert json.loads(capsys.readouterr().out)["EndangeredResults"] == [0.0]
-    assert functions.log == []
-
-
-def test_guard_retention_names_what_is_endangered(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    """Accepted 23 days ago and never collected: one line with all that the runbook asks for, and a metric of 1."""
-    sent_at = datetime.now(UTC) - timedelta(days=23)
-    ledger = DynamoLedger(functions.cloud.table)
-    old = Submission(JOB, 4, 1, 9, "a", sent_at, sent_at)
-    for one, batch_id in ((old, "msgbatch_old"), (replace(old, shard=5), "msgbatch_kept")):
-        ledger.begin(one)
-        ledger.accept(one, batch_id)
-    ledger.collected(JOB, 5, 1, sent_at)
-    assert functions.invoke("guard_retention", event("guard_retention")) == {"endangered": 1}
-    assert json.loads(capsys.readouterr().out)["EndangeredResults"] == [1.0]
-    [line] = functions.log
-    assert (line["level"], line["job_id"], line["shard"], line["batch_id"]) == ("WARNING", JOB, 4, "msgbatch_old")
-    assert line["days_left"] == pytest.approx(6.0, abs=0.1)
-
-
-def test_no_prompt_and_no_answer_is_logged(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither log nor metrics hold the recipe's words, a cell, an answer or the key, at any log level."""
-    answer = _whole_job(functions)
-    output = functions.cloud.get(f"{answer['results']}output.csv").decode()
-    answers = [row["answer"] for row in csv.DictReader(io.StringIO(output, newline="")) if len(row["answer"]) > 3]
-    assert answers
-    captured = capsys.readouterr()
-    logged = json.dumps(functions.log, ensure_ascii=False) + captured.out + captured.err
-    assert JOB in logged
-    for secret in (SECRET_PROMPT, SECRET_CELL, API_KEY, *answers):
-        assert secret not in logged
-
-
-MONEY = ("DollarsSpent", "DollarsEstimated", "InputTokens", "OutputTokens")
-
-
-def test_metrics_are_counted(functions: Functions, capsys: pytest.CaptureFixture[str]) -> None:
-    """A job's numbers go to CloudWatch as embedded metrics, under the project's namespace."""
-    functions.invoke("split_upload", event("split_upload"))
-    _whole_job(functions)
-    counted: dict[str, float] = {}
-    for line in capsys.readouterr().out.splitlines():
-        metric = json.loads(line)
-        assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "batchdrop"
-        for described in metric["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
-            name = described["Name"]
-            counted[name] = counted.get(name, 0) + sum(metric[name])
-    money = {name: counted.pop(name) for name in MONEY}
-    assert 0 < money["DollarsSpent"] < 0.01
-    assert 0 < money["DollarsEstimated"] < 0.01
-    assert min(money["InputTokens"], money["OutputTokens"]) > 0
-    assert counted == {
-        "JobsStarted": 1,
-        "RequestsSplit": 3,
-        "RequestsSubmitted": 3,
-        "Polls": 2,
-        "ShardRowsAnswered": 3,
-        "ShardRowsUnusable": 0,
-        "ShardRowsFailed": 0,
-        "JobsSucceeded": 1,
-        "WebSearches": 0,
-        "JobRowsAnswered": 3,
-        "JobRowsUnusable": 0,
-        "JobRowsFailed": 0,
-        "JobRowsRejected": 1,
-        "JobsOfUnknownPrice": 0,
-        "JobEventsLost": 0,
-    }
-    assert money["DollarsSpent"] == pytest.approx((money["InputTokens"] * 0.1 + money["OutputTokens"] * 0.5) / 2e6)
