@@ -163,3 +163,26 @@ def test_structured_answers_follow_the_mood(client: Anthropic, emulator: Running
     answer = result(client, emulator, "It broke, awful", output_config=config).message.content[0].text
     assert json.loads(answer)["label"] == "negative"
     jsonschema.validate(json.loads(answer), schema)
+
+
+def test_a_share_of_a_models_answers_is_unsure() -> None:
+    """`unsure_rates`: low numbers in so many answers of a model, high ones in its others; elsewhere as ever."""
+    schema = {"type": "object", "properties": {"confidence": {"type": "number"}}, "required": ["confidence"]}
+    form = {"format": {"type": "json_schema", "schema": {**schema, "additionalProperties": False}}}
+    raw = [
+        json.dumps(params(f"row {number}", output_config=form) | {"model": model}).encode()
+        for model in ("claude-haiku-5-5", "claude-sonnet-5-5")
+        for number in range(200)
+    ]
+    found = [_confidence(one, {"claude-haiku-5-5": 0.3}) for one in raw]
+    haiku, sonnet = found[:200], found[200:]
+    assert 40 < sum(value < 0.5 for value in haiku) < 80
+    assert all(value < 0.5 or value > 0.9 for value in haiku)
+    assert any(0.5 < value < 0.9 for value in sonnet)
+
+
+def _confidence(raw: bytes, rates: dict[str, float]) -> float:
+    request = read_request(raw, lane="batch", version="2026-10-21", strict_schemas=True)
+    message = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), seed=1, unsure_rates=rates)
+    confidence: float = json.loads(getattr(message.content[0], "text", ""))["confidence"]
+    return confidence

@@ -10,7 +10,7 @@ from batchdrop.local.claude_api.content import Block, sight_of, words_of
 from batchdrop.local.claude_api.dice import Dice, digest_of
 from batchdrop.local.claude_api.errors import invalid
 from batchdrop.local.claude_api.params import Params
-from batchdrop.local.claude_api.schema_answers import instance_of
+from batchdrop.local.claude_api.schema_answers import HIGH, LOW, WHOLE, instance_of
 
 _OPENINGS = ("In short:", "Summary:", "The main point:", "Briefly:", "Overall,")
 _CLOSINGS = (
@@ -53,11 +53,12 @@ def text_of(content: str | list[Block]) -> str:
     return "\n".join(words_of(block) for block in content)
 
 
-def answer_text(params: Params, prompt: Prompt, seed: int) -> str:
-    """Return the whole answer, before it is cut to `max_tokens`."""
+def answer_text(params: Params, prompt: Prompt, seed: int, *, unsure: float | None = None) -> str:
+    """Return the whole answer, before it is cut to `max_tokens`. `unsure` is the share of answers with low numbers."""
     dice = Dice(digest=prompt.digest, salt=2 * seed)
     if params.output_config and params.output_config.format:
-        return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice)
+        part = WHOLE if unsure is None else _part(prompt, seed, unsure)
+        return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice, part)
     alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.conversation)
     if alternatives:
         return choose(alternatives, prompt.conversation, dice)
@@ -71,10 +72,15 @@ def schema_of(raw: bytes) -> dict[str, Any]:
     return schema
 
 
-def _structured(schema: bytes, conversation: str, dice: Dice) -> str:
+def _part(prompt: Prompt, seed: int, unsure: float) -> tuple[float, float]:
+    """Return the part of each number's range where an answer's numbers are, by dice of their own."""
+    return LOW if Dice("unsure", prompt.digest.hex(), salt=seed).fraction() < unsure else HIGH
+
+
+def _structured(schema: bytes, conversation: str, dice: Dice, part: tuple[float, float]) -> str:
     """Return JSON text that is valid for the schema; raises ApiError (400) for a broken schema."""
     try:
-        return msgspec.json.encode(instance_of(schema_of(schema), conversation, dice)).decode()
+        return msgspec.json.encode(instance_of(schema_of(schema), conversation, dice, part)).decode()
     except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         raise invalid(f"output_config.format.schema: Invalid JSON schema: {error}") from error
 

@@ -56,10 +56,12 @@ class FakeModel:
         """Return the fate of the request."""
         return self.fates.decide(request.prompt, settings, *chance)
 
-    def message(self, request: Request, fate: Fate, *, visit: Visit, seed: int) -> Message:
+    def message(
+        self, request: Request, fate: Fate, *, visit: Visit, seed: int, unsure_rates: dict[str, float] | None = None
+    ) -> Message:
         """Return the answer to a request that succeeds; `visit` is its use of the prompt cache."""
         params = request.params
-        ending = _ending(request, fate, seed)
+        ending = _ending(request, fate, seed, (unsure_rates or {}).get(params.model))
         split = self.cache.touch(params, visit) if _may_cache(params) else UNCACHED
         return Message(
             id=token("msg", request.prompt.digest, seed),
@@ -116,9 +118,9 @@ def _may_cache(params: Params) -> bool:
     return False
 
 
-def _ending(request: Request, fate: Fate, seed: int) -> Ending:
+def _ending(request: Request, fate: Fate, seed: int, unsure: float | None) -> Ending:
     model, limit = request.params.model, request.params.max_tokens or 0
-    text = _told(request, fate, seed)
+    text = _told(request, fate, seed, unsure)
     reason, stopped_by = fate.stop or "end_turn", None
     for sequence in request.params.stop_sequences:
         if sequence and sequence in text:
@@ -133,12 +135,12 @@ def _ending(request: Request, fate: Fate, seed: int) -> Ending:
     return Ending(cut_to_tokens(text, max(0, limit - 1), model), "max_tokens", limit)
 
 
-def _told(request: Request, fate: Fate, seed: int) -> str:
+def _told(request: Request, fate: Fate, seed: int, unsure: float | None) -> str:
     if fate.twist == "empty":
         return ""
     if fate.stop == "refusal":
         return "I can't help with that."
-    text = answer_text(request.params, request.prompt, seed)
+    text = answer_text(request.params, request.prompt, seed, unsure=unsure)
     if fate.twist == "invalid_json":
         return f"Here is the answer: {text[:-1]}"
     if fate.twist == "long":

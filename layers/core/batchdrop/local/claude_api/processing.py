@@ -94,7 +94,10 @@ class BatchWork:
             raise failure(fate)
         if fate.kind != "succeeded":
             return {"type": fate.kind}
-        message = self._model.message(request, fate, visit=self._visit(rank, custom_id), seed=settings.seed)
+        visit = self._visit(rank, custom_id)
+        message = self._model.message(
+            request, fate, visit=visit, seed=settings.seed, unsure_rates=settings.unsure_rates
+        )
         self._charge(rank, custom_id, message, request.prompt.digest.hex())
         return {"type": "succeeded", "message": message}
 

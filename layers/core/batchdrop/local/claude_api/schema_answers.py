@@ -20,19 +20,21 @@ _FORMATS = {
     "uuid": "0f8fad5b-d9cb-469f-a165-7086728{m}950e",
 }
 _MAX_DEPTH = 12
+WHOLE, LOW, HIGH = (0.05, 0.95), (0.05, 0.45), (0.91, 0.99)  # parts of a number's range
 
 
-def instance_of(schema: dict[str, Any], text: str, dice: Dice) -> Any:
-    """Return a value that is valid for `schema`.
+def instance_of(schema: dict[str, Any], text: str, dice: Dice, part: tuple[float, float] = WHOLE) -> Any:
+    """Return a value that is valid for `schema`. Numbers are in this part of their range.
 
     Supported are type, properties, required, enum, const, items, anyOf, oneOf (as anyOf), allOf (merged), $ref into the
     same schema, format, and bounds. `pattern` and `not` are ignored.
     """
-    return _Writer(schema, text, dice).value(schema, 0)
+    return _Writer(schema, text, dice, part).value(schema, 0)
 
 
 class _Writer:
-    def __init__(self, root: dict[str, Any], text: str, dice: Dice) -> None:
+    def __init__(self, root: dict[str, Any], text: str, dice: Dice, part: tuple[float, float]) -> None:
+        self._part = part
         self._root = root
         self._text = text
         self._dice = dice
@@ -110,7 +112,8 @@ class _Writer:
 
     def _number(self, schema: dict[str, Any]) -> float:
         low, high = _bounds(schema, step=0)
-        middle = low + (high - low) * (0.05 + 0.9 * self._dice.fraction())
+        first, last = self._part
+        middle = low + (high - low) * (first + (last - first) * self._dice.fraction())
         rounded = round(middle, 2)
         return rounded if low < rounded < high else middle
 

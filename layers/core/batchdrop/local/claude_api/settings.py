@@ -57,6 +57,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     refusal_rate: Share = 0.0
     max_tokens_rate: Share = 0.0
 
+    unsure_rates: dict[str, Share] = msgspec.field(default_factory=dict)
+    """By model: the share of its requests whose answers have numbers in the lower half of their range. Those of its
+    other answers are in the top tenth. Numbers of other models are anywhere."""
+
     warm_hit_rate: Share = 1.0
     """Share of the requests that read a prefix which was written before their Message Batch was created."""
     cold_hit_rate: Share = 0.0
