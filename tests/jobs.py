@@ -212,7 +212,10 @@ class World:
                     state = msgspec.structs.replace(state, batch_id=self._followed(state))
                 collected = self.collect_round(state)
                 state = state.collected(
-                    leftovers=collected.leftovers, lane=collected.lane, worst_usd=collected.worst_usd
+                    leftovers=collected.leftovers,
+                    lane=collected.lane,
+                    worst_usd=collected.worst_usd,
+                    escalates=collected.escalates,
                 )
                 if not collected.leftovers:
                     break

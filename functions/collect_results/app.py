@@ -44,5 +44,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         done = state.done(collected.tally, bootstrap.clock(context).now())
         note_progress(state.job_id, done, board=bootstrap.progress_board())
     logger.info("round collected", batch_id=state.batch_id, leftovers=collected.leftovers)
-    after = state.collected(leftovers=collected.leftovers, lane=collected.lane, worst_usd=collected.worst_usd)
+    after = state.collected(
+        leftovers=collected.leftovers,
+        lane=collected.lane,
+        worst_usd=collected.worst_usd,
+        escalates=collected.escalates,
+    )
     return as_state(after.leaving(bootstrap.clock(context).now()) if collected.leftovers else after)

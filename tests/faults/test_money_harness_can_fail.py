@@ -12,7 +12,7 @@ from batchdrop.admission.admission import Admission
 from batchdrop.admission.budget import Wave
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.answers.verdict import Verdict
-from batchdrop.finish import close_job, collect_results, join_shard, next_wave
+from batchdrop.finish import close_job, collect_results, join_shard, next_round, next_wave
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.next_round import to_send_again
 from batchdrop.job.manifest import Manifest
@@ -59,7 +59,7 @@ def test_sending_an_unreadable_row_again_is_caught(monkeypatch: pytest.MonkeyPat
         leftovers, cut = to_send_again(index, manifest)
         return leftovers | {*index.rows_with(Verdict.PERHAPS_PAID)}, cut
 
-    monkeypatch.setattr(collect_results, "to_send_again", too_many)
+    monkeypatch.setattr(next_round, "to_send_again", too_many)
     assert run(plain(faults=(UNKNOWN,))).verdict.paid_twice == 1
 
 

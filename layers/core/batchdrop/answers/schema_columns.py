@@ -25,6 +25,8 @@ def new_columns(recipe: Recipe, schema: dict[str, Any] | None) -> NewColumns:
         answer = tuple(Column(prefix + field, _kind(inner, schema)) for field, inner in fields)
     raw = None if schema is None else f"{prefix}_raw"
     wanted = tuple(recipe.output.add)
+    if recipe.escalate is not None and "model" not in wanted:
+        wanted = (*wanted, "model")
     return NewColumns(answer, wanted, prefix, status=f"{prefix}_status", error=f"{prefix}_error", raw=raw)
 
 
@@ -36,7 +38,7 @@ def properties_of(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _kind(schema: dict[str, Any], root: dict[str, Any]) -> ColumnKind:
     """Return the column's kind: the scalar's own if there is only one besides null, else `json`."""
-    kinds = _kinds(schema, root) - {"null"}
+    kinds = kinds_of(schema, root) - {"null"}
     if kinds == {"integer", "number"}:
         return "number"
     for scalar in ("string", "number", "integer", "boolean"):
@@ -45,14 +47,25 @@ def _kind(schema: dict[str, Any], root: dict[str, Any]) -> ColumnKind:
     return "json"
 
 
-def _kinds(schema: dict[str, Any], root: dict[str, Any]) -> set[str]:
+def kinds_of(schema: dict[str, Any], root: dict[str, Any]) -> set[str]:
+    """Return the JSON types that a field's values may have; `any` where the schema does not say."""
     schema = resolved(schema, root)
     if "enum" in schema or "const" in schema:
         return {_kind_of_value(value) for value in schema.get("enum", [schema.get("const")])}
     if "type" in schema:
         return {schema["type"]} if isinstance(schema["type"], str) else set(schema["type"])
     options = schema.get("anyOf", [])
-    return set().union(*(_kinds(option, root) for option in options)) if options else {"any"}
+    return set().union(*(kinds_of(option, root) for option in options)) if options else {"any"}
+
+
+def enum_of(schema: dict[str, Any], root: dict[str, Any]) -> list[Any]:
+    """Return the values of a field that has a fixed set of them; empty if it has not."""
+    schema = resolved(schema, root)
+    if "enum" in schema or "const" in schema:
+        return [*schema.get("enum", [schema.get("const")])]
+    options = [option for option in schema.get("anyOf", []) if kinds_of(option, root) != {"null"}]
+    values = [enum_of(option, root) for option in options]
+    return [value for some in values for value in some] if all(values) else []
 
 
 def _kind_of_value(value: object) -> str:

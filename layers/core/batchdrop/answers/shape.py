@@ -15,6 +15,7 @@ from batchdrop.answers.result import Message
 from batchdrop.answers.schema_columns import AnswerInvalid, fitting, is_nullable, new_columns, properties_of
 from batchdrop.answers.schema_faults import explain
 from batchdrop.answers.schema_file import checked_schema
+from batchdrop.answers.when_types import check_when
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.recipe.words import fault
 
@@ -33,6 +34,7 @@ class AnswerShape:
     `schema` is sent to the API; it is None for text answers, whose one value is the text. `columns` are all new columns
     of the output. `checks` is a schema from the recipe's `params`: such answers stay text, and only `is_valid` uses it.
     `tool` is the tool that the recipe's `params` force: its input is the answer, with columns if it has a schema.
+    `fields` are the schemas of the answer's fields, by name; empty for text answers.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class AnswerShape:
         self.typed_schema = schema or (tool.schema if tool else None)
         self._tool = tool
         self._checks = self.typed_schema or checks
-        self._fields = properties_of(self.typed_schema) if self.typed_schema else {}
+        self.fields: dict[str, Any] = properties_of(self.typed_schema) if self.typed_schema else {}
         self._stops = COMPLETE_STOPS | {"tool_use"} if tool else COMPLETE_STOPS
 
     @property
@@ -75,7 +77,7 @@ class AnswerShape:
         if not isinstance(value, dict):  # a tool's own schema may allow it
             reason = "the answer must be an object"
             raise AnswerInvalid(reason)
-        columns = zip(self._fields, self.columns.answer, strict=True)
+        columns = zip(self.fields, self.columns.answer, strict=True)
         return tuple(fitting(value.get(field), column, field) for field, column in columns)
 
     def is_valid(self, text: str) -> bool:
@@ -94,7 +96,7 @@ class AnswerShape:
     def written(self, answer: dict[str, Any]) -> str:
         """Return an example's answer as the model should write it: compact, in the schema's order."""
         filled = {
-            field: answer.get(field) for field, schema in self._fields.items() if field in answer or is_nullable(schema)
+            field: answer.get(field) for field, schema in self.fields.items() if field in answer or is_nullable(schema)
         }
         return msgspec.json.encode({**filled, **answer}).decode()
 
@@ -159,6 +161,8 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
         )
         shape = AnswerShape(new_columns(recipe, typed), schema=typed)
     _check(shape, recipe, name, is_passed_on=passed_on is not None)
+    if recipe.escalate is not None:
+        check_when(recipe.escalate.when, shape.typed_schema, name=name)
     return shape
 
 

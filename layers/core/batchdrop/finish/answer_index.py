@@ -16,6 +16,7 @@ from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, Record, records_of
 from batchdrop.answers.result_line import UNREADABLE, ResultHead
 from batchdrop.answers.verdict import Verdict
+from batchdrop.finish.escalations import Escalations
 from batchdrop.job.stored_lines import line_blocks
 from batchdrop.ports import ObjectStore
 
@@ -35,6 +36,7 @@ class AnswerIndex:
     `perhaps_paid` counts, by row and round, the requests that may be paid although no answer shows it.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     `limited_rounds` are the rounds, from 0, that sent a smaller `max_tokens` than the requests' own.
+    `escalations` judges each paid answer, if the recipe escalates.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class AnswerIndex:
         rows: int,
         breaks: Callable[[bytes], bool] | None = None,
         limited_rounds: Collection[int] = (),
+        escalations: Escalations | None = None,
     ) -> None:
         self._spool = spool
         self._file = spool.fileno()
@@ -61,6 +64,7 @@ class AnswerIndex:
         self._hopeless = bytearray(rows)  # paid, and the retry was refused for good, or may be paid
         self._breaks = breaks
         self._limited_rounds = limited_rounds
+        self.escalations = escalations
         self._replaced: list[tuple[int, int]] = []
         self._end = 0
         self._round = 0
@@ -78,6 +82,8 @@ class AnswerIndex:
         self._round += 1
         self.found = self.paid = 0
         self.nameless = self.nameless_paid = self.broken = self.unsure = 0
+        if self.escalations is not None:
+            self.escalations.begin_round()
         for source in sources:
             for block in line_blocks(source):
                 self._add_lines(block)
@@ -99,7 +105,7 @@ class AnswerIndex:
         self._spool.write(line + b"\n")
         self._spool.flush()
         if verdict >= Verdict.CUT or self._verdicts[row] == Verdict.PERHAPS_PAID:
-            self._add(row, self._end, len(line), max(verdict, Verdict.NEVER))
+            self._judge(row, self._end, line, max(verdict, Verdict.NEVER), round_number + 1)
             self._hopeless[row] = True
         self._end += len(line) + 1
 
@@ -174,6 +180,12 @@ class AnswerIndex:
         rows = self.rows_with(Verdict.INVALID)
         return {row for row in rows if self._times_invalid[row] <= times and not self._hopeless[row]}
 
+    def escalated(self, *, most: int) -> set[int]:
+        """Return the rows that wait for the other model, and were sent to it in fewer than `most` rounds."""
+        if self.escalations is None:
+            return set()
+        return {row for row in self.escalations.waiting(most=most) if not self._hopeless[row]}
+
     def has_line(self, index: int) -> bool:
         """Return whether the round that is being read has a line of the row."""
         return self._seen[index] == self._round
@@ -216,7 +228,11 @@ class AnswerIndex:
                     self.unsure += head.is_paid_unread
                 if self._breaks is not None:
                     verdict = self._checked(verdict, block[start:end])
-                self._add(index, self._end + start, end - start - 1, verdict)
+                if self.escalations is None:
+                    self._add(index, self._end + start, end - start - 1, verdict)
+                else:
+                    self.escalations.sent(index, round_number, verdict)
+                    self._judge(index, self._end + start, block[start : end - 1], verdict, round_number)
             start = end
         self._end += start
 
@@ -270,16 +286,24 @@ class AnswerIndex:
             key = index, self._round - 1
             self.perhaps_paid[key] = self.perhaps_paid.get(key, 0) + (head.lost or 1)
         if is_worse:
-            self._add(index, offset, len(line) - 1, head.verdict)
+            self._judge(index, offset, line[:-1], head.verdict, self._round)
         if head.verdict >= Verdict.CUT and (head.is_live or self._verdicts[index] < Verdict.CUT):
             self.paid += self._verdicts[index] < Verdict.CUT
             if not head.is_live:
                 self.perhaps_paid.pop((index, self._round - 1), None)
             verdict = self._checked(head.verdict, line)
             if verdict > self._verdicts[index]:
-                self._add(index, offset, len(line) - 1, verdict)
+                self._judge(index, offset, line[:-1], verdict, self._round)
             else:
                 self._replaced.append((offset, len(line) - 1))
+
+    def _judge(self, index: int, offset: int, line: bytes, verdict: Verdict, round_number: int) -> None:
+        """Add a line of a round, from 1, unless it is a second answer that is worse than the first."""
+        judge = self.escalations if verdict >= Verdict.CUT else None
+        if judge is not None and judge.keeps_first(index, round_number, line):
+            self._replaced.append((offset, len(line)))
+        else:
+            self._add(index, offset, len(line), verdict)
 
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.CUT:

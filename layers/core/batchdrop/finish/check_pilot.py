@@ -80,7 +80,8 @@ def why_not(manifest: Manifest, store: ObjectStore, ledger: Ledger) -> str:
     for round_number in range(answered_rounds(store, job_id, PILOT_SHARD)):
         with closing(store.stream(JobKeys(job_id).answers(PILOT_SHARD, round_number))) as blocks:
             if words := next(filter(None, map(_refusal, whole_lines(blocks))), ""):
-                return _advice(job_id, words)
+                is_paid = round_number > 0 and manifest.recipe is not None and manifest.recipe.escalate is not None
+                return _advice(job_id, words, "only its first answer" if is_paid else "nothing")
     return ""
 
 
@@ -93,8 +94,8 @@ def _refusal(line: bytes) -> str:
     return "" if error is None else f"{error.type}: {error.message}"
 
 
-def _advice(job_id: str, why: str) -> str:
+def _advice(job_id: str, why: str, billed: str) -> str:
     return (
-        f"the API refused the first request, so nothing else was sent and nothing is billed: {why}. Fix the recipe and "
-        f"drop the file again. If only this row is at fault, `batchdrop resume {job_id}` sends the other rows"
+        f"the API refused the first request, so nothing else was sent and {billed} is billed: {why}. Fix the recipe "
+        f"and drop the file again. If only this row is at fault, `batchdrop resume {job_id}` sends the other rows"
     )

@@ -14,6 +14,7 @@ import msgspec
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.ports import SharedStates
+from batchdrop.admission.worst_case import WorstCase
 from batchdrop.answers.outcome import failed
 from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.verdict import Verdict
@@ -22,11 +23,12 @@ from batchdrop.batch_lane.warm_prefix import WarmPrefix
 from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.cache_reads import note_reads
+from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_shard import join_shard
-from batchdrop.finish.leftovers import write_leftovers
+from batchdrop.finish.leftovers import write_leftovers, written_round
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
-from batchdrop.finish.next_round import breaks_of, rounds_of, to_send_again
+from batchdrop.finish.next_round import SendAgain, breaks_of, next_requests, rounds_of, within_rounds
 from batchdrop.finish.next_wave import next_wave
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
@@ -52,13 +54,15 @@ from batchdrop.settings import LIVE_ROWS
 class Collected:
     """The result of a round: the number of `leftovers` for the next round, or, if there are none, the shard's tally.
 
-    `lane` is the lane of the next round. `worst_usd` is its highest cost, if the job has a budget.
+    `lane` is the lane of the next round. `worst_usd` is its highest cost, if the job has a budget. `escalates`: the
+    next round may have requests to another model.
     """
 
     leftovers: int
     tally: Tally | None
     lane: Lane
     worst_usd: Decimal = NOTHING
+    escalates: bool = False
 
 
 def collect_results(
@@ -105,7 +109,13 @@ def _collected(
         budget = JobBudget(job_id, states, clock)
         limited = limited_rounds(budget.state(), shard, state.round + 1) if manifest.waves else ()
         index = AnswerIndex(
-            spool, job_id=job_id, shard=shard, rows=item.rows, breaks=breaks_of(manifest), limited_rounds=limited
+            spool,
+            job_id=job_id,
+            shard=shard,
+            rows=item.rows,
+            breaks=breaks_of(manifest),
+            limited_rounds=limited,
+            escalations=escalations_of(manifest, item.rows),
         )
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         for earlier in keys[:-1]:
@@ -133,21 +143,50 @@ def _collected(
                 state, manifest, index, store=store, ledger=ledger, clock=clock, budget=budget, live_rows=live_rows
             )
             if wave is not None:
-                return Collected(wave.requests, None, wave.lane, wave.worst_usd)
-        leftovers, cut = to_send_again(index, manifest)
+                return Collected(
+                    wave.requests, None, wave.lane, wave.worst_usd, escalates=index.escalations is not None
+                )
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
+        most = rounds_of(manifest, state.resumes)
+        again = next_requests(index, manifest, most=most + 1)
         lane = lane_of_leftovers(
-            manifest.recipe, lane=state.lane, leftovers=len(leftovers) + len(cut), live_rows=live_rows, is_late=is_late
+            manifest.recipe, lane=state.lane, leftovers=again.requests, live_rows=live_rows, is_late=is_late
         )
         if ledger.submission(job_id, shard, state.round + 1) is not None:
             lane = "batch"  # an earlier execution may have sent that round: find it, even if late; do not pay it twice
-        goes_on = state.round + 1 < rounds_of(manifest, state.resumes) + (lane != state.lane)
-        if (leftovers or cut) and goes_on and not manifest.waves and ledger.halted(job_id) is None:
-            write_leftovers(job_id, item, state.round + 1, leftovers=leftovers, cut=cut, store=store, worst=worst)
-            return Collected(len(leftovers) + len(cut), None, lane, worst.usd if worst else NOTHING)
+        again = within_rounds(again, index, rounds=state.round + 1, most=most + (lane != state.lane))
+        if again.requests and not manifest.waves and ledger.halted(job_id) is None:
+            requests = _write_round(state, manifest, again, store, worst)
+            usd = worst.usd if worst else NOTHING
+            return Collected(requests, None, lane, usd, escalates=index.escalations is not None)
         return Collected(
             0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys), reading=reading), lane
         )
+
+
+def _write_round(
+    state: ShardState, manifest: Manifest, again: SendAgain, store: ObjectStore, worst: WorstCase | None
+) -> int:
+    """Write the next round's create body; return how many requests it has.
+
+    A job that escalates keeps a body that an earlier execution wrote, because it may be on its way. A resumed job has
+    more rounds, so its next body could have more rows.
+    """
+    job_id, shard, escalate = state.job_id, state.shard, manifest.recipe.escalate if manifest.recipe else None
+    if escalate is not None:
+        known = written_round(job_id, shard, state.round + 1, store=store, worst=worst)
+        if known:
+            return known
+    write_leftovers(
+        job_id,
+        manifest.shards[shard],
+        state.round + 1,
+        again=again,
+        model=escalate.to if escalate else None,
+        store=store,
+        worst=worst,
+    )
+    return again.requests
 
 
 def _refuse_second(key: str, store: ObjectStore) -> None:
@@ -260,7 +299,10 @@ def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> N
 
 def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
     """Halt the job if rows failed because of the account. Rounds that are already sent continue."""
-    if refused := index.rows_with(Verdict.ACCOUNT):
+    refused = {*index.rows_with(Verdict.ACCOUNT)}
+    if index.escalations is not None:
+        refused |= index.escalations.refused
+    if refused:
         reason = (
             f"{len(refused):,} rows came back with a billing, authentication or permission error. "
             "Fix the account or the key, then resume the job: only rows without an answer are sent"
@@ -294,6 +336,7 @@ def _join(
         batch_id_of=batch_id_of,
         prices=prices,
     )
+    tally.escalated = index.escalations.counted() if index.escalations is not None else None
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
     store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
     return tally

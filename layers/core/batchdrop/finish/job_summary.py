@@ -14,6 +14,7 @@ from batchdrop.money.cache_block import cache_block
 from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
 from batchdrop.recipe.recipe import Recipe
+from batchdrop.report.escalated import Escalated, escalation_block
 from batchdrop.report.summary import (
     CostBlock,
     Fault,
@@ -89,6 +90,9 @@ def summary_of(
         estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         cache=cache_block(manifest.cache, tally.tokens, prices) if manifest else None,
         pilot=pilot,
+        escalation=escalation_block(
+            manifest.recipe if manifest else None, tally.escalated or Escalated(), tally.tokens, prices
+        ),
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,

@@ -1,4 +1,4 @@
-"""Write the next round's create body. It has the leftovers' requests, byte for byte as in the first round."""
+"""Write the next round's create body. It has the leftovers' requests, as in the first round or changed on purpose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import msgspec
 
 from batchdrop.admission.worst_case import RAISED, WorstCase
 from batchdrop.answers import custom_id
+from batchdrop.finish.next_round import SendAgain
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
 from batchdrop.job.stored_lines import whole_lines
-from batchdrop.ports import ObjectStore
+from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.requests.request import request_line
 from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
 from batchdrop.requests.stored_request import StoredRequest, stored_request
@@ -23,14 +24,14 @@ def write_leftovers(
     item: ShardItem,
     round_number: int,
     *,
-    leftovers: set[int],
-    cut: set[int],
+    again: SendAgain,
+    model: str | None,
     store: ObjectStore,
     worst: WorstCase | None,
 ) -> None:
-    """Write the create body of a round: rows of `leftovers` unchanged, rows of `cut` with a raised `max_tokens`.
+    """Write the create body of a round: unchanged rows byte for byte, others with a raised `max_tokens`, or a `model`.
 
-    Each request is added to `worst`, if there is one.
+    `model` is that of the escalated rows. Each request is added to `worst`, if there is one.
     """
     keys = JobKeys(job_id)
     separator = BODY_HEAD
@@ -41,9 +42,13 @@ def write_leftovers(
         for line in whole_lines(blocks):
             request = stored_request(line)
             index = _index(request)
-            if request is None or not (index in leftovers or index in cut):
+            if request is None or not any(index in rows for rows in again):
                 continue
-            params = _raised(request.params) if index in cut else bytes(request.params)
+            params = changed_params(
+                request.params,
+                times=RAISED if index in again.raised else 1,
+                model=model if index in again.escalated else None,
+            )
             if worst is not None:
                 worst.add(params)
             body.write(separator + request_line(request.custom_id, params))
@@ -56,6 +61,24 @@ def _index(request: StoredRequest | None) -> int | None:
     return parsed.index if parsed else None
 
 
-def _raised(params: msgspec.Raw) -> bytes:
+def changed_params(params: msgspec.Raw, *, times: int = 1, model: str | None = None) -> bytes:
+    """Return a request's params with `times` its `max_tokens`, and with another `model`; unchanged bytes without."""
+    if times == 1 and model is None:
+        return bytes(params)
     fields: dict[str, Any] = msgspec.json.decode(params)
-    return msgspec.json.encode({**fields, "max_tokens": fields["max_tokens"] * RAISED})
+    fields["max_tokens"] *= times
+    return msgspec.json.encode(fields if model is None else {**fields, "model": model})
+
+
+def written_round(job_id: str, shard: int, round_number: int, *, store: ObjectStore, worst: WorstCase | None) -> int:
+    """Return the number of requests in a round's create body, each added to `worst`; 0 if there is no body."""
+    requests = 0
+    try:
+        with closing(store.stream(JobKeys(job_id).requests(shard, round_number))) as blocks:
+            for request in filter(None, map(stored_request, whole_lines(blocks))):
+                requests += 1
+                if worst is not None:
+                    worst.add(bytes(request.params))
+    except ObjectMissing:
+        return 0
+    return requests

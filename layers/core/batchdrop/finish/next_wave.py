@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from batchdrop.admission.waves import Choice, Pending, allowance, chosen, limit_
 from batchdrop.admission.worst_case import RAISED, WorstCase, fees_of
 from batchdrop.answers import custom_id
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.leftovers import changed_params
 from batchdrop.finish.unsent_rows import Unsent, unsent_rows
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.lane import lane_of_leftovers
@@ -107,7 +107,7 @@ class _Planner:
         self._item: ShardItem = manifest.shards[state.shard]
         self._keys, self._store, self._budget = JobKeys(state.job_id), store, budget
         self._prices = effective(manifest.prices)
-        self._worst = WorstCase(self._recipe.own_model, prices=self._prices)
+        self._worst = WorstCase(self._recipe.later_model, prices=self._prices)
         self._fee = fees_of(self._recipe, 1, prices=self._prices)
         self._limit = 0
 
@@ -182,7 +182,8 @@ class _Planner:
             full = limited = NOTHING
             if share:
                 times = RAISED if row in self._unsent.raised else 1
-                own, short = self._worst.with_limit(bytes(request.params), limit=self._limit, times=times)
+                params = changed_params(request.params, model=self._model(row))
+                own, short = self._worst.with_limit(params, limit=self._limit, times=times)
                 full = own * share + fee
                 limited = short * share + fee if self._may_limit(row) else full
             found.append(Pending(row, full, limited, not is_known))
@@ -205,16 +206,20 @@ class _Planner:
 
     def _may_limit(self, row: int) -> bool:
         """Return whether our limit applies to a row: not after an answer of it was cut."""
-        return row not in self._unsent.raised and row not in self._unsent.restored and not self._index.had_cut(row)
+        waits = self._unsent
+        has_own = row in waits.raised or row in waits.restored or row in waits.escalated
+        return not has_own and not self._index.had_cut(row)
+
+    def _model(self, row: int) -> str | None:
+        """Return the other model, if it answers the row."""
+        escalate = self._recipe.escalate
+        return escalate.to if escalate is not None and row in self._unsent.escalated else None
 
     def _params(self, row: int, request: StoredRequest, limit: int) -> bytes:
-        if row in self._unsent.raised:
-            return _with_max_tokens(request.params, lambda own: own * RAISED)
+        if row in self._unsent.raised or row in self._unsent.escalated:
+            times = RAISED if row in self._unsent.raised else 1
+            return changed_params(request.params, times=times, model=self._model(row))
         if limit and self._may_limit(row):
-            return _with_max_tokens(request.params, partial(min, limit))
+            fields: dict[str, Any] = msgspec.json.decode(request.params)
+            return msgspec.json.encode({**fields, "max_tokens": min(limit, fields["max_tokens"])})
         return bytes(request.params)
-
-
-def _with_max_tokens(params: msgspec.Raw, change: Any) -> bytes:
-    fields: dict[str, Any] = msgspec.json.decode(params)
-    return msgspec.json.encode({**fields, "max_tokens": change(fields["max_tokens"])})

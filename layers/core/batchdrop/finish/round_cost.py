@@ -42,7 +42,7 @@ def settle_round(state: ShardState, manifest: Manifest, store: ObjectStore, *, b
         cost = RoundCost(state.job_id, item, prices=prices)
         usd = cost.of(lines, each=each)
     budget.settle(state.shard, state.round, usd, Seen(cost.answers, cost.longest))
-    return WorstCase(recipe.own_model, prices=prices)
+    return WorstCase(recipe.later_model, prices=prices)
 
 
 class RoundCost:

@@ -12,6 +12,7 @@ import msgspec
 from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
 from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.live_results import flushed_lines
@@ -140,7 +141,8 @@ class JobStitch:
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
         with tempfile.TemporaryFile(prefix="answers-") as spool:
-            index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
+            escalations = escalations_of(self._manifest, item.rows)
+            index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
             for round_number in range(rounds):
                 index.fill_from(self._store, self._keys.answers(item.shard, round_number))
             index.fill(
@@ -165,6 +167,7 @@ class JobStitch:
             batch_id_of=batch_id_of,
             prices=prices,
         )
+        tally.escalated = index.escalations.counted() if index.escalations is not None else None
         tally.perhaps_paid = perhaps_paid_in(
             self._keys, item.shard, index, store=self._store, prices=prices, batch_id_of=batch_id_of
         )

@@ -7,24 +7,28 @@ from dataclasses import dataclass
 
 from batchdrop.admission.budget import BudgetState
 from batchdrop.finish.answer_index import AnswerIndex
-from batchdrop.finish.next_round import rounds_of, to_send_again
+from batchdrop.finish.next_round import escalated_rows, rounds_of, to_send_again, without_escalated
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.shard_state import ShardState
 
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """The rows of a shard that wait: never sent, to be sent again, with a raised limit, or without our own limit."""
+    """The rows of a shard that wait: never sent, to be sent again, with a raised limit, or without our own limit.
+
+    `escalated` rows go to the other model; some of them are `raised`, too.
+    """
 
     new: int
     again: frozenset[int]
     raised: frozenset[int]
     restored: frozenset[int]
+    escalated: frozenset[int] = frozenset()
 
     @property
     def known(self) -> frozenset[int]:
         """Return the rows that were sent before."""
-        return self.again | self.raised | self.restored
+        return self.again | self.raised | self.restored | self.escalated
 
     @property
     def count(self) -> int:
@@ -51,5 +55,6 @@ def unsent_rows(state: ShardState, manifest: Manifest, index: AnswerIndex, *, go
 
     again, raised = to_send_again(index, manifest)
     new = max(0, manifest.shards[state.shard].requests - index.rows_sent)
-    restored = with_rounds_left(index.shortened() - raised)
-    return Unsent(new, with_rounds_left(again), with_rounds_left(raised), restored)
+    restored = with_rounds_left(without_escalated(index, index.shortened()) - raised)
+    raised, escalated = escalated_rows(index, manifest, {*with_rounds_left(raised)}, most=most)
+    return Unsent(new, with_rounds_left(again), frozenset(raised), restored, frozenset(escalated))

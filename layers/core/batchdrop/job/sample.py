@@ -124,6 +124,7 @@ def _most_output(manifest: Manifest, recipe: Recipe, lane: Lane) -> Decimal:
     limits = manifest.estimate.most_tokens if manifest.estimate else {}
     if recipe.own_model is not None and recipe.own_tokens is not None:
         limits = {recipe.own_model: recipe.own_tokens}
+        limits |= {recipe.escalate.to: recipe.own_tokens} if recipe.escalate else {}
     tokens = [Tokens(model, lane=lane, output=most) for model, most in limits.items()]
     return max((dollars([one], effective(manifest.prices)) or Decimal(0) for one in tokens), default=Decimal(0))
 

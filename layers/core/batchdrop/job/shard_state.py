@@ -140,8 +140,13 @@ class ShardState(msgspec.Struct, frozen=True):
             ended=False,
         )
 
-    def collected(self, *, leftovers: int, lane: Lane = "batch", worst_usd: Decimal = Decimal(0)) -> ShardState:
-        """Return the state after a round: the state of the next round, in this lane, if there are leftovers."""
+    def collected(
+        self, *, leftovers: int, lane: Lane = "batch", worst_usd: Decimal = Decimal(0), escalates: bool = False
+    ) -> ShardState:
+        """Return the state after a round: the state of the next round, in this lane, if there are leftovers.
+
+        A round that `escalates` is not marked for the prompt cache: the other model has not read the prefix.
+        """
         done = msgspec.structs.replace(self, leftovers=leftovers, slices=[])
         if not leftovers:
             return done
@@ -153,6 +158,7 @@ class ShardState(msgspec.Struct, frozen=True):
             batch_id="",
             wait_seconds=SETTLE_FIRST_WAIT,
             worst_usd=worst_usd,
+            marks="" if escalates else self.marks,
         )
 
     def polled(self, *, ended: bool, wait_seconds: int) -> ShardState:

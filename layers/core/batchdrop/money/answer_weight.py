@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from batchdrop.money.request_count import most_paid
+from batchdrop.money.request_count import most_escalated, most_paid
 from batchdrop.recipe.recipe import Recipe
 
 LINE_BYTES = 800  # per result line, beside its text: ids, model, usage (about 560 in the emulator)
@@ -28,7 +28,7 @@ def weigher(recipe: Recipe | None) -> Callable[[Sequence[bytes | None]], list[in
     A row without a request (None) has no answer. A recipe's requests weigh the same, unless each row has its own
     `max_tokens`, as ready requests in the file have.
     """
-    times = 1 if recipe is None else most_paid(recipe)[1]
+    times = 1 if recipe is None else most_paid(recipe)[1] + most_escalated(recipe)
     limit = None if recipe is None else recipe.own_tokens
     if limit is None:
         return lambda requests: [0 if params is None else _own_weight(params, times) for params in requests]

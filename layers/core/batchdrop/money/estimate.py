@@ -17,12 +17,13 @@ from batchdrop.answers.tokens import Tokens
 from batchdrop.money.answer_tokens import LEAST_ANSWER
 from batchdrop.money.cost import LONG_PROMPT_TOKENS, dollars
 from batchdrop.money.prices import PriceTable, price_table
-from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS
+from batchdrop.money.prompt_tokens import SEARCH_RESULT_TOKENS, tokeniser
 from batchdrop.recipe.lane import Lane
 
 INPUT_BAND = (
     0.10  # benchmarks/estimate_error.py: at most 2.1 % off for 13 kinds of table, on the emulator; the rest is margin
 )
+ASSUMED_SHARE = 0.15  # ours: of the rows, escalated to the other model; the recipe's first job shows the true share
 ROUNDING = 2  # tokens per request: the error of rounding its texts; it matters if prompts are a few words
 LANES: tuple[Lane, ...] = ("batch", "live")
 
@@ -45,6 +46,16 @@ class TokenRange(msgspec.Struct, frozen=True):
     low: int
     expected: int
     high: int
+
+
+class EscalationCosts(msgspec.Struct, frozen=True):
+    """Expected dollars of a job that escalates: without any, with `share` of its rows escalated, and with all."""
+
+    to: str
+    share: float
+    none: Decimal
+    expected: Decimal
+    all: Decimal
 
 
 class EstimatedRequests(msgspec.Struct):
@@ -82,7 +93,8 @@ class Estimate(msgspec.Struct):
 
     A row's prompt is paid for at most `paid_prompts` times, and its answers at most for `paid_answers` times
     `max_tokens`: these include `retry`. `band` is the largest error of the input, as a share of it. `hits` is the share
-    of `reread` that is expected to be read from the cache; the rest is written.
+    of `reread` that is expected to be read from the cache; the rest is written. `other` is the model to which rows are
+    escalated, empty for none, and `other_answers` is its largest answer, in units of `max_tokens`.
     """
 
     parts: list[EstimatedRequests] = []
@@ -90,6 +102,8 @@ class Estimate(msgspec.Struct):
     paid_answers: int = msgspec.field(default=1, name="output_asks")
     band: float = INPUT_BAND
     hits: float = 0.0
+    other: str = ""
+    other_answers: int = 1
 
     @property
     def requests(self) -> int:
@@ -130,7 +144,8 @@ class Estimate(msgspec.Struct):
     def unpriced(self, prices: PriceTable | None = None) -> list[str]:
         """Return the models without a known price."""
         table = prices or price_table()
-        return [model for model in self.models if table.of_model(model) is None]
+        named = [*self.models, *([self.other] if self.other else [])]
+        return [model for model in named if table.of_model(model) is None]
 
     def part(self, model: str, step: Step, geo: str = "") -> EstimatedRequests:
         """Return the sums of one price; adds them if they are missing."""
@@ -166,12 +181,44 @@ class Estimate(msgspec.Struct):
     def usd(self, lane: Lane, prices: PriceTable | None = None, *, high_lane: Lane | None = None) -> Range | None:
         """Return the dollars in a lane; None if a price is not known.
 
-        `high_lane` is the lane where the job may end; the upper bound is for it.
+        `high_lane` is the lane where the job may end; the upper bound is for it. With escalation, the expected sum
+        assumes ASSUMED_SHARE of the rows, and the upper bound all of them.
         """
         low = dollars([_at_least(part, self.band, lane) for part in self.parts], prices)
         expected = dollars([_probably(part, self.hits, lane) for part in self.parts], prices)
         high = dollars([self._at_most(part, high_lane or lane) for part in self.parts], prices)
-        return None if low is None or expected is None or high is None else Range(low, expected, high)
+        if low is None or expected is None or high is None:
+            return None
+        if not self.other:
+            return Range(low, expected, high)
+        again = self.by_other.usd(lane, prices, high_lane=high_lane)
+        share = Decimal(str(ASSUMED_SHARE))
+        return again and Range(low, expected + share * again.expected, high + again.high)
+
+    @property
+    def by_other(self) -> Estimate:
+        """Return the estimate of all rows at the other model, which has no part of the prompt in its cache."""
+        parts = []
+        for part in self.parts:
+            longer = tokeniser(self.other) / tokeniser(part.model)
+            expected = round(part.expected_output * longer)
+            parts.append(
+                msgspec.structs.replace(
+                    part, model=self.other, input=part.input * longer, cacheable=0, reread=0, expected_output=expected
+                )
+            )
+        return Estimate(parts=parts, paid_answers=self.other_answers, band=self.band)
+
+    def escalation_usd(self, lane: Lane, prices: PriceTable | None = None) -> EscalationCosts | None:
+        """Return the expected dollars with and without escalation; None if there is none, or a price is not known."""
+        if not self.other:
+            return None
+        none = dollars([_probably(part, self.hits, lane) for part in self.parts], prices)
+        again = self.by_other.usd(lane, prices)
+        if none is None or again is None:
+            return None
+        expected = none + Decimal(str(ASSUMED_SHARE)) * again.expected
+        return EscalationCosts(self.other, ASSUMED_SHARE, none, expected, none + again.expected)
 
     def _at_most(self, part: EstimatedRequests, lane: Lane) -> Tokens:
         """Return the tokens if prompts are as large as possible, nothing is cached, and `retry` happens in full."""

@@ -141,4 +141,11 @@ def _estimate(recipe: Recipe | None) -> Estimate:
     if recipe is None:
         return Estimate()
     prompts, answers = most_paid(recipe)
-    return Estimate(paid_prompts=prompts, paid_answers=answers)
+    other = recipe.escalate.to if recipe.escalate else ""
+    return Estimate(paid_prompts=prompts, paid_answers=answers, other=other, other_answers=most_escalated(recipe))
+
+
+def most_escalated(recipe: Recipe) -> int:
+    """Return the largest answer of the other model, in units of `max_tokens`; 0 if the recipe escalates nothing."""
+    raised = 2 if recipe.retry.max_tokens is not None else 1
+    return raised if recipe.escalate is not None else 0

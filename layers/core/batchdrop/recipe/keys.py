@@ -149,6 +149,22 @@ class Retry(_Keys, frozen=True, kw_only=True):
     ] = 0
 
 
+class Escalate(_Keys, frozen=True, kw_only=True):
+    """Which paid answers to replace by those of another model."""
+
+    to: Annotated[
+        str, Meta(description="The model that answers these rows again, once.", examples=["claude-sonnet-5-5"])
+    ]
+    when: Annotated[
+        str | list[str],
+        Meta(
+            description="Which answers: comparisons of answer fields, or statuses (invalid, refusal, max_tokens, "
+            "empty, model_context_window_exceeded). One entry of a list is enough.",
+            examples=["confidence < 0.8", ["invalid", "refusal", "max_tokens"]],
+        ),
+    ]
+
+
 class FailIf(_Keys, frozen=True, kw_only=True):
     """When a job counts as failed, although each of its shards succeeded."""
 
@@ -289,6 +305,13 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Meta(ge=1, le=MAX_ROUNDS, description="How often to send a row at most while it fails with transient errors."),
     ] = DEFAULT_ROUNDS
     retry: Annotated[Retry, Meta(description="Which paid answers to request again.")] = Retry()
+    escalate: Annotated[
+        Escalate | None,
+        Meta(
+            description="Which answers another model gives again, once.",
+            examples=[{"to": "claude-sonnet-5-5", "when": "confidence < 0.8"}],
+        ),
+    ] = None
     fail_if: Annotated[
         FailIf | None,
         Meta(
@@ -331,6 +354,11 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     def own_model(self) -> str | None:
         """Return the model of all rows; None if each row has its own."""
         return None if is_template(self.model) else self.model
+
+    @property
+    def later_model(self) -> str | None:
+        """Return the model of all requests of later rounds; None if they have several."""
+        return None if self.escalate else self.own_model
 
     @property
     def own_tokens(self) -> int | None:

@@ -16,6 +16,7 @@ from batchdrop.recipe.keys import (
     MAX_SAMPLE,
     Attach,
     Compression,
+    Escalate,
     Example,
     FailIf,
     FormatName,
@@ -32,8 +33,9 @@ from batchdrop.recipe.type_errors import readable
 from batchdrop.recipe.words import kind, rejected, unknown_keys
 
 __all__ = [
-    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression", "Example",
-    "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn", "parse_recipe",
+    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression",
+    "Escalate", "Example", "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn",
+    "parse_recipe",
 ]  # fmt: skip
 
 _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
@@ -44,6 +46,7 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
     "input": Input,
     "output": Output,
     "retry": Retry,
+    "escalate": Escalate,
     "fail_if": FailIf,
     "sample": Sample,
 }

@@ -12,6 +12,7 @@ from typing import Any
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.keys import Input, Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
+from batchdrop.recipe.when import WhenInvalid, parse_when
 
 FORBIDDEN_PARAMS = {
     "stream": "answers of a Message Batch cannot be streamed",
@@ -46,7 +47,7 @@ _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 def broken_rules(recipe: Recipe) -> Iterator[str]:
     """Yield what is wrong with each key that breaks a rule."""
-    for rule in (_basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach):
+    for rule in (_basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach, _escalate):
         for key, reason in rule(recipe):
             yield f"key '{key}': {reason}" if key else reason
 
@@ -219,6 +220,22 @@ def _attach(recipe: Recipe) -> Iterator[_Fault]:
         if not attach.column.strip():
             key = f"attach[{place}].column" if isinstance(recipe.attach, list) else "attach.column"
             yield key, "it is empty; name the column that holds the files' names"
+
+
+def _escalate(recipe: Recipe) -> Iterator[_Fault]:
+    escalate = recipe.escalate
+    if escalate is None:
+        return
+    if recipe.own_model is None:
+        yield "escalate", "each row has its own model, which may be the other one; name one model for all rows"
+    if not escalate.to.strip() or is_template(escalate.to):
+        yield "escalate.to", "it is one model for all rows, such as claude-sonnet-5-5"
+    if escalate.to == recipe.model:
+        yield "escalate.to", f"it is the recipe's own model, {recipe.model}; name another model"
+    try:
+        parse_when(escalate.when)
+    except WhenInvalid as error:
+        yield "escalate.when", str(error)
 
 
 def delimiter_of(word: str) -> str:

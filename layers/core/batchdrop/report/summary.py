@@ -14,6 +14,7 @@ from batchdrop.money.cost import CostParts, PriceTable, cost_parts
 from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
 from batchdrop.recipe.lane import Lane
+from batchdrop.report.escalated import EscalationBlock
 from batchdrop.report.tally import Tally
 
 
@@ -164,6 +165,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     estimate: EstimateBlock | None = None
     cache: CacheBlock | None = None
     pilot: PilotBlock | None = None
+    escalation: EscalationBlock | None = None
     timings: TimingBlock
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]

@@ -14,6 +14,7 @@ from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
 from batchdrop.money.cost import is_long_prompt, unit_of
+from batchdrop.report.escalated import Escalated
 from batchdrop.report.perhaps_paid import PerhapsPaid
 from batchdrop.report.statistics import Statistics
 
@@ -24,7 +25,8 @@ class Tally(msgspec.Struct):
     """The number of rows with each fate. `statuses` counts the values of the `_status` column.
 
     `shared` counts rows that share the answer of an identical request. `perhaps_paid` counts requests without a
-    readable result. `statistics` is for the report.
+    readable result. `escalated` counts the rows that went to another model, if the recipe has one. `statistics` is for
+    the report.
     """
 
     rows: int = 0
@@ -37,6 +39,7 @@ class Tally(msgspec.Struct):
     tokens: list[Tokens] = []
     perhaps_paid: PerhapsPaid = msgspec.field(default_factory=PerhapsPaid)
     statistics: Statistics = msgspec.field(default_factory=Statistics)
+    escalated: Escalated | None = None
 
     @property
     def rows_perhaps_paid(self) -> int:
@@ -78,6 +81,9 @@ class Tally(msgspec.Struct):
             self._tokens(tokens).merge(tokens)
         self.perhaps_paid.add(other.perhaps_paid.requests, other.perhaps_paid.worst_usd)
         self.statistics.merge(other.statistics)
+        if other.escalated is not None:
+            self.escalated = self.escalated or Escalated()
+            self.escalated.merge(other.escalated)
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""

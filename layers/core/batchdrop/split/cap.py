@@ -26,6 +26,10 @@ def pricer_of(manifest: Manifest) -> Callable[[bytes], Decimal] | None:
     worst = WorstCase(
         recipe.own_model, name=parse_inbox_key(manifest.upload.key).recipe_key, prices=effective(manifest.prices)
     )
+    if recipe.escalate is not None:  # raises if the price of the other model is not known
+        WorstCase(
+            recipe.escalate.to, name=parse_inbox_key(manifest.upload.key).recipe_key, prices=effective(manifest.prices)
+        )
     if recipe.own_model is not None:
         geo = recipe.params.get("inference_geo")
         worst.of(1, 1, geo="" if geo in {None, "not_available"} else str(geo))  # raises before the first row

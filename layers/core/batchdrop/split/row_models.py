@@ -7,8 +7,10 @@ from datetime import date
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.manifest import Manifest
 from batchdrop.money.prices import effective
+from batchdrop.money.request_count import most_escalated
 from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.models import model_table, with_own
+from batchdrop.recipe.recipe import Recipe
 from batchdrop.recipe.rules import keys_of_the_live_lane
 from batchdrop.recipe.words import nearest
 from batchdrop.requests.row_parameters import RowCheck
@@ -21,16 +23,25 @@ def refuse_unknown_model(manifest: Manifest, recipe_key: str, *, today: date) ->
     The same models are known as for rows.
     """
     recipe = manifest.recipe
-    if recipe is None or recipe.own_model is None:
+    if recipe is None:
         return
     table, prices = with_own(model_table(), manifest.models), effective(manifest.prices)
-    if recipe.own_model not in table.models and prices.of_model(recipe.own_model) is not None:
-        return
-    limit = recipe.own_tokens or 1
-    found = model_findings([recipe.own_model], table, max_tokens=limit, today=today, betas=recipe.betas)
-    if found.faults:
-        message = f"{recipe_key}: {found.faults[0]}"
-        raise RecipeRejected(message)
+    for model, limit in named_models(recipe).items():
+        if model not in table.models and prices.of_model(model) is not None:
+            continue
+        found = model_findings([model], table, max_tokens=limit, today=today, betas=recipe.betas)
+        if found.faults:
+            is_other = recipe.escalate is not None and model == recipe.escalate.to
+            message = f"{recipe_key}: {'escalate.to: ' if is_other else ''}{found.faults[0]}"
+            raise RecipeRejected(message)
+
+
+def named_models(recipe: Recipe) -> dict[str, int]:
+    """Return the models that a recipe itself names, each with the largest `max_tokens` that it gets; 1 if per row."""
+    models = {} if recipe.own_model is None else {recipe.own_model: recipe.own_tokens or 1}
+    if recipe.escalate is not None:
+        models[recipe.escalate.to] = (recipe.own_tokens or 1) * most_escalated(recipe)
+    return models
 
 
 def row_check(manifest: Manifest) -> RowCheck:

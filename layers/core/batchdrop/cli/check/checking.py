@@ -24,7 +24,7 @@ from batchdrop.cli.check.estimate_view import (
     prices_line,
     tokens_line,
 )
-from batchdrop.cli.check.findings_view import findings_of_models, fixed_model, print_findings, warnings_of_rows
+from batchdrop.cli.check.findings_view import findings_of_models, print_findings, warnings_of_rows
 from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
@@ -49,6 +49,7 @@ from batchdrop.split.check_upload import Check, check_upload
 from batchdrop.split.count_sample import SampleCount, count_sample
 from batchdrop.split.findings import Findings, recipe_findings
 from batchdrop.split.job_estimate import refuse_too_expensive
+from batchdrop.split.row_models import named_models
 
 
 def check(
@@ -74,7 +75,7 @@ def check_recipe(path: Path, output: CommandOutput) -> bool:
     shape = answer_shape(recipe, schema, name=path.name)
     RecipeRequests(recipe, shape, name=path.name, attach=named_only)
     findings = recipe_findings(recipe, shape)
-    findings.add(findings_of_models(path, fixed_model(recipe), load_prices(path), recipe.betas))
+    findings.add(findings_of_models(path, named_models(recipe), load_prices(path), recipe.betas))
     is_good = not findings.faults
     if output.json:
         document = {"good": is_good, "model": recipe.model, "new_columns": list(shape.columns.names)}
@@ -148,6 +149,7 @@ class Checked:
             "pilot": expects_pilot(self.manifest),
             "too_expensive": self.too_expensive or None,
             "cap": cap_document(self.cap),
+            "escalation": self.check.estimate.escalation_usd(self.manifest.lane, self.prices),
         }
 
 
@@ -188,7 +190,7 @@ def checked_file(
         sample = exact.sample if exact else 0
         check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
         findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
-    named = check.estimate.most_tokens or (fixed_model(recipe) if recipe else {})
+    named = (named_models(recipe) if recipe else {}) | check.estimate.most_tokens
     findings.add(findings_of_models(recipe_path, named, own, recipe.betas if recipe else []))
     findings.warnings += warnings_of_rows(check)
     findings.warnings += [manifest.cache.warning] if manifest.cache and manifest.cache.warning else []

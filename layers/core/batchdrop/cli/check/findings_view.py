@@ -11,7 +11,6 @@ from rich.text import Text
 
 from batchdrop.cli.check.known_models import known_models
 from batchdrop.money.prices import PriceTable
-from batchdrop.recipe.recipe import Recipe
 from batchdrop.split.check_upload import Check
 from batchdrop.split.findings import Findings, model_findings
 
@@ -22,11 +21,6 @@ def print_findings(findings: Findings, console: Console) -> None:
         console.print(Text(f"fault        {fault}", style="red"), soft_wrap=True)
     for warning in findings.warnings:
         console.print(Text(f"warning      {warning}", style="yellow"), soft_wrap=True)
-
-
-def fixed_model(recipe: Recipe) -> dict[str, int]:
-    """Return the recipe's model with its max_tokens; nothing if rows have their own model."""
-    return {} if recipe.own_model is None else {recipe.own_model: recipe.own_tokens or 1}
 
 
 def findings_of_models(path: Path | None, models: dict[str, int], own: PriceTable | None, betas: list[str]) -> Findings:

@@ -21,6 +21,7 @@ from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.escalations import escalations_of
 from batchdrop.job.job_files import read_manifest, reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -31,11 +32,15 @@ from batchdrop.requests.stored_request import stored_request
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One round that sent the row: the request's params, and the API's result, unchanged."""
+    """One round that sent the row: the request's params, and the API's result, unchanged.
+
+    `escalated` is why the round sent the row to another model, in the recipe's words; None if it did not.
+    """
 
     round: int
     request: Any
     result: Any
+    escalated: str | None = None
 
 
 class RowStory(msgspec.Struct, frozen=True):
@@ -70,6 +75,7 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
     if again is not None and rounds:
         rounds[-1] = msgspec.structs.replace(rounds[-1], result=again)  # it settles a result that could not be read
     cells = reader_of(manifest, FileFormats()).cells(stored.raw)
+    outcome = _outcome(manifest, item, sent, stored, rounds) or _fate_of_shard(item.shard, faults)
     return RowStory(
         job_id=job_id,
         row=row,
@@ -78,7 +84,7 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
         cells={"_raw": stored.raw} if cells is None else cells,
         rounds=rounds,
         same_as=None if stored.same_as is None else first + stored.same_as,
-        **(_outcome(manifest, item, sent, stored, rounds) or _fate_of_shard(item.shard, faults)),
+        **outcome,
     )
 
 
@@ -144,7 +150,7 @@ def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow,
     """Return status, answer and error, as the join makes them from the row's final result line."""
     if stored.error is not None:
         return {"status": "skipped" if stored.is_skipped else "rejected", "error": stored.error}
-    line = _final_line(manifest.upload.job_id, item, index, rounds)
+    line = _final_line(manifest, item, index, rounds)
     if line is None:
         return {}
     shape = shape_of(manifest)
@@ -163,12 +169,19 @@ def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, An
     return {}
 
 
-def _final_line(job_id: str, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
-    """Return the result line that counts: the newest, but a paid one before an unpaid one."""
+def _final_line(manifest: Manifest, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
+    """Return the result line that counts: the newest, but a paid one before an unpaid one.
+
+    Notes in `rounds` which of them sent the row to another model.
+    """
+    job_id = manifest.upload.job_id
     custom_id = str(CustomId(job_id, item.shard, index))
+    escalations = escalations_of(manifest, item.rows)
     with tempfile.TemporaryFile(prefix="row-") as spool:
-        words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows)
-        for one in rounds:
+        words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
+        for place, one in enumerate(rounds):
+            if escalations is not None:
+                rounds[place] = msgspec.structs.replace(one, escalated=escalations.reason(index))
             if one.result is not None:
                 words.fill([msgspec.json.encode({"custom_id": custom_id, "result": one.result})])
         [line] = words.lines([index])
@@ -183,10 +196,18 @@ def print_story(story: RowStory, console: Console) -> None:
     if story.same_as is not None:
         console.print(Text(f"has the same request as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
     for one in story.rounds:
-        title = f"round {one.round + 1}"
+        title = f"round {one.round + 1}{_why_escalated(one)}"
         _print_json(console, f"{title}: request {story.custom_id}", one.request)
         _print_json(console, f"{title}: result", one.result)
     console.print(Text.assemble(("outcome  ", "bold"), _outcome_words(story)), soft_wrap=True)
+
+
+def _why_escalated(one: Round) -> str:
+    """Return that another model answered, and why; empty if it was the recipe's own."""
+    if one.escalated is None:
+        return ""
+    model = one.request.get("model") if isinstance(one.request, dict) else None
+    return f", escalated to {model or 'the other model'} ({one.escalated})"
 
 
 def _print_json(console: Console, title: str, value: Any) -> None:

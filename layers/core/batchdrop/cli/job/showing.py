@@ -105,6 +105,8 @@ def _print_summary(summary: Summary, console: Console) -> None:
     if odd:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
     _line(console, "cost", _cost(summary))
+    if escalation := summary.get("escalation"):
+        _line(console, "escalated", _escalated(escalation))
     if unsettled := perhaps_paid(summary):
         listed = "; see perhaps-paid.jsonl. `batchdrop resume` reads their results again"
         _line(console, "perhaps", unsettled + (listed if summary["perhaps_paid"]["rows"] else ""))
@@ -126,6 +128,18 @@ def _cost(summary: Summary) -> str:
         f"{lane['answers']:,} answers in the {lane['lane']} lane {dollars(lane['usd'])}" for lane in summary["lanes"]
     ]
     return dollars(summary["cost"]["usd"]) + (f" ({', '.join(lanes)})" if lanes else "")
+
+
+def _escalated(escalation: dict[str, Any]) -> str:
+    """Return how many rows were escalated, why, and what both models cost."""
+    why = ", ".join(f"{rows:,} {text}" for text, rows in escalation["reasons"].items())
+    models = ", ".join(f"{one['model']} {dollars(one['usd'])}" for one in escalation["models"])
+    words = f"{counted(escalation['rows'], 'row')} to {escalation['to']}" + (f" ({why})" if why else "")
+    if missing := escalation["rows"] - escalation["answered"]:
+        words += f"; {missing:,} without its answer"
+    if escalation["kept"]:
+        words += f"; {escalation['kept']:,} kept the first answer"
+    return f"{words}; {models}" if models else words
 
 
 def _print_timeline(events: list[Event], console: Console) -> None:
