@@ -13,6 +13,7 @@ from decimal import Decimal
 from batchdrop.answers.tokens import Tokens
 from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.cost import dollars
+from batchdrop.money.estimate import ASSUMED_SHARE
 from batchdrop.recipe.lane import Lane
 
 ROWS, SHARED, LENGTHENED, OWN, ANSWER = 1_000_000, 600, 1_024, 70, 8
@@ -54,7 +55,16 @@ def lines() -> Iterator[str]:
     yield _line(f"the same with an instruction of {LENGTHENED:,} tokens, not cached", shared=LENGTHENED)
     for hits in HITS:
         yield _row(f"… primed by `cache: auto`, {hits:.0%} hits", [cached_usd(model, hits) for model in MODELS])
+    yield _escalated()
     yield _line(f"{DISTINCT:,} distinct texts, `dedupe`", requests=shared_in_shards())
+
+
+def _escalated() -> str:
+    """Return the line of haiku first, with a share of the rows escalated to the column's model."""
+    small, *others = MODELS
+    share = Decimal(str(ASSUMED_SHARE))
+    sums = (f"{usd(small) + share * usd(model):,.0f}" for model in others)
+    return f"| haiku first, {ASSUMED_SHARE:.0%} [escalated](recipes.md#escalation) | – | {' | '.join(sums)} |"
 
 
 def _line(lever: str, *, requests: int = ROWS, shared: int = SHARED, lane: Lane = "batch") -> str:

@@ -34,6 +34,7 @@ class Result:
     custom_id: str
     type: str
     text: str
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Charge:
     custom_id: str
     batch_id: str
     usd: Decimal
+    model: str
 
 
 class Books(Protocol):
@@ -92,7 +94,7 @@ class StateBooks:
                 continue
             assert entry.custom_id is not None
             assert entry.batch_id is not None
-            yield Charge(entry.custom_id, entry.batch_id, Decimal(entry.usd))
+            yield Charge(entry.custom_id, entry.batch_id, Decimal(entry.usd), entry.model)
 
     def live_charges(self) -> list[Decimal]:
         """Return what the live lane's answers cost; the Messages API names no request in its bill."""
@@ -123,7 +125,7 @@ class HttpBooks:
     def charges(self) -> Iterator[Charge]:
         """Yield the bill."""
         for entry in self._emulator.bill():
-            yield Charge(entry["custom_id"], entry["batch_id"], Decimal(entry["usd"]))
+            yield Charge(entry["custom_id"], entry["batch_id"], Decimal(entry["usd"]), entry["model"])
 
     def _results_of(self, batch: dict[str, Any]) -> list[Result]:
         if batch["results_url"] is None:
@@ -145,5 +147,6 @@ def _custom_ids(batch: Batch) -> list[str]:
 
 def _result(line: bytes) -> Result:
     found = json.loads(line)
-    content = found["result"].get("message", {}).get("content", [])
-    return Result(found["custom_id"], found["result"]["type"], "".join(block.get("text", "") for block in content))
+    message = found["result"].get("message", {})
+    text = "".join(block.get("text", "") for block in message.get("content", []))
+    return Result(found["custom_id"], found["result"]["type"], text, message.get("model", ""))

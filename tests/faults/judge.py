@@ -16,7 +16,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.faults.books import Books
-from tests.faults.schedule import BAD, LONG, ROOM_OF_WAVES, Schedule
+from tests.faults.escalated_judge import escalation_faults
+from tests.faults.schedule import BAD, LONG, MODEL, OTHER_MODEL, ROOM_OF_WAVES, Schedule
 from tests.faults.upload import HEADER, row_texts, table_name
 
 KNOWN_TYPES = {"succeeded", "errored", "canceled", "expired"}
@@ -96,7 +97,19 @@ class Judge:
         self._check_foreign(claims)
         self._check_paid_is_given(ending, asked)
         self._check_cost(ending)
+        self._check_escalations(ending)
         return self.verdict
+
+    def _check_escalations(self, ending: Ending) -> None:
+        """Each answer that met `when` went to the other model, and the better of both is in the output."""
+        if ending.status != "SUCCEEDED" or not self._schedule.escalates or self._schedule.live is not None:
+            return
+        rows, lied = self._output_rows(ending) or [], self._lied_about(ending)
+        ours = [one for one in self._books.results() if self._is_ours(one.custom_id) and one.custom_id not in lied]
+        sent = _sent_to(ending.objects, OTHER_MODEL)
+        shown = {one.custom_id: rows[self.row_of(one.custom_id)] for one in ours} if rows else {}
+        for fault in escalation_faults(ours, sent, shown):
+            self.verdict.say(fault)
 
     # --- the bill
 
@@ -115,21 +128,24 @@ class Judge:
         charges = [charge for charge in self._books.charges() if self._is_ours(charge.custom_id)]
         per_batch = Counter((charge.batch_id, charge.custom_id) for charge in charges)
         assert max(per_batch.values(), default=0) <= 1, "the emulator billed a request twice in one Message Batch"
-        billed = Counter(charge.custom_id for charge in charges)
+        billed = Counter((charge.custom_id, charge.model) for charge in charges)
         self.verdict.billed = billed.total()
-        for custom_id, times in billed.items():
+        for custom_id, times in Counter(charge.custom_id for charge in charges).items():
             if times != len(all_asked[custom_id].texts):
                 self.verdict.say(f"the emulator contradicts itself about {custom_id}")
-            allowed = self._allowed(self._kind(custom_id))
-            if custom_id in self._limited and times > 1:
+        for (custom_id, model), times in billed.items():
+            allowed = self._allowed(self._kind(custom_id), model)
+            if custom_id in self._limited and times > 1 and model == MODEL:
                 allowed += 1
                 self.verdict.sent_again += 1
             if times > allowed:
                 self.verdict.paid_twice += 1
-                self.verdict.say(f"{custom_id} ({self._kind(custom_id)}) was billed {times} times")
+                self.verdict.say(f"{custom_id} ({self._kind(custom_id)}) was billed {times} times by {model}")
 
-    def _allowed(self, kind: str) -> int:
-        """Return how often a row may be billed: once, and once more where the recipe asks a paid answer again."""
+    def _allowed(self, kind: str, model: str) -> int:
+        """Return how often a model may be paid for a row: once, and once more where the recipe asks it again."""
+        if model == OTHER_MODEL:
+            return int(self._schedule.escalates)
         is_raised = self._schedule.raises_max_tokens and "max_tokens" in kind
         is_mended = self._schedule.retries_invalid and "invalid_json" in kind
         return 2 if is_raised or is_mended else 1
@@ -259,7 +275,7 @@ class Judge:
 
     def _is_its_own(self, row: dict[str, str], texts: list[str]) -> bool:
         """Tell whether a row has an answer that was given to it; a typed one stands in its field, or raw in `_raw`."""
-        if not self._schedule.retries_invalid:
+        if not self._schedule.is_typed:
             return row["answer"] in texts
         if row["_status"] == "answered":
             return row["answer"] in [json.loads(text)["answer"] for text in texts if _is_json(text)]
@@ -314,6 +330,13 @@ class Judge:
         body = ending.objects.get(f"{self._prefix}perhaps-paid.jsonl", b"")
         rows = [json.loads(line) for line in body.splitlines()]
         return {row["_custom_id"]: row["_message_batch"] for row in rows}
+
+
+def _sent_to(objects: dict[str, bytes], model: str) -> set[str]:
+    """Return the custom_ids in the create bodies whose request names this model."""
+    bodies = [body for key, body in objects.items() if key.startswith("jobs/") and key.endswith(".requests.json")]
+    requests = [request for body in bodies for request in json.loads(body)["requests"]]
+    return {one["custom_id"] for one in requests if one["params"]["model"] == model}
 
 
 def _limited(objects: dict[str, bytes]) -> set[str]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.faults.escalated_schedule import with_escalation
 from tests.faults.live_schedule import with_live_lane
 from tests.faults.pilot_schedule import with_pilots
 from tests.faults.schedule import (
@@ -294,6 +295,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "waves": with_waves,
     "live": with_live_lane,
     "pilots": with_pilots,
+    "escalated": with_escalation,
     "pages": with_pages,
     "skew": with_skew,
     "workspaces": with_workspaces,

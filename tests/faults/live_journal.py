@@ -20,6 +20,7 @@ class Call:
     within: float = 0.0  # seconds that the worker waits for it
     usd: Decimal | None = None  # None: not billed
     text: str = ""  # of a billed answer
+    model: str = ""  # of the request
     end: str = ""
 
 

@@ -165,16 +165,17 @@ class LiveJudge(Judge):
         live, paid = sum(self._live_books.live_charges()), self._paid()
         if live != sum(call.usd or 0 for call in paid):
             self.verdict.say(f"the emulator's bill is ${live}, but not that of its calls")
-        batch = Counter(self.row_of(one.custom_id) for one in self._books.charges() if self._is_ours(one.custom_id))
+        ours = [one for one in self._books.charges() if self._is_ours(one.custom_id)]
+        batch = Counter((self.row_of(one.custom_id), one.model) for one in ours)
         self.verdict.billed = batch.total() + len(paid)
         kept = self._kept()
-        billed = batch + Counter(call.row for call in kept)
-        overtaken = Counter(call.row for call in kept if self._is_overtaken(call))
-        for row, times in billed.items():
-            surplus = times - self._allowed(self._schedule.rows[row])
-            if surplus > overtaken[row]:
+        billed = batch + Counter((call.row, call.model) for call in kept)
+        overtaken = Counter((call.row, call.model) for call in kept if self._is_overtaken(call))
+        for (row, model), times in billed.items():
+            surplus = times - self._allowed(self._schedule.rows[row], model)
+            if surplus > overtaken[row, model]:
                 self.verdict.paid_twice += 1
-                self.verdict.say(f"row {row} ({self._schedule.rows[row]}) was billed {times} times")
+                self.verdict.say(f"row {row} ({self._schedule.rows[row]}) was billed {times} times by {model}")
             elif surplus > 0:
                 self.explained["paid again: a worker outlived its lease"] += surplus
 

@@ -127,6 +127,7 @@ class _Post:
         self._within = timeout.total
         self._request = httpx2.Request("POST", str(url), headers=common, content=data)
         self._row = _row_of(data)
+        self._model: str = msgspec.json.decode(data)["model"]
 
     async def __aenter__(self) -> _Response:
         storm, loop = self._line.storm, asyncio.get_running_loop()
@@ -138,7 +139,7 @@ class _Post:
             self._line.journal.unreached.add(self._row)
             key: Any = SimpleNamespace(host="claude.test", port=443, ssl=True)
             raise aiohttp.ClientConnectorError(key, OSError("unreachable"))
-        call = Call(self._row, worker.name, self._line.scheduler.now, self._within or 0.0)
+        call = Call(self._row, worker.name, self._line.scheduler.now, self._within or 0.0, model=self._model)
         self._line.journal.calls.append(call)
         reply: asyncio.Future[_Came] = loop.create_future()
 

@@ -35,6 +35,9 @@ NEVER_ANSWERED = (
     "[[invalid_json]]",
 )  # fmt: skip
 
+MODEL, OTHER_MODEL = "claude-haiku-5-5", "claude-sonnet-5-5"
+UNSURE_BELOW = 0.6  # the confidence under which an answer is escalated
+UNSURE_RATES = {MODEL: 0.35, OTHER_MODEL: 0.2}
 ROW_AT_MOST_USD = 3e-5  # what a row of the schedules' tables may cost in the batch lane, about
 LONG = "[[long:700]]"  # an answer that is far longer than the others, and below ROOM_OF_WAVES
 ROOM_OF_WAVES = 2_000  # max_tokens
@@ -156,6 +159,7 @@ class Schedule:
     trouble: Trouble | None
     stormy_resumes: int  # how many resumes happen before everything is calm
     retries_invalid: bool = False
+    escalates: bool = False  # unsure and unusable answers go to the other model
     max_cost_usd: float | None = None  # the user doubles it before each resume
     goes_in_waves: bool = False  # max_tokens is far above what answers need, so that a cap is kept by a smaller one
     queue_requests: int = 200_000  # of the API's processing queue
@@ -177,6 +181,11 @@ class Schedule:
     primed: bool = False  # … and the second, as a Message Batch, primes the prompt cache
     gives_up: bool = False  # the user does not resume a red job
     expiry: Expiry | None = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Return whether answers are objects."""
+        return self.retries_invalid or self.escalates
 
     @property
     def shards(self) -> int:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.faults.api import START
-from tests.faults.schedule import BAD, ROOM_OF_WAVES, Schedule
+from tests.faults.schedule import BAD, OTHER_MODEL, ROOM_OF_WAVES, UNSURE_BELOW, Schedule
 from tests.faults.store import etag_of
 
 BUCKET = "bucket"
@@ -19,6 +19,10 @@ prompt: "Say something about {{ text }}"
 max_rounds: %d
 """
 TYPED = "answer: {answer: string}\n"
+ESCALATED = (
+    "answer: {answer: string, confidence: number}\n"
+    f"escalate: {{to: {OTHER_MODEL}, when: [confidence < {UNSURE_BELOW}, invalid, refusal, max_tokens]}}\n"
+)
 HEADER = "id,text,note"
 RULES = "Keep it short and kind. " * 160  # more than the 1,024 tokens that the prompt cache keeps
 NOTES = ('"a, b"', '"two\nlines"', '"so ""quoted"""', "", "007", "naïve 中文 🙂")
@@ -36,7 +40,7 @@ def table_name(schedule: Schedule) -> str:
 
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
-    typed = TYPED if schedule.retries_invalid else ""
+    typed = ESCALATED if schedule.escalates else TYPED if schedule.retries_invalid else ""
     max_tokens = 64 if schedule.live is None else schedule.live.max_tokens
     max_tokens = ROOM_OF_WAVES if schedule.goes_in_waves else max_tokens
     recipe = RECIPE % (max_tokens, schedule.max_rounds) + typed + _retry(schedule) + _lane(schedule)

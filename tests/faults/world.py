@@ -37,7 +37,7 @@ from tests.faults.bells import Bells
 from tests.faults.engine import Engine
 from tests.faults.execution import TaskError
 from tests.faults.lambdas import approval_seconds, handlers, timeouts
-from tests.faults.schedule import Schedule, Stray
+from tests.faults.schedule import UNSURE_RATES, Schedule, Stray
 from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.store import MemoryStore
 from tests.faults.storm import WRITE_IN_FLIGHT, Crash, Invocation, Storm
@@ -87,6 +87,7 @@ class World:
                 "seed": schedule.seed,
                 "workspaces": {OTHER_KEY: "wrkspc_other"} if schedule.other_workspace else {},
                 "most_listed": schedule.most_listed,
+                "unsure_rates": UNSURE_RATES if schedule.escalates else {},
             },
         )
 
