@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 from batchdrop.local.claude_api.testing import Emulator
 
+_LATER = re.compile(r"-v\d+$")
 ROUNDING = Decimal("1e-12")  # dollars: the emulator's bill is in whole picodollars for each request
 NOTHING = Decimal(0)
 
@@ -26,6 +28,7 @@ class BillCheck:
         names no request in its bill, so the live lane is compared over all jobs that have ended.
         """
         entries = self._claude.bill()
+        job_id = _LATER.sub("", job_id)  # a later version's summary has the bill of all versions
         ours = [entry for entry in entries if (entry["custom_id"] or "").startswith(f"{job_id}-")]
         if summary is None:
             assert not ours, f"{job_id} has no summary, and was billed {len(ours)} requests"
@@ -35,8 +38,8 @@ class BillCheck:
             return  # the model's price is not known, and the summary says so
         by_lane = {block["lane"]: Decimal(block["usd"]) for block in found["lanes"]}
         assert sum(by_lane.values(), NOTHING) == Decimal(found["cost"]["usd"]), "the lanes are not the cost"
-        actual = (found.get("estimate") or {}).get("actual")
-        assert actual is None or actual["usd"] == found["cost"]["usd"], "the estimate's actual dollars are not the cost"
+        actual, own = (found.get("estimate") or {}).get("actual"), (found.get("retry") or found["cost"])["usd"]
+        assert actual is None or actual["usd"] == own, "the estimate's actual dollars are not the cost"
         unsure = Decimal(found["perhaps_paid"]["worst_usd"] or 0)
         _compare(job_id, by_lane.get("batch", NOTHING), ours, unsure)
         self._live[job_id] = by_lane.get("live", NOTHING), unsure

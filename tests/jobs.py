@@ -109,12 +109,12 @@ class World:
         )
         until = state.going_live(self.clock.now()).live_until
         parts: dict[str, Any] = {"store": self.store, "ledger": self.ledger, "clock": self.clock}
-        return plan_slices(JOB, state.shard, state.round, admission=admission, until=until, **parts)
+        return plan_slices(self.upload.job_id, state.shard, state.round, admission=admission, until=until, **parts)
 
     def settle(self, shard: int = 0, round_number: int = 0, *, is_last: bool = False) -> Settled:
         """Run settle_submission."""
         return settle_submission(
-            JOB,
+            self.upload.job_id,
             shard,
             round_number,
             ledger=self.ledger,
@@ -127,12 +127,14 @@ class World:
     def poll(self, batch_id: str, polls: int = 0, *, deadline: int = 0) -> PollAnswer:
         """Run poll_batch."""
         parts: dict[str, Any] = {"ledger": self.ledger, "api": self.api, "clock": self.clock}
-        return poll_batch(JOB, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts)
+        return poll_batch(
+            self.upload.job_id, batch_id, polls, open_shards=1, deadline=deadline, jitter=lambda: 0.0, **parts
+        )
 
     def collect(self, batch_id: str, shard: int = 0, round_number: int = 0) -> Collected:
         """Run collect_results on a Message Batch."""
         state = ShardState(
-            job_id=JOB,
+            job_id=self.upload.job_id,
             shard=shard,
             shards=1,
             requests=0,
@@ -160,7 +162,7 @@ class World:
         """Return a shard's first state, as the Map makes it."""
         item = self.manifest.shards[shard]
         return ShardState(
-            job_id=JOB,
+            job_id=self.upload.job_id,
             shard=shard,
             shards=len(self.manifest.shards),
             requests=item.requests,
@@ -221,7 +223,7 @@ class World:
                     break
         except BatchdropError as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
-            self.ledger.fail(JOB, ShardFailure(shard, type(error).__name__, cause))
+            self.ledger.fail(self.upload.job_id, ShardFailure(shard, type(error).__name__, cause))
 
     def answer_live(self, state: ShardState) -> None:
         """Answer a round in the live lane, slice by slice."""
@@ -229,7 +231,14 @@ class World:
         assert isinstance(plans, list)
         for plan in plans:
             piece = Slice(
-                JOB, state.shard, state.round, plan.slice, plan.start, plan.end, plan.requests, betas=plan.betas
+                self.upload.job_id,
+                state.shard,
+                state.round,
+                plan.slice,
+                plan.start,
+                plan.end,
+                plan.requests,
+                betas=plan.betas,
             )
             world = SliceWorld(store=self.store, ledger=self.ledger, api=self.messages, leases=self.leases)
             world.piece = piece
@@ -261,19 +270,19 @@ class World:
     @property
     def manifest(self) -> Manifest:
         """The manifest as it stands in the bucket."""
-        manifest = read_manifest(self.store, JOB)
+        manifest = read_manifest(self.store, self.upload.job_id)
         assert manifest is not None
         return manifest
 
     @property
     def shard_items(self) -> list[dict[str, Any]]:
         """The Map's items."""
-        items: list[dict[str, Any]] = json.loads(self.store.read(KEYS.shards))
+        items: list[dict[str, Any]] = json.loads(self.store.read(JobKeys(self.upload.job_id).shards))
         return items
 
     def requests(self, shard: int = 0, round_number: int = 0) -> list[dict[str, Any]]:
         """The requests of one shard's create body."""
-        body = self.store.read(KEYS.requests(shard, round_number))
+        body = self.store.read(JobKeys(self.upload.job_id).requests(shard, round_number))
         requests: list[dict[str, Any]] = json.loads(body)["requests"]
         return requests
 
@@ -283,11 +292,13 @@ class World:
 
     def stored_rows(self, shard: int = 0) -> list[dict[str, Any]]:
         """The rows kept beside one shard."""
-        return [json.loads(line) for line in self.store.read(KEYS.rows(shard)).splitlines()]
+        return [json.loads(line) for line in self.store.read(JobKeys(self.upload.job_id).rows(shard)).splitlines()]
 
     def result(self, name: str) -> bytes:
         """One of the job's output files."""
-        [body] = [body for key, body in self.store.under("results/").items() if key.endswith(f"{JOB}/{name}")]
+        [body] = [
+            body for key, body in self.store.under("results/").items() if key.endswith(f"{self.upload.job_id}/{name}")
+        ]
         return body
 
 

@@ -15,6 +15,7 @@ from batchdrop.finish.close_job import close_job
 from batchdrop.finish.spent_before import spent_before
 from batchdrop.job.job_event import job_ended
 from batchdrop.job.manifest import UploadRecord
+from batchdrop.job.retry import later_version
 from batchdrop.job.tell_job_state import tell_job_state
 from batchdrop.ports import Clock
 from batchdrop.report.job_figures import Spent, figures
@@ -94,6 +95,8 @@ def _end_red(event: dict[str, Any], upload: UploadRecord) -> int:
     redrives: int = event["redrives"] or 0
     known = event["known_redrives"]
     if redrives > known:
+        if later := later_version(upload.job_id, bootstrap.object_store()):
+            raise JobFailed(f"job {upload.job_id} has a later version, {later}, which may have sent its rows")
         bootstrap.ledger().lift(upload.job_id)
         logger.info("job redriven", redrives=redrives)
         return redrives

@@ -51,6 +51,12 @@ def test_counted_with_samples() -> None:
     assert (sample.row, sample.cells) == (3, {"n": "1", "nothing": "", "list": "[1]"})
 
 
+def test_the_rows_number_is_its_place() -> None:
+    """Not one of its cells."""
+    [kind] = failures_in(lines(row("api_error: later", id="a", _row=7))).kinds
+    assert (kind.samples[0].row, kind.samples[0].cells) == (7, {"id": "a"})
+
+
 def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A million kinds are not kept, nor are a million rows read: that is said."""
     monkeypatch.setattr(failures, "MOST_ROWS", 50)

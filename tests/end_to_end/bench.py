@@ -110,6 +110,10 @@ class Bench:
         newest = self.executions()[-1]
         return self._ended(newest["executionArn"], job_id)
 
+    def ended_execution(self, arn: str, job_id: str) -> EndedJob:
+        """Wait for the end of an execution; what it left."""
+        return self._ended(arn, job_id)
+
     def _ended(self, arn: str, job_id: str) -> EndedJob:
         eventually(
             lambda: self.states.describe_execution(executionArn=arn)["status"] != "RUNNING",

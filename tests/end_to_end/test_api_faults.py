@@ -193,7 +193,7 @@ def test_control_of_jobs_that_need_none(bench: Bench) -> None:
         f"job {job.job_id} has ended already (succeeded); there is nothing to cancel\n",
     )
     assert told("resume", job.job_id)[0] == 1
-    assert "drop its failed.jsonl again" in told("resume", job.job_id)[1]
+    assert f"batchdrop retry {job.job_id}" in told("resume", job.job_id)[1]
     code, said = told("cancel", "nobody")
     assert code == 1
     assert said.startswith("Error: job nobody does not exist in the stack at http")

@@ -179,7 +179,7 @@ class Judge:
         rows = self._output_rows(ending)
         if rows is None:
             return
-        fates = Counter(_fate(row["_status"]) for row in rows)
+        fates = Counter(fate_of(row["_status"]) for row in rows)
         tally = summary["tally"]
         told = {name: tally[name] for name in ("answered", "unusable", "failed", "rejected")}
         if told != {name: fates[name] for name in told} or tally["rows"] != len(rows):
@@ -215,7 +215,7 @@ class Judge:
                 if found["result"]["type"] != "succeeded" or not self._is_ours(found["custom_id"]):
                     continue
                 number = self.row_of(found["custom_id"])
-                if _fate(rows[number]["_status"]) not in PAID:
+                if fate_of(rows[number]["_status"]) not in PAID:
                     self.verdict.lost += 1
                     self.verdict.say(
                         f"row {number} has a collected answer, but the output says {rows[number]['_status']}"
@@ -263,12 +263,12 @@ class Judge:
         for custom_id, asked in all_asked.items() if rows else ():
             row = rows[self.row_of(custom_id)] if rows else {}
             if asked.texts and custom_id not in lied:
-                if _fate(row["_status"]) not in PAID:
+                if fate_of(row["_status"]) not in PAID:
                     self.verdict.lost += 1
                     self.verdict.say(f"{custom_id} was billed, but the output says {row['_status']}: {row['_error']}")
                 elif not self._is_its_own(row, asked.texts):
                     self.verdict.say(f"{custom_id} has an answer that is not its own: {row['answer']!r}")
-            if not asked.texts and _fate(row["_status"]) in PAID:
+            if not asked.texts and fate_of(row["_status"]) in PAID:
                 self.verdict.say(f"{custom_id} is answered, but nobody did")
             if self._kind(custom_id) == LONG and row["_status"] == "max_tokens":
                 self.verdict.say(f"{custom_id} was cut by a limit that is not the recipe's, and not sent again")
@@ -361,7 +361,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _fate(status: str) -> str:
+def fate_of(status: str) -> str:
     """Return the fate that a status is counted under."""
     match status:
         case "failed" | "canceled" | "over_budget" | "unreadable" | "uncertain":

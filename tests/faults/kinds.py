@@ -285,6 +285,15 @@ def with_a_small_account(schedule: Schedule) -> Schedule:
     return replace(either, account=Account(others=tuple(others)))
 
 
+def with_a_retry(schedule: Schedule) -> Schedule:
+    """Return the schedule with a retry after the job's end. Functions, and the retry's command, go on dying."""
+    rng = random.Random(f"retry of {schedule.seed}")
+    rows = (*schedule.rows, *rng.choices(("[[refusal]]", "[[max_tokens]]", "[[errored:api_error]]", ""), k=3))
+    return replace(
+        schedule, rows=rows, retried=True, stormy_resumes=rng.choice((0, 1, 2)), max_rounds=rng.choice((1, 2))
+    )
+
+
 KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "plain": lambda schedule: schedule,
     "zombies": with_zombies,
@@ -304,6 +313,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "bodies": with_odd_bodies,
     "lies": with_lasting_lies,
     "expiry": with_expiry,
+    "retried": with_a_retry,
     "throttled": with_a_small_account,
 }
 

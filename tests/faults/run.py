@@ -29,6 +29,7 @@ from tests.faults.kinds import KINDS
 from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
 from tests.faults.live_world import LiveWorld
+from tests.faults.retried import send_again
 from tests.faults.schedule import Fault, Schedule, schedule_of
 from tests.faults.upload import event, files
 from tests.faults.world import World
@@ -150,6 +151,8 @@ class _Conductor:
         self._is_seen_through = True
         self._scheduler.sleep(ALL_ENDED)
         self._conclude()
+        if self._schedule.retried and self._endings[-1].error not in HOPELESS:
+            self._verdict.faults += send_again(self._world, self._last_record(execution), self._calm)
         if self._schedule.expiry is not None:
             self._calm()
             come_back(self._world, self._schedule.expiry, self._last_record(execution), self._verdict)

@@ -181,6 +181,7 @@ class Schedule:
     primed: bool = False  # … and the second, as a Message Batch, primes the prompt cache
     gives_up: bool = False  # the user does not resume a red job
     expiry: Expiry | None = None
+    retried: bool = False  # when the job has ended, its rows without a usable answer are sent again, in the same storm
 
     @property
     def is_typed(self) -> bool:

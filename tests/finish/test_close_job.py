@@ -76,7 +76,7 @@ def test_failed_rows_do_not_fail_the_job() -> None:
     assert summary.status == "succeeded"
     assert (summary.tally.answered, summary.tally.failed) == (2, 1)
     assert [row["_status"] for row in _output(world)] == ["answered", "failed", "answered"]
-    assert _failed(world) == [{"x": "row 1", "_status": "failed", "_error": "api_error: no"}]
+    assert _failed(world) == [{"x": "row 1", "_row": 2, "_status": "failed", "_error": "api_error: no"}]
 
 
 @pytest.mark.parametrize(

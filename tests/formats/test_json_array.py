@@ -111,7 +111,7 @@ def test_elements_on_several_lines_stay_lines_of_jsonl() -> None:
     """failed.jsonl and a JSONL output have a row a line, with the element's values to the byte."""
     body = b'[\r\n  {\r\n    "a": 1.10,\n    "b": "x\\ny"\n  }\n]'
     [line] = failed_lines("json", body).splitlines()
-    assert line.startswith(b'{      "a": 1.10,     "b": "x\\ny"   ,"_status":')
+    assert line.startswith(b'{      "a": 1.10,     "b": "x\\ny"   ,"_row":1,"_status":')
     assert len(join("json", body, output=Output(format="jsonl")).splitlines()) == 1
     assert b'{\r\n    "a": 1.10,' in join("json", body)
 

@@ -138,7 +138,7 @@ def test_a_broken_line_keeps_its_text_however_often_it_fails() -> None:
     lines = b"not json\n"
     for _ in range(3):
         lines = failed_lines("jsonl", lines, lambda _row: rejected("why"))
-    assert _objects(lines) == [{"_raw": "not json", "_status": "rejected", "_error": "why"}]
+    assert _objects(lines) == [{"_raw": "not json", "_row": 1, "_status": "rejected", "_error": "why"}]
 
 
 def test_our_fields_are_no_cells() -> None:

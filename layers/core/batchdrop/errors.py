@@ -7,6 +7,7 @@ BatchdropError
 │   ├── PricesRejected       the user's own price table
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   ├── JobExpired            the records of what a job has sent have expired; it cannot be resumed
+│   ├── RetryRefused          rows of a job cannot be sent again: answered, unknown, or `max_cost_usd` is spent
 │   └── NothingToSend         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
@@ -50,6 +51,10 @@ class UploadRejected(JobFault):
 
 class RecipeRejected(JobFault):
     """The recipe is missing, broken, or does not fit the file."""
+
+
+class RetryRefused(JobFault):
+    """Rows of a job cannot be sent again; the message says why, and what to do."""
 
 
 class PricesRejected(JobFault):

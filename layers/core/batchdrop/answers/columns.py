@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 STATUS, ERROR = "_status", "_error"
 RAW = "_raw"  # text that could not be split into columns: a row's in failed.jsonl, or a typed answer's
+ROW = "_row"  # of failed.jsonl and perhaps-paid.jsonl: the row's number in the file, from 1
 CUSTOM_ID, MESSAGE_BATCH, ATTEMPTS = "_custom_id", "_message_batch", "_attempts"  # of perhaps-paid.jsonl
 
 ColumnKind = Literal["string", "number", "integer", "boolean", "json"]

@@ -18,7 +18,7 @@ Status = Annotated[
 ]
 
 
-def drop(
+def drop(  # noqa: PLR0913 -- one for each option
     given: Given,
     file: GivenFile = None,
     recipe: Annotated[
@@ -26,6 +26,10 @@ def drop(
     ] = None,
     files: Annotated[
         Path | None, typer.Option(help="The folder of the files that the rows attach; uploaded to `files/`.")
+    ] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(metavar="JOB", help="Send these rows of JOB's failed.jsonl again, as the job's next version."),
     ] = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end, then fetch its outputs.")] = False,
@@ -41,6 +45,11 @@ def drop(
     """
     named, dropped = recipe_and_file(given, file, Path(recipe) if recipe else None)
     output = CommandOutput(json)
+    if into is not None:
+        from batchdrop.cli.repair_commands import merge
+
+        merge(dropped, named, into, out if wait else None, lambda: _deployment(stack, region, endpoint_url), output)
+        return
     with output.reporting_errors():
         from batchdrop.cli.run.sending import Dropping
         from batchdrop.cli.run.sending import drop as send

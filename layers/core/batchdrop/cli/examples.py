@@ -12,6 +12,7 @@ _EXAMPLES = {
     "fetch": "batchdrop fetch 83d --out answers",
     "init": "batchdrop init reviews.csv --recipe sentiment.yaml",
     "ls": "batchdrop ls --status failed",
+    "retry": "batchdrop retry 83d --status invalid,max_tokens --recipe fixed.yaml",
     "resume": "batchdrop resume 83d",
     "run": "batchdrop run sentiment.yaml reviews.csv --open",
     "show": "batchdrop show 83d --row 17",

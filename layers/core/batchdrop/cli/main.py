@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from batchdrop.cli import commands, local_commands
+from batchdrop.cli import commands, local_commands, repair_commands
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.examples import example_of
 from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
@@ -96,6 +96,8 @@ def _control(
         else:
             typer.echo(as_text(result))
 
+
+app.command(epilog=example_of("retry"))(repair_commands.retry)
 
 for deployed in ("drop", "watch", "ls", "show", "fetch", "doctor"):
     app.command(epilog=example_of(deployed))(getattr(commands, deployed))

@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import partial
 
 from batchdrop.finish.job_pages import write_pages
-from batchdrop.finish.job_summary import encoded, summary_of, too_few_answered
+from batchdrop.finish.job_summary import encoded, of_version, summary_of, too_few_answered
 from batchdrop.finish.pilot_outcome import keep_history, pilot_block
 from batchdrop.finish.ports import Pages
 from batchdrop.finish.raw_answers import keep_raw_answers
 from batchdrop.finish.stitch_job import JobStitch
+from batchdrop.finish.stitch_versions import VersionStitch
 from batchdrop.job.job_files import formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
 from batchdrop.job.layout import JobKeys
@@ -85,10 +86,14 @@ def _closed(
     faults += [Fault(halt.error, halt.reason)] if halt else []
     tally = Tally()
     outputs = OutputBlock(None, None)
+    versions: VersionStitch | None = None
     if manifest is not None and manifest.cursor is None:
         faults += _shard_faults(upload.job_id, halt, ledger)
         job_formats = formats_of(manifest, formats)
-        stitch = JobStitch(manifest, faults, store, ledger, job_formats, began)
+        if upload.rows_key:
+            versions = VersionStitch(manifest, faults, store, ledger, formats, began)
+            job_formats = versions.formats
+        stitch = versions or JobStitch(manifest, faults, store, ledger, job_formats, began)
         tally = stitch.write(prefix, is_last)
         manifest.notes = [*manifest.notes, *stitch.notes]
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
@@ -102,7 +107,9 @@ def _closed(
         )
     pilot = pilot_block(manifest, store)
     summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now(), pilot)
-    keep_history(manifest, tally.tokens, store)
+    if versions is not None and manifest is not None:
+        summary = of_version(summary, manifest, versions.own, versions.first)
+    keep_history(manifest, versions.own.tokens if versions else tally.tokens, store)
     summary = write_pages(summary, manifest, tally.statistics, pages=pages, store=store, is_last=is_last)
     store.write(f"{prefix}summary.json", encoded(summary), guard=is_last)
     return summary

@@ -10,6 +10,7 @@ import msgspec
 from batchdrop.errors import JobCanceled, JobNotApproved, NothingAnswered, TooFewAnswered
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.job.ports import Ledger
+from batchdrop.job.versions import version_of
 from batchdrop.money.cache_block import cache_block
 from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
@@ -21,6 +22,7 @@ from batchdrop.report.summary import (
     MessageBatchBlock,
     OutputBlock,
     PilotBlock,
+    RetryBlock,
     Summary,
     TimingBlock,
     lane_blocks,
@@ -110,6 +112,20 @@ def summary_of(
         ],
         faults=faults,
         notes=manifest.notes if manifest else [],
+    )
+
+
+def of_version(summary: Summary, manifest: Manifest, own: Tally, first: Manifest) -> Summary:
+    """Return the summary of a later version: its estimate is of its `own` requests, its cost that of all versions."""
+    usd = dollars(own.tokens, effective(manifest.prices))
+    return msgspec.structs.replace(
+        summary,
+        bytes=first.upload.size,
+        estimate=estimate_block(manifest, own.tokens, usd),
+        cache=cache_block(manifest.cache, own.tokens, effective(manifest.prices)),
+        version=version_of(summary.job_id),
+        retry=RetryBlock(manifest.rows, usd),
+        notes=[*first.notes, *manifest.notes],
     )
 
 

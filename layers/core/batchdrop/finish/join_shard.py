@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,80 @@ from batchdrop.requests.row import StoredRow
 ROWS_TOGETHER = 128  # rows in a chunk: one call per row would cost as much as the step itself
 BYTES_TOGETHER = 2 * 1024 * 1024  # result bytes in a chunk, unless a single result has more
 
+JoinedRows = tuple[list[StoredRow], list[Outcome]]  # a chunk of a shard
+
+
+def joined_rows(
+    job_id: str,
+    item: ShardItem,
+    *,
+    store: ObjectStore,
+    formats: JobFormats,
+    results: AnswerIndex,
+    unanswered: Outcome,
+    batch_id_of: BatchIdOf,
+    prices: PriceTable,
+) -> Generator[JoinedRows, None, None]:
+    """Yield a shard's rows in order, in chunks, each with its outcome.
+
+    `unanswered` is the outcome of rows without a result.
+    """
+    keys, own = JobKeys(job_id), custom_id.prefix(job_id, item.shard)
+    outcomes_of = _Outcomes(unanswered, formats.shape)
+    columns = formats.shape.columns
+    added = AddedColumns(columns.wanted, own, prices) if columns.wanted else None
+    with closing(store.stream(keys.rows(item.shard))) as blocks:
+        for rows, wanted in _chunks(blocks, results):
+            lines = results.lines(wanted)
+            outcomes = outcomes_of(rows, lines)
+            if added is not None:
+                outcomes = added.fill(rows, wanted, lines, outcomes)
+            for place, outcome in enumerate(outcomes):
+                if outcome.status in PERHAPS_PAID:
+                    sent = sent_request(own, wanted[place] or 0, results, batch_id_of)
+                    outcomes[place] = msgspec.structs.replace(outcome, request=sent)
+            yield rows, outcomes
+
+
+def write_part(
+    chunks: Iterable[JoinedRows],
+    item: ShardItem,
+    *,
+    sidecar_key: str,
+    store: ObjectStore,
+    formats: JobFormats,
+    part_key: Callable[[str], str],
+) -> Tally:
+    """Write a shard's output, its failed rows, and its rows that may be paid; return its tally.
+
+    `part_key` returns the key of a file with this extension. The part of rows that may be paid is written only if there
+    are any. Raises InvariantBroken if a row is missing.
+    """
+    tally = Tally()
+    counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
+    sidecar = _sidecar(formats, store, sidecar_key)
+    with (
+        store.writer(part_key(formats.output.extension)) as part_file,
+        formats.output.part(part_file, sidecar) as part,
+        store.writer(part_key(formats.failed.extension)) as failed_file,
+        formats.failed.part(failed_file, None) as failed_part,
+        ExitStack() as opened,
+    ):
+        perhaps_paid = _PartIfNeeded(formats.perhaps_paid, part_key, store, opened)
+        for rows, outcomes in chunks:
+            _count(rows, outcomes, tally)
+            counted.add(rows, outcomes)
+            part.add(rows, outcomes)
+            failing = [place for place, outcome in enumerate(outcomes) if outcome.fate != "answered"]
+            if not failing:
+                continue
+            unsure = [place for place in failing if outcomes[place].status in PERHAPS_PAID]
+            _add_some(failed_part, rows, outcomes, [place for place in failing if place not in unsure])
+            _add_some(perhaps_paid, rows, outcomes, unsure)
+        tally.check(rows=item.rows, where=f"shard {item.shard}")
+    counted.end()
+    return tally
+
 
 def join_shard(
     job_id: str,
@@ -44,46 +119,13 @@ def join_shard(
     batch_id_of: BatchIdOf,
     prices: PriceTable,
 ) -> Tally:
-    """Write a shard's output, its failed rows, and its rows that may be paid; return its tally.
-
-    `unanswered` is the outcome of rows without a result. `part_key` returns the key of a file with this extension. The
-    part of rows that may be paid is written only if there are any. Raises InvariantBroken if a row is missing.
-    """
-    keys, own = JobKeys(job_id), custom_id.prefix(job_id, item.shard)
-    tally = Tally()
-    counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
-    outcomes_of = _Outcomes(unanswered, formats.shape)
-    columns = formats.shape.columns
-    added = AddedColumns(columns.wanted, own, prices) if columns.wanted else None
-    sidecar = _sidecar(formats, store, keys.sidecar(item.shard))
-    with (
-        closing(store.stream(keys.rows(item.shard))) as blocks,
-        store.writer(part_key(formats.output.extension)) as part_file,
-        formats.output.part(part_file, sidecar) as part,
-        store.writer(part_key(formats.failed.extension)) as failed_file,
-        formats.failed.part(failed_file, None) as failed_part,
-        ExitStack() as opened,
-    ):
-        perhaps_paid = _PartIfNeeded(formats.perhaps_paid, part_key, store, opened)
-        for rows, wanted in _chunks(blocks, results):
-            lines = results.lines(wanted)
-            outcomes = outcomes_of(rows, lines)
-            if added is not None:
-                outcomes = added.fill(rows, wanted, lines, outcomes)
-            _count(rows, outcomes, tally)
-            counted.add(rows, outcomes)
-            part.add(rows, outcomes)
-            failing = [place for place, outcome in enumerate(outcomes) if outcome.fate != "answered"]
-            if not failing:
-                continue
-            unsure = [place for place in failing if outcomes[place].status in PERHAPS_PAID]
-            _add_some(failed_part, rows, outcomes, [place for place in failing if place not in unsure])
-            for place in unsure:
-                sent = sent_request(own, wanted[place] or 0, results, batch_id_of)
-                outcomes[place] = msgspec.structs.replace(outcomes[place], request=sent)
-            _add_some(perhaps_paid, rows, outcomes, unsure)
-        tally.check(rows=item.rows, where=f"shard {item.shard}")
-    counted.end()
+    """Write the parts of a shard, with the outcomes of `results`; return its tally, replaced answers included."""
+    parts: dict[str, Any] = {"store": store, "formats": formats}
+    rows = joined_rows(
+        job_id, item, **parts, results=results, unanswered=unanswered, batch_id_of=batch_id_of, prices=prices
+    )
+    with closing(rows):
+        tally = write_part(rows, item, **parts, sidecar_key=JobKeys(job_id).sidecar(item.shard), part_key=part_key)
     for line in results.replaced_paid():
         tally.add_paid([message for head in heads_of(line) if (message := head.result.message)])
     return tally

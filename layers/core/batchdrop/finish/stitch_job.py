@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -14,7 +16,7 @@ from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
-from batchdrop.finish.join_shard import join_shard
+from batchdrop.finish.join_shard import JoinedRows, join_shard, joined_rows
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
@@ -67,7 +69,7 @@ class JobStitch:
         A file appears when it is complete, and only if the guard `is_last` does not raise. Raises ObjectChanged if
         another closing wrote the file after the guard's check.
         """
-        total = self._tally()
+        total = self.tally()
         self._write(self._formats.failed, f"{prefix}failed.jsonl", is_last)
         self._write_perhaps_paid(f"{prefix}perhaps-paid.jsonl", is_last)
         self._write(self._formats.output, f"{prefix}output.{self._formats.output.extension}", is_last)
@@ -97,7 +99,7 @@ class JobStitch:
         elif self._store.exists(key):
             self._store.write(key, b"", guard=is_last)
 
-    def _tally(self) -> Tally:
+    def tally(self) -> Tally:
         """Find or make the part of every shard; return the sum of their tallies."""
         total = Tally()
         for item in self._manifest.shards:
@@ -140,6 +142,37 @@ class JobStitch:
             )
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+        with self._index(item, rounds) as index:
+            tally = join_shard(job_id, item, results=index, part_key=self._part_keys[-1], **self._joining(item))
+            tally.escalated = index.escalations.counted() if index.escalations is not None else None
+            tally.perhaps_paid = perhaps_paid_in(
+                self._keys,
+                item.shard,
+                index,
+                store=self._store,
+                prices=effective(self._manifest.prices),
+                batch_id_of=batch_ids(self._keys.job_id, item.shard, self._ledger),
+            )
+            return tally
+
+    def rows(self, item: ShardItem) -> Generator[JoinedRows, None, None]:
+        """Yield a shard's rows with their outcomes, from all answers that are in the bucket."""
+        with self._index(item, answered_rounds(self._store, self._keys.job_id, item.shard)) as index:
+            yield from joined_rows(self._keys.job_id, item, results=index, **self._joining(item))
+
+    def _joining(self, item: ShardItem) -> dict[str, Any]:
+        return {
+            "store": self._store,
+            "formats": self._formats,
+            "unanswered": self._unanswered(item.shard),
+            "batch_id_of": batch_ids(self._keys.job_id, item.shard, self._ledger),
+            "prices": effective(self._manifest.prices),
+        }
+
+    @contextmanager
+    def _index(self, item: ShardItem, rounds: int) -> Iterator[AnswerIndex]:
+        """Index what a shard has: its collected rounds, and what arrived of the round after them."""
+        job_id = self._keys.job_id
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             escalations = escalations_of(self._manifest, item.rows)
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
@@ -151,27 +184,7 @@ class JobStitch:
                 self._uncertain(item.shard, rounds, index),
             )
             settle_read_again(index, self._keys.read_again(item.shard), self._store)
-            return self._join(item, index)
-
-    def _join(self, item: ShardItem, index: AnswerIndex) -> Tally:
-        batch_id_of = batch_ids(self._keys.job_id, item.shard, self._ledger)
-        prices = effective(self._manifest.prices)
-        tally = join_shard(
-            self._keys.job_id,
-            item,
-            store=self._store,
-            formats=self._formats,
-            results=index,
-            unanswered=self._unanswered(item.shard),
-            part_key=self._part_keys[-1],
-            batch_id_of=batch_id_of,
-            prices=prices,
-        )
-        tally.escalated = index.escalations.counted() if index.escalations is not None else None
-        tally.perhaps_paid = perhaps_paid_in(
-            self._keys, item.shard, index, store=self._store, prices=prices, batch_id_of=batch_id_of
-        )
-        return tally
+            yield index
 
     def _uncertain(self, shard: int, round_number: int, index: AnswerIndex) -> Iterator[bytes]:
         """Return lines for the rows of a round that was sent, and whose results never arrived."""

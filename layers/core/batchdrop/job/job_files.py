@@ -11,7 +11,7 @@ import msgspec
 from batchdrop.answers.shape import TEXT_ANSWER, AnswerShape, answer_shape, schema_file
 from batchdrop.errors import RecipeRejected
 from batchdrop.job.layout import JobKeys
-from batchdrop.job.manifest import Manifest
+from batchdrop.job.manifest import Manifest, file_key
 from batchdrop.job.ports import Formats, InputFormat, OutputFormat
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.ports import ObjectMissing, ObjectStore
@@ -95,7 +95,7 @@ def reader_of(manifest: Manifest, formats: Formats) -> InputFormat:
     options = recipe.input if recipe else Input()
     wanted = _columns_used(recipe) if recipe and not manifest.header else frozenset[str]()
     new = shape_of(manifest).columns
-    return formats.reader(parse_inbox_key(manifest.upload.key), options, new, manifest.header, wanted)
+    return formats.reader(file_key(manifest.upload), options, new, manifest.header, wanted)
 
 
 def _columns_used(recipe: Recipe) -> frozenset[str]:
@@ -108,7 +108,7 @@ def formats_of(manifest: Manifest, formats: Formats) -> JobFormats:
     """Return a job's formats. Raises UploadRejected if the output is not possible."""
     reader, shape = reader_of(manifest, formats), shape_of(manifest)
     options = manifest.recipe.output if manifest.recipe else Output()
-    key = parse_inbox_key(manifest.upload.key)
+    key = file_key(manifest.upload)
     output = formats.writer(reader, key, options, shape.columns, manifest.columns)
     failed, perhaps_paid = formats.failed(reader, shape.columns), formats.perhaps_paid(reader, shape.columns)
     return JobFormats(reader, output, failed, perhaps_paid, shape)

@@ -69,6 +69,15 @@ class JobKeys:
         return self._key("closing.json")
 
     @property
+    def retry(self) -> str:
+        """Return the key of a version's order: which rows are sent again, and how. It is written once."""
+        return self._key("retry.json")
+
+    def retried_rows(self, digest: str) -> str:
+        """Return the key of the rows that a version sends again, as lines of `failed.jsonl`."""
+        return self._key(f"retried-{digest}.jsonl")
+
+    @property
     def all_answers(self) -> str:
         """Return the prefix of all answers' keys. A live round's flushes have a folder of their own in it."""
         return self._key("answers/")

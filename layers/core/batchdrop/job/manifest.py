@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from batchdrop.answers.columns import Column
+from batchdrop.job.upload import InboxKey, parse_inbox_key
 from batchdrop.money.cache_plan import CachePlan
 from batchdrop.money.estimate import Estimate
 from batchdrop.money.prices import PriceTable
@@ -17,11 +18,15 @@ from batchdrop.recipe.models import Model
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.requests.row import Cursor
 
+FAILED_FILE = "failed.jsonl"
+
 
 class UploadRecord(msgspec.Struct, frozen=True):
     """The S3 object of a job, and the input of its execution. `resumes` counts the executions before this one.
 
     `version` is S3's id of the write, so that a later write of the same key does no harm; empty without versioning.
+    `rows_key` is the object with the rows that a retry sends again; empty for the upload itself. A retry has the `key`
+    of the first version's upload.
     """
 
     job_id: str
@@ -32,11 +37,20 @@ class UploadRecord(msgspec.Struct, frozen=True):
     uploaded_at: datetime
     resumes: int = 0
     version: str = ""
+    rows_key: str = ""
 
     @property
     def execution_name(self) -> str:
         """Return the name of the execution with this input. Step Functions starts a name only once."""
         return f"{self.job_id}-r{self.resumes}" if self.resumes else self.job_id
+
+
+def file_key(upload: UploadRecord) -> InboxKey:
+    """Return the name under which the rows are read: that of the upload, or failed.jsonl for a retry."""
+    key = parse_inbox_key(upload.key)
+    if not upload.rows_key:
+        return key
+    return InboxKey(key.recipe, key.name, "jsonl", written=FAILED_FILE)
 
 
 class ShardItem(msgspec.Struct, frozen=True):

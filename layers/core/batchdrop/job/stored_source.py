@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from batchdrop.errors import UploadRejected
-from batchdrop.job.manifest import UploadRecord
-from batchdrop.job.upload import parse_inbox_key
+from batchdrop.job.manifest import UploadRecord, file_key
 from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
 
 BLOCK = 1024 * 1024
@@ -54,11 +53,11 @@ class StoredSource:
 
 
 class UploadSource(StoredSource):
-    """The upload. Reading it raises UploadRejected if it is no longer the object that the event named."""
+    """The upload, or the rows of a retry. Reading it raises UploadRejected if it is not the object of the record."""
 
     def __init__(self, store: ObjectStore, upload: UploadRecord) -> None:
-        name = parse_inbox_key(upload.key).filename
-        super().__init__(store, upload.key, name=name, etag=upload.etag, version=upload.version or None)
+        key, name = upload.rows_key or upload.key, file_key(upload).filename
+        super().__init__(store, key, name=name, etag=upload.etag or None, version=upload.version or None)
         self._bytes = upload.size
 
     @property

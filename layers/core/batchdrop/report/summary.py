@@ -143,11 +143,18 @@ class MessageBatchBlock(msgspec.Struct, frozen=True):
     collected_at: datetime | None = None
 
 
+class RetryBlock(msgspec.Struct, frozen=True):
+    """What a later version sent again: `rows` of the version before it, for `usd`. The other blocks are of the job."""
+
+    rows: int
+    usd: Decimal | None
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A closed job. Its status is `failed` if the job or a whole shard failed; single rows may fail in a success.
 
     `results` is the prefix of the outputs' keys. `notes` says what was found in the file that is not plain from its
-    name, and what the output could not keep.
+    name, and what the output could not keep. `version` counts the job's outputs: each retry writes one more.
     """
 
     job_id: str
@@ -171,6 +178,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     message_batches: list[MessageBatchBlock]
     faults: list[Fault]
     notes: list[str] = []
+    version: int = 1
+    retry: RetryBlock | None = None
 
 
 def lane_blocks(tokens: list[Tokens], prices: PriceTable | None = None) -> list[LaneBlock]:

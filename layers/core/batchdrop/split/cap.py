@@ -41,7 +41,7 @@ def renew_cap(manifest: Manifest, store: ObjectStore) -> None:
 
     A missing recipe changes nothing. Raises RecipeRejected if the recipe is broken.
     """
-    if manifest.recipe is None:
+    if manifest.recipe is None or manifest.upload.rows_key:  # a retry has what the versions before it left
         return
     recipe = read_recipe(store, parse_inbox_key(manifest.upload.key).recipe_key)
     if recipe is None or recipe.max_cost_usd == manifest.recipe.max_cost_usd:

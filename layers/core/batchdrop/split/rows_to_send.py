@@ -11,7 +11,7 @@ from typing import NamedTuple
 from batchdrop.answers.columns import Column
 from batchdrop.errors import RowRejected, RowSkipped, UploadRejected
 from batchdrop.job.job_files import formats_of, shape_of
-from batchdrop.job.manifest import Manifest
+from batchdrop.job.manifest import Manifest, file_key
 from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.requests.chunking import CHUNK_ROWS, chunks
@@ -90,7 +90,7 @@ def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> N
         new = shape_of(manifest).columns.names
         for taken in (column for column in reader.columns if column in new):
             message = (
-                f"{parse_inbox_key(manifest.upload.key).filename}: the header has a column '{taken}', which is the "
+                f"{file_key(manifest.upload).filename}: the header has a column '{taken}', which is the "
                 "name of an output column; rename it in the file, or set `output: {prefix: …}` in the recipe"
             )
             raise UploadRejected(message)
@@ -198,7 +198,7 @@ def _refusing(manifest: Manifest, rendered: RenderedRows) -> RenderedRows:
         may_be = (reason for row, reason, is_skipped in each if not is_skipped and row.error != EMPTY_ROW)
         bad = next(filter(None, may_be), None)
         if bad is not None:
-            filename = parse_inbox_key(manifest.upload.key).filename
+            filename = file_key(manifest.upload).filename
             message = f"{filename} {bad}. Fix the row, or set on_bad_row: skip"
             raise UploadRejected(message)
     return rendered._replace(reasons=reasons)

@@ -22,9 +22,10 @@ from batchdrop.job.expiry import refuse_if_expired
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
-from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.manifest import Manifest, UploadRecord, file_key
 from batchdrop.job.pilot import Asks, lane_marked, leave_at, may_have_pilot
 from batchdrop.job.ports import Formats
+from batchdrop.job.retry import read_order
 from batchdrop.job.sample import first_limits
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.job.stored_source import UploadSource
@@ -141,8 +142,12 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
             f"{PRICES_KEY}: the name is reserved for your own prices; give the recipe, and its folder, another name"
         )
         raise RecipeRejected(message)
-    recipe = read_recipe(store, key.recipe_key) if key.recipe else None
-    schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
+    order = read_order(store, upload.job_id) if upload.rows_key else None
+    if order is not None:
+        recipe, schema = order.sent_recipe, order.schema
+    else:
+        recipe = read_recipe(store, key.recipe_key) if key.recipe else None
+        schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
     own_prices = read_own_prices(store)
     own_models = read_own_models(store) if recipe else {}
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own_prices, models=own_models)
@@ -273,5 +278,5 @@ class _Split:
 def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
     with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
         first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
-    filename = parse_inbox_key(manifest.upload.key).filename
+    filename = file_key(manifest.upload).filename
     return f"{filename}: none of its {manifest.rows:,} rows can be sent. The first: {first.error}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.answers.columns import ERROR, STATUS
+from batchdrop.answers.columns import ERROR, ROW, STATUS
 from batchdrop.job.stored_lines import whole_lines
 
 MOST_ROWS = 100_000  # rows that are read: at most a minute on a slow line; the output says if there are more
@@ -25,7 +25,7 @@ _PARTICULAR = re.compile(r"\d[\d.,]*|'[^']*'|\"[^\"]*\"")
 
 
 class FailedRow(msgspec.Struct, frozen=True):
-    """A shortened row: its cells and the reason. `row` counts from 1; None if the reason does not name it."""
+    """A shortened row: its cells and the reason. `row` counts from 1; None in the file of an older release."""
 
     row: int | None
     reason: str
@@ -102,9 +102,11 @@ def _count(kinds: dict[str, FailureKind], fields: dict[str, Any]) -> None:
 
 
 def _sample(reason: str, fields: dict[str, Any]) -> FailedRow:
-    place = _PLACE.match(reason)
+    place, number = _PLACE.match(reason), fields.pop(ROW, None)
+    if not isinstance(number, int):
+        number = int(place[2]) if place else None
     cells = {str(name): shortened(_text(cell), LONGEST_CELL) for name, cell in fields.items()}
-    return FailedRow(int(place[2]) if place else None, shortened(reason, LONGEST_CELL * 2), cells)
+    return FailedRow(number, shortened(reason, LONGEST_CELL * 2), cells)
 
 
 def _text(cell: Any) -> str:

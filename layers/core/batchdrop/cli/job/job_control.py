@@ -13,6 +13,7 @@ from batchdrop.errors import JobCanceled
 from batchdrop.job.await_approval import wake_waiting
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.resume_job import resume_job
+from batchdrop.job.retry import later_version
 from batchdrop.job.submission import Halt
 
 __all__ = ["ControlResult", "NoSuchJobError", "as_text", "cancel", "last_execution", "resume"]
@@ -80,9 +81,13 @@ def resume(deployment: Deployment, job_id: str) -> ControlResult:
     job_id = job.job_id
     if job.status is JobStatus.RUNNING:
         raise NoSuchJobError(f"job {job_id} is running; wait until it ends, or cancel it")
+    if later := later_version(job_id, deployment.store):
+        raise NoSuchJobError(
+            f"job {job_id} has a later version, which may have sent its rows: resume or retry {later} instead"
+        )
     unsettled = _perhaps_paid(deployment, job)
     if job.status is JobStatus.SUCCEEDED and not unsettled:
-        raise NoSuchJobError(f"job {job_id} succeeded; drop its failed.jsonl again to send those rows again")
+        raise NoSuchJobError(f"job {job_id} succeeded; `batchdrop retry {job_id}` sends its failed rows again")
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs, now=datetime.now(UTC))
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
     if unsettled:

@@ -16,8 +16,9 @@ from batchdrop.cli.console import CommandError
 from batchdrop.cli.deployment import Deployment
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.upload import results_prefix
+from batchdrop.job.versions import first_version, version_of
 
-_NAME = re.compile(r"(?P<job>\d{8}T\d{6}-(?P<digest>[0-9a-f]{10}))(?:-r(?P<resumes>\d+))?")
+_NAME = re.compile(r"(?P<job>\d{8}T\d{6}-(?P<digest>[0-9a-f]{10})(?:-v\d+)?)(?:-r(?P<resumes>\d+))?")
 NAMED_IN_ERRORS = 3  # jobs that an error message names
 
 
@@ -129,10 +130,10 @@ def newest_executions(deployment: Deployment, *, status: str | None = None) -> I
 def find_job(deployment: Deployment, wanted: str) -> Job:
     """Return the job with this id, or the only job whose id, or last part of the id, starts with it; else the newest.
 
-    Raises NoSuchJobError with the nearest jobs.
+    A start of the id means the job's newest version. Raises NoSuchJobError with the nearest jobs.
     """
     job_id = job_id_of(wanted) if wanted else _newest(deployment)
-    return _described_job(deployment, job_id) or _described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
+    return described_job(deployment, job_id) or described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
 
 
 def _newest(deployment: Deployment) -> str:
@@ -154,6 +155,8 @@ def _meant(deployment: Deployment, wanted: str) -> str:
             return one
         case []:
             raise NoSuchJobError(_unknown(deployment, wanted, known))
+        case several if len({first_version(job_id) for job_id in several}) == 1:
+            return max(several, key=version_of)
         case several:
             raise NoSuchJobError(f"'{wanted}' may be {_some(several)}; write more of the id")
 
@@ -179,7 +182,7 @@ def _some(job_ids: list[str]) -> str:
     return ", ".join(shown) + (f" or {more:,} others" if more else "")
 
 
-def _described_job(deployment: Deployment, job_id: str) -> Job | None:
+def described_job(deployment: Deployment, job_id: str) -> Job | None:
     """Return a job with its first execution and the one of each resume; None if it does not exist."""
     found = _described(deployment, job_id)
     if found is None:

@@ -68,8 +68,13 @@ def drop(
         for what, word in (("follow it", "watch"), ("its outputs", "fetch"), ("stop it", "cancel")):
             _say(output, f"  {what:<12} {deployment.command(word, job.job_id)}")
         return
-    view = followed(deployment, job, output, is_silent=True)
-    fetch(deployment, find_job(deployment, job.job_id), dropping.out, output)
+    follow_to_outputs(deployment, job.job_id, dropping.out, output)
+
+
+def follow_to_outputs(deployment: Deployment, job_id: str, out: Path, output: CommandOutput) -> None:
+    """Follow a job to its end and fetch its outputs. Raises typer.Exit if it does not succeed."""
+    view = followed(deployment, find_job(deployment, job_id), output, is_silent=True)
+    fetch(deployment, find_job(deployment, job_id), out, output)
     if view.stage is not Stage.SUCCEEDED:
         raise typer.Exit(FAILED)
 
@@ -93,7 +98,7 @@ def await_job(
                 continue
             others.add(execution.arn)
             upload = _upload_of(deployment, execution.arn)
-            if upload.key == key and not upload.resumes:
+            if upload.key == key and not upload.resumes and not upload.rows_key:
                 return find_job(deployment, execution.job_id)
         pause(LOOK_SECONDS)
     message = (

@@ -14,7 +14,7 @@ import msgspec
 from batchdrop.adapters.formats.json.repaired import repaired
 from batchdrop.adapters.formats.json.row_lines import RowLines, row_lines
 from batchdrop.adapters.formats.text.beginning import InTextFile, TextFile
-from batchdrop.answers.columns import ERROR, RAW, STATUS
+from batchdrop.answers.columns import ERROR, RAW, ROW, STATUS
 from batchdrop.ports import Source
 from batchdrop.requests.row import Cursor, Row
 
@@ -79,8 +79,7 @@ class ObjectRows:
             cells, raw, exact = self._decoded(raw, exact)
         except (msgspec.DecodeError, RecursionError) as problem:
             error = self._explain(problem, raw)
-        for name in FAILED_ROW:
-            cells.pop(name, None)
+        _drop_failed(cells)
         if taken := self._reserved.intersection(cells):
             fix = "rename it, or set `output: {prefix: …}` in the recipe"
             error = f"it has a field '{min(taken)}', which is the name of an output column; {fix}"
@@ -92,8 +91,7 @@ class ObjectRows:
             cells = self._decoder.decode(raw)
         except (msgspec.DecodeError, RecursionError):
             return None
-        for name in FAILED_ROW:
-            cells.pop(name, None)
+        _drop_failed(cells)
         return cells
 
     def _decoded(self, raw: str, exact: bytes | None) -> tuple[dict[str, Any], str, bytes | None]:
@@ -111,6 +109,14 @@ class ObjectRows:
         if "out of range" in str(problem):
             return f"a number of the {self._what} is larger than any 64-bit float{_largest(raw)}; write it as text"
         return f"the {self._what} is not JSON: {problem}"
+
+
+def _drop_failed(cells: dict[str, Any]) -> None:
+    """Drop what failed.jsonl says about a row. `_row` is the file's own column if the line has no `_status`."""
+    if STATUS in cells:
+        cells.pop(ROW, None)
+    for name in FAILED_ROW:
+        cells.pop(name, None)
 
 
 def _largest(raw: str) -> str:

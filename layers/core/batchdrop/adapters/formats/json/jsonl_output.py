@@ -11,7 +11,7 @@ import msgspec
 from batchdrop.adapters.formats.json.json_input import ARRAY, JsonInput
 from batchdrop.adapters.formats.text.encodings import UTF_8, Encoding, encode_json
 from batchdrop.adapters.formats.text.text_output import encoding_of, for_json
-from batchdrop.answers.columns import ATTEMPTS, CUSTOM_ID, ERROR, MESSAGE_BATCH, RAW, STATUS, NewColumns
+from batchdrop.answers.columns import ATTEMPTS, CUSTOM_ID, ERROR, MESSAGE_BATCH, RAW, ROW, STATUS, NewColumns
 from batchdrop.answers.outcome import Outcome
 from batchdrop.job.ports import Frame, InputFormat
 from batchdrop.ports import Source, Writer
@@ -44,7 +44,7 @@ class JsonlOutput:
         texts = ObjectTexts(self._reader, self._encoding, one_line=self.one_line)
         yield _ObjectsPart(target, texts, self._added, self._separated)
 
-    def _added(self, outcome: Outcome) -> dict[str, Any]:
+    def _added(self, row: StoredRow, outcome: Outcome) -> dict[str, Any]:  # noqa: ARG002 - failed.jsonl's needs it
         return dict(zip(self._names, self._values_of(outcome), strict=True))
 
     def _separated(self, row: StoredRow, text: bytes) -> bytes:  # noqa: ARG002 - JSON's needs it
@@ -75,12 +75,12 @@ class JsonOutput(JsonlOutput):
 
 
 class FailedOutput(JsonlOutput):
-    """Writes `failed.jsonl`: a row's own fields, then the reason. The file can be dropped again."""
+    """Writes `failed.jsonl`: a row's own fields, its number, and the reason. The file can be dropped again."""
 
     extension = "failed.jsonl"
 
-    def _added(self, outcome: Outcome) -> dict[str, Any]:
-        return {STATUS: outcome.status, ERROR: outcome.error}
+    def _added(self, row: StoredRow, outcome: Outcome) -> dict[str, Any]:
+        return {ROW: row.row, STATUS: outcome.status, ERROR: outcome.error}
 
 
 class PerhapsPaidOutput(FailedOutput):
@@ -88,9 +88,9 @@ class PerhapsPaidOutput(FailedOutput):
 
     extension = "perhaps-paid.jsonl"
 
-    def _added(self, outcome: Outcome) -> dict[str, Any]:
+    def _added(self, row: StoredRow, outcome: Outcome) -> dict[str, Any]:
         sent = outcome.request
-        return super()._added(outcome) | {
+        return super()._added(row, outcome) | {
             CUSTOM_ID: sent.custom_id if sent else None,
             MESSAGE_BATCH: sent.message_batch if sent else None,
             ATTEMPTS: sent.attempts if sent else None,
@@ -102,7 +102,7 @@ class _ObjectsPart:
         self,
         target: Writer,
         texts: ObjectTexts,
-        added: Callable[[Outcome], dict[str, Any]],
+        added: Callable[[StoredRow, Outcome], dict[str, Any]],
         separated: Callable[[StoredRow, bytes], bytes],
     ) -> None:
         self._write = target.write
@@ -113,7 +113,7 @@ class _ObjectsPart:
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Write each row's own fields, then the new ones; text without fields goes into `_raw`."""
         texts = [
-            self._separated(row, self._texts.text(row, self._added(outcome)))
+            self._separated(row, self._texts.text(row, self._added(row, outcome)))
             for row, outcome in zip(rows, outcomes, strict=True)
         ]
         self._write(b"".join(texts))
