@@ -60,6 +60,39 @@ def test_dollars_in_both_lanes_with_their_bounds(recipe: Path) -> None:
     assert "prices of 2026-11-22 (Anthropic's published prices" in said
 
 
+def test_what_matters_comes_first(recipe: Path) -> None:
+    """Cost, Message Batches and rejects stand before the prompt; the prompt is text, and JSON is for `--verbose`."""
+    recipe.write_text(RECIPE + "system: You are kind.\n")
+    recipe.with_name("f.csv").write_text("x,y\nfirst,1\nshort\n")
+    said = _said(recipe, good=False)
+    places = [said.index(words) for words in ("lane ", "sent as ", "1 rejected", "row 2", "You are kind.", "tokens ")]
+    assert places == sorted(places)
+    assert "system: You are kind.\nprompt: Review: first\n" in said
+    assert '"max_tokens"' not in said
+    told = io.StringIO()
+    check_file(recipe, recipe.with_name("f.csv"), Console(file=told, width=160), is_verbose=True)
+    assert '"max_tokens": 100' in told.getvalue()
+
+
+def test_message_batches_are_counted(recipe: Path) -> None:
+    """A live job says what the other lane would make of it."""
+    assert "sent as      1 Message Batch, more if shards are smaller" in _said(recipe)
+    recipe.with_name("f.csv").write_text("x\n1\n")
+    assert "sent as      single requests; in the batch lane: 1 Message Batch" in _said(recipe)
+
+
+def test_a_column_of_two_words_is_explained(recipe: Path) -> None:
+    """Its name is written as a key of the row."""
+    recipe.write_text(RECIPE.replace("{{ x }}", "{{ Customer ID }}"))
+    recipe.with_name("f.csv").write_text("Customer ID\n1\n")
+    with pytest.raises(RecipeRejected, match=re.escape('{{ row["Customer ID"] }}')):
+        _said(recipe)
+    recipe.write_text(RECIPE.replace("{{ x }}", "{{ price/unit }}"))
+    recipe.with_name("f.csv").write_text("price/unit\n1\n")
+    with pytest.raises(RecipeRejected, match=re.escape('{{ row["price/unit"] }}')):
+        _said(recipe)
+
+
 def test_a_small_file_goes_live(recipe: Path) -> None:
     """`lane: auto`."""
     recipe.with_name("f.csv").write_text("x\n1\n")

@@ -80,9 +80,10 @@ def check(
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also show the first requests as JSON.")] = False,
     json: Json = False,
 ) -> None:
-    """Check a recipe; with a file, show the first requests, the rejected rows and the cost.
+    """Check a recipe; with a file, show its cost in both lanes, the rejected rows and the first prompt.
 
     No row is sent. If ANTHROPIC_API_KEY is set, the list of models is read. With --exact, a sample of the prompts is
     sent for token counting. Both are free.
@@ -102,7 +103,7 @@ def check(
 
         counting = Exact(service_of(os.environ), sample) if exact else None
         first, second = (rows, None) if named is None else (named, rows)
-        if not checked(first, second, output, files=files, exact=counting):
+        if not checked(first, second, output, files=files, exact=counting, is_verbose=verbose):
             raise typer.Exit(FAILED)
 
 

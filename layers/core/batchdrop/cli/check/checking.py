@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
 from batchdrop.adapters.formats.choice import FileFormats
-from batchdrop.admission.cap_forecast import CapForecast, cap_forecast
-from batchdrop.admission.worst_case import search_fee
 from batchdrop.answers.shape import answer_shape
-from batchdrop.cli.check.estimate_view import (
-    cap_document,
-    cap_line,
-    estimate_document,
-    lanes_table,
-    prices_line,
-    tokens_line,
-)
+from batchdrop.cli.check.check_view import print_checked
+from batchdrop.cli.check.checked import Checked
 from batchdrop.cli.check.findings_view import findings_of_models, print_findings, warnings_of_rows
 from batchdrop.cli.check.known_models import own_models
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import LocalFiles, named_only
-from batchdrop.cli.check.plan_view import plan_lines
 from batchdrop.cli.check.recipes import load_prices, load_recipe, naming_own_file
-from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.check.token_counting import token_counter
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.options import is_recipe_name
 from batchdrop.cli.run.service import Service
-from batchdrop.errors import TooExpensive
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
-from batchdrop.job.pilot import expects_pilot
 from batchdrop.job.upload import parse_inbox_key
-from batchdrop.money.cost import shown_usd
-from batchdrop.money.prices import PriceTable, effective
+from batchdrop.money.prices import effective
 from batchdrop.requests.request import RecipeRequests
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of
-from batchdrop.split.check_upload import Check, check_upload
-from batchdrop.split.count_sample import SampleCount, count_sample
+from batchdrop.split.check_upload import check_upload
+from batchdrop.split.count_sample import count_sample
 from batchdrop.split.findings import Findings, recipe_findings
-from batchdrop.split.job_estimate import refuse_too_expensive
 from batchdrop.split.row_models import named_models
 
 
 def check(
-    recipe: Path, file: Path | None, output: CommandOutput, *, files: Path | None = None, exact: Exact | None = None
+    recipe: Path,
+    file: Path | None,
+    output: CommandOutput,
+    *,
+    files: Path | None = None,
+    exact: Exact | None = None,
+    is_verbose: bool = False,
 ) -> bool:
     """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks.
 
@@ -63,7 +52,7 @@ def check(
         return check_recipe(recipe, output)
     own_recipe, rows = (None, recipe) if file is None else (recipe, file)
     if not output.json:
-        return check_file(own_recipe, rows, output.console, files=files, exact=exact)
+        return check_file(own_recipe, rows, output.console, files=files, exact=exact, is_verbose=is_verbose)
     checked = checked_file(own_recipe, rows, output.console, files=files, exact=exact)
     output.document({"good": checked.is_good, **checked.document()})
     return checked.is_good
@@ -99,73 +88,22 @@ class Exact:
     sample: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A checked file. `counted` is the sample's token count, already in the estimate; `prices` are the prices used."""
-
-    check: Check
-    manifest: Manifest
-    prices: PriceTable
-    findings: Findings = field(default_factory=Findings)
-    counted: SampleCount | None = None
-    counted_by: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        """Return whether no row is rejected, nothing must fail, and the estimated cost is within the cap."""
-        return not self.check.rejected and not self.findings.faults and not self.too_expensive
-
-    @property
-    def too_expensive(self) -> str:
-        """Return why the job would be refused for its cost; empty if it would not be."""
-        try:
-            refuse_too_expensive(self.manifest)
-        except TooExpensive as refusal:
-            return str(refusal)
-        return ""
-
-    @property
-    def cap(self) -> CapForecast | None:
-        """Return what the cap makes of the job; None if it has none that counts."""
-        return cap_forecast(self.manifest, shape_of(self.manifest))
-
-    def document(self) -> dict[str, Any]:
-        """Return the result as JSON values."""
-        estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
-        return {
-            "rows": self.check.rows,
-            "requests": self.check.estimate.requests,
-            "rejected": self.check.rejected,
-            "duplicates": self.check.duplicates,
-            "skipped": self.check.skipped,
-            "reasons": self.check.reasons,
-            "faults": self.findings.faults,
-            "warnings": self.findings.warnings,
-            "notes": self.check.notes,
-            "output": f"output.{self.check.output}",
-            "new_columns": self.check.new_columns,
-            "estimate": estimate_document(*estimate),
-            "cache": self.manifest.cache,
-            "pilot": expects_pilot(self.manifest),
-            "too_expensive": self.too_expensive or None,
-            "cap": cap_document(self.cap),
-            "escalation": self.check.estimate.escalation_usd(self.manifest.lane, self.prices),
-        }
-
-
 def check_file(
-    recipe_path: Path | None, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+    recipe_path: Path | None,
+    file: Path,
+    console: Console,
+    *,
+    files: Path | None = None,
+    exact: Exact | None = None,
+    is_verbose: bool = False,
 ) -> bool:
-    """Check a file with its recipe: print its first requests, rejects and cost. Return True if all is good.
+    """Check a file with its recipe: print its cost, rejects and first prompt. Return True if all is good.
 
-    Without a recipe, the file holds ready-made requests.
+    Without a recipe, the file holds ready-made requests. `is_verbose` also prints the first requests as JSON.
     Raises like `checked_file`.
     """
     checked = checked_file(recipe_path, file, console, files=files, exact=exact)
-    for number, params in enumerate(checked.check.first, 1):
-        console.print(Text(f"request {number}", style="bold"))
-        console.print(Syntax(_readable(params), "json", background_color="default", word_wrap=True))
-    _print_findings(checked, console)
+    print_checked(checked, console, is_verbose=is_verbose)
     return checked.is_good
 
 
@@ -209,38 +147,3 @@ def _counted(checked: Checked, service: Service) -> Checked:
     estimate = checked.check.estimate.scaled(counted.ratio, counted.band)
     checked.check.estimate = checked.manifest.estimate = estimate
     return replace(checked, counted=counted, counted_by=service.counter)
-
-
-def _print_findings(checked: Checked, console: Console) -> None:
-    check, recipe = checked.check, checked.manifest.recipe
-    counts = f"{check.rows:,} rows: {check.estimate.requests:,} requests, {check.rejected:,} rejected"
-    if check.skipped:
-        counts += f", {check.skipped:,} skipped"
-    if check.duplicates:
-        counts += f", {check.duplicates:,} share another row's answer"
-    console.print(Text(counts, style="bold"))
-    print_findings(checked.findings, console)
-    for note in check.notes:
-        console.print(Text(f"note         {note}", style="yellow"), soft_wrap=True)
-    for reason in check.reasons:
-        console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
-    console.print(Text(f"output       output.{check.output}"))
-    console.print(Text(f"new columns  {', '.join(check.new_columns)}"), soft_wrap=True)
-    console.print(Text(f"tokens       {tokens_line(check.estimate, checked.counted)}"), soft_wrap=True)
-    if check.estimate.web_searches:
-        fee = shown_usd(search_fee(check.estimate.web_searches, checked.prices))
-        console.print(Text(f"searches     up to {check.estimate.web_searches:,}, {fee} in each lane"), soft_wrap=True)
-    if checked.counted is not None:
-        console.print(Text(f"counted by   {checked.counted_by}"), soft_wrap=True)
-    for line in plan_lines(checked.manifest):
-        console.print(Text(line), soft_wrap=True)
-    console.print(lanes_table(check.estimate, recipe, checked.manifest.lane, checked.prices))
-    if checked.cap is not None and not checked.too_expensive:
-        console.print(Text(cap_line(checked.cap), style="yellow" if checked.cap.requests_left else ""), soft_wrap=True)
-    console.print(Text(prices_line(checked.prices), style="dim"), soft_wrap=True)
-    if checked.too_expensive:
-        console.print(Text(checked.too_expensive, style="red"), soft_wrap=True)
-
-
-def _readable(params: bytes) -> str:
-    return json.dumps(shortened_values(json.loads(params)), ensure_ascii=False, indent=2)
