@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchdrop.cli.console import FAILED, CommandOutput, open_report
-from batchdrop.cli.options import Endpoint, Given, GivenFile, JobId, Json, Open, Region, Stack, recipe_and_file
+from batchdrop.cli.console import FAILED, CommandOutput, open_report, usage_error
+from batchdrop.cli.options import (
+    Endpoint,
+    Given,
+    GivenFile,
+    JobId,
+    Json,
+    MaxFailed,
+    Open,
+    Region,
+    Stack,
+    recipe_and_file,
+)
 
 if TYPE_CHECKING:
     from batchdrop.cli.deployment import Deployment
@@ -34,6 +45,7 @@ def drop(  # noqa: PLR0913 -- one for each option
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end, then fetch its outputs.")] = False,
     out: Annotated[Path, typer.Option(help="With --wait: outputs go to OUT/<job_id>/.")] = Path("out"),
+    max_failed: MaxFailed = None,
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
@@ -41,14 +53,18 @@ def drop(  # noqa: PLR0913 -- one for each option
 ) -> None:
     """Upload a file with its recipe, and print the id of the job that it started.
 
-    Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 wrong usage.
+    Exit code: 0 the job started (with --wait: it succeeded), 1 it did not, 2 wrong usage, 4 more rows than --max-failed
+    have no usable answer.
     """
     named, dropped = recipe_and_file(given, file, Path(recipe) if recipe else None)
+    if max_failed and not wait:
+        usage_error("--max-failed judges a job that has ended; give --wait, too")
     output = CommandOutput(json)
     if into is not None:
-        from batchdrop.cli.repair_commands import merge
+        from batchdrop.cli.repair_commands import Waiting, merge
 
-        merge(dropped, named, into, out if wait else None, lambda: _deployment(stack, region, endpoint_url), output)
+        waiting = Waiting(out, max_failed) if wait else None
+        merge(dropped, named, into, waiting, lambda: _deployment(stack, region, endpoint_url), output)
         return
     with output.reporting_errors():
         from batchdrop.cli.run.sending import Dropping
@@ -56,7 +72,7 @@ def drop(  # noqa: PLR0913 -- one for each option
 
         send(
             _deployment(stack, region, endpoint_url),
-            Dropping(dropped, str(named) if named else None, files, wait, out),
+            Dropping(dropped, str(named) if named else None, files, wait, out, max_failed),
             output,
         )
 

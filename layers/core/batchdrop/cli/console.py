@@ -2,7 +2,8 @@
 
 With `--json`, stdout holds only JSON; progress goes to stderr if that is a terminal. An error is one line on stderr:
 `Error: …`, or with `--json` `{"error": {"type": …, "message": …}}`. Exit codes: 0 success, 1 failure, 2 wrong usage,
-3 a decision is missing (go on with an unfinished run, or start again), 130 Ctrl-C.
+3 a decision is missing (go on with an unfinished run, or start again), 4 too many rows failed (--max-failed), 130
+Ctrl-C.
 """
 
 from __future__ import annotations

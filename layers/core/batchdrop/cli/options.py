@@ -47,6 +47,25 @@ JobId = Annotated[
 Files = Annotated[
     Path | None, typer.Option(help="The folder of the files that the rows attach: `files/` in the bucket.")
 ]
+
+
+def _most_failed(value: str | None) -> str | None:
+    """Return a limit unchanged. Raises typer.BadParameter for what is none."""
+    from batchdrop.cli.run.most_failed import MostFailed
+
+    if value is None or MostFailed.parsed(value):
+        return value
+    raise typer.BadParameter(f"{value!r} is not a limit; write a share such as 1%, or a number of rows such as 10")
+
+
+MaxFailed = Annotated[
+    str | None,
+    typer.Option(
+        callback=_most_failed,
+        metavar="LIMIT",
+        help="With --wait: exit code 4 if more rows have no usable answer, such as 1% or 10.",
+    ),
+]
 Open = Annotated[bool, typer.Option("--open", help="Open the report in a browser in the end.")]
 WaitScale = Annotated[
     float | None,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchdrop.cli.console import CommandOutput
-from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack, refuse_missing
+from batchdrop.cli.console import CommandOutput, usage_error
+from batchdrop.cli.options import Endpoint, JobId, Json, MaxFailed, Region, Stack, refuse_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchdrop.cli.deployment import Deployment
     from batchdrop.finish.chosen_rows import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How to follow a retry to its end: the folder for its outputs, and the most rows that may fail."""
+
+    out: Path
+    max_failed: str | None = None
 
 
 def retry(  # noqa: PLR0913 -- one for each option
@@ -33,6 +42,7 @@ def retry(  # noqa: PLR0913 -- one for each option
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the retry to its end, then fetch its outputs.")] = False,
     out: Annotated[Path, typer.Option(help="With --wait: outputs go to OUT/<job_id>-v2/.")] = Path("out"),
+    max_failed: MaxFailed = None,
     stack: Stack = None,
     region: Region = None,
     endpoint_url: Endpoint = None,
@@ -40,48 +50,53 @@ def retry(  # noqa: PLR0913 -- one for each option
 ) -> None:
     """Send rows without a usable answer again, and write a whole new output: the job's next version.
 
-    Answered rows stay as they are and are not sent. The same command, repeated, is one retry. Exit code: 0 the retry
-    started (with --wait: it succeeded), 1 it did not, 2 wrong usage.
+    Answered rows stay as they are and are not sent. The same command, repeated, is one retry.
+    Exit code: 0 the retry started (with --wait: it succeeded), 1 it did not, 2 wrong usage, 4 more rows than
+    --max-failed have no usable answer.
     """
     output = CommandOutput(json)
     refuse_missing(recipe)
+    if max_failed and not wait:
+        usage_error("--max-failed judges a job that has ended; give --wait, too")
     with output.reporting_errors():
         from batchdrop.cli.job.retrying import wanted_rows
 
         wanted = wanted_rows(status, rows, recipe, again=again)
-        _retry(_deployment(stack, region, endpoint_url), job, wanted, out if wait else None, output)
+        _retry(
+            _deployment(stack, region, endpoint_url), job, wanted, Waiting(out, max_failed) if wait else None, output
+        )
 
 
-def _retry(deployment: Deployment, job: str, wanted: Wanted, out: Path | None, output: CommandOutput) -> None:
-    """Start a retry; with a folder for its outputs, follow it to its end."""
+def _retry(deployment: Deployment, job: str, wanted: Wanted, waiting: Waiting | None, output: CommandOutput) -> None:
+    """Start a retry, and follow it to its end if `waiting` says so."""
     from batchdrop.cli.job.retrying import retry as send_again
 
     started = send_again(deployment, job, wanted)
-    if out is None:
+    if waiting is None:
         output.document(started) if output.json else typer.echo(started.message)
         return
     if not output.json:
         typer.echo(started.message)
     from batchdrop.cli.run.sending import follow_to_outputs
 
-    follow_to_outputs(deployment, started.job_id, out, output)
+    follow_to_outputs(deployment, started.job_id, waiting.out, output, waiting.max_failed)
 
 
 def merge(
     lines: Path,
     recipe: Path | None,
     job: str,
-    out: Path | None,
+    waiting: Waiting | None,
     deployment: Callable[[], Deployment],
     output: CommandOutput,
 ) -> None:
-    """Send changed lines of a job's failed.jsonl; with a folder `out` for its outputs, follow the job to its end."""
+    """Send changed lines of a job's failed.jsonl; follow the job to its end if `waiting` says so."""
     refuse_missing(lines, recipe)
     with output.reporting_errors():
         from batchdrop.cli.job.retrying import wanted_rows
 
         wanted = wanted_rows(None, None, recipe, again=False, lines=lines)
-        _retry(deployment(), job, wanted, out, output)
+        _retry(deployment(), job, wanted, waiting, output)
 
 
 def _deployment(stack: str | None, region: str | None, endpoint_url: str | None) -> Deployment:

@@ -16,11 +16,13 @@ from rich.text import Text
 from batchdrop.cli.bucket import read_if_there
 from batchdrop.cli.console import FAILED, CommandError, CommandOutput
 from batchdrop.cli.deployment import Deployment
+from batchdrop.cli.job.documents import read_summary
 from batchdrop.cli.job.job_view import Stage
 from batchdrop.cli.job.jobs import Execution, Job, executions, find_job
 from batchdrop.cli.job.watching import followed
 from batchdrop.cli.run.dropping import Drop, NotDroppableError
 from batchdrop.cli.run.fetching import fetch
+from batchdrop.cli.run.most_failed import MostFailed
 from batchdrop.cli.run.transfers import transferring
 from batchdrop.errors import JobFault
 from batchdrop.job.job_files import read_recipe
@@ -45,6 +47,7 @@ class Dropping:
     files: Path | None
     waits: bool
     out: Path
+    max_failed: str | None = None
 
 
 def drop(
@@ -68,15 +71,25 @@ def drop(
         for what, word in (("follow it", "watch"), ("its outputs", "fetch"), ("stop it", "cancel")):
             _say(output, f"  {what:<12} {deployment.command(word, job.job_id)}")
         return
-    follow_to_outputs(deployment, job.job_id, dropping.out, output)
+    follow_to_outputs(deployment, job.job_id, dropping.out, output, dropping.max_failed)
 
 
-def follow_to_outputs(deployment: Deployment, job_id: str, out: Path, output: CommandOutput) -> None:
-    """Follow a job to its end and fetch its outputs. Raises typer.Exit if it does not succeed."""
+def follow_to_outputs(
+    deployment: Deployment, job_id: str, out: Path, output: CommandOutput, max_failed: str | None = None
+) -> None:
+    """Follow a job to its end and fetch its outputs. Raises typer.Exit if it does not succeed.
+
+    Raises TooManyFailedError if more rows than `max_failed` have no usable answer.
+    """
     view = followed(deployment, find_job(deployment, job_id), output, is_silent=True)
-    fetch(deployment, find_job(deployment, job_id), out, output)
+    job = find_job(deployment, job_id)
+    fetch(deployment, job, out, output)
     if view.stage is not Stage.SUCCEEDED:
         raise typer.Exit(FAILED)
+    limit = MostFailed.parsed(max_failed) if max_failed else None
+    summary = read_summary(deployment.bucket, job.results) if limit else None
+    if limit is not None and summary is not None:
+        limit.check(summary, deployment.command("retry", job_id))
 
 
 def await_job(
