@@ -143,6 +143,18 @@ def test_said_tells_all_of_it() -> None:
     assert "at an unknown price" in EVENTS["unpriced"].said
 
 
+def test_the_end_of_a_red_job_names_the_command_and_what_is_kept() -> None:
+    """Before the fault's message, which may be long; nothing of it where nothing was sent, or where all went well."""
+    outputs = OutputBlock("output.csv", "failed.jsonl")
+    fault = Fault("AccountTrouble", "HTTP 402: " + "x" * 2_000)
+    said = _ended(status="failed", faults=[fault], outputs=outputs).said
+    job_id = _summary().job_id
+    assert f" To go on: `batchdrop resume {job_id}`; 2 answers are kept and not billed again. Results: " in said
+    assert "To go on" not in _ended(outputs=outputs).said
+    too_few = _ended(status="failed", faults=[Fault("TooFewAnswered", "few")], outputs=outputs).said
+    assert f"`batchdrop retry {job_id}`" in too_few
+
+
 def test_what_waits_for_approval_says_what_to_do() -> None:
     """The command first, then what the sample came to, what the whole would cost, and where to look."""
     assert EVENTS["awaiting_approval"].said == (

@@ -10,6 +10,7 @@ import msgspec
 
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.sample import SampleReport
+from batchdrop.report.going_on import going_on
 from batchdrop.report.summary import Summary, TallyBlock
 
 SOURCE = "batchdrop"
@@ -156,7 +157,9 @@ def _ending(upload: UploadRecord, summary: Summary) -> str:
     fault = _first_fault(summary)
     why = f" {fault.type}: {fault.message}" if fault else ""
     results = f"s3://{upload.bucket}/{summary.results}"
-    return f"{upload.key} {summary.status}: {rows}, {usd}. Results: {results}{why}"
+    on = going_on(summary)  # before the fault's message, whose length could cut it off
+    to_do = f" To go on: `batchdrop {' '.join(on.words)}`; {on.kept}." if on else ""
+    return f"{upload.key} {summary.status}: {rows}, {usd}.{to_do} Results: {results}{why}"
 
 
 def _count(rows: RowCounts) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from batchdrop.errors import NothingAnswered, TooFewAnswered
-from batchdrop.job.manifest import Manifest
+from batchdrop.report.going_on import TOO_FEW, kept_answers
 from batchdrop.report.summary import Summary
 
 FLAGS = {  # by `_status`: its meaning, and what to do
@@ -16,7 +15,6 @@ FLAGS = {  # by `_status`: its meaning, and what to do
     "invalid": "not valid for the recipe's answer types. Set retry: {invalid: 1} to send such rows once more.",
     "model_context_window_exceeded": "cut at the end of the model's context window. Shorten the rows.",
 }
-TOO_FEW = {NothingAnswered.__name__, TooFewAnswered.__name__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +25,17 @@ class Step:
     command: str = ""
 
 
-def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
+def next_steps(summary: Summary) -> list[Step]:
     """Return what the user can do next, the most urgent first."""
-    steps = _for_faults(summary, manifest)
+    steps = _for_faults(summary)
     tally = summary.tally
     if summary.outputs.output and tally.answered + tally.unusable:
         name = summary.outputs.output.rpartition("/")[2]
         steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
     unpaid = tally.failed - summary.perhaps_paid.rows
     if unpaid and summary.status == "succeeded":
-        advice = "failed.jsonl has them with the reasons, and you can drop it again as it is:"
-        steps.append(Step(f"{_rows(unpaid)} sent but not answered. {advice}", _drop_again(summary, manifest)))
+        advice = "failed.jsonl has them with the reasons. This sends them again and writes one whole output:"
+        steps.append(Step(f"{_rows(unpaid)} sent but not answered. {advice}", _retry(summary)))
     if summary.perhaps_paid.rows:
         advice = (
             "perhaps-paid.jsonl has them. Do not drop it. This reads the API's results again and sends none of them:"
@@ -54,27 +52,24 @@ def next_steps(summary: Summary, manifest: Manifest | None) -> list[Step]:
     return steps
 
 
-def _for_faults(summary: Summary, manifest: Manifest | None) -> list[Step]:
+def _for_faults(summary: Summary) -> list[Step]:
     if summary.status == "succeeded":
         return []
     if summary.faults and summary.faults[0].type in TOO_FEW:
-        return [
-            Step("Fix the cause, as the reasons below say. Then drop the rows again:", _drop_again(summary, manifest))
-        ]
+        kept = kept_answers(summary.tally)
+        return [Step(f"Fix the cause, as the reasons below say. Then retry the rows: {kept}.", _retry(summary))]
     if not summary.outputs.output:
         return [Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")]
     first = "Resume when you like" if summary.status == "canceled" else "Fix the fault above, then resume"
-    return [Step(f"{first}: answered rows are kept and not sent again.", _resume(summary))]
+    return [Step(f"{first}: {kept_answers(summary.tally)}.", _resume(summary))]
 
 
 def _resume(summary: Summary) -> str:
     return f"batchdrop resume {shlex.quote(summary.job_id)}"
 
 
-def _drop_again(summary: Summary, manifest: Manifest | None) -> str:
-    bucket = f"s3://{manifest.upload.bucket if manifest else 'BUCKET'}"
-    inbox = f"{bucket}/{summary.input.rpartition('/')[0]}/"
-    return f"aws s3 cp {shlex.quote(f'{bucket}/{summary.outputs.failed}')} {shlex.quote(inbox)}"
+def _retry(summary: Summary) -> str:
+    return f"batchdrop retry {shlex.quote(summary.job_id)}"
 
 
 def _rows(count: int) -> str:

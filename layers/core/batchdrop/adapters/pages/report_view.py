@@ -34,7 +34,7 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
         "faults": summary.faults[:MOST_FAULTS],
         "notes": summary.notes[:MOST_NOTES],
         "estimate": summary.estimate,
-        "steps": next_steps(summary, manifest),
+        "steps": next_steps(summary),
         "answer_charts": list(answer_charts(statistics)),
         "token_charts": list(token_charts(statistics)),
         "time_charts": list(time_charts(statistics, summary.message_batches)),

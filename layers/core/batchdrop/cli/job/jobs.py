@@ -60,6 +60,8 @@ class Execution:
     status: str
     started_at: datetime
     stopped_at: datetime | None = None
+    cause: str = ""
+    """Why it ended red, if it was described."""
 
     @property
     def job_id(self) -> str:
@@ -197,7 +199,14 @@ def described_job(deployment: Deployment, job_id: str) -> Job | None:
     return Job(
         msgspec.json.decode(last["input"], type=UploadRecord),
         [
-            Execution(one["name"], one["executionArn"], one["status"], one["startDate"], one.get("stopDate"))
+            Execution(
+                one["name"],
+                one["executionArn"],
+                one["status"],
+                one["startDate"],
+                one.get("stopDate"),
+                one.get("cause") or one.get("error", ""),
+            )
             for one in all_found
         ],
         last.get("error", ""),

@@ -17,6 +17,8 @@ from batchdrop.cli.job.figures import counted, dollars, duration, moment, perhap
 from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
+from batchdrop.report.going_on import kept_answers
+from batchdrop.report.summary import TallyBlock
 
 LEFT = 10  # width of the first column
 MOST_FAULTS = MOST_NOTES = 5  # shown; summary.json lists all
@@ -175,6 +177,12 @@ def _print_kind(kind: FailureKind, console: Console) -> None:
     console.print(grid)
 
 
+def _kept(summary: Summary) -> str:
+    """Return what going on does not pay for again."""
+    known = {name: summary["tally"].get(name, 0) for name in TallyBlock.__struct_fields__}
+    return kept_answers(TallyBlock(**known))
+
+
 def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
     console.print()
     hints = [("one row", deployment.command("show", one.job_id, "--row", "N"))]
@@ -182,8 +190,12 @@ def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
         hints += [("follow it", deployment.command("watch", one.job_id))]
     else:
         hints += [("its outputs", deployment.command("fetch", one.job_id))]
+    if one.summary is not None and one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED}:
+        _line(console, "kept", _kept(one.summary), "bold")
     is_unsettled = one.summary is not None and bool(one.summary.get("perhaps_paid", {}).get("rows"))
     if one.status is not JobStatus.RUNNING and (one.status is not JobStatus.SUCCEEDED or is_unsettled):
         hints += [("continue it", deployment.command("resume", one.job_id))]
+    if one.failures.kinds and one.status is not JobStatus.RUNNING:
+        hints += [("send them again", deployment.command("retry", one.job_id))]
     for what, command in hints:
-        console.print(Text(f"{what:<14}{command}", style="dim"), soft_wrap=True)
+        console.print(Text(f"{what:<16}{command}", style="dim"), soft_wrap=True)

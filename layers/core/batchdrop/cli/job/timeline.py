@@ -12,10 +12,12 @@ import msgspec
 from batchdrop.cli.bucket import Stored
 from batchdrop.cli.job.documents import SplitSoFar, Summary
 from batchdrop.cli.job.figures import counted
-from batchdrop.cli.job.jobs import Job
+from batchdrop.cli.job.jobs import Execution, Job
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.submission import Halt, Submission
+from batchdrop.report.summary import fault_of
 
+LONGEST_CAUSE = 300  # characters that are shown of it
 _ANSWERS = re.compile(r"/\d{5}\.r(\d+)\.jsonl$")
 
 
@@ -41,7 +43,7 @@ def timeline(
     for number, execution in enumerate(job.executions):
         events.append(Event(execution.started_at, f"resumed as {execution.name}" if number else "job started"))
         if execution.stopped_at:
-            events.append(Event(execution.stopped_at, f"execution ended: {execution.status.lower().replace('_', ' ')}"))
+            events.append(Event(execution.stopped_at, _ended(execution)))
     if split and split.split_ended_at:
         events.append(
             Event(split.split_ended_at, f"split: {counted(split.rows, 'row')}, {counted(len(split.shards), 'shard')}")
@@ -52,6 +54,13 @@ def timeline(
         events.append(Event(halt.at, f"halted: {halt.error}: {halt.reason}"))
     events += _closed(summary)
     return sorted(events, key=lambda event: event.at)
+
+
+def _ended(execution: Execution) -> str:
+    """Return how an execution ended. A resume lifts the job's halt, so its reason is kept here."""
+    ended = f"execution ended: {execution.status.lower().replace('_', ' ')}"
+    cause = fault_of("", execution.cause).message  # a function's cause is JSON
+    return f"{ended}: {cause[:LONGEST_CAUSE]}" if cause else ended
 
 
 def answers_of(job_id: str) -> str:
