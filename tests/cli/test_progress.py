@@ -51,6 +51,23 @@ def _followed(views: list[JobView], *, terminal: bool) -> tuple[str, JobView]:
     return written.getvalue(), last
 
 
+def test_a_pipe_says_something_while_waiting() -> None:
+    """After five minutes without a change: the age, the next poll, the cost so far, and how to cancel."""
+    shards = _shards(Stage.ANSWERING, Stage.COLLECTED)
+    shards[0].began_at = NOW
+    views = [
+        JobView("job-1", Stage.ANSWERING, shards, 2_000, began_at=NOW, at=NOW + timedelta(minutes=minutes))
+        for minutes in (1, 3, 5, 6, 7, 10, 12)
+    ]
+    ended = JobView("job-1", Stage.SUCCEEDED, shards, 2_000, at=NOW + timedelta(minutes=13))
+    lines = _followed([*views, ended], terminal=False)[0].splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("job-1  still answering; the oldest open shard was sent 6 min")
+    assert "next poll within 22 s" in lines[1]
+    assert lines[1].endswith("`batchdrop cancel job-1` stops it and keeps its answers")
+    assert "12 min" in lines[2]
+
+
 def test_pipe_gets_a_line_for_each_change() -> None:
     """No escape sequence, no line twice."""
     written, _ = _followed(VIEWS, terminal=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.live import Live
@@ -12,8 +13,10 @@ from batchdrop.cli.job.figures import dollars, duration, rate
 from batchdrop.cli.job.job_view import ENDED, SHARD_OPEN, JobView, ShardView, Stage
 from batchdrop.cli.job.pace import Pace, job_pace, shard_pace
 from batchdrop.cli.job.picture import picture
+from batchdrop.job.polling import JITTER, POLL_FIRST_WAIT, POLL_LONGEST_WAIT, POLL_SHARE_OF_AGE
 
 LOOK_SECONDS = 0.4
+QUIET = timedelta(minutes=5)  # then a pipe gets a line, although nothing has changed
 Look = Callable[[], JobView]
 Pause = Callable[[float], None]
 
@@ -95,13 +98,37 @@ def _views(look: Look, pause: Pause, seconds: float, until: Collection[Stage] = 
 
 
 def _print_changes(views: Iterator[JobView], console: Console) -> JobView:
+    """Print a line for each change, and one every few minutes without a change, so that a log shows life."""
     view, last = JobView(""), ""
+    said_at: datetime | None = None
     for view in views:
         changed = _line(view, Pace(0, 0))
+        is_quiet = view.at is not None and said_at is not None and view.at - said_at >= QUIET
         if changed != last:
             console.print(_line(view, job_pace(view)), soft_wrap=True, highlight=False, markup=False)
-            last = changed
+        elif is_quiet:
+            console.print(waiting_line(view), soft_wrap=True, highlight=False, markup=False)
+        if changed != last or is_quiet or said_at is None:
+            last, said_at = changed, view.at
     return view
+
+
+def waiting_line(view: JobView) -> str:
+    """Return what a job waits for: how long already, when it is looked at again, its cost so far, how to cancel."""
+    pace, began = job_pace(view), [shard.began_at for shard in view.shards if shard.began_at and not shard.ended_at]
+    words = [f"{view.job_id}  still {view.stage.value}"]
+    if view.at is not None and began:
+        age = (view.at - min(began)).total_seconds()
+        words += [f"the oldest open shard was sent {duration(age)} ago", f"next poll within {duration(next_poll(age))}"]
+    words += [f"about {duration(pace.seconds_left)} left"] if pace.seconds_left else []
+    words += [f"{dollars(pace.usd)} so far"] if pace.usd else []
+    return "; ".join([*words, f"`batchdrop cancel {view.job_id}` stops it and keeps its answers"])
+
+
+def next_poll(age: float) -> float:
+    """Return the longest wait until the next poll of a Message Batch of this age, in seconds."""
+    wait = min(max(POLL_SHARE_OF_AGE * age, POLL_FIRST_WAIT), POLL_LONGEST_WAIT)
+    return wait * (1 + JITTER)
 
 
 def _counts(view: JobView) -> Counter[str]:
