@@ -79,7 +79,7 @@ def test_a_cancel_while_it_waits(bench: Bench) -> None:
     job_control.cancel(_deployment(bench), job_id)
     job = bench.ended_job("inbox/cancels/seven.csv")
     assert (job.status, job.summary["status"]) == ("FAILED", "canceled")
-    assert _statuses(job) == ["answered"] * 3 + ["canceled"] * 4
+    assert _statuses(job) == ["answered"] * 3 + ["not_sent"] * 4
 
     deployment = _deployment(bench)
     before = set(deployment.approvals.tokens(job_id))

@@ -364,7 +364,7 @@ def _is_json(text: str) -> bool:
 def fate_of(status: str) -> str:
     """Return the fate that a status is counted under."""
     match status:
-        case "failed" | "canceled" | "over_budget" | "unreadable" | "uncertain":
+        case "failed" | "canceled" | "not_sent" | "over_budget" | "unreadable" | "uncertain":
             return "failed"
         case "rejected" | "answered":
             return status

@@ -218,7 +218,7 @@ def test_nobody_approves_in_time() -> None:
     assert world.show(time_is_over=True).rest == "leave"
     summary = world.close()
     assert (summary.status, summary.faults[0].type, len(summary.faults)) == ("canceled", "JobNotApproved", 1)
-    assert _statuses(world) == ["answered"] * 2 + ["canceled"] * 4
+    assert _statuses(world) == ["answered"] * 2 + ["not_sent"] * 4
     assert "nobody approved the sample in time" in world.result("failed.jsonl").decode()
 
 
@@ -256,7 +256,7 @@ def test_a_cancel_while_it_waits() -> None:
     assert world.show().rest == "leave"
     summary = world.close()
     assert (summary.status, [fault.type for fault in summary.faults]) == ("canceled", ["JobCanceled"])
-    assert _statuses(world) == ["answered"] * 2 + ["canceled"] * 4
+    assert _statuses(world) == ["answered"] * 2 + ["not_sent"] * 4
 
 
 @pytest.mark.parametrize("fact", ["approved", "canceled"])

@@ -123,7 +123,7 @@ def test_show_sample_leaves_what_nobody_approved(functions: Functions) -> None:
     assert functions.invoke("show_sample", task)["rest"] == "leave"
     closed = functions.invoke("close_job", {"upload": task["upload"]})
     assert (closed["status"], closed["error"]) == ("canceled", "JobNotApproved")
-    assert functions.cloud.get(f"{RESULTS}output.csv").decode().count(",canceled,") == 3
+    assert functions.cloud.get(f"{RESULTS}output.csv").decode().count(",not_sent,") == 3
 
 
 def test_await_approval_leaves_its_token(functions: Functions, tokens: FakeTaskTokens) -> None:

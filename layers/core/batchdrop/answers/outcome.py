@@ -29,8 +29,8 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `over_budget`, `rejected`, `skipped` (`on_empty: skip`), or
-    `unreadable` or `uncertain` (both may be paid). An unusable answer is paid: `invalid` (it breaks the recipe's
+    `status` is `answered`, `failed`, `canceled`, `not_sent`, `over_budget`, `rejected`, `skipped` (`on_empty: skip`),
+    or `unreadable` or `uncertain` (both may be paid). An unusable answer is paid: `invalid` (it breaks the recipe's
     types), `empty` (no text), or the stop_reason of an answer that stopped early (`max_tokens`, `refusal`, …).
     `values` are those of the answer columns, in order; empty if no answer fills them. `raw` is the text of an answer
     that could not. `added` are those of the columns in `output.add`. `seconds` is how long the answer took, if known.
@@ -66,6 +66,11 @@ def failed(reason: str) -> Outcome:
 def canceled(reason: str) -> Outcome:
     """Return the outcome of a row whose job was canceled before the row was answered."""
     return Outcome("failed", "canceled", error=reason)
+
+
+def not_sent(reason: str) -> Outcome:
+    """Return the outcome of a row that waited for a sample's approval, and was never sent."""
+    return Outcome("failed", "not_sent", error=reason)
 
 
 def over_budget(reason: str) -> Outcome:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.answers.outcome import Outcome, canceled, failed, over_budget
+from batchdrop.answers.outcome import Outcome, canceled, failed, not_sent, over_budget
 from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
@@ -26,6 +26,7 @@ from batchdrop.job.job_files import JobFormats, answered_rounds
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger, OutputFormat
+from batchdrop.job.sample import SAMPLE_SHARD, has_sample
 from batchdrop.job.stored_source import UploadSource
 from batchdrop.money.prices import effective
 from batchdrop.ports import Guard, ObjectMissing, ObjectStore, Source
@@ -200,7 +201,17 @@ class JobStitch:
         if fault is None:
             return failed("the job ended before this shard was sent")
         if fault.type in CALLED_OFF:
-            return canceled(fault.message)
+            return not_sent(fault.message) if self._waited_for_approval(shard) else canceled(fault.message)
         if fault.type == BudgetReached.__name__:
             return over_budget(fault.message)
         return failed(f"{fault.type}: {fault.message}")
+
+    def _waited_for_approval(self, shard: int) -> bool:
+        """Return whether a shard comes after the job's sample, and no request of it was sent."""
+        if not has_sample(self._manifest) or shard == SAMPLE_SHARD:
+            return False
+        job_id = self._keys.job_id
+        has_answers = any(self._store.keys(self._keys.live_answers(shard, 0))) or self._store.exists(
+            self._keys.answers(shard, 0)
+        )
+        return not has_answers and not was_sent(job_id, shard, 0, self._ledger)

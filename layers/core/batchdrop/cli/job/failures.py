@@ -67,7 +67,7 @@ def failures_in(blocks: Iterable[bytes]) -> Failures:
 
 def kind_of(status: str, reason: str) -> str:
     """Return the kind of a row's failure: an error's type, or the common part of such reasons."""
-    if status in {"canceled", "skipped"}:
+    if status in {"canceled", "not_sent", "skipped"}:
         return status
     reason = _PLACE.sub("", reason, count=1)
     if status == "rejected":
