@@ -17,6 +17,7 @@ from batchdrop.local.claude_api.fates import ANSWERED
 from batchdrop.local.claude_api.prompt_cache import Visit
 from batchdrop.local.claude_api.schema_answers import instance_of
 from batchdrop.local.claude_api.schema_rules import schema_fault
+from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.claude_api.asks import params, result
 
@@ -132,7 +133,7 @@ def test_senseless_schemas_are_refused_not_crashed_on(schema: object, strict: bo
     raw = json.dumps(params("x", output_config=config)).encode()
     try:
         request = read_request(raw, lane="batch", version="2026-10-21", strict_schemas=strict)
-        outcome = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), seed=0).stop_reason
+        outcome = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), settings=Settings()).stop_reason
     except ApiError as error:
         outcome = f"{error.status} {error.message.partition('.schema')[0]}"
     assert outcome in {"end_turn", "max_tokens", "400 output_config.format"}
@@ -183,6 +184,7 @@ def test_a_share_of_a_models_answers_is_unsure() -> None:
 
 def _confidence(raw: bytes, rates: dict[str, float]) -> float:
     request = read_request(raw, lane="batch", version="2026-10-21", strict_schemas=True)
-    message = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), seed=1, unsure_rates=rates)
+    settings = Settings(seed=1, unsure_rates=rates)
+    message = FakeModel().message(request, ANSWERED, visit=Visit("batch", 0, 0), settings=settings)
     confidence: float = json.loads(getattr(message.content[0], "text", ""))["confidence"]
     return confidence

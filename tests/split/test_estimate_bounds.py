@@ -61,7 +61,7 @@ def _billed(asked: list[bytes], *, lane: Lane) -> tuple[int, Decimal]:
         tier: Any = "batch" if lane == "batch" else "standard"
         request = read_request(params, lane=tier, version="2026-10-21", strict_schemas=True)
         fate = model.fate(request, settings, "x")
-        usage = model.message(request, fate, visit=Visit(tier, 0, 0), seed=0).usage
+        usage = model.message(request, fate, visit=Visit(tier, 0, 0), settings=settings).usage
         tokens += request.input_tokens
         dollars += picodollars(request.params.model, usage, half=lane == "batch")
     return tokens, Decimal(dollars) / 10**12

@@ -9,6 +9,7 @@ from batchdrop.local.claude_api.alternatives import alternatives_in, choose
 from batchdrop.local.claude_api.content import Block, sight_of, words_of
 from batchdrop.local.claude_api.dice import Dice, digest_of
 from batchdrop.local.claude_api.errors import invalid
+from batchdrop.local.claude_api.packs import PackFaults, item_of, rows_in
 from batchdrop.local.claude_api.params import Params
 from batchdrop.local.claude_api.schema_answers import HIGH, LOW, WHOLE, instance_of
 
@@ -53,10 +54,17 @@ def text_of(content: str | list[Block]) -> str:
     return "\n".join(words_of(block) for block in content)
 
 
-def answer_text(params: Params, prompt: Prompt, seed: int, *, unsure: float | None = None) -> str:
-    """Return the whole answer, before it is cut to `max_tokens`. `unsure` is the share of answers with low numbers."""
+def answer_text(params: Params, prompt: Prompt, seed: int, faults: PackFaults, *, unsure: float | None = None) -> str:
+    """Return the whole answer, before it is cut to `max_tokens`.
+
+    `faults` are those of packs. `unsure` is the share of answers with low numbers.
+    """
     dice = Dice(digest=prompt.digest, salt=2 * seed)
     if params.output_config and params.output_config.format:
+        item = item_of(schema_of(bytes(params.output_config.format.schema)))
+        rows = rows_in(text_of(params.messages[-1].content)) if item and params.messages else []
+        if item and rows:
+            return _pack(item, rows, dice, seed, faults)
         part = WHOLE if unsure is None else _part(prompt, seed, unsure)
         return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice, part)
     alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.conversation)
@@ -83,6 +91,15 @@ def _structured(schema: bytes, conversation: str, dice: Dice, part: tuple[float,
         return msgspec.json.encode(instance_of(schema_of(schema), conversation, dice, part)).decode()
     except (TypeError, AttributeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         raise invalid(f"output_config.format.schema: Invalid JSON schema: {error}") from error
+
+
+def _pack(item: dict[str, Any], rows: list[tuple[int, str]], dice: Dice, seed: int, faults: PackFaults) -> str:
+    """Return the answer to a pack: each row's answer depends on its own text only."""
+    answers = []
+    for number, text in rows:
+        own = Dice(digest=digest_of(text), salt=2 * seed)
+        answers.append({"row": number, **instance_of(item, text, own)})
+    return msgspec.json.encode({"rows": faults.applied(answers, dict(rows), dice)}).decode()
 
 
 def _prose(conversation: str, dice: Dice) -> str:

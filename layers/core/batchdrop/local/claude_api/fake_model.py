@@ -15,6 +15,7 @@ from batchdrop.local.claude_api.message_types import (
     ServerToolUse,
     Usage,
 )
+from batchdrop.local.claude_api.packs import faults_of
 from batchdrop.local.claude_api.params import Api, Params, check_params, read_params
 from batchdrop.local.claude_api.prompt_cache import UNCACHED, PromptCache, Split, Visit
 from batchdrop.local.claude_api.settings import Settings
@@ -56,12 +57,10 @@ class FakeModel:
         """Return the fate of the request."""
         return self.fates.decide(request.prompt, settings, *chance)
 
-    def message(
-        self, request: Request, fate: Fate, *, visit: Visit, seed: int, unsure_rates: dict[str, float] | None = None
-    ) -> Message:
+    def message(self, request: Request, fate: Fate, *, visit: Visit, settings: Settings) -> Message:
         """Return the answer to a request that succeeds; `visit` is its use of the prompt cache."""
-        params = request.params
-        ending = _ending(request, fate, seed, (unsure_rates or {}).get(params.model))
+        params, seed = request.params, settings.seed
+        ending = _ending(request, fate, settings)
         split = self.cache.touch(params, visit) if _may_cache(params) else UNCACHED
         return Message(
             id=token("msg", request.prompt.digest, seed),
@@ -118,9 +117,9 @@ def _may_cache(params: Params) -> bool:
     return False
 
 
-def _ending(request: Request, fate: Fate, seed: int, unsure: float | None) -> Ending:
+def _ending(request: Request, fate: Fate, settings: Settings) -> Ending:
     model, limit = request.params.model, request.params.max_tokens or 0
-    text = _told(request, fate, seed, unsure)
+    text = _told(request, fate, settings)
     reason, stopped_by = fate.stop or "end_turn", None
     for sequence in request.params.stop_sequences:
         if sequence and sequence in text:
@@ -135,12 +134,13 @@ def _ending(request: Request, fate: Fate, seed: int, unsure: float | None) -> En
     return Ending(cut_to_tokens(text, max(0, limit - 1), model), "max_tokens", limit)
 
 
-def _told(request: Request, fate: Fate, seed: int, unsure: float | None) -> str:
+def _told(request: Request, fate: Fate, settings: Settings) -> str:
     if fate.twist == "empty":
         return ""
     if fate.stop == "refusal":
         return "I can't help with that."
-    text = answer_text(request.params, request.prompt, seed, unsure=unsure)
+    unsure = settings.unsure_rates.get(request.params.model)
+    text = answer_text(request.params, request.prompt, settings.seed, faults_of(settings), unsure=unsure)
     if fate.twist == "invalid_json":
         return f"Here is the answer: {text[:-1]}"
     if fate.twist == "long":

@@ -65,4 +65,4 @@ def _answer(visit: Visit, request: Request, number: int, found: int) -> Message:
         raise failure(fate)
     now = state.clock.now()
     use = prompt_cache.Visit("standard", now, now, found)
-    return state.model.message(request, fate, visit=use, seed=settings.seed, unsure_rates=settings.unsure_rates)
+    return state.model.message(request, fate, visit=use, settings=settings)

@@ -94,10 +94,7 @@ class BatchWork:
             raise failure(fate)
         if fate.kind != "succeeded":
             return {"type": fate.kind}
-        visit = self._visit(rank, custom_id)
-        message = self._model.message(
-            request, fate, visit=visit, seed=settings.seed, unsure_rates=settings.unsure_rates
-        )
+        message = self._model.message(request, fate, visit=self._visit(rank, custom_id), settings=settings)
         self._charge(rank, custom_id, message, request.prompt.digest.hex())
         return {"type": "succeeded", "message": message}
 

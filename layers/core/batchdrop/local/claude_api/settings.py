@@ -61,6 +61,17 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """By model: the share of its requests whose answers have numbers in the lower half of their range. Those of its
     other answers are in the top tenth. Numbers of other models are anywhere."""
 
+    pack_missing_rate: Share = 0.0
+    """Share of a pack's rows that its answer leaves out."""
+    pack_invented_rate: Share = 0.0
+    """Share of the packs whose answer has a number that nobody asked for."""
+    pack_doubled_rate: Share = 0.0
+    """Share of the packs whose answer has a number twice, with different answers if the schema allows them."""
+    pack_shuffled_rate: Share = 0.0
+    """Share of the packs whose answer has two rows in each other's place."""
+    pack_growth: NotNegative = 0.0
+    """How fast these rates grow with the rows of a pack: a pack of 20 has (20 / 10) to this power times the rate."""
+
     warm_hit_rate: Share = 1.0
     """Share of the requests that read a prefix which was written before their Message Batch was created."""
     cold_hit_rate: Share = 0.0
