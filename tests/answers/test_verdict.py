@@ -88,4 +88,5 @@ def test_an_unknown_result_may_be_paid(kind: str) -> None:
 def test_paid_verdicts_are_above_unpaid_ones() -> None:
     """An unpaid line never replaces a paid one."""
     unpaid = {Verdict.NOTHING, Verdict.LEFTOVER, Verdict.ACCOUNT, Verdict.NEVER, Verdict.PERHAPS_PAID}
-    assert max(unpaid) < min(set(Verdict) - unpaid) == Verdict.CUT
+    assert max(unpaid) < min(set(Verdict) - unpaid) == Verdict.MISSED
+    assert {verdict for verdict in Verdict if not verdict.is_paid} == unpaid

@@ -45,6 +45,8 @@ class _Costs:
 def cap_forecast(manifest: Manifest, shape: AnswerShape) -> CapForecast | None:
     """Return the forecast of a checked job; None without a cap, in the live lane, or if a price is not known."""
     recipe, estimate = manifest.recipe, manifest.estimate
+    if manifest.is_packed:  # how many packs a wave may hold shows only when they are drawn
+        return None
     if recipe is None or recipe.cap is None or estimate is None or not estimate.requests or manifest.lane != "batch":
         return None
     costs = _costs(manifest, recipe, estimate, shape)

@@ -27,10 +27,15 @@ LEAST_LIMIT = 16  # ours: tokens; a lower limit saves nothing
 
 
 def goes_in_waves(manifest: Manifest) -> bool:
-    """Return whether the requests of a split job together might cost more than its cap."""
+    """Return whether the requests of a split job together might cost more than its cap. Packs with a cap always do.
+
+    The packs of a round and their hold are then one plan.
+    """
     recipe = manifest.recipe
     if recipe is None or recipe.cap is None:
         return False
+    if recipe.pack is not None:
+        return True
     prices = effective(manifest.prices)
     worst = sum((item.worst_usd for item in manifest.shards), NOTHING)
     most = worst * share_of(price_lane(recipe, manifest.lane)) + fees_of(recipe, manifest.requests, prices=prices)

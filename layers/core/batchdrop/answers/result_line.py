@@ -18,11 +18,16 @@ UNREADABLE = "unreadable"  # the tag of result.Unreadable
 
 
 class ResultLine(msgspec.Struct, frozen=True, gc=False):
-    """The whole line. `seconds` is how long the answer took; only lines of the live lane have it."""
+    """The whole line. `seconds` is how long the answer took; only lines of the live lane have it, and `lost`.
+
+    `packed` is how many rows shared the request, in the line that `pack_lines` made for one of them.
+    """
 
     custom_id: str
     result: Result
     seconds: float | None = None
+    lost: int = 0
+    packed: int = 0
 
 
 class _Type(msgspec.Struct, frozen=True, gc=False):
@@ -88,11 +93,14 @@ class ResultHead(msgspec.Struct, frozen=True, gc=False):
     """The line without its texts: its custom_id, and the fields that decide its verdict and cost.
 
     `lost` counts the tries of the request that may be billed without an answer. Only lines of the live lane have it.
+    `packed` and `missed` are as in `pack_lines`.
     """
 
     custom_id: str
     result: _Result
     lost: int = 0
+    packed: int = 0
+    missed: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -109,6 +117,8 @@ class ResultHead(msgspec.Struct, frozen=True, gc=False):
     def verdict(self) -> Verdict:
         """Return the verdict for the line's row."""
         result = self.result
+        if self.missed:  # the row is sent alone
+            return Verdict.MISSED if result.message is not None else Verdict.LEFTOVER
         if self.is_paid_unread:
             return Verdict.PERHAPS_PAID
         if result.error is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,19 @@ class AnswerShape:
                 self.read(text)
             else:
                 self._valid(text)
+        except AnswerInvalid:
+            return False
+        return True
+
+    def takes_all(self, values: Collection[dict[str, Any]]) -> bool:
+        """Return whether all these typed answers fit the schema and the columns."""
+        if not all(map(self._validator.is_valid, values)):
+            return False
+        integers = [each for each in zip(self.fields, self.columns.answer, strict=True) if each[1].kind == "integer"]
+        try:
+            for field, column in integers:
+                for value in values:
+                    fitting(value.get(field), column, field)
         except AnswerInvalid:
             return False
         return True

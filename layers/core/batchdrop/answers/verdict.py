@@ -17,9 +17,15 @@ class Verdict(IntEnum):
     ACCOUNT = 2  # unpaid, and fails until the user fixes the account
     NEVER = 3  # unpaid, and would fail again
     PERHAPS_PAID = 4  # never sent again, because it may be paid: a record that cannot be read, or of an unknown type
-    CUT = 5  # paid, cut at max_tokens
-    INVALID = 6  # paid, and breaks the recipe's `answer`
-    ANSWERED = 7  # paid
+    MISSED = 5  # paid as a part of a pack whose answer has nothing for this row; the lowest verdict that is paid
+    CUT = 6  # paid, cut at max_tokens
+    INVALID = 7  # paid, and breaks the recipe's `answer`
+    ANSWERED = 8  # paid
+
+    @property
+    def is_paid(self) -> bool:
+        """Return whether an answer was billed."""
+        return self >= Verdict.MISSED
 
 
 def verdict_of(

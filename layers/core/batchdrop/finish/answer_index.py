@@ -62,6 +62,7 @@ class AnswerIndex:
         self._shortened = bytearray(rows)  # cut by the smaller limit of a round
         self._times_invalid = bytearray(rows)
         self._hopeless = bytearray(rows)  # paid, and the retry was refused for good, or may be paid
+        self._missed_after: dict[int, int] = {}  # by row that a pack missed: the rounds that had sent it by then
         self._breaks = breaks
         self._limited_rounds = limited_rounds
         self.escalations = escalations
@@ -104,7 +105,7 @@ class AnswerIndex:
             return
         self._spool.write(line + b"\n")
         self._spool.flush()
-        if verdict >= Verdict.CUT or self._verdicts[row] == Verdict.PERHAPS_PAID:
+        if verdict >= Verdict.MISSED or self._verdicts[row] == Verdict.PERHAPS_PAID:
             self._judge(row, self._end, line, max(verdict, Verdict.NEVER), round_number + 1)
             self._hopeless[row] = True
         self._end += len(line) + 1
@@ -117,9 +118,24 @@ class AnswerIndex:
         """Return the number of rounds that sent a row."""
         return self._sent[row]
 
+    def missed(self) -> set[int]:
+        """Return the rows that a pack missed, and that have no answer of their own since. They are sent alone."""
+        waits = {Verdict.MISSED, Verdict.LEFTOVER, Verdict.ACCOUNT}
+        rows = (row for row in self._missed_after if self._verdicts[row] in waits)
+        return {row for row in rows if not self._hopeless[row]}
+
+    def attempts_alone(self, row: int) -> int:
+        """Return the number of rounds that sent a row since a pack missed it; all rounds if none did."""
+        return self._sent[row] - self._missed_after.get(row, 0)
+
     def last_round(self, row: int) -> int:
         """Return the last round that has a line of the row. Rounds count from 0; -1 if there is none."""
         return self._seen[row] - 1
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the shard has."""
+        return len(self._verdicts)
 
     @property
     def rows_sent(self) -> int:
@@ -222,7 +238,9 @@ class AnswerIndex:
                 self._sent[index] += 1
                 self.found += 1
                 verdict = head.verdict
-                self.paid += verdict >= Verdict.CUT
+                self.paid += verdict >= Verdict.MISSED
+                if head.missed:
+                    self._missed_after[index] = self._sent[index]
                 if head.lost or verdict == Verdict.PERHAPS_PAID:
                     self.perhaps_paid[index, round_number - 1] = head.lost or 1
                     self.unsure += head.is_paid_unread
@@ -267,7 +285,7 @@ class AnswerIndex:
         if record.head.custom_id:
             return True
         self.nameless += 1
-        self.nameless_paid += record.head.verdict >= Verdict.CUT
+        self.nameless_paid += record.head.verdict >= Verdict.MISSED
         return False
 
     def _checked(self, verdict: Verdict, line: bytes) -> Verdict:
@@ -287,8 +305,8 @@ class AnswerIndex:
             self.perhaps_paid[key] = self.perhaps_paid.get(key, 0) + (head.lost or 1)
         if is_worse:
             self._judge(index, offset, line[:-1], head.verdict, self._round)
-        if head.verdict >= Verdict.CUT and (head.is_live or self._verdicts[index] < Verdict.CUT):
-            self.paid += self._verdicts[index] < Verdict.CUT
+        if head.verdict >= Verdict.MISSED and (head.is_live or self._verdicts[index] < Verdict.MISSED):
+            self.paid += self._verdicts[index] < Verdict.MISSED
             if not head.is_live:
                 self.perhaps_paid.pop((index, self._round - 1), None)
             verdict = self._checked(head.verdict, line)
@@ -306,8 +324,8 @@ class AnswerIndex:
             self._add(index, offset, len(line), verdict)
 
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
-        if self._verdicts[index] >= Verdict.CUT:
-            if verdict < Verdict.CUT:
+        if self._verdicts[index] >= Verdict.MISSED:
+            if verdict < Verdict.MISSED:
                 self._hopeless[index] |= verdict >= Verdict.NEVER
                 return
             self._replaced.append((self._offsets[index], self._lengths[index]))

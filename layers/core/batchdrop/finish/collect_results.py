@@ -28,8 +28,10 @@ from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_shard import join_shard
 from batchdrop.finish.leftovers import write_leftovers, written_round
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
+from batchdrop.finish.next_packs import next_packs
 from batchdrop.finish.next_round import SendAgain, breaks_of, next_requests, rounds_of, within_rounds
 from batchdrop.finish.next_wave import next_wave
+from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import read_again, settle_read_again
@@ -118,18 +120,19 @@ def _collected(
             escalations=escalations_of(manifest, item.rows),
         )
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
-        for earlier in keys[:-1]:
-            index.fill_from(store, earlier)
+        packs = PackedRounds(manifest, shard, store)
+        for earlier in range(state.round):
+            packs.fill(index, earlier)
         if store.exists(keys[-1]):  # collected before a resume; the API may have deleted the results since
-            index.fill_from(store, keys[-1])
-            _read_again(api, state, index, item, store, ledger, clock)
+            packs.fill(index, state.round)
+            _read_again(api, state, index, packs, item, store, ledger, clock)
         else:
             with store.writer(keys[-1], guard=partial(_refuse_second, keys[-1], store)) as answers:
                 if state.lane == "live":
-                    _fill_from_flushes(state, index, answers, store=store, ledger=ledger)
+                    _fill_from_flushes(state, index, packs, answers, store=store, ledger=ledger)
                 else:
                     with halting_on_account_trouble(job_id, ledger, clock):
-                        ended_at = _fetch(api(), state, index, answers, store, ledger, item)
+                        ended_at = _fetch(api(), state, index, packs, answers, store, ledger, item)
                 _halt_for_refused_rows(
                     job_id, index, ledger, clock
                 )  # before they are stored: stored ones are not checked
@@ -138,8 +141,9 @@ def _collected(
             ledger.collected(job_id, shard, state.round, clock.now())
         note_reads(state, store, WarmPrefix(job_id, states, clock), ended_at)
         worst = settle_round(state, manifest, store, budget=budget)
-        if manifest.waves:
-            wave = next_wave(
+        if manifest.starts_empty:
+            planned = partial(next_packs, rounds=packs) if manifest.is_packed else next_wave
+            wave = planned(
                 state, manifest, index, store=store, ledger=ledger, clock=clock, budget=budget, live_rows=live_rows
             )
             if wave is not None:
@@ -155,12 +159,12 @@ def _collected(
         if ledger.submission(job_id, shard, state.round + 1) is not None:
             lane = "batch"  # an earlier execution may have sent that round: find it, even if late; do not pay it twice
         again = within_rounds(again, index, rounds=state.round + 1, most=most + (lane != state.lane))
-        if again.requests and not manifest.waves and ledger.halted(job_id) is None:
+        if again.requests and not manifest.starts_empty and ledger.halted(job_id) is None:
             requests = _write_round(state, manifest, again, store, worst)
             usd = worst.usd if worst else NOTHING
             return Collected(requests, None, lane, usd, escalates=index.escalations is not None)
         return Collected(
-            0, _join(item, manifest, index, store, ledger, formats, rounds=len(keys), reading=reading), lane
+            0, _join(item, manifest, index, packs, store, ledger, formats, rounds=len(keys), reading=reading), lane
         )
 
 
@@ -199,6 +203,7 @@ def _read_again(
     api: Callable[[], BatchReader],
     state: ShardState,
     index: AnswerIndex,
+    packs: PackedRounds,
     item: ShardItem,
     store: ObjectStore,
     ledger: Ledger,
@@ -207,22 +212,30 @@ def _read_again(
     """In a resumed job, read a collected round's results again if some of its requests may be paid."""
     if state.resumes and state.lane == "batch" and state.batch_id and index.rows_perhaps_paid(state.round):
         with halting_on_account_trouble(state.job_id, ledger, clock):
-            read_again(state, index, rows=item.rows, api=api(), store=store)
+            read_again(state, index, packs, rows=item.rows, api=api(), store=store)
 
 
 def _fill_from_flushes(
-    state: ShardState, index: AnswerIndex, answers: Writer, *, store: ObjectStore, ledger: Ledger
+    state: ShardState,
+    index: AnswerIndex,
+    packs: PackedRounds,
+    answers: Writer,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
 ) -> None:
     """Index the answers that live workers flushed, then a line for each request without one."""
     flushed = flushed_lines(state.job_id, state.shard, state.round, store=store)
     unanswered = unanswered_lines(state, index, store=store, ledger=ledger)
-    index.fill(_kept(flushed, answers), _kept(unanswered, answers))
+    rows = partial(packs.rows, state.round)
+    index.fill(rows(_kept(flushed, answers)), rows(_kept(unanswered, answers)))
 
 
 def _fetch(
     api: BatchReader,
     state: ShardState,
     index: AnswerIndex,
+    packs: PackedRounds,
     answers: Writer,
     store: ObjectStore,
     ledger: Ledger,
@@ -234,19 +247,21 @@ def _fetch(
     """
     submission = ledger.submission(state.job_id, state.shard, state.round)
     batch = api.retrieve(state.batch_id)
+    rows = partial(packs.rows, state.round)
     with _keeping_arrived(state, index, store):
         foreign_before = index.foreign
         with closing(api.results(batch)) as blocks:
-            index.fill(_kept(blocks, answers), _kept(unnamed_rows(state, index, store=store), answers))
+            index.fill(rows(_kept(blocks, answers)), rows(_kept(unnamed_rows(state, index, store=store), answers)))
         if submission and not index.found and index.foreign > foreign_before:
             refuse_foreign_results(batch, submission, ledger, api)
         expected = submission.requests if submission else item.requests
-        if index.found == expected and _arrived_before(state, store) == expected:
+        more, more_paid = packs.more(state.round)
+        if index.found - more == expected and _arrived_before(state, store) == expected + more:
             # Two downloads have a result for every request: the API's counts are wrong, and stay wrong.
             if index.rows_with(Verdict.PERHAPS_PAID):  # the first download may have what this one lacks
-                index.extend(_kept(_arrived(state, store), answers))
+                index.extend(rows(_kept(_arrived(state, store), answers)))
             return batch.ended_at
-        _check_complete(batch, index, expected)
+        _check_complete(batch, index, expected, found=index.found - more, paid=index.paid - more_paid)
     return batch.ended_at
 
 
@@ -280,16 +295,16 @@ def _kept(blocks: Iterable[bytes], answers: Writer) -> Iterator[bytes]:
         yield block
 
 
-def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int) -> None:
-    """Raise ResultsIncomplete unless the counts agree.
+def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int, *, found: int, paid: int) -> None:
+    """Raise ResultsIncomplete unless the counts agree. `found` and `paid` count the API's own lines.
 
     Only the counts show a stream that was cut at a line's end, or a broken line that looks unpaid.
     """
     counts = batch.request_counts
-    paid = index.paid + index.nameless_paid
-    if not (index.found == expected == counts.total and paid <= counts.succeeded <= paid + index.unsure):
+    paid += index.nameless_paid
+    if not (found == expected == counts.total and paid <= counts.succeeded <= paid + index.unsure):
         message = (
-            f"{batch.id}: {index.found} of {expected} results arrived, {paid} of them answers. The Message Batch "
+            f"{batch.id}: {found} of {expected} results arrived, {paid} of them answers. The Message Batch "
             f"counts {counts.total} results and {counts.succeeded} answers. Also arrived: {index.repeated} repeated "
             f"lines, {index.foreign} lines of other requests, {index.nameless} lines without a custom_id, and "
             f"{index.broken} lines that are cut or broken"
@@ -314,6 +329,7 @@ def _join(
     item: ShardItem,
     manifest: Manifest,
     index: AnswerIndex,
+    packs: PackedRounds,
     store: ObjectStore,
     ledger: Ledger,
     formats: Formats,
@@ -337,6 +353,7 @@ def _join(
         prices=prices,
     )
     tally.escalated = index.escalations.counted() if index.escalations is not None else None
+    tally.packs = packs.counts()
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
     store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
     return tally

@@ -8,7 +8,6 @@ import msgspec
 
 from batchdrop.answers.result_line import FlushedHead
 from batchdrop.answers.tokens import Tokens
-from batchdrop.answers.verdict import Verdict
 from batchdrop.job.cache_history import CacheHistory
 from batchdrop.job.job_files import answered_rounds
 from batchdrop.job.layout import JobKeys, cache_history
@@ -42,7 +41,7 @@ def _with(line: bytes, block: PilotBlock) -> PilotBlock:
         head = _HEAD.decode(line)
     except msgspec.DecodeError:  # a line that a gateway changed
         return block
-    if head.verdict < Verdict.CUT:
+    if not head.verdict.is_paid:
         return block
     return PilotBlock(is_answered=True, seconds=head.seconds)
 

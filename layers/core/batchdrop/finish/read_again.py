@@ -17,6 +17,7 @@ from batchdrop.answers.result_line import AgainId, ResultHead, line_read_again
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.shard_state import ShardState
@@ -54,7 +55,9 @@ def _reading(lines: list[bytes]) -> str:
     return hashlib.blake2b(b"\n".join(lines), digest_size=5).hexdigest() if lines else ""
 
 
-def read_again(state: ShardState, index: AnswerIndex, *, rows: int, api: BatchReader, store: ObjectStore) -> None:
+def read_again(
+    state: ShardState, index: AnswerIndex, packs: PackedRounds, *, rows: int, api: BatchReader, store: ObjectStore
+) -> None:
     """Read the round's results again, and keep the lines of `index`'s unsettled rows that can be read now.
 
     `rows` counts the shard's rows. Raises the errors of BatchReader.
@@ -63,7 +66,7 @@ def read_again(state: ShardState, index: AnswerIndex, *, rows: int, api: BatchRe
     with tempfile.TemporaryFile(prefix="again-") as spool:
         found = AnswerIndex(spool, job_id=state.job_id, shard=state.shard, rows=rows)
         with closing(api.results(api.retrieve(state.batch_id))) as blocks:
-            found.fill(blocks)
+            found.fill(packs.rows(state.round, blocks))
         readable = [row for row in unsettled if found.verdict(row) not in {Verdict.NOTHING, Verdict.PERHAPS_PAID}]
         lines = [line_read_again(state.round, line) for line in found.lines(readable) if line is not None]
     if not lines:

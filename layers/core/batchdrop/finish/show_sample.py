@@ -13,8 +13,8 @@ import msgspec
 
 from batchdrop.answers.odd_records import heads_of
 from batchdrop.answers.result_line import PaidHead
-from batchdrop.answers.verdict import Verdict
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
+from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import answered_rounds, formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
@@ -189,11 +189,12 @@ class _Showing:
         return list(costs.values())
 
     def _paid(self) -> Iterator[tuple[str, PaidHead]]:
+        packs = PackedRounds(self._manifest, SAMPLE_SHARD, self._parts.store)
         for round_number in range(self._rounds):
             with closing(self._parts.store.stream(self._keys.answers(SAMPLE_SHARD, round_number))) as blocks:
-                for line in whole_lines(blocks):
+                for line in whole_lines(packs.rows(round_number, blocks)):
                     for head in heads_of(line):
-                        if head.verdict >= Verdict.CUT and head.result.message is not None:
+                        if head.verdict.is_paid and head.result.message is not None:
                             yield head.custom_id, head.result.message
 
     def write(self, tally: Tally, shown: Shown, began: datetime) -> SampleReport:

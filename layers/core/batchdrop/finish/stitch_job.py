@@ -18,6 +18,7 @@ from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_shard import JoinedRows, join_shard, joined_rows
 from batchdrop.finish.live_results import flushed_lines
+from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import reading_of, settle_read_again
@@ -143,9 +144,10 @@ class JobStitch:
             )
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
-        with self._index(item, rounds) as index:
+        with self._index(item, rounds) as (index, packs):
             tally = join_shard(job_id, item, results=index, part_key=self._part_keys[-1], **self._joining(item))
             tally.escalated = index.escalations.counted() if index.escalations is not None else None
+            tally.packs = packs.counts()
             tally.perhaps_paid = perhaps_paid_in(
                 self._keys,
                 item.shard,
@@ -158,7 +160,7 @@ class JobStitch:
 
     def rows(self, item: ShardItem) -> Generator[JoinedRows, None, None]:
         """Yield a shard's rows with their outcomes, from all answers that are in the bucket."""
-        with self._index(item, answered_rounds(self._store, self._keys.job_id, item.shard)) as index:
+        with self._index(item, answered_rounds(self._store, self._keys.job_id, item.shard)) as (index, _):
             yield from joined_rows(self._keys.job_id, item, results=index, **self._joining(item))
 
     def _joining(self, item: ShardItem) -> dict[str, Any]:
@@ -171,21 +173,22 @@ class JobStitch:
         }
 
     @contextmanager
-    def _index(self, item: ShardItem, rounds: int) -> Iterator[AnswerIndex]:
+    def _index(self, item: ShardItem, rounds: int) -> Iterator[tuple[AnswerIndex, PackedRounds]]:
         """Index what a shard has: its collected rounds, and what arrived of the round after them."""
         job_id = self._keys.job_id
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             escalations = escalations_of(self._manifest, item.rows)
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
+            packs = PackedRounds(self._manifest, item.shard, self._store)
             for round_number in range(rounds):
-                index.fill_from(self._store, self._keys.answers(item.shard, round_number))
+                packs.fill(index, round_number)
             index.fill(
-                flushed_lines(job_id, item.shard, rounds, store=self._store),
-                arrived_lines(self._keys.arrived_answers(item.shard, rounds), self._store),
-                self._uncertain(item.shard, rounds, index),
+                packs.rows(rounds, flushed_lines(job_id, item.shard, rounds, store=self._store)),
+                packs.rows(rounds, arrived_lines(self._keys.arrived_answers(item.shard, rounds), self._store)),
+                packs.rows(rounds, self._uncertain(item.shard, rounds, index)),
             )
             settle_read_again(index, self._keys.read_again(item.shard), self._store)
-            yield index
+            yield index, packs
 
     def _uncertain(self, shard: int, round_number: int, index: AnswerIndex) -> Iterator[bytes]:
         """Return lines for the rows of a round that was sent, and whose results never arrived."""

@@ -91,6 +91,10 @@ class JobKeys:
         """Return the key of one shard's create body. A later round's body has only the leftovers."""
         return self._key(f"shards/{shard:05d}.{f'r{round_number}.' if round_number else ''}requests.json")
 
+    def packs(self, shard: int, round_number: int) -> str:
+        """Return the key of what a round's packs are: which rows share a request."""
+        return self._key(f"shards/{shard:05d}.r{round_number}.packs")
+
     def rows(self, shard: int) -> str:
         """Return the key of one shard's input rows."""
         return self._key(f"shards/{shard:05d}.rows.jsonl")

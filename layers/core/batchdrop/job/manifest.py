@@ -114,6 +114,16 @@ class Manifest(msgspec.Struct, kw_only=True):
     cache: CachePlan | None = None
 
     @property
+    def is_packed(self) -> bool:
+        """Return whether rows may share a request."""
+        return self.recipe is not None and self.recipe.pack is not None
+
+    @property
+    def starts_empty(self) -> bool:
+        """Return whether round 0 of each shard sends nothing, because collecting it plans what is sent first."""
+        return self.waves or self.is_packed
+
+    @property
     def model(self) -> str | None:
         """Return the recipe's model, or the models that rows name; None for ready-made requests."""
         if self.recipe is None:

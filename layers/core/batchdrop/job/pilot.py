@@ -29,9 +29,10 @@ PROBE_SHARE = 50  # ours: one request in so many, in smaller jobs
 def may_have_pilot(recipe: Recipe | None) -> bool:
     """Return whether a job of this recipe can send its first request alone.
 
-    A sample replaces the pilot. Ready-made requests differ, so one proves nothing about the others.
+    A sample replaces the pilot, and so do the first packs. Ready-made requests differ, so one proves nothing about the
+    others.
     """
-    if recipe is None or recipe.sampled is not None or recipe.pilot is False:
+    if recipe is None or recipe.sampled is not None or recipe.pilot is False or recipe.pack is not None:
         return False
     is_batch_only = bool(too_long_for_live(recipe.own_tokens)) or "user_profile_id" in recipe.params
     return not is_batch_only
@@ -98,6 +99,6 @@ def leave_at(asks: Asks, now: datetime) -> int:
 
 def _is_first(manifest: Manifest, shard: int) -> bool:
     """Return whether a shard of limited size has a request, and others with requests follow. In waves, none is."""
-    if manifest.waves or shard >= min(len(manifest.first), len(manifest.shards)):
+    if manifest.starts_empty or shard >= min(len(manifest.first), len(manifest.shards)):
         return False
     return bool(manifest.shards[shard].requests) and any(item.requests for item in manifest.shards[shard + 1 :])

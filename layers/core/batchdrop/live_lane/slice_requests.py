@@ -58,7 +58,7 @@ class Flushed:
     @property
     def answered(self) -> int:
         """Return the number of answers."""
-        return sum(verdict >= Verdict.CUT for verdict in self.verdicts.values())
+        return sum(verdict.is_paid for verdict in self.verdicts.values())
 
     @property
     def errored(self) -> int:

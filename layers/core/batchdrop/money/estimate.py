@@ -94,7 +94,8 @@ class Estimate(msgspec.Struct):
     A row's prompt is paid for at most `paid_prompts` times, and its answers at most for `paid_answers` times
     `max_tokens`: these include `retry`. `band` is the largest error of the input, as a share of it. `hits` is the share
     of `reread` that is expected to be read from the cache; the rest is written. `other` is the model to which rows are
-    escalated, empty for none, and `other_answers` is its largest answer, in units of `max_tokens`.
+    escalated, empty for none, and `other_answers` is its largest answer, in units of `max_tokens`. `alone` are the rows
+    of packs as requests of their own, which the upper bound includes: at worst, each is sent again.
     """
 
     parts: list[EstimatedRequests] = []
@@ -104,6 +105,7 @@ class Estimate(msgspec.Struct):
     hits: float = 0.0
     other: str = ""
     other_answers: int = 1
+    alone: list[EstimatedRequests] = []
 
     @property
     def requests(self) -> int:
@@ -186,7 +188,8 @@ class Estimate(msgspec.Struct):
         """
         low = dollars([_at_least(part, self.band, lane) for part in self.parts], prices)
         expected = dollars([_probably(part, self.hits, lane) for part in self.parts], prices)
-        high = dollars([self._at_most(part, high_lane or lane) for part in self.parts], prices)
+        most = [self._at_most(part, high_lane or lane) for part in (*self.parts, *self.alone)]
+        high = dollars(most, prices)
         if low is None or expected is None or high is None:
             return None
         if not self.other:

@@ -12,6 +12,7 @@ DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
 MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
+MAX_PACK = 100  # ours: larger packs save hardly more, and lose more rows when one of them is cut
 
 Caching = bool | Literal["auto"]  # of the prompt cache
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx", "txt"]
@@ -332,6 +333,15 @@ class Recipe(_Keys, frozen=True, kw_only=True):
         Meta(
             description="How many rows to answer first; the rest waits for 'batchdrop approve', or for a low cost.",
             examples=[50, {"rows": 50, "continue_under_usd": 5}],
+        ),
+    ] = None
+
+    pack: Annotated[
+        Annotated[int, Meta(ge=2, le=MAX_PACK)] | Literal["auto"] | None,
+        Meta(
+            description="How many rows share one request, so that the instruction in 'system' is paid once for all of "
+            "them; 'auto': as many as are measured to pay.",
+            examples=[20, "auto"],
         ),
     ] = None
 

@@ -12,6 +12,7 @@ from batchdrop.recipe.aliases import refuse_alias_bombs
 from batchdrop.recipe.keys import (
     DEFAULT_ROUNDS,
     MAX_INVALID,
+    MAX_PACK,
     MAX_ROUNDS,
     MAX_SAMPLE,
     Attach,
@@ -33,9 +34,9 @@ from batchdrop.recipe.type_errors import readable
 from batchdrop.recipe.words import kind, rejected, unknown_keys
 
 __all__ = [
-    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_ROUNDS", "MAX_SAMPLE", "Attach", "Compression",
-    "Escalate", "Example", "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample", "System", "Turn",
-    "parse_recipe",
+    "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_PACK", "MAX_ROUNDS", "MAX_SAMPLE", "Attach",
+    "Compression", "Escalate", "Example", "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample",
+    "System", "Turn", "parse_recipe",
 ]  # fmt: skip
 
 _INNER_KEYS: dict[str, type[msgspec.Struct]] = {

@@ -12,6 +12,7 @@ from typing import Any
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.keys import Input, Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
+from batchdrop.recipe.pack_rules import pack_faults
 from batchdrop.recipe.when import WhenInvalid, parse_when
 
 FORBIDDEN_PARAMS = {
@@ -47,7 +48,11 @@ _Fault = tuple[str, str]  # the key's path, and what is wrong with it
 
 def broken_rules(recipe: Recipe) -> Iterator[str]:
     """Yield what is wrong with each key that breaks a rule."""
-    for rule in (_basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach, _escalate):
+    rules = (
+        _basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach, _escalate,
+        pack_faults,
+    )  # fmt: skip
+    for rule in rules:
         for key, reason in rule(recipe):
             yield f"key '{key}': {reason}" if key else reason
 

@@ -15,6 +15,7 @@ from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
 from batchdrop.money.cost import is_long_prompt, unit_of
 from batchdrop.report.escalated import Escalated
+from batchdrop.report.packs import PackCounts
 from batchdrop.report.perhaps_paid import PerhapsPaid
 from batchdrop.report.statistics import Statistics
 
@@ -25,8 +26,8 @@ class Tally(msgspec.Struct):
     """The number of rows with each fate. `statuses` counts the values of the `_status` column.
 
     `shared` counts rows that share the answer of an identical request. `perhaps_paid` counts requests without a
-    readable result. `escalated` counts the rows that went to another model, if the recipe has one. `statistics` is for
-    the report.
+    readable result. `escalated` counts the rows that went to another model, if the recipe has one. `packs` is set in a
+    job with packs. `statistics` is for the report.
     """
 
     rows: int = 0
@@ -40,6 +41,7 @@ class Tally(msgspec.Struct):
     perhaps_paid: PerhapsPaid = msgspec.field(default_factory=PerhapsPaid)
     statistics: Statistics = msgspec.field(default_factory=Statistics)
     escalated: Escalated | None = None
+    packs: PackCounts | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def rows_perhaps_paid(self) -> int:
@@ -84,6 +86,10 @@ class Tally(msgspec.Struct):
         if other.escalated is not None:
             self.escalated = self.escalated or Escalated()
             self.escalated.merge(other.escalated)
+        if isinstance(other.packs, PackCounts):
+            if not isinstance(self.packs, PackCounts):
+                self.packs = PackCounts()
+            self.packs.merge(other.packs)
 
     def check(self, *, rows: int, where: str) -> None:
         """Raise InvariantBroken unless every one of `rows` rows has exactly one fate."""

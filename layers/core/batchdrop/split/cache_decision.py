@@ -87,6 +87,8 @@ def decide_for_shards(manifest: Manifest, store: ObjectStore) -> None:
 
 def _obstacle(manifest: Manifest) -> str:
     recipe = manifest.recipe
+    if manifest.is_packed:
+        return "rows in packs share the instruction already, and packs have no pilot"
     if manifest.waves:
         return "the cap lets the rows go in waves only, and a pilot would take from it"
     if recipe is not None and recipe.sampled is not None:

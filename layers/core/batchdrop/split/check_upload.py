@@ -22,6 +22,7 @@ from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.cache_decision import note_cache
 from batchdrop.split.even_sample import EvenSample
 from batchdrop.split.job_estimate import counting
+from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 
@@ -141,6 +142,7 @@ def check_upload(
     manifest.estimate = check.estimate = count.estimate
     to_send, longest = check.estimate.requests, manifest.longest
     manifest.lane = lane_of_job(manifest.recipe, requests=to_send, live_rows=live_rows, longest=longest)
+    note_packs(manifest)
     note_cache(manifest)
     check.estimate = manifest.estimate or check.estimate
     return check

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from batchdrop.answers.columns import Column
+from batchdrop.answers.pack_schema import pack_schema
 from batchdrop.errors import RowRejected, RowSkipped, UploadRejected
 from batchdrop.job.job_files import formats_of, shape_of
 from batchdrop.job.manifest import Manifest, file_key
@@ -103,8 +104,10 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
     if manifest.recipe is None:
         return ReadyRequests()
     key = parse_inbox_key(manifest.upload.key)
-    check = row_check(manifest)
-    requests = RecipeRequests(manifest.recipe, shape_of(manifest), name=key.recipe_key, attach=attach, check_row=check)
+    check, shape = row_check(manifest), shape_of(manifest)
+    requests = RecipeRequests(manifest.recipe, shape, name=key.recipe_key, attach=attach, check_row=check)
+    if manifest.is_packed and shape.schema is not None:
+        pack_schema(shape.schema, name=key.recipe_key)  # raises before the first row, if it raises
     if reader.columns is not None:
         advice = HEADER_ADVICE if reader.name in WITH_HEADER_KEYS else ""
         requests.check_columns(reader.columns, filename=key.filename, advice=advice)

@@ -34,7 +34,7 @@ def save_split(manifest: Manifest, store: ObjectStore, live_rows: int) -> None:
         ]
         keys = JobKeys(manifest.upload.job_id)
         store.write(keys.shards, msgspec.json.encode(items))
-        if manifest.waves:  # round 0 sends nothing; collecting it plans the first wave
+        if manifest.starts_empty:  # round 0 sends nothing; collecting it plans the first round
             for item in manifest.shards:
                 store.write(keys.answers(item.shard, 0), b"")
         if has_sample(manifest):

@@ -44,6 +44,7 @@ from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.first_rows import first_rows, first_sizes
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
+from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.row_models import refuse_unknown_model
@@ -112,6 +113,8 @@ def split_upload(
             manifest.recipe, requests=manifest.requests, live_rows=live_rows, longest=manifest.longest
         )
         manifest.waves = manifest.cursor is None and goes_in_waves(manifest)
+        if manifest.cursor is None:
+            note_packs(manifest)
         save_split(manifest, store, live_rows)
     if manifest.cursor is None and not manifest.requests:
         raise NothingToSend(_why_nothing(manifest, store))

@@ -1,0 +1,98 @@
+"""Decide how the rows of a shard that were never sent are packed next: a first wave, all in packs, or all alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from batchdrop.finish.pack_draw import packed
+from batchdrop.finish.packed_rounds import PackedRounds
+from batchdrop.finish.shard_requests import ShardRequests
+from batchdrop.job.job_files import shape_of
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.pack_sizes import sizes_of
+from batchdrop.money.answer_tokens import expected_tokens
+from batchdrop.money.pack_rule import (
+    DEAR,
+    FEWEST,
+    Sized,
+    best_size,
+    first_packs,
+    pays,
+    tried_sizes,
+)
+from batchdrop.money.prices import effective
+from batchdrop.money.prompt_tokens import request_size
+from batchdrop.requests.pack_limits import A_ROW
+
+LEAST_MEASURED = 5  # ours: fewer answered packs prove nothing; more are sent first
+PRICED = 5  # packs whose texts show what packs of a size cost
+DEARER_OUTPUT = 5  # tokens of input for one of output, where a price is not known
+
+Plan = list[tuple[int, int | None]]  # (rows in a pack, how many packs; None: all that are left)
+ALONE: Plan = [(1, None)]
+
+
+class PackPlanner:
+    """Plans the packs of one shard. Its plans depend on stored answers only, so every attempt makes the same ones."""
+
+    def __init__(self, manifest: Manifest, rounds: PackedRounds, requests: ShardRequests) -> None:
+        assert manifest.recipe is not None, "only a recipe has packs"
+        self._recipe = manifest.recipe
+        self._rounds = rounds
+        self._requests = requests
+        self._sizes = sizes_of(manifest)
+        model = manifest.recipe.model
+        price = effective(manifest.prices).of_model(model)
+        self._dearer = float(price.standard.output / price.standard.input) if price else float(DEARER_OUTPUT)
+        limit = manifest.recipe.own_tokens or 1
+        self._expected = expected_tokens(shape_of(manifest), model=model, max_tokens=limit)
+
+    def plan(self, fresh: Sequence[int], *, was_packed: bool, waits: bool) -> Plan:
+        """Return the plan for the rows that were never sent, in the order of the draw; an empty plan sends none yet.
+
+        `was_packed`: the shard sent packs before. `waits`: some of them are sent again now.
+        """
+        if self._sizes[-1] == 1:
+            return ALONE
+        measured = [
+            (len(rows), self.price(rows) + missed / len(rows)) for rows, missed in self._rounds.answered_packs()
+        ]
+        if not measured and was_packed:
+            return [] if waits else ALONE
+        if not measured:
+            return self._first_wave(fresh)
+        return self._auto(measured) if self._recipe.pack == "auto" else self._fixed([ratio for _, ratio in measured])
+
+    def price(self, rows: Sequence[int]) -> float:
+        """Return what a pack of these rows costs, as a share of the rows alone."""
+        alone = sum(request_size(self._requests.params(row)).input_tokens for row in rows)
+        pack = request_size(self._rounds.requests.params([*map(self._requests.text, rows)], "price")).input_tokens
+        answers = len(rows) * self._expected
+        return (pack + self._dearer * (answers + A_ROW * len(rows))) / (alone + self._dearer * answers)
+
+    def _first_wave(self, fresh: Sequence[int]) -> Plan:
+        sizes = [Sized(size, self._typical(fresh, size)) for size in self._sizes]
+        if self._recipe.pack == "auto":
+            tried = tried_sizes(len(fresh), sizes)
+            return [(one.rows, FEWEST) for one in tried] or ALONE
+        [size] = sizes
+        if size.price >= DEAR:
+            return ALONE
+        if len(fresh) <= 2 * FEWEST * size.rows:  # a second round would cost more time than it saves money
+            return [(size.rows, None)]
+        return [(size.rows, max(FEWEST, first_packs(len(fresh), size)))]
+
+    def _typical(self, fresh: Sequence[int], size: int) -> float:
+        some = packed(fresh[: PRICED * size], size, self._requests.chars)
+        return fmean([self.price(rows) for rows in some if len(rows) > 1] or [1.0])
+
+    def _fixed(self, ratios: list[float]) -> Plan:
+        if len(ratios) < LEAST_MEASURED:
+            return [(self._sizes[0], FEWEST - len(ratios))]
+        return [(self._sizes[0], None)] if pays(ratios) else ALONE
+
+    def _auto(self, measured: list[tuple[int, float]]) -> Plan:
+        by_size = {size: [ratio for rows, ratio in measured if rows == size] for size in self._sizes}
+        best = best_size({size: ratios for size, ratios in by_size.items() if len(ratios) >= LEAST_MEASURED})
+        return [(best, None)] if best else ALONE
