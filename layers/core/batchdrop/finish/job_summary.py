@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from batchdrop.errors import JobCanceled, JobNotApproved, NothingAnswered, TooFewAnswered
+from batchdrop.finish.packs_saved import packs_of
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.job.ports import Ledger
 from batchdrop.job.versions import version_of
@@ -91,6 +92,7 @@ def summary_of(
         perhaps_paid=perhaps_paid_block(tally),
         estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         cache=cache_block(manifest.cache, tally.tokens, prices) if manifest else None,
+        packs=packs_of(manifest, tally),
         pilot=pilot,
         escalation=escalation_block(
             manifest.recipe if manifest else None, tally.escalated or Escalated(), tally.tokens, prices

@@ -15,6 +15,7 @@ from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.escalated import EscalationBlock
+from batchdrop.report.pack_block import PackBlock
 from batchdrop.report.tally import Tally
 
 
@@ -171,6 +172,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     perhaps_paid: PerhapsPaidBlock = PerhapsPaidBlock()
     estimate: EstimateBlock | None = None
     cache: CacheBlock | None = None
+    packs: PackBlock | msgspec.UnsetType = msgspec.UNSET
     pilot: PilotBlock | None = None
     escalation: EscalationBlock | None = None
     timings: TimingBlock

@@ -1,18 +1,23 @@
-"""Show how a job would go: with a pilot, with or without the prompt cache, with rows for another model."""
+"""Show how a job would go: with a pilot, in packs, with or without the prompt cache, with rows for another model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from batchdrop.job.manifest import Manifest
+from batchdrop.job.pack_sizes import sizes_of
 from batchdrop.job.pilot import expects_pilot
 from batchdrop.money.cost import shown_usd
 from batchdrop.money.prices import effective
+from batchdrop.split.job_estimate import estimated_usd
 
 
 def plan_lines(manifest: Manifest) -> list[str]:
-    """Return the lines about the pilot, the prompt cache and escalation; none where there is nothing to say."""
+    """Return the lines about the pilot, packs, the prompt cache and escalation; none where there is nothing to say."""
     lines = ["pilot        the first request goes alone, through the live lane"] if expects_pilot(manifest) else []
+    lines += packs_lines(manifest)
     plan = manifest.cache
     lines += [f"prompt cache {plan.sentence}"] if plan is not None and plan.is_notable else []
     return [*lines, *_escalation(manifest)]
@@ -27,3 +32,16 @@ def _escalation(manifest: Manifest) -> Iterator[str]:
             f"escalation   to {costs.to}: {shown_usd(costs.none)} without it, {shown_usd(costs.expected)} with "
             f"{costs.share:.0%} of the rows (assumed), {shown_usd(costs.all)} with all of them"
         )
+
+
+def packs_lines(manifest: Manifest) -> list[str]:
+    """Return the line about packs: how many rows share a request, and what the same rows would cost alone."""
+    if not manifest.is_packed or manifest.estimate is None or manifest.recipe is None:
+        return []
+    size = sizes_of(manifest)[-1]
+    if size == 1:
+        return ["packs        none: max_tokens is too large for an answer to two rows; lower it"]
+    alone = msgspec.structs.replace(manifest.estimate, parts=manifest.estimate.alone, alone=[])
+    usd = estimated_usd(alone, manifest.recipe, manifest.lane, effective(manifest.prices))
+    would = f"; each row alone would cost {shown_usd(usd.expected)}" if usd else ""
+    return [f"packs        up to {size} rows in a request, as long as that pays{would}. 'high' sends each row twice"]

@@ -22,6 +22,7 @@ from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
+from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.job.job_files import read_manifest, reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -34,12 +35,15 @@ from batchdrop.requests.stored_request import stored_request
 class Round(msgspec.Struct, frozen=True):
     """One round that sent the row: the request's params, and the API's result, unchanged.
 
+    `custom_id` is the request's; `pack` are the numbers of the rows that share it, none if it was the row's own.
     `escalated` is why the round sent the row to another model, in the recipe's words; None if it did not.
     """
 
     round: int
     request: Any
     result: Any
+    custom_id: str = ""
+    pack: list[int] = []
     escalated: str | None = None
 
 
@@ -70,12 +74,12 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
     stored = _stored_row(store, job_id, item, index)
     sent = index if stored.same_as is None else stored.same_as
     custom_id = str(CustomId(job_id, item.shard, sent))
-    rounds = [] if stored.error else list(_rounds(store, job_id, item.shard, custom_id))
+    rounds = [] if stored.error else list(_rounds(store, manifest, item, sent, first))
     again = _result(store, JobKeys(job_id).read_again(item.shard), custom_id)
     if again is not None and rounds:
         rounds[-1] = msgspec.structs.replace(rounds[-1], result=again)  # it settles a result that could not be read
     cells = reader_of(manifest, FileFormats()).cells(stored.raw)
-    outcome = _outcome(manifest, item, sent, stored, rounds) or _fate_of_shard(item.shard, faults)
+    outcome = _outcome(manifest, item, sent, stored, rounds, store) or _fate_of_shard(item.shard, faults)
     return RowStory(
         job_id=job_id,
         row=row,
@@ -108,14 +112,18 @@ def _stored_row(store: ObjectStore, job_id: str, item: ShardItem, index: int) ->
     raise NoSuchJobError(f"job {job_id} shard {item.shard} is no longer in the bucket")
 
 
-def _rounds(store: ObjectStore, job_id: str, shard: int, custom_id: str) -> Iterator[Round]:
+def _rounds(store: ObjectStore, manifest: Manifest, item: ShardItem, index: int, first: int) -> Iterator[Round]:
     """Yield the rounds that sent the row, until one has neither request nor result."""
-    keys, number = JobKeys(job_id), 0
+    keys, shard = JobKeys(manifest.upload.job_id), item.shard
+    number = 1 if manifest.is_packed else 0  # with packs, round 0 sends nothing
+    packs = PackedRounds(manifest, shard, store)
     while store.exists(keys.requests(shard, number)) or store.exists(keys.answers(shard, number)):
+        pack = packs.pack_of(number, index)
+        custom_id = str(CustomId(keys.job_id, shard, pack[0] if pack else index))
         request = _request(store, keys.requests(shard, number), custom_id)
         result = _result(store, keys.answers(shard, number), custom_id)
         if request is not None or result is not None:
-            yield Round(number, request, result)
+            yield Round(number, request, result, custom_id, [first + row for row in pack])
         number += 1
 
 
@@ -146,11 +154,13 @@ def _lines(store: ObjectStore, key: str) -> Iterator[bytes]:
         return
 
 
-def _outcome(manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round]) -> dict[str, Any]:
+def _outcome(
+    manifest: Manifest, item: ShardItem, index: int, stored: StoredRow, rounds: list[Round], store: ObjectStore
+) -> dict[str, Any]:
     """Return status, answer and error, as the join makes them from the row's final result line."""
     if stored.error is not None:
         return {"status": "skipped" if stored.is_skipped else "rejected", "error": stored.error}
-    line = _final_line(manifest, item, index, rounds)
+    line = _final_line(manifest, item, index, rounds, store)
     if line is None:
         return {}
     shape = shape_of(manifest)
@@ -169,23 +179,25 @@ def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, An
     return {}
 
 
-def _final_line(manifest: Manifest, item: ShardItem, index: int, rounds: list[Round]) -> bytes | None:
+def _final_line(
+    manifest: Manifest, item: ShardItem, index: int, rounds: list[Round], store: ObjectStore
+) -> bytes | None:
     """Return the result line that counts: the newest, but a paid one before an unpaid one.
 
     Notes in `rounds` which of them sent the row to another model.
     """
     job_id = manifest.upload.job_id
-    custom_id = str(CustomId(job_id, item.shard, index))
-    escalations = escalations_of(manifest, item.rows)
+    packs, escalations = PackedRounds(manifest, item.shard, store), escalations_of(manifest, item.rows)
     with tempfile.TemporaryFile(prefix="row-") as spool:
         words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
         for place, one in enumerate(rounds):
             if escalations is not None:
                 rounds[place] = msgspec.structs.replace(one, escalated=escalations.reason(index))
             if one.result is not None:
-                words.fill([msgspec.json.encode({"custom_id": custom_id, "result": one.result})])
-        [line] = words.lines([index])
-        return line
+                line = msgspec.json.encode({"custom_id": one.custom_id, "result": one.result})
+                words.fill(packs.rows(one.round, [line]))
+        [final] = words.lines([index])
+        return final
 
 
 def print_story(story: RowStory, console: Console) -> None:
@@ -197,7 +209,10 @@ def print_story(story: RowStory, console: Console) -> None:
         console.print(Text(f"has the same request as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
     for one in story.rounds:
         title = f"round {one.round + 1}{_why_escalated(one)}"
-        _print_json(console, f"{title}: request {story.custom_id}", one.request)
+        if one.pack:
+            rows = ", ".join(f"{number:,}" for number in one.pack)
+            console.print(Text(f"{title}: shared a request with rows {rows}", style="bold"), soft_wrap=True)
+        _print_json(console, f"{title}: request {one.custom_id}", one.request)
         _print_json(console, f"{title}: result", one.result)
     console.print(Text.assemble(("outcome  ", "bold"), _outcome_words(story)), soft_wrap=True)
 
