@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ class Result:
     type: str
     text: str
     model: str = ""
+    batch_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class StateBooks:
         """Yield what became of each request; those that were cut off were not asked, and are left out."""
         for batch in self._state.batches.all():
             for line in batch.ready.result().results.lines(batch.done(self._state.clock.now())):
-                yield _result(line)
+                yield replace(_result(line), batch_id=batch.id)
 
     def downloads(self) -> Iterator[list[Result]]:
         """Yield the whole results of each Message Batch that ended, as they are downloaded."""

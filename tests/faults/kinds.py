@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tests.faults.escalated_schedule import with_escalation
 from tests.faults.live_schedule import with_live_lane
+from tests.faults.pack_schedule import with_packs
 from tests.faults.pilot_schedule import with_pilots
 from tests.faults.schedule import (
     CREATE,
@@ -305,6 +306,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "live": with_live_lane,
     "pilots": with_pilots,
     "escalated": with_escalation,
+    "packs": with_packs,
     "pages": with_pages,
     "skew": with_skew,
     "workspaces": with_workspaces,

@@ -29,6 +29,7 @@ from tests.faults.kinds import KINDS
 from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
 from tests.faults.live_world import LiveWorld
+from tests.faults.packs_judge import PacksJudge
 from tests.faults.retried import send_again
 from tests.faults.schedule import Fault, Schedule, schedule_of
 from tests.faults.upload import event, files
@@ -165,6 +166,8 @@ class _Conductor:
         books = StateBooks(self._world.claude.state)
         if isinstance(self._world, LiveWorld):
             self._judge = LiveJudge(self._schedule, job_id, books, self._world.journal)
+        elif self._schedule.pack:
+            self._judge = PacksJudge(self._schedule, job_id, books)
         elif self._schedule.is_deceived:
             self._judge = LiesJudge(self._schedule, job_id, books)
         else:

@@ -182,6 +182,8 @@ class Schedule:
     gives_up: bool = False  # the user does not resume a red job
     expiry: Expiry | None = None
     retried: bool = False  # when the job has ended, its rows without a usable answer are sent again, in the same storm
+    pack: int = 0  # rows in a request; 0: each alone
+    emulator: tuple[tuple[str, Any], ...] = ()  # more of the emulator's settings
 
     @property
     def is_typed(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.faults.api import START
+from tests.faults.pack_schedule import RULES as PACK_RULES
 from tests.faults.schedule import BAD, OTHER_MODEL, ROOM_OF_WAVES, UNSURE_BELOW, Schedule
 from tests.faults.store import etag_of
 
@@ -40,7 +41,7 @@ def table_name(schedule: Schedule) -> str:
 
 def files(schedule: Schedule) -> dict[str, bytes]:
     """Return the bucket's objects at the start."""
-    typed = ESCALATED if schedule.escalates else TYPED if schedule.retries_invalid else ""
+    typed = ESCALATED if schedule.escalates else TYPED if schedule.retries_invalid or schedule.pack else ""
     max_tokens = 64 if schedule.live is None else schedule.live.max_tokens
     max_tokens = ROOM_OF_WAVES if schedule.goes_in_waves else max_tokens
     recipe = RECIPE % (max_tokens, schedule.max_rounds) + typed + _retry(schedule) + _lane(schedule)
@@ -49,6 +50,7 @@ def files(schedule: Schedule) -> dict[str, bytes]:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     recipe += "pilot: true\n" if schedule.pilot else ""
     recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
+    recipe += f"system: '{PACK_RULES}'\npack: {schedule.pack}\n" if schedule.pack else ""
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

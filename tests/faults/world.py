@@ -24,6 +24,7 @@ from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.admission import budget, waves
 from batchdrop.admission.ports import SharedStates
 from batchdrop.batch_lane.ports import BatchCreator, BatchReader
+from batchdrop.finish import pack_plan
 from batchdrop.finish.ports import PageDrawer, Pages
 from batchdrop.job import shard_state
 from batchdrop.job.manifest import UploadRecord
@@ -88,6 +89,7 @@ class World:
                 "workspaces": {OTHER_KEY: "wrkspc_other"} if schedule.other_workspace else {},
                 "most_listed": schedule.most_listed,
                 "unsure_rates": UNSURE_RATES if schedule.escalates else {},
+                **dict(schedule.emulator),
             },
         )
 
@@ -297,6 +299,8 @@ class World:
             patch.object(waves, "LEAST_SEEN", 2),
             patch.object(waves, "FIRST_ANSWERS", 3),
             patch.object(budget, "FIRST_ANSWERS", 3),
+            patch.object(pack_plan, "FEWEST", 1),
+            patch.object(pack_plan, "LEAST_MEASURED", 1),
         ):
             yield
 

@@ -1,0 +1,43 @@
+"""Schedules of packs: rows that share a request, when the model loses count and much else goes wrong."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from tests.faults.schedule import Schedule
+
+PACK_AT_MOST_USD = 1.2e-4  # what a pack of the schedules' tables may cost in the batch lane, about
+BROKEN = ("[[pack_missing]]", "[[pack_invented]]", "[[pack_doubled]]", "[[pack_shuffled]]", "[[invalid_json]]")
+RULES = "Keep it short and kind. " * 40  # what each request of a row alone would pay for
+
+
+def with_packs(schedule: Schedule) -> Schedule:
+    """Return the schedule with packs whose answers leave rows out, invent and double numbers, or are cut.
+
+    Now and then with a cap that holds one or two packs.
+    """
+    rng = random.Random(f"packs of {schedule.seed}")
+    rows = (*schedule.rows, *[""] * rng.randint(0, 10))
+    rows = tuple(rng.choice(BROKEN) if not kind and rng.random() < 0.15 else kind for kind in rows)
+    is_capped = rng.random() < 0.3
+    return replace(
+        schedule,
+        rows=rows,
+        shard_rows=max(1, -(-len(rows) // rng.choice((1, 1, 2)))),
+        pack=rng.choice((2, 3, 3, 4, 6)),
+        retries_invalid=rng.random() < 0.5,
+        emulator=tuple(
+            {
+                "pack_missing_rate": rng.choice((0.0, 0.0, 0.1, 0.5)),
+                "pack_invented_rate": rng.choice((0.0, 0.0, 0.2)),
+                "pack_doubled_rate": rng.choice((0.0, 0.0, 0.2)),
+                "pack_shuffled_rate": rng.choice((0.0, 0.5)),
+                "pack_growth": rng.choice((0.0, 1.0)),
+            }.items()
+        ),
+        max_cost_usd=round(rng.uniform(2, 8) * PACK_AT_MOST_USD, 8) if is_capped else None,
+        batch_seconds=min(schedule.batch_seconds, 3600.0) if is_capped else schedule.batch_seconds,
+        redriven=schedule.redriven and not is_capped,
+        stays_canceled=schedule.stays_canceled or is_capped,
+    )

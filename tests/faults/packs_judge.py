@@ -1,0 +1,151 @@
+"""Judges a job with packs: by the create bodies in the bucket, it knows which rows each request had."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.books import Result
+from tests.faults.judge import PAID, Asked, Ending, Judge, _is_json, fate_of
+from tests.faults.schedule import MODEL
+
+_ROUND = re.compile(r"/shards/(\d{5})\.(?:r(\d+)\.)?requests\.json$")
+_NUMBER = re.compile(r"thing number (\d+)")
+
+Place = tuple[int, int, str]  # shard, round, custom_id
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one billed request gave its rows: each row's answer, None where it has none."""
+
+    place: Place
+    rows: tuple[int, ...]
+    answers: dict[int, str]
+
+
+class PacksJudge(Judge):
+    """Judges one run of a job with packs. A request is a row alone, or a pack."""
+
+    def final(self, ending: Ending, *, claims: Any) -> Any:
+        """Judge the whole job, when nothing of it runs any more."""
+        self._bodies = _bodies(ending.objects)
+        summary = self._summary(ending) or {"message_batches": []}
+        self._rounds = {one["id"]: (one["shard"], one["round"]) for one in summary["message_batches"]}
+        return super().final(ending, claims=claims)
+
+    def _given(self) -> list[Given]:
+        """Return what each billed request of ours gave."""
+        return [
+            self._read(result)
+            for result in self._books.results()
+            if self._is_ours(result.custom_id) and result.type == "succeeded"
+        ]
+
+    def _read(self, result: Result) -> Given:
+        place = (*self._rounds.get(result.batch_id, (-1, -1)), result.custom_id)
+        rows = self._bodies.get(place) or (self.row_of(result.custom_id),)
+        if len(rows) == 1:
+            return Given(place, rows, {rows[0]: result.text})
+        return Given(place, rows, _by_row(result.text, rows))
+
+    def _check_bill(self, all_asked: dict[str, Asked]) -> None:
+        charges = [charge for charge in self._books.charges() if self._is_ours(charge.custom_id)]
+        given = self._given()
+        self.verdict.billed = len(charges)
+        if len(charges) != len(given):
+            self.verdict.say(f"{len(charges)} requests were billed, {len(given)} were answered")
+        packs = Counter(one.rows for one in given if len(one.rows) > 1)
+        alone = Counter(one.rows[0] for one in given if len(one.rows) == 1)
+        in_packs = Counter(row for rows, times in packs.items() for row in rows for _ in range(times))
+        for rows, times in packs.items():
+            if times > 1:
+                self._twice(f"the pack of rows {rows} was billed {times} times")
+        for row, times in in_packs.items():
+            if times > 1:
+                self._twice(f"row {row} was in {times} packs that were billed")
+        answered = {row for one in given if len(one.rows) > 1 for row in one.answers}
+        for row, times in alone.items():
+            kind = self._schedule.rows[row]
+            if times > self._allowed(kind, MODEL):
+                self._twice(f"row {row} ({kind}) was billed {times} times alone")
+            if row in answered:
+                self._twice(f"row {row} was answered in a pack, and billed alone")
+
+    def _twice(self, fault: str) -> None:
+        self.verdict.paid_twice += 1
+        self.verdict.say(fault)
+
+    def _check_green(self, rows: list[dict[str, str]]) -> None:
+        """The answers of a green job are judged at the end, when it is known which rows each request had."""
+
+    def _check_paid_is_given(self, ending: Ending, all_asked: dict[str, Asked]) -> None:
+        summary = self._summary(ending)
+        if ending.status != "SUCCEEDED" or summary is None or not summary["outputs"]["output"]:
+            return
+        rows, lied = self._output_rows(ending), self._lied_about(ending)
+        texts: dict[int, list[str]] = defaultdict(list)
+        paid: set[int] = set()
+        hidden: set[int] = set()  # rows whose answer the API gave in a type that nobody can understand
+        for one in self._given() if rows else ():
+            paid |= set(one.rows)
+            hidden |= set(one.rows) if one.place[2] in lied else set()
+            for row, text in one.answers.items():
+                texts[row].append(text)
+        for number, cells in enumerate(rows or ()):
+            status, own = cells["_status"], texts[number]
+            is_paid = fate_of(status) in PAID
+            if own and not is_paid and number not in hidden:
+                self._lose(f"row {number} was answered, but the output says {status}: {cells['_error']}")
+            if status == "answered" and cells["answer"] not in map(_answer_in, own):
+                self._lose(f"row {number} has an answer that is not its own: {cells['answer']!r} of {own}")
+            if is_paid and number not in paid:
+                self.verdict.say(f"row {number} is {status}, but nobody paid for it")
+
+    def _lose(self, fault: str) -> None:
+        self.verdict.lost += 1
+        self.verdict.say(fault)
+
+
+def _bodies(objects: dict[str, bytes]) -> dict[Place, tuple[int, ...]]:
+    """Return the rows of each request, by its round and custom_id."""
+    found: dict[Place, tuple[int, ...]] = {}
+    for key, body in objects.items():
+        named = _ROUND.search(key) if key.startswith("jobs/") else None
+        for request in json.loads(body)["requests"] if named else ():
+            content = request["params"]["messages"][-1]["content"]
+            blocks = [content] if isinstance(content, str) else [block["text"] for block in content]
+            rows = [int(number[1]) for block in blocks if (number := _NUMBER.search(block))]
+            assert named is not None
+            found[int(named[1]), int(named[2] or 0), request["custom_id"]] = tuple(rows)
+    return found
+
+
+def _by_row(text: str, rows: tuple[int, ...]) -> dict[int, str]:
+    """Return the answers that a pack's rows can trust: none if it has a number twice, or one that nobody asked for.
+
+    Of an answer that was cut, the complete objects count.
+    """
+    objects = json.loads(text)["rows"] if _is_json(text) else _before_the_cut(text)
+    found: dict[int, str] = {}
+    for one in objects:
+        number = one.pop("row", 0)
+        told = json.dumps(one)
+        if not 1 <= number <= len(rows) or found.setdefault(rows[number - 1], told) != told:
+            return {}
+    return found
+
+
+def _before_the_cut(text: str) -> list[dict[str, Any]]:
+    if not text.startswith('{"rows":['):
+        return []  # a refusal, or prose around the JSON
+    whole = re.findall(r"\{[^{}]*\}", text)
+    return [json.loads(one) for one in whole]
+
+
+def _answer_in(text: str) -> str | None:
+    answer: str | None = json.loads(text).get("answer") if _is_json(text) else None
+    return answer
