@@ -1,4 +1,4 @@
-"""The bill of a job with the prompt cache, compared with the SDK's obvious Message Batch and with a cold cache.
+"""The bill of a job with the prompt cache or packs, compared with the SDK's obvious Message Batch and a cold cache.
 
     python -m benchmarks.bill [--quick] [--smoke]
 
@@ -46,6 +46,7 @@ MAX_TOKENS = 16
 INSTRUCTION, LENGTHENED, OWN = 600, 1_030, 70  # tokens; the cache keeps 1,024 and more
 CHARS = 4 / 1.3  # of a token
 HITS = (1.0, 0.98, 0.9, 0.5, 0.0)
+PACKED, PACKS = "batchdrop, pack: ", (10, 20)
 SHARDS = 10  # as many as a million rows have
 QUESTION = "Review of thing number {number}: {text}"
 LABELS = "Answer with one of: mostly_positive_text, mostly_negative_text. "
@@ -166,6 +167,20 @@ def job(rows: int, recipe: dict[str, Any], settings: dict[str, Any]) -> Callable
     return work
 
 
+def packed(rows: int, size: int) -> Callable[[], dict[str, Any]]:
+    """Return work that runs a job with packs of this size: the instruction of 600 tokens, and typed answers."""
+    recipe = {
+        "model": MODEL,
+        "max_tokens": MAX_TOKENS,
+        "system": instruction(),
+        "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
+        "answer": {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}},
+        "pack": size,
+        "lane": "batch",
+    }
+    return job(rows, recipe, {})
+
+
 def _table(rows: int) -> bytes:
     lines = [f'{number},"{own_text(number)}"\n' for number in range(rows)]
     return ("number,text\n" + "".join(lines)).encode()
@@ -178,15 +193,15 @@ def _world(rows: int) -> LiveWorld:
     return LiveWorld(schedule, claude())
 
 
-def measured(rows: int, work: Callable[[], dict[str, Any]], *, more: float = 0.0) -> Figures:
+def measured(rows: int, requests: int, work: Callable[[], dict[str, Any]], *, off: float = 0.0) -> Figures:
     """Return the bill for a million rows, its tokens in millions, and the CPU for these rows.
 
-    `more` is the share of the rows that are paid twice, within 2 % of all rows.
+    The bill has `requests`, give or take `off`.
     """
     cpu = time.process_time()
     bill = work()
-    if abs(bill["requests"] - rows * (1 + more)) > (0.02 * rows if more else 0):
-        raise RuntimeError(f"{bill['requests']} of {rows} requests were billed")
+    if abs(bill["requests"] - requests) > off:
+        raise RuntimeError(f"{bill['requests']} of {requests} requests were billed")
     tokens, times = bill["tokens"], MILLION / rows
     return {
         "usd_1m": round(float(bill["usd"]) * times, 2),
@@ -209,12 +224,25 @@ def run(found: Findings, rows: int) -> dict[str, Figures]:
         "the SDK's obvious batch, typed": (short, obvious(rows, typed_params)),
         ESCALATED: (short, escalated(rows)),
         **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
+        **{f"{PACKED}{size}": (short, packed(rows, size)) for size in PACKS},
     }
     figures = {}
     for label, (case, work) in contenders.items():
-        figures[label] = measured(rows, work, more=UNSURE if label == ESCALATED else 0.0)
+        off = 0.02 * rows if label == ESCALATED else 0.0
+        figures[label] = measured(rows, requests_of(label, rows), work, off=off)
         found.line(case, label, figures[label])
     return figures
+
+
+def requests_of(label: str, rows: int) -> int:
+    """Return how many requests a contender sends."""
+    if label == ESCALATED:
+        return round(rows * (1 + UNSURE))
+    if not label.startswith(PACKED):
+        return rows
+    size, in_shard = int(label.removeprefix(PACKED)), -(-rows // SHARDS)
+    shards = [min(in_shard, rows - first) for first in range(0, rows, in_shard)]
+    return sum(-(-one // size) for one in shards)
 
 
 def main() -> int:
@@ -226,6 +254,8 @@ def main() -> int:
     best, worst = usd["batchdrop, cache: auto, 100% hits"], usd["batchdrop, cache: auto, 0% hits"]
     obvious_usd, uncached = usd["the SDK's obvious batch"], usd["batchdrop, cache: false"]
     found.bar("primed cache at 100 % hits / the obvious code", best / obvious_usd, 0.25, is_most=True)
+    best_pack = usd[f"{PACKED}{PACKS[-1]}"]
+    found.bar("packs of 20 / the obvious code", best_pack / obvious_usd, 0.30, is_most=True)
     found.bar("auto at 0 % hits / uncached", worst / uncached, 1.02, is_most=True)
     typed = usd["the SDK's obvious batch, typed"]
     found.bar("haiku first, 15 % escalated / the obvious code on sonnet", usd[ESCALATED] / typed, 0.22, is_most=True)
