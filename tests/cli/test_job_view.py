@@ -49,11 +49,12 @@ class Scene:
         fakes |= {"progress": lambda _job_id: self.noted}
         self.look = JobWatcher(job_id=JOB, execution_arn="arn", **fakes).look
 
-    def split(self, *, shards: int, finished: bool = True, requests: int = 9) -> None:
+    def split(self, *, shards: int, finished: bool = True, requests: int = 9, waves: bool = False) -> None:
         """Write the manifest."""
         items = [ShardItem(number, 10, requests, 100) for number in range(shards)]
         cursor = None if finished else Cursor(5, 5, 5)
-        write_manifest(self.store, Manifest(upload=UPLOAD, format="csv", recipe=None, shards=items, cursor=cursor))
+        manifest = Manifest(upload=UPLOAD, format="csv", recipe=None, shards=items, cursor=cursor, waves=waves)
+        write_manifest(self.store, manifest)
 
     def submit(self, shard: int) -> None:
         """Record a submission."""
@@ -135,6 +136,16 @@ def test_an_open_round_counts_what_a_look_at_it_saw(scene: Scene) -> None:
     scene.noted = [ShardProgress(0, "collected", 0, "batch", NOW, answered=9)]
     scene.collect(0)
     assert scene.look().shards[0].stage is Stage.COLLECTED
+
+
+def test_a_wave_does_not_count_the_rows_that_wait_as_done(scene: Scene) -> None:
+    """Its first round has two of nine requests; the other seven are sent later."""
+    scene.split(shards=1, waves=True)
+    first = Submission(JOB, 0, 1, 2, "first", NOW, NOW)
+    scene.ledger.begin(first)
+    scene.ledger.accept(first, "msgbatch_1")
+    scene.noted = [ShardProgress(0, "asked", 1, "batch", NOW, requests=2, processing=1)]
+    assert [shard.done for shard in scene.look().shards] == [0]
 
 
 def test_failed_shard(scene: Scene) -> None:

@@ -24,6 +24,12 @@ class SplitSoFar(msgspec.Struct, frozen=True):
     cursor: dict[str, Any] | None = {}
     split_ended_at: datetime | None = None
     recipe: dict[str, Any] | None = None
+    waves: bool = False
+
+    @property
+    def starts_empty(self) -> bool:
+        """Return whether later rounds have requests that no earlier one had: in waves, and with packs."""
+        return self.waves or bool(self.recipe and self.recipe.get("pack"))
 
     @property
     def is_sampled(self) -> bool:

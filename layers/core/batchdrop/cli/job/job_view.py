@@ -174,10 +174,16 @@ class JobWatcher:
         self._note_progress()
         self._note_collected()
 
+    @property
+    def _is_counted_late(self) -> bool:
+        """Return whether the rows of a shard that are done are known only when it is collected."""
+        return self._manifest is not None and self._manifest.starts_empty
+
     def _note_submission(self, sent: Submission) -> None:
         shard = self._view.shards[sent.shard]
         shard.batch_id, shard.rounds = sent.batch_id or "", sent.round_number + 1
-        shard.done = shard.requests - sent.requests
+        if not self._is_counted_late:  # else a round does not have all that earlier ones left
+            shard.done = shard.requests - sent.requests
         shard.began_at = shard.began_at or _later(sent.sent_at, self._view.began_at)
 
     def _note_live_rounds(self) -> None:
@@ -191,6 +197,8 @@ class JobWatcher:
 
     def _note_progress(self) -> None:
         """Note the results of open rounds, in addition to those of earlier rounds."""
+        if self._is_counted_late:
+            return
         for known in self._progress(self._view.job_id):
             shard = self._view.shards[known.shard]
             if known.stage == "asked" and known.round == shard.rounds - 1:
