@@ -138,6 +138,15 @@ def test_an_open_round_counts_what_a_look_at_it_saw(scene: Scene) -> None:
     assert scene.look().shards[0].stage is Stage.COLLECTED
 
 
+def test_a_part_with_results_that_were_read_again_is_the_last_word(scene: Scene) -> None:
+    """Its key names the reading; the part without it may be there, too."""
+    scene.split(shards=1)
+    scene.submit(0)
+    key = JobKeys(JOB).part_tally(0, 1, reading="0123456789")
+    scene.store.write(key, msgspec.json.encode(Tally(rows=10, answered=10)))
+    assert scene.look().shards[0].tally == Tally(rows=10, answered=10)
+
+
 def test_a_wave_does_not_count_the_rows_that_wait_as_done(scene: Scene) -> None:
     """Its first round has two of nine requests; the other seven are sent later."""
     scene.split(shards=1, waves=True)

@@ -19,7 +19,15 @@ IN_SHORT = 60
 PART = 10
 STRAYS = (104, 228, 273, 292, 326, 334, 354, 710, 732, 756, 835, 923)  # a closing given up for dead had the last word
 # One of each kind, for `make check`; all of them are in `make proofs`.
-ONE_OF_EACH = {("plain", 259), ("strays", 104), ("strays", 413), ("pages", 20), ("proxies", 14), ("skew", 2)}
+ONE_OF_EACH = {
+    ("plain", 259),
+    ("strays", 104),
+    ("strays", 413),
+    ("pages", 20),
+    ("proxies", 14),
+    ("skew", 2),
+    ("sampled", 469),
+}
 LOST_ANSWER = {"kind": "accept_then_drop", "endpoint": CREATE}
 
 
@@ -109,6 +117,7 @@ def test_a_cap_ends_a_job_until_it_is_raised() -> None:
             ("strays", 413),  # a round that a resume sent was forgotten, for the shard had an older part
             ("workspaces", 25),  # the job needs each of two keys to end
             *(("skew", seed) for seed in (2, 5, 33, 48)),  # the service's clock was taken for ours
+            ("sampled", 469),  # a sample whose results were read again was taken for one that failed
             ("waves", 101),  # a row that expires each time was sent for ever, one wave after the other
             ("waves", 118),  # an answer that the recipe's own limit cut was taken for one that a wave cut
         ],

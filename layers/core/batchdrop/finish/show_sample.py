@@ -15,6 +15,7 @@ from batchdrop.answers.odd_records import heads_of
 from batchdrop.answers.result_line import PaidHead
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
 from batchdrop.finish.packed_rounds import PackedRounds
+from batchdrop.finish.read_again import reading_of
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import answered_rounds, formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
@@ -120,6 +121,7 @@ class _Showing:
         self._job_id = manifest.upload.job_id
         self._keys = JobKeys(self._job_id)
         self._rounds = answered_rounds(parts.store, self._job_id, SAMPLE_SHARD)
+        self._reading = reading_of(self._keys.read_again(SAMPLE_SHARD), parts.store)
         self._lane = self._lane_of_rest()
         self._prices = effective(manifest.prices)
 
@@ -132,7 +134,7 @@ class _Showing:
         if any(failure.shard == SAMPLE_SHARD for failure in self._parts.ledger.shard_failures(self._job_id)):
             return None
         try:
-            key = self._keys.part_tally(SAMPLE_SHARD, self._rounds)
+            key = self._keys.part_tally(SAMPLE_SHARD, self._rounds, reading=self._reading)
             return msgspec.json.decode(self._parts.store.read(key), type=Tally)
         except ObjectMissing:
             return None
@@ -212,7 +214,7 @@ class _Showing:
     def _write_rows(self, prefix: str, is_last: Guard) -> str:
         store, output = self._parts.store, formats_of(self._manifest, self._parts.formats).output
         key = f"{prefix}sample.{output.extension}"
-        part = self._keys.part(SAMPLE_SHARD, self._rounds, output.extension)
+        part = self._keys.part(SAMPLE_SHARD, self._rounds, output.extension, reading=self._reading)
         write_output(output, key, [part], store=store, guard=is_last)
         return key
 

@@ -91,6 +91,7 @@ ReadProgress = Callable[[str], Iterable[ShardProgress]]  # of a job
 
 LIVE_LANE = "live lane"  # in place of a Message Batch's id
 _LIVE_ROUND = re.compile(r"/(\d{5})\.r(\d+)\.live/$")
+_READING = re.compile(r"\.again-[0-9a-f]+(?=\.tally\.json$)")
 
 
 def no_progress(_job_id: str) -> Iterable[ShardProgress]:
@@ -210,9 +211,10 @@ class JobWatcher:
         for shard in open_shards:
             shard.stage = Stage.ANSWERING
         tallies = {self._keys.part_tally(shard.shard, shard.rounds): shard for shard in open_shards}
-        found = [file for file in self._store.listed(self._keys.all_parts) if file.key in tallies]
+        found = [file for file in self._store.listed(self._keys.all_parts) if _of_round(file.key) in tallies]
+        found.sort(key=_newest_last)  # results that a resume read again come after
         for file, body in zip(found, concurrently(self._read, found), strict=True):
-            shard = tallies[file.key]
+            shard = tallies[_of_round(file.key)]
             shard.stage, shard.tally = Stage.COLLECTED, msgspec.json.decode(body, type=Tally)
             shard.done, shard.ended_at = shard.requests, file.modified
 
@@ -222,6 +224,15 @@ class JobWatcher:
 
 def _shard_view(item: ShardItem) -> ShardView:
     return ShardView(item.shard, item.rows, item.requests, Stage.WAITING if item.requests else Stage.NOTHING)
+
+
+def _newest_last(file: Stored) -> float:
+    return file.modified.timestamp() if file.modified else 0.0
+
+
+def _of_round(key: str) -> str:
+    """Return the key of a part, without the mark of results that were read again."""
+    return _READING.sub("", key)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
