@@ -20,6 +20,7 @@ def with_pilots(schedule: Schedule) -> Schedule:
     rest = tuple(kind for kind in schedule.rows if kind not in NEVER_ANSWERED)
     rows = (rng.choice(PILOTS), rng.choice(PRIMERS), *rest, *("",) * LEAST_ROWS)
     is_capped = rng.random() < 0.3
+    seconds = rng.choice((2.0, 90.0, 600.0, 1500.0, 4000.0, 30 * 3600.0 if rng.random() < 0.2 else 90.0))
     return replace(
         schedule,
         rows=rows,
@@ -27,7 +28,7 @@ def with_pilots(schedule: Schedule) -> Schedule:
         pilot=True,
         primed=rng.random() < 0.75,
         live=_live(rng),
-        batch_seconds=rng.choice((2.0, 90.0, 600.0, 1500.0, 4000.0, 30 * 3600.0 if rng.random() < 0.2 else 90.0)),
+        batch_seconds=min(seconds, 4000.0) if is_capped else seconds,  # a day for each row would outlive the ledger
         faults=(*schedule.faults, *_lost_pilots(rng)),
         cancel_at=rng.uniform(0, 150) if rng.random() < 0.25 else None,
         stop_at=rng.uniform(1, 1500) if rng.random() < 0.15 else None,

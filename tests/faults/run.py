@@ -220,7 +220,13 @@ class _Conductor:
         lost = {custom_id for custom_id, batch_id in last.items() if batch_id is None}
         again = [body for key, body in self._world.objects.items() if READ_AGAIN.search(key)]
         read = {line["custom_id"] for body in again for line in map(json.loads, body.splitlines())}
-        return {self._judge.row_of(custom_id) for custom_id in lost | (read - last.keys())}
+        return {self._judge.row_of(custom_id) for custom_id in lost | (read - last.keys()) | self._lost_live()}
+
+    def _lost_live(self) -> set[str]:
+        """Return the custom_ids of live requests that may be paid: also those that repeat a cut answer."""
+        answers = [body for key, body in self._world.objects.items() if "/answers/" in key and b'"lost":' in body]
+        lines = [line for body in answers for line in map(json.loads, body.splitlines())]
+        return {line["custom_id"] for line in lines if line.get("lost") and line["result"]["type"] != "succeeded"}
 
     def _reads_again(self) -> bool:
         """Resume a job that succeeded, once, if results of Message Batches are left that could not be read."""
