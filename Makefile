@@ -66,7 +66,7 @@ ifdef SEED
 else ifeq ($(FAULTS),quick)
 	@exec $(BIN)/python -m tests.faults --all --quick
 else
-	@$(MAKE) schedules kills -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
+	@$(MAKE) schedules kills -j 2  # without --output-sync: each kind prints its line when it ends
 	@$(MAKE) proofs
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -q -n 2 $(addprefix tests/,$(PURE))
 endif
