@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
+from batchdrop.cli import deployment
 from batchdrop.cli.console import CommandError, CommandOutput
 from batchdrop.cli.main import app
 from batchdrop.cli.safe_console import SafeConsole
@@ -66,6 +67,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    deployment._session.cache_clear()  # another test's session has its credentials
     content: dict[str, tuple[str, bytes]] = {
         "recipe": ("ask.yaml", RECIPE.encode()),
         "table": ("rows.csv", TABLE.encode()),
