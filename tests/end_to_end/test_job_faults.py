@@ -31,7 +31,7 @@ CASES = {
     "wrong recipe value": Case(
         GOOD, "RecipeRejected", ("key 'max_tokens'", "whole number"), recipe="model: m\nprompt: p\nmax_tokens: many\n"
     ),
-    "recipe that is no yaml": Case(
+    "recipe with broken yaml": Case(
         GOOD, "RecipeRejected", ("a closing bracket or a comma is missing",), recipe="model: [m\n"
     ),
     "no duration": Case(

@@ -49,7 +49,7 @@ def test_a_killed_worker_costs_only_what_was_not_flushed() -> None:
 
 
 def _freeze(world: SliceWorld) -> None:
-    """Let nothing be written any more, as for a process that is no more."""
+    """Let every write fail, as for a process that was killed."""
 
     def dead(*_args: Any, **_kwargs: Any) -> None:
         raise ConnectionError
