@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from batchdrop.recipe.file_keys import Input, Keys, Output
+
 DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
@@ -15,9 +17,6 @@ MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where
 MAX_PACK = 100  # ours: larger packs save hardly more, and lose more rows when one of them is cut
 
 Caching = bool | Literal["auto"]  # of the prompt cache
-FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx", "txt"]
-Compression = Literal["none", "gz", "zst", "bz2"]
-Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
 
 
 def is_template(text: str) -> bool:
@@ -25,79 +24,7 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
-class _Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the recipe's mappings: unknown keys are errors."""
-
-
-class Input(_Keys, frozen=True, kw_only=True):
-    """How to read the upload. Only needed where the file's name and first bytes do not tell."""
-
-    format: Annotated[
-        FormatName | None, Meta(description="The file's format, if its name does not end in it.", examples=["csv"])
-    ] = None
-    encoding: Annotated[
-        str | None,
-        Meta(description="The text's encoding, if it is not UTF-8 and detection fails.", examples=["cp1252", "utf-16"]),
-    ] = None
-    delimiter: Annotated[
-        str | None,
-        Meta(description="The character between two cells of a CSV line; 'tab' for a tab.", examples=[";", "tab"]),
-    ] = None
-    sheet: Annotated[
-        str | None, Meta(description="The sheet of a workbook; by default the first one.", examples=["Reviews"])
-    ] = None
-    skip: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
-        Meta(description="The lines, or a sheet's rows, before the header, if they are not found.", examples=[3]),
-    ] = None
-    header: Annotated[
-        bool | list[str] | None,
-        Meta(description="'false': the file has no header; a list: it has none, and these are the columns."),
-    ] = None
-    escape: Annotated[
-        str | None,
-        Meta(description="The character before quotes that belong to a cell's text.", examples=["\\"]),
-    ] = None
-    ragged: Annotated[
-        Literal["fill", "reject"],
-        Meta(description="Rows with too few cells: 'fill' takes the missing ones for empty."),
-    ] = "reject"
-    path: Annotated[
-        str | None,
-        Meta(
-            description="Where the array of rows is in a JSON file, if it is not the only one.", examples=["data.items"]
-        ),
-    ] = None
-
-
-class Output(_Keys, frozen=True, kw_only=True):
-    """How to write the output. Keys that are not set follow the input."""
-
-    format: Annotated[FormatName | None, Meta(description="The output's format.", examples=["parquet"])] = None
-    compression: Annotated[Compression | None, Meta(description="The output's compression.", examples=["gz"])] = None
-    encoding: Annotated[
-        str | None,
-        Meta(
-            description="The output's encoding; Excel needs utf-8-sig to recognize UTF-8 in a CSV.",
-            examples=["utf-8-sig"],
-        ),
-    ] = None
-    column: Annotated[
-        str | None,
-        Meta(description="The column for a text answer; 'answer' by default.", examples=["label"]),
-    ] = None
-    prefix: Annotated[str, Meta(description="A prefix for the name of every new column.", examples=["claude_"])] = ""
-    add: Annotated[
-        list[Added],
-        Meta(description="More columns about each answer, such as '_thinking' or '_cost'.", examples=[["cost"]]),
-    ] = []
-    escape_formulas: Annotated[
-        bool,
-        Meta(description="Whether to escape answers that a spreadsheet would run as a formula."),
-    ] = True
-
-
-class System(_Keys, frozen=True, kw_only=True):
+class System(Keys, frozen=True, kw_only=True):
     """The system prompt; `cache` says whether the API's prompt cache may keep the parts that all rows share."""
 
     text: Annotated[str, Meta(description="The system prompt: plain text, the same for all rows.")]
@@ -110,14 +37,14 @@ class System(_Keys, frozen=True, kw_only=True):
     ] = "auto"
 
 
-class Turn(_Keys, frozen=True, kw_only=True):
+class Turn(Keys, frozen=True, kw_only=True):
     """One message of a conversation; `content` is a template."""
 
     role: Annotated[Literal["user", "assistant"], Meta(description="Roles alternate; the first and last are 'user'.")]
     content: Annotated[str, Meta(description="The message: a template.", examples=["Review: {{ review }}"])]
 
 
-class Example(_Keys, frozen=True, kw_only=True):
+class Example(Keys, frozen=True, kw_only=True):
     """A row and the answer it should get. The model sees it before each row."""
 
     row: Annotated[dict[str, Any], Meta(description="The cells that the prompt uses.", examples=[{"review": "Fine."}])]
@@ -127,7 +54,7 @@ class Example(_Keys, frozen=True, kw_only=True):
     ]
 
 
-class Attach(_Keys, frozen=True, kw_only=True):
+class Attach(Keys, frozen=True, kw_only=True):
     """A column whose cells name a file to send with the request."""
 
     column: Annotated[
@@ -138,7 +65,7 @@ class Attach(_Keys, frozen=True, kw_only=True):
     ] = msgspec.field(name="as")
 
 
-class Retry(_Keys, frozen=True, kw_only=True):
+class Retry(Keys, frozen=True, kw_only=True):
     """Which paid answers to request again."""
 
     max_tokens: Annotated[
@@ -150,7 +77,7 @@ class Retry(_Keys, frozen=True, kw_only=True):
     ] = 0
 
 
-class Escalate(_Keys, frozen=True, kw_only=True):
+class Escalate(Keys, frozen=True, kw_only=True):
     """Which paid answers to replace by those of another model."""
 
     to: Annotated[
@@ -166,7 +93,7 @@ class Escalate(_Keys, frozen=True, kw_only=True):
     ]
 
 
-class FailIf(_Keys, frozen=True, kw_only=True):
+class FailIf(Keys, frozen=True, kw_only=True):
     """When a job counts as failed, although each of its shards succeeded."""
 
     answered_below: Annotated[
@@ -180,7 +107,7 @@ class FailIf(_Keys, frozen=True, kw_only=True):
     ]
 
 
-class Sample(_Keys, frozen=True, kw_only=True):
+class Sample(Keys, frozen=True, kw_only=True):
     """The rows to answer first. The other rows wait for `batchdrop approve`."""
 
     rows: Annotated[
@@ -199,7 +126,7 @@ class Sample(_Keys, frozen=True, kw_only=True):
     ] = "auto"
 
 
-class Recipe(_Keys, frozen=True, kw_only=True):
+class Recipe(Keys, frozen=True, kw_only=True):
     """The question to send for each row of a file.
 
     It has either `prompt` or `messages`. With `input: files`, each dropped file is one row. `answer` is None for a text
@@ -237,7 +164,7 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     ] = None
     examples: Annotated[
         list[Example], Meta(description="Rows and the answers they should get; the model sees them before each row.")
-    ] = []
+    ] = msgspec.field(default_factory=list)
     answer: Annotated[
         dict[str, Any] | None,
         Meta(
@@ -247,7 +174,7 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     ] = None
     attach: Annotated[
         Attach | list[Attach], Meta(description="Columns whose cells name files to send with the request.")
-    ] = []
+    ] = msgspec.field(default_factory=list)
     params: Annotated[
         dict[str, Any],
         Meta(
@@ -258,7 +185,7 @@ class Recipe(_Keys, frozen=True, kw_only=True):
     betas: Annotated[
         list[str],
         Meta(description="Betas of the API, sent as the header anthropic-beta.", examples=[["output-300k-2026-03-24"]]),
-    ] = []
+    ] = msgspec.field(default_factory=list)
     input: Annotated[
         Input | Literal["files"],
         Meta(description="How to read the upload; 'files': each dropped file is one row."),

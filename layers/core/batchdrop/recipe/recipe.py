@@ -9,6 +9,7 @@ import msgspec
 
 from batchdrop.errors import RecipeRejected
 from batchdrop.recipe.aliases import refuse_alias_bombs
+from batchdrop.recipe.file_keys import Compression, FormatName, Input, Output
 from batchdrop.recipe.keys import (
     DEFAULT_ROUNDS,
     MAX_INVALID,
@@ -16,13 +17,9 @@ from batchdrop.recipe.keys import (
     MAX_ROUNDS,
     MAX_SAMPLE,
     Attach,
-    Compression,
     Escalate,
     Example,
     FailIf,
-    FormatName,
-    Input,
-    Output,
     Recipe,
     Retry,
     Sample,

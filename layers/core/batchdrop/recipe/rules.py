@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from batchdrop.recipe.duration import duration_named
-from batchdrop.recipe.keys import Input, Recipe, System, is_template
+from batchdrop.recipe.file_keys import Input
+from batchdrop.recipe.keys import Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.pack_rules import pack_faults
 from batchdrop.recipe.when import WhenInvalid, parse_when
