@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from batchdrop.local.layer_code import copy_layer
 from batchdrop.local.package import LEDGER_FILE, LOCAL_RUNTIME, Package, PackageError, package
 from batchdrop.local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
+from tests.project import ROOT
 
 CODE_PATHS = {FUNCTION: "CodeUri", LAYER: "ContentUri", STATE_MACHINE: "DefinitionUri"}
 
@@ -38,9 +40,9 @@ def _without_code_paths(template: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def test_only_runtime_code_paths_and_the_ledgers_file_change(template: Path) -> None:
+def test_only_runtime_code_paths_and_the_ledgers_file_change(template: Path, tmp_path: Path) -> None:
     """What is deployed is the project's own template. Without a file, the ledger is the table."""
-    original, packaged = read_template(template), package(template).template
+    original, packaged = read_template(template), package(template, tmp_path).template
     assert packaged["Parameters"].pop(LEDGER_FILE)["Default"] == ""
     variables = packaged["Globals"]["Function"]["Environment"]["Variables"]
     assert variables.pop("BATCHDROP_LEDGER_FILE") == {"Ref": LEDGER_FILE}
@@ -58,35 +60,39 @@ def test_alarms_that_compute_are_left_out(template: Path, tmp_path: Path) -> Non
         for name, field in (("Computed", "Metrics"), ("Plain", "Dimensions"))
     )
     changed.write_text(changed.read_text().replace("Resources:\n", f"Resources:\n{more}", 1))
-    left = package(changed).template["Resources"]
+    left = package(changed, tmp_path / "layers").template["Resources"]
     assert "Plain" in left
     assert left.keys() == read_template(changed)["Resources"].keys() - {"Computed"}
 
 
-def test_same_files_same_bytes(template: Path) -> None:
+def test_same_files_same_bytes(template: Path, tmp_path: Path) -> None:
     """Packaging twice gives identical artifacts under identical keys."""
-    assert package(template) == package(template)
+    assert package(template, tmp_path) == package(template, tmp_path)
 
 
-def test_function_archive(template: Path) -> None:
-    """It has the function's code at its root, the layer's packages, and an executable bootstrap."""
-    archive = _archive(package(template), "AnswerShardFunction", "CodeUri")
-    assert {"app.py", "bootstrap", "batchdrop/__init__.py", "batchdrop/errors.py"} <= set(archive.namelist())
+def test_function_archive(template: Path, tmp_path: Path) -> None:
+    """It has the function's code at its root, and an executable bootstrap that finds the layers' code."""
+    archive = _archive(package(template, tmp_path), "AnswerShardFunction", "CodeUri")
+    assert sorted(archive.namelist()) == ["app.py", "bootstrap"]
     assert (archive.getinfo("bootstrap").external_attr >> 16) & stat.S_IXUSR
-    assert b"awslambdaric" in archive.read("bootstrap")
+    [layer] = tmp_path.iterdir()
+    assert f'PYTHONPATH="$LAMBDA_TASK_ROOT":{layer}\n'.encode() in archive.read("bootstrap")
+    assert (layer / "batchdrop" / "errors.py").is_file()
 
 
-def test_modules_are_compiled(template: Path) -> None:
-    """No function's first start compiles what it imports."""
-    names = _archive(package(template), "AnswerShardFunction", "CodeUri").namelist()
-    assert len([name for name in names if name.endswith(".pyc")]) == len(
-        [name for name in names if name.endswith(".py")]
-    )
+def test_a_layer_as_it_is_shipped(tmp_path: Path) -> None:
+    """Its copy has neither the command line nor what builds it, and no function compiles what lies there compiled."""
+    copy_layer(ROOT / "layers" / "core", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"batchdrop"}
+    assert {"adapters", "answers", "finish"} <= {path.name for path in (tmp_path / "batchdrop").iterdir()}
+    assert not {"cli", "library", "local"} & {path.name for path in (tmp_path / "batchdrop").iterdir()}
+    original, copied = ROOT / "layers/core/batchdrop/errors.py", tmp_path / "batchdrop/errors.py"
+    assert original.stat().st_mtime_ns == copied.stat().st_mtime_ns
 
 
-def test_definition_becomes_json(template: Path) -> None:
+def test_definition_becomes_json(template: Path, tmp_path: Path) -> None:
     """Placeholders stay; one for a Number parameter is a number once its value stands there."""
-    text = _definition(package(template))
+    text = _definition(package(template, tmp_path))
     assert '"FunctionName": "${AnswerShardFunctionArn}"' in text
     substituted = json.loads(text.replace("${MapConcurrency}", "3"))
     assert substituted["States"]["Answer shards"]["MaxConcurrency"] == 3
@@ -97,15 +103,16 @@ def test_layer_without_code_adds_nothing(tmp_path: Path) -> None:
     _write_project(tmp_path, code="functions/one")
     (tmp_path / "layer" / "Makefile").write_text("build:\n")
     (tmp_path / "layer" / "requirements.txt").write_text("pyarrow\n")
-    names = _archive(package(tmp_path / "template.yaml"), "One", "CodeUri").namelist()
-    assert [name for name in names if not name.endswith(".pyc")] == ["app.py", "bootstrap"]
+    packaged = package(tmp_path / "template.yaml", tmp_path / "layers")
+    assert _archive(packaged, "One", "CodeUri").namelist() == ["app.py", "bootstrap"]
+    assert [path.name for path in (tmp_path / "layers").rglob("*")] == ["Packages"]
 
 
 def test_missing_code_directory(tmp_path: Path) -> None:
     """The error names the directory."""
     _write_project(tmp_path, code="functions/gone")
     with pytest.raises(PackageError, match="functions/gone"):
-        package(tmp_path / "template.yaml")
+        package(tmp_path / "template.yaml", tmp_path / "layers")
 
 
 def _write_project(root: Path, *, code: str) -> None:

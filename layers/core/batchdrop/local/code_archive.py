@@ -1,21 +1,18 @@
-"""Make ZIP archives of functions and layers; the same files give the same bytes."""
+"""Make ZIP archives of functions; the same files give the same bytes."""
 
 import hashlib
-import importlib.util
 import io
-import marshal
+import os
 import shlex
 import sys
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 _WATCHDOG_FILE = Path(__file__).with_name("parent_watchdog.py")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PLAIN, _EXECUTABLE = 0o100644, 0o100755
-_NOT_CODE = ("Makefile", "requirements.txt")
-_NOT_SHIPPED = ("batchdrop/cli/", "batchdrop/local/")  # layers/core/Makefile leaves out the same folders
 
 
 @dataclass
@@ -26,24 +23,20 @@ class CodeArchive:
     executables: set[str] = field(default_factory=set)
 
     def add_directory(self, directory: Path) -> None:
-        """Add all files below `directory`, by relative path, with each module's bytecode beside it."""
+        """Add all files below `directory`, by relative path."""
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
             if path.is_file() and not _is_left_out(name):
-                self._add_file(path, name.as_posix())
+                self.files[name.as_posix()] = path.read_bytes()
 
-    def _add_file(self, path: Path, name: str) -> None:
-        self.files[name] = content = path.read_bytes()
-        if path.suffix == ".py":
-            self.files[importlib.util.cache_from_source(name)] = _compiled(content, name)
-
-    def add_bootstrap(self) -> None:
+    def add_bootstrap(self, layers: Iterable[Path]) -> None:
         """Add the `bootstrap` that runs the handler in AWS's own runtime client, with this Python.
 
-        The archive's root comes first on the path; third-party packages come from this environment.
+        The archive's root comes first on the path, then the layers; third-party packages come from this environment.
         """
+        path = os.pathsep.join(['"$LAMBDA_TASK_ROOT"', *(shlex.quote(str(layer)) for layer in layers)])
         runtime = shlex.join([sys.executable, "-P", str(_WATCHDOG_FILE), "awslambdaric"])
-        script = f'#!/bin/sh\nexport PYTHONPATH="$LAMBDA_TASK_ROOT"\nexec {runtime} "$_HANDLER"\n'
+        script = f'#!/bin/sh\nexport PYTHONPATH={path}\nexec {runtime} "$_HANDLER"\n'
         self.files["bootstrap"] = script.encode()
         self.executables.add("bootstrap")
 
@@ -65,14 +58,4 @@ def content_key(content: bytes, suffix: str) -> str:
 
 
 def _is_left_out(name: Path) -> bool:
-    hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-    not_shipped = name.as_posix() in _NOT_CODE or name.as_posix().startswith(_NOT_SHIPPED)
-    return hidden or name.suffix == ".pyc" or not_shipped
-
-
-@cache  # every function's archive holds the same layers
-def _compiled(source: bytes, name: str) -> bytes:
-    """Return the module's bytecode, valid without a check of the source, like in the real layer (PEP 552)."""
-    code = compile(source, name, "exec", dont_inherit=True)
-    unchecked_hash = (0b01).to_bytes(4, "little")
-    return importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source) + marshal.dumps(code)
+    return any(part.startswith(".") or part == "__pycache__" for part in name.parts)

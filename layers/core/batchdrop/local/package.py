@@ -2,8 +2,8 @@
 
 The template differs from the one for AWS in five points: the functions' `Runtime`, the number of workers of a queue,
 the location of code, alarms on several metrics, which ministack cannot compute and which are left out, and the
-parameter `LedgerFile`, which the functions see as BATCHDROP_LEDGER_FILE. A function's archive holds its own code, the
-code of its layers (ministack's custom runtimes have no /opt) and a `bootstrap`.
+parameter `LedgerFile`, which the functions see as BATCHDROP_LEDGER_FILE. A function's archive holds its own code and a
+`bootstrap`; the code of its layers lies beside the stack (`layer_code`).
 """
 
 import copy
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from batchdrop.local.code_archive import CodeArchive, content_key
+from batchdrop.local.layer_code import copy_layer
 from batchdrop.local.sam_template import (
     FUNCTION,
     LAYER,
@@ -49,9 +50,12 @@ class Package:
     artifacts: dict[str, bytes]
 
 
-def package(template_path: Path) -> Package:
-    """Return the package of the SAM template at `template_path`; its paths are relative to its directory."""
-    return _Packaging(read_template(template_path), template_path.parent).packaged()
+def package(template_path: Path, layers: Path) -> Package:
+    """Return the package of the SAM template at `template_path`; its paths are relative to its directory.
+
+    The layers' code is copied into the folder `layers`, which must stay as long as the functions run.
+    """
+    return _Packaging(read_template(template_path), template_path.parent, layers).packaged()
 
 
 def add_ledger_file(template: dict[str, Any]) -> None:
@@ -63,10 +67,11 @@ def add_ledger_file(template: dict[str, Any]) -> None:
 
 
 class _Packaging:
-    def __init__(self, template: dict[str, Any], root: Path) -> None:
+    def __init__(self, template: dict[str, Any], root: Path, layers: Path) -> None:
         self._original = template
         self._template = copy.deepcopy(template)
         self._root = root
+        self._layers = layers
         self._artifacts: dict[str, bytes] = {}
 
     def packaged(self) -> Package:
@@ -81,8 +86,9 @@ class _Packaging:
         add_ledger_file(self._template)
         if "Runtime" in globals_of(self._template, FUNCTION):
             globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
-        for _, properties in resources_of_type(self._template, LAYER):
-            properties["ContentUri"] = self._stored(self._archive([properties["ContentUri"]]).to_zip(), ".zip")
+        for name, properties in resources_of_type(self._template, LAYER):
+            copy_layer(self._folder(properties["ContentUri"]), self._layers / name)
+            properties["ContentUri"] = self._stored(CodeArchive().to_zip(), ".zip")
         for _, properties in resources_of_type(self._template, STATE_MACHINE):
             if "DefinitionUri" in properties:
                 properties["DefinitionUri"] = self._stored(self._definition(properties), ".json")
@@ -104,22 +110,20 @@ class _Packaging:
         if not isinstance(code, str):
             raise PackageError(f"{logical_id}: CodeUri must be a directory of the project, not {code!r}")
         layers = [*shared.get("Layers", []), *properties.get("Layers", [])]
-        archive = self._archive([*self._layer_directories(layers), code])
-        archive.add_bootstrap()
+        archive = CodeArchive()
+        archive.add_directory(self._folder(code))
+        archive.add_bootstrap(self._layers / name for name in self._own_layers(layers))
         return archive.to_zip()
 
-    def _layer_directories(self, layers: Iterable[Any]) -> list[str]:
-        own = dict(resources_of_type(self._original, LAYER))
+    def _own_layers(self, layers: Iterable[Any]) -> list[str]:
+        own = {name for name, _ in resources_of_type(self._original, LAYER)}
         names = [layer.get("Ref") for layer in layers if isinstance(layer, dict)]
-        return [own[name]["ContentUri"] for name in names if name in own]
+        return [name for name in names if name in own]
 
-    def _archive(self, directories: Iterable[str]) -> CodeArchive:
-        archive = CodeArchive()
-        for name in directories:
-            if not (self._root / name).is_dir():
-                raise PackageError(f"{name}: the directory does not exist below {self._root}")
-            archive.add_directory(self._root / name)
-        return archive
+    def _folder(self, name: str) -> Path:
+        if not (self._root / name).is_dir():
+            raise PackageError(f"{name}: the directory does not exist below {self._root}")
+        return self._root / name
 
     def _definition(self, properties: dict[str, Any]) -> bytes:
         """Return the state machine's definition as JSON; ministack does not read YAML here."""

@@ -192,11 +192,10 @@ class EmbeddedStack:
         )
 
     def _deploy(self, supervisor: SupervisorProcess) -> None:
-        # Packaged while the processes start.
-        packaged = package(self.options.template)
         self._report = supervisor.await_report()
         if self._report.error:
             raise StackError(f"The embedded stack did not start: {self._report.error}{self._see_logs()}")
+        packaged = package(self.options.template, self._temp_dir / "layers")
         parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
         if self.options.state:
             parameters[LEDGER_FILE] = str(self.options.state.ledger_file.absolute())
