@@ -68,6 +68,8 @@ def _shape(schema: object) -> AnswerShape:
         (_object(a={**STRING, "description": 5}), "at 'properties.a.description'"),
         ({**_object(a=STRING), "required": ["b"]}, "at 'required': 'b' is not a property"),
         ({**_object(a=STRING), "required": "a"}, "at 'required'"),
+        ({**_object(a=STRING), "required": 1}, "at 'required': it must be a list"),
+        ({**_object(a=STRING), "required": False}, "at 'required': it must be a list"),
         ({**_object(a=STRING), "$defs": {"x": {"type": "foo"}}}, "at '$defs.x.type'"),
         ({**_object(a=STRING), "properties": []}, "at 'properties': it must be an object of schemas"),
         (_object(**{f"f{n}": {"type": ["string", "null"]} for n in range(17)}), "17 places allow more than one type"),

@@ -140,12 +140,12 @@ class _Check:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(properties, dict):
             raise self._refusal((*path, "properties"), "it must be an object of schemas", "fix it")
-        unknown = (
-            required if not isinstance(required, list) else [each for each in required if str(each) not in properties]
-        )
+        if not isinstance(required, list):
+            raise self._refusal((*path, "required"), "it must be a list", "list names of properties")
+        unknown = [each for each in required if str(each) not in properties]
         if unknown:
             raise self._refusal((*path, "required"), f"{unknown[0]!r} is not a property", "list names of properties")
-        self._optionals += len(properties) - len(set(required))
+        self._optionals += len(properties) - len({str(each) for each in required})
 
     def _inner(self, schema: dict[str, Any], path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
         inner: list[tuple[tuple[str, ...], Any]] = []
