@@ -100,11 +100,19 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 def _link_build(folder: Path, *, endpoint: str) -> None:
-    """Link what was built, changed for ministack: its address, a definition in JSON, workers, no computed alarms."""
+    """Link what was built, changed for ministack: its address, a definition in JSON, workers, no computed alarms.
+
+    Of the layers our own code only: other packages come from this environment. ministack would unpack 240 MB for each
+    function; that the built layers work is for tests/built.
+    """
     folder.mkdir(parents=True)
     for path in BUILD.iterdir():
-        if path.name != "template.yaml":
+        if path.name.endswith("Layer"):
+            (folder / path.name / "python").mkdir(parents=True)
+            (folder / path.name / "python" / "ours").write_text("others come from this environment\n", encoding="utf-8")
+        elif path.name != "template.yaml":
             (folder / path.name).symlink_to(path)
+    (folder / "CoreLayer/python/batchdrop").symlink_to(BUILD / "CoreLayer/python/batchdrop")
     described = read_template(BUILD / "template.yaml")
     alarms = resources_of_type(described, "AWS::CloudWatch::Alarm")
     for name in [name for name, properties in alarms if "Metrics" in properties]:
