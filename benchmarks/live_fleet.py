@@ -82,7 +82,7 @@ async def work(options: argparse.Namespace) -> None:
 
     store, clock, api = MemoryStore(), _UntilClock(options.until), _TimesApi(options.url)
     lines = (_line(options.name, number) for number in itertools.count())
-    piece = store.lay(lines, int(RPM / 60 * (options.until - time.time())) + WINDOW)
+    piece = store.lay(lines, int(RPM / 60 * max(options.until - time.time(), 0)) + WINDOW)
     permits = FleetPermits(RemotePermits(options.permits), clock=clock, share=SHARE)
     await asyncio.sleep(max(0.0, options.start - time.time()))
     ledger, leases = MemoryLedger(), MemoryLeases()
