@@ -7,12 +7,16 @@ claude-sonnet-5-5. 20,000 rows go through the real state machine, handlers and u
 fault harness in calm weather. Dollars are the emulator's bill, computed for 1,000,000 rows. CPU is that of the whole
 process, the emulator included. `cache: true` before: each request of a cold Message Batch was marked.
 
+The grouped job asks 50 questions about each document of 5,000 tokens, in any order. The obvious code sends the document
+with each question.
+
 The typed job asks for a label and a confidence. Escalation sends it to claude-haiku-5-5 first, and 15 % of the rows are
 unsure. The obvious code sends the same typed requests to claude-sonnet-5-5.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -38,6 +42,7 @@ from tests.faults.upload import event, inbox_key
 
 MODEL, SMALL_MODEL = "claude-sonnet-5-5", "claude-haiku-5-5"
 UNSURE = 0.15  # the share of rows that are escalated
+LABEL = {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}}
 ANSWER = {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}, "confidence": "number"}
 TYPED_TOKENS = 32  # max_tokens of the typed job
 ESCALATED = "batchdrop, haiku first, 15% escalated"
@@ -47,6 +52,8 @@ INSTRUCTION, LENGTHENED, OWN = 600, 1_030, 70  # tokens; the cache keeps 1,024 a
 CHARS = 4 / 1.3  # of a token
 HITS = (1.0, 0.98, 0.9, 0.5, 0.0)
 PACKED, PACKS = "batchdrop, pack: ", (10, 20)
+DOCUMENT, QUESTIONS, IN_GROUP = 5_000, 50, 50  # tokens of a document; questions about it; the most in a request
+GROUPED = "batchdrop, packs of one document"
 SHARDS = 10  # as many as a million rows have
 QUESTION = "Review of thing number {number}: {text}"
 LABELS = "Answer with one of: mostly_positive_text, mostly_negative_text. "
@@ -140,17 +147,19 @@ def escalated(rows: int) -> Callable[[], dict[str, Any]]:
     return job(rows, recipe, {"unsure_rates": {SMALL_MODEL: UNSURE}})
 
 
-def job(rows: int, recipe: dict[str, Any], settings: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+def job(
+    rows: int, recipe: dict[str, Any], settings: dict[str, Any], *, table: bytes = b""
+) -> Callable[[], dict[str, Any]]:
     """Return work that runs a job with this recipe, on an emulator with these settings; its result is the bill."""
 
     def work() -> dict[str, Any]:
         world = _world(rows)
         state = world.claude.state
         state.change(settings)
-        table = _table(rows)
+        file = table or _table(rows)
         given = event(world.schedule)
-        given["Records"][0]["s3"]["object"] |= {"size": len(table), "eTag": etag_of(table)}
-        world.objects.update({"recipes/judge.yaml": yaml.safe_dump(recipe).encode(), inbox_key(world.schedule): table})
+        given["Records"][0]["s3"]["object"] |= {"size": len(file), "eTag": etag_of(file)}
+        world.objects.update({"recipes/judge.yaml": yaml.safe_dump(recipe).encode(), inbox_key(world.schedule): file})
         world.scheduler.start("delivery", lambda: world.call_function("split_upload", given))
         with world.sizes():
             world.scheduler.run()
@@ -174,11 +183,48 @@ def packed(rows: int, size: int) -> Callable[[], dict[str, Any]]:
         "max_tokens": MAX_TOKENS,
         "system": instruction(),
         "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
-        "answer": {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}},
+        "answer": LABEL,
         "pack": size,
         "lane": "batch",
     }
     return job(rows, recipe, {})
+
+
+def document(number: int) -> str:
+    """Return a document of 5,000 tokens."""
+    clause = f"The supplier of contract {number} delivers in time, and the buyer pays within thirty days. "
+    chars = round(DOCUMENT * CHARS)
+    return (clause * (chars // len(clause) + 1))[:chars]
+
+
+def question_params(number: int) -> dict[str, Any]:
+    """Return a question about a document, as the obvious code asks it."""
+    blocks = [{"type": "text", "text": text} for text in (document(number // QUESTIONS), own_text(number))]
+    form = {"type": "json_schema", "schema": answer_schema(LABEL, name="the benchmark")}
+    return {
+        "model": MODEL,
+        "max_tokens": MAX_TOKENS,
+        "system": LABELS,
+        "messages": [{"role": "user", "content": blocks}],
+        "output_config": {"format": form},
+    }
+
+
+def grouped(rows: int) -> Callable[[], dict[str, Any]]:
+    """Return work that asks all questions about a document together, whatever their order in the file."""
+    recipe = {
+        "model": MODEL,
+        "max_tokens": MAX_TOKENS,
+        "system": LABELS,
+        "prompt": "{{ text }}",
+        "answer": LABEL,
+        "pack": {"rows": IN_GROUP, "by": "document_id", "shared": "{{ document }}"},
+        "lane": "batch",
+    }
+    order = list(range(rows))
+    random.Random(1).shuffle(order)
+    lines = [f'{one // QUESTIONS},"{document(one // QUESTIONS)}","{own_text(one)}"\n' for one in order]
+    return job(rows, recipe, {}, table=("document_id,document,text\n" + "".join(lines)).encode())
 
 
 def _table(rows: int) -> bytes:
@@ -226,11 +272,22 @@ def run(found: Findings, rows: int) -> dict[str, Figures]:
         **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
         **{f"{PACKED}{size}": (short, packed(rows, size)) for size in PACKS},
     }
-    figures = {}
+    figures = grouped_figures(found, rows)
     for label, (case, work) in contenders.items():
         off = 0.02 * rows if label == ESCALATED else 0.0
         figures[label] = measured(rows, requests_of(label, rows), work, off=off)
         found.line(case, label, figures[label])
+    return figures
+
+
+def grouped_figures(found: Findings, rows: int) -> dict[str, Figures]:
+    """Return the figures of the grouped job, with fewer rows because they are long."""
+    case, some = f"{DOCUMENT:,} tokens", max(4 * QUESTIONS, rows // 5 // QUESTIONS * QUESTIONS)
+    figures = {"the SDK's obvious questions": measured(some, some, obvious(some, question_params))}
+    packs = some // IN_GROUP
+    figures[GROUPED] = measured(some, packs, grouped(some), off=2 * SHARDS)
+    for label, one in figures.items():
+        found.line(case, label, one)
     return figures
 
 
@@ -257,6 +314,8 @@ def main() -> int:
     best_pack = usd[f"{PACKED}{PACKS[-1]}"]
     found.bar("packs of 20 / the obvious code", best_pack / obvious_usd, 0.30, is_most=True)
     found.bar("auto at 0 % hits / uncached", worst / uncached, 1.02, is_most=True)
+    questions = usd[GROUPED] / usd["the SDK's obvious questions"]
+    found.bar("50 questions about each document, in any order / the obvious code", questions, 0.06, is_most=True)
     typed = usd["the SDK's obvious batch, typed"]
     found.bar("haiku first, 15 % escalated / the obvious code on sonnet", usd[ESCALATED] / typed, 0.22, is_most=True)
     return found.write()

@@ -15,13 +15,13 @@ RULES = "Keep it short and kind. " * 40  # what each request of a row alone woul
 def with_packs(schedule: Schedule) -> Schedule:
     """Return the schedule with packs whose answers leave rows out, invent and double numbers, or are cut.
 
-    Now and then with a cap that holds one or two packs.
+    Now and then with a cap that holds one or two packs. Half of the packs have rows of one group.
     """
     rng = random.Random(f"packs of {schedule.seed}")
     rows = (*schedule.rows, *[""] * rng.randint(0, 10))
     rows = tuple(rng.choice(BROKEN) if not kind and rng.random() < 0.15 else kind for kind in rows)
     is_capped = rng.random() < 0.3
-    return replace(
+    made = replace(
         schedule,
         rows=rows,
         shard_rows=max(1, -(-len(rows) // rng.choice((1, 1, 2)))),
@@ -41,3 +41,4 @@ def with_packs(schedule: Schedule) -> Schedule:
         redriven=schedule.redriven and not is_capped,
         stays_canceled=schedule.stays_canceled or is_capped,
     )
+    return replace(made, is_grouped=rng.random() < 0.5)

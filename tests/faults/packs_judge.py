@@ -30,6 +30,17 @@ class Given:
 class PacksJudge(Judge):
     """Judges one run of a job with packs. A request is a row alone, or a pack."""
 
+    def interim(self, ending: Ending) -> None:
+        """Judge what the user sees at the end of an execution that may be resumed."""
+        self._bodies = _bodies(ending.objects)
+        super().interim(ending)
+
+    def row_of(self, custom_id: str) -> int:
+        """Return the row of the table that a request is about: in a grouped job, its own text says it."""
+        if not self._schedule.is_grouped:
+            return super().row_of(custom_id)
+        return self._bodies[int(custom_id.split("-")[-2]), 0, custom_id][0]
+
     def final(self, ending: Ending, *, claims: Any) -> Any:
         """Judge the whole job, when nothing of it runs any more."""
         self._bodies = _bodies(ending.objects)

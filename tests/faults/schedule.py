@@ -183,6 +183,7 @@ class Schedule:
     expiry: Expiry | None = None
     retried: bool = False  # when the job has ended, its rows without a usable answer are sent again, in the same storm
     pack: int = 0  # rows in a request; 0: each alone
+    is_grouped: bool = False  # … of rows with the same note, which is their shared text, wherever they stand
     emulator: tuple[tuple[str, Any], ...] = ()  # more of the emulator's settings
 
     @property

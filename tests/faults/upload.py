@@ -50,7 +50,9 @@ def files(schedule: Schedule) -> dict[str, bytes]:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     recipe += "pilot: true\n" if schedule.pilot else ""
     recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
-    recipe += f"system: '{PACK_RULES}'\npack: {schedule.pack}\n" if schedule.pack else ""
+    grouped = f"{{rows: {schedule.pack}, by: note, shared: 'All about {{{{ note }}}}'}}"
+    pack = grouped if schedule.is_grouped else schedule.pack
+    recipe += f"system: '{PACK_RULES}'\npack: {pack}\n" if schedule.pack else ""
     lines = row_texts(schedule)
     if schedule.format == "csv":
         lines = [HEADER, *lines]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.emulated_job import emulated_job
 from tests.jobs import KEYS
-from tests.packs.jobs import answers, packed, rows_of, sent, table
+from tests.packs.jobs import answer_live, answers, packed, rows_of, sent, table
 
 
 def test_a_repeated_collection_plans_the_same_packs() -> None:
@@ -44,26 +42,7 @@ def test_the_live_lane_sends_packs_too() -> None:
         job.split()
         state = job.first_wave()
         assert state.lane == "live"
-        objects = {one["custom_id"]: one for one in sent(job, 1)}
-        lines = [(name, json.dumps(_answer(one))) for name, one in objects.items()]
-        for number, (name, text) in enumerate(lines):
-            job.store.write(KEYS.live_flush(0, 1, 0, "a", number), _line(name, text))
+        answer_live(job, 1)
         collected = job.collect_round(state)
         assert collected.tally is not None
         assert collected.tally.answered == len(straight) == 20
-
-
-def _answer(request: dict[str, object]) -> dict[str, object]:
-    return {"rows": [{"row": number, "label": "good", "score": 1} for number in range(1, rows_of(request) + 1)]}
-
-
-def _line(name: str, text: str) -> bytes:
-    usage = {"input_tokens": 1_000, "output_tokens": 200, "service_tier": "standard"}
-    message = {
-        "model": "claude-sonnet-5-5",
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
-        "usage": usage,
-    }
-    line = {"custom_id": name, "seconds": 1.0, "result": {"type": "succeeded", "message": message}}
-    return json.dumps(line).encode() + b"\n"

@@ -79,3 +79,15 @@ def test_nobody_can_choose_their_neighbours() -> None:
     assert first != other
     together = sum(abs(one - two) == 1 for one, two in pairwise(first))
     assert together < 20
+
+
+@given(shared=st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=30)), texts=TEXTS)
+def test_a_shared_text_cannot_close_its_fence(shared: str, texts: list[str]) -> None:
+    """It has a fence of its own, and the rows' key stands in it nowhere."""
+    content = json.loads(_packs().params(texts, "0/7", shared=shared))["messages"][-1]["content"]
+    found = re.search(r"\n<shared ([0-9a-f]{6})>\n", content[0]["text"])
+    assert found is not None
+    assert content[0]["text"].endswith(f"\n<shared {found[1]}>\n{shared}\n</shared {found[1]}>")
+    row = FENCE.match(content[2]["text"])
+    assert row is not None
+    assert row[3] not in shared.lower()

@@ -85,3 +85,32 @@ def test_a_schema_that_cannot_stand_inside_another(name: str, ref: str) -> None:
     }
     with pytest.raises(RecipeRejected, match=NAME):
         pack_schema(own, name=NAME)
+
+
+GROUPED = {"rows": 20, "by": "contract_id", "shared": "{{ contract }}"}
+
+
+@pytest.mark.parametrize("rows", [2, "auto"])
+def test_packs_of_one_text(rows: object) -> None:
+    """The mapping has the number of rows, the column and the text."""
+    recipe = parse_recipe({**GOOD, "pack": {**GROUPED, "rows": rows}}, name=NAME)
+    assert recipe.pack_rows == rows
+    assert recipe.grouped is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "advice"),
+    [
+        ({"rows": 1}, {}, "pack"),
+        ({"by": None}, {}, "missing required key `by`"),
+        ({"groups": 3}, {}, "unknown key 'pack.groups'"),
+        ({"by": "{{ id }}"}, {}, "key 'pack.by': it is the name of a column"),
+        ({"shared": "the contract"}, {}, "key 'pack.shared'.*move it to 'system'"),
+        ({}, {"sample": 20}, "key 'sample'.*batchdrop try"),
+    ],
+)
+def test_mistakes_in_packs_of_one_text(change: dict[str, Any], more: dict[str, Any], advice: str) -> None:
+    """Each fault says what to do."""
+    pack = {key: value for key, value in {**GROUPED, **change}.items() if value is not None}
+    with pytest.raises(RecipeRejected, match=advice):
+        parse_recipe({**GOOD, **more, "pack": pack}, name=NAME)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, records_of
 from batchdrop.answers.outcome import Outcome
 from batchdrop.money.cost import dollars, unit_of
@@ -16,13 +15,13 @@ from batchdrop.requests.row import StoredRow
 
 
 class AddedColumns:
-    """Reads the values of the `wanted` columns. `own` starts the custom_ids of the shard.
+    """Reads the values of the `wanted` columns. `own_id` returns a request's custom_id.
 
     A line is decoded once more, row by row, so memory does not grow with the rows or the columns.
     """
 
-    def __init__(self, wanted: Sequence[str], own: str, prices: PriceTable) -> None:
-        self._own = own
+    def __init__(self, wanted: Sequence[str], own_id: Callable[[int], str], prices: PriceTable) -> None:
+        self._own_id = own_id
         self._prices = prices
         self._needs_line = [*wanted] != ["custom_id"]
         self._read: list[Callable[[_Answer], Any]] = [_READERS[name] for name in wanted]
@@ -43,7 +42,7 @@ class AddedColumns:
     def _values(self, row: StoredRow, index: int | None, line: bytes | None) -> tuple[Any, ...]:
         if index is None:
             return ()
-        answer = _Answer(custom_id.after(self._own, index), is_shared=row.same_as is not None, prices=self._prices)
+        answer = _Answer(self._own_id(index), is_shared=row.same_as is not None, prices=self._prices)
         if line is not None and self._needs_line:
             answer.read(line)
         return tuple(read(answer) for read in self._read)

@@ -25,7 +25,8 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.cache_reads import note_reads
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.foreign_results import refuse_foreign_results
-from batchdrop.finish.join_shard import join_shard
+from batchdrop.finish.join_groups import join_group_shard
+from batchdrop.finish.join_shard import NO_RESULT, join_shard
 from batchdrop.finish.leftovers import write_leftovers, written_round
 from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
 from batchdrop.finish.next_packs import next_packs
@@ -341,17 +342,23 @@ def _join(
     job_id = manifest.upload.job_id
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     prices = effective(manifest.prices)
-    tally = join_shard(
-        job_id,
-        item,
-        store=store,
-        formats=formats_of(manifest, formats),
-        results=index,
-        unanswered=failed("the API returned no result for this row"),
-        part_key=partial(keys.part, item.shard, rounds, reading=reading),
-        batch_id_of=batch_id_of,
-        prices=prices,
-    )
+    part_key = partial(keys.part, item.shard, rounds, reading=reading)
+    if manifest.is_grouped:
+        tally = join_group_shard(
+            manifest, item, store=store, results=index, unanswered=failed(NO_RESULT), part_key=part_key
+        )
+    else:
+        tally = join_shard(
+            job_id,
+            item,
+            store=store,
+            formats=formats_of(manifest, formats),
+            results=index,
+            unanswered=failed(NO_RESULT),
+            part_key=part_key,
+            batch_id_of=batch_id_of,
+            prices=prices,
+        )
     tally.escalated = index.escalations.counted() if index.escalations is not None else None
     tally.packs = packs.counts()
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Protocol
 
 import msgspec
 
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, read_line
-from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, of_result, rejected, skipped
+from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, SentRequest, of_result, rejected, skipped
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.added_columns import AddedColumns
@@ -32,38 +32,73 @@ from batchdrop.requests.row import StoredRow
 ROWS_TOGETHER = 128  # rows in a chunk: one call per row would cost as much as the step itself
 BYTES_TOGETHER = 2 * 1024 * 1024  # result bytes in a chunk, unless a single result has more
 
+NO_RESULT = "the API returned no result for this row"
+
 JoinedRows = tuple[list[StoredRow], list[Outcome]]  # a chunk of a shard
 
 
-def joined_rows(
-    job_id: str,
-    item: ShardItem,
-    *,
-    store: ObjectStore,
-    formats: JobFormats,
-    results: AnswerIndex,
-    unanswered: Outcome,
-    batch_id_of: BatchIdOf,
-    prices: PriceTable,
-) -> Generator[JoinedRows, None, None]:
-    """Yield a shard's rows in order, in chunks, each with its outcome.
+class RowResults(Protocol):
+    """The final result lines of some rows, by the rows' indexes."""
 
-    `unanswered` is the outcome of rows without a result.
-    """
-    keys, own = JobKeys(job_id), custom_id.prefix(job_id, item.shard)
-    outcomes_of = _Outcomes(unanswered, formats.shape)
+    def lines(self, indexes: Iterable[int | None]) -> list[bytes | None]:
+        """Return the line of each of these rows; None for a row without a line, and for None."""
+
+    def fitting(self, indexes: Iterable[int | None], most: int) -> int:
+        """Return how many of the first rows have lines of at most `most` bytes together; at least 1."""
+
+    def marked(self, rows: list[StoredRow], indexes: list[int | None]) -> list[StoredRow]:
+        """Return the rows; those that share the answer of another row have its index in `same_as`."""
+
+    def own_id(self, index: int) -> str:
+        """Return the custom_id of a row's own request."""
+
+    def sent(self, index: int) -> SentRequest:
+        """Return where the result of a row can be found."""
+
+    def unanswered(self, index: int) -> Outcome:
+        """Return the outcome of a row without a line."""
+
+
+class ShardResults:
+    """The results of one shard."""
+
+    def __init__(self, index: AnswerIndex, own: str, unanswered: Outcome, batch_id_of: BatchIdOf) -> None:
+        self._index, self._own, self._unanswered, self._batch_id_of = index, own, unanswered, batch_id_of
+        self.lines, self.fitting = index.lines, index.fitting
+
+    def marked(self, rows: list[StoredRow], _: list[int | None]) -> list[StoredRow]:
+        """Return the rows as they are stored."""
+        return rows
+
+    def own_id(self, index: int) -> str:
+        """Return the custom_id of a row's own request."""
+        return custom_id.after(self._own, index)
+
+    def sent(self, index: int) -> SentRequest:
+        """Return where the result of a row can be found."""
+        return sent_request(self._own, index, self._index, self._batch_id_of)
+
+    def unanswered(self, _: int) -> Outcome:
+        """Return the outcome of a row without a line."""
+        return self._unanswered
+
+
+def joined_rows(
+    rows_key: str, results: RowResults, *, store: ObjectStore, formats: JobFormats, prices: PriceTable
+) -> Generator[JoinedRows, None, None]:
+    """Yield the rows of an object in order, in chunks, each with its outcome."""
+    outcomes_of = _Outcomes(results, formats.shape)
     columns = formats.shape.columns
-    added = AddedColumns(columns.wanted, own, prices) if columns.wanted else None
-    with closing(store.stream(keys.rows(item.shard))) as blocks:
-        for rows, wanted in _chunks(blocks, results):
-            lines = results.lines(wanted)
-            outcomes = outcomes_of(rows, lines)
+    added = AddedColumns(columns.wanted, results.own_id, prices) if columns.wanted else None
+    with closing(store.stream(rows_key)) as blocks:
+        for stored, wanted in _chunks(blocks, results):
+            lines, rows = results.lines(wanted), results.marked(stored, wanted)
+            outcomes = outcomes_of(rows, wanted, lines)
             if added is not None:
                 outcomes = added.fill(rows, wanted, lines, outcomes)
             for place, outcome in enumerate(outcomes):
                 if outcome.status in PERHAPS_PAID:
-                    sent = sent_request(own, wanted[place] or 0, results, batch_id_of)
-                    outcomes[place] = msgspec.structs.replace(outcome, request=sent)
+                    outcomes[place] = msgspec.structs.replace(outcome, request=results.sent(wanted[place] or 0))
             yield rows, outcomes
 
 
@@ -120,15 +155,21 @@ def join_shard(
     prices: PriceTable,
 ) -> Tally:
     """Write the parts of a shard, with the outcomes of `results`; return its tally, replaced answers included."""
-    parts: dict[str, Any] = {"store": store, "formats": formats}
-    rows = joined_rows(
-        job_id, item, **parts, results=results, unanswered=unanswered, batch_id_of=batch_id_of, prices=prices
-    )
+    keys = JobKeys(job_id)
+    own = ShardResults(results, custom_id.prefix(job_id, item.shard), unanswered, batch_id_of)
+    rows = joined_rows(keys.rows(item.shard), own, store=store, formats=formats, prices=prices)
     with closing(rows):
-        tally = write_part(rows, item, **parts, sidecar_key=JobKeys(job_id).sidecar(item.shard), part_key=part_key)
+        tally = write_part(
+            rows, item, store=store, formats=formats, sidecar_key=keys.sidecar(item.shard), part_key=part_key
+        )
+    add_replaced(tally, results)
+    return tally
+
+
+def add_replaced(tally: Tally, results: AnswerIndex) -> None:
+    """Count the tokens of the answers that later ones replaced."""
     for line in results.replaced_paid():
         tally.add_paid([message for head in heads_of(line) if (message := head.result.message)])
-    return tally
 
 
 class _PartIfNeeded:
@@ -159,7 +200,7 @@ def _sidecar(formats: JobFormats, store: ObjectStore, key: str) -> Source | None
     return None if formats.reader.sidecar is None else StoredSource(store, key)
 
 
-def _chunks(blocks: Iterable[bytes], results: AnswerIndex) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
+def _chunks(blocks: Iterable[bytes], results: RowResults) -> Iterator[tuple[list[StoredRow], list[int | None]]]:
     """Yield chunks of rows. Each row comes with the index of the row whose result it gets; None for a reject."""
     decoder = msgspec.json.Decoder(StoredRow)
     first = 0
@@ -189,22 +230,23 @@ def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None
 class _Outcomes:
     """Makes the outcomes of rows from their result lines."""
 
-    def __init__(self, unanswered: Outcome, shape: AnswerShape) -> None:
-        self._unanswered = unanswered
+    def __init__(self, results: RowResults, shape: AnswerShape) -> None:
+        self._unanswered = results.unanswered
         self._shape = shape
         self._decoder = msgspec.json.Decoder(ResultLine)
 
-    def __call__(self, rows: list[StoredRow], lines: list[bytes | None]) -> list[Outcome]:
+    def __call__(self, rows: list[StoredRow], wanted: list[int | None], lines: list[bytes | None]) -> list[Outcome]:
         found = [line for line in lines if line is not None]
         outcomes = self._of_lines(found)
         if len(found) == len(rows):
             return outcomes
         left = iter(outcomes)
-        return [next(left) if line is not None else self._unsent(row) for row, line in zip(rows, lines, strict=True)]
+        each = zip(rows, wanted, lines, strict=True)
+        return [next(left) if line is not None else self._unsent(row, index) for row, index, line in each]
 
-    def _unsent(self, row: StoredRow) -> Outcome:
+    def _unsent(self, row: StoredRow, index: int | None) -> Outcome:
         if row.error is None:
-            return self._unanswered
+            return self._unanswered(index or 0)
         return skipped(row.error) if row.is_skipped else rejected(row.error)
 
     def _of_lines(self, lines: list[bytes]) -> list[Outcome]:

@@ -11,6 +11,7 @@ import tempfile
 
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.finish.answer_index import AnswerIndex
+from batchdrop.finish.group_answers import read_places
 from batchdrop.finish.next_wave import MOST_WAVES, NextWave
 from batchdrop.finish.pack_round import PackRound
 from batchdrop.finish.packed_rounds import PackedRounds
@@ -44,7 +45,8 @@ def next_packs(
     is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
     is_halted = ledger.halted(state.job_id) is not None
     with tempfile.TemporaryFile(prefix="requests-") as spool:
-        requests = ShardRequests(spool, manifest.shards[state.shard].rows)
+        places = read_places(manifest, state.shard, store)
+        requests = ShardRequests(spool, manifest.shards[state.shard].rows, places)
         requests.read(store, JobKeys(state.job_id).requests(state.shard))
         waiting = WaitingRequests(state, manifest, index, rounds, requests)
         lane = lane_of_leftovers(

@@ -62,18 +62,20 @@ class PackPlanner:
             return [] if waits else ALONE
         if not measured:
             return self._first_wave(fresh)
-        return self._auto(measured) if self._recipe.pack == "auto" else self._fixed([ratio for _, ratio in measured])
+        return (
+            self._auto(measured) if self._recipe.pack_rows == "auto" else self._fixed([ratio for _, ratio in measured])
+        )
 
     def price(self, rows: Sequence[int]) -> float:
         """Return what a pack of these rows costs, as a share of the rows alone."""
         alone = sum(request_size(self._requests.params(row)).input_tokens for row in rows)
-        pack = request_size(self._rounds.requests.params([*map(self._requests.text, rows)], "price")).input_tokens
+        pack = request_size(self._requests.pack(rows, self._rounds.requests, "price")).input_tokens
         answers = len(rows) * self._expected
         return (pack + self._dearer * (answers + A_ROW * len(rows))) / (alone + self._dearer * answers)
 
     def _first_wave(self, fresh: Sequence[int]) -> Plan:
         sizes = [Sized(size, self._typical(fresh, size)) for size in self._sizes]
-        if self._recipe.pack == "auto":
+        if self._recipe.pack_rows == "auto":
             tried = tried_sizes(len(fresh), sizes)
             return [(one.rows, FEWEST) for one in tried] or ALONE
         [size] = sizes
@@ -84,7 +86,7 @@ class PackPlanner:
         return [(size.rows, max(FEWEST, first_packs(len(fresh), size)))]
 
     def _typical(self, fresh: Sequence[int], size: int) -> float:
-        some = packed(fresh[: PRICED * size], size, self._requests.chars)
+        some = packed(fresh[: PRICED * size], size, self._requests.chars, self._requests.group)
         return fmean([self.price(rows) for rows in some if len(rows) > 1] or [1.0])
 
     def _fixed(self, ratios: list[float]) -> Plan:
@@ -93,6 +95,8 @@ class PackPlanner:
         return [(self._sizes[0], None)] if pays(ratios) else ALONE
 
     def _auto(self, measured: list[tuple[int, float]]) -> Plan:
-        by_size = {size: [ratio for rows, ratio in measured if rows == size] for size in self._sizes}
+        by_size: dict[int, list[float]] = {size: [] for size in self._sizes}
+        for rows, ratio in measured:  # the last packs of groups have fewer rows than their size
+            by_size[min((size for size in self._sizes if size >= rows), default=self._sizes[-1])].append(ratio)
         best = best_size({size: ratios for size, ratios in by_size.items() if len(ratios) >= LEAST_MEASURED})
         return [(best, None)] if best else ALONE

@@ -126,8 +126,8 @@ class PackRound:
             if unit.sent_in:
                 yield unit, earlier[unit.rows[0]]
             elif len(unit.rows) > 1:
-                texts = [*map(self._requests.text, unit.rows)]
-                yield unit, self._rounds.requests.params(texts, f"{self._shard}/{unit.rows[0]}")
+                label = f"{self._shard}/{unit.rows[0]}"
+                yield unit, self._requests.pack(unit.rows, self._rounds.requests, label)
             else:
                 params = self._requests.params(unit.rows[0])
                 yield unit, raised(params, RAISED) if unit.is_raised else params

@@ -29,13 +29,13 @@ def packs_of(manifest: Manifest | None, tally: Tally) -> PackBlock | UnsetType:
 
 
 def _saved(manifest: Manifest, counts: PackCounts) -> Decimal | None:
-    """Return the instructions that were not sent, less the rows' numbers and the rows that were sent again."""
+    """Return the instructions and shared texts that were not sent, less numbers and rows that were sent again."""
     recipe, estimate, prices = manifest.recipe, manifest.estimate, effective(manifest.prices)
     if recipe is None or estimate is None:
         return None
     frames, rows = pack_frames(manifest), counts.rows
     alone = Tokens(recipe.model, lane=manifest.lane, input=round(rows * frames.alone))
-    packed = round(counts.packs * frames.pack + rows * frames.fence)
+    packed = round(counts.packs * frames.pack + rows * frames.fence - _repeated(manifest, counts))
     packs = Tokens(recipe.model, lane=manifest.lane, input=packed, output=rows * A_ROW)
     each = msgspec.structs.replace(Estimate(), parts=estimate.alone or estimate.parts)
     again = each.usd(manifest.lane, prices)
@@ -44,3 +44,9 @@ def _saved(manifest: Manifest, counts: PackCounts) -> Decimal | None:
         return None
     saved = before - after - again.expected * counts.rows_again / max(1, each.requests)
     return saved.quantize(Decimal("0.000001"))
+
+
+def _repeated(manifest: Manifest, counts: PackCounts) -> float:
+    """Return the tokens of shared texts that packs did not send for each row: the average of all rows' texts."""
+    groups = manifest.grouping
+    return 0.0 if groups is None else (counts.rows - counts.packs) * groups.shared_tokens / max(1, manifest.requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import BinaryIO
 
@@ -13,17 +13,23 @@ import msgspec
 from batchdrop.answers import custom_id
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.ports import ObjectStore
-from batchdrop.requests.pack_limits import own_text
+from batchdrop.requests.groups import Places
+from batchdrop.requests.pack_limits import PackText, pack_text
+from batchdrop.requests.pack_request import PackRequests
 from batchdrop.requests.stored_request import stored_request
 
 _NOWHERE = -1
 
 
 class ShardRequests:
-    """The requests of a create body by row. They are in `spool`; memory holds 20 bytes a row."""
+    """The requests of a create body by row. They are in `spool`; memory holds 20 bytes a row.
 
-    def __init__(self, spool: BinaryIO, rows: int) -> None:
+    `places` has the rows' groups, if the recipe has any.
+    """
+
+    def __init__(self, spool: BinaryIO, rows: int, places: Places | None = None) -> None:
         self._spool = spool
+        self._places = places
         self._offsets = array("q", [_NOWHERE]) * rows
         self._lengths = array("I", [0]) * rows
         self._chars = array("q", [_NOWHERE]) * rows
@@ -38,9 +44,9 @@ class ShardRequests:
                 if request is None or parsed is None:
                     continue
                 params = bytes(request.params)
-                text = own_text(params)
+                text = pack_text(params)
                 self._offsets[parsed.index], self._lengths[parsed.index] = at, len(params)
-                self._chars[parsed.index] = _NOWHERE if text is None else len(text)
+                self._chars[parsed.index] = _NOWHERE if text is None else len(text.own)
                 self._spool.write(params)
                 at += len(params)
         self._spool.flush()
@@ -53,9 +59,18 @@ class ShardRequests:
         """Return a row's own `params`."""
         return os.pread(self._spool.fileno(), self._lengths[row], self._offsets[row])
 
-    def text(self, row: int) -> str:
-        """Return a row's own text."""
-        return own_text(self.params(row)) or ""
+    def text(self, row: int) -> PackText:
+        """Return a row's own text, and the one that it shares with its group."""
+        return pack_text(self.params(row)) or PackText("")
+
+    def group(self, row: int) -> int:
+        """Return a row's group; all rows are in one if the recipe has none."""
+        return 0 if self._places is None else self._places.group(row)
+
+    def pack(self, rows: Sequence[int], requests: PackRequests, label: str) -> bytes:
+        """Return the `params` of a pack of these rows, which are all of one group."""
+        texts = [*map(self.text, rows)]
+        return requests.params([text.own for text in texts], label, shared=texts[0].shared)
 
     def chars(self, row: int) -> int | None:
         """Return the length of a row's own text; None if its request cannot be part of a pack."""

@@ -7,16 +7,17 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import msgspec
 
+from batchdrop.answers import custom_id
 from batchdrop.answers.outcome import Outcome, canceled, failed, not_sent, over_budget
 from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
-from batchdrop.finish.join_shard import JoinedRows, join_shard, joined_rows
+from batchdrop.finish.join_groups import GroupedParts, join_group_shard
+from batchdrop.finish.join_shard import NO_RESULT, JoinedRows, ShardResults, join_shard, joined_rows
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
@@ -60,6 +61,8 @@ class JobStitch:
         self._formats = formats
         self._began = began
         self._part_keys: list[Callable[[str], str]] = []
+        self._groups: GroupedParts | None = None
+        self._joined_here: set[int] = set()  # shards of a grouped job that this closing joins
         self.notes: list[str] = []
         self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
 
@@ -104,7 +107,9 @@ class JobStitch:
     def tally(self) -> Tally:
         """Find or make the part of every shard; return the sum of their tallies."""
         total = Tally()
-        for item in self._manifest.shards:
+        if self._manifest.is_grouped:
+            self._groups = self._grouped(total)
+        for item in self._manifest.sections:
             tally = self._part(item)
             tally.check(rows=item.rows, where=f"shard {item.shard}")
             total.merge(tally)
@@ -115,8 +120,35 @@ class JobStitch:
     def _part(self, item: ShardItem) -> Tally:
         """Find or make a shard's part; return its tally. A stored part is used only if it has all sent rounds.
 
-        A part may be older than a resume, which sent another round and failed before it was collected.
+        A part may be older than a resume, which sent another round and failed before it was collected. The part of a
+        block is always made again.
         """
+        if self._groups is not None:
+            self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+            return self._groups.write(item, self._part_keys[-1])
+        return self._shard_part(item)
+
+    def _grouped(self, total: Tally) -> GroupedParts:
+        """Find or make the final lines of each shard of a grouped job; add what they cost to `total`."""
+        prices = effective(self._manifest.prices)
+        groups = GroupedParts(self._manifest, store=self._store, formats=self._formats, prices=prices)
+        for item in self._manifest.shards:
+            known = self._shard_part(item)
+            total.merge(
+                Tally(
+                    tokens=known.tokens,
+                    perhaps_paid=known.perhaps_paid,
+                    escalated=known.escalated,
+                    packs=known.packs,
+                )
+            )
+            was_joined = item.shard in self._joined_here
+            unanswered = self._unanswered(item.shard) if was_joined else failed(NO_RESULT)
+            ids = batch_ids(self._keys.job_id, item.shard, self._ledger)
+            groups.add(item.shard, self._part_keys.pop(), ids, unanswered)
+        return groups
+
+    def _shard_part(self, item: ShardItem) -> Tally:
         rounds = answered_rounds(self._store, self._manifest.upload.job_id, item.shard)
         if self._has_flushes(item.shard, rounds) or was_sent(self._keys.job_id, item.shard, rounds, self._ledger):
             return self._joined(item, rounds)
@@ -137,7 +169,6 @@ class JobStitch:
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join the answers that a failed shard has from its earlier rounds. They are paid, so they must not be lost."""
-        job_id = self._manifest.upload.job_id
         if item.requests and self._fault(item.shard) is None:
             reason = (
                 "the shard has no output and no recorded failure. See the shard's own execution, then resume the job"
@@ -145,7 +176,7 @@ class JobStitch:
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
         with self._index(item, rounds) as (index, packs):
-            tally = join_shard(job_id, item, results=index, part_key=self._part_keys[-1], **self._joining(item))
+            tally = self._join(item, index)
             tally.escalated = index.escalations.counted() if index.escalations is not None else None
             tally.packs = packs.counts()
             tally.perhaps_paid = perhaps_paid_in(
@@ -158,19 +189,36 @@ class JobStitch:
             )
             return tally
 
-    def rows(self, item: ShardItem) -> Generator[JoinedRows, None, None]:
-        """Yield a shard's rows with their outcomes, from all answers that are in the bucket."""
-        with self._index(item, answered_rounds(self._store, self._keys.job_id, item.shard)) as (index, _):
-            yield from joined_rows(self._keys.job_id, item, results=index, **self._joining(item))
+    def _join(self, item: ShardItem, index: AnswerIndex) -> Tally:
+        unanswered, part_key = self._unanswered(item.shard), self._part_keys[-1]
+        if self._manifest.is_grouped:
+            self._joined_here.add(item.shard)
+            return join_group_shard(
+                self._manifest, item, store=self._store, results=index, unanswered=unanswered, part_key=part_key
+            )
+        return join_shard(
+            self._keys.job_id,
+            item,
+            store=self._store,
+            formats=self._formats,
+            results=index,
+            unanswered=unanswered,
+            part_key=part_key,
+            batch_id_of=batch_ids(self._keys.job_id, item.shard, self._ledger),
+            prices=effective(self._manifest.prices),
+        )
 
-    def _joining(self, item: ShardItem) -> dict[str, Any]:
-        return {
-            "store": self._store,
-            "formats": self._formats,
-            "unanswered": self._unanswered(item.shard),
-            "batch_id_of": batch_ids(self._keys.job_id, item.shard, self._ledger),
-            "prices": effective(self._manifest.prices),
-        }
+    def rows(self, item: ShardItem) -> Generator[JoinedRows, None, None]:
+        """Yield the rows of a section with their outcomes, from all answers that are in the bucket."""
+        if self._groups is not None:
+            yield from self._groups.rows(item)
+            return
+        job_id, prices = self._keys.job_id, effective(self._manifest.prices)
+        with self._index(item, answered_rounds(self._store, job_id, item.shard)) as (index, _):
+            own, ids = custom_id.prefix(job_id, item.shard), batch_ids(job_id, item.shard, self._ledger)
+            results = ShardResults(index, own, self._unanswered(item.shard), ids)
+            key = self._keys.rows(item.shard)
+            yield from joined_rows(key, results, store=self._store, formats=self._formats, prices=prices)
 
     @contextmanager
     def _index(self, item: ShardItem, rounds: int) -> Iterator[tuple[AnswerIndex, PackedRounds]]:

@@ -110,7 +110,7 @@ class VersionStitch(JobStitch):
         tallies = [stitch.tally() for _, stitch in self._retries]
         self.own = tallies[-1]
         with ExitStack() as opened:
-            self._retried = [RetriedRows(stitch, manifest.shards) for manifest, stitch in self._retries]
+            self._retried = [RetriedRows(stitch, manifest.sections) for manifest, stitch in self._retries]
             for retried in self._retried:
                 opened.callback(retried.close)
             self._before = 0

@@ -69,7 +69,8 @@ class WaitingRequests:
         members = PackMembers(self._index.rows)
         for unit in (*self._packs, *self._new):
             if len(unit.rows) > 1:
-                members.add(unit.rows, [self._requests.chars(row) or 0 for row in unit.rows])
+                shared = len(self._requests.text(unit.rows[0]).shared) // len(unit.rows)
+                members.add(unit.rows, [shared + (self._requests.chars(row) or 0) for row in unit.rows])
         return members
 
     def _parted(self, rows: Iterable[int]) -> tuple[set[int], list[Unit]]:
@@ -97,7 +98,9 @@ class WaitingRequests:
         fresh = [row for row in self._requests.rows() if not self._index.attempts(row)]
         if not fresh:
             return []
-        fresh = drawn(fresh, manifest.upload.job_id.encode())
+        fresh = drawn(fresh, manifest.upload.job_id.encode(), self._requests.group)
         planner = PackPlanner(manifest, self._rounds, self._requests)
         plan = planner.plan(fresh, was_packed=was_packed, waits=bool(self._packs))
-        return [Unit(rows, is_new=True) for rows in packed_by_plan(fresh, plan, self._requests.chars)]
+        return [
+            Unit(rows, is_new=True) for rows in packed_by_plan(fresh, plan, self._requests.chars, self._requests.group)
+        ]

@@ -95,6 +95,14 @@ class JobKeys:
         """Return the key of what a round's packs are: which rows share a request."""
         return self._key(f"shards/{shard:05d}.r{round_number}.packs")
 
+    def run(self, number: int) -> str:
+        """Return the key of some rows' requests, sorted by group, in a job that groups its rows."""
+        return self._key(f"groups/{number:05d}.run")
+
+    def places(self, shard: int) -> str:
+        """Return the key of where the rows of a grouped job's shard stand in the file, and which group each is in."""
+        return self._key(f"shards/{shard:05d}.places")
+
     def rows(self, shard: int) -> str:
         """Return the key of one shard's input rows."""
         return self._key(f"shards/{shard:05d}.rows.jsonl")

@@ -81,6 +81,30 @@ class MapItem(msgspec.Struct, frozen=True):
     lane: Lane
 
 
+class Grouping(msgspec.Struct):
+    """How far the rows of a grouped job are gathered and sorted, and what their groups are.
+
+    `places` has a number for each run of sorted requests: where the merge of the runs continues, in bytes.
+    `is_gathered`: all runs are written. `groups` counts the groups, `packs` the requests if each pack is as large as it
+    may be. `shared_tokens` is the estimate of the shared texts of all rows, `repeated_tokens` the part of it that packs
+    do not send.
+    """
+
+    places: list[int] = []
+    is_gathered: bool = False
+    groups: int = 0
+    packs: int = 0
+    shared_tokens: float = 0.0
+    repeated_tokens: float = 0.0
+
+    def add(self, counted: Grouping) -> None:
+        """Add the groups of another shard."""
+        self.groups += counted.groups
+        self.packs += counted.packs
+        self.shared_tokens += counted.shared_tokens
+        self.repeated_tokens += counted.repeated_tokens
+
+
 class Manifest(msgspec.Struct, kw_only=True):
     """A job. `columns` are the input's own; `recipe` is None for ready-made requests.
 
@@ -91,6 +115,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     `models` are the user's own at the start of the split. `lane` is the lane of the first round. `waves`: the requests
     together might cost more than the cap, so they are sent in waves. `first` limits the requests of the first shards:
     pilots. `cache` is the decision about the prompt cache, made at the end of the split; None without a shared prefix.
+    In a grouped job, `blocks` are the file's rows in order, and the shards have their requests by group
+    (`grouping`).
     """
 
     upload: UploadRecord
@@ -112,6 +138,18 @@ class Manifest(msgspec.Struct, kw_only=True):
     waves: bool = False
     first: list[int] = []
     cache: CachePlan | None = None
+    blocks: list[ShardItem] = []
+    grouping: Grouping | None = None
+
+    @property
+    def is_grouped(self) -> bool:
+        """Return whether shards have the rows of whole groups, from anywhere in the file."""
+        return self.recipe is not None and self.recipe.grouped is not None
+
+    @property
+    def sections(self) -> list[ShardItem]:
+        """Return the slices of the file, in its order: the shards, or the blocks of a grouped job."""
+        return self.blocks if self.is_grouped else self.shards
 
     @property
     def is_packed(self) -> bool:
@@ -133,7 +171,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     @property
     def rows(self) -> int:
         """Return the number of rows split so far."""
-        return sum(shard.rows for shard in self.shards)
+        return sum(section.rows for section in self.sections)
 
     @property
     def requests(self) -> int:

@@ -19,5 +19,5 @@ def sizes_of(manifest: Manifest) -> list[int]:
     known = with_own(model_table(), manifest.models).models.get(recipe.model)
     limit = min(known.max_tokens if known and known.max_tokens else MAX_LIVE_TOKENS, MAX_LIVE_TOKENS)
     most = most_rows(recipe.own_tokens or 1, limit)
-    wanted = AUTO_SIZES if recipe.pack == "auto" else (recipe.pack or 1,)
+    wanted = AUTO_SIZES if recipe.pack_rows == "auto" else (recipe.pack_rows or 1,)
     return sorted({max(1, min(size, most)) for size in wanted})

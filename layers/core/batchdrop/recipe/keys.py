@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from batchdrop.recipe.file_keys import Input, Keys, Output
+from batchdrop.recipe.pack_keys import GroupedPack, PackRows
 
 DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
 MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
-MAX_PACK = 100  # ours: larger packs save hardly more, and lose more rows when one of them is cut
 
 Caching = bool | Literal["auto"]  # of the prompt cache
 
@@ -264,11 +264,11 @@ class Recipe(Keys, frozen=True, kw_only=True):
     ] = None
 
     pack: Annotated[
-        Annotated[int, Meta(ge=2, le=MAX_PACK)] | Literal["auto"] | None,
+        PackRows | GroupedPack | None,
         Meta(
             description="How many rows share one request, so that the instruction in 'system' is paid once for all of "
-            "them; 'auto': as many as are measured to pay.",
-            examples=[20, "auto"],
+            "them; 'auto': as many as are measured to pay. A mapping: rows about the same text share a request.",
+            examples=[20, "auto", {"rows": 20, "by": "contract_id", "shared": "{{ contract }}"}],
         ),
     ] = None
 
@@ -280,6 +280,16 @@ class Recipe(Keys, frozen=True, kw_only=True):
             examples=[False],
         ),
     ] = None
+
+    @property
+    def pack_rows(self) -> int | Literal["auto"] | None:
+        """Return how many rows may share a request; None if each is sent alone."""
+        return self.pack.rows if isinstance(self.pack, GroupedPack) else self.pack
+
+    @property
+    def grouped(self) -> GroupedPack | None:
+        """Return `pack`, if rows about the same text share requests."""
+        return self.pack if isinstance(self.pack, GroupedPack) else None
 
     @property
     def per_row(self) -> dict[str, str]:

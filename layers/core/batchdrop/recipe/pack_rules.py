@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchdrop.recipe.keys import Recipe
+from batchdrop.recipe.keys import Recipe, is_template
 
 OF_ONE_ANSWER = ("thinking", "citations", "tool_use")  # names in `output.add`: a pack has one of each for all its rows
 
@@ -25,6 +25,7 @@ def pack_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "pilot", "the first packs prove the recipe; use either 'pilot: true' or 'pack'"
     if recipe.escalate is not None:
         yield "escalate", "a job with packs sends no row to another model; use either 'escalate' or 'pack'"
+    yield from _groups(recipe)
     for name in OF_ONE_ANSWER:
         if name in recipe.output.add:
             yield "output.add", f"a pack has one '{name}' for all its rows; remove it, or remove 'pack'"
@@ -45,3 +46,17 @@ def _no_files(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "attach", "a row with a file of its own cannot share a request; remove 'attach' or 'pack'"
     if recipe.input == "files":
         yield "input", "a row that is a file cannot share a request; remove 'input: files' or 'pack'"
+
+
+def _groups(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with packs of rows about the same text."""
+    grouped = recipe.grouped
+    if grouped is None:
+        return
+    if not grouped.by.strip() or is_template(grouped.by):
+        yield "pack.by", "it is the name of a column, such as contract_id"
+    if not is_template(grouped.shared):
+        yield "pack.shared", "it is the same text for all rows; move it to 'system', and write 'pack: 20'"
+    if recipe.sampled is not None:
+        reason = "the rows of a group are sent together, wherever they stand, so no rows can come first"
+        yield "sample", f"{reason}; ask a few rows with `batchdrop try`, and remove 'sample'"

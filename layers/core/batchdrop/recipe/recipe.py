@@ -13,7 +13,6 @@ from batchdrop.recipe.file_keys import Compression, FormatName, Input, Output
 from batchdrop.recipe.keys import (
     DEFAULT_ROUNDS,
     MAX_INVALID,
-    MAX_PACK,
     MAX_ROUNDS,
     MAX_SAMPLE,
     Attach,
@@ -26,14 +25,15 @@ from batchdrop.recipe.keys import (
     System,
     Turn,
 )
+from batchdrop.recipe.pack_keys import MAX_PACK, GroupedPack
 from batchdrop.recipe.rules import FORBIDDEN_PARAMS, broken_rules
 from batchdrop.recipe.type_errors import readable
 from batchdrop.recipe.words import kind, rejected, unknown_keys
 
 __all__ = [
     "DEFAULT_ROUNDS", "FORBIDDEN_PARAMS", "MAX_INVALID", "MAX_PACK", "MAX_ROUNDS", "MAX_SAMPLE", "Attach",
-    "Compression", "Escalate", "Example", "FailIf", "FormatName", "Input", "Output", "Recipe", "Retry", "Sample",
-    "System", "Turn", "parse_recipe",
+    "Compression", "Escalate", "Example", "FailIf", "FormatName", "GroupedPack", "Input", "Output", "Recipe", "Retry",
+    "Sample", "System", "Turn", "parse_recipe",
 ]  # fmt: skip
 
 _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
@@ -47,6 +47,7 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
     "escalate": Escalate,
     "fail_if": FailIf,
     "sample": Sample,
+    "pack": GroupedPack,
 }
 
 

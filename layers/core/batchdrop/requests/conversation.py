@@ -7,7 +7,7 @@ from typing import Any
 from batchdrop.answers.shape import AnswerInvalid, AnswerShape
 from batchdrop.errors import RecipeRejected, RowRejected
 from batchdrop.recipe.recipe import Example, Recipe
-from batchdrop.recipe.words import kind
+from batchdrop.recipe.words import kind, nearest
 from batchdrop.requests.prompt import Prompt
 
 Message = dict[str, Any]  # in the API's format: {"role", "content"}
@@ -16,6 +16,7 @@ Message = dict[str, Any]  # in the API's format: {"role", "content"}
 class Conversation:
     """A recipe's messages: `shared` by all rows, then the row's `own` templates.
 
+    `front` is the text that a group's rows share: it stands before the row's question, in a block of its own.
     `columns` are all that the messages read; none if that depends on the row. The last of `own` is the row's question
     and has role user. Raises RecipeRejected for broken templates and examples.
     """
@@ -24,6 +25,8 @@ class Conversation:
         self._name = name
         turns = [(turn.role, Prompt(turn.content, name=name, key=key)) for key, turn in _keyed(recipe)]
         self._turns = turns
+        grouped = recipe.grouped
+        self.front = None if grouped is None else Prompt(grouped.shared, name=name, key="pack.shared")
         self.shared: list[Message] = []
         for number, example in enumerate(recipe.examples, 1):
             self.shared += self._example(example, number, shape)
@@ -35,11 +38,18 @@ class Conversation:
         columns = frozenset[str]().union(*(prompt.named for prompt in prompts))
         self.columns = frozenset() if any(prompt.reads_whole_row for prompt in prompts) else columns
         self._attached = [attach.column for attach in recipe.attached]
+        self._by = "" if grouped is None else grouped.by
 
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if a message or `attach` names a column that is not in the file's header."""
-        for _, prompt in self._turns:
+        for prompt in (*(prompt for _, prompt in self._turns), *filter(None, [self.front])):
             prompt.check_columns(columns, filename=filename, advice=advice)
+        if self._by and self._by not in columns:
+            message = (
+                f"{self._name}: key 'pack.by': {filename} has no column '{self._by}'{nearest(self._by, columns)} "
+                f"(columns: {', '.join(columns)}). Fix the recipe or the header."
+            )
+            raise RecipeRejected(message)
         for column in self._attached:
             if column not in columns:
                 message = (
@@ -51,11 +61,20 @@ class Conversation:
     def _example(self, example: Example, number: int, shape: AnswerShape) -> list[Message]:
         where = f"{self._name}: example {number}"
         try:
-            turns = [{"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns]
+            turns: list[Message] = [
+                {"role": role, "content": prompt.render(example.row)} for role, prompt in self._turns
+            ]
+            if self.front is not None:
+                turns[-1]["content"] = text_blocks(self.front.render(example.row), turns[-1]["content"])
         except RowRejected as rejected:
             message = f"{where}: its row does not fit the prompt: {rejected}"
             raise RecipeRejected(message) from rejected
         return [*turns, {"role": "assistant", "content": _answer(example.answer, shape, where)}]
+
+
+def text_blocks(*texts: str) -> list[dict[str, str]]:
+    """Return texts as content blocks."""
+    return [{"type": "text", "text": text} for text in texts]
 
 
 def is_same_for_all_rows(recipe: Recipe) -> bool:
@@ -70,9 +89,11 @@ def columns_used(recipe: Recipe) -> frozenset[str]:
     try:
         prompts = [Prompt(turn.content, name="", key=key) for key, turn in _keyed(recipe)]
         prompts += [Prompt(text, name="", key=key) for key, text in recipe.per_row.items()]
+        prompts += [Prompt(recipe.grouped.shared, name="", key="pack.shared")] if recipe.grouped else []
     except RecipeRejected:
         return frozenset()
     named = frozenset[str]().union(*(prompt.named for prompt in prompts))
+    named = named.union([recipe.grouped.by] if recipe.grouped else ())
     return named.union(attach.column for attach in recipe.attached)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,19 +20,38 @@ def most_rows(own: int, limit: int) -> int:
     return (limit - AROUND) // (own + A_ROW)
 
 
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+
+
 class _Turn(msgspec.Struct):
-    content: Any = None
+    content: str | list[_Block] = ""
 
 
 class _Params(msgspec.Struct):
     messages: list[_Turn] = []
 
 
+class PackText(NamedTuple):
+    """A row's own text, and the text that it shares with its group; empty without groups."""
+
+    own: str
+    shared: str = ""
+
+
 _PARAMS = msgspec.json.Decoder(_Params)
 
 
-def own_text(params: bytes | msgspec.Raw) -> str | None:
-    """Return the row's own text in its request; None if it is not one text, so that the row goes alone."""
-    messages = _PARAMS.decode(params).messages
+def pack_text(params: bytes | msgspec.Raw) -> PackText | None:
+    """Return the texts of a row's request; None if it cannot be part of a pack, so that the row goes alone."""
+    try:
+        messages = _PARAMS.decode(params).messages
+    except msgspec.ValidationError:
+        return None
     content = messages[-1].content if messages else None
-    return content if isinstance(content, str) else None
+    if isinstance(content, str):
+        return PackText(content)
+    if content is None or [block.type for block in content] != ["text", "text"]:
+        return None
+    return PackText(content[1].text, content[0].text)

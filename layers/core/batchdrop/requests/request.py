@@ -16,8 +16,11 @@ from batchdrop.requests.chunking import CHUNK_BYTES, CHUNK_ROWS
 from batchdrop.requests.conversation import Conversation
 from batchdrop.requests.row import Row, Unusable
 from batchdrop.requests.row_parameters import RowCheck, RowParameters
+from batchdrop.requests.sandbox import spelled
 
 _TAIL = b"}]}"
+_NO_CELL = Unusable("")
+_WITH_FRONT = b'[{"type":"text","text":%b},{"type":"text","text":%b}]'  # what a group shares, and the row's own text
 
 
 class Request(NamedTuple):
@@ -86,13 +89,16 @@ class RecipeRequests:
         self._own = RowParameters(recipe, name=name, check=check_row) if recipe.per_row else None
         self._pieces = _pieces(recipe, shape, self._conversation)
         self._prompts = [prompt for _, prompt in self._conversation.own]
+        self._front = self._conversation.front
+        self._by = recipe.grouped.by if recipe.grouped else None
         self.waits = bool(recipe.attached)
         self.chunk_rows = 1 if self.waits else self._chunk_rows()
 
     def _chunk_rows(self) -> int:
-        if self._own is not None or not all(prompt.is_plain for prompt in self._prompts):
+        prompts = [*self._prompts, *([self._front] if self._front else [])]
+        if self._own is not None or not all(prompt.is_plain for prompt in prompts):
             return 1
-        shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in self._prompts)
+        shared = sum(map(len, self._pieces)) + sum(prompt.size for prompt in prompts)
         return max(1, min(CHUNK_ROWS, CHUNK_BYTES // shared))
 
     def is_empty(self, row: Row) -> bool:
@@ -113,14 +119,24 @@ class RecipeRequests:
         """Return the `params` of a row without text; None if rows have parameters of their own."""
         if self._own is not None:
             return None
-        return b'""'.join((*self._pieces, _TAIL))
+        content = b'""' if self._front is None else _WITH_FRONT % (b'""', b'""')
+        return content.join((*self._pieces, _TAIL))
 
     def request(self, row: Row) -> Request:
         """Return a row's request. Raises RowRejected."""
         if self._on_empty != "send" and self.is_empty(row):
             raise self._empty()
+        if self._by is not None and self._by not in row.cells:
+            reason = f"column '{self._by}', by which rows are grouped, is missing (columns: {', '.join(row.cells)})"
+            raise RowRejected(reason)
+        if self._by is not None:
+            spelled(row.cells[self._by])  # raises for a cell that no prompt can have
         said = [prompt.render(row.cells) for prompt in self._prompts]
         contents = list(map(self._encode, said))
+        if self._front is not None:
+            front = self._front.render(row.cells)
+            said.insert(0, front)
+            contents[-1] = _WITH_FRONT % (self._encode(front), contents[-1])
         if row.content or self._attached:
             contents[-1] = self._with_blocks(row, contents[-1])
         parts = chain.from_iterable(zip(self._pieces_of(row), contents, strict=True))
@@ -132,13 +148,22 @@ class RecipeRequests:
         if alone or self._attached or self._own or (self._on_empty != "send" and any(map(self.is_empty, rows))):
             return None
         cells = [row.cells for row in rows]
+        if self._by is not None and not all(type(own.get(self._by, _NO_CELL)) is not Unusable for own in cells):
+            return None
         parts: list[Iterable[bytes]] = []
         said: list[list[str]] = []
         for piece, prompt in zip(self._pieces, self._prompts, strict=True):
             texts = prompt.render_all(cells)
             if texts is None:
                 return None
-            parts += (repeat(piece), map(self._encode, texts))
+            contents = map(self._encode, texts)
+            if self._front is not None:
+                fronts = self._front.render_all(cells)
+                if fronts is None:
+                    return None
+                contents = map(_WITH_FRONT.__mod__, zip(map(self._encode, fronts), contents, strict=True))
+                said.append(fronts)
+            parts += (repeat(piece), contents)
             said.append(texts)
         params = list(map(b"".join, zip(*parts, repeat(_TAIL))))
         if max(map(len, params), default=0) > MAX_REQUEST_BYTES:

@@ -21,6 +21,7 @@ from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.cache_decision import note_cache
 from batchdrop.split.even_sample import EvenSample
+from batchdrop.split.groups_seen import GroupsSeen
 from batchdrop.split.job_estimate import counting
 from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.ready_made import is_ready_made
@@ -118,6 +119,7 @@ def check_upload(
         requests = request_source(manifest, reader, attach)
         count, kept = counting(manifest, requests)(), EvenSample(sample)
         seen = _Seen(manifest.recipe)
+        groups = GroupsSeen(manifest) if manifest.is_grouped else None
         check = Check(
             output=formats_of(manifest, formats).output.extension,
             columns=reader.columns or [],
@@ -132,6 +134,8 @@ def check_upload(
                 params, owns = seen.new_requests(some)
                 check.duplicates += sum(own is not None for own in some.params) - len(params)
                 count.add(params, owns)
+                if groups is not None:
+                    groups.add(some)
                 if sample:
                     for one in params:
                         kept.offer(one)
@@ -142,6 +146,8 @@ def check_upload(
     manifest.estimate = check.estimate = count.estimate
     to_send, longest = check.estimate.requests, manifest.longest
     manifest.lane = lane_of_job(manifest.recipe, requests=to_send, live_rows=live_rows, longest=longest)
+    if groups is not None:
+        manifest.grouping = groups.counted()
     note_packs(manifest)
     note_cache(manifest)
     check.estimate = manifest.estimate or check.estimate

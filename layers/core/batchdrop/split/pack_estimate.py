@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from batchdrop.job.job_files import shape_of
-from batchdrop.job.manifest import Manifest
+from batchdrop.job.manifest import Grouping, Manifest
 from batchdrop.job.pack_sizes import sizes_of
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.estimate import Estimate, EstimatedRequests
@@ -26,7 +26,7 @@ def note_packs(manifest: Manifest) -> None:
     size = sizes_of(manifest)[-1]
     if size == 1:
         return
-    manifest.estimate = _packed(estimate, size, pack_frames(manifest))
+    manifest.estimate = _packed(estimate, size, pack_frames(manifest), manifest.grouping)
 
 
 class PackFrames(NamedTuple):
@@ -44,19 +44,30 @@ def pack_frames(manifest: Manifest) -> PackFrames:
     shape, name = shape_of(manifest), parse_inbox_key(manifest.upload.key).recipe_key
     empty = RecipeRequests(recipe, shape, name=name).empty or b""
     packs = PackRequests(recipe, shape, name=name, secret=manifest.upload.job_id.encode())
-    one, two = (request_size(packs.params([""] * rows, "estimate")).input_tokens for rows in (1, 2))
+    shared = " " if manifest.is_grouped else ""
+    sizes = (request_size(packs.params([""] * rows, "estimate", shared=shared)) for rows in (1, 2))
+    one, two = (size.input_tokens for size in sizes)
     return PackFrames(request_size(empty).input_tokens, 2 * one - two, two - one)
 
 
-def _packed(estimate: Estimate, size: int, frames: PackFrames) -> Estimate:
-    """Return the estimate with packs of this size."""
-    parts = [_packed_part(part, size, frames) for part in estimate.parts]
+def _packed(estimate: Estimate, size: int, frames: PackFrames, groups: Grouping | None) -> Estimate:
+    """Return the estimate with packs of this size, or with those that the groups make."""
+    parts = [_packed_part(part, size, frames, _share(groups, part, estimate)) for part in estimate.parts]
     return msgspec.structs.replace(estimate, parts=parts, alone=estimate.parts)
 
 
-def _packed_part(part: EstimatedRequests, size: int, frames: PackFrames) -> EstimatedRequests:
-    packs = math.ceil(part.requests / size)
-    own = max(0.0, part.input - part.requests * frames.alone)
+def _share(groups: Grouping | None, part: EstimatedRequests, estimate: Estimate) -> Grouping | None:
+    """Return the packs of some requests and their repeated tokens, as a share of all; None without groups."""
+    if groups is None:
+        return None
+    share = part.requests / max(1, estimate.requests)
+    return Grouping(packs=math.ceil(groups.packs * share), repeated_tokens=groups.repeated_tokens * share)
+
+
+def _packed_part(part: EstimatedRequests, size: int, frames: PackFrames, groups: Grouping | None) -> EstimatedRequests:
+    packs = math.ceil(part.requests / size) if groups is None else groups.packs
+    repeated = 0.0 if groups is None else groups.repeated_tokens
+    own = max(0.0, part.input - part.requests * frames.alone - repeated)
     return msgspec.structs.replace(
         part,
         input=own + packs * frames.pack + part.requests * frames.fence,

@@ -43,6 +43,7 @@ from batchdrop.settings import LIVE_ROWS
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.first_rows import first_rows, first_sizes
+from batchdrop.split.grouped_split import GroupedSplit
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
 from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.prefetch import Room
@@ -105,7 +106,11 @@ def split_upload(
     if upload.resumes and manifest.cursor is None:
         renew_cap(manifest, store)
     if manifest.cursor is not None:
-        split = _Split(manifest, store, formats, limits, live_rows=live_rows)
+        split = (
+            GroupedSplit(manifest, store, formats, limits)
+            if manifest.is_grouped
+            else _Split(manifest, store, formats, limits, live_rows=live_rows)
+        )
         split.run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
         manifest.split_seconds += (manifest.split_ended_at - started).total_seconds()

@@ -44,4 +44,8 @@ def packs_lines(manifest: Manifest) -> list[str]:
     alone = msgspec.structs.replace(manifest.estimate, parts=manifest.estimate.alone, alone=[])
     usd = estimated_usd(alone, manifest.recipe, manifest.lane, effective(manifest.prices))
     would = f"; each row alone would cost {shown_usd(usd.expected)}" if usd else ""
-    return [f"packs        up to {size} rows in a request, as long as that pays{would}. 'high' sends each row twice"]
+    grouped, groups = manifest.recipe.grouped, manifest.grouping
+    of = f" of one '{grouped.by}'" if grouped else ""
+    found = f" ({groups.groups:,} groups, {groups.packs:,} requests)" if groups else ""
+    rows = f"up to {size} rows{of} in a request{found}"
+    return [f"packs        {rows}, as long as that pays{would}. 'high' sends each row twice"]

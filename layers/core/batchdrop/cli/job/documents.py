@@ -25,6 +25,7 @@ class SplitSoFar(msgspec.Struct, frozen=True):
     split_ended_at: datetime | None = None
     recipe: dict[str, Any] | None = None
     waves: bool = False
+    blocks: list[ShardItem] = []
 
     @property
     def starts_empty(self) -> bool:
@@ -39,7 +40,7 @@ class SplitSoFar(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         """Return the number of rows that were split."""
-        return sum(shard.rows for shard in self.shards)
+        return sum(shard.rows for shard in self.blocks or self.shards)
 
 
 _SPLIT = msgspec.json.Decoder(SplitSoFar)  # made before the threads of `ls`, which crash if two are the first

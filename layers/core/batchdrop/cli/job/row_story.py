@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
+from operator import add
 from typing import Any
 
 import msgspec
@@ -22,12 +24,14 @@ from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
+from batchdrop.finish.group_answers import read_places
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.job.job_files import read_manifest, reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.ports import ObjectMissing, ObjectStore
+from batchdrop.requests.groups import Places
 from batchdrop.requests.row import StoredRow
 from batchdrop.requests.stored_request import stored_request
 
@@ -70,11 +74,17 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
     manifest = read_manifest(store, job_id)
     if manifest is None:
         raise NoSuchJobError(f"job {job_id} has no rows; see why with `batchdrop show {job_id}`")
-    item, index, first = _place(manifest, row)
-    stored = _stored_row(store, job_id, item, index)
+    section, place, first = _place(manifest, row)
+    stored = _stored_row(store, job_id, section, place)
+    item, index = section, place
+    number_of: Callable[[int], int] = partial(add, first)
+    found = _in_groups(store, manifest, row) if manifest.is_grouped and not stored.error else None
+    if found is not None:
+        item, index, same_as, number_of = found
+        stored = msgspec.structs.replace(stored, same_as=None if same_as == index else same_as)
     sent = index if stored.same_as is None else stored.same_as
     custom_id = str(CustomId(job_id, item.shard, sent))
-    rounds = [] if stored.error else list(_rounds(store, manifest, item, sent, first))
+    rounds = [] if stored.error else list(_rounds(store, manifest, item, sent, number_of))
     again = _result(store, JobKeys(job_id).read_again(item.shard), custom_id)
     if again is not None and rounds:
         rounds[-1] = msgspec.structs.replace(rounds[-1], result=again)  # it settles a result that could not be read
@@ -87,15 +97,34 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
         custom_id=custom_id,
         cells={"_raw": stored.raw} if cells is None else cells,
         rounds=rounds,
-        same_as=None if stored.same_as is None else first + stored.same_as,
+        same_as=None if stored.same_as is None else number_of(stored.same_as),
         **outcome,
     )
 
 
-def _place(manifest: Manifest, row: int) -> tuple[ShardItem, int, int]:
-    """Return the row's shard, its index in it, and the number of the shard's first row."""
-    first = 1
+def _in_groups(
+    store: ObjectStore, manifest: Manifest, row: int
+) -> tuple[ShardItem, int, int, Callable[[int], int]] | None:
+    """Return a row's shard in a grouped job, its index, that of the row whose request it shares, and `number_of`.
+
+    `number_of` returns the row number of an index. Return None if no shard has the row.
+    """
     for item in manifest.shards:
+        places = read_places(manifest, item.shard, store)
+        index = None if places is None else places.index_of(row - 1)
+        if places is not None and index is not None:
+            return item, index, places[index].same_as, partial(_number_in, places)
+    return None
+
+
+def _number_in(places: Places, index: int) -> int:
+    return places[index].row + 1
+
+
+def _place(manifest: Manifest, row: int) -> tuple[ShardItem, int, int]:
+    """Return the row's slice of the file, its index in it, and the number of the slice's first row."""
+    first = 1
+    for item in manifest.sections:
         if first <= row < first + item.rows:
             return item, row - first, first
         first += item.rows
@@ -112,7 +141,9 @@ def _stored_row(store: ObjectStore, job_id: str, item: ShardItem, index: int) ->
     raise NoSuchJobError(f"job {job_id} shard {item.shard} is no longer in the bucket")
 
 
-def _rounds(store: ObjectStore, manifest: Manifest, item: ShardItem, index: int, first: int) -> Iterator[Round]:
+def _rounds(
+    store: ObjectStore, manifest: Manifest, item: ShardItem, index: int, number_of: Callable[[int], int]
+) -> Iterator[Round]:
     """Yield the rounds that sent the row, until one has neither request nor result."""
     keys, shard = JobKeys(manifest.upload.job_id), item.shard
     number = 1 if manifest.is_packed else 0  # with packs, round 0 sends nothing
@@ -123,7 +154,7 @@ def _rounds(store: ObjectStore, manifest: Manifest, item: ShardItem, index: int,
         request = _request(store, keys.requests(shard, number), custom_id)
         result = _result(store, keys.answers(shard, number), custom_id)
         if request is not None or result is not None:
-            yield Round(number, request, result, custom_id, [first + row for row in pack])
+            yield Round(number, request, result, custom_id, [number_of(row) for row in pack])
         number += 1
 
 
