@@ -46,6 +46,7 @@ LABEL = {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}}
 ANSWER = {"label": {"enum": ["mostly_positive_text", "mostly_negative_text"]}, "confidence": "number"}
 TYPED_TOKENS = 32  # max_tokens of the typed job
 ESCALATED = "batchdrop, haiku first, 15% escalated"
+BOTH = "batchdrop, haiku first, 15% escalated, packs of 20"
 MILLION = 1_000_000
 MAX_TOKENS = 16
 INSTRUCTION, LENGTHENED, OWN = 600, 1_030, 70  # tokens; the cache keeps 1,024 and more
@@ -142,6 +143,21 @@ def escalated(rows: int) -> Callable[[], dict[str, Any]]:
         "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
         "answer": ANSWER,
         "escalate": {"to": MODEL, "when": "confidence < 0.8"},
+        "lane": "batch",
+    }
+    return job(rows, recipe, {"unsure_rates": {SMALL_MODEL: UNSURE}})
+
+
+def escalated_packs(rows: int) -> Callable[[], dict[str, Any]]:
+    """Return work that runs the typed job in packs of the small model, and unsure rows in packs of the other one."""
+    recipe = {
+        "model": SMALL_MODEL,
+        "max_tokens": TYPED_TOKENS,
+        "system": instruction(),
+        "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
+        "answer": ANSWER,
+        "escalate": {"to": MODEL, "when": "confidence < 0.8"},
+        "pack": PACKS[-1],
         "lane": "batch",
     }
     return job(rows, recipe, {"unsure_rates": {SMALL_MODEL: UNSURE}})
@@ -269,12 +285,13 @@ def run(found: Findings, rows: int) -> dict[str, Figures]:
         "batchdrop, cache: false": (long, batchdrop(rows, None)),
         "the SDK's obvious batch, typed": (short, obvious(rows, typed_params)),
         ESCALATED: (short, escalated(rows)),
+        BOTH: (short, escalated_packs(rows)),
         **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
         **{f"{PACKED}{size}": (short, packed(rows, size)) for size in PACKS},
     }
     figures = grouped_figures(found, rows)
     for label, (case, work) in contenders.items():
-        off = 0.02 * rows if label == ESCALATED else 0.0
+        off = 0.02 * rows if label in {ESCALATED, BOTH} else 0.0
         figures[label] = measured(rows, requests_of(label, rows), work, off=off)
         found.line(case, label, figures[label])
     return figures
@@ -293,6 +310,8 @@ def grouped_figures(found: Findings, rows: int) -> dict[str, Figures]:
 
 def requests_of(label: str, rows: int) -> int:
     """Return how many requests a contender sends."""
+    if label == BOTH:
+        return round(rows * (1 + UNSURE) / PACKS[-1])
     if label == ESCALATED:
         return round(rows * (1 + UNSURE))
     if not label.startswith(PACKED):
@@ -318,6 +337,8 @@ def main() -> int:
     found.bar("50 questions about each document, in any order / the obvious code", questions, 0.06, is_most=True)
     typed = usd["the SDK's obvious batch, typed"]
     found.bar("haiku first, 15 % escalated / the obvious code on sonnet", usd[ESCALATED] / typed, 0.22, is_most=True)
+    both = usd[BOTH] / typed
+    found.bar("haiku first in packs, 15 % escalated in packs / the obvious code on sonnet", both, 0.10, is_most=True)
     return found.write()
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tests.faults.schedule import Schedule
 
 PACK_AT_MOST_USD = 1.2e-4  # what a pack of the schedules' tables may cost in the batch lane, about
+DEARER = 25  # the other model's price compared with the recipe's, about
 BROKEN = ("[[pack_missing]]", "[[pack_invented]]", "[[pack_doubled]]", "[[pack_shuffled]]", "[[invalid_json]]")
 RULES = "Keep it short and kind. " * 40  # what each request of a row alone would pay for
 
@@ -15,7 +16,8 @@ RULES = "Keep it short and kind. " * 40  # what each request of a row alone woul
 def with_packs(schedule: Schedule) -> Schedule:
     """Return the schedule with packs whose answers leave rows out, invent and double numbers, or are cut.
 
-    Now and then with a cap that holds one or two packs. Half of the packs have rows of one group.
+    Now and then with a cap that holds one or two packs. Half of the packs have rows of one group,
+    and four in ten jobs send unsure rows to another model.
     """
     rng = random.Random(f"packs of {schedule.seed}")
     rows = (*schedule.rows, *[""] * rng.randint(0, 10))
@@ -41,4 +43,8 @@ def with_packs(schedule: Schedule) -> Schedule:
         redriven=schedule.redriven and not is_capped,
         stays_canceled=schedule.stays_canceled or is_capped,
     )
-    return replace(made, is_grouped=rng.random() < 0.5)
+    made = replace(made, is_grouped=rng.random() < 0.5)
+    if rng.random() >= 0.4:
+        return made
+    cap = None if made.max_cost_usd is None else round(made.max_cost_usd * DEARER, 8)
+    return replace(made, escalates=True, max_cost_usd=cap)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.books import Result
+from tests.faults.escalated_judge import escalation_faults
 from tests.faults.judge import PAID, Asked, Ending, Judge, _is_json, fate_of
-from tests.faults.schedule import MODEL
+from tests.faults.schedule import OTHER_MODEL
 
 _ROUND = re.compile(r"/shards/(\d{5})\.(?:r(\d+)\.)?requests\.json$")
 _NUMBER = re.compile(r"thing number (\d+)")
@@ -25,6 +26,7 @@ class Given:
     place: Place
     rows: tuple[int, ...]
     answers: dict[int, str]
+    model: str
 
 
 class PacksJudge(Judge):
@@ -60,8 +62,8 @@ class PacksJudge(Judge):
         place = (*self._rounds.get(result.batch_id, (-1, -1)), result.custom_id)
         rows = self._bodies.get(place) or (self.row_of(result.custom_id),)
         if len(rows) == 1:
-            return Given(place, rows, {rows[0]: result.text})
-        return Given(place, rows, _by_row(result.text, rows))
+            return Given(place, rows, {rows[0]: result.text}, result.model)
+        return Given(place, rows, _by_row(result.text, rows), result.model)
 
     def _check_bill(self, all_asked: dict[str, Asked]) -> None:
         charges = [charge for charge in self._books.charges() if self._is_ours(charge.custom_id)]
@@ -69,22 +71,48 @@ class PacksJudge(Judge):
         self.verdict.billed = len(charges)
         if len(charges) != len(given):
             self.verdict.say(f"{len(charges)} requests were billed, {len(given)} were answered")
-        packs = Counter(one.rows for one in given if len(one.rows) > 1)
-        alone = Counter(one.rows[0] for one in given if len(one.rows) == 1)
-        in_packs = Counter(row for rows, times in packs.items() for row in rows for _ in range(times))
-        for rows, times in packs.items():
+        packs = Counter((one.rows, one.model) for one in given if len(one.rows) > 1)
+        alone = Counter((one.rows[0], one.model) for one in given if len(one.rows) == 1)
+        in_packs = Counter((row, model) for (rows, model), times in packs.items() for row in rows for _ in range(times))
+        for (rows, _), times in packs.items():
             if times > 1:
                 self._twice(f"the pack of rows {rows} was billed {times} times")
-        for row, times in in_packs.items():
+        for (row, _), times in in_packs.items():
             if times > 1:
                 self._twice(f"row {row} was in {times} packs that were billed")
-        answered = {row for one in given if len(one.rows) > 1 for row in one.answers}
-        for row, times in alone.items():
+        answered = {(row, one.model) for one in given if len(one.rows) > 1 for row in one.answers}
+        for (row, model), times in alone.items():
             kind = self._schedule.rows[row]
-            if times > self._allowed(kind, MODEL):
+            if times > self._allowed(kind, model):
                 self._twice(f"row {row} ({kind}) was billed {times} times alone")
-            if row in answered:
+            if (row, model) in answered:
                 self._twice(f"row {row} was answered in a pack, and billed alone")
+
+    def _check_escalations(self, ending: Ending) -> None:
+        if ending.status != "SUCCEEDED" or not self._schedule.escalates:
+            return
+        lied = self._lied_about(ending)
+        hidden = {row for one in self._given() if one.place[2] in lied for row in one.rows}
+        answers = [
+            Result(str(row), "succeeded", text, model=one.model)
+            for one in self._given()
+            for row, text in one.answers.items()
+            if row not in hidden
+        ]
+        sent = {str(row) for place in self._sent_to(ending.objects) for row in self._bodies[place]}
+        shown = {str(number): cells for number, cells in enumerate(self._output_rows(ending) or ())}
+        for fault in escalation_faults(answers, sent, shown):
+            self.verdict.say(fault)
+
+    def _sent_to(self, objects: dict[str, bytes]) -> list[Place]:
+        """Return the requests for the other model."""
+        return [
+            (int(named[1]), int(named[2] or 0), request["custom_id"])
+            for key, body in objects.items()
+            if key.startswith("jobs/") and (named := _ROUND.search(key))
+            for request in json.loads(body)["requests"]
+            if request["params"]["model"] == OTHER_MODEL
+        ]
 
     def _twice(self, fault: str) -> None:
         self.verdict.paid_twice += 1

@@ -27,7 +27,10 @@ def test_packs_lose_nothing_and_pay_nothing_twice(first: int) -> None:
 
 @pytest.mark.parametrize(
     "seed",
-    [5],  # a pack with a row that fails each time was sent again and again, and its neighbours with it
+    [
+        5,  # a pack with a row that fails each time was sent again and again, and its neighbours with it
+        416,  # with a cap, a cut answer of a row alone was not escalated
+    ],
 )
 def test_what_once_failed(seed: int) -> None:
     """Seeds that found something."""

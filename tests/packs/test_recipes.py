@@ -46,7 +46,6 @@ def test_sizes_that_are_refused(pack: object) -> None:
         ({"max_tokens": "{{ n }}"}, "key 'max_tokens'.*write one value"),
         ({"prompt": None, "messages": TURNS}, "key 'messages'.*write 'prompt' and 'examples'"),
         ({"params": {"tools": []}}, "key 'params.tools'"),
-        ({"escalate": {"to": "claude-opus-5-5", "when": ["invalid"]}}, "use either 'escalate' or 'pack'"),
         ({"pilot": True}, "key 'pilot': the first packs prove the recipe"),
         ({"output": {"add": ["thinking"]}}, "one 'thinking' for all its rows"),
     ],

@@ -239,7 +239,7 @@ class AnswerIndex:
                 self.found += 1
                 verdict = head.verdict
                 self.paid += verdict >= Verdict.MISSED
-                if head.missed:
+                if head.missed and not self._is_second(index, round_number):
                     self._missed_after[index] = self._sent[index]
                 if head.lost or verdict == Verdict.PERHAPS_PAID:
                     self.perhaps_paid[index, round_number - 1] = head.lost or 1
@@ -249,7 +249,7 @@ class AnswerIndex:
                 if self.escalations is None:
                     self._add(index, self._end + start, end - start - 1, verdict)
                 else:
-                    self.escalations.sent(index, round_number, verdict)
+                    self.escalations.sent(index, round_number, verdict, is_missed=bool(head.missed))
                     self._judge(index, self._end + start, block[start : end - 1], verdict, round_number)
             start = end
         self._end += start
@@ -318,10 +318,14 @@ class AnswerIndex:
     def _judge(self, index: int, offset: int, line: bytes, verdict: Verdict, round_number: int) -> None:
         """Add a line of a round, from 1, unless it is a second answer that is worse than the first."""
         judge = self.escalations if verdict >= Verdict.CUT else None
-        if judge is not None and judge.keeps_first(index, round_number, line):
+        stays = verdict == Verdict.MISSED and self._is_second(index, round_number)
+        if stays or (judge is not None and judge.keeps_first(index, round_number, line)):
             self._replaced.append((offset, len(line)))
         else:
             self._add(index, offset, len(line), verdict)
+
+    def _is_second(self, index: int, round_number: int) -> bool:
+        return self.escalations is not None and self.escalations.is_second(index, round_number)
 
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.MISSED:

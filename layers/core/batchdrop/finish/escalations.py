@@ -13,7 +13,8 @@ from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest
 from batchdrop.report.escalated import Escalated
 
-_USABLE, _SECOND, _KEPT = 1, 2, 4  # flags of a row: its first answer can be used; it has a second one; the first stays
+# Flags of a row: its first answer can be used; it has a second one; the first stays; the other model's pack missed it.
+_USABLE, _SECOND, _KEPT, _MISSED = 1, 2, 4, 8
 
 
 class Escalations:
@@ -37,10 +38,16 @@ class Escalations:
         """Forget what the round before refused."""
         self.refused.clear()
 
-    def sent(self, row: int, round_number: int, verdict: Verdict) -> None:
-        """Count a line of a row. Rounds count from 1."""
-        if self._is_second(row, round_number):
+    def sent(self, row: int, round_number: int, verdict: Verdict, *, is_missed: bool = False) -> None:
+        """Count a line of a row. Rounds count from 1. `is_missed`: a pack has no answer for it, so it goes alone next.
+
+        The tries before that do not count.
+        """
+        if self.is_second(row, round_number):
             self._tries[row] += 1
+            if is_missed:
+                self._tries[row] = 0
+                self._flags[row] |= _MISSED
             if verdict is Verdict.ACCOUNT:
                 self.refused.add(row)
 
@@ -48,7 +55,7 @@ class Escalations:
         """Judge a paid answer of a row. Return whether an earlier answer of the row stays in its place."""
         outcome = self._outcome(line)
         is_usable = outcome is not None and outcome.fate == "answered"
-        if self._is_second(row, round_number):
+        if self.is_second(row, round_number):
             stays = bool(self._flags[row] & _USABLE) and not is_usable
             self._flags[row] |= _SECOND | (_KEPT if stays else 0)
             return stays
@@ -62,6 +69,18 @@ class Escalations:
     def claimed(self) -> set[int]:
         """Return the rows that the other model answers, or has answered."""
         return {row for row, round_number in enumerate(self._claimed) if round_number}
+
+    def tries(self, row: int) -> int:
+        """Return the rounds that sent a row to the other model, since a pack missed it if one did."""
+        return self._tries[row]
+
+    def was_sent(self, row: int) -> bool:
+        """Return whether the row was sent to the other model."""
+        return self._tries[row] > 0 or self._flags[row] & (_SECOND | _MISSED) > 0
+
+    def was_missed(self, row: int) -> bool:
+        """Return whether a pack of the other model missed the row."""
+        return self._flags[row] & _MISSED > 0
 
     def waiting(self, *, most: int) -> set[int]:
         """Return the claimed rows without a second answer that were sent to the other model in fewer rounds."""
@@ -82,7 +101,8 @@ class Escalations:
             found.kept += bool(self._flags[row] & _KEPT)
         return found
 
-    def _is_second(self, row: int, round_number: int) -> bool:
+    def is_second(self, row: int, round_number: int) -> bool:
+        """Return whether a line of this round is the other model's. Rounds count from 1."""
         return 0 < self._claimed[row] < round_number
 
     def _outcome(self, line: bytes) -> Outcome | None:
@@ -98,5 +118,6 @@ def escalations_of(manifest: Manifest, rows: int) -> Escalations | None:
     if recipe is None or recipe.escalate is None:
         return None
     shape = shape_of(manifest)
-    rule = escalation_rule(recipe, shape, least_cut=recipe.own_tokens or 0 if manifest.waves else 0)
+    is_limited = manifest.waves and not manifest.is_packed  # rounds with packs never have a smaller `max_tokens`
+    rule = escalation_rule(recipe, shape, least_cut=recipe.own_tokens or 0 if is_limited else 0)
     return None if rule is None else Escalations(rule, shape, rows)

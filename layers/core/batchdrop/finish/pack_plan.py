@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from batchdrop.finish.escalations import Escalations
 from batchdrop.finish.pack_draw import packed
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.shard_requests import ShardRequests
@@ -22,7 +23,7 @@ from batchdrop.money.pack_rule import (
     tried_sizes,
 )
 from batchdrop.money.prices import effective
-from batchdrop.money.prompt_tokens import request_size
+from batchdrop.money.prompt_tokens import request_size, tokeniser
 from batchdrop.requests.pack_limits import A_ROW
 
 LEAST_MEASURED = 5  # ours: fewer answered packs prove nothing; more are sent first
@@ -34,15 +35,30 @@ ALONE: Plan = [(1, None)]
 
 
 class PackPlanner:
-    """Plans the packs of one shard. Its plans depend on stored answers only, so every attempt makes the same ones."""
+    """Plans the packs of one shard. Its plans depend on stored answers only, so every attempt makes the same ones.
 
-    def __init__(self, manifest: Manifest, rounds: PackedRounds, requests: ShardRequests) -> None:
+    `claims` says which rows went to another model. `is_other` plans the packs of that model.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        rounds: PackedRounds,
+        requests: ShardRequests,
+        *,
+        claims: Escalations | None = None,
+        is_other: bool = False,
+    ) -> None:
         assert manifest.recipe is not None, "only a recipe has packs"
         self._recipe = manifest.recipe
         self._rounds = rounds
         self._requests = requests
         self._sizes = sizes_of(manifest)
-        model = manifest.recipe.model
+        self._claims, self._is_other = claims, is_other
+        self._frame = rounds.to_other if is_other else rounds.requests
+        own, escalate = manifest.recipe.model, manifest.recipe.escalate
+        model = escalate.to if is_other and escalate is not None else own
+        self._longer = tokeniser(model) / tokeniser(own)
         price = effective(manifest.prices).of_model(model)
         self._dearer = float(price.standard.output / price.standard.input) if price else float(DEARER_OUTPUT)
         limit = manifest.recipe.own_tokens or 1
@@ -56,7 +72,9 @@ class PackPlanner:
         if self._sizes[-1] == 1:
             return ALONE
         measured = [
-            (len(rows), self.price(rows) + missed / len(rows)) for rows, missed in self._rounds.answered_packs()
+            (len(rows), self.price(rows) + missed / len(rows))
+            for number, rows, missed in self._rounds.answered_packs()
+            if self._is_own(number, rows)
         ]
         if not measured and was_packed:
             return [] if waits else ALONE
@@ -66,10 +84,15 @@ class PackPlanner:
             self._auto(measured) if self._recipe.pack_rows == "auto" else self._fixed([ratio for _, ratio in measured])
         )
 
+    def _is_own(self, round_number: int, rows: Sequence[int]) -> bool:
+        """Return whether a pack is of the model that is planned for."""
+        claims = self._claims
+        return (claims is not None and claims.is_second(rows[0], round_number + 1)) == self._is_other
+
     def price(self, rows: Sequence[int]) -> float:
         """Return what a pack of these rows costs, as a share of the rows alone."""
-        alone = sum(request_size(self._requests.params(row)).input_tokens for row in rows)
-        pack = request_size(self._requests.pack(rows, self._rounds.requests, "price")).input_tokens
+        alone = sum(request_size(self._requests.params(row)).input_tokens for row in rows) * self._longer
+        pack = request_size(self._requests.pack(rows, self._frame, "price")).input_tokens
         answers = len(rows) * self._expected
         return (pack + self._dearer * (answers + A_ROW * len(rows))) / (alone + self._dearer * answers)
 

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from decimal import Decimal
 
+import msgspec
+
 from batchdrop.admission.budget import NOTHING, BudgetState, Wave, at_lane
 from batchdrop.admission.budget_ledger import JobBudget
 from batchdrop.admission.waves import Choice, Pending, allowance, chosen, price_lane, share_of
 from batchdrop.admission.worst_case import RAISED, WorstCase
 from batchdrop.answers import custom_id
 from batchdrop.answers.pack_members import PackMembers
+from batchdrop.finish.leftovers import changed_params
 from batchdrop.finish.next_wave import TRIES, NextWave
 from batchdrop.finish.packed_rounds import PackedRounds
-from batchdrop.finish.shard_requests import ShardRequests, raised
+from batchdrop.finish.shard_requests import ShardRequests
 from batchdrop.finish.waiting_requests import Unit
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest
@@ -110,7 +113,7 @@ class PackRound:
     def _worst_of(self, params: bytes) -> Decimal:
         if self._recipe.cap is None:
             return NOTHING
-        return WorstCase(self._recipe.own_model, prices=self._prices).add(params)
+        return WorstCase(self._recipe.later_model, prices=self._prices).add(params)
 
     def _params(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, bytes]]:
         """Yield the requests with their `params`: repeated, packed, or the row's own."""
@@ -127,10 +130,13 @@ class PackRound:
                 yield unit, earlier[unit.rows[0]]
             elif len(unit.rows) > 1:
                 label = f"{self._shard}/{unit.rows[0]}"
-                yield unit, self._requests.pack(unit.rows, self._rounds.requests, label)
+                frame = self._rounds.to_other if unit.is_escalated else self._rounds.requests
+                yield unit, self._requests.pack(unit.rows, frame, label)
             else:
-                params = self._requests.params(unit.rows[0])
-                yield unit, raised(params, RAISED) if unit.is_raised else params
+                params, escalate = self._requests.params(unit.rows[0]), self._recipe.escalate
+                model = escalate.to if unit.is_escalated and escalate is not None else None
+                times = RAISED if unit.is_raised else 1
+                yield unit, changed_params(msgspec.Raw(params), times=times, model=model)
 
     def _stored(self, number: int) -> Iterator[tuple[int, bytes]]:
         """Yield the requests of a round, each by its lowest row."""

@@ -35,6 +35,8 @@ class PackedRounds:
         if manifest.is_packed:
             self.requests = pack_requests_of(manifest)
             self._shape = shape_of(manifest)
+            escalate = manifest.recipe.escalate if manifest.recipe else None
+            self.to_other = pack_requests_of(manifest, escalate.to) if escalate else self.requests
 
     def rows(self, round_number: int, blocks: Iterable[bytes]) -> Iterable[bytes]:
         """Return the lines of a round, those of packs as the lines of their rows."""
@@ -71,20 +73,20 @@ class PackedRounds:
         filtered = self.lines_of(round_number)
         return (0, 0) if filtered is None else (filtered.more_found, filtered.more_paid)
 
-    def answered_packs(self) -> Iterator[tuple[list[int], int]]:
-        """Yield the rows of each answered pack, and how many of them are sent alone; in the same order each time."""
+    def answered_packs(self) -> Iterator[tuple[int, list[int], int]]:
+        """Yield the round and the rows of each answered pack, and how many are sent alone; always in the same order."""
         for round_number, filtered in sorted(self._filters.items()):
             if filtered is not None and filtered.missed:
                 members = self.members(round_number)
                 for first, missed in sorted(filtered.missed.items()):
-                    yield members.pack_of(first), missed
+                    yield round_number, members.pack_of(first), missed
 
     def counts(self) -> PackCounts | UnsetType:
         """Return what became of the packs; UNSET in a job without packs, so that its tally stays as it was."""
         if not self._is_packed:
             return UNSET
         counts, again = PackCounts(), Counter[str]()
-        for rows, _ in self.answered_packs():
+        for _, rows, _ in self.answered_packs():
             counts.packs += 1
             counts.rows += len(rows)
         for filtered in self._filters.values():
@@ -101,15 +103,15 @@ class PackedRounds:
         return PackLines(members, own, self._shape, shared=self.requests.shared_bytes)
 
 
-def pack_requests_of(manifest: Manifest) -> PackRequests:
-    """Return what builds a job's packs.
+def pack_requests_of(manifest: Manifest, model: str | None = None) -> PackRequests:
+    """Return what builds a job's packs; `model` is another one than the recipe's.
 
     The job's id is the secret: it depends on the write of the file, which nobody knows who wrote a row of it.
     """
     assert manifest.recipe is not None, "only a recipe has packs"
     name = parse_inbox_key(manifest.upload.key).recipe_key
     secret = manifest.upload.job_id.encode()
-    return PackRequests(manifest.recipe, shape_of(manifest), name=name, secret=secret)
+    return PackRequests(manifest.recipe, shape_of(manifest), name=name, secret=secret, model=model)
 
 
 def _expanded(filtered: PackLines, blocks: Iterable[bytes]) -> Iterator[bytes]:

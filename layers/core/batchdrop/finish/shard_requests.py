@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import BinaryIO
 
-import msgspec
-
 from batchdrop.answers import custom_id
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.ports import ObjectStore
@@ -75,11 +73,3 @@ class ShardRequests:
     def chars(self, row: int) -> int | None:
         """Return the length of a row's own text; None if its request cannot be part of a pack."""
         return None if self._chars[row] == _NOWHERE else self._chars[row]
-
-
-def raised(params: bytes, times: int) -> bytes:
-    """Return `params` with a multiple of their `max_tokens`."""
-    fields = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
-    limit = msgspec.json.decode(fields["max_tokens"], type=int)
-    fields["max_tokens"] = msgspec.Raw(b"%d" % (limit * times))
-    return msgspec.json.encode(fields)

@@ -12,12 +12,15 @@ from batchdrop.requests.pack_limits import most_rows
 def sizes_of(manifest: Manifest) -> list[int]:
     """Return the sizes that a job's packs may have, in ascending order; [1] if its rows cannot share a request.
 
-    An answer keeps to the model's limit, and to that of the live lane, where unpaid packs may be sent again.
+    An answer keeps to the limits of all models that may give it, and to that of the live lane, where unpaid packs may
+    be sent again.
     """
     recipe = manifest.recipe
     assert recipe is not None, "only a recipe has packs"
-    known = with_own(model_table(), manifest.models).models.get(recipe.model)
-    limit = min(known.max_tokens if known and known.max_tokens else MAX_LIVE_TOKENS, MAX_LIVE_TOKENS)
+    table = with_own(model_table(), manifest.models).models
+    models = [recipe.model, *([recipe.escalate.to] if recipe.escalate else [])]
+    known = [table[model].max_tokens for model in models if model in table]
+    limit = min([MAX_LIVE_TOKENS, *filter(None, known)])
     most = most_rows(recipe.own_tokens or 1, limit)
     wanted = AUTO_SIZES if recipe.pack_rows == "auto" else (recipe.pack_rows or 1,)
     return sorted({max(1, min(size, most)) for size in wanted})

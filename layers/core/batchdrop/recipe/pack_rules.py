@@ -23,8 +23,6 @@ def pack_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield from _no_files(recipe)
     if recipe.pilot:
         yield "pilot", "the first packs prove the recipe; use either 'pilot: true' or 'pack'"
-    if recipe.escalate is not None:
-        yield "escalate", "a job with packs sends no row to another model; use either 'escalate' or 'pack'"
     yield from _groups(recipe)
     for name in OF_ONE_ANSWER:
         if name in recipe.output.add:

@@ -37,11 +37,13 @@ _encode = msgspec.json.encode
 class PackRequests:
     """Builds packs of a recipe's rows. The parts that all packs share are encoded once.
 
-    `secret` is the job's. `name` is the recipe's name in messages. Raises RecipeRejected if the recipe's schema cannot
-    be part of a pack's.
+    `secret` is the job's. `model` is another one than the recipe's, to which rows are escalated. `name` is the recipe's
+    name in messages. Raises RecipeRejected if the recipe's schema cannot be part of a pack's.
     """
 
-    def __init__(self, recipe: Recipe, shape: AnswerShape, *, name: str, secret: bytes) -> None:
+    def __init__(
+        self, recipe: Recipe, shape: AnswerShape, *, name: str, secret: bytes, model: str | None = None
+    ) -> None:
         assert shape.schema is not None, "only a recipe with answer fields has packs"
         self._secret = blake2b(secret, digest_size=32).digest()
         self._own_tokens = recipe.own_tokens or 0
@@ -53,7 +55,7 @@ class PackRequests:
             "output_config": {**recipe.params.get("output_config", {}), "format": form},
         }
         shared = [self._as_pack(message) for message in conversation.shared]
-        self._model = b'{"model":%b,"max_tokens":' % _encode(recipe.model)
+        self._model = b'{"model":%b,"max_tokens":' % _encode(model or recipe.model)
         messages = b"".join(_encode(message) + b"," for message in shared)
         head = b"," + _encode(fields)[1:-1] + b',"messages":[' + messages
         self._head = head + b'{"role":"user","content":['

@@ -64,8 +64,8 @@ def answer_text(params: Params, prompt: Prompt, seed: int, faults: PackFaults, *
         item = item_of(schema_of(bytes(params.output_config.format.schema)))
         rows = rows_in(text_of(params.messages[-1].content)) if item and params.messages else []
         if item and rows:
-            return _pack(item, rows, dice, seed, faults)
-        part = WHOLE if unsure is None else _part(prompt, seed, unsure)
+            return _pack(item, rows, dice, seed, faults, unsure)
+        part = _part(prompt.digest, seed, unsure)
         return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice, part)
     alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.conversation)
     if alternatives:
@@ -80,9 +80,11 @@ def schema_of(raw: bytes) -> dict[str, Any]:
     return schema
 
 
-def _part(prompt: Prompt, seed: int, unsure: float) -> tuple[float, float]:
+def _part(digest: bytes, seed: int, unsure: float | None) -> tuple[float, float]:
     """Return the part of each number's range where an answer's numbers are, by dice of their own."""
-    return LOW if Dice("unsure", prompt.digest.hex(), salt=seed).fraction() < unsure else HIGH
+    if unsure is None:
+        return WHOLE
+    return LOW if Dice("unsure", digest.hex(), salt=seed).fraction() < unsure else HIGH
 
 
 def _structured(schema: bytes, conversation: str, dice: Dice, part: tuple[float, float]) -> str:
@@ -93,12 +95,20 @@ def _structured(schema: bytes, conversation: str, dice: Dice, part: tuple[float,
         raise invalid(f"output_config.format.schema: Invalid JSON schema: {error}") from error
 
 
-def _pack(item: dict[str, Any], rows: list[tuple[int, str]], dice: Dice, seed: int, faults: PackFaults) -> str:
+def _pack(
+    item: dict[str, Any],
+    rows: list[tuple[int, str]],
+    dice: Dice,
+    seed: int,
+    faults: PackFaults,
+    unsure: float | None,
+) -> str:
     """Return the answer to a pack: each row's answer depends on its own text only."""
     answers = []
     for number, text in rows:
-        own = Dice(digest=digest_of(text), salt=2 * seed)
-        answers.append({"row": number, **instance_of(item, text, own)})
+        digest = digest_of(text)
+        own = Dice(digest=digest, salt=2 * seed)
+        answers.append({"row": number, **instance_of(item, text, own, _part(digest, seed, unsure))})
     return msgspec.json.encode({"rows": faults.applied(answers, dict(rows), dice)}).decode()
 
 
