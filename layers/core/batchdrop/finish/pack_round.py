@@ -17,7 +17,7 @@ from batchdrop.answers.pack_members import PackMembers
 from batchdrop.finish.leftovers import changed_params
 from batchdrop.finish.next_wave import TRIES, NextWave
 from batchdrop.finish.packed_rounds import PackedRounds
-from batchdrop.finish.shard_requests import ShardRequests
+from batchdrop.finish.shard_requests import Kept, ShardRequests
 from batchdrop.finish.waiting_requests import Unit
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest
@@ -55,6 +55,7 @@ class PackRound:
         self._own = custom_id.prefix(state.job_id, state.shard)
         self._lane = lane
         self._prices = effective(manifest.prices)
+        self._earlier: dict[int, Kept] = {}
 
     @property
     def is_written(self) -> bool:
@@ -118,16 +119,10 @@ class PackRound:
     def _params(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, bytes]]:
         """Yield the requests with their `params`: repeated, packed, or the row's own."""
         kept = list(units)
-        repeated = {unit.rows[0]: unit for unit in kept if unit.sent_in}
-        earlier = {
-            first: params
-            for number in {unit.sent_in for unit in repeated.values()}
-            for first, params in self._stored(number)
-            if first in repeated and repeated[first].sent_in == number
-        }
+        self._keep_repeated({unit.rows[0]: unit.sent_in for unit in kept if unit.sent_in})
         for unit in kept:
             if unit.sent_in:
-                yield unit, earlier[unit.rows[0]]
+                yield unit, self._requests.kept(self._earlier[unit.rows[0]])
             elif len(unit.rows) > 1:
                 label = f"{self._shard}/{unit.rows[0]}"
                 frame = self._rounds.to_other if unit.is_escalated else self._rounds.requests
@@ -137,6 +132,14 @@ class PackRound:
                 model = escalate.to if unit.is_escalated and escalate is not None else None
                 times = RAISED if unit.is_raised else 1
                 yield unit, changed_params(msgspec.Raw(params), times=times, model=model)
+
+    def _keep_repeated(self, sent_in: dict[int, int]) -> None:
+        """Copy repeated packs, which may have 250 MB, to the disk, where they are found by their lowest row."""
+        missing = {first: number for first, number in sent_in.items() if first not in self._earlier}
+        for number in sorted({*missing.values()}):
+            for first, params in self._stored(number):
+                if missing.get(first) == number:
+                    self._earlier[first] = self._requests.keep(params)
 
     def _stored(self, number: int) -> Iterator[tuple[int, bytes]]:
         """Yield the requests of a round, each by its lowest row."""

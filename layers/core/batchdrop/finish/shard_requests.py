@@ -6,7 +6,7 @@ import os
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from batchdrop.answers import custom_id
 from batchdrop.job.stored_lines import whole_lines
@@ -17,6 +17,13 @@ from batchdrop.requests.pack_request import PackRequests
 from batchdrop.requests.stored_request import stored_request
 
 _NOWHERE = -1
+
+
+class Kept(NamedTuple):
+    """Where a kept request is: its first byte, and its size."""
+
+    at: int
+    size: int
 
 
 class ShardRequests:
@@ -56,6 +63,17 @@ class ShardRequests:
     def params(self, row: int) -> bytes:
         """Return a row's own `params`."""
         return os.pread(self._spool.fileno(), self._lengths[row], self._offsets[row])
+
+    def keep(self, params: bytes) -> Kept:
+        """Keep another request on the disk; return where it is."""
+        at = os.fstat(self._spool.fileno()).st_size
+        self._spool.write(params)
+        self._spool.flush()
+        return Kept(at, len(params))
+
+    def kept(self, place: Kept) -> bytes:
+        """Return a kept request."""
+        return os.pread(self._spool.fileno(), place.size, place.at)
 
     def text(self, row: int) -> PackText:
         """Return a row's own text, and the one that it shares with its group."""
