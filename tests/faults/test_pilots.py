@@ -95,3 +95,9 @@ def test_pilots_survive_what_every_job_survives(seed: int) -> None:
     report = run(schedule)
     assert report.verdict.faults == []
     assert (report.verdict.lost, report.verdict.paid_twice) == (0, 0)
+
+
+def test_a_pilot_that_no_worker_came_to_is_sent_with_the_others() -> None:
+    """Its short time does not use up `max_rounds: 1`: a green job has asked every row."""
+    schedule: Schedule = replace(KINDS["pilots"](schedule_of(13)), max_rounds=1)
+    assert run(schedule).verdict.faults == []

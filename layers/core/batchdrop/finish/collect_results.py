@@ -28,7 +28,7 @@ from batchdrop.finish.foreign_results import refuse_foreign_results
 from batchdrop.finish.join_groups import join_group_shard
 from batchdrop.finish.join_shard import NO_RESULT, join_shard
 from batchdrop.finish.leftovers import write_leftovers, written_round
-from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows
+from batchdrop.finish.live_results import flushed_lines, unanswered_lines, unnamed_rows, was_never_tried
 from batchdrop.finish.next_packs import next_packs
 from batchdrop.finish.next_round import SendAgain, breaks_of, next_requests, rounds_of, within_rounds
 from batchdrop.finish.next_wave import next_wave
@@ -152,7 +152,7 @@ def _collected(
                     wave.requests, None, wave.lane, wave.worst_usd, escalates=index.escalations is not None
                 )
         is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
-        most = rounds_of(manifest, state.resumes)
+        most = rounds_of(manifest, state.resumes) + was_never_tried(state, manifest, index)
         again = next_requests(index, manifest, most=most + 1)
         lane = lane_of_leftovers(
             manifest.recipe, lane=state.lane, leftovers=again.requests, live_rows=live_rows, is_late=is_late

@@ -10,6 +10,8 @@ from batchdrop.answers.result_line import canceled_line, errored_line, unreadabl
 from batchdrop.errors import JobCanceled
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.pilot import is_live_alone
 from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.stored_lines import line_blocks, whole_lines
@@ -28,6 +30,17 @@ def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStor
         else:
             reason = halt.reason if halt else "no worker answered this request in time"
             yield errored_line(name, UNANSWERED, reason)
+
+
+def was_never_tried(state: ShardState, manifest: Manifest, index: AnswerIndex) -> bool:
+    """Return whether no worker came to a pilot within its time, which is far shorter than that of other rounds.
+
+    Then that round does not count for `max_rounds`: the row is sent with the others.
+    """
+    if state.round or not is_live_alone(manifest, state.shard):
+        return False
+    lines = filter(None, index.lines(range(index.rows)))
+    return any(b'"%b"' % UNANSWERED.encode() in line for line in lines)
 
 
 def requests_without_line(
