@@ -83,7 +83,7 @@ def _note(upload: UploadRecord, summary: Summary, before: Spent) -> None:
         failed=tally.failed,
         rejected=tally.rejected,
     )
-    event = job_ended(upload, summary, stack=bootstrap.configuration().stack)
+    event = job_ended(upload, summary, stack=bootstrap.configuration().stack, commands=bootstrap.commands())
     untold = tell_job_state(event, events=bootstrap.job_events())
     metrics.add_metric("JobEventsLost", MetricUnit.Count, bool(untold))
     if untold:

@@ -31,6 +31,7 @@ from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.polling import MOST_LOOKS
 from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledger, ProgressBoard, TaskTokens
 from batchdrop.ports import Clock, ObjectStore
+from batchdrop.report.commands import Commands
 from batchdrop.settings import SETTLE_SECONDS, Settings
 from tests.event_fakes import FakeJobEvents
 from tests.faults.api import OTHER_KEY, START, Claude
@@ -170,6 +171,10 @@ class World:
     def formats(self) -> Formats:
         """Return the product's own formats."""
         return FileFormats()
+
+    def commands(self) -> Commands:
+        """Return how a user writes commands."""
+        return Commands()
 
     def pages(self) -> Pages:
         """Return the product's own pages."""

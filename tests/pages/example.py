@@ -31,9 +31,11 @@ answer:
   urgent: boolean
   confidence: {type: number, description: "how sure the label is, from 0 to 1"}
   stars: integer
+  topics: {list: string}
 pilot: false
 """
-PRODUCTS = ["Kettle 1.7 l", "Desk lamp", "Rain jacket", "Espresso cups", "Wasserkocher", "電気ケトル"]
+PRODUCTS = ["Kettle 1.7 l", "Desk lamp", "Rain jacket", "Espresso cups", "غلاية ماء", "電気ケトル"]
+TOPICS = ["delivery", "quality", "price", "סוללה", "色とサイズ"]
 
 
 def _answer(chance: random.Random) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def _answer(chance: random.Random) -> dict[str, Any]:
         "urgent": chance.random() < 0.12,
         "confidence": round(1 - abs(chance.gauss(0, 0.14)), 3),
         "stars": chance.choices([1, 2, 3, 4, 5], [9, 8, 14, 30, 39])[0],
+        "topics": chance.sample(TOPICS, chance.choice([0, 1, 1, 2, 3])),
     }
     usage = {
         "input_tokens": round(chance.lognormvariate(5.2, 0.5)),

@@ -110,7 +110,7 @@ def test_text_can_be_read_in_light_and_dark(opened: Opener, dark: bool) -> None:
     page = opened(_page_of("succeeded"), dark=dark).page
     ground = _color(page, "main", "body", "backgroundColor")
     assert (sum(ground) < 200) == dark
-    for selector in ("h1", ".quiet", ".pill", "a", "dt", "th", ".card h2"):
+    for selector in ("h1", ".quiet", ".pill", "a", "dt", "th", ".card h3"):
         card = _color(page, selector, ".card", "backgroundColor")
         assert _contrast(_color(page, selector, selector, "color"), card) >= 4.5, selector
         assert _contrast(_color(page, selector, selector, "color"), ground) >= 4.4, selector
@@ -132,14 +132,64 @@ def _luminance(color: tuple[float, ...]) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_the_first_screen_answers_three_questions(opened: Opener) -> None:
-    """Did it work, what did it cost, what do I do now: all in view on a desk, without scrolling."""
+def test_a_page_answers_first(opened: Opener) -> None:
+    """The result and the answers, then what needs attention, then the cost; the operator's part is folded away."""
     page = opened(_page_of("succeeded")).page
-    assert page.locator("h1").inner_text() == "2,924 of 3,000 rows answered"
-    for question in ("Did it work?", "What did it cost?", "What now?"):
-        box = page.get_by_role("heading", name=question).bounding_box()
+    assert page.locator("h1").inner_text() == "2,919 of 3,000 rows answered"
+    heads = [head.inner_text() for head in page.locator("h2").all() if head.is_visible()]
+    assert heads == ["Answers", "What needs attention", "What it cost"]
+    first_chart = page.locator("figure").first.bounding_box()
+    assert first_chart is not None
+    assert first_chart["y"] < 400
+    page.get_by_text("For the operator").click()
+    assert page.get_by_role("heading", name="What was asked").is_visible()
+    assert page.get_by_role("heading", name="Tokens and time").is_visible()
+
+
+def test_a_failed_job_says_cause_and_command_at_once(opened: Opener) -> None:
+    """On call: the fault, the command that goes on, and what is not billed again, without scrolling."""
+    page = opened(_page_of("failed"), phone=True).page
+    for text in ("credit balance is too low", "batchdrop resume ", "are kept and not billed again"):
+        box = page.get_by_text(text).first.bounding_box()
         assert box is not None
-        assert box["y"] < 700
+        assert box["y"] < 700, text
+
+
+def test_labels_have_examples_and_a_crosstab(opened: Opener) -> None:
+    """Lists are counted, each label has up to three rows, and one column of the file is crossed with the label."""
+    page = opened(_page_of("succeeded")).page
+    topics = page.locator("figure", has=page.get_by_role("heading", name="topics"))
+    topics.get_by_text("Examples").click()
+    assert topics.locator(".examples dd").first.locator("p").count() == 3
+    table = page.locator(".crosstab")
+    assert table.get_by_role("heading").inner_text() == "label by product"
+    assert table.locator("tbody tr").count() == 6
+    counts = [int(cell.inner_text().replace(",", "")) for cell in table.locator("tbody td:nth-child(2)").all()]
+    assert sum(counts) == 2919
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_text_of_other_scripts_keeps_its_place(opened: Opener, phone: bool) -> None:  # noqa: FBT001 - a test's parameter
+    """Each name is isolated, so a right-to-left one turns no number around; none is squeezed to a letter a line."""
+    page = opened(_page_of("succeeded"), phone=phone).page
+    for name in ("غلاية ماء", "電気ケトル"):
+        head = page.locator(".crosstab th", has_text=name)
+        assert head.locator("bdi").inner_text() == name
+        box = head.bounding_box()
+        assert box is not None
+        assert box["height"] < 60
+        count = head.locator("xpath=../td[1]").bounding_box()
+        assert count is not None
+        assert count["x"] > box["x"]
+
+
+def test_failures_have_plain_labels(opened: Opener) -> None:
+    """Words first; the name for programs is beside them."""
+    page = opened(_page_of("succeeded")).page
+    heads = [head.inner_text() for head in page.locator(".cards h3").all()]
+    assert heads[0] == "The API failed"
+    assert "Answers cut at max_tokens" in heads
+    assert page.locator(".cards code").first.inner_text() == "api_error"
 
 
 def test_links_lead_to_the_files_beside_the_page(opened: Opener) -> None:

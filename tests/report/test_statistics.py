@@ -110,12 +110,13 @@ def _answered(label: object, tokens: int) -> Outcome:
     )
 
 
-def _counted(outcomes: list[Outcome]) -> Statistics:
+def _counted(outcomes: list[Outcome], before: int = 0) -> Statistics:
     statistics = Statistics()
     counted = RowsCounted(statistics, {"label": "label"}, cells_of=lambda raw: {"x": raw, "long": "y" * 1000})
     for start in range(0, len(outcomes), 256):
         some = outcomes[start : start + 256]
-        counted.add([StoredRow(start + place, "raw") for place in range(1, len(some) + 1)], some)
+        first = before + start + 1
+        counted.add([StoredRow(row, "raw") for row in range(first, first + len(some))], some)
     counted.end()
     return statistics
 
@@ -123,9 +124,10 @@ def _counted(outcomes: list[Outcome]) -> Statistics:
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5000)), max_size=300), max_size=3))
 def test_shards_add_up(shards: list[list[tuple[str, int]]]) -> None:
     """The job's statistics are those of all rows."""
-    merged = Statistics()
+    merged, rows = Statistics(), 0
     for shard in shards:
-        merged.merge(_counted([_answered(*one) for one in shard]))
+        merged.merge(_counted([_answered(*one) for one in shard], rows))
+        rows += len(shard)
     assert merged == _counted([_answered(*one) for shard in shards for one in shard])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.errors import AccountTrouble, AwsUnavailable
+from batchdrop.report.commands import Commands, commands_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -39,6 +40,7 @@ __all__ = [
     "batch_creator",
     "batch_reader",
     "clock",
+    "commands",
     "configuration",
     "formats",
     "job_events",
@@ -172,7 +174,13 @@ def pages() -> Pages:
     """Return the HTML pages. Only the report's charts need the formats layer."""
     from batchdrop.adapters.pages.html_pages import HtmlPages
 
-    return HtmlPages()
+    return HtmlPages(commands())
+
+
+def commands() -> Commands:
+    """Return how a user of this stack writes commands."""
+    known = configuration()
+    return commands_of(known.commands, endpoint_url=known.endpoint_url, stack=known.stack, region=known.region)
 
 
 @cache

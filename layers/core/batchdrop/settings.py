@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from batchdrop.limits import MAX_BATCH_REQUESTS
 
 LEDGER_FILE_ENV = "BATCHDROP_LEDGER_FILE"
+ENDPOINT_ENV = "BATCHDROP_ENDPOINT_URL"
+COMMANDS_ENV = "BATCHDROP_COMMANDS"
 
 QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests of all Message Batches in the processing queue
 
@@ -37,6 +39,8 @@ class Settings:
     `workspace`: the Anthropic workspace that each call names; empty means that the key alone decides.
     `show_progress_function`: the function that draws the pages of running jobs.
     `keep_raw_answers`: whether the API's own result lines are kept beside the results.
+    `region`: the AWS region. `endpoint_url`: where commands find an embedded stack; empty on AWS.
+    `commands`: the commands that go on with a job of `batchdrop run`, as JSON (report/commands.py).
     `ledger_file`: a SQLite file that holds the ledger; only an embedded stack with durable state sets it.
     """
 
@@ -59,6 +63,9 @@ class Settings:
     workspace: str = ""
     keep_raw_answers: bool = False
     ledger_file: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+    commands: str = ""
 
 
 def from_environment() -> Settings:
@@ -82,5 +89,8 @@ def from_environment() -> Settings:
         workspace=env.get("ANTHROPIC_WORKSPACE_ID", ""),
         keep_raw_answers=env.get("KEEP_RAW_ANSWERS", "false") != "false",
         ledger_file=env.get(LEDGER_FILE_ENV, ""),
+        region=env.get("AWS_REGION", ""),
+        endpoint_url=env.get(ENDPOINT_ENV, ""),
+        commands=env.get(COMMANDS_ENV, ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -224,16 +224,17 @@ def _run(
     choice: str = "",
     opens: bool = False,
 ) -> None:
+    from batchdrop.cli.run.durable_run import Choice, Terminal, run_durably
     from batchdrop.cli.run.one_shot import Run, run_once
 
     drop.check()
-    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves)
+    terminal = Terminal.of_user(output.console)
+    words = tuple(terminal.command)
+    one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves, words)
     if service.base_url is None:
         ran = run_once(one, output.console)
     else:
-        from batchdrop.cli.run.durable_run import Choice, Terminal, run_durably
-
-        ran = run_durably(one, Choice(choice), Terminal.of_user(output.console))
+        ran = run_durably(one, Choice(choice), terminal)
     if output.json:
         output.document(ran)
     if opens:

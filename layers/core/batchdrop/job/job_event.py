@@ -10,6 +10,7 @@ import msgspec
 
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.sample import SampleReport
+from batchdrop.report.commands import Commands
 from batchdrop.report.going_on import going_on
 from batchdrop.report.summary import Summary, TallyBlock
 
@@ -107,10 +108,12 @@ def job_awaits_approval(upload: UploadRecord, report: SampleReport, *, stack: st
     )
 
 
-def job_ended(upload: UploadRecord, summary: Summary, *, stack: str) -> JobEvent:
+def job_ended(upload: UploadRecord, summary: Summary, *, stack: str, commands: Commands | None = None) -> JobEvent:
     """Return the event of a closed job. Its time is the time of the summary."""
     return msgspec.structs.replace(
-        _event(upload, summary.status, stack, summary.timings.finished_at, _ending(upload, summary)),
+        _event(
+            upload, summary.status, stack, summary.timings.finished_at, _ending(upload, summary, commands or Commands())
+        ),
         shards=summary.shards,
         results=summary.results,
         rows=_row_counts(summary.tally),
@@ -152,13 +155,13 @@ def _question(upload: UploadRecord, sample: ShownSample, output: str) -> str:
     return f"{upload.key} {to_do}: {sample_text}; {whole}. Sample: s3://{upload.bucket}/{output}"
 
 
-def _ending(upload: UploadRecord, summary: Summary) -> str:
+def _ending(upload: UploadRecord, summary: Summary, commands: Commands) -> str:
     rows, usd = _count(_row_counts(summary.tally)), _price(summary.cost.usd)
     fault = _first_fault(summary)
     why = f" {fault.type}: {fault.message}" if fault else ""
     results = f"s3://{upload.bucket}/{summary.results}"
-    on = going_on(summary)  # before the fault's message, whose length could cut it off
-    to_do = f" To go on: `batchdrop {' '.join(on.words)}`; {on.kept}." if on else ""
+    on = going_on(summary, commands)  # before the fault's message, whose length could cut it off
+    to_do = f" To go on: `{on.command}`; {on.kept}." if on else ""
     return f"{upload.key} {summary.status}: {rows}, {usd}.{to_do} Results: {results}{why}"
 
 

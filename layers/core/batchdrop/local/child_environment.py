@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from batchdrop.local.parent_watchdog import CALLS_ENV, REMOVES_ENV, WATCHDOG_ENV
+from batchdrop.settings import COMMANDS_ENV, ENDPOINT_ENV
 
 REGION = "us-east-1"
 # ministack takes a client's access key as its account id; functions and clients must use the same one.
@@ -53,12 +54,13 @@ def ministack_environment(
     temp_dir: Path,
     bucket_data: Path | None = None,
     aws_calls: Path | None = None,
+    commands: str = "",
 ) -> dict[str, str]:
     """Return ministack's environment: loopback only, one listener, no Docker.
 
     With `bucket_data`, it keeps the bucket's objects in that folder, else everything in memory. Never set its
     PERSIST_STATE: that writes secrets to the disk, and only at an orderly end. With `aws_calls`, the functions record
-    their AWS calls in that file.
+    their AWS calls in that file. Reports show `commands`, or name this stack by its address.
 
     ministack returns `identity` in its health report (as its edition). It distinguishes this ministack from another one
     that took the port first.
@@ -79,5 +81,7 @@ def ministack_environment(
         "S3_PERSIST": "1" if bucket_data else "0",
         "S3_DATA_DIR": str(bucket_data or temp_dir / "s3"),
         REMOVES_ENV: str(temp_dir),
+        ENDPOINT_ENV: f"http://127.0.0.1:{port}",
+        COMMANDS_ENV: commands,
         **({CALLS_ENV: str(aws_calls)} if aws_calls else {}),
     }

@@ -64,6 +64,7 @@ class Ministack:
             temp_dir=spec.temp_dir,
             bucket_data=spec.bucket_data,
             aws_calls=spec.aws_calls,
+            commands=spec.commands,
         )
         service = _spawn("ministack", ["ministack"], own, log, keeps=spec.keeps_open)
         return cls(service, f"http://127.0.0.1:{port}", identity)

@@ -8,6 +8,7 @@ the functions' processes. When the process that owns the stack ends, for any rea
 """
 
 import contextlib
+import json
 import shutil
 import tempfile
 import uuid
@@ -50,6 +51,8 @@ class StackOptions:
     `state`: a folder for the bucket and the ledger, so that the next stack there continues with them; None for a
     stack that leaves nothing behind. The template's other resources, and the API key, are never stored.
     `aws_calls`: a file in which the functions record their AWS calls; None to record none.
+    `commands`: commands by name that its reports show, for a stack that has ended when they are read; None for those
+    that name this stack.
     `keeps_open`: file descriptors that the stack's own processes hold until they end, such as a lock's.
     """
 
@@ -65,6 +68,7 @@ class StackOptions:
     logs_requests: bool = False
     state: StateFolder | None = None
     aws_calls: Path | None = None
+    commands: Mapping[str, str] | None = None
     keeps_open: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -187,6 +191,7 @@ class EmbeddedStack:
                 logs_requests=self.options.logs_requests,
                 bucket_data=self.options.state.bucket_data.absolute() if self.options.state else None,
                 aws_calls=self.options.aws_calls,
+                commands="" if self.options.commands is None else json.dumps(dict(self.options.commands)),
                 keeps_open=self.options.keeps_open,
             )
         )

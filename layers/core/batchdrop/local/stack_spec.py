@@ -13,6 +13,7 @@ class StackSpec:
     `claude_arguments` there is no emulator. `ministack_port` None means any free port. `logs_requests`: whether
     ministack logs each request. `bucket_data`: where ministack keeps the bucket's objects; None for memory only.
     `aws_calls`: the file in which functions record their AWS calls; None to record none.
+    `commands`: the commands that the functions show to the user, as JSON; empty for those of a running stack.
     `keeps_open`: inherited file descriptors that the supervisor and ministack hold until they end.
     """
 
@@ -24,6 +25,7 @@ class StackSpec:
     logs_requests: bool = False
     bucket_data: Path | None = None
     aws_calls: Path | None = None
+    commands: str = ""
     keeps_open: tuple[int, ...] = ()
 
     def to_line(self) -> str:

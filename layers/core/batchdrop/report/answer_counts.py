@@ -8,11 +8,15 @@ from typing import Any, Literal
 import msgspec
 
 from batchdrop.report.histogram import MOST_VALUES, Spread
+from batchdrop.report.label_examples import Examples, merge_examples
 
 LONGEST_LABEL = 60  # characters; a longer text answer is not a label
 
-CountedKind = Literal["label", "labels", "text", "number"]
-"""`enum` values or booleans; lists of them; free text, which may turn out to be labels; numbers."""
+CountedKind = Literal["label", "labels", "text", "texts", "number"]
+"""`enum` values or booleans; lists of them; free text, which may turn out to be labels; lists of it; numbers."""
+
+LISTS: frozenset[CountedKind] = frozenset({"labels", "texts"})
+TEXTS: frozenset[CountedKind] = frozenset({"text", "texts"})
 
 
 class LabelCounts(msgspec.Struct):
@@ -28,7 +32,7 @@ class LabelCounts(msgspec.Struct):
             if label is None:
                 self.missing += times
             else:
-                self._count(_written(label), times)
+                self._count(written(label), times)
 
     def merge(self, other: LabelCounts) -> None:
         """Add the counts of another shard."""
@@ -48,6 +52,7 @@ class ColumnCounts(msgspec.Struct):
     """The counts of one answer column. `is_free`: its texts are not labels, so they are not counted.
 
     `number` counts a number column, `labels` any other column. `answers` is the number of rows with an answer.
+    `examples` are the first rows of each label.
     """
 
     kind: CountedKind
@@ -55,6 +60,7 @@ class ColumnCounts(msgspec.Struct):
     is_free: bool = False
     labels: LabelCounts = msgspec.field(default_factory=LabelCounts)
     number: Spread = msgspec.field(default_factory=Spread)
+    examples: Examples = {}
 
     def add(self, values: Mapping[Any, int], rows: int) -> None:
         """Add values with their counts, from `rows` rows; None is a missing value."""
@@ -63,7 +69,7 @@ class ColumnCounts(msgspec.Struct):
         if self.kind == "number":
             self.number.add(values)
             self.labels.missing += missing
-        elif self.kind == "text":
+        elif self.kind in TEXTS:
             self._add_text(values)
         else:
             self.labels.add(values)
@@ -74,7 +80,12 @@ class ColumnCounts(msgspec.Struct):
         self.is_free |= other.is_free
         self.number.merge(other.number)
         self.labels.merge(other.labels)
+        merge_examples(self.examples, other.examples, self.labels.counts)
         self._look_for_freedom()
+
+    def label_of(self, value: Any) -> str:
+        """Return the label that counts `value`."""
+        return written(value).strip() if self.kind in TEXTS else written(value)
 
     def _add_text(self, texts: Mapping[str | None, int]) -> None:
         if self.is_free:
@@ -86,9 +97,9 @@ class ColumnCounts(msgspec.Struct):
         self._look_for_freedom()
 
     def _look_for_freedom(self) -> None:
-        if self.kind == "text" and (self.is_free or self.labels.other):
+        if self.kind in TEXTS and (self.is_free or self.labels.other):
             self.is_free = True
-            self.labels = LabelCounts()
+            self.labels, self.examples = LabelCounts(), {}
 
 
 def merge_columns(columns: dict[str, ColumnCounts], others: Iterable[tuple[str, ColumnCounts]]) -> None:
@@ -97,6 +108,6 @@ def merge_columns(columns: dict[str, ColumnCounts], others: Iterable[tuple[str, 
         columns.setdefault(name, ColumnCounts(counts.kind)).merge(counts)
 
 
-def _written(label: Any) -> str:
+def written(label: Any) -> str:
     """Return a label as in JSON: `true`, `3`, or the text itself."""
     return str(label).lower() if isinstance(label, bool) else str(label)

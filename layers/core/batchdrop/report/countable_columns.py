@@ -30,7 +30,8 @@ def _kind(field: dict[str, Any], root: dict[str, Any]) -> CountedKind | None:
             return "number"
         case "array":
             items = schema.get("items", {})
-            return "labels" if isinstance(items, dict) and _kind(items, root) == "label" else None
+            of_items = _kind(items, root) if isinstance(items, dict) else None
+            return {"label": "labels", "text": "texts"}.get(of_items or "")  # type: ignore[return-value] # two kinds
         case _:
             return None
 

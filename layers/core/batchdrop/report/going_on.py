@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchdrop.errors import NothingAnswered, TooFewAnswered
+from batchdrop.report.commands import Commands
 from batchdrop.report.summary import Summary, TallyBlock
 
 TOO_FEW = {NothingAnswered.__name__, TooFewAnswered.__name__}
@@ -12,18 +13,19 @@ TOO_FEW = {NothingAnswered.__name__, TooFewAnswered.__name__}
 
 @dataclass(frozen=True, slots=True)
 class GoingOn:
-    """A `batchdrop` command as its words, without the program's name, and a sentence about the bill."""
+    """A command, and a sentence about the bill."""
 
-    words: tuple[str, ...]
+    command: str
     kept: str
 
 
-def going_on(summary: Summary) -> GoingOn | None:
+def going_on(summary: Summary, commands: Commands) -> GoingOn | None:
     """Return how to go on with a failed or canceled job; None if it succeeded, or if it has sent nothing."""
     if summary.status == "succeeded" or not summary.outputs.output:
         return None
     too_few = bool(summary.faults) and summary.faults[0].type in TOO_FEW
-    return GoingOn(("retry" if too_few else "resume", summary.job_id), kept_answers(summary.tally))
+    command = (commands.retry if too_few else commands.resume)(summary.job_id)
+    return GoingOn(command, kept_answers(summary.tally))
 
 
 def kept_answers(tally: TallyBlock) -> str:

@@ -76,12 +76,14 @@ class Spread(msgspec.Struct):
 
     Up to MOST_VALUES distinct values are counted one by one in `values`, by their shortest decimal form. Beyond that,
     `bins` counts the values from `n * 2**exponent` up to the next bin. The exponent is the smallest that needs at most
-    MOST_BINS bins, so merging is exact here, too.
+    MOST_BINS bins, so merging is exact here, too. `low` and `high` are the least and the greatest value.
     """
 
     values: dict[str, int] = {}
     exponent: int | None = None
     bins: dict[int, int] = {}
+    low: float | None = None
+    high: float | None = None
 
     @property
     def count(self) -> int:
@@ -97,6 +99,9 @@ class Spread(msgspec.Struct):
 
     def merge(self, other: Spread) -> None:
         """Add the counts of another spread."""
+        for end in (other.low, other.high):
+            if end is not None:
+                self._reach(end)
         if other.exponent is not None:
             self._widen(other.exponent)
             assert self.exponent is not None
@@ -110,7 +115,12 @@ class Spread(msgspec.Struct):
         if self.exponent is None and self.values:
             self._widen(_least_exponent(map(float, self.values)))
 
+    def _reach(self, value: float) -> None:
+        self.low = value if self.low is None else min(self.low, value)
+        self.high = value if self.high is None else max(self.high, value)
+
     def _add(self, value: float, times: int) -> None:
+        self._reach(value)
         if self.exponent is None:
             written = repr(value)
             self.values[written] = self.values.get(written, 0) + times

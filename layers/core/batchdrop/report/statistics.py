@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 
 from batchdrop.answers.outcome import Outcome
-from batchdrop.report.answer_counts import ColumnCounts, CountedKind, merge_columns
+from batchdrop.report.answer_counts import LISTS, ColumnCounts, CountedKind, merge_columns
+from batchdrop.report.crosstab import Crosstab, CrosstabCounter
 from batchdrop.report.failure_samples import Failures, sample_of, wants_sample
 from batchdrop.report.histogram import Histogram
+from batchdrop.report.label_examples import CellsOf, ExampleFinder
 from batchdrop.requests.row import StoredRow
 
 NUMBERS_AT_ONCE = 8192  # counted in one call in C, ten times as fast as one by one
-
-CellsOf = Callable[[str], dict[str, Any] | None]
 
 
 class Statistics(msgspec.Struct):
     """Statistics of a shard, or of all shards. Tokens are those of a row's last answer, with the cached prompt.
 
-    `milliseconds` is the latency of live lane answers. `columns` are the answer's countable columns.
+    `milliseconds` is the latency of live lane answers. `columns` are the answer's countable columns. `crosstab` counts
+    the labels of one of them by the file's columns.
     """
 
     input_tokens: Histogram = msgspec.field(default_factory=Histogram)
@@ -31,6 +32,7 @@ class Statistics(msgspec.Struct):
     milliseconds: Histogram = msgspec.field(default_factory=Histogram)
     columns: dict[str, ColumnCounts] = {}
     failures: Failures = msgspec.field(default_factory=Failures)
+    crosstab: Crosstab = msgspec.field(default_factory=Crosstab)
 
     def merge(self, other: Statistics) -> None:
         """Add the statistics of a shard that comes later in the file."""
@@ -39,6 +41,7 @@ class Statistics(msgspec.Struct):
         self.milliseconds.merge(other.milliseconds)
         merge_columns(self.columns, other.columns.items())
         self.failures.merge(other.failures)
+        self.crosstab.merge(other.crosstab)
 
 
 class RowsCounted:
@@ -55,6 +58,9 @@ class RowsCounted:
         self._outputs: list[int] = []
         self._seconds: list[float] = []
         self._numbers: defaultdict[str, list[float | None]] = defaultdict(list)
+        self._examples = ExampleFinder(cells_of)
+        self._crosstab = CrosstabCounter(statistics.crosstab, cells_of)
+        self._crossed = _crossed(columns)
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Add the next rows of the shard."""
@@ -62,7 +68,8 @@ class RowsCounted:
         self._inputs += [usage.prompt_tokens for usage in usages]
         self._outputs += [usage.output_tokens for usage in usages]
         self._seconds += [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
-        self._count_values([outcome.values for outcome in outcomes if outcome.status == "answered"])
+        answered = [place for place, outcome in enumerate(outcomes) if outcome.status == "answered"]
+        self._count_values([rows[place] for place in answered], [outcomes[place].values for place in answered])
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.status != "answered":
                 self._sample(row, outcome)
@@ -73,13 +80,28 @@ class RowsCounted:
         """Add what is still buffered."""
         self._count_numbers()
 
-    def _count_values(self, values: list[tuple[Any, ...]]) -> None:
+    def _count_values(self, rows: Sequence[StoredRow], values: list[tuple[Any, ...]]) -> None:
         for (name, kind), column in zip(self._columns, zip(*values, strict=True), strict=False):
             if kind == "number":
                 self._numbers[name] += column
             elif kind is not None:
-                counts = self._column(name, kind)
-                counts.add(Counter(_to_count(column, counts)), len(column))
+                self._count_labels(name, self._column(name, kind), rows, column)
+
+    def _count_labels(self, name: str, counts: ColumnCounts, rows: Sequence[StoredRow], column: Sequence[Any]) -> None:
+        counts.add(Counter(_to_count(column, counts)), len(column))
+        if not counts.is_free:
+            labels = column if counts.kind in LISTS else [(value,) for value in column]
+            self._examples.look(
+                name,
+                rows,
+                [own or () for own in labels],
+                written=counts.label_of,
+                counted=counts.labels.counts,
+                examples=counts.examples,
+            )
+        if name == self._crossed:
+            crossed = None if counts.is_free else ["" if one is None else counts.label_of(one) for one in column]
+            self._crosstab.add(name, rows, crossed)
 
     def _count_numbers(self) -> None:
         for name, numbers in self._numbers.items():
@@ -101,11 +123,16 @@ class RowsCounted:
             kind.samples.append(sample_of(row, outcome, self._cells_of(row.raw)))
 
 
+def _crossed(columns: Mapping[str, CountedKind | None]) -> str | None:
+    """Return the answer column of the crosstab: the first with declared labels, else the first text."""
+    return next((name for kind in ("label", "text") for name, own in columns.items() if own == kind), None)
+
+
 def _to_count(column: Iterable[Any], counts: ColumnCounts) -> Iterable[Any]:
     """Return the values to count. Free text is slow to count, so only its missing values are counted."""
     if counts.is_free:
         return (value for value in column if value is None)
-    return _labels(column) if counts.kind == "labels" else column
+    return _labels(column) if counts.kind in LISTS else column
 
 
 def _labels(lists: Iterable[list[Any] | None]) -> Iterable[Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
 from batchdrop.adapters.pages.plain_text import shown
+from batchdrop.adapters.pages.ticks import Tick
+from batchdrop.report.label_examples import Examples
 
 WIDTH, HEIGHT = 440, 240  # CSS pixels: fits a phone unscaled
 BAR_HEIGHT = 26
@@ -20,13 +22,23 @@ _UNWANTED = {"script", "style"}
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart with its title, a sentence about it, and its numbers for a table."""
+    """A chart with its title, a sentence about it, its numbers for a table, and example rows of its labels."""
 
     title: str
     says: str
     heads: tuple[str, str]
     rows: list[tuple[str, int]]
     svg: Markup
+    examples: Examples = field(default_factory=dict)
+
+
+class Bin(NamedTuple):
+    """A bin from `start` to `end`, in places on the axis."""
+
+    label: str
+    start: float
+    end: float
+    times: int
 
 
 def bars(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, counts: str = "rows") -> Chart:
@@ -53,6 +65,20 @@ def columns(title: str, says: str, rows: Sequence[tuple[str, int]], *, of: str, 
     return Chart(title, says, (of, counts), list(rows), _inline(chart, title, says))
 
 
+def histogram(
+    title: str, says: str, bins: Sequence[Bin], ticks: Sequence[Tick], *, of: str, counts: str = "answers"
+) -> Chart:
+    """Return a chart with one column per bin, in its true width, above an axis with round numbers."""
+    import pygal
+
+    rows = [(one.label, one.times) for one in bins]
+    chart = pygal.Histogram(**_settings(HEIGHT))
+    chart.x_labels = [{"value": place, "label": label} for label, place in ticks]
+    _whole_scale(chart, rows)
+    chart.add("", [(one.times, one.start, one.end) for one in bins])
+    return Chart(title, says, (of, counts), rows, _inline(chart, title, says))
+
+
 def _whole_scale(chart: Any, rows: Sequence[tuple[str, int]]) -> None:
     """Keep the axis of a chart of few rows at whole numbers."""
     most = max(count for _, count in rows)
@@ -77,10 +103,15 @@ def _settings(height: int) -> dict[str, object]:
         "integer_scale": True,
         "min_scale": 2,
         "max_scale": 5,
-        "formatter": "{:,.0f}".format,
+        "formatter": _count,
         "no_prefix": True,
         "js": (),
     }
+
+
+def _count(value: Any) -> str:
+    """Return a count with thousands separators; a histogram's values are a count, a start and an end."""
+    return f"{value[0] if isinstance(value, list | tuple) else value:,.0f}"
 
 
 def _inline(chart: object, title: str, says: str) -> Markup:

@@ -13,6 +13,7 @@ from batchdrop.adapters.pages.plain_text import shown
 from batchdrop.adapters.pages.status_view import status_view
 from batchdrop.job.job_progress import JobProgress
 from batchdrop.job.manifest import Manifest
+from batchdrop.report.commands import Commands
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import Summary
 
@@ -20,13 +21,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 class HtmlPages:
-    """Pages of HTML, UTF-8."""
+    """Pages of HTML, UTF-8. `commands` are those that work where the job ran."""
+
+    def __init__(self, commands: Commands | None = None) -> None:
+        self._commands = commands or Commands()
 
     def report(self, summary: Summary, manifest: Manifest | None, statistics: Statistics) -> bytes:
         """Return the report of a job that ended."""
         from batchdrop.adapters.pages.report_view import report_view
 
-        return _page("report.html.j2", report_view(summary, manifest, statistics))
+        return _page("report.html.j2", report_view(summary, manifest, statistics, self._commands))
 
     def status(self, manifest: Manifest, progress: JobProgress) -> bytes:
         """Return the status page of a running job, which reloads itself."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 
+from batchdrop.report.commands import Commands
 from batchdrop.report.going_on import TOO_FEW, kept_answers
 from batchdrop.report.summary import Summary
 
@@ -25,26 +25,26 @@ class Step:
     command: str = ""
 
 
-def next_steps(summary: Summary) -> list[Step]:
-    """Return what the user can do next, the most urgent first."""
-    steps = _for_faults(summary)
+def next_steps(summary: Summary, commands: Commands) -> list[Step]:
+    """Return what to do about rows without a usable answer, the most urgent first."""
+    steps: list[Step] = []
     tally = summary.tally
-    if summary.outputs.output and tally.answered + tally.unusable:
-        name = summary.outputs.output.rpartition("/")[2]
-        steps.append(Step(f"Open {name}: all {tally.rows:,} rows, in the input's order, with the new columns."))
     unpaid = tally.failed - summary.perhaps_paid.rows
     if unpaid and summary.status == "succeeded":
         advice = "failed.jsonl has them with the reasons. This sends them again and writes one whole output:"
-        steps.append(Step(f"{_rows(unpaid)} sent but not answered. {advice}", _retry(summary)))
+        sent = "not sent" if unpaid == tally.statuses.get("not_sent", 0) else "sent but not answered"
+        steps.append(Step(f"{_rows(unpaid)} {sent}. {advice}", commands.retry(summary.job_id)))
     if summary.perhaps_paid.rows:
         advice = (
             "perhaps-paid.jsonl has them. Do not drop it. This reads the API's results again and sends none of them:"
         )
-        steps.append(Step(f"{_rows(summary.perhaps_paid.rows)} perhaps paid. {advice}", _resume(summary)))
+        steps.append(
+            Step(f"{_rows(summary.perhaps_paid.rows)} perhaps paid. {advice}", commands.resume(summary.job_id))
+        )
     unfit = tally.rejected - tally.statuses.get("skipped", 0)
     if unfit:
-        advice = "fix these rows in failed.jsonl, as the reasons below say, then drop it again."
-        steps.append(Step(f"{_rows(unfit)} rejected and never sent: {advice}"))
+        advice = "fix these rows in failed.jsonl, as the reasons below say. Then send them:"
+        steps.append(Step(f"{_rows(unfit)} rejected and never sent: {advice}", commands.merge(summary.job_id)))
     for status, advice in FLAGS.items():
         count = tally.statuses.get(status, 0)
         if count:
@@ -52,24 +52,18 @@ def next_steps(summary: Summary) -> list[Step]:
     return steps
 
 
-def _for_faults(summary: Summary) -> list[Step]:
+def to_go_on(summary: Summary, commands: Commands) -> Step | None:
+    """Return how to go on with a job that ended red, and what is not billed again; None for a success."""
     if summary.status == "succeeded":
-        return []
+        return None
+    job_id = summary.job_id
     if summary.faults and summary.faults[0].type in TOO_FEW:
         kept = kept_answers(summary.tally)
-        return [Step(f"Fix the cause, as the reasons below say. Then retry the rows: {kept}.", _retry(summary))]
+        return Step(f"Fix the cause, as the reasons below say. Then retry the rows: {kept}.", commands.retry(job_id))
     if not summary.outputs.output:
-        return [Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")]
+        return Step("Fix the fault above, then drop the file again. Nothing was sent, and nothing was paid.")
     first = "Resume when you like" if summary.status == "canceled" else "Fix the fault above, then resume"
-    return [Step(f"{first}: {kept_answers(summary.tally)}.", _resume(summary))]
-
-
-def _resume(summary: Summary) -> str:
-    return f"batchdrop resume {shlex.quote(summary.job_id)}"
-
-
-def _retry(summary: Summary) -> str:
-    return f"batchdrop retry {shlex.quote(summary.job_id)}"
+    return Step(f"{first}: {kept_answers(summary.tally)}.", commands.resume(job_id))
 
 
 def _rows(count: int) -> str:

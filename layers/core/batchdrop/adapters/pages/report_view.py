@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from batchdrop.adapters.pages.distributions import answer_charts, time_charts, token_charts
 from batchdrop.adapters.pages.figures import moment, span, whole
-from batchdrop.adapters.pages.next_steps import next_steps
+from batchdrop.adapters.pages.next_steps import next_steps, to_go_on
+from batchdrop.adapters.pages.plain_labels import is_code, plain_label
+from batchdrop.adapters.pages.plain_text import shown
 from batchdrop.job.manifest import Manifest
+from batchdrop.report.commands import Commands
+from batchdrop.report.crosstab import Crosstab
+from batchdrop.report.failure_samples import FailureKind
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import Summary
 
@@ -24,7 +30,26 @@ class Fated(NamedTuple):
     rows: int
 
 
-def report_view(summary: Summary, manifest: Manifest | None, statistics: Statistics) -> dict[str, Any]:
+class Crossed(NamedTuple):
+    """A crosstab: labels across, values of a column of the file down. `rows` are a value, its total and its counts."""
+
+    answer: str
+    column: str
+    labels: list[str]
+    rows: list[tuple[str, int, list[int]]]
+
+
+class FailureGroup(NamedTuple):
+    """A kind of failure in plain words; `code` is its name for programs, or empty."""
+
+    label: str
+    code: str
+    kind: FailureKind
+
+
+def report_view(
+    summary: Summary, manifest: Manifest | None, statistics: Statistics, commands: Commands
+) -> dict[str, Any]:
     """Return the values of the report's template."""
     return {
         "summary": summary,
@@ -34,11 +59,13 @@ def report_view(summary: Summary, manifest: Manifest | None, statistics: Statist
         "faults": summary.faults[:MOST_FAULTS],
         "notes": summary.notes[:MOST_NOTES],
         "estimate": summary.estimate,
-        "steps": next_steps(summary),
+        "go_on": to_go_on(summary, commands),
+        "steps": next_steps(summary, commands),
         "answer_charts": list(answer_charts(statistics)),
+        "crosstab": _crossed(statistics.crosstab),
         "token_charts": list(token_charts(statistics)),
         "time_charts": list(time_charts(statistics, summary.message_batches)),
-        "kinds": sorted(statistics.failures.kinds.items(), key=lambda one: (-one[1].rows, one[0])),
+        "groups": _groups(statistics.failures.kinds),
         "recipe": _recipe(summary, manifest),
         "message_batches": _slowest(summary),
         "files": _files(summary),
@@ -62,6 +89,26 @@ def _fates(summary: Summary) -> list[Fated]:
         Fated("rejected", tally.rejected),
     ]
     return [part for part in parts if part.rows or part.name == "answered"]
+
+
+def _crossed(crosstab: Crosstab) -> Crossed | None:
+    """Return the crosstab of the column that says most about the label, the most frequent values first."""
+    best = crosstab.best
+    if best is None:
+        return None
+    column, counts = best
+    totals: Counter[str] = Counter()
+    for own in counts.values():
+        totals.update(own)
+    labels = [label for label, _ in sorted(totals.items(), key=lambda one: (-one[1], one[0]))]
+    rows = [(shown(value), sum(own.values()), [own.get(label, 0) for label in labels]) for value, own in counts.items()]
+    rows.sort(key=lambda row: (-row[1], row[0]))
+    return Crossed(crosstab.answer, column, labels, rows)
+
+
+def _groups(kinds: dict[str, FailureKind]) -> list[FailureGroup]:
+    ranked = sorted(kinds.items(), key=lambda one: (-one[1].rows, one[0]))
+    return [FailureGroup(plain_label(name), name if is_code(name) else "", kind) for name, kind in ranked]
 
 
 def _recipe(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str, bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import tempfile
 import time
@@ -26,12 +27,14 @@ from batchdrop.cli.run.starting_again import start_again
 from batchdrop.cli.run.transfers import Transfer
 from batchdrop.job.upload import results_prefix
 from batchdrop.local.stack import EmbeddedStack, StackError, StackOptions
+from batchdrop.report.commands import FAILED_FILE, JOB
 from batchdrop.settings import SETTLE_SECONDS
 
 if TYPE_CHECKING:
     from batchdrop.cli.run.open_work import StoredJob
     from batchdrop.cli.run.run_folder import RunFolder
 
+DEFAULT_OUT = Path("out")
 START_SECONDS = 60.0  # from upload to the job's execution; usually about two
 LOCAL_SHARDS = "2"  # open at once: each needs its own Lambda processes, and a laptop has few cores
 
@@ -65,6 +68,8 @@ class Run:
     shard_rows: int | None = None
     approves: bool = False
     """Whether to approve a sample without a question."""
+    words: tuple[str, ...] = ()
+    """The command that the user typed, without the choice for an unfinished run; empty for a call from Python."""
 
     def options(self, log_dir: Path, kept: Kept | None = None) -> StackOptions:
         """Return the stack for this run. `kept`: where its state outlives it."""
@@ -78,8 +83,21 @@ class Run:
             log_dir=log_dir,
             overrides=overrides,
             state=kept.folder.state if kept else None,
+            commands=self.commands(),
             keeps_open=(kept.lock,) if kept else (),
         )
+
+    def commands(self) -> dict[str, str]:
+        """Return the commands for the report: the stack has ended when it is read. The emulator keeps nothing."""
+        again = shlex.join(self.words)
+        if not self.words or self.service.base_url is None:
+            return {"resume": again, "retry": again, "merge": again}
+        out = [] if self.out == DEFAULT_OUT else ["--out", str(self.out)]
+        return {
+            "resume": f"{again} --resume",
+            "retry": shlex.join(["batchdrop", "retry", JOB, *out]),
+            "merge": shlex.join(["batchdrop", "drop", str(self.out / JOB / FAILED_FILE), "--into", JOB, *out]),
+        }
 
 
 @dataclass(frozen=True, slots=True)
