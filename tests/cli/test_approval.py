@@ -26,6 +26,7 @@ from batchdrop.job.await_approval import await_approval
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.local.service_processes import free_port
 from tests.approval_fakes import FakeApprovals
+from tests.cli.fake_bucket import FakeBucket
 from tests.fakes import START, FakeClock, FakeLedger
 
 JOB = "20261122T120000-0123456789"
@@ -82,6 +83,7 @@ class World:
         self.ledger, self.approvals = FakeLedger(), FakeApprovals()
         arn = "arn:aws:states:us-east-1:0:stateMachine:m"
         self.deployment = Deployment(self.executions, cast("Any", self.ledger), cast("Any", self.approvals), arn)
+        self.deployment.__dict__["bucket"] = FakeBucket()  # in place of the property
         if waits:
             tokens = StepFunctionsTaskTokens(cast("Any", self.executions))
             parts: dict[str, Any] = {"approvals": self.approvals, "ledger": self.ledger, "tokens": tokens}

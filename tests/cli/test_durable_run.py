@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -278,3 +279,36 @@ def test_the_real_command_asks(run: Run, tmp_path: Path, answer: str | None) -> 
     assert "msgbatch_1" in said
     assert f"--recipe {run.drop.recipe} --out {run.out} --shard-rows 2 --resume" in said
     assert len(ledger(folder_of(run)).submissions(JOB)) == 2
+
+
+def _ended(run: Run, answered: int) -> None:
+    """A run that has ended; so many of its five rows are answered, and one is rejected."""
+    folder = folder_of(run)
+    stopped(folder)
+    for shard in (0, 1):
+        ledger(folder).collected(JOB, shard, 0, START + timedelta(hours=1))
+    tally = {"rows": 5, "answered": answered, "unusable": 4 - answered, "failed": 0, "rejected": 1}
+    summary = json.dumps({"status": "succeeded", "tally": tally}).encode()
+    store(folder, f"results/ask/five rows/{JOB}/summary.json", summary)
+
+
+@pytest.mark.parametrize(("answered", "is_kept"), [(3, True), (4, False)])
+def test_a_success_is_kept_for_a_retry(run: Run, answered: int, is_kept: bool) -> None:  # noqa: FBT001 - a test's
+    """While rows have no usable answer, their folder stays; the command is named."""
+    screen = Screen()
+    terminal = replace(screen.terminal(), keeps_failed=True)
+    run_durably(run, Choice.ASK, terminal, start=Stacks(does=lambda _kept: _ended(run, answered)))
+    assert folder_of(run).path.exists() == is_kept
+    said = f"1 row has no usable answer; to retry: batchdrop retry {JOB} --out {run.out}"
+    assert (said in screen.text) == is_kept
+
+
+def test_the_same_command_after_a_success_pays_nothing(run: Run) -> None:
+    """It names the outputs, the retry, and how to start again; a call from Python keeps no such folder."""
+    _ended(run, 3)
+    stacks = Stacks()
+    with pytest.raises(UndecidedError, match=f"this run has ended.*batchdrop retry {JOB}.*--new"):
+        run_durably(run, Choice.ASK, replace(Screen().terminal(), keeps_failed=True), start=stacks)
+    assert not stacks.started
+    run_durably(run, Choice.RESUME, Screen().terminal(), start=stacks)
+    assert not folder_of(run).path.exists()

@@ -11,8 +11,10 @@ import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 from typer.testing import CliRunner, Result
 
+from batchdrop.cli.job.jobs import find_job
 from batchdrop.cli.main import app
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.retry import read_order
 from tests.aws import REGION, client
 from tests.cli.deployed import ACCOUNT, BUCKET, Deployed
@@ -134,3 +136,40 @@ def test_a_start_of_the_id_means_the_newest_version() -> None:
     """People give the job, and mean what it is now."""
     _run("retry", JOB)
     assert json.loads(_run("show", JOB[-10:-6], "--json").stdout)["job_id"] == VERSION
+
+
+@pytest.fixture
+def forgotten(ended: Deployed) -> Deployed:
+    """A job that ended in an earlier `batchdrop up`, or more than 90 days ago: only the bucket knows it."""
+    stepfunctions_backends[ACCOUNT][REGION].state_machines[0].executions.clear()
+    return ended
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("job", [JOB, JOB[:15], ""])
+def test_a_job_without_executions_is_retried(job: str) -> None:
+    """Its manifest and its summary say what an execution would."""
+    result = _run("retry", *([job] if job else []))
+    assert (result.exit_code, VERSION in _executions()) == (0, True), result.output
+    shown = _run("show", JOB)
+    assert "succeeded" in shown.stdout.splitlines()[0]
+    watched = _run("watch", JOB)
+    assert (watched.exit_code, "its execution is forgotten" in watched.stderr) == (1, True)
+
+
+def test_a_job_that_went_on_in_a_later_up(ended: Deployed) -> None:
+    """Only its later execution is known."""
+    stepfunctions_backends[ACCOUNT][REGION].state_machines[0].executions.clear()
+    world = ended.found().store
+    upload = msgspec.json.decode(world.read(JobKeys(JOB).manifest))["upload"]
+    record = msgspec.convert({**upload, "bucket": BUCKET, "resumes": 1}, UploadRecord)
+    ended.start(record, "SUCCEEDED")
+    assert find_job(ended.found(), JOB).newest.name == f"{JOB}-r1"
+    assert find_job(ended.found(), "").job_id == JOB
+
+
+def test_a_job_without_executions_and_without_an_end(forgotten: Deployed) -> None:
+    """Its rows may be open at the API, so they are not sent again."""
+    client("s3").delete_object(Bucket=BUCKET, Key=f"{find_job(forgotten.found(), JOB).results}summary.json")
+    result = _run("retry", JOB)
+    assert (result.exit_code, "was not closed" in result.stderr) == (1, True)

@@ -64,7 +64,8 @@ def drop(  # noqa: PLR0913 -- one for each option
         from batchdrop.cli.repair_commands import Waiting, merge
 
         waiting = Waiting(out, max_failed) if wait else None
-        merge(dropped, named, into, waiting, lambda: _deployment(stack, region, endpoint_url), output)
+        kept_in = None if stack or region or endpoint_url else out
+        merge(dropped, named, into, waiting, lambda: _deployment(stack, region, endpoint_url), output, kept_in)
         return
     with output.reporting_errors():
         from batchdrop.cli.run.sending import Dropping

@@ -231,10 +231,7 @@ def _run(
     terminal = Terminal.of_user(output.console)
     words = tuple(terminal.command)
     one = Run(drop, out, service, wait_scale or service.wait_scale, shard_rows, approves, words)
-    if service.base_url is None:
-        ran = run_once(one, output.console)
-    else:
-        ran = run_durably(one, Choice(choice), terminal)
+    ran = run_once(one, output.console) if service.base_url is None else run_durably(one, Choice(choice), terminal)
     if output.json:
         output.document(ran)
     if opens:

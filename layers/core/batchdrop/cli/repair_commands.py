@@ -41,7 +41,9 @@ def retry(  # noqa: PLR0913 -- one for each option
         bool, typer.Option("--again", help="Also rows whose answers the last retry paid for, with the same recipe.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the retry to its end, then fetch its outputs.")] = False,
-    out: Annotated[Path, typer.Option(help="With --wait: outputs go to OUT/<job_id>-v2/.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Option(help="With --wait: outputs go to OUT/<job_id>-v2/. Also the OUT of a `batchdrop run`.")
+    ] = Path("out"),
     max_failed: MaxFailed = None,
     stack: Stack = None,
     region: Region = None,
@@ -50,7 +52,8 @@ def retry(  # noqa: PLR0913 -- one for each option
 ) -> None:
     """Send rows without a usable answer again, and write a whole new output: the job's next version.
 
-    Answered rows stay as they are and are not sent. The same command, repeated, is one retry.
+    Answered rows stay as they are and are not sent. The same command, repeated, is one retry. A job of `batchdrop run`
+    is retried on this machine, to its end.
     Exit code: 0 the retry started (with --wait: it succeeded), 1 it did not, 2 wrong usage, 4 more rows than
     --max-failed have no usable answer.
     """
@@ -62,9 +65,22 @@ def retry(  # noqa: PLR0913 -- one for each option
         from batchdrop.cli.job.retrying import wanted_rows
 
         wanted = wanted_rows(status, rows, recipe, again=again)
+        if not (stack or region or endpoint_url) and _retried_in_run(job, wanted, Waiting(out, max_failed), output):
+            return
         _retry(
             _deployment(stack, region, endpoint_url), job, wanted, Waiting(out, max_failed) if wait else None, output
         )
+
+
+def _retried_in_run(job: str, wanted: Wanted, waiting: Waiting, output: CommandOutput) -> bool:
+    """Retry a job whose `batchdrop run` has kept its folder in OUT, to its end; return whether there is one."""
+    from batchdrop.cli.run.kept_runs import kept_run, retry_kept
+
+    kept = kept_run(waiting.out, job)
+    if kept is None:
+        return False
+    retry_kept(kept, wanted, waiting.out, output, waiting.max_failed)
+    return True
 
 
 def _retry(deployment: Deployment, job: str, wanted: Wanted, waiting: Waiting | None, output: CommandOutput) -> None:
@@ -89,14 +105,19 @@ def merge(
     waiting: Waiting | None,
     deployment: Callable[[], Deployment],
     output: CommandOutput,
+    out: Path | None = None,
 ) -> None:
-    """Send changed lines of a job's failed.jsonl; follow the job to its end if `waiting` says so."""
+    """Send changed lines of a job's failed.jsonl; follow the job to its end if `waiting` says so.
+
+    `out` is where a `batchdrop run` may have kept the job; None if the command names a stack.
+    """
     refuse_missing(lines, recipe)
     with output.reporting_errors():
         from batchdrop.cli.job.retrying import wanted_rows
 
         wanted = wanted_rows(None, None, recipe, again=False, lines=lines)
-        _retry(deployment(), job, wanted, waiting, output)
+        if out is None or not _retried_in_run(job, wanted, waiting or Waiting(out), output):
+            _retry(deployment(), job, wanted, waiting, output)
 
 
 def _deployment(stack: str | None, region: str | None, endpoint_url: str | None) -> Deployment:

@@ -49,6 +49,9 @@ def next_steps(summary: Summary, commands: Commands) -> list[Step]:
         count = tally.statuses.get(status, 0)
         if count:
             steps.append(Step(f"{count:,} {'answer was' if count == 1 else 'answers were'} {advice}"))
+    if tally.unusable and not unpaid and summary.status == "succeeded":
+        text = "This sends rows without a usable answer again. `--recipe` takes a changed recipe:"
+        steps.append(Step(text, commands.retry(summary.job_id)))
     return steps
 
 

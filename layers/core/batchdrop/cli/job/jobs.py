@@ -135,14 +135,29 @@ def find_job(deployment: Deployment, wanted: str) -> Job:
     A start of the id means the job's newest version. Raises NoSuchJobError with the nearest jobs.
     """
     job_id = job_id_of(wanted) if wanted else _newest(deployment)
-    return described_job(deployment, job_id) or described_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
+    return known_job(deployment, job_id) or known_job(deployment, _meant(deployment, job_id)) or _gone(job_id)
+
+
+def known_job(deployment: Deployment, job_id: str) -> Job | None:
+    """Return the job with this id, also one whose executions are forgotten; None if there is none."""
+    from batchdrop.cli.job.kept_jobs import forgotten_job
+
+    return described_job(deployment, job_id) or forgotten_job(deployment, job_id)
 
 
 def _newest(deployment: Deployment) -> str:
     newest = next(newest_executions(deployment), None)
-    if newest is None:
-        raise NoSuchJobError(f"{deployment.name} has no job; `{deployment.command('drop')}` starts one")
-    return newest.job_id
+    if newest is not None:
+        return newest.job_id
+    for job_id in _kept(deployment):
+        return job_id
+    raise NoSuchJobError(f"{deployment.name} has no job; `{deployment.command('drop')}` starts one")
+
+
+def _kept(deployment: Deployment) -> list[str]:
+    from batchdrop.cli.job.kept_jobs import kept_job_ids
+
+    return kept_job_ids(deployment)
 
 
 def _gone(job_id: str) -> Job:
@@ -151,7 +166,7 @@ def _gone(job_id: str) -> Job:
 
 def _meant(deployment: Deployment, wanted: str) -> str:
     known = [one.job_id for one in newest_executions(deployment)]
-    meant = [job_id for job_id in known if wanted and (job_id.startswith(wanted) or _digest(job_id).startswith(wanted))]
+    meant = _starting(known, wanted) or _starting(_kept(deployment), wanted)
     match meant:
         case [one]:
             return one
@@ -161,6 +176,10 @@ def _meant(deployment: Deployment, wanted: str) -> str:
             return max(several, key=version_of)
         case several:
             raise NoSuchJobError(f"'{wanted}' may be {_some(several)}; write more of the id")
+
+
+def _starting(known: list[str], wanted: str) -> list[str]:
+    return [job_id for job_id in known if wanted and (job_id.startswith(wanted) or _digest(job_id).startswith(wanted))]
 
 
 def _digest(job_id: str) -> str:

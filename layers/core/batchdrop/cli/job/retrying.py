@@ -11,7 +11,7 @@ from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import read_summary
 from batchdrop.cli.job.figures import counted
 from batchdrop.cli.job.job_control import ControlResult
-from batchdrop.cli.job.jobs import Job, JobStatus, NoSuchJobError, described_job, find_job
+from batchdrop.cli.job.jobs import Job, JobStatus, NoSuchJobError, find_job, known_job
 from batchdrop.errors import RetryRefused
 from batchdrop.finish.chosen_rows import Wanted
 from batchdrop.finish.order_retry import order_retry
@@ -73,7 +73,7 @@ def _are(order: RetryOrder) -> str:
 def _newest(deployment: Deployment, job: Job) -> Job:
     """Return the newest version of a job that was started."""
     for version in reversed(versions(deployment.store, job.job_id)):
-        found = job if version == job.job_id else described_job(deployment, version)
+        found = job if version == job.job_id else known_job(deployment, version)
         if found is not None:  # else its order is written, and its execution is not started yet
             return found
     return job

@@ -11,7 +11,7 @@ from batchdrop.cli.console import FAILED, INTERRUPTED, CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_summary
 from batchdrop.cli.job.job_view import JobView, JobWatcher, Stage
-from batchdrop.cli.job.jobs import Job
+from batchdrop.cli.job.jobs import Job, NoSuchJobError
 from batchdrop.cli.job.progress import LOOK_SECONDS, Look, Pause, follow, follow_in_lines
 from batchdrop.cli.run.outputs import show_end
 
@@ -20,6 +20,11 @@ FAR_LOOK_SECONDS = 2.0  # on AWS, where a poll is a few requests and little happ
 
 def watch(deployment: Deployment, job: Job, output: CommandOutput) -> None:
     """Follow a job and print how it ended. Raises typer.Exit unless it succeeded."""
+    if not job.newest.arn:
+        raise NoSuchJobError(
+            f"job {job.job_id} has ended ({job.status.value}), and its execution is forgotten; "
+            f"see it with `{deployment.command('show', job.job_id)}`"
+        )
     view = followed(deployment, job, output)
     if not output.json:
         _say_end(deployment, job.job_id, view, read_summary(deployment.bucket, job.results), output)
@@ -27,12 +32,9 @@ def watch(deployment: Deployment, job: Job, output: CommandOutput) -> None:
         raise typer.Exit(FAILED)
 
 
-def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_silent: bool = False) -> JobView:
-    """Follow a job to its end; return its last view. With `--json`, each change is a line unless `is_silent`.
-
-    Ctrl-C stops following, prints that the job continues, and raises typer.Exit.
-    """
-    watcher = JobWatcher(
+def watcher_of(deployment: Deployment, job: Job) -> JobWatcher:
+    """Return what looks at a job's newest execution."""
+    return JobWatcher(
         job_id=job.job_id,
         execution_arn=job.newest.arn,
         executions=deployment.executions,
@@ -41,6 +43,14 @@ def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_sile
         approvals=deployment.approvals,
         progress=deployment.progress,
     )
+
+
+def followed(deployment: Deployment, job: Job, output: CommandOutput, *, is_silent: bool = False) -> JobView:
+    """Follow a job to its end; return its last view. With `--json`, each change is a line unless `is_silent`.
+
+    Ctrl-C stops following, prints that the job continues, and raises typer.Exit.
+    """
+    watcher = watcher_of(deployment, job)
     seconds = LOOK_SECONDS if deployment.is_embedded else FAR_LOOK_SECONDS
     pause: Pause = time.sleep
     try:

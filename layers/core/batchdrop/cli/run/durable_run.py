@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from batchdrop.cli.console import INTERRUPTED, UNDECIDED, USAGE_ERROR, CommandError
-from batchdrop.cli.run.one_shot import Kept, Ran, Run, run_once
+from batchdrop.cli.run.one_shot import DEFAULT_OUT, Kept, Ran, Run, run_once
 from batchdrop.cli.run.open_work import StoredJob, StoredWork, lines, stored_work
 from batchdrop.cli.run.run_folder import RunFolder, digest
 
@@ -46,12 +47,14 @@ class NothingToResumeError(CommandError):
 class Terminal:
     """Where a run reports and asks. `command`: the words that the user typed, without a Choice.
 
-    `confirm` asks a question that Enter answers with yes; None if nobody can be asked.
+    `confirm` asks a question that Enter answers with yes; None if nobody can be asked. `keeps_failed`: the folder of a
+    success is kept for `batchdrop retry`, if some rows have no usable answer.
     """
 
     console: Console
     command: Sequence[str]
     confirm: Callable[[str], bool] | None = None
+    keeps_failed: bool = False
 
     @classmethod
     def of_user(cls, console: Console) -> Terminal:
@@ -59,7 +62,7 @@ class Terminal:
         choices = {one.value for one in Choice}
         words = ["batchdrop", *(word for word in sys.argv[1:] if word not in choices)]
         is_asked = console.is_terminal and sys.stdin.isatty()
-        return cls(console, words, partial(typer.confirm, default=True) if is_asked else None)
+        return cls(console, words, partial(typer.confirm, default=True) if is_asked else None, keeps_failed=True)
 
     def with_choice(self, choice: Choice) -> str:
         """Return the same command with a Choice, to show to the user."""
@@ -112,6 +115,8 @@ def _chosen(choice: Choice, work: StoredWork, folder: RunFolder, terminal: Termi
         raise UndecidedError(f"{said}. {how}")
     if choice is not Choice.ASK:
         return choice
+    if terminal.keeps_failed and work.is_done and work.jobs[-1].is_done:
+        raise UndecidedError(_ended(work, folder, terminal))
     go_on, start_again = terminal.with_choice(Choice.RESUME), terminal.with_choice(Choice.NEW)
     how = f"Go on: `{go_on}`. Start again, and pay again: `{start_again}`"
     if terminal.confirm is None:
@@ -137,11 +142,27 @@ def _ran(
         _report(folder, terminal)
         raise
     after = stored_work(folder.state)
-    if ran.succeeded or not after.has_sent or (kept.cancels and not after.open):
+    if ran.succeeded and terminal.keeps_failed and after.retriable:
+        terminal.say(_to_retry(after.retriable[-1], run.out))
+    elif ran.succeeded or not after.has_sent or (kept.cancels and not after.open):
         folder.remove()
     else:
         _report(folder, terminal)
     return ran
+
+
+def _ended(work: StoredWork, folder: RunFolder, terminal: Terminal) -> str:
+    out = folder.path.parent
+    return (
+        f"this run has ended; its outputs are in {out / work.jobs[-1].job_id}. {_to_retry(work.jobs[-1], out)}. "
+        f"Start again, and pay again: `{terminal.with_choice(Choice.NEW)}`"
+    )
+
+
+def _to_retry(job: StoredJob, out: Path) -> str:
+    words = ["batchdrop", "retry", job.job_id, *([] if out == DEFAULT_OUT else ["--out", str(out)])]
+    rows = "1 row has" if job.unanswered == 1 else f"{job.unanswered:,} rows have"
+    return f"{rows} no usable answer; to retry: {shlex.join(words)}"
 
 
 def _job(work: StoredWork) -> StoredJob | None:

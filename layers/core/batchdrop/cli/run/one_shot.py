@@ -44,6 +44,15 @@ def local_parameters(wait_scale: float) -> dict[str, str]:
     return {"ShardConcurrency": LOCAL_SHARDS, "SettleSeconds": f"{SETTLE_SECONDS * wait_scale:g}"}
 
 
+def repair_commands(out: Path) -> dict[str, str]:
+    """Return the commands that send rows of a job again whose folder is kept in `out`."""
+    given = [] if out == DEFAULT_OUT else ["--out", str(out)]
+    return {
+        "retry": shlex.join(["batchdrop", "retry", JOB, *given]),
+        "merge": shlex.join(["batchdrop", "drop", str(out / JOB / FAILED_FILE), "--into", JOB, *given]),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The state of a run that outlives it: its folder, the folder's lock, and the job in it, if there is one.
@@ -92,12 +101,7 @@ class Run:
         again = shlex.join(self.words)
         if not self.words or self.service.base_url is None:
             return {"resume": again, "retry": again, "merge": again}
-        out = [] if self.out == DEFAULT_OUT else ["--out", str(self.out)]
-        return {
-            "resume": f"{again} --resume",
-            "retry": shlex.join(["batchdrop", "retry", JOB, *out]),
-            "merge": shlex.join(["batchdrop", "drop", str(self.out / JOB / FAILED_FILE), "--into", JOB, *out]),
-        }
+        return {"resume": f"{again} --resume", **repair_commands(self.out)}
 
 
 @dataclass(frozen=True, slots=True)

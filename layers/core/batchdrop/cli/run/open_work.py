@@ -40,10 +40,14 @@ class OpenSubmission:
 
 @dataclass(frozen=True, slots=True)
 class StoredJob:
-    """A job in the folder. `status` is its summary's, which is written last; empty if it has none."""
+    """A job in the folder. `status` is its summary's, which is written last; empty if it has none.
+
+    `unanswered` counts its rows without a usable answer that a retry can send: none that was rejected.
+    """
 
     manifest: Manifest
     status: str
+    unanswered: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -66,6 +70,16 @@ class StoredWork:
     jobs: list[StoredJob]
     open: list[OpenSubmission]
     has_sent: bool
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether each job has ended, and none has open creates."""
+        return bool(self.jobs) and not self.unfinished and not self.lost_jobs
+
+    @property
+    def retriable(self) -> list[StoredJob]:
+        """Return the jobs that have rows to retry."""
+        return [job for job in self.jobs if job.unanswered]
 
     @property
     def lost_jobs(self) -> list[str]:
@@ -141,7 +155,8 @@ def _stored_job(state: StateFolder, job_id: str) -> StoredJob:
     manifest = msgspec.json.decode(body, type=Manifest)
     summary = state.read(f"{results_prefix(manifest.upload.key, job_id)}summary.json")
     fields: dict[str, Any] = msgspec.json.decode(summary) if summary else {}
-    return StoredJob(manifest, str(fields.get("status", "")))
+    tally: dict[str, Any] = fields.get("tally") or {}
+    return StoredJob(manifest, str(fields.get("status", "")), tally.get("unusable", 0) + tally.get("failed", 0))
 
 
 def _submissions(state: StateFolder) -> list[Submission]:

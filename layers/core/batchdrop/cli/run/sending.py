@@ -17,7 +17,7 @@ from batchdrop.cli.bucket import read_if_there
 from batchdrop.cli.console import FAILED, CommandError, CommandOutput
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import read_summary
-from batchdrop.cli.job.job_view import Stage
+from batchdrop.cli.job.job_view import JobView, Stage
 from batchdrop.cli.job.jobs import Execution, Job, executions, find_job
 from batchdrop.cli.job.watching import followed
 from batchdrop.cli.run.dropping import Drop, NotDroppableError
@@ -82,6 +82,13 @@ def follow_to_outputs(
     Raises TooManyFailedError if more rows than `max_failed` have no usable answer.
     """
     view = followed(deployment, find_job(deployment, job_id), output, is_silent=True)
+    fetch_ended(deployment, job_id, view, out, output, max_failed)
+
+
+def fetch_ended(
+    deployment: Deployment, job_id: str, view: JobView, out: Path, output: CommandOutput, max_failed: str | None
+) -> None:
+    """Fetch the outputs of a job that has ended. Raises typer.Exit and TooManyFailedError as `follow_to_outputs`."""
     job = find_job(deployment, job_id)
     fetch(deployment, job, out, output)
     if view.stage is not Stage.SUCCEEDED:
