@@ -20,6 +20,7 @@ CONFIG = ROOT / ".checkov.yaml"
 EVERYTHING: dict[str, Any] = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:111122223333:alarms",
     "NotifyEmail": "somebody@example.com",
+    "NotifyWebhook": "https://hooks.example.com/services/T0/B0/x",
     "SpendAlarmUsd": 100,
     "KmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "ResultsDays": 365,

@@ -23,6 +23,7 @@ STATED_IN_CODE = {"JobFilesDays": LEDGER_KEPT.days, "LiveConcurrency": settings.
 NOT_IN_CODE = {
     "CaLayerArn", "HttpsProxy", "NoProxy",  # no setting of batchdrop: the HTTP clients read their variables
     "AlarmTopicArn", "Alarms", "ApprovalSeconds", "FailurePercent", "KmsKeyArn", "LogRetentionDays", "NotifyEmail",
+    "NotifyWebhook",
     "OldVersionsDays", "ResultsDays", "SpendAlarmUsd", "StuckHours", "SubmitTimeout",
 }  # fmt: skip
 POWERTOOLS = {"LogLevel"}  # read by Powertools' Logger, not by the code

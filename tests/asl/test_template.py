@@ -105,6 +105,8 @@ def test_the_queue_of_slices_waits_for_its_workers() -> None:
 
 UNTAGGED = {  # CloudFormation gives them no tags, or SAM makes them without; the stack's own tags reach those that can
     "AWS::CloudWatch::Dashboard",
+    "AWS::Events::ApiDestination",
+    "AWS::Events::Connection",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::LayerVersion",

@@ -195,6 +195,20 @@ def _mail(said: str) -> str:
     return "\n".join(lines)
 
 
+def _post(said: str) -> Any:
+    """Return what the webhook gets, decoded."""
+    [target] = template()["Resources"]["WebhookRule"]["Properties"]["Targets"]
+    return json.loads(target["InputTransformer"]["InputTemplate"].replace("<said>", said))
+
+
+def test_the_webhook_gets_the_same_news_as_the_mail() -> None:
+    """Slack reads `text` alone."""
+    mail, webhook = (template()["Resources"][name]["Properties"] for name in ("NotifyRule", "WebhookRule"))
+    assert mail["EventPattern"] == webhook["EventPattern"]
+    said = EVENTS["succeeded"].said
+    assert _post(said) == {"text": said}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_stays_text(name: str) -> None:
     """The detail is whole JSON and keeps to the schema, and no mail gets another line by it."""
@@ -206,6 +220,7 @@ def test_a_hostile_name_stays_text(name: str) -> None:
         assert detail["upload"] == hostile.key
         assert len(detail["said"]) <= MAX_MESSAGE_CHARS
         assert len(_mail(detail["said"]).splitlines()) == len(_mail("x").splitlines())
+        assert _post(detail["said"]) == {"text": detail["said"]}
 
 
 @given(st.text())

@@ -104,7 +104,7 @@ def test_all_is_encrypted_without_a_key_too() -> None:
 
 
 def test_one_key_encrypts_all() -> None:
-    """With KmsKeyArn: bucket, ledger, queues, secret and topic."""
+    """With KmsKeyArn: bucket, ledger, queues, secrets and topic."""
     [rule] = _one(everything(), BUCKET)["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule == {
         "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
@@ -112,7 +112,8 @@ def test_one_key_encrypts_all() -> None:
     }
     table = _one(everything(), "AWS::DynamoDB::Table")
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
-    assert _one(everything(), "AWS::SecretsManager::Secret")["KmsKeyId"] == KEY
+    secrets = of_type(everything(), "AWS::SecretsManager::Secret")
+    assert {name: one["KmsKeyId"] for name, one in secrets.items()} == {"ApiKeySecret": KEY, "WebhookToken": KEY}
     assert _one(everything(), "AWS::SNS::Topic")["KmsMasterKeyId"] == KEY
     for queue in of_type(everything(), QUEUE).values():
         assert (queue["KmsMasterKeyId"], queue.get("SqsManagedSseEnabled")) == (KEY, None)
