@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,28 @@ MISTAKES: dict[str, tuple[str, int, str]] = {
     "row 0": ("show 83d --row 0", 2, "greater than or equal to 1"),
     "unknown command": ("runn", 2, "No such command 'runn'"),
     "unknown option": ("check {recipe} --exat", 2, "No such option: --exat"),
+    "port of another program": ("up --port {busy}", 1, "another program uses port"),
+    "one file too many": ("check {recipe} {table} {table}", 2, "unexpected extra argument"),
+    "try without a recipe": ("try {table}", 2, "`batchdrop init FILE` writes a first recipe"),
+    "no row to try": ("try {recipe} {table} -n 0", 2, "greater than or equal to 1"),
+    "file for attached files": ("check {recipe} {table} --files {table}", 2, "is a file; name its folder"),
+    "file for a run's attached files": ("run {recipe} {table} --files {table}", 2, "is a file; name its folder"),
+    "rows that are no numbers": ("retry 83d --rows x", 2, "'x' must be a row's number or a range"),
+    "limit without --wait": ("retry 83d --max-failed 1%", 2, "give --wait, too"),
+    "limit that is none": ("drop {recipe} {table} --wait --max-failed abc", 2, "write a share such as 1%"),
+    "path of Windows": (r"check C:\me\ask.yaml {table}", 2, "write the path with / (in WSL, C:\\ is /mnt/c/)"),
+    "table that is not UTF-8": ("check {recipe} {latin}", 1, "row 1 (line 2): byte 7 (0xfc) is not UTF-8"),
+    "recipe that is not UTF-8": ("check {latin_recipe} {table}", 1, "byte 10 is not UTF-8 text; save the recipe as"),
+    "binary recipe": ("check {zeros} {table}", 1, "(U+0000) cannot be in a recipe; remove it"),
+    "table without rows": ("check {recipe} {header}", 1, "the file has no rows"),
+    "key that is not there": ("check {slip} {table}", 1, "line 1, column 1: unknown key 'modle'; did you mean"),
+    "colour in a name": ("check {folder}/\x1b[31mred\x9b.yaml {table}", 2, "/\ufffd[31mred\ufffd.yaml does not exist"),
     "port that is none": ("up --port 70000", 2, "less than or equal to 65535"),
 }
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """Files that are right, and files that are not; no AWS, no key, no stack of this machine."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "ANTHROPIC_", "BATCHDROP_"))]:
         monkeypatch.delenv(name)
@@ -77,12 +94,21 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         "odd": ("rows.numbers", b"PK"),
         "plain": ("rows", TABLE.encode()),
         "tabbed": ("tabbed.yaml", b"model: m\n\tprompt: p\n"),
+        "latin": ("latin.csv", "review\nü\n".encode("latin-1")),
+        "latin_recipe": ("latin.yaml", "prompt: 'ü'\n".encode("latin-1")),
+        "zeros": ("zeros.yaml", b"prompt: \x00\n"),
+        "header": ("header.csv", b"id,review\n"),
+        "slip": ("slip.yaml", RECIPE.replace("model", "modle").encode()),
         "listed": ("listed.yaml", b"- model: m\n"),
         "other": ("other.yaml", RECIPE.replace("review }", "reviw }").encode()),
     }
     for name, body in content.values():
         (tmp_path / name).write_bytes(body)
-    return {key: tmp_path / name for key, (name, _) in content.items()} | {"folder": tmp_path, "port": free_port()}
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ports = {"port": free_port(), "busy": listener.getsockname()[1]}
+        yield {key: tmp_path / name for key, (name, _) in content.items()} | {"folder": tmp_path} | ports
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -93,6 +119,22 @@ def test_a_mistake_is_answered_with_what_to_do(files: dict[str, object], mistake
     ended = CliRunner().invoke(app, [word.format(**files) for word in words.split()], env=env)
     assert (ended.exit_code, told in ended.output) == (code, True), ended.output
     assert "Traceback" not in ended.output
+
+
+@pytest.mark.parametrize("name", ["recipe", "windows", "marked", "wide"])
+def test_line_ends_and_encodings_of_windows_are_no_mistake(files: dict[str, object], name: str) -> None:
+    """Notepad and PowerShell write CRLF, a byte order mark, or UTF-16."""
+    folder = Path(str(files["folder"]))
+    bodies = {
+        "recipe": RECIPE.encode(),
+        "windows": RECIPE.replace("\n", "\r\n").encode(),
+        "marked": RECIPE.encode("utf-8-sig"),
+        "wide": RECIPE.replace("\n", "\r\n").encode("utf-16"),
+    }
+    (folder / "own.yaml").write_bytes(bodies[name])
+    (folder / "own.csv").write_bytes(TABLE.replace("\n", "\r\n").encode("utf-8-sig"))
+    ended = CliRunner().invoke(app, ["check", str(folder / "own.yaml"), str(folder / "own.csv")])
+    assert ended.exit_code == 0, ended.output
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` takes longer to import than all of this, and Ctrl-C then shows a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from batchdrop.library.asking import Answer, aask, ask
     from batchdrop.library.running import Result, arun, run
     from batchdrop.library.stacks import Job, Stack

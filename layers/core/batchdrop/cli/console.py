@@ -92,7 +92,9 @@ def open_report(folder: Path) -> None:
 
 def usage_error(message: str) -> NoReturn:
     """Write what is wrong with the options, and end the command."""
-    typer.echo(f"Error: {message}", err=True)
+    from batchdrop.cli.safe_console import printable
+
+    typer.echo(f"Error: {printable(message)}", err=True)
     raise typer.Exit(USAGE_ERROR)
 
 

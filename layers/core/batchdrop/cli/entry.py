@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False  # without the import of `typing`, Ctrl-C is handled sooner
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -15,8 +20,11 @@ def main() -> None:
     from batchdrop.local.exit_with_parent import exit_with_parent_if_requested
 
     exit_with_parent_if_requested()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    app()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        app()
+    except KeyboardInterrupt:  # before or after the command's own work
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

@@ -92,7 +92,7 @@ def check(
     named, rows = recipe_and_file(given, file, recipe)
     refuse_missing(named, rows)
     if files is not None and not files.is_dir():
-        usage_error(f"folder {files} does not exist")
+        usage_error(f"{files} is a file; name its folder" if files.exists() else f"folder {files} does not exist")
     if exact and named is None and is_recipe_name(rows.name):
         usage_error("--exact counts a file's requests; give the file after the recipe")
     output = CommandOutput(json)

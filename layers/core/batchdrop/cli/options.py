@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -100,7 +101,15 @@ def refuse_missing(*paths: Path | None) -> None:
     """End the command if one of these files does not exist, or is a folder."""
     for path in paths:
         if path is not None and not path.is_file():
-            usage_error(f"{path} is a folder; name a file in it" if path.is_dir() else f"file {path} does not exist")
+            missing = f"file {path} does not exist{windows_hint(path)}"
+            usage_error(f"{path} is a folder; name a file in it" if path.is_dir() else missing)
+
+
+def windows_hint(path: Path) -> str:
+    """Return how to write a path of Windows here; empty for other paths, and on Windows."""
+    if os.sep == "\\" or "\\" not in str(path):
+        return ""
+    return "; write the path with / (in WSL, C:\\ is /mnt/c/), and without quotes a shell drops each \\"
 
 
 def is_recipe_name(name: str) -> bool:

@@ -55,9 +55,19 @@ def _fields(body: bytes, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         message = f"{name}: {_place(error)}{_explained(error, body.decode(errors='replace').splitlines())}"
         raise RecipeRejected(message) from error
+    except yaml.reader.ReaderError as error:
+        raise RecipeRejected(f"{name}: {_unreadable(error)}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         message = f"{name}: it is not YAML: {' '.join(str(error).split())}"
         raise RecipeRejected(message) from error
+
+
+def _unreadable(error: yaml.reader.ReaderError) -> str:
+    """Return what is wrong with a character that YAML cannot read."""
+    if error.encoding == "unicode":
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        return f"character {error.position + 1:,} (U+{code:04X}) cannot be in a recipe; remove it"
+    return f"byte {error.position + 1:,} is not UTF-8 text; save the recipe as UTF-8"
 
 
 def _place_of(fault: str, body: bytes) -> str:

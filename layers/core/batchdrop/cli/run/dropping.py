@@ -52,7 +52,8 @@ class Drop:
                 message = f"{what} {path} " + ("is a folder; name a file in it" if path.is_dir() else "does not exist")
                 raise NotDroppableError(message)
         if self.files is not None and not self.files.is_dir():
-            message = f"folder {self.files} does not exist"
+            is_there = self.files.exists()
+            message = f"{self.files} is a file; name its folder" if is_there else f"folder {self.files} does not exist"
             raise NotDroppableError(message)
         try:
             recipe = self.kept or (load_recipe(self.recipe)[0] if self.recipe else None)

@@ -6,6 +6,8 @@ Against a real API, its state is kept for the next one.
 from __future__ import annotations
 
 import contextlib
+import errno
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from batchdrop.cli.console import CommandOutput
+from batchdrop.cli.console import CommandError, CommandOutput
 from batchdrop.cli.deployment import Deployment, find_deployment
 from batchdrop.cli.run.one_shot import local_parameters
 from batchdrop.cli.run.open_work import StoredWork, lines, stored_work
@@ -28,6 +30,10 @@ from batchdrop.job.upload import INBOX, is_in_inbox
 from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 LOOK_SECONDS = 1.0
+
+
+class PortInUseError(CommandError):
+    """Another program uses the port that was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Up:
 def keep_up(up: Up, output: CommandOutput) -> None:
     """Print where the stack is, and run it until Ctrl-C. Raises StackError if it ends by itself."""
     service, console = up.service, output.console
+    if up.port is not None:
+        refuse_busy(up.port)
     options = StackOptions(
         wait_scale=up.wait_scale,
         anthropic_base_url=service.base_url,
@@ -65,6 +73,21 @@ def keep_up(up: Up, output: CommandOutput) -> None:
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             console.print("stopping ...")
+
+
+def refuse_busy(port: int) -> None:
+    """Raise PortInUseError if another program listens on the port."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # else a port of an `up` that has just ended is busy
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            message = f"another program uses port {port}; give another --port, or none for a free one"
+            raise PortInUseError(message) from error
 
 
 @contextlib.contextmanager
