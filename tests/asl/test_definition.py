@@ -53,7 +53,7 @@ NEVER_RETRIED = {
     "AccountTrouble", "SubmissionRefused", "SubmissionUncertain",
     "SubmissionUnsettled", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "SliceGivenUp", "DeadlinePassed", "CountRefused", "JobNotApproved", "PilotRefused",
-    "SampleFailed", "BudgetReached", "NothingAnswered", "TooFewAnswered", "RetryRefused",
+    "SampleFailed", "BudgetReached", "NothingAnswered", "TooFewAnswered", "RetryRefused", "AnswerStoreDamaged",
 }  # fmt: skip
 
 

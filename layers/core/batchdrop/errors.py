@@ -8,6 +8,7 @@ BatchdropError
 │   ├── TooExpensive         the estimate is above the recipe's `max_cost_usd`
 │   ├── JobExpired            the records of what a job has sent have expired; it cannot be resumed
 │   ├── RetryRefused          rows of a job cannot be sent again: answered, unknown, or `max_cost_usd` is spent
+│   ├── AnswerStoreDamaged    a file of the answer store is cut or changed
 │   └── NothingToSend         every row was rejected
 ├── AccountTrouble           key, billing or permission; waiting does not help
 ├── BudgetReached            the next round might exceed the recipe's `max_cost_usd`: the job sends nothing more
@@ -55,6 +56,10 @@ class RecipeRejected(JobFault):
 
 class RetryRefused(JobFault):
     """Rows of a job cannot be sent again; the message says why, and what to do."""
+
+
+class AnswerStoreDamaged(JobFault):
+    """A file of the answer store is cut or changed; the message names it, and says what to do."""
 
 
 class PricesRejected(JobFault):
