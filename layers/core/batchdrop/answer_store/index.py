@@ -104,13 +104,13 @@ _TIME = slice(17, 21)
 class Index:
     """An index to look keys up in. `read` reads its file of `size` bytes; `name` names it in messages.
 
-    Raises AnswerStoreDamaged if the file is cut or changed. `is_proven`: the pages were checked before, see `prove`.
+    Raises AnswerStoreDamaged if the file is cut or changed.
     """
 
     def __init__(self, read: Read, size: int, *, name: str) -> None:
         self._read, self._name = read, name
         self.footer = footer = self._footer(size)
-        tables = read(footer.entries_bytes, size - FOOTER_BYTES)
+        tables = read(footer.entries_bytes, size - FOOTER_BYTES) if footer.entries else b""  # S3 has no empty range
         if _sealed(footer, tables) != read(size - FOOTER_BYTES, size):
             raise damaged(self._name, "its tables have changed")
         self._fences = _from_big_endian("Q", tables[: footer.pages * _FENCE])

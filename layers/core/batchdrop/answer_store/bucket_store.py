@@ -1,0 +1,123 @@
+"""The answer store in a bucket, below `answers/<recipe>/`. Runs never change; each write of the head has If-Match."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+
+from batchdrop.answer_store.answer import Answer
+from batchdrop.answer_store.bucket_look_up import BucketLookUp, index_for, open_index
+from batchdrop.answer_store.head import Head, PublishedRun, merged_name
+from batchdrop.answer_store.index import IndexWriter
+from batchdrop.answer_store.key import SECRET_BYTES
+from batchdrop.answer_store.merge import merge_indexes
+from batchdrop.answer_store.ports import LookUp, View
+from batchdrop.answer_store.run import write_run
+from batchdrop.errors import LedgerContended
+from batchdrop.ports import ObjectChanged, ObjectMissing, ObjectStore
+
+MOST_TRIES = 20
+
+
+class BucketAnswerStore:
+    """An AnswerStore in a bucket."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def secret(self, recipe: str) -> bytes:
+        """Return the recipe's secret; make it if there is none."""
+        return self._change(recipe, lambda head: head).secret
+
+    def view(self, recipe: str) -> View:
+        """Return the published runs."""
+        head = self._head(recipe)
+        return View(tuple(run.name for run in head.runs) if head else ())
+
+    @contextmanager
+    def opened(self, recipe: str, view: View, *, since: int, rows: int) -> Iterator[LookUp]:
+        """Open the runs' indexes: small parts of them, or copies."""
+        with ExitStack() as files:
+            indexes = [
+                index_for(self._store, _index(recipe, name), rows=rows, keep=files.enter_context) for name in view.runs
+            ]
+            answers = [_answers(recipe, name) for name in view.runs]
+            yield BucketLookUp(self._store, [*zip(answers, indexes, strict=True)], since=since)
+
+    def write_run(self, recipe: str, name: str, answers: Iterable[Answer]) -> None:
+        """Write the answers, then the index: an index without its answers never appears."""
+        head = self._head(recipe)
+        if head and name in head.known:
+            return
+        with (
+            self._store.writer(_index(recipe, name)) as index_file,
+            self._store.writer(_answers(recipe, name)) as answers_file,
+        ):
+            write_run(answers, write_answers=answers_file.write, write_index=index_file.write)
+
+    def publish(self, recipe: str, names: Sequence[str]) -> None:
+        """Add runs to the head."""
+        head = self._head(recipe)
+        new = [name for name in names if head is None or name not in head.known]
+        runs = [PublishedRun(name, open_index(self._store, _index(recipe, name)).footer.entries) for name in new]
+        if runs:
+            self._change(recipe, lambda head: head.with_runs(runs))
+
+    def compact(self, recipe: str, *, since: int) -> None:
+        """Merge the smallest runs if there are more than 8."""
+        head = self._head(recipe)
+        old = head.to_merge() if head else ()
+        if not old:
+            return
+        name = merged_name(old, since)
+        indexes = [open_index(self._store, _index(recipe, run.name)) for run in old]
+        self._store.stitch(_answers(recipe, name), [_answers(recipe, run.name) for run in old])
+        with self._store.writer(_index(recipe, name)) as file:
+            footer = merge_indexes(indexes, IndexWriter(file.write), since=since)
+        self._change(recipe, lambda head: head.merged(old, PublishedRun(name, footer.entries)))
+
+    def _head(self, recipe: str) -> Head | None:
+        text = self._read_head(recipe)
+        return None if text is None else msgspec.json.decode(text, type=Head)
+
+    def _read_head(self, recipe: str) -> bytes | None:
+        try:
+            return self._store.read(_head_key(recipe))
+        except ObjectMissing:
+            return None
+
+    def _change(self, recipe: str, change: Callable[[Head], Head]) -> Head:
+        """Write what `change` makes of the head, and return it. It is called again if another writer came first."""
+        for _ in range(MOST_TRIES):
+            seen = self._read_head(recipe)
+            head = msgspec.json.decode(seen, type=Head) if seen else Head(secrets.token_bytes(SECRET_BYTES))
+            changed = change(head)
+            if seen is not None and changed == head:
+                return head
+
+            def unchanged(seen: bytes | None = seen) -> None:
+                if self._read_head(recipe) != seen:
+                    raise ObjectChanged(_head_key(recipe))
+
+            try:
+                self._store.write(_head_key(recipe), msgspec.json.encode(changed), guard=unchanged)
+            except ObjectChanged:
+                continue
+            return changed
+        message = f"{_head_key(recipe)}: {MOST_TRIES} writes met concurrent ones"
+        raise LedgerContended(message)
+
+
+def _head_key(recipe: str) -> str:
+    return f"answers/{recipe}/head.json"
+
+
+def _index(recipe: str, name: str) -> str:
+    return f"answers/{recipe}/runs/{name}.index"
+
+
+def _answers(recipe: str, name: str) -> str:
+    return f"answers/{recipe}/runs/{name}.jsonl"
