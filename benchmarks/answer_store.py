@@ -72,7 +72,13 @@ def looking_up(folder: str) -> Callable[[], dict[str, Any]]:
 
 def proving(folder: str) -> Callable[[], dict[str, Any]]:
     """Prepare the check of all pages, once a split."""
-    return lambda: {"proven": opened(Path(folder) / "whole").prove()}
+
+    def work() -> dict[str, Any]:
+        index = opened(Path(folder) / "whole")
+        index.prove()
+        return {"entries": index.footer.entries}
+
+    return work
 
 
 def merging(folder: str) -> Callable[[], dict[str, Any]]:

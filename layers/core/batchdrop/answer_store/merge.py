@@ -44,14 +44,14 @@ def _newest_of_each(blocks: Iterable[list[bytes]], *, since: int) -> Iterator[li
 
 def _sorted_blocks(sources: list[Iterator[list[bytes]]]) -> Iterator[list[bytes]]:
     """Yield the entries of sorted sources, sorted. One sort of sorted stretches is ten times as fast as a heap."""
-    waiting = {number: block for number, source in enumerate(sources) if (block := next(source, None))}
+    waiting = {number: block for number, source in enumerate(sources) if (block := next(source, []))}
     while waiting:
         bound = min(block[-1] for block in waiting.values())
         taken: list[bytes] = []
         for number, block in [*waiting.items()]:
             end = bisect_right(block, bound)
             taken += block[:end]
-            rest = block[end:] or next(sources[number], None)
+            rest = block[end:] or next(sources[number], [])
             if rest:
                 waiting[number] = rest
             else:

@@ -59,6 +59,11 @@ class JobKeys:
         return self._key("cache_mark.json")
 
     @property
+    def answer_store(self) -> str:
+        """Return the key of the job's view of the answer store. It is written once."""
+        return self._key("answer_store.json")
+
+    @property
     def showing(self) -> str:
         """Return the key of the latest showing's note: only that showing may write the sample."""
         return self._key("showing.json")
