@@ -75,8 +75,8 @@ def test_keys_are_found_at_the_ends_of_pages(count: int, fence: bytes | None) ->
 
 
 def test_large_runs_merge_block_by_block() -> None:
-    """Many blocks of 1 MiB would be slow here; the order of blocks is that of the entries."""
-    count = 40_000  # one block has 32,768
+    """The order of the blocks is that of the entries."""
+    count = 40_000  # one block has 8,192
     keys = [bytes([number % 251] * 8) + number.to_bytes(8, "big") for number in range(count)]
     runs = [run_of(answer_to(keys[at], at) for at in range(first, count, 2)) for first in range(2)]
     everything = merged(runs)
