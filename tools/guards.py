@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = Path("layers/core/batchdrop")
 ROOMS = {"recipe", "answers", "requests", "money", "report", "job", "admission", "split", "batch_lane", "live_lane"}
-ROOMS |= {"finish"}
+ROOMS |= {"finish", "answer_store"}
 EVERYTHING = ("tests", "-m", "not stack", "-n", "2")
 MOST_SURVIVORS = 0.1
 
