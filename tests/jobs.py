@@ -11,6 +11,8 @@ import msgspec
 
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.admission.admission import MustWait, PlanAgain
+from batchdrop.answer_store.bucket_store import BucketAnswerStore
+from batchdrop.answer_store.ports import AnswerStore
 from batchdrop.batch_lane.poll_batch import PollAnswer, poll_batch
 from batchdrop.batch_lane.settle_submission import Settled, settle_submission
 from batchdrop.batch_lane.submit_shard import Submitted, submit_shard
@@ -84,6 +86,7 @@ class World:
             time_reserve=60,
             live_rows=self.live_rows,
             knows_models=self.knows_models,
+            answers=self.answer_store,
         )
 
     def submit(
@@ -156,7 +159,12 @@ class World:
             formats=FileFormats(),
             states=self.states,
             live_rows=self.live_rows,
+            answers=self.answer_store,
         )
+
+    def answer_store(self) -> AnswerStore:
+        """Return the answer store in the bucket."""
+        return BucketAnswerStore(self.store)
 
     def state(self, shard: int = 0) -> ShardState:
         """Return a shard's first state, as the Map makes it."""
@@ -188,6 +196,7 @@ class World:
             clock=self.clock,
             formats=FileFormats(),
             pages=self.pages,
+            answers=self.answer_store,
         )
 
     def run(self, *, looks: int | None = None) -> Summary:

@@ -67,6 +67,7 @@ def _closed(upload: UploadRecord, fault: Fault | None, clock: Clock) -> Summary:
         formats=bootstrap.formats(),
         pages=bootstrap.pages(),
         keeps_answers=bootstrap.configuration().keep_raw_answers,
+        answers=bootstrap.answer_store,
     )
 
 

@@ -33,6 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             formats=bootstrap.formats(),
             states=bootstrap.shared_states(),
             live_rows=bootstrap.configuration().live_rows,
+            answers=bootstrap.answer_store,
         )
     except RateLimited:
         metrics.add_metric("ApiThrottles", MetricUnit.Count, 1)

@@ -55,6 +55,7 @@ def _split(fields: object, context: LambdaContext) -> dict[str, Any]:
         time_reserve=settings.split_time_reserve,
         live_rows=settings.live_rows,
         knows_models=settings.anthropic_base_url in {None, OWN_API},
+        answers=bootstrap.answer_store,
     )
     metrics.add_metric("RequestsSplit", MetricUnit.Count, progress.requests if progress.finished else 0)
     logger.info("upload split", finished=progress.finished, rows=progress.rows, shards=progress.shards)

@@ -20,7 +20,7 @@ from batchdrop.cli.doctor.findings import Finding, Level, looked
 from batchdrop.cli.job.jobs import Job, find_job
 from batchdrop.cli.main import app
 from batchdrop.local.claude_api.testing import running_emulator
-from batchdrop.local.package import add_ledger_file
+from batchdrop.local.package import add_local_files
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 from tests.aws import client
 from tests.cli.deployed import BUCKET, Deployed, upload_of
@@ -233,7 +233,7 @@ def test_alarms_that_the_embedded_stack_leaves_out(deployed: Deployed, endpoint:
     for name in computed_alarms(embedded):
         del embedded["Resources"][name]
     if endpoint:
-        add_ledger_file(embedded)
+        add_local_files(embedded)
     there = replace(answering(deployed.found(), get_template={"TemplateBody": embedded}), endpoint_url=endpoint)
     assert one(stack.template_drift(there, ROOT)).level == level
 

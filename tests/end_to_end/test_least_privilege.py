@@ -32,6 +32,7 @@ UNUSED = {
     ("answer_requests", "states:SendTaskSuccess MACHINE"): ONE_OF_TWO,
     ("await_approval", "states:SendTaskSuccess MACHINE"): "for an approval that came first; tests/cli/test_approval.py",
     ("close_job", "dynamodb:DeleteItem TABLE"): "lifts the halt of a redriven job, and ministack redrives nothing",
+    ("close_job", "s3:AbortMultipartUpload answers/*"): ABORTS,
     ("close_job", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("close_job", "s3:GetObject inbox/*"): OLDER,
     ("collect_results", "dynamodb:DeleteItem TABLE"): DISOWNS,
@@ -39,6 +40,7 @@ UNUSED = {
     ("settle_submission", "dynamodb:Query TABLE"): "finds what version 0.1.0 created; tests/batch_lane",
     ("split_upload", "s3:GetObject inbox/*"): OLDER,
     ("close_job", "s3:AbortMultipartUpload results/*"): ABORTS,
+    ("collect_results", "s3:AbortMultipartUpload answers/*"): ABORTS,
     ("collect_results", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("guard_retention", "sqs:SendMessage QUEUE"): LAMBDA_SENDS,
     ("plan_slices", "dynamodb:Query TABLE"): OF_BUDGETS,
@@ -46,6 +48,7 @@ UNUSED = {
     ("show_sample", "dynamodb:PutItem TABLE"): "halts a job whose sample failed; tests/faults",
     ("show_sample", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("show_sample", "s3:AbortMultipartUpload results/*"): ABORTS,
+    ("split_upload", "s3:AbortMultipartUpload answers/*"): ABORTS,
     ("split_upload", "s3:AbortMultipartUpload jobs/*"): ABORTS,
     ("split_upload", "sqs:SendMessage QUEUE"): LAMBDA_SENDS,
     ("submit_shard", "dynamodb:Query TABLE"): OF_BUDGETS,
@@ -67,6 +70,16 @@ def test_a_job_reads_the_files_that_its_rows_attach(bench: Bench) -> None:
     bench.recipe("attached", recipe)
     ended = bench.run("inbox/attached/one.csv", b"path\nnote.txt\n")
     assert ended.summary["tally"]["answered"] == 1
+
+
+def test_a_file_that_is_sent_again_is_remembered(bench: Bench) -> None:
+    """Its second job looks its rows up in `answers/`, and sends none."""
+    bench.recipe("kept", "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: Judge {{ text }}\nremember: 90d\n")
+    first = bench.run("inbox/kept/one.csv", b"text\nfine\nbad\n")
+    again = bench.run("inbox/kept/two.csv", b"text\nfine\nbad\n")
+    assert first.summary["tally"]["statuses"] == {"answered": 2}
+    assert again.summary["tally"]["statuses"] == {"remembered": 2}
+    assert again.summary["cost"]["usd"] == 0
 
 
 def test_a_workbook_is_read_again_for_its_output(bench: Bench) -> None:

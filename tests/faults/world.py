@@ -23,6 +23,8 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.admission import budget, waves
 from batchdrop.admission.ports import SharedStates
+from batchdrop.answer_store.bucket_store import BucketAnswerStore
+from batchdrop.answer_store.ports import AnswerStore
 from batchdrop.batch_lane.ports import BatchCreator, BatchReader
 from batchdrop.finish import pack_plan
 from batchdrop.finish.ports import PageDrawer, Pages
@@ -134,6 +136,10 @@ class World:
     def object_store(self) -> ObjectStore:
         """Return the bucket."""
         return self.store
+
+    def answer_store(self) -> AnswerStore:
+        """Return the product's own answer store, in the bucket."""
+        return BucketAnswerStore(self.store)
 
     def ledger(self) -> Ledger:
         """Return the product's own ledger, on a table in memory."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchdrop.local.layer_code import copy_layer
-from batchdrop.local.package import LEDGER_FILE, LOCAL_RUNTIME, Package, PackageError, package
+from batchdrop.local.package import ANSWERS_FILE, LEDGER_FILE, LOCAL_RUNTIME, Package, PackageError, package
 from batchdrop.local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
 from tests.project import ROOT
 
@@ -40,12 +40,13 @@ def _without_code_paths(template: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def test_only_runtime_code_paths_and_the_ledgers_file_change(template: Path, tmp_path: Path) -> None:
-    """What is deployed is the project's own template. Without a file, the ledger is the table."""
+def test_only_runtime_code_paths_and_local_files_change(template: Path, tmp_path: Path) -> None:
+    """What is deployed is the project's own template. Without files, ledger and answer store are AWS's."""
     original, packaged = read_template(template), package(template, tmp_path).template
-    assert packaged["Parameters"].pop(LEDGER_FILE)["Default"] == ""
     variables = packaged["Globals"]["Function"]["Environment"]["Variables"]
-    assert variables.pop("BATCHDROP_LEDGER_FILE") == {"Ref": LEDGER_FILE}
+    for parameter, variable in ((LEDGER_FILE, "BATCHDROP_LEDGER_FILE"), (ANSWERS_FILE, "BATCHDROP_ANSWERS_FILE")):
+        assert packaged["Parameters"].pop(parameter)["Default"] == ""
+        assert variables.pop(variable) == {"Ref": parameter}
     assert original["Globals"]["Function"].pop("Runtime") == "python3.13"
     assert packaged["Globals"]["Function"].pop("Runtime") == LOCAL_RUNTIME
     assert _without_code_paths(packaged) == _without_code_paths(original)

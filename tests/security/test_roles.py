@@ -22,6 +22,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "recipes/*": {"s3:GetObject"},
         "files/*": {"s3:GetObject"},
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+        "answers/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
         "state machine": {"states:StartExecution"},
         "event bus": {"events:PutEvents"},
@@ -76,6 +77,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
     "collect_results": {
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+        "answers/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
         "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
@@ -99,6 +101,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "close_job": {
         "inbox/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
+        "answers/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "results/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
         "LedgerTable": {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"},

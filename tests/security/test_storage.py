@@ -9,6 +9,7 @@ import pytest
 
 from batchdrop.job.guard_retention import RESULTS_KEPT
 from batchdrop.limits import LEDGER_KEPT
+from batchdrop.recipe.keys import MAX_REMEMBERED
 from tests.expanded import everything, expanded_template, of_type, plain
 from tests.project import ROOT
 from tools.findings import EVERYTHING
@@ -134,13 +135,17 @@ def test_what_is_overwritten_or_deleted_comes_back() -> None:
 
 
 def test_only_a_jobs_own_files_are_dropped() -> None:
-    """jobs/ after 35 days; results/ never, unless told; inbox/, recipes/ and files/ are the user's own."""
+    """jobs/ after 35 days; answers/ after the longest `remember`; results/ never, unless told.
+
+    inbox/, recipes/ and files/ are the user's own.
+    """
     expiring = {one["Prefix"]: one["ExpirationInDays"] for one in _rules(plain()).values() if "ExpirationInDays" in one}
-    assert expiring == {"jobs/": 35}
+    kept = MAX_REMEMBERED.days + 7  # an open job may still need what it found
+    assert expiring == {"jobs/": 35, "answers/": kept}
     told = {
         one["Prefix"]: one["ExpirationInDays"] for one in _rules(everything()).values() if "ExpirationInDays" in one
     }
-    assert told == {"jobs/": 35, "results/": EVERYTHING["ResultsDays"]}
+    assert told == {"jobs/": 35, "answers/": kept, "results/": EVERYTHING["ResultsDays"]}
 
 
 def test_a_jobs_files_outlive_its_answers() -> None:

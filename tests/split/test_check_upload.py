@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from batchdrop.adapters.formats.choice import FileFormats
+from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
+from batchdrop.answer_store.answer import Answer
+from batchdrop.answer_store.key import Keys
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import named_only
 from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.remembering import AnswersOf, policy_of
 from batchdrop.recipe.recipe import parse_recipe
 from batchdrop.split import check_upload as module
 from batchdrop.split.check_upload import REASONS_SHOWN, SHOWN, Check, check_upload
@@ -24,7 +29,9 @@ Checking = Callable[..., tuple[Check, Manifest]]
 def check_of(tmp_path: Path) -> Checking:
     """Return what checks a CSV with a column of these texts."""
 
-    def checking(texts: list[str], *, sample: int = 0, live_rows: int = 0, **fields: object) -> tuple[Check, Manifest]:
+    def checking(
+        texts: list[str], *, sample: int = 0, live_rows: int = 0, answers: AnswersOf | None = None, **fields: object
+    ) -> tuple[Check, Manifest]:
         recipe = parse_recipe({"model": "claude-haiku-5-5", "prompt": "{{ x }}", "max_tokens": 20, **fields}, name="r")
         path = tmp_path / "f.csv"
         path.write_text("".join(f"{text}\n" for text in ["x,n", *(f"{text},0" for text in texts)]))
@@ -32,7 +39,13 @@ def check_of(tmp_path: Path) -> Checking:
         upload = UploadRecord(JOB, "bucket", "inbox/r/f.csv", "etag", source.size, START)
         manifest = Manifest(upload=upload, format="csv", recipe=recipe)
         check = check_upload(
-            manifest, source, formats=FileFormats(), attach=named_only, sample=sample, live_rows=live_rows
+            manifest,
+            source,
+            formats=FileFormats(),
+            attach=named_only,
+            sample=sample,
+            live_rows=live_rows,
+            answers=answers,
         )
         return check, manifest
 
@@ -78,3 +91,22 @@ def test_the_lane_is_the_one_that_the_job_would_take(check_of: Checking, live_ro
     """By the number of requests, not of rows."""
     _, manifest = check_of([*"abcde", *"aaaa"], dedupe=True, lane="auto", live_rows=live_rows)
     assert manifest.lane == lane
+
+
+def test_a_check_counts_what_is_remembered(check_of: Checking, tmp_path: Path) -> None:
+    """Requests with an answer are not in the estimate; what they would cost is beside it. Nothing is written."""
+    store = SqliteAnswerStore(tmp_path / "answers.sqlite")
+    asked: dict[str, object] = {"remember": "90d", "answers": lambda: store}
+    check, manifest = check_of(["a", "b", "a"], **asked)
+    assert (check.estimate.requests, check.remembered, check.saved) == (2, 0, None)
+    keys = Keys(store.secret("r"), policy_of(manifest))
+    answer = Answer(keys.of(check.first[0]).hex(), int(START.timestamp()), "recipe", msgspec.Raw(b"{}"))
+    store.write_run("r", "run", [answer])
+    store.publish("r", ["run"])
+    check, _ = check_of(["a", "b", "a"], **asked)
+    assert (check.estimate.requests, check.remembered, check.duplicates) == (1, 1, 1)
+    assert check.saved is not None
+    assert check.saved.requests == 1
+    check, _ = check_of(["a"], **asked, system="another question")
+    assert (check.estimate.requests, check.remembered) == (1, 0)
+    assert check.saved is not None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from batchdrop.adapters.sqlite.fact_file import FactFile
     from batchdrop.admission.ports import SharedStates
+    from batchdrop.answer_store.ports import AnswerStore
     from batchdrop.batch_lane.ports import BatchCreator, BatchReader
     from batchdrop.finish.ports import PageDrawer, Pages
     from batchdrop.job.ports import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from batchdrop.ports import Clock, ObjectStore
 
 __all__ = [
+    "answer_store",
     "approvals",
     "batch_creator",
     "batch_reader",
@@ -87,6 +89,20 @@ def object_store() -> ObjectStore:
     from batchdrop.adapters.aws.s3 import S3ObjectStore
 
     return S3ObjectStore(_client("s3"), configuration().bucket)
+
+
+@cache
+def answer_store() -> AnswerStore:
+    """Return the answer store: a file of the user's on an embedded stack with durable state, else the bucket."""
+    if path := configuration().answers_file:
+        from pathlib import Path
+
+        from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
+
+        return SqliteAnswerStore(Path(path))
+    from batchdrop.answer_store.bucket_store import BucketAnswerStore
+
+    return BucketAnswerStore(object_store())
 
 
 @cache

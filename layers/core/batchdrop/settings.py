@@ -11,6 +11,7 @@ from batchdrop.limits import MAX_BATCH_REQUESTS
 LEDGER_FILE_ENV = "BATCHDROP_LEDGER_FILE"
 ENDPOINT_ENV = "BATCHDROP_ENDPOINT_URL"
 COMMANDS_ENV = "BATCHDROP_COMMANDS"
+ANSWERS_FILE_ENV = "BATCHDROP_ANSWERS_FILE"
 
 QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests of all Message Batches in the processing queue
 
@@ -42,6 +43,7 @@ class Settings:
     `region`: the AWS region. `endpoint_url`: where commands find an embedded stack; empty on AWS.
     `commands`: the commands that go on with a job of `batchdrop run`, as JSON (report/commands.py).
     `ledger_file`: a SQLite file that holds the ledger; only an embedded stack with durable state sets it.
+    `answers_file`: a SQLite file that holds the answer store; likewise.
     """
 
     bucket: str
@@ -66,6 +68,7 @@ class Settings:
     region: str = ""
     endpoint_url: str = ""
     commands: str = ""
+    answers_file: str = ""
 
 
 def from_environment() -> Settings:
@@ -92,5 +95,6 @@ def from_environment() -> Settings:
         region=env.get("AWS_REGION", ""),
         endpoint_url=env.get(ENDPOINT_ENV, ""),
         commands=env.get(COMMANDS_ENV, ""),
+        answers_file=env.get(ANSWERS_FILE_ENV, ""),
         split_time_reserve=float(env.get("SPLIT_TIME_RESERVE") or SPLIT_TIME_RESERVE),
     )

@@ -11,7 +11,7 @@ import msgspec
 from batchdrop.answer_store.answer import Answer
 from batchdrop.answer_store.bucket_look_up import BucketLookUp, index_for, open_index
 from batchdrop.answer_store.head import Head, PublishedRun, merged_name
-from batchdrop.answer_store.index import IndexWriter
+from batchdrop.answer_store.index import Footer, IndexWriter
 from batchdrop.answer_store.key import SECRET_BYTES
 from batchdrop.answer_store.merge import merge_indexes
 from batchdrop.answer_store.ports import LookUp, View
@@ -32,10 +32,10 @@ class BucketAnswerStore:
         """Return the recipe's secret; make it if there is none."""
         return self._change(recipe, lambda head: head).secret
 
-    def view(self, recipe: str) -> View:
-        """Return the published runs."""
+    def view(self, recipe: str, *, since: int = 0) -> View:
+        """Return the published runs. Runs without an answer that is young enough may be deleted."""
         head = self._head(recipe)
-        return View(tuple(run.name for run in head.runs) if head else ())
+        return View(tuple(run.name for run in head.without_expired(since).runs) if head else ())
 
     @contextmanager
     def opened(self, recipe: str, view: View, *, since: int, rows: int) -> Iterator[LookUp]:
@@ -62,13 +62,15 @@ class BucketAnswerStore:
         """Add runs to the head."""
         head = self._head(recipe)
         new = [name for name in names if head is None or name not in head.known]
-        runs = [PublishedRun(name, open_index(self._store, _index(recipe, name)).footer.entries) for name in new]
+        runs = [_published(name, open_index(self._store, _index(recipe, name)).footer) for name in new]
         if runs:
             self._change(recipe, lambda head: head.with_runs(runs))
 
     def compact(self, recipe: str, *, since: int) -> None:
         """Merge the smallest runs if there are more than 8."""
         head = self._head(recipe)
+        if head and head != head.without_expired(since):
+            head = self._change(recipe, lambda head: head.without_expired(since))
         old = head.to_merge() if head else ()
         if not old:
             return
@@ -77,7 +79,7 @@ class BucketAnswerStore:
         self._store.stitch(_answers(recipe, name), [_answers(recipe, run.name) for run in old])
         with self._store.writer(_index(recipe, name)) as file:
             footer = merge_indexes(indexes, IndexWriter(file.write), since=since)
-        self._change(recipe, lambda head: head.merged(old, PublishedRun(name, footer.entries)))
+        self._change(recipe, lambda head: head.merged(old, _published(name, footer)))
 
     def _head(self, recipe: str) -> Head | None:
         text = self._read_head(recipe)
@@ -109,6 +111,10 @@ class BucketAnswerStore:
             return changed
         message = f"{_head_key(recipe)}: {MOST_TRIES} writes met concurrent ones"
         raise LedgerContended(message)
+
+
+def _published(name: str, footer: Footer) -> PublishedRun:
+    return PublishedRun(name, footer.entries, footer.newest)
 
 
 def _head_key(recipe: str) -> str:

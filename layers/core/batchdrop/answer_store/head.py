@@ -11,10 +11,11 @@ MOST_RUNS = 8  # a look-up reads a page of each
 
 
 class PublishedRun(msgspec.Struct, frozen=True):
-    """A run and how many entries it has."""
+    """A run, how many entries it has, and when its newest answer was given (Unix seconds)."""
 
     name: str
     entries: int
+    newest: int = 2**32 - 1
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -32,6 +33,10 @@ class Head(msgspec.Struct, frozen=True):
     def with_runs(self, runs: Iterable[PublishedRun]) -> Head:
         """Return the head with more runs; those that it knows are left out."""
         return msgspec.structs.replace(self, runs=(*self.runs, *(run for run in runs if run.name not in self.known)))
+
+    def without_expired(self, since: int) -> Head:
+        """Return the head without runs that have no answer from `since` (Unix seconds) or later."""
+        return msgspec.structs.replace(self, runs=tuple(run for run in self.runs if run.newest >= since))
 
     def merged(self, old: tuple[PublishedRun, ...], new: PublishedRun) -> Head:
         """Return the head with one run in place of several; unchanged if one of them is no longer there."""

@@ -38,7 +38,7 @@ def fixed_view(store: ObjectStore, key: str, answers: AnswerStore, *, recipe: st
         return known
     # The view comes after the secret: a store that is made again between the two has no runs that the keys could meet.
     secret_id = _id_of(answers.secret(recipe))
-    made = JobView(recipe, answers.view(recipe), since, secret_id)
+    made = JobView(recipe, answers.view(recipe, since=since), since, secret_id)
 
     def refuse_second() -> None:
         if store.exists(key):

@@ -50,8 +50,8 @@ class AnswerStore(Protocol):
     def secret(self, recipe: str) -> bytes:
         """Return the secret of a recipe's keys, 32 bytes. It is made at the first call, and stays."""
 
-    def view(self, recipe: str) -> View:
-        """Return what is published now."""
+    def view(self, recipe: str, *, since: int = 0) -> View:
+        """Return what is published now, as far as it has answers from `since` (Unix seconds) or later."""
 
     def opened(self, recipe: str, view: View, *, since: int, rows: int) -> AbstractContextManager[LookUp]:
         """Open a view for about `rows` look-ups. Answers from before `since` (Unix seconds) are absent.

@@ -27,6 +27,7 @@ class Column:
 ADDED_KINDS: dict[str, ColumnKind] = {
     "thinking": "string", "citations": "json", "tool_use": "json", "usage": "json", "cost": "number",
     "stop_reason": "string", "model": "string", "request_id": "string", "custom_id": "string",
+    "answered_at": "string", "answered_by": "string",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from batchdrop.answers.shape import TEXT_ANSWER, AnswerInvalid, AnswerShape
 
 Fate = Literal["answered", "unusable", "failed", "rejected"]
 
+REMEMBERED = "remembered"  # the status of a row whose answer comes from the answer store, and costs nothing
 PERHAPS_PAID = {"unreadable", "uncertain"}  # statuses of rows that may be paid, and are never sent again
 
 
@@ -29,12 +30,12 @@ class SentRequest(msgspec.Struct, frozen=True, gc=False):
 class Outcome(msgspec.Struct, frozen=True, gc=False):  # a frozen dataclass takes several times as long
     """The final state of one row: the values of its new columns, and the message that was paid for.
 
-    `status` is `answered`, `failed`, `canceled`, `not_sent`, `over_budget`, `rejected`, `skipped` (`on_empty: skip`),
-    or `unreadable` or `uncertain` (both may be paid). An unusable answer is paid: `invalid` (it breaks the recipe's
-    types), `empty` (no text), or the stop_reason of an answer that stopped early (`max_tokens`, `refusal`, …).
-    `values` are those of the answer columns, in order; empty if no answer fills them. `raw` is the text of an answer
-    that could not. `added` are those of the columns in `output.add`. `seconds` is how long the answer took, if known.
-    `request` is set for rows that may be paid.
+    `status` is `answered`, `remembered` (an earlier job paid for the answer), `failed`, `canceled`, `not_sent`,
+    `over_budget`, `rejected`, `skipped` (`on_empty: skip`), or `unreadable` or `uncertain` (both may be paid). An
+    unusable answer is paid: `invalid` (it breaks the recipe's types), `empty` (no text), or the stop_reason of an
+    answer that stopped early (`max_tokens`, `refusal`, …). `values` are those of the answer columns, in order; empty if
+    no answer fills them. `raw` is the text of an answer that could not. `added` are those of the columns in
+    `output.add`. `seconds` is how long the answer took, if known. `request` is set for rows that may be paid.
     """
 
     fate: Fate
@@ -76,6 +77,13 @@ def not_sent(reason: str) -> Outcome:
 def over_budget(reason: str) -> Outcome:
     """Return the outcome of a row that was not sent, because its job might have exceeded its `max_cost_usd`."""
     return Outcome("failed", "over_budget", error=reason)
+
+
+def remembered(outcome: Outcome) -> Outcome:
+    """Return the outcome of a row whose result comes from the answer store. Whatever it is, this job paid nothing."""
+    if outcome.status == "answered":
+        return msgspec.structs.replace(outcome, status=REMEMBERED)
+    return msgspec.structs.replace(outcome, message=None)  # only answered rows are stored, so this is not expected
 
 
 def unreadable() -> Outcome:

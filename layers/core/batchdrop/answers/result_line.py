@@ -17,10 +17,18 @@ from batchdrop.answers.verdict import Verdict, verdict_of
 UNREADABLE = "unreadable"  # the tag of result.Unreadable
 
 
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """The job that paid for a remembered answer: when its file was uploaded (Unix seconds), and its recipe's digest."""
+
+    at: int
+    recipe: str = ""
+
+
 class ResultLine(msgspec.Struct, frozen=True, gc=False):
     """The whole line. `seconds` is how long the answer took; only lines of the live lane have it, and `lost`.
 
-    `packed` is how many rows shared the request, in the line that `pack_lines` made for one of them.
+    `packed` is how many rows shared the request, in the line that `pack_lines` made for one of them. `remembered` is
+    set in a line from the answer store: the job did not send the row, and does not pay for its answer.
     """
 
     custom_id: str
@@ -28,6 +36,7 @@ class ResultLine(msgspec.Struct, frozen=True, gc=False):
     seconds: float | None = None
     lost: int = 0
     packed: int = 0
+    remembered: Remembered | None = None
 
 
 class _Type(msgspec.Struct, frozen=True, gc=False):
@@ -162,6 +171,13 @@ def succeeded_line(
     named = b'"request_id":%b,' % msgspec.json.encode(request_id) if request_id else b""
     values = custom_id.encode(), _lost(lost), named, seconds, message
     return b'{"custom_id":"%b",%b%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
+
+
+def remembered_line(custom_id: str, message: bytes, *, at: int, recipe: str) -> bytes:
+    """Return the line of an answer from the answer store, with its newline; `at` and `recipe` as in `Remembered`."""
+    source = msgspec.json.encode(Remembered(at, recipe))
+    values = custom_id.encode(), source, message
+    return b'{"custom_id":"%b","remembered":%b,"result":{"type":"succeeded","message":%b}}\n' % values
 
 
 def errored_line(custom_id: str, kind: str, message: str, *, lost: int = 0) -> bytes:

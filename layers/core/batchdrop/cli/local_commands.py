@@ -77,6 +77,12 @@ def check(
     file: GivenFile = None,
     recipe: RecipeOption = None,
     files: Files = None,
+    out: Annotated[
+        Path, typer.Option(help="With `remember`: where your runs' outputs are; their answers are looked up.")
+    ] = Path("out"),
+    stack: Annotated[
+        str | None, typer.Option(help="With `remember`: the stack whose answers are looked up, in place of OUT's.")
+    ] = None,
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
@@ -99,11 +105,13 @@ def check(
     with output.reporting_errors():
         from batchdrop.cli.check.checking import Exact
         from batchdrop.cli.check.checking import check as checked
+        from batchdrop.cli.run.kept_answers import answers_kept
         from batchdrop.cli.run.service import service_of
 
         counting = Exact(service_of(os.environ), sample) if exact else None
+        answers = answers_kept(out, os.environ, stack)
         first, second = (rows, None) if named is None else (named, rows)
-        if not checked(first, second, output, files=files, exact=counting, is_verbose=verbose):
+        if not checked(first, second, output, files=files, exact=counting, answers=answers, is_verbose=verbose):
             raise typer.Exit(FAILED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -72,6 +73,11 @@ class _Answer:
         self.message = _mapping(self.result.get("message"))
 
     @property
+    def is_remembered(self) -> bool:
+        """Return whether the answer comes from the answer store."""
+        return "remembered" in self.record
+
+    @property
     def blocks(self) -> list[dict[str, Any]]:
         """Return the content blocks."""
         content = self.message.get("content")
@@ -107,17 +113,26 @@ def _is_of_tool(kind: str) -> bool:
 
 
 def _cost(answer: _Answer) -> float | None:
-    """Return the answer's dollars: 0 where another row paid for it, None where nothing was paid or it is unknown."""
+    """Return the answer's dollars; None where nothing was paid or it is unknown.
+
+    They are 0 where another row or an earlier job paid for it.
+    """
     heads = heads_of(answer.line) if answer.message else []
     if not heads or heads[0].result.message is None:
         return None
-    if answer.is_shared:
+    if answer.is_shared or answer.is_remembered:
         return 0.0
     message = heads[0].result.message
     tokens = unit_of(message)
     tokens.add([message.usage])
     usd = dollars([tokens], answer.prices)
     return None if usd is None else float(usd)
+
+
+def _answered_at(answer: _Answer) -> str | None:
+    """Return when the file was uploaded whose job paid for a remembered answer; None for an answer of this job."""
+    at = _mapping(answer.record.get("remembered")).get("at")
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, int) else None
 
 
 def _request_id(answer: _Answer) -> str | None:
@@ -135,4 +150,6 @@ _READERS: dict[str, Callable[[_Answer], Any]] = {
     "model": lambda answer: _text(answer.message.get("model")),
     "request_id": _request_id,
     "custom_id": lambda answer: answer.custom_id,
+    "answered_at": _answered_at,
+    "answered_by": lambda answer: _text(_mapping(answer.record.get("remembered")).get("recipe")),
 }

@@ -74,6 +74,27 @@ class AnswerIndex:
         self.nameless = self.nameless_paid = self.broken = self.unsure = 0
         self.perhaps_paid: dict[tuple[int, int], int] = {}
 
+    def recall(self, source: Iterable[bytes]) -> int:
+        """Read remembered answers; return their number. Call it before the first round is filled.
+
+        The job neither sent nor paid for them, so no count has them, and no rule judges them.
+        """
+        recalled = 0
+        for block in line_blocks(source):
+            heads = self._decoder.decode_lines(block)
+            indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
+            start = 0
+            for index, found in zip(indexes, _NEWLINES(block), strict=True):
+                if index is not None and index < self.rows:
+                    self._offsets[index], self._lengths[index] = self._end + start, found.end() - start - 1
+                    self._verdicts[index] = Verdict.ANSWERED
+                    recalled += 1
+                start = found.end()
+            self._spool.write(block)
+            self._end += len(block)
+        self._spool.flush()
+        return recalled
+
     def fill(self, *sources: Iterable[bytes]) -> None:
         """Read one round's result lines. `found` then counts the rows with a line, `paid` those with an answer.
 

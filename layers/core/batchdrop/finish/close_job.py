@@ -9,6 +9,7 @@ from batchdrop.finish.job_pages import write_pages
 from batchdrop.finish.job_summary import encoded, of_version, summary_of, too_few_answered
 from batchdrop.finish.pilot_outcome import keep_history, pilot_block
 from batchdrop.finish.ports import Pages
+from batchdrop.finish.published_runs import publish_runs
 from batchdrop.finish.raw_answers import keep_raw_answers
 from batchdrop.finish.stitch_job import JobStitch
 from batchdrop.finish.stitch_versions import VersionStitch
@@ -17,6 +18,7 @@ from batchdrop.job.latest_writer import announce, refuse_if_begun_since
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.ports import Formats, Ledger
+from batchdrop.job.remembering import AnswersOf
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import results_prefix
 from batchdrop.ports import Clock, ObjectChanged, ObjectStore
@@ -36,12 +38,13 @@ def close_job(
     formats: Formats,
     pages: Pages,
     keeps_answers: bool = False,
+    answers: AnswersOf | None = None,
 ) -> Summary:
     """Write the job's outputs and return its summary. `keeps_answers`: also the API's own result lines.
 
     `fault` is why the job stopped before its shards were sent. Then only the summary is written; if the whole file was
-    split, also the output, with each row's reason. Raises InvariantBroken if the output would lack a row, and
-    JobClosedSince if a later closing has begun.
+    split, also the output, with each row's reason. `answers` opens the answer store, which gets the job's answers.
+    Raises InvariantBroken if the output would lack a row, and JobClosedSince if a later closing has begun.
     """
     began = clock.now()
     tries = TRIES
@@ -57,6 +60,7 @@ def close_job(
                 formats=formats,
                 pages=pages,
                 keeps_answers=keeps_answers,
+                answers=answers,
             )
         except ObjectChanged:  # another closing wrote: start again, which raises JobClosedSince if that one is later
             tries -= 1
@@ -75,6 +79,7 @@ def _closed(
     formats: Formats,
     pages: Pages,
     keeps_answers: bool,
+    answers: AnswersOf | None,
 ) -> Summary:
     closing_key = JobKeys(upload.job_id).closing
     began = announce(began, closing_key, store)
@@ -91,19 +96,19 @@ def _closed(
         faults += _shard_faults(upload.job_id, halt, ledger)
         job_formats = formats_of(manifest, formats)
         if upload.rows_key:
-            versions = VersionStitch(manifest, faults, store, ledger, formats, began)
+            versions = VersionStitch(manifest, faults, store, ledger, formats, began, answers=answers)
             job_formats = versions.formats
-        stitch = versions or JobStitch(manifest, faults, store, ledger, job_formats, began)
+        stitch = versions or JobStitch(manifest, faults, store, ledger, job_formats, began, answers=answers)
         tally = stitch.write(prefix, is_last)
-        manifest.notes = [*manifest.notes, *stitch.notes]
+        manifest.notes = [*manifest.notes, *stitch.notes, *publish_runs(manifest, stitch.runs, answers)]
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
-        answers = f"{prefix}answers.jsonl"
-        is_kept = keeps_answers and keep_raw_answers(upload.job_id, answers, store=store, guard=is_last)
+        raw_answers = f"{prefix}answers.jsonl"
+        is_kept = keeps_answers and keep_raw_answers(upload.job_id, raw_answers, store=store, guard=is_last)
         outputs = OutputBlock(
             f"{prefix}output.{job_formats.output.extension}",
             f"{prefix}failed.jsonl",
             perhaps_paid=f"{prefix}perhaps-paid.jsonl" if tally.rows_perhaps_paid else None,
-            answers=answers if is_kept else None,
+            answers=raw_answers if is_kept else None,
         )
     pilot = pilot_block(manifest, store)
     summary = summary_of(upload, prefix, manifest, tally, faults, outputs, ledger, began, clock.now(), pilot)

@@ -36,7 +36,9 @@ from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import read_again, settle_read_again
+from batchdrop.finish.recalled import recall
 from batchdrop.finish.round_cost import settle_round
+from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.unsent_rows import limited_rounds
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.job_files import formats_of, read_manifest
@@ -44,6 +46,7 @@ from batchdrop.job.lane import lane_of_leftovers
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Formats, Ledger
+from batchdrop.job.remembering import AnswersOf, run_name
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.submission import Halt
 from batchdrop.money.prices import effective
@@ -78,14 +81,16 @@ def collect_results(
     formats: Formats,
     states: SharedStates,
     live_rows: int = LIVE_ROWS,
+    answers: AnswersOf | None = None,
 ) -> Collected:
     """Collect one round. Write the next round's create body, or, after the last round, the shard's part of the output.
 
     A shard has the recipe's `max_rounds`, and as many again for each resume of the job. A late job has one more round,
-    in the live lane. Raises ResultsIncomplete if the API sent fewer results than it counted; then those that
-    arrived are kept for the close of the job. Raises SubmissionUncertain if the Message Batch is not the shard's.
+    in the live lane. `answers` opens the answer store, which gets the shard's answers. Raises ResultsIncomplete if the
+    API sent fewer results than it counted; then those that arrived are kept for the close of the job. Raises
+    SubmissionUncertain if the Message Batch is not the shard's.
     """
-    collected = partial(_collected, state, store, ledger, api, clock, formats, states, live_rows)
+    collected = partial(_collected, state, store, ledger, api, clock, formats, states, live_rows, answers)
     try:
         return collected()
     except ObjectChanged:  # a repetition of this call has stored the round meanwhile: its answers count
@@ -101,6 +106,7 @@ def _collected(
     formats: Formats,
     states: SharedStates,
     live_rows: int,
+    answers_of: AnswersOf | None,
 ) -> Collected:
     job_id, shard = state.job_id, state.shard
     manifest = read_manifest(store, job_id)
@@ -120,6 +126,7 @@ def _collected(
             limited_rounds=limited,
             escalations=escalations_of(manifest, item.rows),
         )
+        recall(index, item, JobKeys(job_id), store)
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         packs = PackedRounds(manifest, shard, store)
         for earlier in range(state.round):
@@ -165,7 +172,9 @@ def _collected(
             usd = worst.usd if worst else NOTHING
             return Collected(requests, None, lane, usd, escalates=index.escalations is not None)
         return Collected(
-            0, _join(item, manifest, index, packs, store, ledger, formats, rounds=len(keys), reading=reading), lane
+            0,
+            _join(item, manifest, index, packs, store, ledger, formats, answers_of, rounds=len(keys), reading=reading),
+            lane,
         )
 
 
@@ -334,15 +343,17 @@ def _join(
     store: ObjectStore,
     ledger: Ledger,
     formats: Formats,
+    answers: AnswersOf | None,
     *,
     rounds: int,
     reading: str,
 ) -> Tally:
-    """Write the shard's part, then its tally: a tally proves that the part is complete."""
+    """Write the shard's part and its run, then its tally: a tally proves that both are complete."""
     job_id = manifest.upload.job_id
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     prices = effective(manifest.prices)
     part_key = partial(keys.part, item.shard, rounds, reading=reading)
+    noted = noted_rows(manifest, item.rows, answers)
     if manifest.is_grouped:
         tally = join_group_shard(
             manifest, item, store=store, results=index, unanswered=failed(NO_RESULT), part_key=part_key
@@ -358,7 +369,10 @@ def _join(
             part_key=part_key,
             batch_id_of=batch_id_of,
             prices=prices,
+            noted=noted,
         )
+    name = run_name(part_key)
+    tally.stored = store_run(manifest, item.shard, name, index, noted, store=store, answers=answers)
     tally.escalated = index.escalations.counted() if index.escalations is not None else None
     tally.packs = packs.counts()
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)

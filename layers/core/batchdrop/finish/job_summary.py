@@ -28,6 +28,7 @@ from batchdrop.report.summary import (
     TimingBlock,
     lane_blocks,
     perhaps_paid_block,
+    remembered_block,
     tally_block,
 )
 from batchdrop.report.tally import Tally
@@ -93,6 +94,7 @@ def summary_of(
         estimate=estimate_block(manifest, tally.tokens, usd) if manifest else None,
         cache=cache_block(manifest.cache, tally.tokens, prices) if manifest else None,
         packs=packs_of(manifest, tally),
+        remembered=remembered_block(tally, prices),
         pilot=pilot,
         escalation=escalation_block(
             manifest.recipe if manifest else None, tally.escalated or Escalated(), tally.tokens, prices

@@ -10,7 +10,7 @@ import msgspec
 
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, heads_of, read_line
-from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, SentRequest, of_result, rejected, skipped
+from batchdrop.answers.outcome import PERHAPS_PAID, Outcome, SentRequest, of_result, rejected, remembered, skipped
 from batchdrop.answers.result_line import ResultLine
 from batchdrop.answers.shape import AnswerShape
 from batchdrop.finish.added_columns import AddedColumns
@@ -153,14 +153,19 @@ def join_shard(
     part_key: Callable[[str], str],
     batch_id_of: BatchIdOf,
     prices: PriceTable,
+    noted: AnsweredRows | None = None,
 ) -> Tally:
-    """Write the parts of a shard, with the outcomes of `results`; return its tally, replaced answers included."""
+    """Write the parts of a shard, with the outcomes of `results`; return its tally, replaced answers included.
+
+    `noted` gets the rows that the job's own requests answered.
+    """
     keys = JobKeys(job_id)
     own = ShardResults(results, custom_id.prefix(job_id, item.shard), unanswered, batch_id_of)
     rows = joined_rows(keys.rows(item.shard), own, store=store, formats=formats, prices=prices)
     with closing(rows):
+        chunks = rows if noted is None else noted.of(rows)
         tally = write_part(
-            rows, item, store=store, formats=formats, sidecar_key=keys.sidecar(item.shard), part_key=part_key
+            chunks, item, store=store, formats=formats, sidecar_key=keys.sidecar(item.shard), part_key=part_key
         )
     add_replaced(tally, results)
     return tally
@@ -170,6 +175,25 @@ def add_replaced(tally: Tally, results: AnswerIndex) -> None:
     """Count the tokens of the answers that later ones replaced."""
     for line in results.replaced_paid():
         tally.add_paid([message for head in heads_of(line) if (message := head.result.message)])
+
+
+class AnsweredRows:
+    """Which rows of a shard were answered by a request of their own: a byte a row, 1 for yes."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = bytearray(rows)
+
+    def of(self, chunks: Iterable[JoinedRows]) -> Iterator[JoinedRows]:
+        """Yield the chunks, and note their rows."""
+        first = 0
+        for rows, outcomes in chunks:
+            own = [
+                outcome.status == "answered" and row.same_as is None
+                for row, outcome in zip(rows, outcomes, strict=True)
+            ]
+            self.rows[first : first + len(own)] = bytes(own)
+            first += len(own)
+            yield rows, outcomes
 
 
 class _PartIfNeeded:
@@ -254,8 +278,11 @@ class _Outcomes:
             results = self._decoder.decode_lines(b"\n".join(lines))
         except ODD:
             return [self._of_line(line) for line in lines]
-        return [of_result(line.result, self._shape, seconds=line.seconds) for line in results]
+        return [*map(self._of_result_line, results)]
 
     def _of_line(self, line: bytes) -> Outcome:
-        result_line = read_line(line)
-        return of_result(result_line.result, self._shape, seconds=result_line.seconds)
+        return self._of_result_line(read_line(line))
+
+    def _of_result_line(self, line: ResultLine) -> Outcome:
+        outcome = of_result(line.result, self._shape, seconds=line.seconds)
+        return outcome if line.remembered is None else remembered(outcome)

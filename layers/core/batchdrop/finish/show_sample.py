@@ -16,6 +16,7 @@ from batchdrop.answers.result_line import PaidHead
 from batchdrop.errors import InvariantBroken, JobNotApproved, SampleFailed
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.read_again import reading_of
+from batchdrop.finish.stitch_job import JobStitch
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import answered_rounds, formats_of, read_manifest
 from batchdrop.job.latest_writer import announce, refuse_if_begun_since
@@ -130,7 +131,15 @@ class _Showing:
         return items[SAMPLE_SHARD + 1].lane
 
     def tally(self) -> Tally | None:
-        """Return the sample's tally, which proves that its part is complete; None if the sample failed."""
+        """Return the sample's tally, which proves that its part is complete; None if the sample failed.
+
+        A sample of remembered rows was not sent, so no round has joined it.
+        """
+        item = self._manifest.shards[SAMPLE_SHARD]
+        if item.remembered and not item.requests:
+            own, parts = formats_of(self._manifest, self._parts.formats), self._parts
+            stitch = JobStitch(self._manifest, [], parts.store, parts.ledger, own, parts.clock.now())
+            return stitch.join(item, self._rounds, partial(self._keys.part, SAMPLE_SHARD, self._rounds))
         if any(failure.shard == SAMPLE_SHARD for failure in self._parts.ledger.shard_failures(self._job_id)):
             return None
         try:

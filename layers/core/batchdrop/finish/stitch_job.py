@@ -17,17 +17,20 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_groups import GroupedParts, join_group_shard
-from batchdrop.finish.join_shard import NO_RESULT, JoinedRows, ShardResults, join_shard, joined_rows
+from batchdrop.finish.join_shard import NO_RESULT, AnsweredRows, JoinedRows, ShardResults, join_shard, joined_rows
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import reading_of, settle_read_again
+from batchdrop.finish.recalled import recall
+from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger, OutputFormat
+from batchdrop.job.remembering import AnswersOf, run_name
 from batchdrop.job.sample import SAMPLE_SHARD, has_sample
 from batchdrop.job.stored_source import UploadSource
 from batchdrop.money.prices import effective
@@ -40,7 +43,7 @@ class JobStitch:
     """Stitches the parts of all shards. A shard without a part is joined first, and its rows say why they failed.
 
     Such a part has a key of its own, so that a superseded closing cannot overwrite the part that a resumed job makes
-    from all rounds.
+    from all rounds. `answers` opens the answer store, which gets the answers of such a part, too.
     """
 
     def __init__(
@@ -51,8 +54,11 @@ class JobStitch:
         ledger: Ledger,
         formats: JobFormats,
         began: datetime,
+        *,
+        answers: AnswersOf | None = None,
     ) -> None:
         self._manifest = manifest
+        self._answers = answers
         self._keys = JobKeys(manifest.upload.job_id)
         self._all_faults = faults
         self._faults = {fault.shard: fault for fault in reversed(faults)}
@@ -64,6 +70,7 @@ class JobStitch:
         self._groups: GroupedParts | None = None
         self._joined_here: set[int] = set()  # shards of a grouped job that this closing joins
         self.notes: list[str] = []
+        self.runs: list[str] = []  # of the answer store, from the parts' own answers
         self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
 
     def write(self, prefix: str, is_last: Guard) -> Tally:
@@ -113,6 +120,7 @@ class JobStitch:
             tally = self._part(item)
             tally.check(rows=item.rows, where=f"shard {item.shard}")
             total.merge(tally)
+            self.runs += [run_name(self._part_keys[-1])] if tally.stored else []
             self._perhaps_paid += self._part_keys[-1:] if tally.rows_perhaps_paid else []
         total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
         return total
@@ -175,8 +183,16 @@ class JobStitch:
             )
             self._all_faults.append(Fault(JobFailed.__name__, reason, item.shard))
         self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+        return self.join(item, rounds, self._part_keys[-1])
+
+    def join(self, item: ShardItem, rounds: int, part_key: Callable[[str], str]) -> Tally:
+        """Write a shard's part from what is in the bucket; return its tally."""
+        job_id = self._manifest.upload.job_id
         with self._index(item, rounds) as (index, packs):
-            tally = self._join(item, index)
+            noted = noted_rows(self._manifest, item.rows, self._answers)
+            tally = self._join(item, index, part_key, noted)
+            run = self._manifest, item.shard, run_name(part_key), index, noted
+            tally.stored = store_run(*run, store=self._store, answers=self._answers)
             tally.escalated = index.escalations.counted() if index.escalations is not None else None
             tally.packs = packs.counts()
             tally.perhaps_paid = perhaps_paid_in(
@@ -189,8 +205,10 @@ class JobStitch:
             )
             return tally
 
-    def _join(self, item: ShardItem, index: AnswerIndex) -> Tally:
-        unanswered, part_key = self._unanswered(item.shard), self._part_keys[-1]
+    def _join(
+        self, item: ShardItem, index: AnswerIndex, part_key: Callable[[str], str], noted: AnsweredRows | None
+    ) -> Tally:
+        unanswered = self._unanswered(item.shard)
         if self._manifest.is_grouped:
             self._joined_here.add(item.shard)
             return join_group_shard(
@@ -206,6 +224,7 @@ class JobStitch:
             part_key=part_key,
             batch_id_of=batch_ids(self._keys.job_id, item.shard, self._ledger),
             prices=effective(self._manifest.prices),
+            noted=noted,
         )
 
     def rows(self, item: ShardItem) -> Generator[JoinedRows, None, None]:
@@ -227,6 +246,7 @@ class JobStitch:
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             escalations = escalations_of(self._manifest, item.rows)
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
+            recall(index, item, self._keys, self._store)
             packs = PackedRounds(self._manifest, item.shard, self._store)
             for round_number in range(rounds):
                 packs.fill(index, round_number)

@@ -19,6 +19,7 @@ from batchdrop.job.job_files import formats_of, read_manifest
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Formats, Ledger
+from batchdrop.job.remembering import AnswersOf
 from batchdrop.job.upload import results_prefix
 from batchdrop.job.versions import first_version, version_of, with_version
 from batchdrop.ports import ObjectMissing, ObjectStore
@@ -83,6 +84,8 @@ class VersionStitch(JobStitch):
         ledger: Ledger,
         formats: Formats,
         began: datetime,
+        *,
+        answers: AnswersOf | None = None,
     ) -> None:
         upload = version.upload
         first = _finished(store, first_version(upload.job_id))
@@ -100,10 +103,13 @@ class VersionStitch(JobStitch):
             earlier = _finished(store, with_version(upload.job_id, number))
             if earlier is not None:
                 self._retries.append((earlier, self._stitch(earlier, _faults_of(earlier, store), formats)))
-        self._retries.append((version, self._stitch(version, faults, formats)))
+        self._retries.append((version, self._stitch(version, faults, formats, answers)))
 
-    def _stitch(self, manifest: Manifest, faults: list[Fault], formats: Formats) -> JobStitch:
-        return JobStitch(manifest, faults, self._store, self._ledger, formats_of(manifest, formats), self._began)
+    def _stitch(
+        self, manifest: Manifest, faults: list[Fault], formats: Formats, answers: AnswersOf | None = None
+    ) -> JobStitch:
+        own = formats_of(manifest, formats)
+        return JobStitch(manifest, faults, self._store, self._ledger, own, self._began, answers=answers)
 
     def tally(self) -> Tally:
         """Find or make the part of every shard; return the sum of their tallies, with the bill of all versions."""
@@ -118,6 +124,7 @@ class VersionStitch(JobStitch):
         for one in tallies:
             billed = Tally(tokens=one.tokens, perhaps_paid=one.perhaps_paid)
             total.merge(billed)
+        self.runs = self._retries[-1][1].runs  # the versions before this one have published theirs
         return total
 
     def _part(self, item: ShardItem) -> Tally:

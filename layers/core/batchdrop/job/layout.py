@@ -120,6 +120,10 @@ class JobKeys:
         """Return the key of one round's result lines, unchanged from the API. It is written once."""
         return self._key(f"answers/{shard:05d}.r{round_number}.jsonl")
 
+    def remembered(self, shard: int) -> str:
+        """Return the key of a shard's answers from the answer store, as result lines; only shards with some have it."""
+        return self._key(f"answers/{shard:05d}.m.jsonl")
+
     def arrived_answers(self, shard: int, round_number: int) -> str:
         """Return the key of the result lines that arrived in a round whose results are incomplete."""
         return self._key(f"answers/{shard:05d}.r{round_number}.arrived.jsonl")

@@ -54,10 +54,11 @@ def file_key(upload: UploadRecord) -> InboxKey:
 
 
 class ShardItem(msgspec.Struct, frozen=True):
-    """One shard, as the manifest keeps it. `requests` is rows minus rejects and duplicates.
+    """One shard, as the manifest keeps it. `requests` is rows minus rejects, duplicates and remembered rows.
 
     `input_tokens` is the estimate for its requests, `max_output_tokens` the most tokens that their answers may have.
-    `worst_usd` is their highest cost at the standard price if the recipe has a `max_cost_usd`, else 0.
+    `worst_usd` is their highest cost at the standard price if the recipe has a `max_cost_usd`, else 0. `remembered`
+    counts the rows whose answers came from the answer store, without the duplicates that share them.
     """
 
     shard: int
@@ -67,6 +68,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     input_tokens: int = 0
     max_output_tokens: int = 0
     worst_usd: Decimal = Decimal(0)
+    remembered: int = 0
 
 
 class MapItem(msgspec.Struct, frozen=True):
@@ -172,6 +174,11 @@ class Manifest(msgspec.Struct, kw_only=True):
     def rows(self) -> int:
         """Return the number of rows split so far."""
         return sum(section.rows for section in self.sections)
+
+    @property
+    def remembered(self) -> int:
+        """Return the number of rows that the answer store answered, without their duplicates."""
+        return sum(shard.remembered for shard in self.shards)
 
     @property
     def requests(self) -> int:

@@ -26,13 +26,14 @@ from batchdrop.local.sam_template import (
     read_template,
     resources_of_type,
 )
-from batchdrop.settings import LEDGER_FILE_ENV
+from batchdrop.settings import ANSWERS_FILE_ENV, LEDGER_FILE_ENV
 
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
 LOCAL_RUNTIME = "provided.al2023"
 # A SQLite file that holds the ledger in place of the DynamoDB table; empty for the table.
 LEDGER_FILE = "LedgerFile"
+ANSWERS_FILE = "AnswersFile"  # likewise: of the answer store
 # ministack needs an event source's MaximumConcurrency as a number, but a !Ref gives text. Each worker is a
 # process here, and a laptop has few cores.
 LOCAL_WORKERS = 2
@@ -58,12 +59,17 @@ def package(template_path: Path, layers: Path) -> Package:
     return _Packaging(read_template(template_path), template_path.parent, layers).packaged()
 
 
-def add_ledger_file(template: dict[str, Any]) -> None:
-    """Add the parameter that names the ledger's file to a template, and pass it to all functions."""
-    template.setdefault("Parameters", {})[LEDGER_FILE] = {"Type": "String", "Default": ""}
+def add_local_files(template: dict[str, Any]) -> None:
+    """Add the parameters that name local files to a template, and pass them to all functions.
+
+    They are the ledger's and the answer store's.
+    """
+    template.setdefault("Parameters", {})
     shared = template.setdefault("Globals", {}).setdefault("Function", {})
     variables = shared.setdefault("Environment", {}).setdefault("Variables", {})
-    variables[LEDGER_FILE_ENV] = {"Ref": LEDGER_FILE}
+    for parameter, variable in ((LEDGER_FILE, LEDGER_FILE_ENV), (ANSWERS_FILE, ANSWERS_FILE_ENV)):
+        template["Parameters"][parameter] = {"Type": "String", "Default": ""}
+        variables[variable] = {"Ref": parameter}
 
 
 class _Packaging:
@@ -83,7 +89,7 @@ class _Packaging:
             for source in properties.get("Events", {}).values():
                 if "ScalingConfig" in source["Properties"]:
                     source["Properties"]["ScalingConfig"] = {"MaximumConcurrency": LOCAL_WORKERS}
-        add_ledger_file(self._template)
+        add_local_files(self._template)
         if "Runtime" in globals_of(self._template, FUNCTION):
             globals_of(self._template, FUNCTION)["Runtime"] = LOCAL_RUNTIME
         for name, properties in resources_of_type(self._template, LAYER):

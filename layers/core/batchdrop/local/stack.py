@@ -24,7 +24,7 @@ from batchdrop.local.child_environment import REGION
 from batchdrop.local.deploy import DeployError, deploy, function_names
 from batchdrop.local.function_logs import write_function_logs
 from batchdrop.local.function_stats import FunctionStats, read_stats
-from batchdrop.local.package import LEDGER_FILE, package
+from batchdrop.local.package import ANSWERS_FILE, LEDGER_FILE, package
 from batchdrop.local.stack_spec import StackReport, StackSpec
 from batchdrop.local.state_folder import StateFolder
 from batchdrop.local.supervise import STATS_FILE
@@ -50,6 +50,7 @@ class StackOptions:
     `logs_requests`: whether ministack logs each request.
     `state`: a folder for the bucket and the ledger, so that the next stack there continues with them; None for a
     stack that leaves nothing behind. The template's other resources, and the API key, are never stored.
+    `answers_file`: a SQLite file for the answer store, which other stacks may share; None for the stack's own bucket.
     `aws_calls`: a file in which the functions record their AWS calls; None to record none.
     `commands`: commands by name that its reports show, for a stack that has ended when they are read; None for those
     that name this stack.
@@ -67,6 +68,7 @@ class StackOptions:
     stack_name: str = "batchdrop"
     logs_requests: bool = False
     state: StateFolder | None = None
+    answers_file: Path | None = None
     aws_calls: Path | None = None
     commands: Mapping[str, str] | None = None
     keeps_open: tuple[int, ...] = ()
@@ -204,6 +206,8 @@ class EmbeddedStack:
         parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
         if self.options.state:
             parameters[LEDGER_FILE] = str(self.options.state.ledger_file.absolute())
+        if self.options.answers_file:
+            parameters[ANSWERS_FILE] = str(self.options.answers_file.absolute())
         try:
             self.outputs = deploy(packaged, self.clients, stack_name=self.options.stack_name, parameters=parameters)
         except DeployError as error:

@@ -9,7 +9,10 @@ from msgspec import Meta
 
 FormatName = Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx", "txt"]
 Compression = Literal["none", "gz", "zst", "bz2"]
-Added = Literal["thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id"]
+Added = Literal[
+    "thinking", "citations", "tool_use", "usage", "cost", "stop_reason", "model", "request_id", "custom_id",
+    "answered_at", "answered_by",
+]  # fmt: skip
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

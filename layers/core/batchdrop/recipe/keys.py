@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.file_keys import Input, Keys, Output
 from batchdrop.recipe.pack_keys import GroupedPack, PackRows
 
@@ -15,6 +17,7 @@ DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
 MAX_SAMPLE = 10_000  # ours: nobody reads more answers before approving; they fit into one shard
 MAX_INVALID = 5  # ours: each retry is paid, and the sixth rarely succeeds where five failed
+MAX_REMEMBERED = timedelta(days=365)  # ours: the lifecycle rule of `answers/` deletes what is older
 
 Caching = bool | Literal["auto"]  # of the prompt cache
 
@@ -272,6 +275,15 @@ class Recipe(Keys, frozen=True, kw_only=True):
         ),
     ] = None
 
+    remember: Annotated[
+        str | None,
+        Meta(
+            description="How long answers are kept, and used for equal rows of later files at no cost: 365d at most. "
+            "Not at all by default.",
+            examples=["90d"],
+        ),
+    ] = None
+
     pilot: Annotated[
         bool | None,
         Meta(
@@ -321,6 +333,11 @@ class Recipe(Keys, frozen=True, kw_only=True):
     def cap(self) -> Decimal | None:
         """Return `max_cost_usd` as an exact decimal."""
         return None if self.max_cost_usd is None else Decimal(str(self.max_cost_usd))
+
+    @property
+    def remembered_for(self) -> timedelta | None:
+        """Return how long answers are used again; None if they are not kept."""
+        return None if self.remember is None else duration_named(self.remember)
 
     @property
     def system_text(self) -> str:

@@ -55,6 +55,8 @@ def _groups(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "pack.by", "it is the name of a column, such as contract_id"
     if not is_template(grouped.shared):
         yield "pack.shared", "it is the same text for all rows; move it to 'system', and write 'pack: 20'"
+    if recipe.remember is not None:
+        yield "remember", "answers about a shared text are not kept; remove 'remember', or write 'pack: 20'"
     if recipe.sampled is not None:
         reason = "the rows of a group are sent together, wherever they stand, so no rows can come first"
         yield "sample", f"{reason}; ask a few rows with `batchdrop try`, and remove 'sample'"

@@ -11,7 +11,7 @@ from typing import Any
 
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.file_keys import Input
-from batchdrop.recipe.keys import Recipe, System, is_template
+from batchdrop.recipe.keys import MAX_REMEMBERED, Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.pack_rules import pack_faults
 from batchdrop.recipe.when import WhenInvalid, parse_when
@@ -69,6 +69,14 @@ def _basics(recipe: Recipe) -> Iterator[_Fault]:
             duration_named(recipe.finish_within)
         except ValueError as error:
             yield "finish_within", str(error)
+    if recipe.remember is not None:
+        try:
+            is_too_long = duration_named(recipe.remember) > MAX_REMEMBERED
+        except ValueError as error:
+            yield "remember", str(error).replace("90s, 30m, 6h or 1d", "90d or 12h")
+        else:
+            if is_too_long:
+                yield "remember", f"it is longer than answers are kept; write {MAX_REMEMBERED.days}d or less"
     if recipe.max_cost_usd is not None and not math.isfinite(recipe.max_cost_usd):
         yield "max_cost_usd", "it must be a number of dollars, such as 5; change it or remove the key"
 

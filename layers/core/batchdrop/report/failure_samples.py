@@ -38,7 +38,7 @@ class FailureKind(msgspec.Struct):
 
 
 class Failures(msgspec.Struct):
-    """Rows whose `_status` is not `answered`, by kind: error type, status, or the common part of reject reasons."""
+    """Rows that are not answered, by kind: error type, status, or the common part of reject reasons."""
 
     kinds: dict[str, FailureKind] = {}
 

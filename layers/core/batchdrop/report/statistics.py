@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from batchdrop.answers.outcome import Outcome
+from batchdrop.answers.outcome import REMEMBERED, Outcome
 from batchdrop.report.answer_counts import LISTS, ColumnCounts, CountedKind, merge_columns
 from batchdrop.report.crosstab import Crosstab, CrosstabCounter
 from batchdrop.report.failure_samples import Failures, sample_of, wants_sample
@@ -64,14 +64,15 @@ class RowsCounted:
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Add the next rows of the shard."""
-        usages = [outcome.message.usage for outcome in outcomes if outcome.message is not None]
+        paid = [outcome for outcome in outcomes if outcome.message is not None and outcome.status != REMEMBERED]
+        usages = [outcome.message.usage for outcome in paid if outcome.message is not None]
         self._inputs += [usage.prompt_tokens for usage in usages]
         self._outputs += [usage.output_tokens for usage in usages]
         self._seconds += [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
-        answered = [place for place, outcome in enumerate(outcomes) if outcome.status == "answered"]
+        answered = [place for place, outcome in enumerate(outcomes) if outcome.fate == "answered"]
         self._count_values([rows[place] for place in answered], [outcomes[place].values for place in answered])
         for row, outcome in zip(rows, outcomes, strict=True):
-            if outcome.status != "answered":
+            if outcome.fate != "answered":
                 self._sample(row, outcome)
         if len(self._inputs) >= NUMBERS_AT_ONCE:
             self._count_numbers()

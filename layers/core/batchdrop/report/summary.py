@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from batchdrop.answers.outcome import REMEMBERED
 from batchdrop.answers.tokens import Tokens
 from batchdrop.money.cache_block import CacheBlock
-from batchdrop.money.cost import CostParts, PriceTable, cost_parts
+from batchdrop.money.cost import CostParts, PriceTable, cost_parts, dollars
 from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
 from batchdrop.recipe.lane import Lane
@@ -55,6 +56,16 @@ class TallyBlock(msgspec.Struct, frozen=True):
     rejected: int
     shared: int
     statuses: dict[str, int]
+
+
+class RememberedBlock(msgspec.Struct, frozen=True):
+    """Rows that the answer store answered: they cost nothing.
+
+    `saved_usd` is what their answers cost when they were paid, each counted once; null if a price is not known.
+    """
+
+    rows: int
+    saved_usd: Decimal | None
 
 
 class CostBlock(msgspec.Struct, frozen=True):
@@ -173,6 +184,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     estimate: EstimateBlock | None = None
     cache: CacheBlock | None = None
     packs: PackBlock | msgspec.UnsetType = msgspec.UNSET
+    remembered: RememberedBlock | msgspec.UnsetType = msgspec.UNSET
     pilot: PilotBlock | None = None
     escalation: EscalationBlock | None = None
     timings: TimingBlock
@@ -204,6 +216,12 @@ def _lane_block(lane: Lane, tokens: list[Tokens], parts: CostParts | None) -> La
         cache_writes_1h=sum(counted.cache_write_1h for counted in tokens),
         web_searches=sum(counted.web_searches for counted in tokens),
     )
+
+
+def remembered_block(tally: Tally, prices: PriceTable | None) -> RememberedBlock | msgspec.UnsetType:
+    """Return what the answer store saved; UNSET if it answered no row."""
+    rows = tally.statuses.get(REMEMBERED, 0)
+    return RememberedBlock(rows, dollars(tally.recalled, prices)) if rows else msgspec.UNSET
 
 
 def perhaps_paid_block(tally: Tally) -> PerhapsPaidBlock:

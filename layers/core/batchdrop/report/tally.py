@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import msgspec
 
-from batchdrop.answers.outcome import PERHAPS_PAID, Outcome
+from batchdrop.answers.outcome import PERHAPS_PAID, REMEMBERED, Outcome
 from batchdrop.answers.result import Billed
 from batchdrop.answers.tokens import Tokens
 from batchdrop.errors import InvariantBroken
@@ -27,7 +27,8 @@ class Tally(msgspec.Struct):
 
     `shared` counts rows that share the answer of an identical request. `perhaps_paid` counts requests without a
     readable result. `escalated` counts the rows that went to another model, if the recipe has one. `packs` is set in a
-    job with packs. `statistics` is for the report.
+    job with packs. `statistics` is for the report. `recalled` has the tokens of remembered answers, which are not paid.
+    `stored` counts the answers that the shard gave to the answer store.
     """
 
     rows: int = 0
@@ -42,6 +43,8 @@ class Tally(msgspec.Struct):
     statistics: Statistics = msgspec.field(default_factory=Statistics)
     escalated: Escalated | None = None
     packs: PackCounts | msgspec.UnsetType = msgspec.UNSET
+    recalled: list[Tokens] = []
+    stored: int = 0
 
     @property
     def rows_perhaps_paid(self) -> int:
@@ -56,31 +59,31 @@ class Tally(msgspec.Struct):
         self.unusable += fates["unusable"]
         self.failed += fates["failed"]
         self.rejected += fates["rejected"]
-        for status, count in Counter([outcome.status for outcome in outcomes]).items():
+        statuses = Counter([outcome.status for outcome in outcomes])
+        for status, count in statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
         if are_shared:
             self.shared += fates["answered"] + fates["unusable"]
+        elif REMEMBERED in statuses:
+            self.add_paid([one.message for one in outcomes if one.message is not None and one.status != REMEMBERED])
+            recalled = [one.message for one in outcomes if one.message is not None and one.status == REMEMBERED]
+            _add_tokens(recalled, self.recalled)
         else:
             self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
 
     def add_paid(self, messages: Iterable[Billed]) -> None:
         """Count the tokens of answers, including answers that later ones replaced."""
-        for _, group in groupby(messages, key=_BILLED_AS):
-            some = list(group)
-            long = [message for message in some if is_long_prompt(message.usage)]
-            short = [message for message in some if not is_long_prompt(message.usage)] if long else some
-            for counted in (long, short):
-                if counted:
-                    self._tokens(unit_of(counted[0])).add([message.usage for message in counted])
+        _add_tokens(messages, self.tokens)
 
     def merge(self, other: Tally) -> None:
         """Add the tally of another shard."""
-        for name in ("rows", "answered", "unusable", "failed", "rejected", "shared"):
+        for name in ("rows", "answered", "unusable", "failed", "rejected", "shared", "stored"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
-        for tokens in other.tokens:
-            self._tokens(tokens).merge(tokens)
+        for own, theirs in ((self.tokens, other.tokens), (self.recalled, other.recalled)):
+            for tokens in theirs:
+                _at_price(tokens, own).merge(tokens)
         self.perhaps_paid.add(other.perhaps_paid.requests, other.perhaps_paid.worst_usd)
         self.statistics.merge(other.statistics)
         if other.escalated is not None:
@@ -101,10 +104,22 @@ class Tally(msgspec.Struct):
             )
             raise InvariantBroken(message)
 
-    def _tokens(self, unit: Tokens) -> Tokens:
-        """Return the sum at this price; adds it if it is missing."""
-        for tokens in self.tokens:
-            if tokens.price_key == unit.price_key:
-                return tokens
-        self.tokens.append(unit.like())
-        return self.tokens[-1]
+
+def _add_tokens(messages: Iterable[Billed], sums: list[Tokens]) -> None:
+    """Add the usage of messages to the sums of their prices."""
+    for _, group in groupby(messages, key=_BILLED_AS):
+        some = list(group)
+        long = [message for message in some if is_long_prompt(message.usage)]
+        short = [message for message in some if not is_long_prompt(message.usage)] if long else some
+        for counted in (long, short):
+            if counted:
+                _at_price(unit_of(counted[0]), sums).add([message.usage for message in counted])
+
+
+def _at_price(unit: Tokens, sums: list[Tokens]) -> Tokens:
+    """Return the sum at this price; adds it if it is missing."""
+    for tokens in sums:
+        if tokens.price_key == unit.price_key:
+            return tokens
+    sums.append(unit.like())
+    return sums[-1]

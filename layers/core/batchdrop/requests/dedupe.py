@@ -14,11 +14,12 @@ def is_deduped(recipe: Recipe | None) -> bool:
     """Return whether rows with the same request share one answer.
 
     By default they do if the recipe has `answer`: equal rows should get equal labels. With free text, each row may want
-    a text of its own.
+    a text of its own. With `remember` they do, too: the next file would share that answer anyway.
     """
     if recipe is None:
         return False
-    return recipe.answer is not None if recipe.dedupe is None else recipe.dedupe
+    shares = recipe.answer is not None or recipe.remember is not None
+    return shares if recipe.dedupe is None else recipe.dedupe
 
 
 class Duplicates:
@@ -32,12 +33,19 @@ class Duplicates:
 
         The rows' own indices count from `first`.
         """
-        return [None if params is None else self._before(params, index) for index, params in enumerate(requests, first)]
+        digests = (
+            None if params is None else blake2b(params, digest_size=DIGEST_BYTES).digest() for params in requests
+        )
+        return self.same_digests(digests, first)
+
+    def same_digests(self, digests: Iterable[bytes | None], first: int) -> list[int | None]:
+        """Return the same for digests of the requests that the caller has made."""
+        return [None if own is None else self._before(own, index) for index, own in enumerate(digests, first)]
 
     def clear(self) -> None:
         """Start the next shard."""
         self._rows.clear()
 
-    def _before(self, params: bytes, index: int) -> int | None:
-        first = self._rows.setdefault(blake2b(params, digest_size=DIGEST_BYTES).digest(), index)
+    def _before(self, digest: bytes, index: int) -> int | None:
+        first = self._rows.setdefault(digest, index)
         return None if first == index else first

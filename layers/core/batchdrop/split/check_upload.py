@@ -11,6 +11,7 @@ from batchdrop.job.job_files import formats_of, reader_of, shape_of
 from batchdrop.job.lane import lane_of_job
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Formats
+from batchdrop.job.remembering import AnswersOf
 from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.estimate import Estimate
 from batchdrop.ports import Source
@@ -25,10 +26,13 @@ from batchdrop.split.groups_seen import GroupsSeen
 from batchdrop.split.job_estimate import counting
 from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.ready_made import is_ready_made
+from batchdrop.split.remembered_rows import RememberedRows, looked_up
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 
 SHOWN = 3
 REASONS_SHOWN = 5
+
+_Requests = tuple[list[bytes], list[str]]  # their `params`, and their rows' own texts
 
 
 @dataclass(slots=True)
@@ -37,7 +41,9 @@ class Check:
 
     `notes` says what was found in the file and is not plain from its name. `duplicates` counts the rows that share
     another row's answer; `skipped` those that the recipe skips; `empty` those that are sent although all columns of the
-    prompt are empty. `sample` holds requests from all over the file, if the caller wants any.
+    prompt are empty. `remembered` counts the requests that the answer store answers, and `saved` is their estimate; it
+    is None if the store has no answers of the recipe. `sample` holds requests from all over the file, if the caller
+    wants any.
     """
 
     output: str
@@ -49,6 +55,8 @@ class Check:
     skipped: int = 0
     empty: int = 0
     duplicates: int = 0
+    remembered: int = 0
+    saved: Estimate | None = None
     first: list[bytes] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
@@ -101,10 +109,11 @@ def check_upload(
     attach: Attacher,
     sample: int = 0,
     live_rows: int = LIVE_ROWS,
+    answers: AnswersOf | None = None,
 ) -> Check:
     """Read the whole file like the job would, without sending anything. The manifest gets the estimate and the lane.
 
-    `sample` is the number of requests to keep. Raises JobFault like the job.
+    `sample` is the number of requests to keep. `answers` opens the answer store. Raises JobFault like the job.
     """
     reader = reader_of(manifest, formats)
     if manifest.recipe is None and not is_ready_made(source, reader):
@@ -114,10 +123,11 @@ def check_upload(
         )
         raise RecipeRejected(message)
     manifest.format = reader.name
-    with closing(reader.row_blocks(source, Cursor())) as blocks:
+    with closing(reader.row_blocks(source, Cursor())) as blocks, looked_up(manifest, answers) as known:
         note_columns(manifest, reader, formats)
         requests = request_source(manifest, reader, attach)
-        count, kept = counting(manifest, requests)(), EvenSample(sample)
+        counts = counting(manifest, requests)
+        count, saved, kept = counts(), counts(), EvenSample(sample)
         seen = _Seen(manifest.recipe)
         groups = GroupsSeen(manifest) if manifest.is_grouped else None
         check = Check(
@@ -133,6 +143,10 @@ def check_upload(
                     check.empty += sum(params is not None and requests.is_empty(row) for row, params in sent)
                 params, owns = seen.new_requests(some)
                 check.duplicates += sum(own is not None for own in some.params) - len(params)
+                if known is not None:
+                    (params, owns), hits = _parted(params, owns, known)
+                    saved.add(*hits)
+                    check.remembered += len(hits[0])
                 count.add(params, owns)
                 if groups is not None:
                     groups.add(some)
@@ -142,6 +156,7 @@ def check_upload(
     if not check.rows:
         message = f"{source.name}: the file has no rows; drop it again with at least one row"
         raise UploadRejected(message)
+    check.saved = None if known is None else saved.estimate
     check.sample, check.notes = kept.requests, reader.notes
     manifest.estimate = check.estimate = count.estimate
     to_send, longest = check.estimate.requests, manifest.longest
@@ -152,3 +167,14 @@ def check_upload(
     note_cache(manifest)
     check.estimate = manifest.estimate or check.estimate
     return check
+
+
+def _parted(params: list[bytes], owns: list[str], known: RememberedRows) -> tuple[_Requests, _Requests]:
+    """Return the requests that must be sent, and those that the answer store answers."""
+    new: _Requests = ([], [])
+    hits: _Requests = ([], [])
+    for one, own, place in zip(params, owns, known.places(known.keys(params)), strict=True):
+        requests, texts = new if place is None else hits
+        requests.append(one)
+        texts.append(own)
+    return new, hits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,8 @@ class ShardWriter:
         self._shard = shard
         self._bytes = 0
         self._requests = 0
+        self._remembered = 0
+        self._store, self._pins_key = store, keys.remembered(shard)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -62,6 +65,14 @@ class ShardWriter:
             self._add_to_body(BODY_SEPARATOR.join(request_lines(self._own_ids, requests)))
             self._requests += len(requests)
 
+    def pin(self, lines: Iterable[bytes]) -> None:
+        """Write the result lines of the shard's remembered rows, if it has any."""
+        for line in lines:
+            if not self._remembered:
+                self._pins_file = self._stack.enter_context(self._store.writer(self._pins_key))
+            self._pins_file.write(line)
+            self._remembered += 1
+
     def item(self, estimate: Estimate) -> ShardItem:
         """Return the shard's entry in the manifest."""
         return ShardItem(
@@ -71,6 +82,7 @@ class ShardWriter:
             bytes=self._bytes,
             input_tokens=estimate.input_tokens,
             max_output_tokens=estimate.max_output_tokens,
+            remembered=self._remembered,
         )
 
     def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:

@@ -5,7 +5,7 @@ The whole file is split before anything is sent to the API, so a broken file cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -16,6 +16,7 @@ import msgspec
 
 from batchdrop.admission.budget import NOTHING
 from batchdrop.admission.waves import goes_in_waves
+from batchdrop.answer_store.ports import Place
 from batchdrop.errors import NothingToSend, RecipeRejected, SplitTooSlow, UploadRejected
 from batchdrop.job.cache_history import known_hits
 from batchdrop.job.expiry import refuse_if_expired
@@ -25,6 +26,7 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, UploadRecord, file_key
 from batchdrop.job.pilot import Asks, lane_marked, leave_at, may_have_pilot
 from batchdrop.job.ports import Formats
+from batchdrop.job.remembering import AnswersOf
 from batchdrop.job.retry import read_order
 from batchdrop.job.sample import first_limits
 from batchdrop.job.stored_lines import whole_lines
@@ -48,6 +50,7 @@ from batchdrop.split.job_estimate import counting, keep_estimate, read_own_model
 from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.prefetch import Room
 from batchdrop.split.ready_made import is_ready_made
+from batchdrop.split.remembered_rows import remembered_rows, with_pins
 from batchdrop.split.row_models import refuse_unknown_model
 from batchdrop.split.rows_to_send import RenderedRows, note_columns, rendered_rows, request_source
 from batchdrop.split.shard_lists import first_list, save_split
@@ -88,10 +91,12 @@ def split_upload(
     time_reserve: float,
     live_rows: int = LIVE_ROWS,
     knows_models: bool = False,
+    answers: AnswersOf | None = None,
 ) -> SplitProgress:
     """Split the upload as far as time allows, and save the manifest.
 
-    `knows_models`: requests go to Anthropic's own API, so a model that is unknown here is a fault.
+    `knows_models`: requests go to Anthropic's own API, so a model that is unknown here is a fault. `answers` opens the
+    answer store; without it, nothing is remembered.
     `time_reserve` is the seconds of the invocation to keep for finishing. Raises JobFault for faults that the user must
     fix, and SplitTooSlow if the time is too short for a single shard.
     """
@@ -109,7 +114,7 @@ def split_upload(
         split = (
             GroupedSplit(manifest, store, formats, limits)
             if manifest.is_grouped
-            else _Split(manifest, store, formats, limits, live_rows=live_rows)
+            else _Split(manifest, store, formats, limits, live_rows=live_rows, answers=answers)
         )
         split.run(out_of_time=lambda: clock.remaining() < time_reserve)
         manifest.split_ended_at = clock.now()
@@ -121,7 +126,7 @@ def split_upload(
         if manifest.cursor is None:
             note_packs(manifest)
         save_split(manifest, store, live_rows)
-    if manifest.cursor is None and not manifest.requests:
+    if manifest.cursor is None and not manifest.requests and not manifest.remembered:
         raise NothingToSend(_why_nothing(manifest, store))
     if manifest.cursor is None:
         refuse_too_expensive(manifest)
@@ -184,9 +189,18 @@ class _Split:
     """The part of a split in one invocation: it moves the manifest's cursor shard by shard."""
 
     def __init__(
-        self, manifest: Manifest, store: ObjectStore, formats: Formats, limits: ShardLimits, *, live_rows: int
+        self,
+        manifest: Manifest,
+        store: ObjectStore,
+        formats: Formats,
+        limits: ShardLimits,
+        *,
+        live_rows: int,
+        answers: AnswersOf | None,
     ) -> None:
         self._manifest = manifest
+        self._answers = answers
+        self._has_own_limits = manifest.recipe is not None and manifest.recipe.own_tokens is None
         self._live_rows = live_rows
         self._store = store
         self._keys = JobKeys(manifest.upload.job_id)
@@ -204,7 +218,10 @@ class _Split:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed."""
         shards_before = len(self._manifest.shards)
         source = UploadSource(self._store, self._manifest.upload)
-        with closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks:
+        with (
+            remembered_rows(self._manifest, self._store, self._answers) as self._remembered,
+            closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks,
+        ):
             note_columns(self._manifest, self._reader, self._formats)
             try:
                 with closing(self._rendered_rows(blocks)) as rendered:
@@ -254,9 +271,12 @@ class _Split:
         """Write a shard of as many rows as it holds; return the rest of the last chunk, if any."""
         count, worst, looked_at, rest = self._count(), NOTHING, 0, None
         self._duplicates.clear()
+        pins: list[tuple[int, Place]] = []
         with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
             for rendered in blocks:
-                taken, usd = self._pack(rendered, writer.rows)
+                first = writer.rows
+                taken, usd, places = self._pack(rendered, first)
+                pins += [(row, place) for row, place in enumerate(places, first) if place is not None]
                 writer.add(taken)
                 count.add(*taken.requests)
                 worst += usd
@@ -267,20 +287,40 @@ class _Split:
                     looked_at = writer.rows
                     if out_of_time():
                         raise _OutOfTime
+            if self._remembered is not None:
+                writer.pin(self._remembered.pins(self._keys.job_id, self._packer.shard, pins))
         estimate = count.estimate
         item = msgspec.structs.replace(writer.item(estimate), worst_usd=worst)
         keep_estimate(self._manifest, item, estimate)
         return rest
 
-    def _pack(self, rendered: RenderedRows, index: int) -> tuple[RenderedRows, Decimal]:
-        """Pack as many of these rows as fit into the shard, from `index` on; return them and their highest cost."""
+    def _pack(self, rendered: RenderedRows, index: int) -> tuple[RenderedRows, Decimal, Sequence[Place | None]]:
+        """Pack as many of these rows as fit into the shard, from `index` on.
+
+        Return them, their highest cost, and where the remembered ones have their answers.
+        """
+        keys = self._remembered.keys(rendered.params) if self._remembered is not None else None
         if self._is_deduped:
-            rendered = rendered.deduplicated(self._duplicates.same_as(rendered.params, index))
+            rendered = rendered.deduplicated(self._same_as(rendered.params, keys, index))
+        places: Sequence[Place | None] = []
+        if self._remembered is not None and keys is not None:
+            rendered, places = self._remembered.known(rendered, keys)
         sizes = [None if params is None else len(params) for params in rendered.params]
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
-        taken = self._packer.take(Loads(sizes, self._weigh(rendered.params)))
-        return rendered.first(taken), sum(usd[:taken], NOTHING)
+        taken = self._packer.take(Loads(sizes, with_pins(self._weigh(rendered.params), places)))
+        return rendered.first(taken), sum(usd[:taken], NOTHING), places[:taken]
+
+    def _same_as(
+        self, params: Sequence[bytes | None], keys: Sequence[bytes | None] | None, index: int
+    ) -> list[int | None]:
+        """Find duplicates, by the rows' keys if they have some: one hash a row is enough.
+
+        A key leaves `max_tokens` out, so it does not serve if each row has its own.
+        """
+        if keys is None or self._has_own_limits:
+            return self._duplicates.same_as(params, index)
+        return self._duplicates.same_digests(keys, index)
 
 
 def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:

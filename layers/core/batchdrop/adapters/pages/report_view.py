@@ -12,11 +12,12 @@ from batchdrop.adapters.pages.next_steps import next_steps, to_go_on
 from batchdrop.adapters.pages.plain_labels import is_code, plain_label
 from batchdrop.adapters.pages.plain_text import shown
 from batchdrop.job.manifest import Manifest
+from batchdrop.money.cost import shown_usd
 from batchdrop.report.commands import Commands
 from batchdrop.report.crosstab import Crosstab
 from batchdrop.report.failure_samples import FailureKind
 from batchdrop.report.statistics import Statistics
-from batchdrop.report.summary import Summary
+from batchdrop.report.summary import RememberedBlock, Summary
 
 MOST_MESSAGE_BATCHES = 20  # in the list; the slowest ones
 MOST_FAULTS = 10
@@ -125,6 +126,9 @@ def _recipe(summary: Summary, manifest: Manifest | None) -> list[tuple[str, str,
             False,
         ),
     ]
+    if isinstance(summary.remembered, RememberedBlock):
+        saved = shown_usd(summary.remembered.saved_usd)
+        known.append(("Remembered", f"{whole(summary.remembered.rows)} rows, which saved {saved}", False))
     if manifest is None or manifest.recipe is None:
         return known
     recipe = manifest.recipe

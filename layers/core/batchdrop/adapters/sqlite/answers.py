@@ -5,6 +5,7 @@ Answers stay until `compact` drops them, also those that a newer one replaces: a
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +53,7 @@ class SqliteAnswerStore:
             [secret] = file.execute("SELECT secret FROM recipes WHERE recipe = ?", (recipe,)).fetchone()
             return bytes(secret)
 
-    def view(self, recipe: str) -> View:
+    def view(self, recipe: str, *, since: int = 0) -> View:  # noqa: ARG002 - the look-up compares each answer's time
         """Return the number of the last published run."""
         with self._opened() as file:
             [last] = file.execute(_LAST, (recipe,)).fetchone()
@@ -97,6 +98,7 @@ class SqliteAnswerStore:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds answers: its user's alone
         with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as file:
             file.execute("PRAGMA journal_mode = WAL")
             file.executescript(_SCHEMA)

@@ -12,7 +12,13 @@ from rich.text import Text
 
 from batchdrop.admission.worst_case import search_fee
 from batchdrop.cli.check.checked import Checked
-from batchdrop.cli.check.estimate_view import cap_line, lanes_table, prices_line, tokens_line
+from batchdrop.cli.check.estimate_view import (
+    cap_line,
+    lanes_table,
+    prices_line,
+    remembered_line,
+    tokens_line,
+)
 from batchdrop.cli.check.findings_view import print_findings
 from batchdrop.cli.check.plan_view import plan_lines
 from batchdrop.cli.check.shortened import shortened_values
@@ -59,7 +65,12 @@ def _print_rows(checked: Checked, console: Console) -> None:
         counts += f", {check.skipped:,} skipped"
     if check.duplicates:
         counts += f", {check.duplicates:,} share another row's answer"
+    if check.remembered:
+        counts += f", {check.remembered:,} remembered"
     console.print(Text(counts, style="bold"))
+    manifest = checked.manifest
+    if line := remembered_line(check, manifest.recipe, manifest.lane, checked.prices):
+        console.print(Text(line), soft_wrap=True)
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
     print_findings(checked.findings, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from batchdrop.admission.cap_forecast import CapForecast, cap_forecast
@@ -15,7 +16,7 @@ from batchdrop.money.prices import PriceTable
 from batchdrop.split.check_upload import Check
 from batchdrop.split.count_sample import SampleCount
 from batchdrop.split.findings import Findings
-from batchdrop.split.job_estimate import refuse_too_expensive
+from batchdrop.split.job_estimate import estimated_usd, refuse_too_expensive
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Checked:
         """Return what the cap makes of the job; None if it has none that counts."""
         return cap_forecast(self.manifest, shape_of(self.manifest))
 
+    def _saved_usd(self) -> Decimal | None:
+        """Return what the remembered answers would cost; None if nothing is known."""
+        if self.check.saved is None:
+            return None
+        usd = estimated_usd(self.check.saved, self.manifest.recipe, self.manifest.lane, self.prices)
+        return usd.expected if usd else None
+
     def document(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         estimate = (self.check.estimate, self.manifest.recipe, self.manifest.lane, self.prices, self.counted)
@@ -56,6 +64,8 @@ class Checked:
             "requests": self.check.estimate.requests,
             "rejected": self.check.rejected,
             "duplicates": self.check.duplicates,
+            "remembered": self.check.remembered,
+            "saved_usd": self._saved_usd(),
             "skipped": self.check.skipped,
             "reasons": self.check.reasons,
             "faults": self.findings.faults,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +25,7 @@ from batchdrop.cli.options import is_recipe_name
 from batchdrop.cli.run.service import Service
 from batchdrop.job.job_files import shape_of
 from batchdrop.job.manifest import Manifest, UploadRecord
+from batchdrop.job.remembering import AnswersOf
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.money.prices import effective
 from batchdrop.requests.request import RecipeRequests
@@ -42,18 +44,20 @@ def check(
     *,
     files: Path | None = None,
     exact: Exact | None = None,
+    answers: AnswersOf | None = None,
     is_verbose: bool = False,
 ) -> bool:
     """Check a recipe, and a file if given; print the result. Return True if all is good. Raises like the two checks.
 
-    `recipe` may also be a file of ready-made requests, alone.
+    `recipe` may also be a file of ready-made requests, alone. `answers` opens the answer store.
     """
     if file is None and is_recipe_name(recipe.name):
         return check_recipe(recipe, output)
     own_recipe, rows = (None, recipe) if file is None else (recipe, file)
     if not output.json:
-        return check_file(own_recipe, rows, output.console, files=files, exact=exact, is_verbose=is_verbose)
-    checked = checked_file(own_recipe, rows, output.console, files=files, exact=exact)
+        given: dict[str, Any] = {"files": files, "exact": exact, "answers": answers}
+        return check_file(own_recipe, rows, output.console, **given, is_verbose=is_verbose)
+    checked = checked_file(own_recipe, rows, output.console, files=files, exact=exact, answers=answers)
     output.document({"good": checked.is_good, **checked.document()})
     return checked.is_good
 
@@ -95,6 +99,7 @@ def check_file(
     *,
     files: Path | None = None,
     exact: Exact | None = None,
+    answers: AnswersOf | None = None,
     is_verbose: bool = False,
 ) -> bool:
     """Check a file with its recipe: print its cost, rejects and first prompt. Return True if all is good.
@@ -102,18 +107,24 @@ def check_file(
     Without a recipe, the file holds ready-made requests. `is_verbose` also prints the first requests as JSON.
     Raises like `checked_file`.
     """
-    checked = checked_file(recipe_path, file, console, files=files, exact=exact)
+    checked = checked_file(recipe_path, file, console, files=files, exact=exact, answers=answers)
     print_checked(checked, console, is_verbose=is_verbose)
     return checked.is_good
 
 
 def checked_file(
-    recipe_path: Path | None, file: Path, console: Console, *, files: Path | None = None, exact: Exact | None = None
+    recipe_path: Path | None,
+    file: Path,
+    console: Console,
+    *,
+    files: Path | None = None,
+    exact: Exact | None = None,
+    answers: AnswersOf | None = None,
 ) -> Checked:
     """Read a file as the job would, and count a sample's tokens if `exact` is set. `console` shows the progress.
 
-    `files` is the local folder for the bucket's `files/`; without it, attached files are named, not read. Raises
-    JobFault like the job itself, and the errors of token counting.
+    `files` is the local folder for the bucket's `files/`; without it, attached files are named, not read. `answers`
+    opens the answer store. Raises JobFault like the job itself, and the errors of token counting.
     """
     recipe, schema = load_recipe(recipe_path) if recipe_path else (None, None)
     own = load_prices(recipe_path) if recipe_path else None
@@ -126,7 +137,7 @@ def checked_file(
     with naming_own_file(recipe_path, parse_inbox_key(key).recipe_key), console.status(f"reading {file.name} ..."):
         pricer_of(manifest)  # raises like the split: a cap needs a price
         sample = exact.sample if exact else 0
-        check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample)
+        check = check_upload(manifest, source, formats=FileFormats(), attach=attach, sample=sample, answers=answers)
         findings = recipe_findings(recipe, shape_of(manifest)) if recipe else Findings()
     named = (named_models(recipe) if recipe else {}) | check.estimate.most_tokens
     findings.add(findings_of_models(recipe_path, named, own, recipe.betas if recipe else []))

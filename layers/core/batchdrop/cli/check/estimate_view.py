@@ -12,6 +12,7 @@ from batchdrop.money.cost import PriceTable, shown_usd
 from batchdrop.money.estimate import LANES, Estimate
 from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
+from batchdrop.split.check_upload import Check
 from batchdrop.split.count_sample import SampleCount
 from batchdrop.split.job_estimate import estimated_usd
 
@@ -39,6 +40,17 @@ def lanes_table(estimate: Estimate, recipe: Recipe | None, lane: Lane, prices: P
         notes = [SPEEDS[one], *(["this job's lane"] if one == lane else [])]
         table.add_row(one, *sums, Text(", ".join(notes), style="bold" if one == lane else "dim"))
     return table
+
+
+def remembered_line(check: Check, recipe: Recipe | None, lane: Lane, prices: PriceTable) -> str:
+    """Return what the answer store saves; empty if it has no answers of the recipe."""
+    if check.saved is None:
+        return ""
+    if not check.remembered:
+        return "remembered   no row: the recipe has answers, but it asks something else now, or all rows are new"
+    usd = estimated_usd(check.saved, recipe, lane, prices)
+    saved = shown_usd(usd.expected if usd else None)
+    return f"remembered   {check.remembered:,} requests have an answer already, which saves about {saved}"
 
 
 def cap_line(cap: CapForecast) -> str:

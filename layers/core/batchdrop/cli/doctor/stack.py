@@ -8,7 +8,7 @@ from typing import Any
 
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.doctor.findings import Finding, Level, ok, problem, warning
-from batchdrop.local.package import add_ledger_file
+from batchdrop.local.package import add_local_files
 from batchdrop.local.sam_template import computed_alarms, read_template, template_of_text
 
 # The deployment itself sets where code is; the embedded stack has another runtime, and fewer workers.
@@ -48,7 +48,7 @@ def template_drift(deployment: Deployment, project: Path) -> Iterator[Finding]:
     if deployment.is_embedded:
         for name in computed_alarms(checkout):
             del checkout["Resources"][name]
-        add_ledger_file(checkout)
+        add_local_files(checkout)
     changed = differences(template, checkout)
     if not changed:
         yield ok("template", "same as in this checkout (code is not compared)")

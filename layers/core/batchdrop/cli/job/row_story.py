@@ -18,7 +18,7 @@ from rich.text import Text
 from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.answers.custom_id import CustomId
 from batchdrop.answers.odd_records import read_line
-from batchdrop.answers.outcome import of_result
+from batchdrop.answers.outcome import of_result, remembered
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.job.jobs import NoSuchJobError
 from batchdrop.errors import JobCanceled
@@ -26,6 +26,7 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.group_answers import read_places
 from batchdrop.finish.packed_rounds import PackedRounds
+from batchdrop.finish.recalled import recall
 from batchdrop.job.job_files import read_manifest, reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -195,7 +196,9 @@ def _outcome(
     if line is None:
         return {}
     shape = shape_of(manifest)
-    outcome = of_result(read_line(line).result, shape)
+    read = read_line(line)
+    outcome = of_result(read.result, shape)
+    outcome = outcome if read.remembered is None else remembered(outcome)
     names = [column.name for column in shape.columns.answer]
     answer = dict(zip(names, outcome.values, strict=False)) or outcome.raw or None
     return {"status": outcome.status, "answer": answer, "error": outcome.error}
@@ -221,6 +224,7 @@ def _final_line(
     packs, escalations = PackedRounds(manifest, item.shard, store), escalations_of(manifest, item.rows)
     with tempfile.TemporaryFile(prefix="row-") as spool:
         words = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
+        recall(words, item, JobKeys(job_id), store)
         for place, one in enumerate(rounds):
             if escalations is not None:
                 rounds[place] = msgspec.structs.replace(one, escalated=escalations.reason(index))

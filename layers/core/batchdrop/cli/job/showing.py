@@ -107,6 +107,8 @@ def _print_summary(summary: Summary, console: Console) -> None:
     if odd:
         _line(console, "statuses", ", ".join(f"{count:,} {status}" for status, count in odd.items()))
     _line(console, "cost", _cost(summary))
+    if remembered := summary.get("remembered"):
+        _line(console, "remembered", f" {remembered['rows']:,} rows, which saved {dollars(remembered['saved_usd'])}")
     if escalation := summary.get("escalation"):
         _line(console, "escalated", _escalated(escalation))
     if unsettled := perhaps_paid(summary):

@@ -21,6 +21,7 @@ from batchdrop.cli.job.progress import follow
 from batchdrop.cli.run.approval import decide_on_sample
 from batchdrop.cli.run.dropping import Drop
 from batchdrop.cli.run.fetching import fetch_files
+from batchdrop.cli.run.kept_answers import answers_file
 from batchdrop.cli.run.outputs import show_results
 from batchdrop.cli.run.service import Service
 from batchdrop.cli.run.starting_again import start_again
@@ -93,6 +94,7 @@ class Run:
             overrides=overrides,
             state=kept.folder.state if kept else None,
             commands=self.commands(),
+            answers_file=answers_file(self.out, self.service),
             keeps_open=(kept.lock,) if kept else (),
         )
 
