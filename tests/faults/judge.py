@@ -368,6 +368,8 @@ def fate_of(status: str) -> str:
             return "failed"
         case "rejected" | "answered":
             return status
+        case "remembered":
+            return "answered"
         case _:
             return "unusable"
 

@@ -286,6 +286,12 @@ def with_a_small_account(schedule: Schedule) -> Schedule:
     return replace(either, account=Account(others=tuple(others)))
 
 
+def with_an_answer_store(schedule: Schedule) -> Schedule:
+    """Return the schedule with a recipe that keeps answers, and a user who sends the file again, edited."""
+    rng = random.Random(f"store of {schedule.seed}")
+    return replace(schedule, remembered=True, stormy_resumes=rng.choice((0, 1, 2)))
+
+
 def with_a_retry(schedule: Schedule) -> Schedule:
     """Return the schedule with a retry after the job's end. Functions, and the retry's command, go on dying."""
     rng = random.Random(f"retry of {schedule.seed}")
@@ -316,6 +322,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "lies": with_lasting_lies,
     "expiry": with_expiry,
     "retried": with_a_retry,
+    "remembered": with_an_answer_store,
     "throttled": with_a_small_account,
 }
 

@@ -30,6 +30,7 @@ from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
 from tests.faults.live_world import LiveWorld
 from tests.faults.packs_judge import PacksJudge
+from tests.faults.remembered import send_more
 from tests.faults.retried import send_again
 from tests.faults.schedule import Fault, Schedule, schedule_of
 from tests.faults.upload import event, files
@@ -154,6 +155,11 @@ class _Conductor:
         self._conclude()
         if self._schedule.retried and self._endings[-1].error not in HOPELESS:
             self._verdict.faults += send_again(self._world, self._last_record(execution), self._calm)
+        if self._schedule.remembered and self._endings[-1].error not in HOPELESS:
+            more = send_more(self._world, self._job_id, self._endings[-1], self._calm)
+            self._verdict.faults += more.faults
+            self._verdict.paid_twice += more.paid_twice
+            self._verdict.lost += more.lost
         if self._schedule.expiry is not None:
             self._calm()
             come_back(self._world, self._schedule.expiry, self._last_record(execution), self._verdict)

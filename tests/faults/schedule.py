@@ -182,6 +182,7 @@ class Schedule:
     gives_up: bool = False  # the user does not resume a red job
     expiry: Expiry | None = None
     retried: bool = False  # when the job has ended, its rows without a usable answer are sent again, in the same storm
+    remembered: bool = False  # the recipe keeps answers; when the job has ended, its file is sent again, edited
     pack: int = 0  # rows in a request; 0: each alone
     is_grouped: bool = False  # … of rows with the same note, which is their shared text, wherever they stand
     emulator: tuple[tuple[str, Any], ...] = ()  # more of the emulator's settings

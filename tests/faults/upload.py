@@ -48,6 +48,7 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
+    recipe += "remember: 90d\n" if schedule.remembered else ""
     recipe += "pilot: true\n" if schedule.pilot else ""
     recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
     grouped = f"{{rows: {schedule.pack}, by: note, shared: 'All about {{{{ note }}}}'}}"
