@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from batchdrop.answers.tokens import Tokens
-from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.cost import dollars
 from batchdrop.money.estimate import ASSUMED_SHARE
 from batchdrop.recipe.lane import Lane
@@ -41,11 +40,6 @@ def cached_usd(model: str, hits: float, *, requests: int = ROWS, shared: int = L
     return found
 
 
-def shared_in_shards(rows: int = ROWS, distinct: int = DISTINCT, shard: int = MAX_BATCH_REQUESTS) -> int:
-    """Return the requests that `dedupe` sends if the texts are drawn at random: equal rows of a shard share one."""
-    return round(rows / shard * distinct * (1 - (1 - 1 / distinct) ** shard))
-
-
 def lines() -> Iterator[str]:
     """Yield the table in Markdown."""
     yield f"| lever | {' | '.join(model.removeprefix('claude-') for model in MODELS)} |"
@@ -56,7 +50,7 @@ def lines() -> Iterator[str]:
     for hits in HITS:
         yield _row(f"… primed by `cache: auto`, {hits:.0%} hits", [cached_usd(model, hits) for model in MODELS])
     yield _escalated()
-    yield _line(f"{DISTINCT:,} distinct texts, `dedupe`", requests=shared_in_shards())
+    yield _line(f"{DISTINCT:,} distinct texts, `dedupe`", requests=DISTINCT)
 
 
 def _escalated() -> str:

@@ -90,7 +90,7 @@ def _asked(placed: list[tuple[Place, bytes | None]]) -> RenderedRows:
     rows = [Row(str(params), Cursor(rows=place.number)) for place, params in placed]
     params, nothing = [params for _, params in placed], [None] * len(placed)
     return RenderedRows(
-        rows, params, [""] * len(rows), [None if own else "no" for own in params], nothing, [False] * len(rows)
+        rows, params, [""] * len(rows), [None if own else "no" for own in params], nothing, [False] * len(rows), nothing
     )
 
 

@@ -62,11 +62,11 @@ def test_equal_rows_count_once_only_where_they_share_an_answer(
     assert manifest.estimate == check.estimate
 
 
-def test_duplicates_are_forgotten_between_shards_of_the_largest_size(
+def test_duplicates_are_forgotten_beyond_what_a_split_knows(
     check_of: Checking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the split does: a row shares an answer only within its shard."""
-    monkeypatch.setattr(module, "MAX_BATCH_REQUESTS", 2)
+    """About as the split does: memory is bounded."""
+    monkeypatch.setattr(module, "MOST_KNOWN", 2)
     check, _ = check_of(["a", "a", "b", "a", "c"], dedupe=True)
     assert (check.estimate.requests, check.duplicates) == (4, 1)
 

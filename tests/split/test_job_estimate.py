@@ -60,7 +60,7 @@ def _read(world: World) -> float:
     "recipe",
     [
         RECIPE,
-        RECIPE + "system: あなたは親切です。\nanswer: {label: string, n: integer}\n",
+        RECIPE + "system: あなたは親切です。\nanswer: {label: string, n: integer}\ndedupe: false\n",
         CONVERSATION,
         RECIPE + "params: {tools: [{name: t, input_schema: {type: object}}]}\n",
     ],

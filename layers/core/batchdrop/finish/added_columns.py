@@ -16,12 +16,12 @@ from batchdrop.requests.row import StoredRow
 
 
 class AddedColumns:
-    """Reads the values of the `wanted` columns. `own_id` returns a request's custom_id.
+    """Reads the values of the `wanted` columns. `own_id` returns the custom_id of the request that a row shares.
 
     A line is decoded once more, row by row, so memory does not grow with the rows or the columns.
     """
 
-    def __init__(self, wanted: Sequence[str], own_id: Callable[[int], str], prices: PriceTable) -> None:
+    def __init__(self, wanted: Sequence[str], own_id: Callable[[StoredRow, int], str], prices: PriceTable) -> None:
         self._own_id = own_id
         self._prices = prices
         self._needs_line = [*wanted] != ["custom_id"]
@@ -43,7 +43,7 @@ class AddedColumns:
     def _values(self, row: StoredRow, index: int | None, line: bytes | None) -> tuple[Any, ...]:
         if index is None:
             return ()
-        answer = _Answer(self._own_id(index), is_shared=row.same_as is not None, prices=self._prices)
+        answer = _Answer(self._own_id(row, index), is_shared=row.same_as is not None, prices=self._prices)
         if line is not None and self._needs_line:
             answer.read(line)
         return tuple(read(answer) for read in self._read)

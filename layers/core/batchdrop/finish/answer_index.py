@@ -14,6 +14,7 @@ import msgspec
 
 from batchdrop.answers import custom_id
 from batchdrop.answers.odd_records import ODD, Record, records_of
+from batchdrop.answers.outcome import SentRequest
 from batchdrop.answers.result_line import UNREADABLE, ResultHead
 from batchdrop.answers.verdict import Verdict
 from batchdrop.finish.escalations import Escalations
@@ -33,6 +34,7 @@ class AnswerIndex:
     or the better of two live answers.
     `nameless` counts records without a custom_id, `nameless_paid` the answers among them. `broken` counts pieces of
     text that are not records, and `unsure` counts records that cannot be read.
+    `borrowed_from` says where the results of borrowed lines are that may be paid.
     `perhaps_paid` counts, by row and round, the requests that may be paid although no answer shows it.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
     `limited_rounds` are the rounds, from 0, that sent a smaller `max_tokens` than the requests' own.
@@ -73,6 +75,19 @@ class AnswerIndex:
         self.found = self.paid = self.foreign = self.repeated = 0
         self.nameless = self.nameless_paid = self.broken = self.unsure = 0
         self.perhaps_paid: dict[tuple[int, int], int] = {}
+        self.borrowed_from: dict[int, SentRequest] = {}
+
+    def borrow(self, row: int, line: bytes, sent: SentRequest | None) -> None:
+        """Give a row the line of an earlier shard's row. `sent` says where that one's result is, if it may be paid."""
+        self._spool.write(line + b"\n")
+        self._offsets[row], self._lengths[row] = self._end, len(line)
+        self._end += len(line) + 1
+        if sent is not None:
+            self.borrowed_from[row] = sent
+
+    def flush(self) -> None:
+        """Make what was borrowed readable."""
+        self._spool.flush()
 
     def recall(self, source: Iterable[bytes]) -> int:
         """Read remembered answers; return their number. Call it before the first round is filled.

@@ -353,7 +353,7 @@ def _join(
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     prices = effective(manifest.prices)
     part_key = partial(keys.part, item.shard, rounds, reading=reading)
-    noted = noted_rows(manifest, item.rows, answers)
+    noted = noted_rows(manifest, item.rows, answers) if not item.borrowed else None  # the closing joins it again
     if manifest.is_grouped:
         tally = join_group_shard(
             manifest, item, store=store, results=index, unanswered=failed(NO_RESULT), part_key=part_key
@@ -377,4 +377,5 @@ def _join(
     tally.packs = packs.counts()
     tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
     store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
+    tally.failed -= item.borrowed  # they wait for other shards, so no metric counts them yet
     return tally

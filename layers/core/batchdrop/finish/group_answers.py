@@ -142,7 +142,7 @@ class BlockAnswers:
             for row, index in zip(rows, indexes, strict=True)
         ]
 
-    def own_id(self, index: int) -> str:
+    def own_id(self, _: StoredRow, index: int) -> str:
         """Return the custom_id of a row's request."""
         known = self._of(index)
         return self._shards[known.shard].own_id(known.own)

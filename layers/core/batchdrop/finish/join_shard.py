@@ -49,8 +49,8 @@ class RowResults(Protocol):
     def marked(self, rows: list[StoredRow], indexes: list[int | None]) -> list[StoredRow]:
         """Return the rows; those that share the answer of another row have its index in `same_as`."""
 
-    def own_id(self, index: int) -> str:
-        """Return the custom_id of a row's own request."""
+    def own_id(self, row: StoredRow, index: int) -> str:
+        """Return the custom_id of the request whose answer a row gets."""
 
     def sent(self, index: int) -> SentRequest:
         """Return where the result of a row can be found."""
@@ -62,21 +62,26 @@ class RowResults(Protocol):
 class ShardResults:
     """The results of one shard."""
 
-    def __init__(self, index: AnswerIndex, own: str, unanswered: Outcome, batch_id_of: BatchIdOf) -> None:
-        self._index, self._own, self._unanswered, self._batch_id_of = index, own, unanswered, batch_id_of
+    def __init__(
+        self, index: AnswerIndex, job_id: str, shard: int, unanswered: Outcome, batch_id_of: BatchIdOf
+    ) -> None:
+        self._index, self._job_id, self._unanswered, self._batch_id_of = index, job_id, unanswered, batch_id_of
+        self._own = custom_id.prefix(job_id, shard)
         self.lines, self.fitting = index.lines, index.fitting
 
     def marked(self, rows: list[StoredRow], _: list[int | None]) -> list[StoredRow]:
         """Return the rows as they are stored."""
         return rows
 
-    def own_id(self, index: int) -> str:
-        """Return the custom_id of a row's own request."""
-        return custom_id.after(self._own, index)
+    def own_id(self, row: StoredRow, index: int) -> str:
+        """Return the custom_id of the request whose answer a row gets; another shard may have sent it."""
+        if row.same_shard is None or row.same_as is None:
+            return custom_id.after(self._own, index)
+        return custom_id.after(custom_id.prefix(self._job_id, row.same_shard), row.same_as)
 
     def sent(self, index: int) -> SentRequest:
         """Return where the result of a row can be found."""
-        return sent_request(self._own, index, self._index, self._batch_id_of)
+        return self._index.borrowed_from.get(index) or sent_request(self._own, index, self._index, self._batch_id_of)
 
     def unanswered(self, _: int) -> Outcome:
         """Return the outcome of a row without a line."""
@@ -160,7 +165,7 @@ def join_shard(
     `noted` gets the rows that the job's own requests answered.
     """
     keys = JobKeys(job_id)
-    own = ShardResults(results, custom_id.prefix(job_id, item.shard), unanswered, batch_id_of)
+    own = ShardResults(results, job_id, item.shard, unanswered, batch_id_of)
     rows = joined_rows(keys.rows(item.shard), own, store=store, formats=formats, prices=prices)
     with closing(rows):
         chunks = rows if noted is None else noted.of(rows)
@@ -231,7 +236,11 @@ def _chunks(blocks: Iterable[bytes], results: RowResults) -> Iterator[tuple[list
     for block in line_blocks(blocks):
         rows = decoder.decode_lines(block)
         wanted = [
-            None if row.error is not None else index if row.same_as is None else row.same_as
+            None
+            if row.error is not None
+            else index
+            if row.same_as is None or row.same_shard is not None
+            else row.same_as
             for index, row in enumerate(rows, first)
         ]
         first += len(rows)

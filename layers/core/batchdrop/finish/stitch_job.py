@@ -10,7 +10,6 @@ from functools import partial
 
 import msgspec
 
-from batchdrop.answers import custom_id
 from batchdrop.answers.outcome import Outcome, canceled, failed, not_sent, over_budget
 from batchdrop.errors import BudgetReached, JobFailed, UploadRejected
 from batchdrop.finish.answer_index import AnswerIndex
@@ -18,6 +17,7 @@ from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_groups import GroupedParts, join_group_shard
 from batchdrop.finish.join_shard import NO_RESULT, AnsweredRows, JoinedRows, ShardResults, join_shard, joined_rows
+from batchdrop.finish.lent_answers import LentAnswers
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
@@ -69,6 +69,7 @@ class JobStitch:
         self._part_keys: list[Callable[[str], str]] = []
         self._groups: GroupedParts | None = None
         self._joined_here: set[int] = set()  # shards of a grouped job that this closing joins
+        self._lent: LentAnswers | None = None
         self.notes: list[str] = []
         self.runs: list[str] = []  # of the answer store, from the parts' own answers
         self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
@@ -166,6 +167,9 @@ class JobStitch:
             tally = msgspec.json.decode(self._store.read(key), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
+        if item.borrowed:  # when it was joined, the shards that it borrows from may have been under way
+            self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
+            return self.join(item, rounds, self._part_keys[-1])
         self._part_keys.append(partial(self._keys.part, item.shard, rounds, reading=reading))
         return tally
 
@@ -187,7 +191,6 @@ class JobStitch:
 
     def join(self, item: ShardItem, rounds: int, part_key: Callable[[str], str]) -> Tally:
         """Write a shard's part from what is in the bucket; return its tally."""
-        job_id = self._manifest.upload.job_id
         with self._index(item, rounds) as (index, packs):
             noted = noted_rows(self._manifest, item.rows, self._answers)
             tally = self._join(item, index, part_key, noted)
@@ -234,13 +237,27 @@ class JobStitch:
             return
         job_id, prices = self._keys.job_id, effective(self._manifest.prices)
         with self._index(item, answered_rounds(self._store, job_id, item.shard)) as (index, _):
-            own, ids = custom_id.prefix(job_id, item.shard), batch_ids(job_id, item.shard, self._ledger)
-            results = ShardResults(index, own, self._unanswered(item.shard), ids)
+            ids = batch_ids(job_id, item.shard, self._ledger)
+            results = ShardResults(index, job_id, item.shard, self._unanswered(item.shard), ids)
             key = self._keys.rows(item.shard)
             yield from joined_rows(key, results, store=self._store, formats=self._formats, prices=prices)
 
     @contextmanager
     def _index(self, item: ShardItem, rounds: int) -> Iterator[tuple[AnswerIndex, PackedRounds]]:
+        """Index what a shard has, and what it borrows from earlier shards."""
+        with self._own_index(item, rounds) as (index, packs):
+            if item.borrowed:
+                self._lent = self._lent or LentAnswers(self._manifest, self._lender, self._store, self._ledger)
+                self._lent.lend(item, index)
+            yield index, packs
+
+    @contextmanager
+    def _lender(self, item: ShardItem) -> Iterator[AnswerIndex]:
+        with self._own_index(item, answered_rounds(self._store, self._keys.job_id, item.shard)) as (index, _):
+            yield index
+
+    @contextmanager
+    def _own_index(self, item: ShardItem, rounds: int) -> Iterator[tuple[AnswerIndex, PackedRounds]]:
         """Index what a shard has: its collected rounds, and what arrived of the round after them."""
         job_id = self._keys.job_id
         with tempfile.TemporaryFile(prefix="answers-") as spool:

@@ -112,6 +112,10 @@ class JobKeys:
         """Return the key of one shard's input rows."""
         return self._key(f"shards/{shard:05d}.rows.jsonl")
 
+    def digests(self, shard: int) -> str:
+        """Return the key of the digests of one shard's requests, in a job whose shards share answers."""
+        return self._key(f"shards/{shard:05d}.digests")
+
     def sidecar(self, shard: int) -> str:
         """Return the key of the rows' exact values, for formats whose rows are not text."""
         return self._key(f"shards/{shard:05d}.rows.exact")

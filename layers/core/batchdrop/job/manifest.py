@@ -58,7 +58,8 @@ class ShardItem(msgspec.Struct, frozen=True):
 
     `input_tokens` is the estimate for its requests, `max_output_tokens` the most tokens that their answers may have.
     `worst_usd` is their highest cost at the standard price if the recipe has a `max_cost_usd`, else 0. `remembered`
-    counts the rows whose answers came from the answer store, without the duplicates that share them.
+    counts the rows whose answers came from the answer store, without the duplicates that share them. `borrowed` counts
+    the rows that share an answer of an earlier shard.
     """
 
     shard: int
@@ -69,6 +70,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     max_output_tokens: int = 0
     worst_usd: Decimal = Decimal(0)
     remembered: int = 0
+    borrowed: int = 0
 
 
 class MapItem(msgspec.Struct, frozen=True):

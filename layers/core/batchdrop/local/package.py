@@ -3,7 +3,7 @@
 The template differs from the one for AWS in five points: the functions' `Runtime`, the number of workers of a queue,
 the location of code, alarms on several metrics, which ministack cannot compute and which are left out, and the
 parameter `LedgerFile`, which the functions see as BATCHDROP_LEDGER_FILE. A function's archive holds its own code and a
-`bootstrap`; the code of its layers lies beside the stack (`layer_code`).
+`bootstrap`; the code of its layers is in a folder of the stack (`layer_code`).
 """
 
 import copy

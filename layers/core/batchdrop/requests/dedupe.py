@@ -1,12 +1,16 @@
-"""Find identical requests in a shard: each is sent once, and its answer goes to all rows that share it."""
+"""Find identical requests in a job: each is sent once, and its answer goes to all rows that share it."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from hashlib import blake2b
+from itertools import islice
+from typing import NamedTuple
 
 from batchdrop.recipe.recipe import Recipe
 
+MOST_KNOWN = 1_000_000  # ours: distinct requests that later shards can share; about 200 MB in split_upload
 DIGEST_BYTES = 16  # the chance that two of 100,000 requests collide is 1 in 10^28
 
 
@@ -33,10 +37,7 @@ class Duplicates:
 
         The rows' own indices count from `first`.
         """
-        digests = (
-            None if params is None else blake2b(params, digest_size=DIGEST_BYTES).digest() for params in requests
-        )
-        return self.same_digests(digests, first)
+        return self.same_digests(digests_of(requests), first)
 
     def same_digests(self, digests: Iterable[bytes | None], first: int) -> list[int | None]:
         """Return the same for digests of the requests that the caller has made."""
@@ -49,3 +50,47 @@ class Duplicates:
     def _before(self, digest: bytes, index: int) -> int | None:
         first = self._rows.setdefault(digest, index)
         return None if first == index else first
+
+
+def digests_of(requests: Iterable[bytes | None]) -> list[bytes | None]:
+    """Return the digest of each request's `params`; None where there is none."""
+    return [None if one is None else blake2b(one, digest_size=DIGEST_BYTES).digest() for one in requests]
+
+
+class Lender(NamedTuple):
+    """The row of an earlier shard whose answer another row shares; both count from 0."""
+
+    shard: int
+    row: int
+
+
+class EarlierRequests:
+    """The requests of a job's earlier shards, by digest. Beyond MOST_KNOWN of them, later ones are not kept.
+
+    They are stored beside each shard, so that every attempt of a split knows the same.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, int] = {}
+
+    def lenders(self, digests: Iterable[bytes | None]) -> list[Lender | None]:
+        """Return for each row the earlier shard's row with the same request."""
+        if not self._rows:
+            return [None for _ in digests]
+        places = (None if own is None else self._rows.get(own) for own in digests)
+        return [None if place is None else Lender(*divmod(place, _SHARD)) for place in places]
+
+    def add(self, shard: int, requests: bytes) -> None:
+        """Add a shard's requests, as `stored_digest` writes them."""
+        rows, room = self._rows, MOST_KNOWN - len(self._rows)
+        for digest, row in islice(_STORED.iter_unpack(requests), max(0, room)):
+            rows[digest] = shard * _SHARD + row
+
+
+_STORED = struct.Struct(">16sI")  # a digest, and its row's index in the shard
+_SHARD = 2**32
+
+
+def stored_digest(digest: bytes, row: int) -> bytes:
+    """Return a request's digest and its row's index, as they are stored beside a shard."""
+    return _STORED.pack(digest, row)

@@ -12,11 +12,10 @@ from batchdrop.job.lane import lane_of_job
 from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Formats
 from batchdrop.job.remembering import AnswersOf
-from batchdrop.limits import MAX_BATCH_REQUESTS
 from batchdrop.money.estimate import Estimate
 from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Recipe
-from batchdrop.requests.dedupe import Duplicates, is_deduped
+from batchdrop.requests.dedupe import MOST_KNOWN, Duplicates, is_deduped
 from batchdrop.requests.request import Attacher, RecipeRequests
 from batchdrop.requests.row import Cursor
 from batchdrop.settings import LIVE_ROWS
@@ -75,7 +74,7 @@ class Check:
 
 
 class _Seen:
-    """The distinct requests so far, within shards of the largest size."""
+    """The distinct requests so far, as many of them as a split knows."""
 
     def __init__(self, recipe: Recipe | None) -> None:
         self._duplicates = Duplicates() if is_deduped(recipe) else None
@@ -96,7 +95,7 @@ class _Seen:
         if self._duplicates.same_as((params,), self._requests) != [None]:
             return True
         self._requests += 1
-        if self._requests % MAX_BATCH_REQUESTS == 0:
+        if self._requests % MOST_KNOWN == 0:
             self._duplicates.clear()
         return False
 

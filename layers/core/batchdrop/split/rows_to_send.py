@@ -17,6 +17,7 @@ from batchdrop.job.ports import Formats, InputFormat
 from batchdrop.job.upload import parse_inbox_key
 from batchdrop.requests.chunking import CHUNK_ROWS, chunks
 from batchdrop.requests.columns_seen import ColumnsSeen
+from batchdrop.requests.dedupe import Lender
 from batchdrop.requests.ready_request import ReadyRequests
 from batchdrop.requests.request import Attacher, RecipeRequests, RequestSource
 from batchdrop.requests.row import EMPTY_ROW, Row
@@ -39,8 +40,8 @@ class RenderedRows(NamedTuple):
     """Consecutive rows, each with its request's `params`.
 
     `params` is None for a reject, whose `reasons` entry says where it is and why, and for a duplicate, whose `same_as`
-    entry is the index of the shard's row with the same request. `owns` are the rows' own texts (`Request.own`).
-    `are_skipped` tells which of the rejects the recipe skips.
+    entry is the index of the shard's row with the same request, or of the row in the earlier shard `same_shard`. `owns`
+    are the rows' own texts (`Request.own`). `are_skipped` tells which of the rejects the recipe skips.
     """
 
     rows: Sequence[Row]
@@ -49,6 +50,7 @@ class RenderedRows(NamedTuple):
     reasons: Sequence[str | None]
     same_as: Sequence[int | None]
     are_skipped: Sequence[bool]
+    same_shard: Sequence[int | None]
 
     @property
     def requests(self) -> tuple[list[bytes], list[str]]:
@@ -57,10 +59,19 @@ class RenderedRows(NamedTuple):
         return [params for params, _ in rendered], [own for _, own in rendered]
 
     def deduplicated(self, same_as: Sequence[int | None]) -> RenderedRows:
-        """Return the rows without the requests of duplicates."""
-        each = zip(self.params, same_as, strict=True)
+        """Return the rows without the requests of duplicates of the same shard."""
+        params = [params if same is None else None for params, same in zip(self.params, same_as, strict=True)]
+        either = [known if same is None else same for known, same in zip(self.same_as, same_as, strict=True)]
+        return self._replace(params=params, same_as=either)
+
+    def without_lent(self, lenders: Sequence[Lender | None]) -> RenderedRows:
+        """Return the rows without the requests that an earlier shard sends."""
+        if not any(lenders):
+            return self
         return self._replace(
-            params=[params if duplicate is None else None for params, duplicate in each], same_as=same_as
+            params=[params if one is None else None for params, one in zip(self.params, lenders, strict=True)],
+            same_as=[None if one is None else one.row for one in lenders],
+            same_shard=[None if one is None else one.shard for one in lenders],
         )
 
     def first(self, count: int) -> RenderedRows:
@@ -79,6 +90,7 @@ class _RenderedRow(NamedTuple):
     reason: str | None
     same_as: int | None = None
     is_skipped: bool = False
+    same_shard: int | None = None
 
 
 def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> None:
@@ -152,7 +164,7 @@ def _rendered_chunk(rows: Sequence[Row], source: RequestSource) -> Generator[Ren
     requests = source.requests(rows)
     if requests is not None:
         nothing = [None] * len(rows)
-        yield RenderedRows(rows, *requests, nothing, nothing, [False] * len(rows))
+        yield RenderedRows(rows, *requests, nothing, nothing, [False] * len(rows), nothing)
     elif len(rows) > FEW:
         half = len(rows) // 2
         yield from _rendered_chunk(rows[:half], source)

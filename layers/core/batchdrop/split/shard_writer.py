@@ -35,8 +35,8 @@ class ShardWriter:
         self._shard = shard
         self._bytes = 0
         self._requests = 0
-        self._remembered = 0
-        self._store, self._pins_key = store, keys.remembered(shard)
+        self._remembered = self._borrowed = 0
+        self._store, self._pins_key, self._digests_key = store, keys.remembered(shard), keys.digests(shard)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -50,11 +50,13 @@ class ShardWriter:
     def add(self, rendered: RenderedRows) -> None:
         """Append rows, and their requests."""
         first, self.rows = self.rows, self.rows + len(rendered.rows)
-        each = zip(rendered.rows, rendered.reasons, rendered.same_as, rendered.are_skipped, strict=True)
+        same = zip(rendered.same_as, rendered.same_shard, strict=True)
+        each = zip(rendered.rows, rendered.reasons, same, rendered.are_skipped, strict=True)
         stored = [
-            StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as, is_skipped)
-            for row, reason, same_as, is_skipped in each
+            StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as, is_skipped, same_shard)
+            for row, reason, (same_as, same_shard), is_skipped in each
         ]
+        self._borrowed += len(stored) - rendered.same_shard.count(None)
         self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
             for row in rendered.rows:
@@ -73,6 +75,10 @@ class ShardWriter:
             self._pins_file.write(line)
             self._remembered += 1
 
+    def keep_digests(self, digests: bytes) -> None:
+        """Write the digests of the shard's requests, for the attempts that split later shards."""
+        self._stack.enter_context(self._store.writer(self._digests_key)).write(digests)
+
     def item(self, estimate: Estimate) -> ShardItem:
         """Return the shard's entry in the manifest."""
         return ShardItem(
@@ -83,6 +89,7 @@ class ShardWriter:
             input_tokens=estimate.input_tokens,
             max_output_tokens=estimate.max_output_tokens,
             remembered=self._remembered,
+            borrowed=self._borrowed,
         )
 
     def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:

@@ -38,7 +38,7 @@ from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.recipe.lane import Lane
 from batchdrop.requests.chunking import CHUNK_ROWS
-from batchdrop.requests.dedupe import Duplicates, is_deduped
+from batchdrop.requests.dedupe import Duplicates, EarlierRequests, digests_of, is_deduped, stored_digest
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
@@ -213,10 +213,13 @@ class _Split:
         self._weigh = weigher(manifest.recipe)
         self._is_deduped = is_deduped(manifest.recipe)
         self._duplicates = Duplicates()
+        self._earlier = EarlierRequests()
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed."""
         shards_before = len(self._manifest.shards)
+        for item in self._manifest.shards if self._is_deduped else ():
+            self._earlier.add(item.shard, self._store.read(self._keys.digests(item.shard)))
         source = UploadSource(self._store, self._manifest.upload)
         with (
             remembered_rows(self._manifest, self._store, self._answers) as self._remembered,
@@ -271,6 +274,7 @@ class _Split:
         """Write a shard of as many rows as it holds; return the rest of the last chunk, if any."""
         count, worst, looked_at, rest = self._count(), NOTHING, 0, None
         self._duplicates.clear()
+        self._digests = bytearray()
         pins: list[tuple[int, Place]] = []
         with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
             for rendered in blocks:
@@ -287,6 +291,9 @@ class _Split:
                     looked_at = writer.rows
                     if out_of_time():
                         raise _OutOfTime
+            if self._is_deduped:
+                writer.keep_digests(bytes(self._digests))
+                self._earlier.add(self._packer.shard, bytes(self._digests))
             if self._remembered is not None:
                 writer.pin(self._remembered.pins(self._keys.job_id, self._packer.shard, pins))
         estimate = count.estimate
@@ -300,8 +307,13 @@ class _Split:
         Return them, their highest cost, and where the remembered ones have their answers.
         """
         keys = self._remembered.keys(rendered.params) if self._remembered is not None else None
+        digests: Sequence[bytes | None] = []
         if self._is_deduped:
-            rendered = rendered.deduplicated(self._same_as(rendered.params, keys, index))
+            # A key leaves `max_tokens` out, so it is not used if each row has its own.
+            digests = digests_of(rendered.params) if keys is None or self._has_own_limits else keys
+            lenders = self._earlier.lenders(digests)
+            left = [own if lender is None else None for own, lender in zip(digests, lenders, strict=True)]
+            rendered = rendered.without_lent(lenders).deduplicated(self._duplicates.same_digests(left, index))
         places: Sequence[Place | None] = []
         if self._remembered is not None and keys is not None:
             rendered, places = self._remembered.known(rendered, keys)
@@ -309,18 +321,11 @@ class _Split:
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
         taken = self._packer.take(Loads(sizes, with_pins(self._weigh(rendered.params), places)))
+        sent = zip(digests, rendered.params[:taken], strict=False)
+        for row, (digest, params) in enumerate(sent, index):
+            if digest is not None and params is not None:
+                self._digests += stored_digest(digest, row)
         return rendered.first(taken), sum(usd[:taken], NOTHING), places[:taken]
-
-    def _same_as(
-        self, params: Sequence[bytes | None], keys: Sequence[bytes | None] | None, index: int
-    ) -> list[int | None]:
-        """Find duplicates, by the rows' keys if they have some: one hash a row is enough.
-
-        A key leaves `max_tokens` out, so it does not serve if each row has its own.
-        """
-        if keys is None or self._has_own_limits:
-            return self._duplicates.same_as(params, index)
-        return self._duplicates.same_digests(keys, index)
 
 
 def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:

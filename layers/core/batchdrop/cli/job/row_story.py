@@ -84,6 +84,9 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
         item, index, same_as, number_of = found
         stored = msgspec.structs.replace(stored, same_as=None if same_as == index else same_as)
     sent = index if stored.same_as is None else stored.same_as
+    if stored.same_shard is not None:
+        item = manifest.shards[stored.same_shard]
+        first = 1 + sum(before.rows for before in manifest.shards[: item.shard])
     custom_id = str(CustomId(job_id, item.shard, sent))
     rounds = [] if stored.error else list(_rounds(store, manifest, item, sent, number_of))
     again = _result(store, JobKeys(job_id).read_again(item.shard), custom_id)
