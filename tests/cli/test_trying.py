@@ -172,3 +172,25 @@ def test_a_narrow_terminal_shows_cards(folder: Path, emulator: RunningEmulator, 
     assert expected in file.getvalue()
     assert "rejected: row 2 (line 3)" in " ".join(file.getvalue().split())
     assert "4 rows = 3 answered + 1 others: 3 sent now for $" in file.getvalue()
+
+
+def test_answers_are_shared_with_runs(folder: Path, emulator: RunningEmulator) -> None:
+    """With `remember`, a try looks into the answers of runs, and gives them its own; another folder has none."""
+    _write_recipe(folder, "Keep this:")
+    with (folder / "ask.yaml").open("a", encoding="utf-8") as recipe:
+        recipe.write("remember: 90d\n")
+    assert _try(folder, emulator).sent == 3
+    (folder / "out" / STORE).unlink()  # what runs know is in a file of its own
+    again = _try(folder, emulator, rows=4)
+    assert (again.sent, again.paid_before, again.remembered, _paid(emulator)) == (1, 0, 3, 4)
+    assert [shown.status for shown in again.rows if shown.row != 2] == ["answered"] * 4
+    assert _try(folder, emulator, out=folder / "elsewhere").remembered == 0
+
+
+def test_a_try_gives_no_answer_that_another_model_may_replace(folder: Path, emulator: RunningEmulator) -> None:
+    """A recipe with `escalate` keeps its tries to itself."""
+    with (folder / "ask.yaml").open("a", encoding="utf-8") as recipe:
+        recipe.write("remember: 90d\nescalate: {to: claude-sonnet-5-5, when: [refusal]}\n")
+    _try(folder, emulator)
+    (folder / "out" / STORE).unlink()
+    assert _try(folder, emulator).remembered == 0

@@ -9,11 +9,12 @@ from batchdrop.answers import custom_id
 from batchdrop.answers.result_line import remembered_line
 
 
-def pinned_lines(look_up: LookUp, places: Sequence[tuple[int, Place]], own: str) -> Iterator[bytes]:
-    """Yield a result line for each found row, in the order of the store. `own` starts the shard's custom_ids.
+def pinned_lines(look_up: LookUp, places: Sequence[tuple[int, Place]], own: str) -> Iterator[tuple[int, bytes]]:
+    """Yield each found row with its result line, in the order of the store. `own` starts the shard's custom_ids.
 
     `places` are the rows' indexes in the shard, with where their answers are. Raises AnswerStoreDamaged.
     """
     for number, answer in look_up.answers([place for _, place in places]):
-        row = custom_id.after(own, places[number][0])
-        yield remembered_line(row, bytes(answer.message), at=answer.at, recipe=answer.recipe)
+        row = places[number][0]
+        known_as = custom_id.after(own, row)
+        yield row, remembered_line(known_as, bytes(answer.message), at=answer.at, recipe=answer.recipe)

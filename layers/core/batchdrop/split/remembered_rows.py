@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -51,7 +51,14 @@ class RememberedRows:
 
     def pins(self, job_id: str, shard: int, places: Sequence[tuple[int, Place]]) -> Iterator[bytes]:
         """Yield the result lines of a shard's remembered rows. Raises AnswerStoreDamaged."""
-        return pinned_lines(self._look_up, places, custom_id.prefix(job_id, shard))
+        return (line for _, line in pinned_lines(self._look_up, places, custom_id.prefix(job_id, shard)))
+
+    def lines(self, requests: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Return the result lines of the requests that are known, by the same numbers."""
+        keys = self._keys.of_all(requests.values())
+        each = zip(requests, self.places(keys), strict=True)
+        found = [(number, place) for number, place in each if place is not None]
+        return dict(pinned_lines(self._look_up, found, custom_id.prefix("try", 0)))
 
 
 def with_pins(answers: Sequence[int], places: Sequence[Place | None]) -> Sequence[int]:

@@ -84,6 +84,7 @@ def _summary(tried: Tried) -> Iterator[tuple[str, str]]:
     answered = sum(shown.status == "answered" for shown in tried.rows)
     changed = sum(bool(shown.was) for shown in tried.rows)
     kept = f", {tried.paid_before} from earlier tries" if tried.paid_before else ""
+    kept += f", {tried.remembered} remembered" if tried.remembered else ""
     paid = f"{tried.sent} sent now for {shown_usd(tried.cost_usd)}{kept}"
     yield f"{len(tried.rows)} rows = {answered} answered + {len(tried.rows) - answered} others: {paid}", "bold"
     if changed:
