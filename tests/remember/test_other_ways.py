@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
 from batchdrop.finish.chosen_rows import Wanted
 from batchdrop.finish.order_retry import order_retry
@@ -88,8 +89,9 @@ def test_the_live_lane_keeps_answers_too() -> None:
     assert jobs.sent == 0
 
 
-def test_a_retry_finds_what_another_job_paid() -> None:
-    """A row that failed is answered by another job; the retry of the first one costs nothing."""
+@pytest.mark.parametrize("again", [False, True])
+def test_a_retry_finds_what_another_job_paid(*, again: bool) -> None:
+    """A row that failed is answered by another job; the retry of the first one costs nothing, but for --again."""
     broken: set[str] = {"ask b"}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -102,12 +104,12 @@ def test_a_retry_finds_what_another_job_paid() -> None:
     assert jobs.statuses() == ["answered", "refusal"]
     broken.clear()
     jobs.run("b")
-    order = order_retry(Wanted(), first.upload, store=first.store, now=first.clock.now())
+    order = order_retry(Wanted(again=again), first.upload, store=first.store, now=first.clock.now())
     first.upload = order.record
     summary = first.run()
     jobs.last = first
-    assert jobs.statuses() == ["answered", "remembered"]
-    assert jobs.sent == 3
+    assert jobs.statuses() == ["answered", "answered" if again else "remembered"]
+    assert jobs.sent == 3 + again
     assert summary.status == "succeeded"
 
 

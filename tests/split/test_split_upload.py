@@ -352,3 +352,16 @@ def test_a_key_that_is_dropped_twice_is_read_by_its_version() -> None:
     world.upload = msgspec.structs.replace(world.upload, version="v1")
     world.store.write("inbox/r/f.csv", b"x\nsecond\nthird\n")
     assert world.split().rows == 1
+
+
+def test_a_split_that_an_older_version_began_goes_on() -> None:
+    """Its shards have no digests, so their requests are not shared; the others are."""
+    recipe = f"{RECIPE}dedupe: true\n"
+    world = dropped(b"x\na\nb\nc\na\nc\nc\n", recipe=recipe, rows=2)
+    assert not world.split(looks=2).finished
+    assert [item.requests for item in world.manifest.shards] == [2, 1]
+    for shard in (0, 1):
+        del world.store.objects[KEYS.digests(shard)]
+    while not world.split(looks=2).finished:
+        pass
+    assert [item.requests for item in world.manifest.shards] == [2, 1, 1]

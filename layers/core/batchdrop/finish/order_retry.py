@@ -107,6 +107,7 @@ def _ordered(wanted: Wanted, upload: UploadRecord, known: list[str], store: Obje
             recipe=recipe,
             schema=schema,
             spent_usd=closed.cost.usd or Decimal(0),
+            pays_again=wanted.again,
         )
         _ = order.sent_recipe  # raises if nothing is left of max_cost_usd
         _store(spool, record.rows_key, store)

@@ -121,6 +121,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     pilots. `cache` is the decision about the prompt cache, made at the end of the split; None without a shared prefix.
     In a grouped job, `blocks` are the file's rows in order, and the shards have their requests by group
     (`grouping`).
+    `pays_again`: rows are sent although the answer store may know their answers.
     """
 
     upload: UploadRecord
@@ -142,6 +143,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     waves: bool = False
     first: list[int] = []
     cache: CachePlan | None = None
+    pays_again: bool = False
     blocks: list[ShardItem] = []
     grouping: Grouping | None = None
 

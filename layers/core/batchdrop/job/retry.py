@@ -24,6 +24,7 @@ class RetryOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What a version sends again. `digest` is of the version before it, the rows and the recipe.
 
     `spent_usd` is what the versions before it cost: the recipe's `max_cost_usd` holds for all versions together.
+    `pays_again`: no row is looked up in the answer store.
     """
 
     record: UploadRecord
@@ -32,6 +33,7 @@ class RetryOrder(msgspec.Struct, frozen=True, kw_only=True):
     recipe: Recipe | None
     schema: Any = None
     spent_usd: Decimal = Decimal(0)
+    pays_again: bool = False
 
     @property
     def sent_recipe(self) -> Recipe | None:

@@ -86,8 +86,8 @@ def looked_up(manifest: Manifest, answers: AnswersOf | None) -> Iterator[Remembe
 def remembered_rows(
     manifest: Manifest, store: ObjectStore, answers: AnswersOf | None
 ) -> Iterator[RememberedRows | None]:
-    """Open the job's view of the answer store; yield None if the recipe keeps no answers. Raises AnswerStoreDamaged."""
-    if answers is None or not remembers(manifest):
+    """Open the job's view of the answer store; yield None if the job looks nothing up. Raises AnswerStoreDamaged."""
+    if answers is None or not remembers(manifest) or manifest.pays_again:
         yield None
         return
     known = answers()

@@ -6,7 +6,7 @@ The whole file is split before anything is sent to the API, so a broken file cos
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
@@ -35,7 +35,7 @@ from batchdrop.job.upload import InboxKey, parse_inbox_key
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.money.answer_weight import weigher
 from batchdrop.money.prices import PRICES_KEY
-from batchdrop.ports import Clock, ObjectStore
+from batchdrop.ports import Clock, ObjectMissing, ObjectStore
 from batchdrop.recipe.lane import Lane
 from batchdrop.requests.chunking import CHUNK_ROWS
 from batchdrop.requests.dedupe import Duplicates, EarlierRequests, digests_of, is_deduped, stored_digest
@@ -164,6 +164,7 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     own_prices = read_own_prices(store)
     own_models = read_own_models(store) if recipe else {}
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own_prices, models=own_models)
+    manifest.pays_again = order is not None and order.pays_again
     reader = reader_of(manifest, formats)
     if recipe is None and not is_ready_made(UploadSource(store, upload), reader):
         raise RecipeRejected(_no_recipe(upload, key))
@@ -219,7 +220,8 @@ class _Split:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed."""
         shards_before = len(self._manifest.shards)
         for item in self._manifest.shards if self._is_deduped else ():
-            self._earlier.add(item.shard, self._store.read(self._keys.digests(item.shard)))
+            with suppress(ObjectMissing):  # an older version split it, and its requests are not shared
+                self._earlier.add(item.shard, self._store.read(self._keys.digests(item.shard)))
         source = UploadSource(self._store, self._manifest.upload)
         with (
             remembered_rows(self._manifest, self._store, self._answers) as self._remembered,
