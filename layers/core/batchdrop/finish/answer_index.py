@@ -37,6 +37,7 @@ class AnswerIndex:
     `borrowed_from` says where the results of borrowed lines are that may be paid.
     `perhaps_paid` counts, by row and round, the requests that may be paid although no answer shows it.
     `breaks` returns whether an answer's line breaks the recipe's `answer`; it is set only if such answers are retried.
+    `refused_again` are the rows with an earlier paid answer that the account's trouble refused in the round being read.
     `limited_rounds` are the rounds, from 0, that sent a smaller `max_tokens` than the requests' own.
     `escalations` judges each paid answer, if the recipe escalates.
     """
@@ -65,6 +66,7 @@ class AnswerIndex:
         self._times_invalid = bytearray(rows)
         self._hopeless = bytearray(rows)  # paid, and the retry was refused for good, or may be paid
         self._missed_after: dict[int, int] = {}  # by row that a pack missed: the rounds that had sent it by then
+        self.refused_again: set[int] = set()
         self._breaks = breaks
         self._limited_rounds = limited_rounds
         self.escalations = escalations
@@ -118,6 +120,7 @@ class AnswerIndex:
         """
         self._round += 1
         self.found = self.paid = 0
+        self.refused_again.clear()
         self.nameless = self.nameless_paid = self.broken = self.unsure = 0
         if self.escalations is not None:
             self.escalations.begin_round()
@@ -366,6 +369,8 @@ class AnswerIndex:
     def _add(self, index: int, offset: int, length: int, verdict: Verdict) -> None:
         if self._verdicts[index] >= Verdict.MISSED:
             if verdict < Verdict.MISSED:
+                if verdict == Verdict.ACCOUNT:
+                    self.refused_again.add(index)
                 self._hopeless[index] |= verdict >= Verdict.NEVER
                 return
             self._replaced.append((self._offsets[index], self._lengths[index]))

@@ -324,7 +324,7 @@ def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int, *, f
 
 def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
     """Halt the job if rows failed because of the account. Rounds that are already sent continue."""
-    refused = {*index.rows_with(Verdict.ACCOUNT)}
+    refused = {*index.rows_with(Verdict.ACCOUNT)} | index.refused_again
     if index.escalations is not None:
         refused |= index.escalations.refused
     if refused:
