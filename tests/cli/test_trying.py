@@ -194,3 +194,31 @@ def test_a_try_gives_no_answer_that_another_model_may_replace(folder: Path, emul
     _try(folder, emulator)
     (folder / "out" / STORE).unlink()
     assert _try(folder, emulator).remembered == 0
+
+
+def test_an_unsure_answer_is_tried_with_the_other_model(folder: Path) -> None:
+    """Both answers are in the cost and in that of the whole file; a second try pays for neither."""
+    other = "claude-sonnet-5-5"
+    recipe = (
+        "model: claude-haiku-5-5\nmax_tokens: 50\nprompt: 'Rate {{ review }}'\n"
+        "answer: {label: {enum: [a, b]}, confidence: number}\n"
+        f"escalate: {{to: {other}, when: confidence < 0.6}}\n"
+    )
+    (folder / "ask.yaml").write_text(recipe, encoding="utf-8")
+    rates = {"claude-haiku-5-5": 0.5, other: 0.0}
+    with running_emulator(speed=1, accepted_keys=["sk-mine"], unsure_rates=rates) as emulator:
+        ended = _try(folder, emulator, rows=12, is_random=True)
+        assert all(shown.answer["confidence"] >= 0.6 for shown in ended.rows if shown.status == "answered")
+        escalated = [shown for shown in ended.rows if shown.model == other]
+        assert 1 <= len(escalated) < 12
+        assert ended.sent == _paid(emulator) == 12 + len(escalated)
+        assert ended.cost_usd == Decimal(emulator.bill_summary()["usd"])
+        again = _try(folder, emulator, rows=12, is_random=True)
+        assert (again.sent, again.paid_before) == (0, ended.sent)
+        assert "claude-sonnet-5-5" in _printed(ended)
+
+
+def _printed(ended: Tried) -> str:
+    out = io.StringIO()
+    print_tried(ended, SafeConsole(file=out, width=200))
+    return out.getvalue()

@@ -178,3 +178,13 @@ def test_a_cap_that_holds_the_whole_job_changes_nothing() -> None:
         assert not found.waves
         assert not _waves(job)
         assert {*_sent(job, 0).values()} == {ROOM}
+
+
+def test_the_forecast_counts_the_other_models_round() -> None:
+    """A cap that holds the whole job: one Message Batch for all rows, and one for the escalated ones."""
+    typed = TYPED.replace("good, bad]}", "good, bad]}, confidence: number")
+    escalated = f"{typed}escalate: {{to: claude-sonnet-5-5, when: confidence < 0.5}}\nmax_cost_usd: 50\n"
+    with emulated_job(_table(30), recipe=escalated) as job:
+        job.run()
+        assert cap_forecast(job.manifest, shape_of(job.manifest)) == CapForecast(2, 2, 0)
+        assert job.message_batches == 2

@@ -23,7 +23,7 @@ MOST_ROUNDS = 1_000  # ours: then the cap is far too small to count on
 
 @dataclass(frozen=True, slots=True)
 class CapForecast:
-    """The Message Batches of a capped job if its answers are as long as the estimate expects.
+    """The Message Batches of a capped job if its answers are as long as the estimate expects, escalations included.
 
     `without_cap` is their number without the cap. `requests_left` are those that the cap would leave unsent.
     """
@@ -56,7 +56,8 @@ def cap_forecast(manifest: Manifest, shape: AnswerShape) -> CapForecast | None:
     requests = math.ceil(estimate.requests / shards)
     is_bounded = bool(limit_of(recipe, shape, Seen()))
     rounds, left = _rounds(requests, recipe.cap / shards, costs, is_bounded=is_bounded)
-    return CapForecast(rounds * shards, shards, min(left * shards, estimate.requests))
+    more = shards if recipe.escalate is not None and rounds else 0  # the rows for the other model are one more round
+    return CapForecast(rounds * shards + more, shards + more, min(left * shards, estimate.requests))
 
 
 def _rounds(requests: int, cap: Decimal, costs: _Costs, *, is_bounded: bool) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def _answer(shown: Shown, name: str) -> Text:
 
 def _state(shown: Shown) -> Text:
     if shown.status == "answered":
-        return Text("")
+        return Text(f"by {shown.model}" if shown.model else "")
     return Text(f"{shown.status}: {shown.error}" if shown.error else shown.status, style="red")
 
 

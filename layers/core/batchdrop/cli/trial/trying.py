@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
 from batchdrop.answers.columns import NewColumns
+from batchdrop.answers.escalation import escalation_rule
 from batchdrop.answers.odd_records import read_line
 from batchdrop.answers.outcome import Outcome, of_result, rejected
 from batchdrop.answers.result import Message
@@ -20,7 +23,7 @@ from batchdrop.cli.trial.remembering import publish, recalled
 from batchdrop.cli.trial.rows import Trial, TriedRow, chosen_rows
 from batchdrop.cli.trial.sending import send_all
 from batchdrop.cli.trial.tried_answers import TriedAnswers
-from batchdrop.job.remembering import AnswersOf
+from batchdrop.finish.leftovers import changed_params
 from batchdrop.money.cost import dollars, unit_of
 from batchdrop.money.prices import PriceTable, effective
 from batchdrop.recipe.lane import Lane
@@ -33,7 +36,8 @@ STORE = "tried.sqlite"  # beside it, the answers that runs remember
 class Shown:
     """A tried row. `answer` has the new columns, `was` those of the last try that were different.
 
-    `is_new`: its request was sent now, and paid; else its answer is of an earlier try.
+    `is_new`: its request was sent now, and paid; else its answer is of an earlier try. `model` is the other model, if
+    that gave the answer.
     """
 
     row: int
@@ -43,6 +47,7 @@ class Shown:
     answer: dict[str, Any]
     was: dict[str, str]
     is_new: bool
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,45 +88,69 @@ def tried(trying: Trying, service: Service) -> Tried:
     place = f"{trying.recipe.resolve()}\0{trying.file.resolve()}\0{service.base_url or ''}"
     kept = partial(SqliteAnswerStore, answers_file(trying.out, service))
     with TriedAnswers(trying.out / STORE, service.base_url or "") as answers:
-        lines = {} if trying.pays_again else answers.found(requests, betas)
-        known = _remembered(trial, requests, lines, trying, kept)
-        lines |= known
-        new = {number: params for number, params in requests.items() if number not in lines}
 
-        def keep(number: int, line: bytes) -> None:
-            lines[number] = line
-            if _message(line) is not None:
-                answers.keep(new[number], betas, line)
+        def ask(requests: Mapping[int, bytes], *, remembers: bool = False) -> _Asked:
+            lines = {} if trying.pays_again else answers.found(requests, betas)
+            rest = {number: params for number, params in requests.items() if number not in lines}
+            known = recalled(trial, rest, kept) if remembers else {}
+            lines |= known
+            new = {number: params for number, params in requests.items() if number not in lines}
 
-        if new:
-            send_all(service, new, betas, keep)
-            publish(trial, new, lines, kept)
+            def keep(number: int, line: bytes) -> None:
+                lines[number] = line
+                if _message(line) is not None:
+                    answers.keep(new[number], betas, line)
+
+            if new:
+                send_all(service, new, betas, keep)
+            return _Asked(lines, frozenset(new), frozenset(known))
+
+        first = ask(requests, remembers=not trying.pays_again)
+        if first.new:
+            publish(trial, {number: requests[number] for number in first.new}, first.lines, kept)
+        second = ask(_escalated(trial, requests, first))
         before = answers.last_shown(place)
-        shown = [
-            _shown(row, trial, lines.get(row.number), before.get(row.number, {}), is_new=row.number in new)
-            for row in trial.rows
-        ]
+        shown = [_shown(row, trial, first, second, before.get(row.number, {})) for row in trial.rows]
         answers.note_shown(place, {one.row: _texts(one.answer) for one in shown if one.answer})
-    return _summed(trial, shown, lines, new, remembered=len(known))
+    return _summed(trial, shown, first, second)
 
 
-def _remembered(
-    trial: Trial, requests: Mapping[int, bytes], lines: Mapping[int, bytes], trying: Trying, kept: AnswersOf
-) -> dict[int, bytes]:
-    """Return the lines that the answers of earlier runs have, of requests that no earlier try has paid."""
-    if trying.pays_again:
+class _Asked(NamedTuple):
+    """The result lines of some rows, which of them were sent now, and which come from the answers of runs."""
+
+    lines: dict[int, bytes]
+    new: frozenset[int]
+    remembered: frozenset[int]
+
+
+def _escalated(trial: Trial, requests: Mapping[int, bytes], asked: _Asked) -> dict[int, bytes]:
+    """Return the requests for the other model: those of the rows whose answer meets `when`.
+
+    A remembered answer is the one that counted in its run, so the rule was applied then.
+    """
+    rule, escalate = escalation_rule(trial.recipe, trial.shape), trial.recipe.escalate
+    if rule is None or escalate is None:
         return {}
-    return recalled(trial, {number: params for number, params in requests.items() if number not in lines}, kept)
+    own = {number: line for number, line in asked.lines.items() if number not in asked.remembered}
+    outcomes = {number: of_result(read_line(line).result, trial.shape) for number, line in own.items()}
+    met = [number for number, outcome in outcomes.items() if outcome.message and rule.met_by(outcome) is not None]
+    return {number: changed_params(msgspec.Raw(requests[number]), model=escalate.to) for number in met}
 
 
-def _shown(row: TriedRow, trial: Trial, line: bytes | None, before: Mapping[str, str], *, is_new: bool) -> Shown:
+def _shown(row: TriedRow, trial: Trial, first: _Asked, second: _Asked, before: Mapping[str, str]) -> Shown:
+    line, later = first.lines.get(row.number), second.lines.get(row.number)
+    is_new = row.number in first.new or row.number in second.new
     outcome = rejected(row.reason) if line is None else of_result(read_line(line).result, trial.shape)
+    other = None if later is None else of_result(read_line(later).result, trial.shape)
+    model = ""
+    if other is not None and (other.fate == "answered" or (outcome.fate != "answered" and other.message)):
+        outcome, model = other, other.message.model if other.message else ""
     answer = _answer(outcome, trial.shape.columns)
     texts = _texts(answer)
     was = {name: text for name, text in before.items() if texts and texts.get(name) != text}
     used = columns_used(trial.recipe)
     cells = {name: value for name, value in row.cells.items() if not used or name in used}
-    return Shown(row.number, cells, outcome.status, outcome.error, answer, was, is_new)
+    return Shown(row.number, cells, outcome.status, outcome.error, answer, was, is_new, model)
 
 
 def _answer(outcome: Outcome, columns: NewColumns) -> dict[str, Any]:
@@ -133,19 +162,24 @@ def _texts(answer: Mapping[str, Any]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in answer.items()}
 
 
-def _summed(
-    trial: Trial, shown: list[Shown], lines: Mapping[int, bytes], new: Mapping[int, bytes], *, remembered: int
-) -> Tried:
-    prices = effective(trial.manifest.prices)
-    messages = {number: message for number, line in lines.items() if (message := _message(line)) is not None}
-    cost = _cost([message for number, message in messages.items() if number in new], "live", prices)
+def _summed(trial: Trial, shown: list[Shown], first: _Asked, second: _Asked) -> Tried:
+    prices, asked = effective(trial.manifest.prices), (first, second)
+    answered = [
+        (number in one.new, message)
+        for one in asked
+        for number, line in one.lines.items()
+        if (message := _message(line)) is not None
+    ]
+    cost = _cost([message for is_new, message in answered if is_new], "live", prices)
+    rows = sum(_message(line) is not None for line in first.lines.values())
     whole: dict[Lane, Decimal | None] = {}
-    if trial.requests is not None and messages:
+    if trial.requests is not None and rows:
         for lane in ("batch", "live"):
-            usd = _cost(messages.values(), lane, prices)
-            whole[lane] = None if usd is None else usd / len(messages) * trial.requests
-    before = len(lines) - len(new) - remembered
-    return Tried(shown, len(new), before, cost, trial.requests, whole, remembered)
+            usd = _cost([message for _, message in answered], lane, prices)
+            whole[lane] = None if usd is None else usd / rows * trial.requests
+    sent, remembered = sum(len(one.new) for one in asked), len(first.remembered)
+    before = sum(len(one.lines) for one in asked) - sent - remembered
+    return Tried(shown, sent, before, cost, trial.requests, whole, remembered)
 
 
 def _message(line: bytes) -> Message | None:
