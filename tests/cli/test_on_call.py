@@ -45,6 +45,18 @@ def test_cause_command_and_what_is_not_billed_again(deployed: Deployed) -> None:
     assert f"continue it     batchdrop resume {JOB} --stack batchdrop" in said
 
 
+def test_a_job_with_too_few_answers_is_retried(deployed: Deployed) -> None:
+    """All its rows have ended, so a resume would send nothing: `retry` is named alone."""
+    refused = FakeBatchApi(result_of=lambda _request: succeeded("no", stop_reason="refusal"))
+    world = deployed.job(b"x\nrow 0\nrow 1\n", recipe=RECIPE, api=refused)
+    deployed.start(msgspec.structs.replace(world.upload, bucket=BUCKET), "FAILED", error="JobFailed", cause=CAUSE)
+    said = _shown()
+    assert "NothingAnswered" in said
+    assert "kept      2 answers are kept and not billed again" in said
+    assert f"batchdrop retry {JOB} --stack batchdrop" in said
+    assert "batchdrop resume" not in said
+
+
 def test_the_timeline_keeps_its_history(deployed: Deployed) -> None:
     """A resume lifts the halt; the first execution's end still says why."""
     _failed_job(deployed)

@@ -13,6 +13,7 @@ import pytest
 
 from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.errors import JobCanceled, JobFailed
+from batchdrop.job.layout import JobKeys
 from batchdrop.job.submission import Halt, Submission
 from tests.fakes import START
 from tests.functions.handled_job import (
@@ -96,6 +97,16 @@ def test_a_redriven_job_goes_on(functions: Functions, redrives: int, known: int)
     assert _end_red(functions, "failed", redrives, known) == redrives
     ledger = DynamoLedger(functions.cloud.table)
     assert (ledger.halted(JOB), ledger.shard_failures(JOB)) == (None, [])
+
+
+def test_a_redriven_job_with_a_later_version_stays_red(functions: Functions) -> None:
+    """The retry may have sent its rows, so they would be paid twice; the halt stays."""
+    _halt(functions)
+    job_id = event("close_job")["upload"]["job_id"]
+    functions.cloud.put(JobKeys(f"{job_id}-v2").retry, b"{}")
+    with pytest.raises(JobFailed, match=f"job {job_id} has a later version, {job_id}-v2, which may have sent its rows"):
+        _end_red(functions, "failed", 1, 0)
+    assert DynamoLedger(functions.cloud.table).halted(JOB) is not None
 
 
 def _halt(functions: Functions) -> None:

@@ -147,7 +147,8 @@ def show(
             from batchdrop.cli.job.row_story import print_story, row_story
 
             summary = read_summary(deployment.bucket, found.results)
-            story = row_story(deployment.store, found.job_id, row, faults=summary["faults"] if summary else ())
+            faults = summary["faults"] if summary else ()
+            story = row_story(deployment.store, found.job_id, row, faults=faults, ledger=deployment.ledger)
             output.document(story) if json else print_story(story, output.console)
 
 

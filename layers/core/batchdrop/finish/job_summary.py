@@ -46,7 +46,7 @@ def too_few_answered(tally: Tally, recipe: Recipe | None) -> list[Fault]:
     if not sent:
         return []
     if not tally.answered:
-        to_do = "Fix the cause, then drop failed.jsonl again"
+        to_do = "Fix the cause, then send the rows again with `batchdrop retry`"
         if tally.rows_perhaps_paid:
             to_do += ". Rows in perhaps-paid.jsonl may be paid: resume the job, which reads their Message Batches again"
         message = f"none of the {sent:,} rows that were sent has an answer. Each row's `_error` has the reason. {to_do}"
@@ -58,7 +58,7 @@ def too_few_answered(tally: Tally, recipe: Recipe | None) -> list[Fault]:
     message = (
         f"{tally.answered:,} of the {sent:,} rows that were sent are answered, a share of {share:.4g}. The recipe's "
         f"fail_if.answered_below is {least:g}. The output is complete. Each row's `_error` in failed.jsonl has the "
-        "reason. Fix the cause, then drop failed.jsonl again"
+        "reason. Fix the cause, then send the rows again with `batchdrop retry`"
     )
     return [Fault(TooFewAnswered.__name__, message)]
 

@@ -21,7 +21,7 @@ from batchdrop.answers.odd_records import read_line
 from batchdrop.answers.outcome import of_result, remembered
 from batchdrop.cli.check.shortened import shortened_values
 from batchdrop.cli.job.jobs import NoSuchJobError
-from batchdrop.errors import JobCanceled
+from batchdrop.cli.job.shard_fate import fate_of_shard
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.group_answers import read_places
@@ -30,6 +30,7 @@ from batchdrop.finish.recalled import recall
 from batchdrop.job.job_files import read_manifest, reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
+from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.ports import ObjectMissing, ObjectStore
 from batchdrop.requests.groups import Places
@@ -70,8 +71,18 @@ class RowStory(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dict[str, Any]] = ()) -> RowStory:
-    """Return a row's story. `faults` are the summary's. Raises NoSuchJobError if the job has no such row."""
+def row_story(
+    store: ObjectStore,
+    job_id: str,
+    row: int,
+    *,
+    faults: Sequence[dict[str, Any]] = (),
+    ledger: Ledger | None = None,
+) -> RowStory:
+    """Return a row's story. `faults` are the summary's; they need the ledger.
+
+    Raises NoSuchJobError if the job has no such row.
+    """
     manifest = read_manifest(store, job_id)
     if manifest is None:
         raise NoSuchJobError(f"job {job_id} has no rows; see why with `batchdrop show {job_id}`")
@@ -93,7 +104,9 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, faults: Sequence[dic
     if again is not None and rounds:
         rounds[-1] = msgspec.structs.replace(rounds[-1], result=again)  # it settles a result that could not be read
     cells = reader_of(manifest, FileFormats()).cells(stored.raw)
-    outcome = _outcome(manifest, item, sent, stored, rounds, store) or _fate_of_shard(item.shard, faults)
+    outcome = _outcome(manifest, item, sent, stored, rounds, store)
+    if not outcome and ledger is not None:
+        outcome = fate_of_shard(manifest, item.shard, faults, store, ledger)
     return RowStory(
         job_id=job_id,
         row=row,
@@ -205,15 +218,6 @@ def _outcome(
     names = [column.name for column in shape.columns.answer]
     answer = dict(zip(names, outcome.values, strict=False)) or outcome.raw or None
     return {"status": outcome.status, "answer": answer, "error": outcome.error}
-
-
-def _fate_of_shard(shard: int, faults: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the outcome of a row without results: that of its shard, or of the whole job."""
-    for fault in sorted(faults, key=lambda fault: fault["shard"] is None):
-        if fault["shard"] in {shard, None}:
-            is_canceled = fault["type"] == JobCanceled.__name__
-            return {"status": "canceled" if is_canceled else "failed", "error": f"{fault['type']}: {fault['message']}"}
-    return {}
 
 
 def _final_line(
