@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from batchdrop.cli.console import UNDECIDED
+from batchdrop.cli.run.dropping import Drop
 from batchdrop.cli.run.kept_runs import kept_run
+from batchdrop.cli.run.one_shot import Run
 from batchdrop.cli.run.run_folder import RunFolder
+from batchdrop.cli.run.service import Service
+from batchdrop.report.commands import commands_of
 from tests.cli.commands import BATCHDROP, Command, start
 from tests.cli.real_service import KEY, RealService, real_service
 from tests.cli.stored_run import JOB, stopped, store
@@ -46,6 +50,38 @@ def test_a_run_that_was_set_aside_is_not_meant(tmp_path: Path) -> None:
     _kept(tmp_path, "run-1-abandoned-1")
     assert kept_run(tmp_path, JOB) is None
     assert kept_run(tmp_path / "none", JOB) is None
+
+
+WORDS = ("batchdrop", "run", "ask.yaml", "five rows.csv")
+REAL = Service("https://api.example.test", "sk-ant-secret")
+
+
+@pytest.mark.parametrize(
+    ("service", "words", "resume", "retry", "merge"),
+    [
+        (
+            REAL,
+            WORDS,
+            "batchdrop run ask.yaml 'five rows.csv' --resume",
+            f"batchdrop retry {JOB} --out o",
+            f"batchdrop drop o/{JOB}/failed.jsonl --into {JOB} --out o",
+        ),
+        (
+            Service(),
+            WORDS,
+            "batchdrop run ask.yaml 'five rows.csv'",
+            "batchdrop run ask.yaml 'five rows.csv'",
+            f"batchdrop run ask.yaml o/{JOB}/failed.jsonl",
+        ),
+        (REAL, (), "", "", ""),
+    ],
+    ids=["real", "emulator", "python"],
+)
+def test_commands_of_a_report(service: Service, words: tuple[str, ...], resume: str, retry: str, merge: str) -> None:
+    """They work after the run's stack has ended; the emulator keeps nothing, and Python has no command."""
+    run = Run(Drop(Path("five rows.csv"), Path("ask.yaml")), Path("o"), service, 1.0, words=words)
+    commands = commands_of(json.dumps(run.commands()))
+    assert (commands.resume(JOB), commands.retry(JOB), commands.merge(JOB)) == (resume, retry, merge)
 
 
 def _retries(service: RealService, *words: str | Path) -> Command:

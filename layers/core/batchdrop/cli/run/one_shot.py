@@ -101,8 +101,12 @@ class Run:
     def commands(self) -> dict[str, str]:
         """Return the commands for the report: the stack has ended when it is read. The emulator keeps nothing."""
         again = shlex.join(self.words)
-        if not self.words or self.service.base_url is None:
-            return {"resume": again, "retry": again, "merge": again}
+        if not self.words:
+            return {"resume": "", "retry": "", "merge": ""}
+        if self.service.base_url is None:
+            recipe = [str(self.drop.recipe)] if self.drop.recipe else []
+            failed = shlex.join(["batchdrop", "run", *recipe, str(self.out / JOB / FAILED_FILE)])
+            return {"resume": again, "retry": again, "merge": failed}
         return {"resume": f"{again} --resume", **repair_commands(self.out)}
 
 
