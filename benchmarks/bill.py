@@ -12,6 +12,9 @@ with each question.
 
 The typed job asks for a label and a confidence. Escalation sends it to claude-haiku-5-5 first, and 15 % of the rows are
 unsure. The obvious code sends the same typed requests to claude-sonnet-5-5.
+
+A fifth of the texts are distinct in the job with duplicates. The jobs that are sent again have `remember`: their bill
+is that of the second job, with 5 % of its rows changed, or with none.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -36,7 +40,7 @@ from benchmarks.measure import Figures
 from tests.faults.live_schedule import SMALL
 from tests.faults.live_world import LiveWorld
 from tests.faults.run import claude
-from tests.faults.schedule import plain
+from tests.faults.schedule import Schedule, plain
 from tests.faults.store import etag_of
 from tests.faults.upload import event, inbox_key
 
@@ -55,6 +59,9 @@ HITS = (1.0, 0.98, 0.9, 0.5, 0.0)
 PACKED, PACKS = "batchdrop, pack: ", (10, 20)
 DOCUMENT, QUESTIONS, IN_GROUP = 5_000, 50, 50  # tokens of a document; questions about it; the most in a request
 GROUPED = "batchdrop, packs of one document"
+DISTINCT = 5  # rows of each text, in the job with duplicates
+CHANGED = 20  # one row in so many is changed, in the job that is sent again
+DUPLICATES, AGAIN, UNCHANGED = "batchdrop, 20% distinct texts", "batchdrop, 5% changed", "batchdrop, sent again"
 SHARDS = 10  # as many as a million rows have
 QUESTION = "Review of thing number {number}: {text}"
 LABELS = "Answer with one of: mostly_positive_text, mostly_negative_text. "
@@ -167,29 +174,80 @@ def job(
     rows: int, recipe: dict[str, Any], settings: dict[str, Any], *, table: bytes = b""
 ) -> Callable[[], dict[str, Any]]:
     """Return work that runs a job with this recipe, on an emulator with these settings; its result is the bill."""
+    return jobs(rows, recipe, settings, table or _table(range(rows)))
+
+
+def jobs(rows: int, recipe: dict[str, Any], settings: dict[str, Any], *tables: bytes) -> Callable[[], dict[str, Any]]:
+    """Return work that runs a job for each of these tables, one after the other; its result is the last one's bill."""
 
     def work() -> dict[str, Any]:
         world = _world(rows)
-        state = world.claude.state
-        state.change(settings)
-        file = table or _table(rows)
-        given = event(world.schedule)
-        given["Records"][0]["s3"]["object"] |= {"size": len(file), "eTag": etag_of(file)}
-        world.objects.update({"recipes/judge.yaml": yaml.safe_dump(recipe).encode(), inbox_key(world.schedule): file})
-        world.scheduler.start("delivery", lambda: world.call_function("split_upload", given))
+        world.claude.state.change(settings)
+        world.objects["recipes/judge.yaml"] = yaml.safe_dump(recipe).encode()
+        bill: dict[str, Any] = {}
         with world.sizes():
+            world.scheduler.start("user", lambda: bill.update(_last_bill(world, tables)))
             world.scheduler.run()
-        [execution] = world.engine.executions.values()
-        if execution.status != "SUCCEEDED":
-            raise RuntimeError(f"{execution.status} {execution.error} {execution.cause}")
-        bill = state.bill.summary(state.clock.now())
-        [summary] = [body for key, body in world.objects.items() if key.endswith("/summary.json")]
-        told = Decimal(str(msgspec.json.decode(summary)["cost"]["usd"]))
-        if abs(told - Decimal(bill["usd"])) > Decimal("0.005"):
-            raise RuntimeError(f"the summary says ${told}, the bill ${bill['usd']}")
         return bill
 
     return work
+
+
+def _last_bill(world: LiveWorld, tables: Sequence[bytes]) -> dict[str, Any]:
+    before = now = _billed(world)
+    for number, table in enumerate(tables, 1):
+        before = now
+        usd = _run_job(world, replace(world.schedule, seed=number), table)
+        now = _billed(world)
+        if abs(usd - (Decimal(now["usd"]) - Decimal(before["usd"]))) > Decimal("0.005"):
+            raise RuntimeError(f"the summary says ${usd}, the bill ${now['usd']} after ${before['usd']}")
+    tokens = Counter({name: total - before["tokens"].get(name, 0) for name, total in now["tokens"].items()})
+    requests, usd = now["requests"] - before["requests"], Decimal(now["usd"]) - Decimal(before["usd"])
+    return {"requests": requests, "usd": usd, "tokens": tokens}
+
+
+def _billed(world: LiveWorld) -> dict[str, Any]:
+    state = world.claude.state
+    return state.bill.summary(state.clock.now())
+
+
+def _run_job(world: LiveWorld, schedule: Schedule, table: bytes) -> Decimal:
+    """Drop a table, and wait for its job; return the cost in its summary."""
+    known = {*world.engine.executions}
+    given = event(schedule)
+    given["Records"][0]["s3"]["object"] |= {"size": len(table), "eTag": etag_of(table)}
+    world.objects[inbox_key(schedule)] = table
+    world.call_function("split_upload", given).actor.done.wait()
+    [name] = {*world.engine.executions} - known
+    execution = world.engine.executions[name]
+    assert execution.actor is not None
+    execution.actor.done.wait()
+    if execution.status != "SUCCEEDED":
+        raise RuntimeError(f"{execution.status} {execution.error} {execution.cause}")
+    [summary] = [body for key, body in world.objects.items() if key.endswith(f"/{name}/summary.json")]
+    return Decimal(str(msgspec.json.decode(summary)["cost"]["usd"]))
+
+
+def duplicates(rows: int) -> Callable[[], dict[str, Any]]:
+    """Return work that runs a job in which each text stands in several rows, all over the file."""
+    distinct = rows // DISTINCT
+    return jobs(rows, _plain() | {"dedupe": True}, {}, _table(number % distinct for number in range(rows)))
+
+
+def again(rows: int, *, changed: bool) -> Callable[[], dict[str, Any]]:
+    """Return work that runs a job with `remember`, and then its file again, with some of its rows changed or none."""
+    new = (rows + number if changed and not number % CHANGED else number for number in range(rows))
+    return jobs(rows, _plain() | {"remember": "90d"}, {}, _table(range(rows)), _table(new))
+
+
+def _plain() -> dict[str, Any]:
+    return {
+        "model": MODEL,
+        "max_tokens": MAX_TOKENS,
+        "system": {"text": instruction(), "cache": False},
+        "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
+        "lane": "batch",
+    }
 
 
 def packed(rows: int, size: int) -> Callable[[], dict[str, Any]]:
@@ -243,8 +301,8 @@ def grouped(rows: int) -> Callable[[], dict[str, Any]]:
     return job(rows, recipe, {}, table=("document_id,document,text\n" + "".join(lines)).encode())
 
 
-def _table(rows: int) -> bytes:
-    lines = [f'{number},"{own_text(number)}"\n' for number in range(rows)]
+def _table(numbers: Iterable[int]) -> bytes:
+    lines = [f'{number},"{own_text(number)}"\n' for number in numbers]
     return ("number,text\n" + "".join(lines)).encode()
 
 
@@ -288,6 +346,9 @@ def run(found: Findings, rows: int) -> dict[str, Figures]:
         BOTH: (short, escalated_packs(rows)),
         **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
         **{f"{PACKED}{size}": (short, packed(rows, size)) for size in PACKS},
+        DUPLICATES: (short, duplicates(rows)),
+        AGAIN: (short, again(rows, changed=True)),
+        UNCHANGED: (short, again(rows, changed=False)),
     }
     figures = grouped_figures(found, rows)
     for label, (case, work) in contenders.items():
@@ -314,6 +375,8 @@ def requests_of(label: str, rows: int) -> int:
         return round(rows * (1 + UNSURE) / PACKS[-1])
     if label == ESCALATED:
         return round(rows * (1 + UNSURE))
+    if label in {DUPLICATES, AGAIN, UNCHANGED}:
+        return {DUPLICATES: rows // DISTINCT, AGAIN: -(-rows // CHANGED), UNCHANGED: 0}[label]
     if not label.startswith(PACKED):
         return rows
     size, in_shard = int(label.removeprefix(PACKED)), -(-rows // SHARDS)
@@ -339,6 +402,9 @@ def main() -> int:
     found.bar("haiku first, 15 % escalated / the obvious code on sonnet", usd[ESCALATED] / typed, 0.22, is_most=True)
     both = usd[BOTH] / typed
     found.bar("haiku first in packs, 15 % escalated in packs / the obvious code on sonnet", both, 0.10, is_most=True)
+    found.bar("a fifth of the texts distinct / the obvious code", usd[DUPLICATES] / obvious_usd, 0.22, is_most=True)
+    found.bar("sent again, 5 % changed / the obvious code", usd[AGAIN] / obvious_usd, 0.06, is_most=True)
+    found.bar("sent again, unchanged / the obvious code", usd[UNCHANGED] / obvious_usd, 0.0, is_most=True)
     return found.write()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
@@ -71,26 +70,28 @@ class EarlierRequests:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, int] = {}
+        self._rows: dict[bytes | None, int] = {}
 
-    def lenders(self, digests: Iterable[bytes | None]) -> list[Lender | None]:
-        """Return for each row the earlier shard's row with the same request."""
-        if not self._rows:
-            return [None for _ in digests]
-        places = (None if own is None else self._rows.get(own) for own in digests)
+    def lenders(self, digests: Iterable[bytes | None]) -> list[Lender | None] | None:
+        """Return for each row the earlier shard's row with the same request; None if no row has one."""
+        places = [*map(self._rows.get, digests)]
+        if places.count(None) == len(places):
+            return None
         return [None if place is None else Lender(*divmod(place, _SHARD)) for place in places]
 
-    def add(self, shard: int, requests: bytes) -> None:
-        """Add a shard's requests, as `stored_digest` writes them."""
-        rows, room = self._rows, MOST_KNOWN - len(self._rows)
-        for digest, row in islice(_STORED.iter_unpack(requests), max(0, room)):
-            rows[digest] = shard * _SHARD + row
+    def add(self, shard: int, stored: bytes) -> None:
+        """Add a shard's requests, as `stored_digests` writes them, row by row."""
+        first, room = shard * _SHARD, MOST_KNOWN - len(self._rows)
+        digests = (stored[start : start + DIGEST_BYTES] for start in range(0, len(stored), DIGEST_BYTES))
+        sent = ((digest, first + row) for row, digest in enumerate(digests) if digest != _NOT_SENT)
+        self._rows.update(islice(sent, max(0, room)))
 
 
-_STORED = struct.Struct(">16sI")  # a digest, and its row's index in the shard
+_NOT_SENT = bytes(DIGEST_BYTES)
 _SHARD = 2**32
 
 
-def stored_digest(digest: bytes, row: int) -> bytes:
-    """Return a request's digest and its row's index, as they are stored beside a shard."""
-    return _STORED.pack(digest, row)
+def stored_digests(digests: Iterable[bytes | None], params: Iterable[bytes | None]) -> bytes:
+    """Return the digests of rows as they are stored beside their shard; `params` is None for rows that are not sent."""
+    each = zip(digests, params, strict=False)
+    return b"".join([_NOT_SENT if own is None or sent is None else own for own, sent in each])

@@ -60,14 +60,14 @@ class RenderedRows(NamedTuple):
 
     def deduplicated(self, same_as: Sequence[int | None]) -> RenderedRows:
         """Return the rows without the requests of duplicates of the same shard."""
+        if same_as.count(None) == len(same_as):
+            return self
         params = [params if same is None else None for params, same in zip(self.params, same_as, strict=True)]
         either = [known if same is None else same for known, same in zip(self.same_as, same_as, strict=True)]
         return self._replace(params=params, same_as=either)
 
     def without_lent(self, lenders: Sequence[Lender | None]) -> RenderedRows:
         """Return the rows without the requests that an earlier shard sends."""
-        if not any(lenders):
-            return self
         return self._replace(
             params=[params if one is None else None for params, one in zip(self.params, lenders, strict=True)],
             same_as=[None if one is None else one.row for one in lenders],

@@ -38,7 +38,7 @@ from batchdrop.money.prices import PRICES_KEY
 from batchdrop.ports import Clock, ObjectMissing, ObjectStore
 from batchdrop.recipe.lane import Lane
 from batchdrop.requests.chunking import CHUNK_ROWS
-from batchdrop.requests.dedupe import Duplicates, EarlierRequests, digests_of, is_deduped, stored_digest
+from batchdrop.requests.dedupe import Duplicates, EarlierRequests, digests_of, is_deduped, stored_digests
 from batchdrop.requests.row import Cursor, Row, StoredRow
 from batchdrop.requests.sharding import Loads, Packer, ShardLimits
 from batchdrop.settings import LIVE_ROWS
@@ -313,9 +313,11 @@ class _Split:
         if self._is_deduped:
             # A key leaves `max_tokens` out, so it is not used if each row has its own.
             digests = digests_of(rendered.params) if keys is None or self._has_own_limits else keys
-            lenders = self._earlier.lenders(digests)
-            left = [own if lender is None else None for own, lender in zip(digests, lenders, strict=True)]
-            rendered = rendered.without_lent(lenders).deduplicated(self._duplicates.same_digests(left, index))
+            left, lenders = digests, self._earlier.lenders(digests)
+            if lenders is not None:
+                left = [own if lender is None else None for own, lender in zip(digests, lenders, strict=True)]
+                rendered = rendered.without_lent(lenders)
+            rendered = rendered.deduplicated(self._duplicates.same_digests(left, index))
         places: Sequence[Place | None] = []
         if self._remembered is not None and keys is not None:
             rendered, places = self._remembered.known(rendered, keys)
@@ -323,10 +325,7 @@ class _Split:
         priced = self._priced
         usd = [NOTHING if params is None or priced is None else priced(params) for params in rendered.params]
         taken = self._packer.take(Loads(sizes, with_pins(self._weigh(rendered.params), places)))
-        sent = zip(digests, rendered.params[:taken], strict=False)
-        for row, (digest, params) in enumerate(sent, index):
-            if digest is not None and params is not None:
-                self._digests += stored_digest(digest, row)
+        self._digests += stored_digests(digests, rendered.params[:taken])
         return rendered.first(taken), sum(usd[:taken], NOTHING), places[:taken]
 
 
