@@ -133,6 +133,10 @@ class Judge:
         for custom_id, times in Counter(charge.custom_id for charge in charges).items():
             if times != len(all_asked[custom_id].texts):
                 self.verdict.say(f"the emulator contradicts itself about {custom_id}")
+        repeats = dict(self._schedule.repeats)
+        for custom_id in all_asked:
+            if self.row_of(custom_id) in repeats:
+                self.verdict.say(f"{custom_id} was sent, and row {repeats[self.row_of(custom_id)]} asks the same")
         for (custom_id, model), times in billed.items():
             allowed = self._allowed(self._kind(custom_id), model)
             if custom_id in self._limited and times > 1 and model == MODEL:
@@ -190,20 +194,32 @@ class Judge:
             self.verdict.say(
                 f"failed.jsonl has {len(failed)} rows of {len(rows)}: {dict(fates)}, {unsure} perhaps paid"
             )
-        if not unsure == len(self.perhaps_paid(ending)) == summary["perhaps_paid"]["rows"]:
+        listed = ending.objects.get(f"{self._prefix}perhaps-paid.jsonl", b"").splitlines()
+        if not unsure == len(listed) == summary["perhaps_paid"]["rows"]:
             self.verdict.say(f"{unsure} rows are perhaps paid, but perhaps-paid.jsonl or the summary has others")
         self._check_kept(ending, rows)
+        self._check_repeats(rows)
         if summary["status"] == GREEN:
             self._check_green(rows)
             if not fates["answered"]:
                 self.verdict.say("green without one answer")
+
+    def _check_repeats(self, rows: list[dict[str, str]]) -> None:
+        """A row that repeats an earlier one has that one's answer."""
+        for number, origin in self._schedule.repeats:
+            first, again = rows[origin], rows[number]
+            shared = ("_status", "answer") if fate_of(first["_status"]) in PAID else ()
+            for name in shared:
+                if first[name] != again[name]:
+                    self.verdict.lost += 1
+                    self.verdict.say(f"row {number} repeats row {origin}: {name} {again[name]!r}, {first[name]!r}")
 
     def _check_green(self, rows: list[dict[str, str]]) -> None:
         """A green job has asked every row that can be asked, also those that no Message Batch came to in 24 hours."""
         sent = (custom_id for batch in self._books.batches() for custom_id in batch.custom_ids)
         asked = {self.row_of(custom_id) for custom_id in sent if self._is_ours(custom_id)}
         for number, kind in enumerate(self._schedule.rows):
-            if kind != BAD and number not in asked:
+            if kind != BAD and self._schedule.origin(number) not in asked:
                 self.verdict.say(f"green, but row {number} was never asked")
 
     def _check_kept(self, ending: Ending, rows: list[dict[str, str]]) -> None:

@@ -11,6 +11,7 @@ from tests.faults.live_schedule import with_live_lane
 from tests.faults.pack_schedule import with_packs
 from tests.faults.pilot_schedule import with_pilots
 from tests.faults.schedule import (
+    BAD,
     CREATE,
     LONG,
     ROOM_OF_WAVES,
@@ -292,6 +293,20 @@ def with_an_answer_store(schedule: Schedule) -> Schedule:
     return replace(schedule, remembered=True, stormy_resumes=rng.choice((0, 1, 2)))
 
 
+def with_repeated_rows(schedule: Schedule) -> Schedule:
+    """Return the schedule with rows that repeat earlier ones, in the same shard and in others."""
+    rng = random.Random(f"repeats of {schedule.seed}")
+    able = [number for number, kind in enumerate(schedule.rows) if kind != BAD] or [0]
+    rows, repeats = [*schedule.rows], []
+    for _ in range(rng.randint(1, 6)):
+        origin = rng.choice(able)
+        if rows[origin] != BAD:
+            repeats.append((len(rows), origin))
+        rows.append(rows[origin])
+    shard_rows = max(1, -(-len(rows) // rng.randint(1, 5)))
+    return replace(schedule, rows=tuple(rows), repeats=tuple(repeats), shard_rows=shard_rows)
+
+
 def with_a_retry(schedule: Schedule) -> Schedule:
     """Return the schedule with a retry after the job's end. Functions, and the retry's command, go on dying."""
     rng = random.Random(f"retry of {schedule.seed}")
@@ -323,6 +338,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "expiry": with_expiry,
     "retried": with_a_retry,
     "remembered": with_an_answer_store,
+    "repeated": with_repeated_rows,
     "throttled": with_a_small_account,
 }
 

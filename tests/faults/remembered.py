@@ -18,12 +18,12 @@ from tests.fakes import START
 from tests.faults.books import StateBooks
 from tests.faults.execution import Execution
 from tests.faults.judge import TOLD, Ending, Judge, Verdict
-from tests.faults.schedule import ROW_KINDS, Schedule
+from tests.faults.schedule import EXPIRES_AFTER, ROW_KINDS, Schedule
 from tests.faults.upload import RECIPE_KEY, event, files, row_texts
 from tests.faults.world import World
 
 MOST_RESUMES = 4
-LONGEST = 4 * 86_400.0
+LONGEST = 100 * 86_400.0  # rounds of Message Batches that all expire take days
 ALL_ENDED = 26 * 3600.0
 OVER = {"NothingToSend", "JobCanceled"}
 QUESTIONS = (b"Say something about", b"Say much about")
@@ -103,7 +103,8 @@ class _Sent:
     def follow(self, calm: Callable[[], None]) -> None:
         """Resume the job as long as it is red."""
         world, execution = self._world, self._execution
-        for resumes in range(MOST_RESUMES + 1):
+        most = 0 if self.judge.never_answered else MOST_RESUMES
+        for resumes in range(most + 1):
             assert execution.actor is not None
             if self._cancel_at is not None and not resumes:
                 execution.actor.done.wait(world.scheduler.now + self._cancel_at)
@@ -113,7 +114,7 @@ class _Sent:
                 return
             self.ending = Ending(execution.status, execution.error, dict(world.objects), world.kept)
             self.judge.interim(self.ending)
-            if execution.status == "SUCCEEDED" or execution.error in OVER or resumes == MOST_RESUMES:
+            if execution.status == "SUCCEEDED" or execution.error in OVER or resumes == most:
                 break
             if resumes:
                 calm()
@@ -142,6 +143,11 @@ class RememberedJudge(Judge):
         self._questions: list[Question] = [(question, text) for text in row_texts(schedule)]
         self._known = known
         self._kept = {*known.kept}  # when the file was uploaded
+
+    @property
+    def never_answered(self) -> bool:
+        """Return whether each Message Batch expires, so that no resume helps."""
+        return self._schedule.batch_seconds > EXPIRES_AFTER
 
     def learn(self, ending: Ending) -> None:
         """Note what this job has answered, for the judges of later jobs."""

@@ -183,6 +183,7 @@ class Schedule:
     expiry: Expiry | None = None
     retried: bool = False  # when the job has ended, its rows without a usable answer are sent again, in the same storm
     remembered: bool = False  # the recipe keeps answers; when the job has ended, its file is sent again, edited
+    repeats: tuple[tuple[int, int], ...] = ()  # rows that ask the same as an earlier row, each with that row
     pack: int = 0  # rows in a request; 0: each alone
     is_grouped: bool = False  # … of rows with the same note, which is their shared text, wherever they stand
     emulator: tuple[tuple[str, Any], ...] = ()  # more of the emulator's settings
@@ -191,6 +192,10 @@ class Schedule:
     def is_typed(self) -> bool:
         """Return whether answers are objects."""
         return self.retries_invalid or self.escalates
+
+    def origin(self, row: int) -> int:
+        """Return the row that is asked for this one: itself, or the earlier row that it repeats."""
+        return dict(self.repeats).get(row, row)
 
     @property
     def shards(self) -> int:

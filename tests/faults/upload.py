@@ -48,6 +48,7 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
+    recipe += "dedupe: true\n" if schedule.repeats else ""
     recipe += "remember: 90d\n" if schedule.remembered else ""
     recipe += "pilot: true\n" if schedule.pilot else ""
     recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
@@ -76,13 +77,13 @@ def _lane(schedule: Schedule) -> str:
 
 def row_texts(schedule: Schedule) -> list[str]:
     """Return the text of each row as it stands in the file."""
-    return [_row(schedule.format, number, kind) for number, kind in enumerate(schedule.rows)]
+    return [_row(schedule.format, number, kind, schedule.origin(number)) for number, kind in enumerate(schedule.rows)]
 
 
-def _row(kind_of_file: str, number: int, kind: str) -> str:
+def _row(kind_of_file: str, number: int, kind: str, origin: int) -> str:
     if kind == BAD:
         return f"{number},too,many,cells" if kind_of_file == "csv" else f"row {number} is no JSON"
-    text = f"thing number {number} {kind}".strip()
+    text = f"thing number {origin} {kind}".strip()
     if kind_of_file == "csv":
         return f"{number},{text},{NOTES[number % len(NOTES)]}"
     return json.dumps({"id": number, "text": text, "note": NOTES[number % len(NOTES)]}, ensure_ascii=False)
