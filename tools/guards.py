@@ -1,8 +1,9 @@
 """Remove guards one at a time, and see whether a test notices: `python -m tools.guards [--count 40] [--seed 1]`.
 
-A guard is an `if` without `else` whose body only raises, returns, continues or breaks. Its condition becomes False in a
-copy of HEAD, and the tests of its room run there; if none fails, all tests that need no stack run. A guard
-that survives both wants a test. Prints one line per guard, and ends with 1 if more than a tenth survive.
+A guard is an `if` without `else` whose body only raises, returns, continues or breaks. All tests that need no stack run
+once, in a copy of HEAD, and coverage notes which of them come past which line. Then a guard's condition becomes False,
+and only the tests that come past it run, those of its room first. A guard that none of them misses wants a test. Prints
+one line per guard, and ends with 1 if more than a tenth survive.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from coverage import CoverageData
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYER = Path("layers/core/batchdrop")
 ROOMS = {"recipe", "answers", "requests", "money", "report", "job", "admission", "split", "batch_lane", "live_lane"}
 ROOMS |= {"finish", "answer_store"}
-EVERYTHING = ("tests", "-m", "not stack", "-n", "2")
+EVERYTHING = ("tests", "-m", "not stack", "-n", "2", "--cov", str(LAYER), "--cov-context", "test", "--cov-report", "")
 MOST_SURVIVORS = 0.1
 
 
@@ -67,15 +70,34 @@ def _only_leaves(body: list[ast.stmt]) -> bool:
     return leaves and all(isinstance(one, ast.Assign) for one in body[:-1])
 
 
-def is_caught(guard: Guard, copy: Path) -> bool:
-    """Remove a guard in the copy; tell whether a test fails, and put it back."""
+def is_caught(guard: Guard, copy: Path, tests: Sequence[str]) -> bool:
+    """Remove a guard in the copy; tell whether one of the tests fails, and put it back."""
     module = copy / guard.path
     source = module.read_bytes()
     module.write_bytes(guard.removed_from(source))
     try:
-        return _fails(copy, f"tests/{guard.room}") or _fails(copy, *EVERYTHING)
+        return any(_fails(copy, *named(copy, part)) for part in rooms_own_first(guard, tests))
     finally:
         module.write_bytes(source)
+
+
+def rooms_own_first(guard: Guard, tests: Sequence[str]) -> list[list[str]]:
+    """Return the tests of the guard's room, then the others; without an empty part."""
+    own = [test for test in tests if test.startswith(f"tests/{guard.room}/")]
+    return [part for part in (own, [test for test in tests if test not in set(own)]) if part]
+
+
+def named(copy: Path, tests: Sequence[str]) -> tuple[str, ...]:
+    """Write the tests to a file for pytest: their names can be longer than a command line."""
+    names = copy / "guard-tests.txt"
+    names.write_text("\n".join(tests))
+    return (f"@{names}",)
+
+
+def tests_past(coverage: CoverageData, copy: Path, guard: Guard) -> list[str]:
+    """Return the node ids of the tests that evaluate a guard's condition."""
+    contexts = coverage.contexts_by_lineno(str((copy / guard.path).resolve())).get(guard.line, [])
+    return sorted({context.rpartition("|")[0] for context in contexts} - {""})
 
 
 def _fails(copy: Path, *what: str) -> bool:
@@ -86,7 +108,7 @@ def _fails(copy: Path, *what: str) -> bool:
 
 @contextmanager
 def checkout() -> Iterator[Path]:
-    """Yield a copy of HEAD with this checkout's tools, in which all tests pass."""
+    """Yield a copy of HEAD with this checkout's tools, in which all tests pass; `.coverage` has who came past what."""
     with tempfile.TemporaryDirectory(prefix="guards-") as folder:
         copy = Path(folder) / "copy"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", copy, "HEAD"], cwd=ROOT, check=True)
@@ -110,8 +132,10 @@ def main() -> int:
     sample = random.Random(options.seed).sample(sorted(guards(), key=str), options.count)
     survivors = 0
     with checkout() as copy:
+        coverage = CoverageData(copy / ".coverage")
+        coverage.read()
         for guard in sample:
-            caught = is_caught(guard, copy)
+            caught = is_caught(guard, copy, tests_past(coverage, copy, guard))
             survivors += not caught
             print(f"{'caught  ' if caught else 'SURVIVED'} {guard.path}:{guard.line}", flush=True)
     print(f"{options.count - survivors} of {options.count} guards caught")
