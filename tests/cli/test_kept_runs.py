@@ -19,7 +19,7 @@ from tests.cli.commands import BATCHDROP, Command, start
 from tests.cli.real_service import KEY, RealService, real_service
 from tests.cli.stored_run import JOB, stopped, store
 
-SUMMARY = {"status": "succeeded", "tally": {"rows": 5, "answered": 3, "statuses": {"skipped": 1}}}
+SUMMARY = {"status": "succeeded", "tally": {"rows": 5, "answered": 3, "unusable": 1, "rejected": 1}}
 
 
 def _kept(out: Path, name: str = "run-1") -> RunFolder:
@@ -100,8 +100,13 @@ def _rows(output: Path) -> list[dict[str, str]]:
 @pytest.mark.stack
 @pytest.mark.timeout(600)
 def test_rows_of_a_run_are_sent_again(tmp_path: Path) -> None:
-    """The report's command works after the run; a repaired file is whole, and no answered row is paid again."""
+    """The report's command works after the run; a repaired file is whole, and no answered row is paid again.
+
+    Nor is one by a later run of the file: the answers of the retry are remembered, too.
+    """
     with real_service(tmp_path, rows=3) as service:
+        with (tmp_path / "ask.yaml").open("a", encoding="utf-8") as recipe:
+            recipe.write("remember: 90d\n")
         text = (tmp_path / "rows.csv").read_text(encoding="utf-8")
         (tmp_path / "rows.csv").write_text(text.replace("number 1", "[[refusal_once]]"), encoding="utf-8")
         run = service.runs()
@@ -121,4 +126,8 @@ def test_rows_of_a_run_are_sent_again(tmp_path: Path) -> None:
         rows = _rows(out / f"{job}-v2" / "output.csv")
         assert [(row["id"], row["_status"]) for row in rows] == [(str(n), "answered") for n in range(3)]
         assert service.state is None
+        assert service.claude.bill_summary()["requests"] == 4
+
+        later = service.runs()
+        assert later.ended(seconds=300) == 0, later.output
         assert service.claude.bill_summary()["requests"] == 4

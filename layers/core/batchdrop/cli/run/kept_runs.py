@@ -19,6 +19,7 @@ from batchdrop.cli.job.jobs import find_job
 from batchdrop.cli.job.progress import follow
 from batchdrop.cli.job.retrying import retry
 from batchdrop.cli.job.watching import watcher_of
+from batchdrop.cli.run.kept_answers import answers_file
 from batchdrop.cli.run.one_shot import local_parameters, repair_commands
 from batchdrop.cli.run.open_work import StoredWork, lines, stored_work
 from batchdrop.cli.run.run_folder import RunFolder
@@ -123,6 +124,7 @@ def _deployment(kept: KeptRun, service: Service, lock: int, out: Path) -> Iterat
         overrides=local_parameters(service.wait_scale),
         state=kept.folder.state,
         commands={"resume": repairs["retry"], **repairs},
+        answers_file=answers_file(out, service),
         keeps_open=(lock,),
     )
     with EmbeddedStack(options) as stack:
