@@ -61,6 +61,14 @@ def test_steps(summary: Summary, steps: list[tuple[str, str]]) -> None:
         assert step.text.startswith(begin)
 
 
+def test_a_run_on_the_emulator_starts_again() -> None:
+    """Nothing is left of its stack, so no row can be sent alone, and no option of `retry` is named."""
+    again = Commands(own={"retry": "batchdrop run r.yaml f.csv"})
+    step = next_steps(_summary({"refusal": 1}, unusable=1), again)[-1]
+    assert step.command == "batchdrop run r.yaml f.csv"
+    assert step.text == "Change the recipe or these rows. This runs the whole file again:"
+
+
 @pytest.mark.parametrize(
     ("status", "fault", "begin", "command"),
     [

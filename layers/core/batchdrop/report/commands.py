@@ -22,6 +22,11 @@ class Commands:
     options: tuple[str, ...] = ()
     own: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def can_retry(self) -> bool:
+        """Return whether some rows can be sent again; else `retry` runs the whole file again."""
+        return self.own.get("retry", "batchdrop retry").startswith("batchdrop retry")
+
     def resume(self, job_id: str) -> str:
         """Return the command that goes on with a job; empty if there is none."""
         return self._written("resume", job_id)

@@ -10,7 +10,7 @@ from batchdrop.adapters.pages.charts import Bin, Chart, bars, columns, histogram
 from batchdrop.adapters.pages.figures import compact, share, span, whole
 from batchdrop.adapters.pages.plain_text import shown
 from batchdrop.adapters.pages.ticks import Tick, count_ticks, even_ticks, second_ticks, time_ticks
-from batchdrop.report.answer_counts import ColumnCounts
+from batchdrop.report.answer_counts import TEXTS, ColumnCounts
 from batchdrop.report.histogram import EIGHTHS, Histogram, Spread, edge, floor_of
 from batchdrop.report.statistics import Statistics
 from batchdrop.report.summary import MessageBatchBlock
@@ -27,8 +27,14 @@ def answer_charts(statistics: Statistics) -> Iterator[Chart]:
         title = shown(name, 60)
         if counts.kind == "number":
             yield from _numbers(title, counts)
-        elif not counts.is_free and counts.labels.counts:
+        elif not counts.is_free and counts.labels.counts and _repeat(counts):
             yield _labels(title, counts)
+
+
+def _repeat(column: ColumnCounts) -> bool:
+    """Return whether texts stand in several rows each, as labels do."""
+    distinct = len(column.labels.counts)
+    return column.kind not in TEXTS or distinct <= MOST_BARS or 2 * distinct <= column.answers
 
 
 def token_charts(statistics: Statistics) -> Iterator[Chart]:

@@ -50,7 +50,8 @@ def next_steps(summary: Summary, commands: Commands) -> list[Step]:
         if count:
             steps.append(Step(f"{count:,} {'answer was' if count == 1 else 'answers were'} {advice}"))
     if tally.unusable and not unpaid and summary.status == "succeeded":
-        text = "This sends rows without a usable answer again. `--recipe` takes a changed recipe:"
+        some = "This sends rows without a usable answer again. `--recipe` takes a changed recipe:"
+        text = some if commands.can_retry else "Change the recipe or these rows. This runs the whole file again:"
         steps.append(Step(text, commands.retry(summary.job_id)))
     return steps
 
