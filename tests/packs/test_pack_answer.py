@@ -148,3 +148,20 @@ def test_the_sidecar_keeps_the_packs(packs: list[set[int]]) -> None:
         assert not again.pack_of(rows[1])
         assert [again.size(row) for row in rows] == [8 * row + 8 for row in rows]
     assert again.first_of(99) is None or 99 in kept[-1]
+
+
+FREE = AnswerShape(
+    NewColumns((Column("label"),)),
+    schema={**SCHEMA, "properties": {"label": {"type": "string"}}},
+)
+
+
+@given(st.lists(st.text(), min_size=2, max_size=5))
+def test_a_text_is_in_its_row_as_the_model_wrote_it(texts: list[str]) -> None:
+    """Quotes, backslashes, line ends, control characters and other scripts, too."""
+    rows = [*range(len(texts))]
+    objects = [{"row": number, "label": text} for number, text in enumerate(texts, 1)]
+    line = _line(0, json.dumps({"rows": objects}), "end_turn", dict.fromkeys(COUNTS, 9))
+    found = PackLines(_members(rows), OWN, FREE, shared=100).expanded([line]).splitlines()
+    messages = [msgspec.json.decode(one)["result"]["message"] for one in found]
+    assert [json.loads(one["content"][0]["text"]) for one in messages] == [{"label": text} for text in texts]

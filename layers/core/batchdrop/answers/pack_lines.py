@@ -96,7 +96,9 @@ class PackLines:
             mark, reason = head + first, whole
             if missed:
                 mark, reason = b'%b"missed":%b,' % (mark, _encode(missed)), _encode(_stop_of(missed, stop))
-            pieces.append(own % (row, mark, _encode(text.decode()), reason, usage))
+            # The text is JSON, so it has no control characters: this is all that a JSON string escapes in it.
+            escaped = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+            pieces.append(own % (row, mark, escaped, reason, usage))
             first = b""
         return pieces
 
@@ -123,7 +125,7 @@ class PackLines:
 # A form twice: it is filled with what all rows of a pack share, then with the row's own.
 _FORM = (
     b'{"custom_id":"%b%%06d","packed":%d,%%b"result":{"type":"succeeded","message":{"model":%b,"content":'
-    b'[{"type":"text","text":%%b}],"stop_reason":%%b,"usage":%%b}}}\n'
+    b'[{"type":"text","text":"%%b"}],"stop_reason":%%b,"usage":%%b}}}\n'
 )
 
 
