@@ -44,7 +44,8 @@ def write_index(path: Path, keys: int, seed: int) -> None:
 
 
 def _entry(fence: int, draw: random.Random, number: int) -> bytes:
-    return Entry(fence.to_bytes(8, "big") + draw.randbytes(8), False, number, number * LINE, LINE - 1).encoded()  # noqa: FBT003 - the third field says it
+    key = fence.to_bytes(8, "big") + draw.randbytes(8)
+    return Entry(key, packed=False, at=number, offset=number * LINE, length=LINE - 1).encoded()
 
 
 def opened(path: Path) -> Index:

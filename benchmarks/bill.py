@@ -141,7 +141,7 @@ def batchdrop(rows: int, hits: float | None) -> Callable[[], dict[str, Any]]:
     return job(rows, recipe, {"warm_hit_rate": 1.0 if hits is None else hits})
 
 
-def escalated(rows: int) -> Callable[[], dict[str, Any]]:
+def escalated(rows: int, **more: Any) -> Callable[[], dict[str, Any]]:
     """Return work that runs the typed job on the small model, and escalates the rows where it is unsure."""
     recipe = {
         "model": SMALL_MODEL,
@@ -152,22 +152,7 @@ def escalated(rows: int) -> Callable[[], dict[str, Any]]:
         "escalate": {"to": MODEL, "when": "confidence < 0.8"},
         "lane": "batch",
     }
-    return job(rows, recipe, {"unsure_rates": {SMALL_MODEL: UNSURE}})
-
-
-def escalated_packs(rows: int) -> Callable[[], dict[str, Any]]:
-    """Return work that runs the typed job in packs of the small model, and unsure rows in packs of the other one."""
-    recipe = {
-        "model": SMALL_MODEL,
-        "max_tokens": TYPED_TOKENS,
-        "system": instruction(),
-        "prompt": QUESTION.format(number="{{ number }}", text="{{ text }}"),
-        "answer": ANSWER,
-        "escalate": {"to": MODEL, "when": "confidence < 0.8"},
-        "pack": PACKS[-1],
-        "lane": "batch",
-    }
-    return job(rows, recipe, {"unsure_rates": {SMALL_MODEL: UNSURE}})
+    return job(rows, recipe | more, {"unsure_rates": {SMALL_MODEL: UNSURE}})
 
 
 def job(
@@ -343,7 +328,7 @@ def run(found: Findings, rows: int) -> dict[str, Figures]:
         "batchdrop, cache: false": (long, batchdrop(rows, None)),
         "the SDK's obvious batch, typed": (short, obvious(rows, typed_params)),
         ESCALATED: (short, escalated(rows)),
-        BOTH: (short, escalated_packs(rows)),
+        BOTH: (short, escalated(rows, pack=PACKS[-1])),
         **{f"batchdrop, cache: auto, {hits:.0%} hits": (long, batchdrop(rows, hits)) for hits in HITS},
         **{f"{PACKED}{size}": (short, packed(rows, size)) for size in PACKS},
         DUPLICATES: (short, duplicates(rows)),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from batchdrop import settings
 from batchdrop.adapters.aws.clock import InvocationClock
 from batchdrop.errors import AccountTrouble, AwsUnavailable
-from batchdrop.report.commands import Commands, commands_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     )
     from batchdrop.live_lane.ports import Leases, MessageApi, Permits, Queue
     from batchdrop.ports import Clock, ObjectStore
+    from batchdrop.report.commands import Commands
 
 __all__ = [
     "answer_store",
@@ -195,6 +195,8 @@ def pages() -> Pages:
 
 def commands() -> Commands:
     """Return how a user of this stack writes commands."""
+    from batchdrop.report.commands import commands_of
+
     known = configuration()
     return commands_of(known.commands, endpoint_url=known.endpoint_url, stack=known.stack, region=known.region)
 
