@@ -16,6 +16,10 @@ class QuietLedger:
         """Return none."""
         return []
 
+    def tries_left(self, _job_id: str, _shard: int, _round_number: int) -> list[str]:
+        """Return none."""
+        return []
+
     def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Do nothing."""
 

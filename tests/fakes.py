@@ -17,6 +17,7 @@ from batchdrop.batch_lane.ports import RequestBody
 from batchdrop.errors import MessageBatchLost, ResultsIncomplete, SubmissionRefused
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.submission import Halt, ShardFailure, Submission
+from batchdrop.live_lane.slice import names_of_round
 from batchdrop.ports import Guard, ObjectChanged, ObjectMissing, Writer
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -127,7 +128,7 @@ class _Pieces:
 
 
 class FakeLedger:
-    """A ledger in dictionaries."""
+    """A ledger in dictionaries. `tries_of` returns the tries of a job's slices whose names begin so."""
 
     def __init__(self) -> None:
         self._submissions: dict[tuple[str, int, int], Submission] = {}
@@ -136,6 +137,7 @@ class FakeLedger:
         self._collected: set[tuple[str, int, int]] = set()
         self._failures: dict[tuple[str, int], ShardFailure] = {}
         self._halts: dict[str, Halt] = {}
+        self.tries_of: Callable[[str, str], list[str]] = lambda _job_id, _beginning: []
 
     def begin(self, intent: Submission) -> Submission:
         """Write the intent if there is none or an armed one; return what stands then."""
@@ -184,6 +186,10 @@ class FakeLedger:
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
         return [sent for key, sent in sorted(self._submissions.items()) if key[0] == job_id]
+
+    def tries_left(self, job_id: str, shard: int, round_number: int) -> list[str]:
+        """Return the tries that the round's leases have."""
+        return self.tries_of(job_id, names_of_round(shard, round_number))
 
     def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Note that a submission's answers are in the bucket."""

@@ -67,6 +67,10 @@ class World:
     pages: Pages = field(default_factory=FakePages)
     upload: UploadRecord = field(init=False)
 
+    def __post_init__(self) -> None:
+        """Show the ledger the leases: they are one table."""
+        self.ledger.tries_of = self.leases.tries
+
     def drop(self, key: str, body: bytes, *, recipe: str | None = RECIPE) -> World:
         """Put the recipe and the file into the bucket."""
         if recipe is not None:

@@ -116,6 +116,11 @@ class FakeLeases:
             self._leases[key] = replace(self._leases[key], attempt="")
             self._released[key] = self._released.get(key, 0) + 1
 
+    def tries(self, job_id: str, beginning: str) -> list[str]:
+        """Return the tries of the slices whose names begin so."""
+        leases = [one for key, one in sorted(self._leases.items()) if key[0] == job_id and key[1].startswith(beginning)]
+        return [one.tries for one in leases if one.tries]
+
     def done(self, job_id: str, beginning: str) -> int:
         """Return how many requests have their result line, of the slices whose names begin so."""
         return sum(done for (job, name), done in self._done.items() if job == job_id and name.startswith(beginning))

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from batchdrop.adapters.aws.dynamodb import DynamoLedger
 from batchdrop.adapters.aws.dynamodb_live import DynamoLeases
 from batchdrop.adapters.sqlite.fact_file import FactFile
+from batchdrop.adapters.sqlite.ledger import SqliteLedger
 from batchdrop.adapters.sqlite.live import SqliteLeases
+from batchdrop.job.ports import Ledger
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.ports import Leases
 from tests.aws import dynamodb
-from tests.fakes import START
+from tests.fakes import START, FakeLedger
 from tests.live_fakes import FakeLeases
 from tests.tables import create_ledger_table
 
@@ -25,16 +28,26 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(params=["fake", "dynamodb", "sqlite"])
-def leases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Leases]:
-    """The fake, then DynamoDB as moto serves it, then a file."""
+def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Leases, Ledger]]:
+    """The fakes, then DynamoDB as moto serves it, then a file: leases, and the ledger that they are in."""
     if request.param == "fake":
-        yield FakeLeases()
+        leases, ledger = FakeLeases(), FakeLedger()
+        ledger.tries_of = leases.tries
+        yield leases, ledger
         return
     if request.param == "sqlite":
-        yield SqliteLeases(FactFile(tmp_path / "ledger.sqlite"))
+        file = FactFile(tmp_path / "ledger.sqlite")
+        yield SqliteLeases(file), SqliteLedger(file, FakeLedger())
         return
     with mock_aws():
-        yield DynamoLeases(create_ledger_table(dynamodb()))
+        table = create_ledger_table(dynamodb())
+        yield DynamoLeases(table), DynamoLedger(table)
+
+
+@pytest.fixture
+def leases(ports: tuple[Leases, Ledger]) -> Leases:
+    """The leases alone."""
+    return ports[0]
 
 
 def _take(leases: Leases, attempt: str, at: datetime = START, name: str = NAME) -> Lease:
@@ -113,6 +126,16 @@ def test_tries_go_to_the_next_attempt(leases: Leases) -> None:
     assert second.tries == '{"x":[1,0,0]}'
     leases.release(second, START + MINUTE, done=1, tries='{"x":[2,1,0]}')
     assert _take(leases, "c", START + MINUTE).tries == '{"x":[2,1,0]}'
+
+
+def test_the_ledger_shows_the_tries_of_a_round(ports: tuple[Leases, Ledger]) -> None:
+    """Of the last attempt of each slice, also if it was killed; without those of other rounds and shards."""
+    leases, ledger = ports
+    for name, tries in ((NAME, '{"x":[1,0,0]}'), ("00003#r0#00008", ""), ("00003#r1#00000", '{"y":[1,0,0]}')):
+        leases.renew(_take(leases, "a", name=name), START + MINUTE, done=1, tries=tries)
+    leases.release(_take(leases, "a", name="00003#r0#00009"), START + MINUTE, done=1, tries='{"z":[0,1,0]}')
+    assert ledger.tries_left("job", 3, 0) == ['{"x":[1,0,0]}', '{"z":[0,1,0]}']
+    assert ledger.tries_left("job", 30, 0) == ledger.tries_left("job2", 3, 0) == []
 
 
 def test_attempts_that_did_not_release_are_crashes(leases: Leases) -> None:

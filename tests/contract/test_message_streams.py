@@ -65,9 +65,10 @@ BEFORE_THE_MESSAGE: list[tuple[int, type]] = [
 
 @pytest.mark.parametrize(("status", "kind"), BEFORE_THE_MESSAGE)
 def test_an_error_before_the_message_is_like_its_status(emulator: RunningEmulator, status: int, kind: type) -> None:
-    """The stream has only its own 200."""
+    """The stream has only its own 200, and nothing is billed."""
     emulator.inject("stream_error", status=status, fraction=0.0)
     reply = _sent(emulator.base_url)
+    assert emulator.bill() == []
     assert isinstance(reply, kind)
     assert not getattr(reply, "is_uncertain", False)
 
@@ -84,6 +85,7 @@ def test_an_error_within_the_message_uses_up_a_try(emulator: RunningEmulator, st
     """The prompt was read, and a part was written: it is counted as perhaps paid."""
     emulator.inject("stream_error", status=status, fraction=0.5)
     reply = _sent(emulator.base_url)
+    assert len(emulator.bill()) == 1
     assert isinstance(reply, Passing)
     assert (reply.is_uncertain, reply.is_server_error) == (False, True)
 

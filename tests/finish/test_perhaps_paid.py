@@ -13,7 +13,9 @@ import pytest
 
 from batchdrop.errors import AccountTrouble, MessageBatchLost, ResultsIncomplete
 from batchdrop.finish.read_again import settle_read_again
-from batchdrop.job.submission import Halt
+from batchdrop.job.submission import Halt, ShardFailure
+from batchdrop.live_lane.slice import names_of_round
+from batchdrop.live_lane.tries import Tries, as_text
 from batchdrop.money.cost import dollars
 from tests.fakes import START, FakeBatchApi, echo, errored, succeeded
 from tests.finish.odd_bodies import UNREADABLE
@@ -293,3 +295,30 @@ def test_nothing_is_read_again_without_need() -> None:
     world.run()
     assert world.api.reads == reads
     assert not world.store.exists(KEYS.read_again(0))
+
+
+@pytest.mark.parametrize("is_canceled", [False, True], ids=["no worker came", "canceled"])
+def test_tries_that_no_worker_took_on_are_listed(is_canceled: bool) -> None:  # noqa: FBT001 - a case
+    """A worker ended after two answers were lost, and no other came to these rows: only the ledger knows of them."""
+    world = dropped(reviews(4), recipe=f"{RECIPE}lane: live\n")
+    world.split()
+    lease = world.leases.take(JOB, f"{names_of_round(0, 0)}00000", "a", now=START, until=START)
+    tries = {f"{JOB}-00000-000001": Tries(lost=1), f"{JOB}-00000-000002": Tries(errors=2), "odd": Tries(failures=3)}
+    world.leases.release(lease, START, done=0, tries=as_text(tries))
+    if is_canceled:
+        world.ledger.halt(JOB, Halt("JobCanceled", "you canceled the job", START))
+    world.collect_round(world.state())
+    summary = world.close()
+    assert (summary.perhaps_paid.rows, summary.perhaps_paid.requests) == (1, 3)
+    assert [row["x"] for row in _lines(world, "perhaps-paid.jsonl")] == ["row 1"]
+
+
+def test_a_closed_job_lists_the_tries_of_a_round_that_nobody_collected() -> None:
+    """The close of a failed job finds them as it finds flushed answers."""
+    world = dropped(reviews(4), recipe=f"{RECIPE}lane: live\n")
+    world.split()
+    lease = world.leases.take(JOB, f"{names_of_round(0, 0)}00000", "a", now=START, until=START)
+    world.leases.release(lease, START, done=0, tries=as_text({f"{JOB}-00000-000001": Tries(lost=1)}))
+    world.ledger.fail(JOB, ShardFailure(0, "States.Timeout", "the task took too long"))
+    summary = world.close()
+    assert (summary.perhaps_paid.rows, summary.perhaps_paid.requests) == (1, 1)

@@ -79,7 +79,14 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "jobs/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "answers/*": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"},
         "bucket": {"s3:ListBucket"},
-        "LedgerTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        # Query: the tries that live workers left for requests without a line.
+        "LedgerTable": {
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+        },
         "ApiKeySecret": {"secretsmanager:GetSecretValue"},
     },
     "check_pilot": {

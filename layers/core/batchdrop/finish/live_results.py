@@ -15,6 +15,7 @@ from batchdrop.job.pilot import is_live_alone
 from batchdrop.job.ports import Ledger
 from batchdrop.job.shard_state import ShardState
 from batchdrop.job.stored_lines import line_blocks, whole_lines
+from batchdrop.live_lane.tries import TriesOfSlice, tries_of_round
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.stored_request import stored_request
 
@@ -23,13 +24,34 @@ UNANSWERED = "unanswered_error"  # ours: not one of the API's error types
 
 def unanswered_lines(state: ShardState, index: AnswerIndex, *, store: ObjectStore, ledger: Ledger) -> Iterator[bytes]:
     """Yield a line with the reason for each of the round's requests that has no line in `index`."""
-    halt = ledger.halted(state.job_id)
-    for name in requests_without_line(JobKeys(state.job_id), state.shard, state.round, index, store=store):
-        if halt is not None and halt.error == JobCanceled.__name__:
-            yield canceled_line(name)
+    keys, halt = JobKeys(state.job_id), ledger.halted(state.job_id)
+    is_canceled = halt is not None and halt.error == JobCanceled.__name__
+    reason = halt.reason if halt else "no worker answered this request in time"
+    lost: TriesOfSlice | None = None
+    for name in requests_without_line(keys, state.shard, state.round, index, store=store):
+        if lost is None:
+            lost = _lost_tries(keys.job_id, state.shard, state.round, ledger)
+        if name in lost:
+            yield lost[name].line(name, UNANSWERED, reason)
         else:
-            reason = halt.reason if halt else "no worker answered this request in time"
-            yield errored_line(name, UNANSWERED, reason)
+            yield canceled_line(name) if is_canceled else errored_line(name, UNANSWERED, reason)
+
+
+def lost_lines(
+    keys: JobKeys, shard: int, round_number: int, index: AnswerIndex, why: str, *, store: ObjectStore, ledger: Ledger
+) -> Iterator[bytes]:
+    """Yield a line for each request without one that may be paid, in a live round that nobody collected."""
+    lost = _lost_tries(keys.job_id, shard, round_number, ledger)
+    lacking = requests_without_line(keys, shard, round_number, index, store=store) if lost else iter(())
+    for name in lacking:
+        if name in lost:
+            yield lost[name].line(name, UNANSWERED, why)
+
+
+def _lost_tries(job_id: str, shard: int, round_number: int, ledger: Ledger) -> TriesOfSlice:
+    """Return the tries that may be paid, and that no worker took on when the one before ended."""
+    left = tries_of_round(ledger.tries_left(job_id, shard, round_number))
+    return {name: tries for name, tries in left.items() if tries.perhaps_paid}
 
 
 def was_never_tried(state: ShardState, manifest: Manifest, index: AnswerIndex) -> bool:

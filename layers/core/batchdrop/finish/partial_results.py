@@ -11,7 +11,7 @@ from contextlib import closing
 
 from batchdrop.answers.result_line import uncertain_line
 from batchdrop.finish.answer_index import AnswerIndex
-from batchdrop.finish.live_results import requests_without_line
+from batchdrop.finish.live_results import lost_lines, requests_without_line
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import line_blocks
@@ -50,8 +50,9 @@ def was_sent(job_id: str, shard: int, round_number: int, ledger: Ledger) -> bool
 def uncertain_lines(
     keys: JobKeys, shard: int, round_number: int, index: AnswerIndex, why: str, *, store: ObjectStore, ledger: Ledger
 ) -> Iterator[bytes]:
-    """Yield a line for each request without one, if the round was sent: the request may be paid."""
+    """Yield a line for each request without one that may be paid: all of a Message Batch, or lost tries of a worker."""
     if not was_sent(keys.job_id, shard, round_number, ledger):
+        yield from lost_lines(keys, shard, round_number, index, why, store=store, ledger=ledger)
         return
     for custom_id in requests_without_line(keys, shard, round_number, index, store=store):
         yield uncertain_line(custom_id, why)

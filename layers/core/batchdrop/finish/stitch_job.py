@@ -174,10 +174,11 @@ class JobStitch:
         return tally
 
     def _has_flushes(self, shard: int, round_number: int) -> bool:
-        """Return whether a failed job left live answers that no round collected. They are paid, too."""
+        """Return whether a failed job left live answers, or lost ones, that no round collected. They are paid, too."""
         if not self._all_faults:
             return False
-        return any(self._store.keys(self._keys.live_answers(shard, round_number)))
+        flushes = self._store.keys(self._keys.live_answers(shard, round_number))
+        return any(flushes) or bool(self._ledger.tries_left(self._keys.job_id, shard, round_number))
 
     def _joined(self, item: ShardItem, rounds: int) -> Tally:
         """Join the answers that a failed shard has from its earlier rounds. They are paid, so they must not be lost."""

@@ -80,6 +80,9 @@ class Ledger(Protocol):
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
 
+    def tries_left(self, job_id: str, shard: int, round_number: int) -> list[str]:
+        """Return what the last workers of a live round's slices left, each as `live_lane.tries.as_text` writes it."""
+
     def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Note when a submission's answers were first in the bucket. No effect if the submission is unknown."""
 

@@ -5,6 +5,8 @@ The ledger keeps the counts when a worker hands its slice back. So a request has
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from batchdrop.answers.result_line import errored_line, uncertain_line
@@ -72,3 +74,8 @@ def as_text(tries: TriesOfSlice) -> str:
 def from_text(text: str) -> TriesOfSlice:
     """Return the tries that `as_text` wrote; none for an empty text."""
     return _TRIES.decode(text) if text else {}
+
+
+def tries_of_round(texts: Iterable[str]) -> TriesOfSlice:
+    """Return the tries of all slices of a round, from what each slice left in the ledger."""
+    return {name: tries for text in texts for name, tries in from_text(text).items()}

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from batchdrop.adapters.aws.dynamodb_facts import LEASE, facts_of
 from batchdrop.errors import JobCanceled
 from batchdrop.job.submission import Halt, ShardFailure, Submission
 from batchdrop.limits import LEDGER_KEPT
+from batchdrop.live_lane.slice import names_of_round
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -116,7 +118,12 @@ class DynamoLedger:
 
     def submissions(self, job_id: str) -> list[Submission]:
         """Return a job's submissions, by shard and round."""
-        return [_submission(item) for item in self._facts(job_id, SUBMISSION)]
+        return [_submission(item) for item in facts_of(self._table, job_id, SUBMISSION)]
+
+    def tries_left(self, job_id: str, shard: int, round_number: int) -> list[str]:
+        """Return the tries that a round's leases have."""
+        leases = facts_of(self._table, job_id, LEASE + names_of_round(shard, round_number))
+        return [lease["tries"] for lease in leases if lease.get("tries")]
 
     def collected(self, job_id: str, shard: int, round_number: int, at: datetime) -> None:
         """Record when a submission's answers first reached the bucket. An expired submission is not written again."""
@@ -161,7 +168,7 @@ class DynamoLedger:
         """Return a job's failed shards, by number."""
         failures = [
             ShardFailure(int(item["fact"].removeprefix(FAILURE)), item["error"], item["cause"])
-            for item in self._facts(job_id, FAILURE)
+            for item in facts_of(self._table, job_id, FAILURE)
         ]
         return sorted(failures, key=lambda failure: failure.shard)
 
@@ -191,7 +198,7 @@ class DynamoLedger:
     def lift(self, job_id: str) -> None:
         """Delete the job's halt and its shards' failures."""
         self._table.delete_item(Key={"job": job_id, "fact": HALT})
-        for item in self._facts(job_id, FAILURE):
+        for item in facts_of(self._table, job_id, FAILURE):
             self._table.delete_item(Key={"job": job_id, "fact": item["fact"]})
 
     def _transact(self, *steps: Any) -> None:
@@ -221,17 +228,6 @@ class DynamoLedger:
             message = f"the ledger lost the submission of {_where(submission)}"
             raise LookupError(message)
         return standing
-
-    def _facts(self, job_id: str, kind: str) -> list[dict[str, Any]]:
-        condition = Key("job").eq(job_id) & Key("fact").begins_with(kind)
-        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
-        items: list[dict[str, Any]] = []
-        while True:
-            page = self._table.query(**query)
-            items += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return items
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def _fact(shard: int, round_number: int) -> str:

@@ -10,8 +10,9 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr
 
+from batchdrop.adapters.aws.dynamodb_facts import facts_of
 from batchdrop.limits import LEDGER_KEPT
 
 if TYPE_CHECKING:
@@ -48,15 +49,7 @@ class DynamoApprovals:
 
     def tokens(self, job_id: str) -> list[str]:
         """Return the tokens of all tasks that ever waited."""
-        condition = Key("job").eq(job_id) & Key("fact").begins_with(WAITS)
-        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
-        tokens: list[str] = []
-        while True:
-            page = self._table.query(**query)
-            tokens += [str(item["token"]) for item in page["Items"]]
-            if "LastEvaluatedKey" not in page:
-                return tokens
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return [str(item["token"]) for item in facts_of(self._table, job_id, WAITS)]
 
 
 def _item(job_id: str, fact: str, at: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from boto3.dynamodb.conditions import Attr
 
+from batchdrop.adapters.aws.dynamodb_facts import LEASE
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.lease import Lease
 from batchdrop.live_lane.permits import PermitState, Versioned, state_from
@@ -21,7 +22,6 @@ from batchdrop.live_lane.permits import PermitState, Versioned, state_from
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-LEASE = "lease#"
 PERMITS = "permits"
 FREE = "released"
 

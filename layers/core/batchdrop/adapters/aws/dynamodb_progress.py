@@ -9,14 +9,13 @@ of the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr
 
-from batchdrop.adapters.aws.dynamodb_live import LEASE
+from batchdrop.adapters.aws.dynamodb_facts import LEASE, facts_of
 from batchdrop.job.job_progress import ShardProgress
 from batchdrop.limits import LEDGER_KEPT
 from batchdrop.live_lane.slice import names_of_round
@@ -49,22 +48,12 @@ class DynamoProgressBoard:
 
     def noted(self, job_id: str) -> list[ShardProgress]:
         """Return the progress of all shards, in order."""
-        found = [msgspec.convert(_plain(item), ShardProgress) for item in self._facts(job_id, PROGRESS)]
+        found = [msgspec.convert(_plain(item), ShardProgress) for item in facts_of(self._table, job_id, PROGRESS)]
         return [one.less(self._done(job_id, one)) if one.is_live else one for one in found]
 
     def _done(self, job_id: str, progress: ShardProgress) -> int:
-        leases = self._facts(job_id, LEASE + names_of_round(progress.shard, progress.round))
+        leases = facts_of(self._table, job_id, LEASE + names_of_round(progress.shard, progress.round))
         return sum(int(lease.get("done", 0)) for lease in leases)
-
-    def _facts(self, job_id: str, beginning: str) -> Iterator[dict[str, Any]]:
-        condition = Key("job").eq(job_id) & Key("fact").begins_with(beginning)
-        query: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
-        while True:
-            page = self._table.query(**query)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def take_turn(self, job_id: str, now: datetime, every: timedelta) -> bool:
         """Record that the page is drawn now, if it was last drawn long enough ago. Return whether it was."""

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import msgspec
 
 from batchdrop.adapters.sqlite.fact_file import FactFile, Facts
+from batchdrop.adapters.sqlite.live import LEASE
 from batchdrop.errors import JobCanceled
 from batchdrop.job.submission import Halt, ShardFailure, Submission
+from batchdrop.live_lane.slice import names_of_round
 
 SUBMISSION = "submission#"
 HALT = "halt"
@@ -115,6 +117,12 @@ class SqliteLedger:
         """Return a job's submissions, by shard and round."""
         with self._file.reading() as facts:
             return [_submission(item) for _, item in facts.beginning(job_id, SUBMISSION)]
+
+    def tries_left(self, job_id: str, shard: int, round_number: int) -> list[str]:
+        """Return the tries that a round's leases have."""
+        with self._file.reading() as facts:
+            leases = facts.beginning(job_id, LEASE + names_of_round(shard, round_number))
+        return [lease["tries"] for _, lease in leases if lease.get("tries")]
 
     def submissions_of_all_jobs(self) -> list[Submission]:
         """Return every submission in the file, by job, shard and round."""

@@ -14,7 +14,7 @@ from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiErr
 from batchdrop.local.claude_api.faults import AFTER, BEFORE, InjectedFault
 from batchdrop.local.claude_api.odd_bodies import misshapen
 from batchdrop.local.claude_api.state import EmulatorState
-from batchdrop.local.claude_api.streams import EVENT_STREAM, dropped_within, ended_by_error
+from batchdrop.local.claude_api.streams import EVENT_STREAM, dropped_within, ended_by_error, ends_before_message
 from batchdrop.local.claude_api.visit import Handler, Visit
 
 _FIRST_ERROR_STATUS = 400
@@ -53,6 +53,9 @@ async def _response(visit: Visit, handler: Handler) -> Response:
     fault = visit.state.faults.take(
         visit.endpoint, AFTER, lambda fault: is_stream or not fault.kind.startswith("stream_")
     )
+    is_error = fault is not None and fault.kind == "stream_error" and ends_before_message(response, fault.fraction)
+    if not is_error:
+        visit.put_on_bill()
     return response if fault is None else await _spoilt(response, fault, visit.request_id)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from functools import partial
 
 import msgspec
 from starlette.responses import Response
@@ -35,7 +36,7 @@ async def create(visit: Visit) -> Response:
     await asyncio.sleep(latency(settings, number))
     message = _answer(visit, request, number, found)
     limits.settle(message.usage.output_tokens)
-    state.bill.add_live(message, request.prompt.digest.hex(), state.clock.now())
+    visit.put_on_bill = partial(state.bill.add_live, message, request.prompt.digest.hex(), state.clock.now())
     if request.params.stream:
         return streamed(message)
     return Response(msgspec.json.encode(message), media_type="application/json")

@@ -23,6 +23,11 @@ def streamed(message: Message) -> Response:
     return Response(b"".join(_events(msgspec.to_builtins(message))), media_type=EVENT_STREAM)
 
 
+def ends_before_message(response: Response, fraction: float) -> bool:
+    """Return whether this first part of a stream has no event."""
+    return not _first(response, fraction)
+
+
 def ended_by_error(response: Response, error: ApiError, fraction: float) -> Response:
     """Return the first part of a stream, then an `error` event."""
     told = {"type": "error", "error": {"type": error.kind, "message": error.message}}

@@ -25,6 +25,8 @@ class Visit:
         self.bytes_in = 0
         self.limit_headers: Callable[[], dict[str, str]] = dict
         """Returns the rate-limit headers at the time of the response."""
+        self.put_on_bill: Callable[[], object] = lambda: None
+        """Bills the answer, once it is known how it is sent."""
 
     @property
     def chunked(self) -> bool:
