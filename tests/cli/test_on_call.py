@@ -43,6 +43,8 @@ def test_cause_command_and_what_is_not_billed_again(deployed: Deployed) -> None:
     assert "AccountTrouble" in said
     assert "kept      2 answers are kept and not billed again" in said
     assert f"continue it     batchdrop resume {JOB} --stack batchdrop" in said
+    watched = CliRunner().invoke(app, ["watch", JOB], catch_exceptions=False).stdout
+    assert f"continue it     batchdrop resume {JOB} --stack batchdrop" in watched
 
 
 def test_a_job_with_too_few_answers_is_retried(deployed: Deployed) -> None:
@@ -55,6 +57,9 @@ def test_a_job_with_too_few_answers_is_retried(deployed: Deployed) -> None:
     assert "kept      2 answers are kept and not billed again" in said
     assert f"batchdrop retry {JOB} --stack batchdrop" in said
     assert "batchdrop resume" not in said
+    watched = CliRunner().invoke(app, ["watch", JOB], catch_exceptions=False).stdout
+    assert f"send them again batchdrop retry {JOB} --stack batchdrop" in watched
+    assert "batchdrop resume" not in watched
 
 
 def test_the_timeline_keeps_its_history(deployed: Deployed) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batchdrop.local.application import application_folder
 from batchdrop.local.aws_clients import AwsClients
 from batchdrop.local.claude_api.testing import Emulator
 from tests.cli.commands import BATCHDROP, Command, start
@@ -14,6 +15,7 @@ from tests.local.polling import eventually
 
 pytestmark = pytest.mark.stack
 
+EXAMPLES = application_folder() / "examples"
 RECIPE = b"model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n"
 
 
@@ -69,14 +71,15 @@ def test_two_side_by_side(ups: tuple[Up, Up]) -> None:
 
 
 def test_says_how_to_drop_a_file(ups: tuple[Up, Up]) -> None:
-    """The printed lines can be pasted into a shell as they are."""
+    """The printed lines can be pasted into a shell as they are, in any folder: the examples come with batchdrop."""
     up = ups[0]
     account = r"AWS_ACCESS_KEY_ID=\S+ AWS_SECRET_ACCESS_KEY=\S+ AWS_DEFAULT_REGION=\S+"
     aws = rf"{account} aws --endpoint-url {up.endpoint} s3 cp"
-    drop = rf"{aws} examples/reviews.csv s3://{up.bucket}/inbox/sentiment/$"
+    drop = rf"{aws} {EXAMPLES}/reviews.csv s3://{up.bucket}/inbox/sentiment/$"
     assert re.search(drop, up.command.output, re.MULTILINE)
+    assert f"batchdrop drop {EXAMPLES}/recipes/sentiment.yaml {EXAMPLES}/reviews.csv" in up.command.output
     assert re.search(
-        rf"{aws} examples/recipes/sentiment.yaml s3://{up.bucket}/recipes/$", up.command.output, re.MULTILINE
+        rf"{aws} {EXAMPLES}/recipes/sentiment.yaml s3://{up.bucket}/recipes/$", up.command.output, re.MULTILINE
     )
     assert re.search(rf"{aws} --recursive s3://{up.bucket}/results/ out/$", up.command.output, re.MULTILINE)
 

@@ -233,8 +233,13 @@ class LiveJudge(Judge):
         return missed
 
     def _collected(self, ending: Ending, name: RoundName) -> Counter[int]:
-        body = ending.objects.get(f"jobs/{self._job_id}/answers/{name[0]:05d}.r{name[1]}.jsonl", b"")
-        lines = [json.loads(line) for line in body.splitlines()]
+        body = ending.objects.get(f"jobs/{self._job_id}/answers/{name[0]:05d}.r{name[1]}.jsonl")
+        if body is None and self._closed_summary(ending) is not None:  # the close read the flushes itself
+            flushes = [one for one in self._journal.flushes if self._journal.slices[one.worker][:2] == name]
+            return Counter(
+                row for one in flushes if not self._is_late(one) for row, is_answer in one.lines if is_answer
+            )
+        lines = [json.loads(line) for line in (body or b"").splitlines()]
         return Counter(self.row_of(line["custom_id"]) for line in lines if line["result"]["type"] == "succeeded")
 
     def _came_late(self, call: Call) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from batchdrop.cli.bucket import Files, read_if_there
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem, UploadRecord
+from batchdrop.report.going_on import TOO_FEW
 
 Summary = dict[str, Any]  # summary.json unchanged; dollars are Decimal
 
@@ -60,3 +61,8 @@ def read_summary(files: Files, results: str) -> Summary | None:
         return None
     summary: Summary = json.loads(body, parse_float=Decimal)
     return summary
+
+
+def has_too_few(summary: Summary | None) -> bool:
+    """Return whether a job failed although each row has ended, because too few have an answer: a resume sends none."""
+    return summary is not None and any(fault["type"] in TOO_FEW for fault in summary["faults"][:1])

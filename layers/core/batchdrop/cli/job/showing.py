@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from batchdrop.cli.deployment import Deployment
-from batchdrop.cli.job.documents import SplitSoFar, Summary, read_split, read_summary
+from batchdrop.cli.job.documents import SplitSoFar, Summary, has_too_few, read_split, read_summary
 from batchdrop.cli.job.failures import FailureKind, Failures, failures_in
 from batchdrop.cli.job.figures import counted, dollars, duration, moment, perhaps_paid, sum_of_fates
 from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
-from batchdrop.report.going_on import TOO_FEW, kept_answers
+from batchdrop.report.going_on import kept_answers
 from batchdrop.report.summary import TallyBlock
 
 LEFT = 10  # width of the first column
@@ -195,8 +195,7 @@ def _print_hints(one: Shown, deployment: Deployment, console: Console) -> None:
     if one.summary is not None and one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED}:
         _line(console, "kept", _kept(one.summary), "bold")
     is_unsettled = one.summary is not None and bool(one.summary.get("perhaps_paid", {}).get("rows"))
-    has_ended = one.summary is not None and any(fault["type"] in TOO_FEW for fault in one.summary["faults"][:1])
-    is_red = one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED} and not has_ended  # else a resume sends nothing
+    is_red = one.status not in {JobStatus.RUNNING, JobStatus.SUCCEEDED} and not has_too_few(one.summary)
     if is_red or (is_unsettled and one.status is not JobStatus.RUNNING):
         hints += [("continue it", deployment.command("resume", one.job_id))]
     if one.failures.kinds and one.status is not JobStatus.RUNNING:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from batchdrop.cli.console import FAILED, INTERRUPTED, CommandOutput
 from batchdrop.cli.deployment import Deployment
-from batchdrop.cli.job.documents import Summary, read_summary
+from batchdrop.cli.job.documents import Summary, has_too_few, read_summary
 from batchdrop.cli.job.job_view import JobView, JobWatcher, Stage
 from batchdrop.cli.job.jobs import Job, NoSuchJobError
 from batchdrop.cli.job.progress import LOOK_SECONDS, Look, Pause, follow, follow_in_lines
@@ -88,6 +88,7 @@ def _say_end(
     elif view.error:
         console.print(Text(f"the job ended without a summary: {view.error}", style="red"), soft_wrap=True)
     hints = [("its outputs", "fetch"), ("more about it", "show")]
-    hints += [] if view.stage is Stage.SUCCEEDED else [("continue it", "resume")]
+    if view.stage is not Stage.SUCCEEDED:
+        hints += [("send them again", "retry")] if has_too_few(summary) else [("continue it", "resume")]
     for what, word in hints:
-        console.print(Text(f"{what:<14} {deployment.command(word, job_id)}"), soft_wrap=True)
+        console.print(Text(f"{what:<16}{deployment.command(word, job_id)}"), soft_wrap=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shlex
 import socket
 import sys
 import time
@@ -27,6 +28,7 @@ from batchdrop.cli.run.service import Service
 from batchdrop.cli.run.starting_again import start_again
 from batchdrop.errors import JobCanceled
 from batchdrop.job.upload import INBOX, is_in_inbox
+from batchdrop.local.application import examples_folder
 from batchdrop.local.stack import EmbeddedStack, StackOptions
 
 LOOK_SECONDS = 1.0
@@ -140,14 +142,16 @@ def _how_to_drop(stack: EmbeddedStack) -> str:
         f"AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION={stack.region} "
         f"aws --endpoint-url {stack.endpoint_url} s3"
     )
+    examples = examples_folder()
+    recipe, file = (shlex.quote(str(examples / name)) for name in ("recipes/sentiment.yaml", "reviews.csv"))
     return f"""\
 AWS endpoint  {stack.endpoint_url}
 Claude API    {stack.claude_base_url}
 bucket        {stack.bucket}
-drop a file   batchdrop drop examples/recipes/sentiment.yaml examples/reviews.csv
+drop a file   batchdrop drop {recipe} {file}
               or with any S3 client, as these two lines do:
-              {aws} cp examples/recipes/sentiment.yaml s3://{stack.bucket}/recipes/
-              {aws} cp examples/reviews.csv s3://{stack.bucket}/inbox/sentiment/
+              {aws} cp {recipe} s3://{stack.bucket}/recipes/
+              {aws} cp {file} s3://{stack.bucket}/inbox/sentiment/
 get it back   batchdrop fetch JOB
               {aws} cp --recursive s3://{stack.bucket}/results/ out/
 see jobs      batchdrop ls, watch JOB, show JOB, cancel JOB, resume JOB
