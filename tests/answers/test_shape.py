@@ -206,7 +206,7 @@ def test_what_is_no_object_says_so(text: str, reason: str) -> None:
         ({"a": "int"}, "did you mean integer?"),
         ({"a": "array"}, "did you mean {list: string}?"),
         ({"a": 5}, "key 'answer.a': it is a number"),
-        ({"a": ["x", "y"]}, "key 'answer.a': it is a list; write string"),
+        ({"a": ["x", "y"]}, "key 'answer.a': it is a list; for an answer that is one of these, write {enum: [x, y]}"),
         ({"a": {}}, "exactly one of type, enum, list, object"),
         ({"a": {"optional": True}}, "it has none of them"),
         ({"a": {"type": "string", "enum": ["x"]}}, "it has type and enum"),

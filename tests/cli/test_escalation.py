@@ -12,7 +12,8 @@ from rich.console import Console
 from batchdrop.adapters.pages.html_pages import HtmlPages
 from batchdrop.cli.check.checking import check_file, check_recipe
 from batchdrop.cli.console import CommandOutput
-from batchdrop.cli.job.row_story import print_story, row_story
+from batchdrop.cli.job.row_printing import print_story
+from batchdrop.cli.job.row_story import row_story
 from batchdrop.cli.job.showing import _escalated
 from batchdrop.errors import RecipeRejected
 from batchdrop.finish.job_summary import encoded

@@ -153,6 +153,8 @@ def test_a_job_without_executions_is_retried(job: str) -> None:
     assert (result.exit_code, VERSION in _executions()) == (0, True), result.output
     shown = _run("show", JOB)
     assert "succeeded" in shown.stdout.splitlines()[0]
+    assert [one["job_id"] for one in json.loads(_run("ls", "--json").stdout)] == [VERSION, JOB]
+    assert [one["job_id"] for one in json.loads(_run("ls", "--json", "--status", "succeeded").stdout)] == [JOB]
     watched = _run("watch", JOB)
     assert (watched.exit_code, "its execution is forgotten" in watched.stderr) == (1, True)
 

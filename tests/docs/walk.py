@@ -137,7 +137,8 @@ class Walk:
 
 
 def _is_well(job: dict[str, Any]) -> bool:
-    return bool(job["status"] == "succeeded")
+    by_hand = job["recipe"] == "invoke"  # `make invoke` runs one function, so its job has no execution
+    return by_hand or bool(job["status"] == "succeeded")
 
 
 def _as_run(words: tuple[str | Path, ...], simple: Simple) -> tuple[str | Path, ...]:

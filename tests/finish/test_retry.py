@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from batchdrop.cli.job.jobs import NoSuchJobError
+from batchdrop.cli.job.row_story import row_story
 from batchdrop.errors import RetryRefused
 from batchdrop.finish.chosen_rows import Wanted
 from batchdrop.finish.order_retry import order_retry
@@ -85,6 +87,22 @@ def test_rows_without_a_usable_answer_are_sent_again() -> None:
     assert first.cost.usd is not None
     assert second.cost.usd == first.cost.usd + first.cost.usd * 2 / 7
     assert second.retry.usd == first.cost.usd * 2 / 7
+
+
+def test_a_row_keeps_its_number_in_later_versions() -> None:
+    """`show --row N` of a retry tells of the version that sent the row last; the retry's own file has fewer rows."""
+    world = dropped(reviews(7), rows=3, recipe=TYPED)
+    world.api = FakeBatchApi(result_of=_spoiled(1, 5))
+    world.run()
+    _retried(world, recipe=FIXED)
+    second = f"{JOB}-v2"
+    for number, version in {1: JOB, 2: second, 6: second, 7: JOB}.items():
+        story = row_story(world.store, second, number, ledger=world.ledger)
+        assert (story.row, story.job_id, story.cells["x"]) == (number, version, f"row {number - 1}")
+        assert (story.status, len(story.rounds)) == ("answered", 1)
+    assert row_story(world.store, JOB, 2).status == "invalid"
+    with pytest.raises(NoSuchJobError, match="row 8 does not exist"):
+        row_story(world.store, second, 8)
 
 
 def test_rows_that_were_answered_stay_as_they_are() -> None:

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from batchdrop.cli.check.checking import check_file
-from batchdrop.cli.job.row_story import print_story, row_story
+from batchdrop.cli.job.row_printing import print_story
+from batchdrop.cli.job.row_story import row_story
 from batchdrop.report.pack_block import PackBlock
 from tests.emulated_job import emulated_job
 from tests.jobs import JOB

@@ -12,6 +12,7 @@ SCALARS = ("string", "number", "integer", "boolean")
 TYPE_KEYS = ("type", "enum", "list", "object")  # a field has exactly one of them
 FIELD_KEYS = (*TYPE_KEYS, "optional", "description")
 MAX_NESTING = 10  # ours: deeper answers are a mistake, and the API has a limit, too
+FEW = 6  # values that a message shows
 
 _OTHER_WORDS = {
     "str": "string",
@@ -61,6 +62,9 @@ def _type(spec: object, path: str, name: str) -> dict[str, Any]:
             return _scalar(spec, path, name)
         case dict():
             return _from_mapping(spec, path, name)
+        case list() if spec:
+            shown = ", ".join(map(str, spec[:FEW])) + (", …" if len(spec) > FEW else "")
+            raise fault(name, path, f"it is a list; for an answer that is one of these, write {{enum: [{shown}]}}")
         case _:
             reason = (
                 f"it is {_none(spec)}; write {', '.join(SCALARS)}, or one of {{enum: …}}, {{list: …}}, {{object: …}}"

@@ -143,12 +143,10 @@ def show(
             report = shown(deployment, found)
             output.document(report) if json else print_shown(report, deployment, output.console)
         else:
-            from batchdrop.cli.job.documents import read_summary
-            from batchdrop.cli.job.row_story import print_story, row_story
+            from batchdrop.cli.job.row_printing import print_story
+            from batchdrop.cli.job.row_story import row_story
 
-            summary = read_summary(deployment.bucket, found.results)
-            faults = summary["faults"] if summary else ()
-            story = row_story(deployment.store, found.job_id, row, faults=faults, ledger=deployment.ledger)
+            story = row_story(deployment.store, found.job_id, row, ledger=deployment.ledger)
             output.document(story) if json else print_story(story, output.console)
 
 

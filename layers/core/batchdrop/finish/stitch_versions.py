@@ -92,7 +92,7 @@ class VersionStitch(JobStitch):
         if first is None:
             message = f"the files of job {first_version(upload.job_id)} are gone, so its next version cannot be written"
             raise InvariantBroken(message)
-        known = _faults_of(first, store)
+        known = faults_of(first, store)
         super().__init__(first, known, store, ledger, formats_of(first, formats), began)
         self.first, self.formats = first, self._formats
         self.own = Tally()
@@ -102,7 +102,7 @@ class VersionStitch(JobStitch):
         for number in range(2, version_of(upload.job_id)):
             earlier = _finished(store, with_version(upload.job_id, number))
             if earlier is not None:
-                self._retries.append((earlier, self._stitch(earlier, _faults_of(earlier, store), formats)))
+                self._retries.append((earlier, self._stitch(earlier, faults_of(earlier, store), formats)))
         self._retries.append((version, self._stitch(version, faults, formats, answers)))
 
     def _stitch(
@@ -171,7 +171,7 @@ def _finished(store: ObjectStore, job_id: str) -> Manifest | None:
     return manifest if manifest is not None and manifest.cursor is None else None
 
 
-def _faults_of(manifest: Manifest, store: ObjectStore) -> list[Fault]:
+def faults_of(manifest: Manifest, store: ObjectStore) -> list[Fault]:
     """Return why a closed version has rows without an answer."""
     upload = manifest.upload
     try:

@@ -6,6 +6,7 @@ bucket still has the job.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from batchdrop.cli.deployment import Deployment
@@ -26,6 +27,20 @@ def forgotten_job(deployment: Deployment, job_id: str) -> Job | None:
     later = [one for one in executions(deployment) if one.job_id == job_id]
     if later:
         return described_job(deployment, min(later, key=lambda one: one.started_at).name)
+    return _kept_job(deployment, job_id)
+
+
+def kept_jobs(deployment: Deployment) -> Iterator[Job]:
+    """Yield the jobs in the bucket without any execution, the newest first."""
+    kept = kept_job_ids(deployment)  # before the executions, so that a job which starts meanwhile has one
+    known = {one.job_id for one in executions(deployment)}
+    for job_id in kept:
+        job = None if job_id in known else _kept_job(deployment, job_id)
+        if job is not None:
+            yield job
+
+
+def _kept_job(deployment: Deployment, job_id: str) -> Job | None:
     split = read_split(deployment.bucket, job_id)
     if split is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 from rich.console import Console
@@ -18,6 +18,7 @@ from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.job.documents import Summary, read_split, read_summary
 from batchdrop.cli.job.figures import UNKNOWN, dollars, duration, moment
 from batchdrop.cli.job.jobs import Execution, JobStatus, job_status, newest_executions
+from batchdrop.cli.job.kept_jobs import kept_jobs
 from batchdrop.cli.safe_console import SafeConsole
 from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import UploadRecord
@@ -85,12 +86,15 @@ def listed_jobs(deployment: Deployment, *, limit: int, status: JobStatus | None,
 
 
 def _candidates(deployment: Deployment, status: JobStatus | None) -> Iterator[Execution]:
-    """Yield the newest execution of jobs that may have the status; only the summary tells canceled from failed."""
+    """Yield the newest execution of jobs that may have the status; only the summary tells canceled from failed.
+
+    After those that Step Functions knows come those that only the bucket has.
+    """
     if status is JobStatus.RUNNING:  # a running execution is its job's newest
         yield from newest_executions(deployment, status="RUNNING")
         return
     may_be = {JobStatus.FAILED} if status is JobStatus.CANCELED else {status}
-    for one in newest_executions(deployment):
+    for one in chain(newest_executions(deployment), (job.executions[0] for job in kept_jobs(deployment))):
         if status is None or job_status(one.status) in may_be:
             yield one
 

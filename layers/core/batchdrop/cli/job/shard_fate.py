@@ -13,24 +13,25 @@ from batchdrop.job.manifest import Manifest
 from batchdrop.job.ports import Ledger
 from batchdrop.job.sample import SAMPLE_SHARD, has_sample
 from batchdrop.ports import ObjectStore
+from batchdrop.report.summary import Fault
 
 
 def fate_of_shard(
-    manifest: Manifest, shard: int, faults: Sequence[dict[str, Any]], store: ObjectStore, ledger: Ledger
+    manifest: Manifest, shard: int, faults: Sequence[Fault], store: ObjectStore, ledger: Ledger
 ) -> dict[str, Any]:
     """Return status and error of a shard's rows without results, as the output has them; empty before the job's end.
 
     `faults` are the summary's.
     """
-    for fault in sorted(faults, key=lambda one: one["shard"] is None):
-        if fault["shard"] not in {shard, None}:
+    for fault in sorted(faults, key=lambda one: one.shard is None):
+        if fault.shard not in {shard, None}:
             continue
-        if fault["type"] in CALLED_OFF:
+        if fault.type in CALLED_OFF:
             status = "not_sent" if _waited_for_approval(manifest, shard, store, ledger) else "canceled"
-            return {"status": status, "error": fault["message"]}
-        if fault["type"] == BudgetReached.__name__:
-            return {"status": "over_budget", "error": fault["message"]}
-        return {"status": "failed", "error": f"{fault['type']}: {fault['message']}"}
+            return {"status": status, "error": fault.message}
+        if fault.type == BudgetReached.__name__:
+            return {"status": "over_budget", "error": fault.message}
+        return {"status": "failed", "error": f"{fault.type}: {fault.message}"}
     return {}
 
 
