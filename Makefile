@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
+ASL := .tools/asl/node_modules/.bin/asl-validator
 CHECKOV := .tools/checkov/bin/checkov
 AUDIT := .tools/audit/bin/pip-audit
 CORPUS := .tools/corpus
@@ -137,7 +138,15 @@ $(AUDIT): $(UV) tools/audit/requirements.lock
 	@$(UV) pip sync --quiet --python .tools/audit/bin/python --require-hashes tools/audit/requirements.lock
 	@touch $@
 
-validate: template checkov layers ## Lint and build the SAM application.
+# Node comes with its own wheel, so that nobody must install it.
+$(ASL): $(UV) tools/asl/requirements.lock tools/asl/package-lock.json
+	@$(UV) venv --quiet --clear --python .venv/bin/python .tools/asl
+	@$(UV) pip sync --quiet --python .tools/asl/bin/python --require-hashes tools/asl/requirements.lock
+	@cp tools/asl/package.json tools/asl/package-lock.json .tools/asl
+	@cd .tools/asl && PATH="$$PWD/bin:$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+validate: template checkov asl layers ## Lint and build the SAM application.
 
 template: setup $(SAM)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
@@ -153,6 +162,9 @@ layers: setup $(SAM)
 build: setup $(SAM) ## sam build, for this machine's processor unless ARCH names another.
 	PATH="$(CURDIR)/.tools/uv/bin:$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 ARCH=$(ARCH) $(SAM) build --no-cached
 	@sed -i.bak 's/^\( *- \)$(DEPLOYED)$$/\1$(ARCH)/' .aws-sam/build/template.yaml && rm .aws-sam/build/template.yaml.bak
+
+asl: setup $(ASL) ## The state machine as asl-validator judges it, with the template's values filled in.
+	PATH="$(CURDIR)/.tools/asl/bin:$$PATH" $(BIN)/python -m tools.state_machine $(CURDIR)/$(ASL)
 
 checkov: setup $(CHECKOV) ## What checkov finds in the expanded template; exceptions and reasons are in .checkov.yaml.
 	$(BIN)/python -m tools.findings $(CURDIR)/$(CHECKOV)
@@ -172,15 +184,16 @@ deploy: setup $(SAM) ## Check, build, deploy to the AWS account of your credenti
 destroy: setup ## Take the stack down; the bucket and the ledger stay, but for: make destroy DATA=delete
 	@$(BIN)/python -m tools.deploy.destroy $(if $(filter delete,$(DATA)),--with-data) $(if $(YES),--yes)
 
-lock: $(UV) ## Resolve the dependencies anew.
+lock: $(UV) $(ASL) ## Resolve the dependencies anew.
 	$(UV) pip compile --quiet --upgrade pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-annotate --output-file requirements.lock
 	$(UV) pip compile --quiet --group core --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/core/requirements.txt
 	$(UV) pip compile --quiet --group formats --constraint requirements.lock --generate-hashes --python-version 3.13 \
 		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file layers/formats/requirements.txt
-	@for tool in sam checkov audit corpus; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
+	@for tool in sam checkov audit asl corpus; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-annotate --output-file tools/$$tool/requirements.lock; done
+	PATH="$(CURDIR)/.tools/asl/bin:$$PATH" npm --prefix tools/asl update --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## Remove what make made.
 	rm -rf .venv .tools .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
