@@ -23,8 +23,10 @@ from batchdrop.errors import (
     SubmissionRefused,
     SubmissionUncertain,
 )
+from batchdrop.local.claude_api.auth import DEFAULT_WORKSPACE
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from tests.bodies import Body, create_body
+from tests.callers import CALLERS, Caller, access
 from tests.fakes import FakeBatchApi
 
 DAY = 86_400.0
@@ -65,9 +67,10 @@ _FAULTS: dict[type[Exception], dict[str, Any]] = {
 }
 
 
-def _emulated(emulator: RunningEmulator) -> Service:
+def _emulated(emulator: RunningEmulator, caller: Caller) -> Service:
     emulator.reset()
-    api = AnthropicBatchCreator(api_key="sk-test", base_url=emulator.base_url)
+    api = AnthropicBatchCreator(**access(caller, emulator))
+    workspace = api.workspace or DEFAULT_WORKSPACE
     return Service(
         api,
         offset=api.clock_offset,
@@ -76,7 +79,7 @@ def _emulated(emulator: RunningEmulator) -> Service:
         lose=lambda: emulator.inject("accept_then_drop", "batches.create"),
         pass_time=emulator.advance,
         creates=lambda: _calls(emulator, "batches.create"),
-        created=lambda: len(emulator.state.batches.page(1000, None, None, emulator.now())[0]),
+        created=lambda: len(emulator.state.batches.page(1000, None, None, emulator.now(), workspace)[0]),
     )
 
 
@@ -92,10 +95,10 @@ def emulator() -> Iterator[RunningEmulator]:
         yield running
 
 
-@pytest.fixture(params=["fake", "emulator"])
+@pytest.fixture(params=["fake", *CALLERS])
 def service(request: pytest.FixtureRequest, emulator: RunningEmulator) -> Service:
-    """The fake, then the real adapter on the emulator."""
-    return _fake() if request.param == "fake" else _emulated(emulator)
+    """The fake, then the real adapter on the emulator, with a key and with a role."""
+    return _fake() if request.param == "fake" else _emulated(emulator, request.param)
 
 
 def _lines(api: BatchCreator, batch_id: str) -> list[ResultLine]:

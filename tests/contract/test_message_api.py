@@ -13,11 +13,13 @@ import msgspec
 import pytest
 
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
+from batchdrop.adapters.claude.signing import RequestSigner
 from batchdrop.answers.result_line import usage_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Room, Throttled, limits_of
 from batchdrop.local.claude_api.testing import RunningEmulator
 from tests.bodies import PARAMS
+from tests.callers import CALLERS, Caller, access
 from tests.live_fakes import FakeMessageApi, prompt_of
 from tests.virtual_time import run
 
@@ -32,9 +34,10 @@ def _ask(
     key: str = "sk-test",
     within: float = 10.0,
     betas: tuple[str, ...] = (),
+    signer: RequestSigner | None = None,
 ) -> Reply:
     async def asked() -> Reply:
-        api = AiohttpMessageApi(api_key=key, base_url=base_url)
+        api = AiohttpMessageApi(api_key=key, base_url=base_url, signer=signer)
         try:
             return await api.send(params, within=within, betas=betas)
         finally:
@@ -88,20 +91,22 @@ FAULTS: list[tuple[dict[str, Any], str, type | Reply]] = [
 IDS = [f"{fault['kind']}-{fault.get('status', '')}" for fault, _, _ in FAULTS]
 
 
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("fault", "told", "expected"), FAULTS, ids=IDS)
 def test_every_fault_has_its_reply_as_in_the_sdk(
-    emulator: RunningEmulator, fault: dict[str, Any], told: str, expected: Any
+    emulator: RunningEmulator, fault: dict[str, Any], told: str, expected: Any, caller: Caller
 ) -> None:
     """Each way a call can fail is sorted; the SDK sees the same status and type; each of them sends one POST."""
     params = PARAMS % b"hi"
     emulator.inject(endpoint="messages.create", times=2, **fault)
     within = WITHIN if "hang" in fault["kind"] else 10.0
     assert asyncio.run(_sdk(emulator.base_url, params, "sk-test", within)).startswith(told)
+    signed = access(caller, emulator).get("signer")
     if expected is AccountTrouble:
         with pytest.raises(AccountTrouble, match=f"HTTP {told[:3]}: {told[4:]}"):
-            _ask(emulator.base_url)
+            _ask(emulator.base_url, signer=signed)
     else:
-        reply: Any = _ask(emulator.base_url, within=within)
+        reply: Any = _ask(emulator.base_url, within=within, signer=signed)
         assert type(reply) is type(expected)
         told_kind = _sorted(reply)["kind"]
         assert _sorted(reply) == _sorted(expected) | ({} if expected.kind else {"kind": told_kind})

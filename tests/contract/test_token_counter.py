@@ -15,6 +15,7 @@ from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from batchdrop.split.ports import TokenCounter
+from tests.callers import ACCESS_KEY, CALLERS, access
 from tests.counting_fakes import FakeTokenCounter
 
 Counters = Callable[..., TokenCounter]
@@ -27,7 +28,7 @@ def emulator() -> Iterator[RunningEmulator]:
         yield running
 
 
-@pytest.fixture(params=["fake", "adapter"])
+@pytest.fixture(params=["fake", *CALLERS])
 def counters(request: pytest.FixtureRequest, emulator: RunningEmulator) -> Iterator[Counters]:
     """Make a counter with room for so many counts, and a good key or none."""
     emulator.reset()
@@ -38,7 +39,9 @@ def counters(request: pytest.FixtureRequest, emulator: RunningEmulator) -> Itera
             return FakeTokenCounter(room=room, key_is_good=key_is_good)
         emulator.settings(count_tokens_rpm=room)
         key = "sk-good" if key_is_good else "sk-revoked"
-        made.append(AnthropicTokenCounter(api_key=key, base_url=emulator.base_url))
+        made.append(AnthropicTokenCounter(**access(request.param, emulator, key=key)))
+        if request.param == "role" and not key_is_good:
+            emulator.settings(aws_expired_keys=[ACCESS_KEY])
         return made[-1]
 
     yield make
@@ -70,7 +73,7 @@ def test_many_threads_may_count(counters: Counters) -> None:
 
 def test_a_bad_key_is_account_trouble(counters: Counters) -> None:
     """Nothing more can be counted."""
-    with pytest.raises(AccountTrouble, match="401"):
+    with pytest.raises(AccountTrouble, match=r"401|ExpiredToken"):
         counters(key_is_good=False).count(_params())
 
 

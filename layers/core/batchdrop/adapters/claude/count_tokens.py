@@ -9,8 +9,11 @@ import anthropic
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.errors import beta_header, workspace_header
-from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
+from batchdrop.adapters.claude.aws_refusal import refused_by_aws
+from batchdrop.adapters.claude.errors import beta_header
+from batchdrop.adapters.claude.json_body import json_of
+from batchdrop.adapters.claude.sdk_client import sdk_client
+from batchdrop.adapters.claude.signing import RequestSigner
 from batchdrop.errors import AccountTrouble, ApiUnavailable, CountRefused, RateLimited
 
 PATH = "/v1/messages/count_tokens"
@@ -36,20 +39,21 @@ class AnthropicTokenCounter:
     def __init__(
         self,
         *,
-        api_key: str,
+        api_key: str = "",
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
         workspace: str = "",
         betas: tuple[str, ...] = (),
+        signer: RequestSigner | None = None,
     ) -> None:
-        options: dict[str, Any] = {} if transport is None else {"transport": transport}
-        http_client = anthropic.DefaultHttpxClient(follow_redirects=False, **options)
-        self._client = anthropic.Anthropic(
+        self._signer = signer
+        self._client = sdk_client(
             api_key=api_key,
             base_url=base_url,
-            max_retries=0,
-            http_client=http_client,
-            default_headers={**UNCOMPRESSED, **workspace_header(workspace), **beta_header(betas)},
+            transport=transport,
+            workspace=workspace,
+            signer=signer,
+            headers=beta_header(betas),
         )
 
     def count(self, params: bytes) -> int:
@@ -62,10 +66,16 @@ class AnthropicTokenCounter:
             answer = self._client.post(PATH, content=_prompt(params), cast_to=httpx2.Response, options=options)
             return msgspec.json.decode(json_of(answer.content), type=_Count).input_tokens
         except anthropic.APIStatusError as error:
-            raise _known(error) from error
+            raise self._refused_by_aws(error.response) or _known(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError, msgspec.DecodeError) as error:
+            if isinstance(error.__cause__, AccountTrouble):  # of the signer
+                raise error.__cause__ from error
             message = f"tokens could not be counted: {error.__cause__ or error}"
             raise ApiUnavailable(message) from error
+
+    def _refused_by_aws(self, response: httpx2.Response) -> Exception | None:
+        signed = response.request.headers.get("authorization", "")
+        return refused_by_aws(response.status_code, response.headers, response.content, signed, self._signer)
 
     def close(self) -> None:
         """Close the connections."""

@@ -75,6 +75,11 @@ def workspace_header(workspace: str) -> dict[str, str]:
     return {"anthropic-workspace-id": workspace} if workspace else {}
 
 
+def bearer(api_key: str, signer: object | None) -> dict[str, str]:
+    """Return the header that carries the key; nothing where requests are signed."""
+    return {"Authorization": f"Bearer {api_key}"} if signer is None else {}
+
+
 def key_print(api_key: str) -> str:
     """Return a fingerprint of a key, from which the key cannot be found."""
     return hashlib.sha256(b"batchdrop key " + api_key.encode()).hexdigest()[:16]

@@ -14,6 +14,7 @@ from http import HTTPStatus
 import aiohttp
 from yarl import URL
 
+from batchdrop.adapters.claude.aws_refusal import refused_by_aws
 from batchdrop.adapters.claude.errors import (
     API_VERSION,
     BASE_URL,
@@ -22,6 +23,7 @@ from batchdrop.adapters.claude.errors import (
     STATUS_OF_KIND,
     USER_AGENT,
     api_error,
+    bearer,
     beta_header,
     error_body,
     is_account_trouble,
@@ -32,6 +34,7 @@ from batchdrop.adapters.claude.errors import (
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED
 from batchdrop.adapters.claude.network import kept_alive, proxy_of, trusted
 from batchdrop.adapters.claude.received import Received, received_from
+from batchdrop.adapters.claude.signing import RequestSigner, digest_of
 from batchdrop.errors import AccountTrouble
 from batchdrop.live_lane.reply import Answer, Passing, Refused, Reply, Throttled, limits_of
 
@@ -46,17 +49,20 @@ class AiohttpMessageApi:
 
     `fresh_key` reads the key again when the API refuses the present one; a new key is used from then on. The pool
     belongs to the event loop that uses it first; another loop gets a pool of its own. `connections` 0 means no limit.
+    With a `signer`, requests are signed for Claude Platform on AWS, and no key is sent.
     """
 
     def __init__(
         self,
         *,
-        api_key: str,
+        api_key: str = "",
         base_url: str | None,
         connections: int = 0,
         fresh_key: Callable[[], str] | None = None,
         workspace: str = "",
+        signer: RequestSigner | None = None,
     ) -> None:
+        self._signer = signer
         self._api_key = api_key
         self._fresh_key = fresh_key or (lambda: api_key)
         self._url = URL(f"{(base_url or BASE_URL).rstrip('/')}{PATH}")
@@ -78,8 +84,8 @@ class AiohttpMessageApi:
         """Send one request once. Raises AccountTrouble for the key, billing, permission and the spend limit."""
         limits = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_SECONDS)
         key = self._api_key
-        own = {"Authorization": f"Bearer {key}", **beta_header(betas)}
         body = b'{"stream":true,%b' % params.lstrip()[1:] if is_streamed else params
+        own = {**await self._auth(body), **beta_header(betas)}
         try:
             async with self._pool().post(
                 self._url, data=body, timeout=limits, headers=own, allow_redirects=False
@@ -91,9 +97,24 @@ class AiohttpMessageApi:
             return _lost(error, within)
         if received.status in _SUCCESS:
             return _answer(received, within)
-        if received.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
+        if self._signer is None and received.status == HTTPStatus.UNAUTHORIZED and await self._has_newer_key(key):
             return Passing("api_error", "the API key was replaced since it was read; the next try has the new one")
+        if refusal := refused_by_aws(
+            received.status, received.headers, received.body, own["Authorization"], self._signer
+        ):
+            if isinstance(refusal, AccountTrouble):
+                raise refusal
+            return Passing("api_error", str(refusal))
         return _refusal(received.status, received.headers, received.body)
+
+    async def _auth(self, body: bytes) -> dict[str, str]:
+        """Return the headers that say who sends the body."""
+        signer = self._signer
+        if signer is None:
+            return bearer(self._api_key, None)
+        if signer.must_renew():
+            await asyncio.to_thread(signer.access_key)
+        return signer.headers("POST", str(self._url), digest_of([body]))
 
     async def _has_newer_key(self, refused: str) -> bool:
         """Tell whether the key has been replaced since this request was sent."""

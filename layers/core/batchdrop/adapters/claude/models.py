@@ -10,8 +10,9 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from batchdrop.adapters.claude.errors import API_VERSION, USER_AGENT, workspace_header
+from batchdrop.adapters.claude.errors import API_VERSION, USER_AGENT, bearer, workspace_header
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
+from batchdrop.adapters.claude.signing import RequestSigner, SignedRequests
 from batchdrop.errors import ApiUnavailable
 from batchdrop.recipe.models import Lifecycle, Model, ModelTable
 
@@ -37,18 +38,25 @@ class AnthropicModels:
     """The models of the service at `base_url`."""
 
     def __init__(
-        self, *, api_key: str, base_url: str, transport: httpx2.BaseTransport | None = None, workspace: str = ""
+        self,
+        *,
+        api_key: str = "",
+        base_url: str,
+        transport: httpx2.BaseTransport | None = None,
+        workspace: str = "",
+        signer: RequestSigner | None = None,
     ) -> None:
         self._base_url = base_url
         self._client = httpx2.Client(
             base_url=base_url.rstrip("/"),
             headers={
-                "Authorization": f"Bearer {api_key}",
+                **bearer(api_key, signer),
                 "anthropic-version": API_VERSION,
                 "User-Agent": USER_AGENT,
                 **UNCOMPRESSED,
                 **workspace_header(workspace),
             },
+            auth=None if signer is None else SignedRequests(signer),
             timeout=SECONDS,
             transport=transport,
         )

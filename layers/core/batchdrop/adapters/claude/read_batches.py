@@ -17,6 +17,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from batchdrop.adapters.claude.aws_refusal import refused_by_aws
 from batchdrop.adapters.claude.batch_object import batch_of
 from batchdrop.adapters.claude.errors import (
     API_VERSION,
@@ -24,6 +25,7 @@ from batchdrop.adapters.claude.errors import (
     OVERLOADED,
     USER_AGENT,
     api_error,
+    bearer,
     is_account_trouble,
     is_from_api,
     key_print,
@@ -33,6 +35,7 @@ from batchdrop.adapters.claude.errors import (
 from batchdrop.adapters.claude.json_body import UNCOMPRESSED, json_of
 from batchdrop.adapters.claude.list_page import Page, as_listed, date_of, refuse_if_cut
 from batchdrop.adapters.claude.network import KEEP_ALIVE, proxy_of
+from batchdrop.adapters.claude.signing import RequestSigner, SignedRequests
 from batchdrop.answers.odd_records import ODD
 from batchdrop.answers.result import MessageBatch
 from batchdrop.errors import (
@@ -65,6 +68,8 @@ def told_of(response: httpx2.Response) -> str:
 class HttpBatchReader:
     """BatchReader on the service at `base_url` (None: Anthropic's own).
 
+    With a `signer`, calls are signed for Claude Platform on AWS, and no key is sent.
+
     `fresh_key` reads the key again. If the API refuses a key that has been replaced meanwhile, the failure is transient
     (ApiUnavailable): the next attempt builds a new reader with the new key.
     """
@@ -72,26 +77,29 @@ class HttpBatchReader:
     def __init__(
         self,
         *,
-        api_key: str,
+        api_key: str = "",
         base_url: str | None,
         transport: httpx2.BaseTransport | None = None,
         fresh_key: Callable[[], str] | None = None,
         workspace: str = "",
+        signer: RequestSigner | None = None,
     ) -> None:
-        self.workspace = workspace
-        self.key_print = key_print(api_key)
+        self.workspace = workspace if signer is None else signer.workspace
+        self.key_print = key_print(api_key) if signer is None else signer.key_print
+        self._signer = signer
         self._api_key = api_key
         self._fresh_key = fresh_key or (lambda: api_key)
         self._served_at: datetime | None = None
         self._http = httpx2.Client(
             base_url=base_url or BASE_URL,
             headers={
-                "Authorization": f"Bearer {api_key}",
+                **bearer(api_key, signer),
                 "anthropic-version": API_VERSION,
                 "User-Agent": USER_AGENT,
                 **UNCOMPRESSED,
                 **workspace_header(workspace),
             },
+            auth=None if signer is None else SignedRequests(signer),
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             event_hooks={"response": [self._note_date]},
             follow_redirects=False,
@@ -151,10 +159,16 @@ class HttpBatchReader:
     def _check(self, response: httpx2.Response) -> None:
         if not response.is_success:
             status = response.status_code
+            if refusal := self._refused_by_aws(response):
+                raise refusal
             if status not in _LATER and not is_from_api(status, response.content):
                 raise ApiUnavailable(told_of(response))  # a proxy's page, which says nothing about the Message Batch
             lost = status == HTTPStatus.NOT_FOUND
             raise self._known(response) or (MessageBatchLost if lost else ApiUnavailable)(told_of(response))
+
+    def _refused_by_aws(self, response: httpx2.Response) -> BatchdropError | None:
+        signed = response.request.headers.get("authorization", "")
+        return refused_by_aws(response.status_code, response.headers, response.content, signed, self._signer)
 
     def _known(self, response: httpx2.Response) -> BatchdropError | None:
         """Return the error of a refusal that means the same for every call; None for any other refusal.

@@ -37,6 +37,15 @@ def workspace_of(headers: Headers, settings: Settings) -> str:
     return own
 
 
+def named_workspace(headers: Headers) -> str:
+    """Return the workspace that a signed call names; raises ApiError (400) if it names none."""
+    named = headers.get("anthropic-workspace-id", "")
+    if not named:
+        msg = "anthropic-workspace-id: header is required"
+        raise invalid(msg)
+    return named
+
+
 def checked_version(headers: Headers) -> str:
     """Return the anthropic-version; raises ApiError (400) if it is missing or unknown."""
     version = headers.get("anthropic-version")

@@ -62,6 +62,24 @@ class ApiError(Exception):
         super().__init__(f"{self.status} {kind}: {self.message}")
 
 
+class AwsError(Exception):
+    """A refusal of AWS itself, which stands in front of the API: another body, and the reason's name in a header."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        """`kind` is AWS's name of the reason, such as `AccessDeniedException`."""
+        self.kind = kind
+        self.message = message
+        super().__init__(f"403 {kind}: {message}")
+
+
+def aws_response(error: AwsError, request_id: str) -> Response:
+    """Return AWS's HTTP response for a refusal: always 403."""
+    headers = {"x-amzn-errortype": error.kind, "x-amzn-requestid": request_id}
+    return Response(
+        msgspec.json.encode({"message": error.message}), 403, headers=headers, media_type="application/json"
+    )
+
+
 def invalid(message: str) -> ApiError:
     """Return a 400 invalid_request_error."""
     return ApiError(INVALID_REQUEST, message)

@@ -6,11 +6,20 @@ from email.utils import formatdate
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from batchdrop.local.claude_api.auth import betas_of, check_key, checked_version, workspace_of
+from batchdrop.local.claude_api.auth import betas_of, check_key, checked_version, named_workspace, workspace_of
+from batchdrop.local.claude_api.aws_auth import DIGEST, check_action, check_signature
 from batchdrop.local.claude_api.calls import Call
 from batchdrop.local.claude_api.connection import DroppedResponse, HangingResponse, LinesResponse, SlowResponse
 from batchdrop.local.claude_api.dice import token
-from batchdrop.local.claude_api.errors import RATE_LIMIT, STATUS_OF_TYPE, ApiError, error_response, of_status
+from batchdrop.local.claude_api.errors import (
+    RATE_LIMIT,
+    STATUS_OF_TYPE,
+    ApiError,
+    AwsError,
+    aws_response,
+    error_response,
+    of_status,
+)
 from batchdrop.local.claude_api.faults import AFTER, BEFORE, InjectedFault
 from batchdrop.local.claude_api.odd_bodies import misshapen
 from batchdrop.local.claude_api.state import EmulatorState
@@ -39,12 +48,15 @@ def gated(state: EmulatorState, endpoint: str, handler: Handler) -> Callable[[Re
 
 async def _response(visit: Visit, handler: Handler) -> Response:
     try:
+        await _check_caller(visit)
         early = _let_in(visit)
         if early is not None:
             return early
         response = await handler(visit)
     except ApiError as error:
         return error_response(error, visit.request_id)
+    except AwsError as error:
+        return aws_response(error, visit.request_id)
     except ClientDisconnect:
         return DroppedResponse()
     if response.status_code >= _FIRST_ERROR_STATUS:
@@ -59,11 +71,22 @@ async def _response(visit: Visit, handler: Handler) -> Response:
     return response if fault is None else await _spoilt(response, fault, visit.request_id)
 
 
+async def _check_caller(visit: Visit) -> None:
+    """Note the workspace of a caller that may make the call; raises ApiError for a key, AwsError for a signature."""
+    request, settings = visit.request, visit.state.settings
+    if settings.provider == "aws":
+        await check_signature(request, settings)
+        visit.workspace = named_workspace(request.headers)
+        check_action(visit.endpoint, visit.workspace, settings)
+        visit.digest = request.headers.get(DIGEST, "")
+        return
+    check_key(request.headers, settings)
+    visit.workspace = workspace_of(request.headers, settings)
+
+
 def _let_in(visit: Visit) -> Response | None:
     """Check the call; raises ApiError, or returns the response of a fault in place of the work."""
     state = visit.state
-    check_key(visit.request.headers, state.settings)
-    visit.workspace = workspace_of(visit.request.headers, state.settings)
     visit.version = checked_version(visit.request.headers)
     visit.betas = betas_of(visit.request.headers)
     if visit.endpoint.startswith("batches."):

@@ -1,6 +1,6 @@
 """All settings, from the command line or `POST /_control/settings`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -90,6 +90,23 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """API keys that get 403 permission_error."""
     revoked_keys: list[str] = msgspec.field(default_factory=lambda: ["sk-revoked"])
     """API keys that get 401 authentication_error, even if `accepted_keys` has them."""
+
+    provider: Literal["anthropic", "aws"] = "anthropic"
+    """`aws`: be Claude Platform on AWS. Calls are signed with SigV4, and no API key is accepted."""
+    aws_region: str = "us-east-1"
+    """The region that signatures must name."""
+    aws_account: str = "000000000000"
+    """The account whose workspaces these are, for AWS's messages."""
+    aws_credentials: list[str] = msgspec.field(default_factory=lambda: ["AKIDEMULATOR:secret"])
+    """Accepted credentials, `KEY:SECRET` or `KEY:SECRET:SESSION_TOKEN`."""
+    aws_expired_keys: list[str] = msgspec.field(default_factory=list)
+    """Access keys whose session has expired."""
+    aws_denied_actions: list[str] = msgspec.field(default_factory=list)
+    """IAM actions that the caller's policy does not allow, such as `CreateBatchInference`."""
+    aws_workspaces: list[str] | None = None
+    """Workspaces that the caller's policy allows; None allows any."""
+    aws_skew_seconds: float = 0.0
+    """The service's clock less the real one, for the dates of signatures. The emulated clock does not date them."""
 
 
 def changed(settings: Settings, change: dict[str, object]) -> Settings:

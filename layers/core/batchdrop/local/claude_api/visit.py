@@ -1,11 +1,13 @@
 """One call to the emulator."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from batchdrop.local.claude_api.aws_auth import mismatch
 from batchdrop.local.claude_api.errors import TOO_LARGE, ApiError, invalid
 from batchdrop.local.claude_api.state import EmulatorState
 
@@ -23,6 +25,8 @@ class Visit:
         self.betas: frozenset[str] = frozenset()
         self.workspace = ""
         self.bytes_in = 0
+        self.digest = ""
+        """The SHA-256 that the body must have; empty if none was signed in a header."""
         self.limit_headers: Callable[[], dict[str, str]] = dict
         """Returns the rate-limit headers at the time of the response."""
         self.put_on_bill: Callable[[], object] = lambda: None
@@ -59,12 +63,17 @@ class Visit:
         if "content-encoding" in self.request.headers:
             msg = "content-encoding: the emulator reads plain bodies only"
             raise invalid(msg)
+        digest = hashlib.sha256()
         async for piece in self.request.stream():
             self.bytes_in += len(piece)
+            if self.digest:
+                digest.update(piece)
             if self.bytes_in <= limit:
                 write(piece)
         if self.bytes_in > limit:
             raise ApiError(TOO_LARGE, "Request exceeds the maximum size")
+        if self.digest and self.digest != digest.hexdigest():
+            raise mismatch()
         if self.bytes_in == 0:
             msg = "The request body is empty"
             raise invalid(msg)
