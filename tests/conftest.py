@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from batchdrop.settings import ANTHROPIC, AWS
 from tests.scheduling import StacksFirst, in_order
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ for profile, examples in {"check": 25, "thorough": 500}.items():
         profile, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=examples
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "check")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run choose the provider of the Claude API for whole jobs: `--provider aws`."""
+    parser.addoption("--provider", choices=(ANTHROPIC, AWS), default=ANTHROPIC, help="provider of the Claude API")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from batchdrop.local.expand_template import expand_template
 from batchdrop.local.resolve_template import resolve_template
 from tests.project import ROOT
-from tools.findings import EVERYTHING
+from tools.findings import EVERYTHING, ON_AWS
 
 
 @cache
@@ -27,6 +27,12 @@ def plain() -> dict[str, Any]:
 def everything() -> dict[str, Any]:
     """Return what is there when every option is on."""
     return resolve_template(expanded_template(), EVERYTHING)
+
+
+@cache
+def on_aws() -> dict[str, Any]:
+    """Return what is there when the provider is Claude Platform on AWS."""
+    return resolve_template(expanded_template(), ON_AWS)
 
 
 def of_type(resolved: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:

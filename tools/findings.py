@@ -27,7 +27,8 @@ EVERYTHING: dict[str, Any] = {
     "HttpsProxy": "http://proxy.example.com:3128",
     "CaLayerArn": "arn:aws:lambda:us-east-1:111122223333:layer:company-ca:3",
 }
-VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "everything": EVERYTHING}
+ON_AWS: dict[str, Any] = {"Provider": "aws", "WorkspaceId": "wrkspc_01test"}
+VARIANTS: dict[str, dict[str, Any]] = {"plain": {}, "everything": EVERYTHING, "on AWS": {**EVERYTHING, **ON_AWS}}
 
 
 def exceptions() -> set[str]:

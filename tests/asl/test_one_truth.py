@@ -92,7 +92,13 @@ def test_settings_and_template_name_the_same_variables(monkeypatch: pytest.Monke
     _, read = _settings(monkeypatch, {})
     others = {name for name in _variables() if name.startswith(("AWS_", "POWERTOOLS_"))}  # read by the SDKs
     others |= {"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"}  # read by the HTTP clients and by OpenSSL
-    embedded = {settings.LEDGER_FILE_ENV, settings.ANSWERS_FILE_ENV, settings.ENDPOINT_ENV, settings.COMMANDS_ENV}
+    embedded = {
+        settings.CREDENTIALS_FILE_ENV,
+        settings.LEDGER_FILE_ENV,
+        settings.ANSWERS_FILE_ENV,
+        settings.ENDPOINT_ENV,
+        settings.COMMANDS_ENV,
+    }
     assert read - embedded - {"AWS_REGION"} == _variables().keys() - others
 
 

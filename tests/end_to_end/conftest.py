@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from batchdrop.local.stack import EmbeddedStack, StackOptions
+from batchdrop.settings import AWS
+from tests.callers import WORKSPACE
 from tests.end_to_end.bench import Bench
 
 WAIT_SCALE = 1 / 20_000  # a wait of five minutes takes 15 ms; the emulator's clock runs as much faster
@@ -13,12 +15,16 @@ ASK = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ text }}'\n
 
 
 @pytest.fixture(scope="session")
-def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """The project's own template on the embedded stack, with the recipes `ask` and, for one round only, `once`."""
+def shared_bench(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Bench]:
+    """The project's own template on the embedded stack, with the recipes `ask` and, for one round only, `once`.
+
+    `--provider aws` runs it on Claude Platform on AWS.
+    """
     log_dir = tmp_path_factory.mktemp("end_to_end")
     options = StackOptions(
         wait_scale=WAIT_SCALE,
         log_dir=log_dir,
+        workspace=WORKSPACE if pytestconfig.getoption("--provider") == AWS else "",
         aws_calls=log_dir / "aws_calls.jsonl",
         overrides={
             "ShardRows": str(SHARD_ROWS),

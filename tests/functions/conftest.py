@@ -6,7 +6,8 @@ import pytest
 from moto import mock_aws
 
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
-from tests.functions.lambdas import Functions, cloud, forget
+from batchdrop.settings import AWS
+from tests.functions.lambdas import Functions, cloud, forget, use_aws
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +18,13 @@ def emulator() -> Iterator[RunningEmulator]:
 
 
 @pytest.fixture
-def functions(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functions]:
-    """The functions on an empty cloud."""
+def functions(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> Iterator[Functions]:
+    """The functions on an empty cloud, with the provider of `--provider`."""
     emulator.reset()
+    if pytestconfig.getoption("--provider") == AWS:
+        use_aws(emulator)
     forget()
     with mock_aws():
         yield Functions(cloud(emulator), monkeypatch)

@@ -15,7 +15,9 @@ import pytest
 from batchdrop import bootstrap
 from batchdrop.adapters.aws import clients
 from batchdrop.local.claude_api.testing import RunningEmulator
+from batchdrop.settings import AWS
 from tests.aws import REGION, client, dynamodb
+from tests.callers import WORKSPACE
 from tests.project import ROOT, event, template
 from tests.tables import create_ledger_table
 
@@ -56,6 +58,11 @@ class Cloud:
     machine_arn: str
     emulator: RunningEmulator
 
+    @property
+    def provider(self) -> str:
+        """Return the provider that the emulator is now; the template's parameter has the same value."""
+        return self.emulator.state.settings.provider
+
     def put(self, key: str, body: bytes) -> dict[str, Any]:
         """Write an object; return the job's record as if S3 had told of it."""
         etag = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["ETag"].strip('"')
@@ -69,6 +76,11 @@ class Cloud:
     def executions(self) -> list[str]:
         """Return the names of the jobs that were started."""
         return [one["name"] for one in self.states.list_executions(stateMachineArn=self.machine_arn)["executions"]]
+
+
+def use_aws(emulator: RunningEmulator) -> None:
+    """Make the emulator Claude Platform on AWS, for the credentials of moto's functions."""
+    emulator.settings(provider=AWS, aws_credentials=["FOOBARKEY:FOOBARSECRET"])  # moto sets these in the environment
 
 
 def cloud(emulator: RunningEmulator, client: Callable[[Any], Any] = client, tables: Any = None) -> Cloud:
@@ -95,9 +107,10 @@ def environment(cloud: Cloud) -> dict[str, str]:
     return {
         "BUCKET_NAME": BUCKET,
         "LEDGER_TABLE": "ledger",
+        "CLAUDE_PROVIDER": cloud.provider,
         "API_KEY_SECRET_ARN": SECRET,
         "ANTHROPIC_BASE_URL": cloud.emulator.base_url,
-        "ANTHROPIC_WORKSPACE_ID": "",
+        "ANTHROPIC_WORKSPACE_ID": WORKSPACE if cloud.provider == AWS else "",
         "SHARD_CONCURRENCY": "40",
         "AWS_ENDPOINT_URL": "",
         "POWERTOOLS_SERVICE_NAME": "batchdrop",
@@ -131,7 +144,10 @@ def set_environment(function: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name, raising=False)
+    if cloud.provider == AWS:
+        monkeypatch.delenv("API_KEY_SECRET_ARN", raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_REGION", REGION)
     bootstrap.configuration.cache_clear()
 
 
@@ -156,6 +172,7 @@ def forget() -> None:
         bootstrap.open_jobs,
         bootstrap.page_drawer,
         bootstrap._secrets,
+        bootstrap._signer,
         clients._session,
     ):
         built.cache_clear()

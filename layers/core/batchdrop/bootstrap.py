@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from batchdrop.adapters.claude.signing import RequestSigner
     from batchdrop.adapters.sqlite.fact_file import FactFile
     from batchdrop.admission.ports import SharedStates
     from batchdrop.answer_store.ports import AnswerStore
@@ -242,7 +243,7 @@ def open_jobs() -> OpenJobs:
 
 
 def batch_reader() -> BatchReader:
-    """Return what reads and cancels Message Batches, with the key that Secrets Manager holds.
+    """Return what reads and cancels Message Batches, with the key that Secrets Manager holds, or the role.
 
     Raises AccountTrouble while the secret holds the template's placeholder, AwsUnavailable while it cannot be read.
     """
@@ -260,7 +261,12 @@ def message_api() -> MessageApi:
 
 
 def _api_key(*, is_fresh: bool = False) -> str:
-    """Return the API key. `is_fresh` reads it again even if it was read a moment ago. Raises as batch_reader does."""
+    """Return the API key; empty if the provider takes none. `is_fresh` reads it again even if it was read a moment ago.
+
+    Raises as batch_reader does.
+    """
+    if configuration().provider == settings.AWS:
+        return ""
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     secret = configuration().api_key_secret_arn
@@ -295,36 +301,51 @@ def _secrets() -> SecretsProvider:
 def _batch_reader_with(api_key: str) -> BatchReader:
     from batchdrop.adapters.claude.read_batches import HttpBatchReader
 
-    return HttpBatchReader(
-        api_key=api_key,
-        base_url=configuration().anthropic_base_url,
-        fresh_key=_fresh_api_key,
-        workspace=configuration().workspace,
-    )
+    return HttpBatchReader(**_access(api_key))
 
 
 @lru_cache(maxsize=1)
 def _batch_creator_with(api_key: str) -> BatchCreator:
     from batchdrop.adapters.claude.create_batch import AnthropicBatchCreator
 
-    return AnthropicBatchCreator(
-        api_key=api_key,
-        base_url=configuration().anthropic_base_url,
-        fresh_key=_fresh_api_key,
-        workspace=configuration().workspace,
-    )
+    return AnthropicBatchCreator(**_access(api_key))
 
 
 @lru_cache(maxsize=1)
 def _message_api_with(api_key: str) -> MessageApi:
     from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
-    return AiohttpMessageApi(
-        api_key=api_key,
-        base_url=configuration().anthropic_base_url,
-        fresh_key=_fresh_api_key,
-        workspace=configuration().workspace,
-    )
+    return AiohttpMessageApi(**_access(api_key))
+
+
+def _access(api_key: str) -> dict[str, Any]:
+    """Return the arguments with which an adapter reaches the Claude API. `api_key` is empty if requests are signed."""
+    known = configuration()
+    if known.provider != settings.AWS:
+        return {
+            "api_key": api_key,
+            "base_url": known.anthropic_base_url,
+            "fresh_key": _fresh_api_key,
+            "workspace": known.workspace,
+        }
+    from batchdrop.adapters.claude.signing import base_url_of
+
+    signer = _signer()
+    return {"signer": signer, "base_url": known.anthropic_base_url or base_url_of(signer.region)}
+
+
+@cache
+def _signer() -> RequestSigner:
+    from batchdrop.adapters.claude.signing import RequestSigner
+
+    known = configuration()
+    if path := known.claude_credentials_file:
+        from batchdrop.adapters.aws.credentials_file import credentials_of, region_of
+
+        return RequestSigner(credentials_of(path), region=region_of(path), workspace=known.workspace)
+    from batchdrop.adapters.aws.clients import credentials
+
+    return RequestSigner(credentials(), region=known.region, workspace=known.workspace)
 
 
 @cache

@@ -12,6 +12,10 @@ LEDGER_FILE_ENV = "BATCHDROP_LEDGER_FILE"
 ENDPOINT_ENV = "BATCHDROP_ENDPOINT_URL"
 COMMANDS_ENV = "BATCHDROP_COMMANDS"
 ANSWERS_FILE_ENV = "BATCHDROP_ANSWERS_FILE"
+CREDENTIALS_FILE_ENV = "BATCHDROP_CLAUDE_CREDENTIALS_FILE"
+
+ANTHROPIC, AWS = "anthropic", "aws"
+"""The values of Provider."""
 
 QUEUE_REQUESTS = 200_000  # Message Batches API, lowest tier: requests of all Message Batches in the processing queue
 
@@ -37,7 +41,9 @@ class Settings:
     `live_share`: share (0 to 1) of the API's rate limits that all workers use together.
     `queue_requests`: requests that all jobs may have in the API's processing queue.
     `stack`: the CloudFormation stack's name, as events carry it.
-    `workspace`: the Anthropic workspace that each call names; empty means that the key alone decides.
+    `provider`: `anthropic`, which takes an API key, or `aws`, where the function's role signs each call.
+    `workspace`: the workspace that each call names; empty means that the key alone decides.
+    `claude_credentials_file`: credentials that sign calls instead of the role's; only an embedded stack sets it.
     `show_progress_function`: the function that draws the pages of running jobs.
     `keep_raw_answers`: whether the API's own result lines are kept beside the results.
     `region`: the AWS region. `endpoint_url`: where commands find an embedded stack; empty on AWS.
@@ -62,7 +68,9 @@ class Settings:
     queue_requests: int = QUEUE_REQUESTS
     stack: str = ""
     show_progress_function: str = ""
+    provider: str = ANTHROPIC
     workspace: str = ""
+    claude_credentials_file: str = ""
     keep_raw_answers: bool = False
     ledger_file: str = ""
     region: str = ""
@@ -89,6 +97,8 @@ def from_environment() -> Settings:
         queue_requests=int(env.get("QUEUE_REQUESTS") or QUEUE_REQUESTS),
         stack=env.get("STACK_NAME", ""),
         show_progress_function=env.get("SHOW_PROGRESS_FUNCTION", ""),
+        provider=env.get("CLAUDE_PROVIDER") or ANTHROPIC,
+        claude_credentials_file=env.get(CREDENTIALS_FILE_ENV, ""),
         workspace=env.get("ANTHROPIC_WORKSPACE_ID", ""),
         keep_raw_answers=env.get("KEEP_RAW_ANSWERS", "false") != "false",
         ledger_file=env.get(LEDGER_FILE_ENV, ""),

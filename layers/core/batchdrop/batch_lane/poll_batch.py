@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.ports import BatchReader
+from batchdrop.batch_lane.same_provider import refuse_lost_elsewhere
 from batchdrop.errors import ApiUnavailable, JobCanceled, MessageBatchLost, RateLimited
 from batchdrop.job.halting import halting_on_account_trouble
 from batchdrop.job.polling import poll_seconds
@@ -41,14 +42,14 @@ def poll_batch(
     """Poll a Message Batch; cancel it if the job was canceled or is late.
 
     `polls` counts the polls before this one. `deadline` (Unix seconds, 0 for none) is when the job's `finish_within`
-    is over. After a transient error, the Message Batch counts as not ended. Raises AccountTrouble, and
-    MessageBatchLost if the API still answers 404 after POLLS_BEFORE_LOST polls.
+    is over. After a transient error, the Message Batch counts as not ended. Raises AccountTrouble, also if another
+    provider or workspace has it. Raises MessageBatchLost if the API still answers 404 after POLLS_BEFORE_LOST polls.
     """
     wait = poll_seconds(polls + 1, open_shards=open_shards, jitter=jitter(), round_number=round_number)
     waiting = PollAnswer(ended=False, wait_seconds=_until(deadline, clock, wait))
     try:
         with halting_on_account_trouble(job_id, ledger, clock):
-            batch = api.retrieve(batch_id)
+            batch = _retrieved(batch_id, ledger, api)
             _cancel_if_wanted(job_id, batch, ledger, api, is_late=_is_late(deadline, clock))
     except (ApiUnavailable, RateLimited):
         return waiting
@@ -58,6 +59,14 @@ def poll_batch(
         raise
     has_ended = batch.processing_status == "ended"
     return PollAnswer(has_ended, 0 if has_ended else waiting.wait_seconds, batch)
+
+
+def _retrieved(batch_id: str, ledger: Ledger, api: BatchReader) -> MessageBatch:
+    try:
+        return api.retrieve(batch_id)
+    except MessageBatchLost:
+        refuse_lost_elsewhere(batch_id, ledger, api)
+        raise
 
 
 def _is_late(deadline: int, clock: Clock) -> bool:

@@ -15,6 +15,7 @@ from batchdrop.answers.result import MessageBatch
 from batchdrop.batch_lane.list_pass import read_list
 from batchdrop.batch_lane.ownership import Undecided, is_ours
 from batchdrop.batch_lane.ports import BatchReader
+from batchdrop.batch_lane.same_provider import refuse_another_provider
 from batchdrop.batch_lane.same_workspace import why_another_workspace
 from batchdrop.errors import SubmissionUnsettled
 from batchdrop.job.halting import halting_on_account_trouble
@@ -71,6 +72,7 @@ def _search(
 ) -> Settled:
     started_at = clock.now()  # before the list is read: a Message Batch may become visible while it is read
     with halting_on_account_trouble(submission.job_id, ledger, clock):
+        refuse_another_provider(submission, api)
         seen = read_list(submission, api, clock)
         ours, undecided = _sorted(seen.candidates, submission, ledger, api)
     if ours:

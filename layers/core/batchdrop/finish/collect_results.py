@@ -19,8 +19,9 @@ from batchdrop.answers.outcome import failed
 from batchdrop.answers.result import MessageBatch
 from batchdrop.answers.verdict import Verdict
 from batchdrop.batch_lane.ports import BatchReader
+from batchdrop.batch_lane.same_provider import refuse_lost_elsewhere
 from batchdrop.batch_lane.warm_prefix import WarmPrefix
-from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, ResultsIncomplete
+from batchdrop.errors import AccountTrouble, ApiUnavailable, InvariantBroken, MessageBatchLost, ResultsIncomplete
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.cache_reads import note_reads
 from batchdrop.finish.escalations import escalations_of
@@ -256,7 +257,11 @@ def _fetch(
     Raises ResultsIncomplete, and SubmissionUncertain if they are all another client's.
     """
     submission = ledger.submission(state.job_id, state.shard, state.round)
-    batch = api.retrieve(state.batch_id)
+    try:
+        batch = api.retrieve(state.batch_id)
+    except MessageBatchLost:
+        refuse_lost_elsewhere(state.batch_id, ledger, api)
+        raise
     rows = partial(packs.rows, state.round)
     with _keeping_arrived(state, index, store):
         foreign_before = index.foreign

@@ -26,7 +26,7 @@ from batchdrop.local.sam_template import (
     read_template,
     resources_of_type,
 )
-from batchdrop.settings import ANSWERS_FILE_ENV, LEDGER_FILE_ENV
+from batchdrop.settings import ANSWERS_FILE_ENV, CREDENTIALS_FILE_ENV, LEDGER_FILE_ENV
 
 ARTIFACTS_BUCKET = "batchdrop-local-artifacts"
 # With `python3.x`, ministack turns every exception into Runtime.HandlerError.
@@ -34,6 +34,12 @@ LOCAL_RUNTIME = "provided.al2023"
 # A SQLite file that holds the ledger in place of the DynamoDB table; empty for the table.
 LEDGER_FILE = "LedgerFile"
 ANSWERS_FILE = "AnswersFile"  # likewise: of the answer store
+CREDENTIALS_FILE = "ClaudeCredentialsFile"  # likewise: of credentials that sign calls to Claude Platform on AWS
+_LOCAL_FILES = {
+    LEDGER_FILE: LEDGER_FILE_ENV,
+    ANSWERS_FILE: ANSWERS_FILE_ENV,
+    CREDENTIALS_FILE: CREDENTIALS_FILE_ENV,
+}
 # ministack needs an event source's MaximumConcurrency as a number, but a !Ref gives text. Each worker is a
 # process here, and a laptop has few cores.
 LOCAL_WORKERS = 2
@@ -62,12 +68,12 @@ def package(template_path: Path, layers: Path) -> Package:
 def add_local_files(template: dict[str, Any]) -> None:
     """Add the parameters that name local files to a template, and pass them to all functions.
 
-    They are the ledger's and the answer store's.
+    They are the ledger's, the answer store's and that of AWS credentials.
     """
     template.setdefault("Parameters", {})
     shared = template.setdefault("Globals", {}).setdefault("Function", {})
     variables = shared.setdefault("Environment", {}).setdefault("Variables", {})
-    for parameter, variable in ((LEDGER_FILE, LEDGER_FILE_ENV), (ANSWERS_FILE, ANSWERS_FILE_ENV)):
+    for parameter, variable in _LOCAL_FILES.items():
         template["Parameters"][parameter] = {"Type": "String", "Default": ""}
         variables[variable] = {"Ref": parameter}
 

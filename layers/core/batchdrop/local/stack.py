@@ -20,15 +20,16 @@ from typing import Any, Self
 
 from batchdrop.local.application import application_folder
 from batchdrop.local.aws_clients import AwsClients
-from batchdrop.local.child_environment import REGION
+from batchdrop.local.child_environment import ACCOUNT, REGION, SECRET_KEY
 from batchdrop.local.deploy import DeployError, deploy, function_names
 from batchdrop.local.function_logs import write_function_logs
 from batchdrop.local.function_stats import FunctionStats, read_stats
-from batchdrop.local.package import ANSWERS_FILE, LEDGER_FILE, package
+from batchdrop.local.package import ANSWERS_FILE, CREDENTIALS_FILE, LEDGER_FILE, package
 from batchdrop.local.stack_spec import StackReport, StackSpec
 from batchdrop.local.state_folder import StateFolder
 from batchdrop.local.supervise import STATS_FILE
 from batchdrop.local.supervisor_process import SupervisorProcess
+from batchdrop.settings import AWS
 
 _ANY_KEY = "sk-ant-local-emulator"
 
@@ -42,7 +43,9 @@ class StackOptions:
     """Options of a stack.
 
     `wait_scale`: seconds per second of a wait in the state machine; the emulator's clock is faster by the same factor.
-    `anthropic_base_url`: a service to use instead of the emulator; needs `anthropic_api_key`.
+    `anthropic_base_url`: a service to use instead of the emulator; needs `anthropic_api_key`, or with provider aws
+    `claude_credentials`, a file of AWS credentials (adapters/aws/credentials_file.py).
+    `workspace`: the workspace on Claude Platform on AWS; with one, the provider is aws.
     `claude_arguments`: more arguments for the emulator.
     `ministack_port`: None for any free port.
     `log_dir`: a folder for logs, which is kept; None for a temporary one.
@@ -60,6 +63,8 @@ class StackOptions:
     wait_scale: float = 0.02
     anthropic_base_url: str | None = None
     anthropic_api_key: str | None = None
+    workspace: str = ""
+    claude_credentials: Path | None = None
     claude_arguments: tuple[str, ...] = ()
     ministack_port: int | None = None
     log_dir: Path | None = None
@@ -76,8 +81,9 @@ class StackOptions:
     def __post_init__(self) -> None:
         if self.wait_scale <= 0:
             raise ValueError(f"wait_scale must be more than 0, not {self.wait_scale}")
-        if self.anthropic_base_url and not self.anthropic_api_key:
-            raise ValueError(f"{self.anthropic_base_url} needs anthropic_api_key: it is not the emulator")
+        if self.anthropic_base_url and not (self.claude_credentials if self.workspace else self.anthropic_api_key):
+            needed = "claude_credentials" if self.workspace else "anthropic_api_key"
+            raise ValueError(f"{self.anthropic_base_url} needs {needed}: it is not the emulator")
 
 
 class EmbeddedStack:
@@ -189,7 +195,7 @@ class EmbeddedStack:
                 log_dir=self.log_dir,
                 wait_scale=self.options.wait_scale,
                 ministack_port=self.options.ministack_port,
-                claude_arguments=None if own_service else (*speed, *self.options.claude_arguments),
+                claude_arguments=None if own_service else (*speed, *self._provider(), *self.options.claude_arguments),
                 logs_requests=self.options.logs_requests,
                 bucket_data=self.options.state.bucket_data.absolute() if self.options.state else None,
                 aws_calls=self.options.aws_calls,
@@ -198,12 +204,22 @@ class EmbeddedStack:
             )
         )
 
+    def _provider(self) -> tuple[str, ...]:
+        """Return the emulator's arguments for provider aws: it accepts the credentials of the stack's functions."""
+        if not self.options.workspace:
+            return ()
+        return ("--provider", AWS, "--aws-region", REGION, "--aws-credentials", f"{ACCOUNT}:{SECRET_KEY}")
+
     def _deploy(self, supervisor: SupervisorProcess) -> None:
         self._report = supervisor.await_report()
         if self._report.error:
             raise StackError(f"The embedded stack did not start: {self._report.error}{self._see_logs()}")
         packaged = package(self.options.template, self._temp_dir / "layers")
         parameters = {"AnthropicBaseUrl": self.claude_base_url} | dict(self.options.overrides)
+        if self.options.workspace:
+            parameters |= {"Provider": AWS, "WorkspaceId": self.options.workspace}
+        if self.options.claude_credentials:
+            parameters[CREDENTIALS_FILE] = str(self.options.claude_credentials.absolute())
         if self.options.state:
             parameters[LEDGER_FILE] = str(self.options.state.ledger_file.absolute())
         if self.options.answers_file:
@@ -213,7 +229,8 @@ class EmbeddedStack:
         except DeployError as error:
             raise StackError(f"The template was not deployed: {error}{self._see_logs()}") from error
         self._function_names = function_names(self.clients, self.options.stack_name)
-        self._set_api_key()
+        if "ApiKeySecretArn" in self.outputs:
+            self._set_api_key()
 
     def _see_logs(self) -> str:
         return f" See the logs in {self.log_dir}." if self.options.log_dir else ""

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from batchdrop.adapters.aws.faults import translate_faults
+from batchdrop.errors import AccountTrouble
 
 MODELS = Path(__file__).with_name("models")
 ATTEMPTS = 8  # of one call, by the SDK itself; after them the fault is AwsUnavailable
@@ -29,6 +30,15 @@ def client(service: Any) -> Any:
 def table(name: str) -> Any:
     """Return a DynamoDB table; likewise."""
     return _session().resource("dynamodb", config=_config()).Table(name)
+
+
+def credentials() -> Any:
+    """Return the credentials of this process, such as a function's role. Raises AccountTrouble without any."""
+    found = _session().get_credentials()
+    if found is None:
+        message = "there are no AWS credentials to sign with"
+        raise AccountTrouble(message)
+    return found
 
 
 @cache
