@@ -11,7 +11,7 @@ from batchdrop.local.claude_api.testing import Emulator
 
 Caller = Literal["key", "role"]
 CALLERS: tuple[Caller, ...] = ("key", "role")
-ACCESS_KEY, SECRET, TOKEN = "ASIATEST", "s3cret", "session"
+ACCESS_KEY, SECRET, TOKEN = "ASIATEST", "s3cret-0123456789", "token-of-a-session-0123456789"
 WORKSPACE = "wrkspc_01test"
 
 

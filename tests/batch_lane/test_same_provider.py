@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from batchdrop.batch_lane.poll_batch import poll_batch
@@ -106,7 +104,9 @@ def test_an_intent_of_the_first_version_was_sent_with_a_key(world: World) -> Non
     """It names neither key nor workspace."""
     world.api.key_print = ""
     batch_id = world.submit().batch_id
-    assert replace(world.ledger.submission(JOB, 0, 0)).is_unnamed  # type: ignore[type-var]  # it was sent
+    sent = world.ledger.submission(JOB, 0, 0)
+    assert sent is not None
+    assert sent.is_unnamed
     _moved(world, AWS)
     with pytest.raises(AccountTrouble, match="Provider=anthropic"):
         _poll(world, batch_id, 0)

@@ -189,3 +189,11 @@ def test_destroy_without_a_stack(session: Any) -> None:
     """One line, with what to check."""
     with pytest.raises(CannotDestroyError, match="no stack 'batchdrop'"):
         destroy(session, "batchdrop", with_data=False)
+
+
+def test_provider_aws_needs_its_workspace_and_no_key(session: Any) -> None:
+    """Found before the build; and the secret of a stack that never had one holds no key."""
+    with pytest.raises(CannotDeployError, match="WorkspaceId=wrkspc_"):
+        checks.refuse_without_workspace({"Provider": "aws"})
+    checks.refuse_without_workspace({"Provider": "aws", "WorkspaceId": "wrkspc_1"})
+    assert not has_key(session, None)

@@ -16,6 +16,7 @@ import boto3
 
 from batchdrop.local.expand_template import expand_template
 from batchdrop.local.resolve_template import resolve_template
+from batchdrop.settings import AWS
 from tools.deploy import checks, saved
 from tools.deploy.checks import CannotDeployError, Target
 from tools.deploy.key import has_key, store_key, typed_key
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / ".tools/sam/bin/sam"
 BATCHDROP = ROOT / ".venv/bin/batchdrop"
 DEFAULT_REGION = "us-east-1"
+KEY_OUTPUT = "ApiKeySecretArn"  # the output; a stack with Provider aws has none
 
 
 def deploy(options: argparse.Namespace) -> int:
@@ -42,7 +44,10 @@ def deploy(options: argparse.Namespace) -> int:
         print(f"note: {warning}")
     resting = sum(idle_cost(resolve_template(expanded, parameters)).values())
     print(f"Account {target.account}, {region}, stack {stack}: ${resting:.2f} a month without any job.")
-    needs_key = not exists or not has_key(session, outputs_of(session, stack)["ApiKeySecretArn"])
+    is_keyless = parameters.get("Provider") == AWS
+    if is_keyless:
+        checks.refuse_without_workspace(parameters)
+    needs_key = not is_keyless and not (exists and has_key(session, outputs_of(session, stack).get(KEY_OUTPUT)))
     key = typed_key(parameters.get("AnthropicBaseUrl", "")) if needs_key else ""
     if not known or options.set:
         saved.save(stack, region, parameters)
@@ -82,7 +87,7 @@ def _asked(what: str, default: str) -> str:
 
 def _finish(session: Any, target: Target, key: str, *, is_set: bool) -> int:
     outputs = outputs_of(session, target.stack)
-    secret, bucket = outputs["ApiKeySecretArn"], outputs["BucketName"]
+    secret, bucket = outputs.get(KEY_OUTPUT, ""), outputs["BucketName"]
     where = ["--stack", target.stack, "--region", target.region]
     print(f"Stack {target.stack} is deployed.")
     if key:
@@ -91,7 +96,7 @@ def _finish(session: Any, target: Target, key: str, *, is_set: bool) -> int:
     if not (key or is_set):
         print("It has no key yet. Store one:")
         print(f"  aws secretsmanager put-secret-value --secret-id {secret} --secret-string file://<file with the key>")
-    if not key:
+    if secret and not key:
         print(f"Let it answer two rows in each lane:\n  batchdrop doctor --smoke {' '.join(where)}")
         return 0
     sys.stdout.flush()

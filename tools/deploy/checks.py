@@ -67,6 +67,13 @@ def parameters_of(given: Iterable[str], known: Mapping[str, Any]) -> dict[str, s
     return found
 
 
+def refuse_without_workspace(parameters: Mapping[str, str]) -> None:
+    """Raise CannotDeployError for provider aws without its workspace, which CloudFormation refuses after the build."""
+    if not parameters.get("WorkspaceId"):
+        message = 'Provider aws needs a workspace: SET="Provider=aws WorkspaceId=wrkspc_…" (docs/aws.md)'
+        raise CannotDeployError(message)
+
+
 def target_of(session: Any, stack: str, region: str) -> Target:
     """Return the target in the account of the credentials. Raises CannotDeployError."""
     refuse_bad_name(stack)

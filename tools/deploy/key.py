@@ -37,8 +37,10 @@ def typed_key(base_url: str, *, ask: Callable[[str], str] = getpass.getpass, tri
     return key
 
 
-def has_key(session: Any, secret: str) -> bool:
-    """Return whether the stack's secret holds a key."""
+def has_key(session: Any, secret: str | None) -> bool:
+    """Return whether the stack's secret holds a key; None for a stack without one."""
+    if secret is None:
+        return False
     value = session.client("secretsmanager").get_secret_value(SecretId=secret).get("SecretString", "")
     return value.strip() not in {"", PLACEHOLDER_KEY}
 

@@ -15,6 +15,7 @@ from batchdrop.cli.options import (
     GivenFile,
     Json,
     Open,
+    Provider,
     RecipeOption,
     WaitScale,
     is_recipe_name,
@@ -35,6 +36,7 @@ def run(  # noqa: PLR0913 -- one for each option
     out: Annotated[Path, typer.Option(help="Outputs go to OUT/<job_id>/.")] = Path("out"),
     shard_rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="The most rows in one shard.")] = None,
     wait_scale: WaitScale = None,
+    provider: Provider = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Continue after the recipe's sample without asking.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run of this command.")] = False,
@@ -62,9 +64,9 @@ def run(  # noqa: PLR0913 -- one for each option
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.run.dropping import Drop
-        from batchdrop.cli.run.service import service_of
+        from batchdrop.cli.run.service import service_of, with_provider
 
-        service = service_of(os.environ)
+        service = service_of(with_provider(os.environ, provider))
         choice = "--resume" if resume else "--new" if new else "--cancel" if cancel else ""
         if choice and service.base_url is None:
             usage_error(f"{choice} is for a real service: a run against the emulator ends with its command")
@@ -72,7 +74,7 @@ def run(  # noqa: PLR0913 -- one for each option
         _run(drop, out, service, wait_scale, shard_rows, output, approves=yes, choice=choice, opens=opens)
 
 
-def check(
+def check(  # noqa: PLR0913 -- one for each option
     given: Given,
     file: GivenFile = None,
     recipe: RecipeOption = None,
@@ -83,6 +85,7 @@ def check(
     stack: Annotated[
         str | None, typer.Option(help="With `remember`: the stack whose answers are looked up, in place of OUT's.")
     ] = None,
+    provider: Provider = None,
     *,
     exact: Annotated[bool, typer.Option("--exact", help="Have the tokens of a sample counted by the API.")] = False,
     sample: Annotated[int, typer.Option(min=1, max=2_000, help="With --exact: how many requests to count.")] = 50,
@@ -106,10 +109,11 @@ def check(
         from batchdrop.cli.check.checking import Exact
         from batchdrop.cli.check.checking import check as checked
         from batchdrop.cli.run.kept_answers import answers_kept
-        from batchdrop.cli.run.service import service_of
+        from batchdrop.cli.run.service import service_of, with_provider
 
-        counting = Exact(service_of(os.environ), sample) if exact else None
-        answers = answers_kept(out, os.environ, stack)
+        environment = with_provider(os.environ, provider)
+        counting = Exact(service_of(environment), sample) if exact else None
+        answers = answers_kept(out, environment, stack)
         first, second = (rows, None) if named is None else (named, rows)
         if not checked(first, second, output, files=files, exact=counting, answers=answers, is_verbose=verbose):
             raise typer.Exit(FAILED)
@@ -145,6 +149,7 @@ def try_(
     rows: Annotated[int, typer.Option("-n", "--rows", min=1, max=1_000, help="How many rows to answer.")] = 20,
     files: Files = None,
     out: Annotated[Path, typer.Option(help="Answers are kept in OUT/tried.sqlite.")] = Path("out"),
+    provider: Provider = None,
     *,
     is_random: Annotated[
         bool, typer.Option("--random", help="Take random rows of the whole file, and project its cost.")
@@ -164,11 +169,11 @@ def try_(
     refuse_missing(recipe, table)
     output = CommandOutput(json)
     with output.reporting_errors():
-        from batchdrop.cli.run.service import service_of
+        from batchdrop.cli.run.service import service_of, with_provider
         from batchdrop.cli.trial.cards import print_tried
         from batchdrop.cli.trial.trying import Trying, tried
 
-        service = service_of(os.environ)
+        service = service_of(with_provider(os.environ, provider))
         output.console.print(service.description, highlight=False, soft_wrap=True)
         with output.console.status(f"answering {rows} rows ..."):
             ended = tried(Trying(recipe, table, rows, is_random, files, out, again), service)
@@ -203,6 +208,7 @@ def up(
         Path, typer.Option(help="Against a real service, the stack's state is kept in OUT/up-<digest>/.")
     ] = Path("out"),
     wait_scale: WaitScale = None,
+    provider: Provider = None,
     *,
     json: Json = False,
 ) -> None:
@@ -214,9 +220,9 @@ def up(
     output = CommandOutput(json)
     with output.reporting_errors():
         from batchdrop.cli.run.keep_up import Up, keep_up
-        from batchdrop.cli.run.service import service_of
+        from batchdrop.cli.run.service import service_of, with_provider
 
-        service = service_of(os.environ)
+        service = service_of(with_provider(os.environ, provider))
         keep_up(Up(service, out, port, wait_scale or service.wait_scale), output)
 
 

@@ -36,6 +36,14 @@ Endpoint = Annotated[
         help="The AWS endpoint that `batchdrop up` printed; needed only if several run.",
     ),
 ]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        metavar="anthropic|aws",
+        envvar="BATCHDROP_PROVIDER",
+        help="aws is Claude Platform on AWS: your AWS credentials sign, in workspace ANTHROPIC_AWS_WORKSPACE_ID.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write only JSON to stdout.")]
 JobId = Annotated[
     str,

@@ -21,6 +21,7 @@ from typing import Any, Self
 from batchdrop.local.application import application_folder
 from batchdrop.local.aws_clients import AwsClients
 from batchdrop.local.child_environment import ACCOUNT, REGION, SECRET_KEY
+from batchdrop.local.claude_credentials import KeptCredentials
 from batchdrop.local.deploy import DeployError, deploy, function_names
 from batchdrop.local.function_logs import write_function_logs
 from batchdrop.local.function_stats import FunctionStats, read_stats
@@ -44,7 +45,7 @@ class StackOptions:
 
     `wait_scale`: seconds per second of a wait in the state machine; the emulator's clock is faster by the same factor.
     `anthropic_base_url`: a service to use instead of the emulator; needs `anthropic_api_key`, or with provider aws
-    `claude_credentials`, a file of AWS credentials (adapters/aws/credentials_file.py).
+    `claude_credentials`, the user's AWS credentials (of botocore), and `claude_region`.
     `workspace`: the workspace on Claude Platform on AWS; with one, the provider is aws.
     `claude_arguments`: more arguments for the emulator.
     `ministack_port`: None for any free port.
@@ -64,7 +65,8 @@ class StackOptions:
     anthropic_base_url: str | None = None
     anthropic_api_key: str | None = None
     workspace: str = ""
-    claude_credentials: Path | None = None
+    claude_credentials: Any = None
+    claude_region: str = ""
     claude_arguments: tuple[str, ...] = ()
     ministack_port: int | None = None
     log_dir: Path | None = None
@@ -98,6 +100,7 @@ class EmbeddedStack:
         self._report = StackReport()
         self._function_names: dict[str, str] = {}
         self._supervisor: SupervisorProcess | None = None
+        self._credentials: KeptCredentials | None = None
 
     @property
     def endpoint_url(self) -> str:
@@ -159,6 +162,8 @@ class EmbeddedStack:
         The functions' logs are written first. Repeated calls do nothing.
         """
         supervisor, self._supervisor = self._supervisor, None
+        if self._credentials is not None:
+            self._credentials.stop()
         if supervisor is not None:
             try:
                 if self.outputs and supervisor.is_alive():
@@ -219,7 +224,10 @@ class EmbeddedStack:
         if self.options.workspace:
             parameters |= {"Provider": AWS, "WorkspaceId": self.options.workspace}
         if self.options.claude_credentials:
-            parameters[CREDENTIALS_FILE] = str(self.options.claude_credentials.absolute())
+            path = self._temp_dir / "claude-credentials.json"
+            self._credentials = KeptCredentials(self.options.claude_credentials, self.options.claude_region, path)
+            self._credentials.start()
+            parameters[CREDENTIALS_FILE] = str(path.absolute())
         if self.options.state:
             parameters[LEDGER_FILE] = str(self.options.state.ledger_file.absolute())
         if self.options.answers_file:

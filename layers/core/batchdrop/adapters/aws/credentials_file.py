@@ -1,6 +1,6 @@
 """Credentials in a file: the user's own, for functions of an embedded stack, whose environment names a dead end.
 
-The command that runs the stack writes the file and keeps it fresh (cli/run/aws_credentials.py).
+The stack writes the file, and keeps it fresh as long as its command runs (local/claude_credentials.py).
 """
 
 from __future__ import annotations

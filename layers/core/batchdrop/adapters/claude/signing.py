@@ -126,7 +126,7 @@ class RequestSigner:
     def _frozen(self) -> Frozen:
         try:
             return self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, RuntimeError) as error:  # botocore raises the latter for new ones that have expired
             message = f"the AWS credentials cannot be renewed: {error}. Log in again, such as with `aws sso login`"
             raise AccountTrouble(message) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from batchdrop.cli.run.service import REAL_BASE_URL, Service, ServiceUnclearError, service_of
-from batchdrop.errors import ApiUnavailable
+from batchdrop.errors import AccountTrouble, ApiUnavailable
 from batchdrop.money.prices import PriceTable
 from batchdrop.recipe.models import MODELS_FILE, Model, ModelTable, model_table, with_own
 from batchdrop.split.job_estimate import models_in
@@ -36,16 +36,16 @@ def _table(wanted: set[str], environment: Mapping[str, str]) -> ModelTable:
     if service.base_url is None:
         return model_table()
     try:
-        return _of_service(service, service.base_url, wanted)
-    except ApiUnavailable:
-        is_certain = service.base_url == REAL_BASE_URL  # a gateway may have models of its own
+        return _of_service(service, wanted)
+    except (ApiUnavailable, AccountTrouble):
+        is_certain = service.base_url == REAL_BASE_URL or bool(service.region)  # a gateway may have models of its own
         return msgspec.structs.replace(model_table(), is_certain=is_certain)
 
 
-def _of_service(service: Service, base_url: str, wanted: set[str]) -> ModelTable:
+def _of_service(service: Service, wanted: set[str]) -> ModelTable:
     from batchdrop.adapters.claude.models import AnthropicModels  # its HTTP client is only needed with a key
 
-    models = AnthropicModels(api_key=service.api_key or "", base_url=base_url, workspace=service.workspace)
+    models = AnthropicModels(**service.access())
     with closing(models):
         return models.table(wanted)
 

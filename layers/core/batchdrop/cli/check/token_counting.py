@@ -17,9 +17,7 @@ def token_counter(service: Service, betas: tuple[str, ...] = ()) -> Iterator[Tok
     from batchdrop.adapters.claude.count_tokens import AnthropicTokenCounter
 
     if service.base_url is not None:
-        counter = AnthropicTokenCounter(
-            api_key=service.api_key or "", base_url=service.base_url, workspace=service.workspace, betas=betas
-        )
+        counter = AnthropicTokenCounter(**service.access(), betas=betas)
         with closing(counter):
             yield counter
         return

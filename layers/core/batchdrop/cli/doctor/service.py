@@ -14,7 +14,9 @@ from batchdrop.bootstrap import PLACEHOLDER_KEY
 from batchdrop.cli.deployment import Deployment
 from batchdrop.cli.doctor.findings import Finding, ok, problem, unknown, warning
 from batchdrop.cli.doctor.stack import parameters
-from batchdrop.cli.run.service import REAL_BASE_URL
+from batchdrop.cli.run.service import REAL_BASE_URL, Service
+from batchdrop.errors import AccountTrouble, ApiUnavailable, RateLimited
+from batchdrop.settings import AWS
 
 ANTHROPIC_VERSION = "2026-10-21"
 FREE_CALL = "/v1/messages/batches?limit=1"  # a free listing that needs the same permission as jobs
@@ -22,7 +24,10 @@ SECONDS = 15.0
 
 
 def api_key(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the stack's secret has a key, and that the API accepts it."""
+    """Check that the stack's secret has a key, and that the API accepts it. A stack on AWS has none."""
+    if parameters(deployment).get("Provider") == AWS:
+        yield from on_aws(deployment)
+        return
     secret = deployment.outputs["ApiKeySecretArn"]
     key = deployment.client("secretsmanager").get_secret_value(SecretId=secret).get("SecretString", "").strip()
     fix = f"aws secretsmanager put-secret-value --secret-id {secret} --secret-string <your key>"
@@ -31,6 +36,33 @@ def api_key(deployment: Deployment) -> Iterator[Finding]:
         return
     yield ok("API key", f"there ({len(key)} characters)")
     yield answer_to(parameters(deployment).get("AnthropicBaseUrl") or REAL_BASE_URL, key, fix)
+
+
+def on_aws(deployment: Deployment) -> Iterator[Finding]:
+    """Check the workspace of a stack without a key, with a free call that the user's own credentials sign."""
+    known = parameters(deployment)
+    workspace = known.get("WorkspaceId", "")
+    yield ok("API key", f"none: the roles sign, for workspace {workspace}")
+    if deployment.is_embedded:
+        return
+    from batchdrop.adapters.claude.read_batches import HttpBatchReader
+    from batchdrop.adapters.claude.signing import base_url_of
+
+    region = deployment.state_machine_arn.split(":")[3]
+    base_url = known.get("AnthropicBaseUrl") or base_url_of(region)
+    service = Service(base_url, None, workspace, region)
+    try:
+        next(HttpBatchReader(**service.access()).newest_first(), None)
+    except RateLimited:
+        yield ok("Claude API", f"{base_url} accepts your credentials, but is busy with other calls")
+    except ApiUnavailable as error:
+        fix = "check your network; the stack may still reach it"
+        yield warning("Claude API", f"{base_url} cannot be reached from this machine: {error}", fix)
+    except AccountTrouble as error:
+        fix = "these are your own credentials, not the roles'; the roles' policies name the workspace in WorkspaceId"
+        yield warning("Claude API", f"{base_url}: {error}", fix)
+    else:
+        yield ok("Claude API", f"{base_url} accepts your credentials for the workspace (one free call)")
 
 
 def answer_to(base_url: str, key: str, fix: str) -> Finding:

@@ -55,8 +55,7 @@ def keep_up(up: Up, output: CommandOutput) -> None:
         refuse_busy(up.port)
     options = StackOptions(
         wait_scale=up.wait_scale,
-        anthropic_base_url=service.base_url,
-        anthropic_api_key=service.api_key,
+        **service.stack_options(),
         ministack_port=up.port,
         overrides=local_parameters(up.wait_scale),
     )

@@ -71,7 +71,10 @@ def retry_kept(kept: KeptRun, wanted: Wanted, out: Path, output: CommandOutput, 
     """
     service = service_of(os.environ)
     if service.base_url is None:
-        message = "this job ran against the Claude API; set ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) as for its run"
+        message = (
+            "this job ran against the Claude API; set ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL) as for its run, or "
+            "BATCHDROP_PROVIDER=aws if it ran with --provider aws"
+        )
         raise NoServiceError(message)
     console = output.console
     with kept.folder.locked() as lock:
@@ -118,8 +121,7 @@ def _deployment(kept: KeptRun, service: Service, lock: int, out: Path) -> Iterat
     repairs = repair_commands(out)
     options = StackOptions(
         wait_scale=service.wait_scale,
-        anthropic_base_url=service.base_url,
-        anthropic_api_key=service.api_key,
+        **service.stack_options(),
         log_dir=kept.folder.logs,
         overrides=local_parameters(service.wait_scale),
         state=kept.folder.state,

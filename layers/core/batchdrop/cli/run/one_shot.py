@@ -88,8 +88,7 @@ class Run:
             overrides["ShardRows"] = str(self.shard_rows)
         return StackOptions(
             wait_scale=self.wait_scale,
-            anthropic_base_url=self.service.base_url,
-            anthropic_api_key=self.service.api_key,
+            **self.service.stack_options(),
             log_dir=log_dir,
             overrides=overrides,
             state=kept.folder.state if kept else None,

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
+from typing import Any
 
 import msgspec
 
@@ -41,20 +42,20 @@ def send_all(
     A lost answer may be paid, so a request is sent once more after that, and never a third time. Raises AccountTrouble
     for the key and the account, when all open requests have ended.
     """
-    with _address(service) as (base_url, key):
-        api = AiohttpMessageApi(api_key=key, base_url=base_url, workspace=service.workspace)
+    with _access(service) as access:
+        api = AiohttpMessageApi(**access)
         asyncio.run(_sent(api, requests, betas, keep))
 
 
 @contextmanager
-def _address(service: Service) -> Iterator[tuple[str, str]]:
+def _access(service: Service) -> Iterator[dict[str, Any]]:
     if service.base_url is not None:
-        yield service.base_url, service.api_key or ""
+        yield service.access()
         return
     from batchdrop.local.claude_api.testing import running_emulator
 
     with running_emulator(speed=1) as emulator:
-        yield emulator.base_url, EMULATOR_KEY
+        yield {"api_key": EMULATOR_KEY, "base_url": emulator.base_url}
 
 
 async def _sent(
