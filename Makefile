@@ -27,7 +27,7 @@ PURE := recipe answers requests money report $(addprefix job/test_,job_event.py 
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo test test-aws proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 
 test: setup browser ## Run the tests, but for the long proofs; offline once set up.
 	@exec $(BIN)/python -m pytest -n 4 -m "not proof"
+
+test-aws: setup browser ## Run every end-to-end test on Claude Platform on AWS, as the emulator plays it.
+	@exec $(BIN)/python -m pytest -n 2 tests/end_to_end --provider aws
 
 proofs: setup browser ## The long tests that `make test` leaves out: kills at every moment, more seeds. Part of `make faults`.
 	@exec $(BIN)/python -m pytest -n 4 -m proof

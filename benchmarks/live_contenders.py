@@ -118,10 +118,10 @@ async def bare(url: str, window: int, watch: Stopwatch) -> None:
 class _Counted:
     """The adapter, with a counter of answers."""
 
-    def __init__(self, url: str, watch: Stopwatch) -> None:
+    def __init__(self, url: str, watch: Stopwatch, access: dict[str, Any] | None = None) -> None:
         from batchdrop.adapters.claude.messages import AiohttpMessageApi
 
-        self._api = AiohttpMessageApi(api_key="sk-bench", base_url=url)
+        self._api = AiohttpMessageApi(**(access or {"api_key": "sk-bench"}), base_url=url)
         self._watch = watch
 
     async def send(
@@ -148,7 +148,17 @@ class _WatchClock:
         return 0.0 if self._watch.is_over else 900.0
 
 
-async def ours(url: str, window: int, watch: Stopwatch) -> None:
+async def signed(url: str, window: int, watch: Stopwatch) -> None:
+    """The product on Claude Platform on AWS: each request is signed."""
+    from botocore.credentials import Credentials
+
+    from batchdrop.adapters.claude.signing import RequestSigner
+
+    role = Credentials("ASIABENCH", "secret", "t" * 800)
+    await ours(url, window, watch, {"signer": RequestSigner(role, region="us-east-1", workspace="wrkspc_bench")})
+
+
+async def ours(url: str, window: int, watch: Stopwatch, access: dict[str, Any] | None = None) -> None:
     """The product: its use case, window, permits, flushes and adapter, with bucket and ledger in memory."""
     from batchdrop.live_lane.answer_requests import answer_requests
     from batchdrop.live_lane.fleet_permits import FleetPermits
@@ -157,7 +167,7 @@ async def ours(url: str, window: int, watch: Stopwatch) -> None:
     piece = store.lay(_requests(), int(MOST_A_SECOND * (watch.seconds + 5)))
     clock = _WatchClock(watch)
     permits = FleetPermits(MemoryPermits(), clock=clock, share=1.0)
-    api = _Counted(url, watch)
+    api = _Counted(url, watch, access)
     watch.start()
     answered = await answer_requests(
         piece,
@@ -180,7 +190,7 @@ def _requests() -> Iterator[bytes]:
     return (b'{"custom_id":"bench-00000-%06d","params":%b}' % (number, params) for number in itertools.count())
 
 
-CONTENDERS = {"sdk_gather": sdk_gather, "sdk_window": sdk_window, "bare": bare, "ours": ours}
+CONTENDERS = {"sdk_gather": sdk_gather, "sdk_window": sdk_window, "bare": bare, "ours": ours, "signed": signed}
 
 
 async def _run(name: str, url: str, window: int, watch: Stopwatch) -> None:

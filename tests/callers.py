@@ -12,12 +12,14 @@ from batchdrop.local.claude_api.testing import Emulator
 Caller = Literal["key", "role"]
 CALLERS: tuple[Caller, ...] = ("key", "role")
 ACCESS_KEY, SECRET, TOKEN = "ASIATEST", "s3cret-0123456789", "token-of-a-session-0123456789"
+CREDENTIALS = f"{ACCESS_KEY}:{SECRET}:{TOKEN}"
+"""The same, as the emulator's setting has them."""
 WORKSPACE = "wrkspc_01test"
 
 
 def on_aws(emulator: Emulator) -> None:
     """Make the emulator Claude Platform on AWS, with this module's caller."""
-    emulator.settings(provider="aws", aws_credentials=[f"{ACCESS_KEY}:{SECRET}:{TOKEN}"])
+    emulator.settings(provider="aws", aws_credentials=[CREDENTIALS])
 
 
 def signer() -> RequestSigner:

@@ -8,8 +8,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+import anthropic
+
 from batchdrop.cli.deployment import find_deployment
 from batchdrop.cli.job import job_control
+from batchdrop.local.child_environment import ACCOUNT, REGION, SECRET_KEY
 from batchdrop.local.claude_api.testing import Emulator
 from batchdrop.local.stack import EmbeddedStack
 from tests.bill_check import BillCheck
@@ -140,6 +143,25 @@ class Bench:
         """Every event of an execution, in order."""
         pages = self.states.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
         return [event for page in pages for event in page["events"]]
+
+    def sdk(self, key: str = "somebody") -> anthropic.Anthropic:
+        """The official client, as another user of the same account; it never retries."""
+        if not self.stack.options.workspace:
+            return anthropic.Anthropic(api_key=key, base_url=self.claude.base_url, max_retries=0)
+        return anthropic.AnthropicAWS(
+            aws_access_key=ACCOUNT,
+            aws_secret_key=SECRET_KEY,
+            aws_region=REGION,
+            workspace_id=self.stack.options.workspace,
+            base_url=self.claude.base_url,
+            max_retries=0,
+        )
+
+    def refuse_the_stack(self, *, refuses: bool = True) -> None:
+        """Have the API refuse the stack's key, or its roles' credentials; or accept them again."""
+        self.claude.settings(
+            accepted_keys=["another"] if refuses else None, aws_expired_keys=[ACCOUNT] if refuses else []
+        )
 
     def creates(self) -> int:
         """How often the emulator was asked to create a Message Batch, whatever it answered."""

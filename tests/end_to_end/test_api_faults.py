@@ -51,7 +51,7 @@ def test_create_that_created_nothing(bench: Bench, kind: str) -> None:
 def test_message_batches_of_others_are_left_alone(bench: Bench) -> None:
     """One of the same size, made by somebody else at the same time, is followed, and neither adopted nor canceled."""
     bench.claude.inject("accept_then_drop", "batches.create")
-    client = anthropic.Anthropic(api_key="somebody", base_url=bench.claude.base_url, max_retries=0)
+    client = bench.sdk()
     params: Any = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "theirs"}]}
     requests: Any = [{"custom_id": f"theirs-{number}", "params": params} for number in range(2)]
     bench.claude.inject("late_in_list", seconds=60)  # so that theirs is listed before ours
@@ -68,8 +68,8 @@ def test_message_batches_of_others_are_left_alone(bench: Bench) -> None:
 
 
 def test_key_that_is_refused(bench: Bench) -> None:
-    """A key the API does not know stops the job at once, red, with nothing billed; and it can be resumed."""
-    bench.claude.settings(accepted_keys=["another"])
+    """A key, or a role, that is refused stops the job at once, red, with nothing billed; and it can be resumed."""
+    bench.refuse_the_stack()
     job = bench.run("inbox/ask/no key.csv", csv_of(TEN))
     assert (job.status, job.error) == ("FAILED", "JobFailed")
     assert "AccountTrouble" in job.cause
@@ -78,7 +78,7 @@ def test_key_that_is_refused(bench: Bench) -> None:
     assert _statuses(job) == ["failed"] * 10
     assert bench.claude.bill() == []
 
-    bench.claude.settings(accepted_keys=None)
+    bench.refuse_the_stack(refuses=False)
     resumed = bench.resumed(job.job_id)
     assert (resumed.status, _statuses(resumed)) == ("SUCCEEDED", ["answered"] * 10), resumed.cause
     assert bench.claude.bill_summary()["requests"] == 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -18,6 +18,7 @@ from batchdrop.local.claude_api.clock import EmulatedClock
 from batchdrop.local.claude_api.faults import InjectedFault
 from batchdrop.local.claude_api.settings import Settings
 from batchdrop.local.claude_api.state import EmulatorState, body_path
+from tests.callers import WORKSPACE, signer
 from tests.faults.scheduler import Scheduler
 from tests.faults.storm import CREATE_IN_FLIGHT, Storm
 from tests.faults.transport import BASE_URL, EmulatorTransport, body_of
@@ -42,6 +43,8 @@ class Claude:
             AnthropicBatchCreator(api_key=key, base_url=BASE_URL, transport=self._line) for key in ("sk-any", OTHER_KEY)
         ]
         self.api = self.apis[0]
+        self.signer = signer()
+        self.signed = AnthropicBatchCreator(signer=self.signer, base_url=BASE_URL, transport=self._line)
         self.strange_hosts: set[str] = set()  # that anything was sent to
 
     def begin(self, scheduler: Scheduler, storm: Storm, settings: dict[str, object]) -> None:
@@ -49,8 +52,18 @@ class Claude:
         self._scheduler = scheduler
         self._line.begin(storm, self)
         self.strange_hosts.clear()
+        self.signer.offset = timedelta()
         self.state.reset()
         self.state.change(settings)
+
+    def of_provider(self) -> AnthropicBatchCreator:
+        """Return the adapter of the provider that the emulator is now."""
+        return self.signed if self.is_aws else self.api
+
+    @property
+    def is_aws(self) -> bool:
+        """Return whether the emulator is Claude Platform on AWS."""
+        return self.state.settings.provider == "aws"
 
     def send(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request to the emulator, in no weather at all. Raises RemoteProtocolError."""
@@ -67,7 +80,10 @@ class Claude:
         body = {"requests": [{"custom_id": pattern.format(number), "params": params} for number in range(requests)]}
         folder = self.state.new_folder()
         body_path(folder).write_bytes(msgspec.json.encode(body))
-        return self.state.accept(folder, index_body(body_path(folder), max_requests=requests), "2026-10-21")
+        batch = self.state.accept(folder, index_body(body_path(folder), max_requests=requests), "2026-10-21")
+        if self.is_aws:
+            batch.workspace = WORKSPACE
+        return batch
 
 
 class StormyLine(httpx2.BaseTransport):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.faults.aws_schedule import with_aws
 from tests.faults.escalated_schedule import with_escalation
 from tests.faults.live_schedule import with_live_lane
 from tests.faults.pack_schedule import with_packs
@@ -340,6 +341,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "remembered": with_an_answer_store,
     "repeated": with_repeated_rows,
     "throttled": with_a_small_account,
+    "aws": with_aws,
 }
 
 

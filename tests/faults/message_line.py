@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 
 from batchdrop.adapters.claude.messages import AiohttpMessageApi
+from batchdrop.adapters.claude.signing import RequestSigner
 from tests.faults.actor_loop import ActorLoop
 from tests.faults.api import Claude
 from tests.faults.live_journal import CUT, DELIVERED, Call, Journal
@@ -48,6 +49,11 @@ class MessageLine:
         self.journal = journal
         self._claude = claude
         self._latency = latency
+
+    @property
+    def signer(self) -> RequestSigner | None:
+        """Return what signs; None with a key."""
+        return self._claude.signer if self._claude.is_aws else None
 
     def api(self) -> AiohttpMessageApi:
         """Return the product's own adapter on this line."""
@@ -98,7 +104,8 @@ class _Messages(AiohttpMessageApi):
     """The product's adapter, with a session that has no sockets."""
 
     def __init__(self, line: MessageLine) -> None:
-        super().__init__(api_key="sk-any", base_url=BASE_URL)
+        access: dict[str, Any] = {"signer": line.signer} if line.signer else {"api_key": "sk-any"}
+        super().__init__(**access, base_url=BASE_URL)
         self._line = line
 
     def _pool(self) -> aiohttp.ClientSession:

@@ -30,6 +30,7 @@ from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
 from tests.faults.live_world import LiveWorld
 from tests.faults.packs_judge import PacksJudge
+from tests.faults.providers import Providers
 from tests.faults.remembered import send_more
 from tests.faults.retried import send_again
 from tests.faults.schedule import Fault, Schedule, schedule_of
@@ -91,6 +92,7 @@ class _Conductor:
         self._endings: list[Ending] = []
         self._judge: Judge | None = None
         self._verdict = Verdict()
+        self._providers = Providers(world)
 
     def report(self) -> Report:
         world, scheduler = self._world, self._scheduler
@@ -104,6 +106,7 @@ class _Conductor:
             scheduler.start("confused gateway", self._mislead, delay=at)
         if self._schedule.foreign_every:
             scheduler.start("foreign stream", self._stream_foreign)
+        self._providers.start()
         if self._schedule.trouble:
             scheduler.start("account", self._trouble, delay=self._schedule.trouble.at)
         if self._schedule.cancel_at is not None:
@@ -143,6 +146,7 @@ class _Conductor:
             self._resumes += 1
             if self._resumes > self._schedule.stormy_resumes:
                 self._calm()
+                self._providers.put_back(self._resumes - self._schedule.stormy_resumes - 1)
                 if self._schedule.key_swaps:
                     self._world.keys_put_back = self._resumes - self._schedule.stormy_resumes - 1
             if self._resumes > MOST_RESUMES:
@@ -272,6 +276,7 @@ class _Conductor:
     def _calm(self) -> None:
         self._world.log("all is calm from now on")
         self._world.storm.calm()
+        self._providers.calm()
         self._world.claude.state.faults.clear()
         self._lay_out(*self._schedule.lasting)
 

@@ -94,6 +94,15 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class AwsTrouble:
+    """A time in which Claude Platform on AWS refuses calls, by these settings of the emulator."""
+
+    at: float
+    seconds: float
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Expiry:
     """How long after its end a job's records vanish, and which: all but the results and the inbox, or a part."""
 
@@ -186,6 +195,9 @@ class Schedule:
     repeats: tuple[tuple[int, int], ...] = ()  # rows that ask the same as an earlier row, each with that row
     pack: int = 0  # rows in a request; 0: each alone
     is_grouped: bool = False  # … of rows with the same note, which is their shared text, wherever they stand
+    on_aws: bool = False  # Claude Platform on AWS: calls are signed
+    aws_troubles: tuple[AwsTrouble, ...] = ()
+    moved_at: tuple[float, ...] = ()  # the stack changes its provider at the first, and back at the second, …
     emulator: tuple[tuple[str, Any], ...] = ()  # more of the emulator's settings
 
     @property

@@ -35,6 +35,7 @@ from batchdrop.job.ports import Approvals, Formats, JobEvents, JobStarter, Ledge
 from batchdrop.ports import Clock, ObjectStore
 from batchdrop.report.commands import Commands
 from batchdrop.settings import SETTLE_SECONDS, Settings
+from tests.callers import CREDENTIALS
 from tests.event_fakes import FakeJobEvents
 from tests.faults.api import OTHER_KEY, START, Claude
 from tests.faults.bells import Bells
@@ -92,6 +93,7 @@ class World:
                 "workspaces": {OTHER_KEY: "wrkspc_other"} if schedule.other_workspace else {},
                 "most_listed": schedule.most_listed,
                 "unsure_rates": UNSURE_RATES if schedule.escalates else {},
+                **({"provider": "aws", "aws_credentials": [CREDENTIALS]} if schedule.on_aws else {}),
                 **dict(schedule.emulator),
             },
         )
@@ -150,7 +152,9 @@ class World:
         return DynamoSharedStates(self.table, pause=self.scheduler.sleep)  # type: ignore[arg-type]  # likewise
 
     def batch_creator(self) -> BatchCreator:
-        """Return the product's own adapter, on the emulator, with the key that is in the secret now."""
+        """Return the product's own adapter, on the emulator, with the key that is in the secret now, or a role."""
+        if self.schedule.on_aws:
+            return self.claude.of_provider()
         swapped = sum(at <= self.scheduler.now for at in self.schedule.key_swaps)
         return self.claude.apis[(swapped if self.keys_put_back is None else self.keys_put_back) % 2]
 

@@ -47,8 +47,9 @@ class RunningStack:
                 f"the stack at {self.endpoint_url} uses {base_url}, which costs money. make invoke runs "
                 "only against the emulator: unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, and `batchdrop up` again"
             )
-        keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}
-        return {**declared, **keys, "AWS_ENDPOINT_URL": self.endpoint_url}
+        keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        region = {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION}
+        return {**declared, **keys, **region, "AWS_ENDPOINT_URL": self.endpoint_url}
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Return the answer of the stack's own function; an error is Lambda's JSON error."""
