@@ -239,6 +239,8 @@ def test_what_makes_a_run_the_same(run: Run, tmp_path: Path) -> None:
     same = replace(run, service=Service(run.service.base_url, "another key"), approves=True)
     assert folder_of(same) == folder_of(run)
     others = [replace(run, shard_rows=3), replace(run, service=Service("https://other.example.test", "k"))]
+    on_aws = [replace(run, service=Service("https://aws.example.test", None, f"w{n}", "us-east-1")) for n in (1, 2)]
+    assert folder_of(on_aws[0]) != folder_of(on_aws[1])
     assert all(folder_of(other) != folder_of(run) for other in others)
     before = folder_of(run)
     (tmp_path / "ask.yaml").write_text("model: claude-haiku-5-5\nmax_tokens: 65\nprompt: 'x {{ text }}'\n")

@@ -141,9 +141,11 @@ def test_try_takes_the_option(aws: RunningEmulator, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.stack
-def test_a_run_signs_with_them_and_keeps_none(aws: RunningEmulator, tmp_path: Path) -> None:
-    """A whole job in the batch lane; no file has the secret or the token afterwards, nor has the command's folder."""
+@pytest.mark.parametrize("lane", ["batch", "live"])
+def test_a_run_signs_with_them_and_keeps_none(aws: RunningEmulator, tmp_path: Path, lane: str) -> None:
+    """A whole job; no file has the secret or the token afterwards, nor has the command's folder."""
     recipe, table = _table(tmp_path)
+    recipe.write_text(f"{RECIPE}lane: {lane}\n", encoding="utf-8")
     place = tmp_path / "command"
     place.mkdir()
     aws.settings(batch_seconds=50)
@@ -156,7 +158,7 @@ def test_a_run_signs_with_them_and_keeps_none(aws: RunningEmulator, tmp_path: Pa
     (output,) = (tmp_path / "out").glob("*/output.csv")
     with output.open(encoding="utf-8", newline="") as file:
         assert {row["_status"] for row in csv.DictReader(file)} == {"answered"}
-    assert {batch.workspace for batch in aws.state.batches.all()} <= {WORKSPACE}
+    assert [batch.workspace for batch in aws.state.batches.all()] == ([WORKSPACE] if lane == "batch" else [])
     assert aws.bill_summary()["requests"] == 3
     command.nothing_is_left()
     for path in [one for one in tmp_path.rglob("*") if one.is_file()]:

@@ -26,6 +26,7 @@ NOT_OURS = {
     "git pull": "git's own",
     "cd": "the shell's own",
     "make quick": "some of the tests that `make test` runs",
+    "make test-aws": "end-to-end tests of `make test`, with another provider",
     "make proofs": "the tests that `make test` leaves out, because they take longer than all others",
     "make format": "it rewrites the checkout; `make lint`, which CI runs, has the same tool look for what it would do",
 }

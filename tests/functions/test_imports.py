@@ -145,6 +145,21 @@ def test_only_what_is_billed_pays_for_the_sdk() -> None:
     assert creating == {"submit_shard"}
 
 
+def test_a_role_needs_no_sdk_to_read() -> None:
+    """With Provider aws, signing brings botocore, which is there already; creating alone pays for the SDK."""
+    program = (
+        "import os; os.environ['CLAUDE_PROVIDER'] = 'aws'; os.environ['AWS_REGION'] = 'us-east-1'\n"
+        "os.environ['AWS_ACCESS_KEY_ID'] = os.environ['AWS_SECRET_ACCESS_KEY'] = 'x'\n"
+        "os.environ['ANTHROPIC_BASE_URL'] = 'https://api.test'\n"
+        "for name in ('HTTPS_PROXY', 'SSL_CERT_FILE'): del os.environ[name]\n"
+        "import json, sys; from batchdrop import bootstrap; bootstrap.batch_reader(); bootstrap.message_api()\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    loaded = set(json.loads(_printed(program, "poll_batch")))
+    assert loaded >= {"botocore", "httpx2"}
+    assert not loaded & {"anthropic", "pydantic"}
+
+
 def test_every_function_is_in_these_tests() -> None:
     """A new folder under `functions/` must be tested too."""
     assert BUILD.keys() == set(FUNCTIONS)

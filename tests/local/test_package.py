@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from batchdrop.local.layer_code import copy_layer
-from batchdrop.local.package import ANSWERS_FILE, LEDGER_FILE, LOCAL_RUNTIME, Package, PackageError, package
+from batchdrop.local.package import (
+    ANSWERS_FILE,
+    CREDENTIALS_FILE,
+    LEDGER_FILE,
+    LOCAL_RUNTIME,
+    Package,
+    PackageError,
+    package,
+)
 from batchdrop.local.sam_template import FUNCTION, LAYER, STATE_MACHINE, read_template, resources_of_type
 from tests.project import ROOT
 
@@ -44,7 +52,11 @@ def test_only_runtime_code_paths_and_local_files_change(template: Path, tmp_path
     """What is deployed is the project's own template. Without files, ledger and answer store are AWS's."""
     original, packaged = read_template(template), package(template, tmp_path).template
     variables = packaged["Globals"]["Function"]["Environment"]["Variables"]
-    for parameter, variable in ((LEDGER_FILE, "BATCHDROP_LEDGER_FILE"), (ANSWERS_FILE, "BATCHDROP_ANSWERS_FILE")):
+    for parameter, variable in (
+        (LEDGER_FILE, "BATCHDROP_LEDGER_FILE"),
+        (ANSWERS_FILE, "BATCHDROP_ANSWERS_FILE"),
+        (CREDENTIALS_FILE, "BATCHDROP_CLAUDE_CREDENTIALS_FILE"),
+    ):
         assert packaged["Parameters"].pop(parameter)["Default"] == ""
         assert variables.pop(variable) == {"Ref": parameter}
     assert original["Globals"]["Function"].pop("Runtime") == "python3.13"

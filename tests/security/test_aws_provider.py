@@ -19,6 +19,7 @@ from tests.functions.lambdas import STATE, Functions, use_aws
 from tests.project import FUNCTIONS
 from tests.security.test_roles import ALLOWED, _allowed, _role
 
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # an error comes before they are counted
 ARN = f"arn:${{AWS::Partition}}:{SERVICE}:${{AWS::Region}}:${{AWS::AccountId}}:workspace/${{WorkspaceId}}"
 NEEDED = {
     "submit_shard": {"CreateBatchInference", "CancelBatchInference"},

@@ -87,7 +87,7 @@ class RequestSigner:
         Raises AccountTrouble if the credentials cannot be renewed.
         """
         credentials = self._frozen()
-        stamp = f"{self._now() + self.offset:%Y%m%dT%H%M%SZ}"
+        stamp = _stamp(int((self._now() + self.offset).timestamp()))
         path, query, host = _parts(url)
         signed = {
             "anthropic-workspace-id": self.workspace,
@@ -142,6 +142,11 @@ class SignedRequests(httpx2.Auth):
         digest = request.headers.get(DIGEST) or digest_of([request.read()])
         request.headers.update(self._signer.headers(request.method, str(request.url), digest))
         yield request
+
+
+@lru_cache(maxsize=8)
+def _stamp(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
 
 
 @lru_cache(maxsize=8)

@@ -75,7 +75,7 @@ class Terminal:
 
 def folder_of(run: Run) -> RunFolder:
     """Return the folder of the same file, recipe, options and service. Reads all files."""
-    options = (run.service.base_url or "", str(run.shard_rows or ""))
+    options = (run.service.place, str(run.shard_rows or ""))
     return RunFolder(run.out / f"run-{digest(run.drop.uploads(), *options)}")
 
 

@@ -60,7 +60,7 @@ def keep_up(up: Up, output: CommandOutput) -> None:
         overrides=local_parameters(up.wait_scale),
     )
     console.print(service.description, highlight=False, soft_wrap=True)
-    folder = RunFolder(up.out / f"up-{digest([], service.base_url)}") if service.base_url else None
+    folder = RunFolder(up.out / f"up-{digest([], service.place)}") if service.base_url else None
     with _kept(folder, options, console) as kept, EmbeddedStack(kept) as stack, noted(stack.endpoint_url):
         if folder is not None:
             _go_on(folder, stack, console)

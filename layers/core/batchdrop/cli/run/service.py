@@ -65,6 +65,11 @@ class Service:
         return found
 
     @property
+    def place(self) -> str:
+        """Return what makes runs of two services different: the address, and on AWS the workspace."""
+        return f"{self.base_url or ''}{f'#{self.workspace}' if self.region else ''}"
+
+    @property
     def wait_scale(self) -> float:
         """Return the default factor for the state machine's waits."""
         return 1.0 if self.base_url else EMULATED_WAIT_SCALE
