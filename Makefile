@@ -23,7 +23,7 @@ ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 unexport PYTHONDONTWRITEBYTECODE
 
 # What guards the pure rooms: no process, no network, no stack.
-PURE := recipe answers requests money report $(addprefix job/test_,job_event.py polling.py sample.py shard_state.py \
+PURE := recipe answers requests money saver report $(addprefix job/test_,job_event.py polling.py sample.py shard_state.py \
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 

@@ -1,0 +1,1 @@
+"""Statistics of agreement: intervals, certificates and audits. Pure arithmetic."""
