@@ -101,6 +101,22 @@ def live_job() -> World:
     return world
 
 
+def gold_job() -> World:
+    """A job whose file knows some of the answers."""
+    chance = random.Random(5)
+    labels = ["positive", "neutral", "negative", "mixed"]
+    lines = ["product,review,expected,truth_stars"]
+    for number in range(600):
+        truth = f"{chance.choice(labels)},{chance.randint(1, 5)}" if number % 3 else ","
+        lines.append(f"{chance.choice(PRODUCTS)},review {number},{truth}")
+    lines.append("Desk lamp,a label that no answer has,odd,three")
+    recipe = RECIPE + "gold: {label: expected, stars: truth_stars}\n"
+    api = FakeBatchApi(result_of=lambda _: succeeded(msgspec.json.encode(_answer(chance)).decode()))
+    world = World(rows=200, pages=HtmlPages(), api=api).drop("inbox/r/f.csv", "\n".join(lines).encode(), recipe=recipe)
+    world.run()
+    return world
+
+
 def failed_job() -> World:
     """A job that the account's trouble stopped; rows of one shard were answered."""
     world = succeeded_job(400)
@@ -142,6 +158,7 @@ def status_page() -> bytes:
 JOBS: dict[str, Callable[[], World]] = {
     "succeeded": succeeded_job,
     "live": live_job,
+    "gold": gold_job,
     "failed": failed_job,
     "refused": refused_job,
     "canceled": canceled_job,

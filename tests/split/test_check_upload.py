@@ -12,6 +12,7 @@ from batchdrop.adapters.formats.choice import FileFormats
 from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
 from batchdrop.answer_store.answer import Answer
 from batchdrop.answer_store.key import Keys
+from batchdrop.cli.check.findings_view import warnings_of_rows
 from batchdrop.cli.check.local_file import LocalFile
 from batchdrop.cli.check.local_files import named_only
 from batchdrop.job.manifest import Manifest, UploadRecord
@@ -110,3 +111,16 @@ def test_a_check_counts_what_is_remembered(check_of: Checking, tmp_path: Path) -
     check, _ = check_of(["a"], **asked, system="another question")
     assert (check.estimate.requests, check.remembered) == (1, 0)
     assert check.saved is not None
+
+
+def test_truths_are_counted_before_anything_is_sent(check_of: Checking) -> None:
+    """The column `n` holds 0 for each row; a field of another type says which rows have no truth."""
+    answer = {"stars": "integer", "label": {"enum": ["a"]}}
+    check, _ = check_of(["a", "b", "c"], answer=answer, gold={"stars": "n", "label": "n"})
+    assert check.gold["stars"].truths == 3
+    assert check.gold["label"].truths == 0
+    assert warnings_of_rows(check)[:2] == [
+        f"gold.label: row {row}: column 'n' has '0', but 'label' is one of a. The row has no truth; fix the cell, or "
+        "empty it"
+        for row in (1, 2)
+    ]

@@ -12,6 +12,7 @@ from batchdrop.answers.code_fence import fenced
 from batchdrop.answers.columns import NewColumns
 from batchdrop.answers.fields import answer_schema
 from batchdrop.answers.forced_tool import ForcedTool, forced_tool
+from batchdrop.answers.gold import GoldField, gold_fields
 from batchdrop.answers.result import Message
 from batchdrop.answers.schema_columns import AnswerInvalid, fitting, is_nullable, new_columns, properties_of
 from batchdrop.answers.schema_faults import explain
@@ -35,7 +36,8 @@ class AnswerShape:
     `schema` is sent to the API; it is None for text answers, whose one value is the text. `columns` are all new columns
     of the output. `checks` is a schema from the recipe's `params`: such answers stay text, and only `is_valid` uses it.
     `tool` is the tool that the recipe's `params` force: its input is the answer, with columns if it has a schema.
-    `fields` are the schemas of the answer's fields, by name; empty for text answers.
+    `fields` are the schemas of the answer's fields, by name; empty for text answers. `gold` are the fields whose truth
+    the file holds for some rows.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class AnswerShape:
         self.typed_schema = schema or (tool.schema if tool else None)
         self._tool = tool
         self._checks = self.typed_schema or checks
+        self.gold: tuple[GoldField, ...] = ()
         self.fields: dict[str, Any] = properties_of(self.typed_schema) if self.typed_schema else {}
         self._stops = COMPLETE_STOPS | {"tool_use"} if tool else COMPLETE_STOPS
 
@@ -177,6 +180,7 @@ def answer_shape(recipe: Recipe, schema: object | None = None, *, name: str) -> 
     _check(shape, recipe, name, is_passed_on=passed_on is not None)
     if recipe.escalate is not None:
         check_when(recipe.escalate.when, shape.typed_schema, name=name)
+    shape.gold = gold_fields(recipe.gold, shape.typed_schema, shape.columns, name=name)
     return shape
 
 

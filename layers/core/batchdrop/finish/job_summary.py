@@ -17,6 +17,7 @@ from batchdrop.money.cost import dollars
 from batchdrop.money.prices import effective
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.report.escalated import Escalated, escalation_block
+from batchdrop.report.gold_block import gold_blocks
 from batchdrop.report.summary import (
     CostBlock,
     Fault,
@@ -99,6 +100,7 @@ def summary_of(
         escalation=escalation_block(
             manifest.recipe if manifest else None, tally.escalated or Escalated(), tally.tokens, prices
         ),
+        gold=gold_blocks(tally.statistics.gold, outputs.output) if tally.statistics.gold else msgspec.UNSET,
         timings=TimingBlock(
             uploaded_at=upload.uploaded_at,
             split_ended_at=manifest.split_ended_at if manifest else None,

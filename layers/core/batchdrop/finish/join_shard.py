@@ -122,7 +122,9 @@ def write_part(
     are any. Raises InvariantBroken if a row is missing.
     """
     tally = Tally()
-    counted = RowsCounted(tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells)
+    counted = RowsCounted(
+        tally.statistics, counted_columns(formats.shape), cells_of=formats.reader.cells, gold=formats.shape.gold
+    )
     sidecar = _sidecar(formats, store, sidecar_key)
     with (
         store.writer(part_key(formats.output.extension)) as part_file,

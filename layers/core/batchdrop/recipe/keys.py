@@ -258,6 +258,15 @@ class Recipe(Keys, frozen=True, kw_only=True):
         ),
     ] = None
 
+    gold: Annotated[
+        dict[str, str],
+        Meta(
+            description="Columns of the file that hold the right answer for some rows, by the answer's field. They are "
+            "never sent; the summary says how many answers are right.",
+            examples=[{"label": "expected_label"}],
+        ),
+    ] = msgspec.field(default_factory=dict)
+
     sample: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_SAMPLE)] | Sample | None,
         Meta(

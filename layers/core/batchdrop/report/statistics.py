@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from batchdrop.answers.gold import GoldField
 from batchdrop.answers.outcome import REMEMBERED, Outcome
 from batchdrop.report.answer_counts import LISTS, ColumnCounts, CountedKind, merge_columns
 from batchdrop.report.crosstab import Crosstab, CrosstabCounter
 from batchdrop.report.failure_samples import Failures, sample_of, wants_sample
+from batchdrop.report.gold_counts import GoldByField, GoldCounter, merge_gold
 from batchdrop.report.histogram import Histogram
 from batchdrop.report.label_examples import CellsOf, ExampleFinder
 from batchdrop.requests.row import StoredRow
@@ -24,7 +26,7 @@ class Statistics(msgspec.Struct):
     """Statistics of a shard, or of all shards. Tokens are those of a row's last answer, with the cached prompt.
 
     `milliseconds` is the latency of live lane answers. `columns` are the answer's countable columns. `crosstab` counts
-    the labels of one of them by the file's columns.
+    the labels of one of them by the file's columns. `gold` is set if the recipe names columns with the truth.
     """
 
     input_tokens: Histogram = msgspec.field(default_factory=Histogram)
@@ -33,6 +35,7 @@ class Statistics(msgspec.Struct):
     columns: dict[str, ColumnCounts] = {}
     failures: Failures = msgspec.field(default_factory=Failures)
     crosstab: Crosstab = msgspec.field(default_factory=Crosstab)
+    gold: GoldByField | msgspec.UnsetType = msgspec.UNSET
 
     def merge(self, other: Statistics) -> None:
         """Add the statistics of a shard that comes later in the file."""
@@ -42,15 +45,26 @@ class Statistics(msgspec.Struct):
         merge_columns(self.columns, other.columns.items())
         self.failures.merge(other.failures)
         self.crosstab.merge(other.crosstab)
+        if other.gold:
+            self.gold = self.gold or {}
+            merge_gold(self.gold, other.gold)
 
 
 class RowsCounted:
     """Adds a shard's rows to its statistics, many rows in each call.
 
-    `columns` are the answer's columns, in the order of its values; None for a column that is not counted.
+    `columns` are the answer's columns, in the order of its values; None for a column that is not counted. `gold` are
+    the fields whose truth the rows may hold.
     """
 
-    def __init__(self, statistics: Statistics, columns: Mapping[str, CountedKind | None], *, cells_of: CellsOf) -> None:
+    def __init__(
+        self,
+        statistics: Statistics,
+        columns: Mapping[str, CountedKind | None],
+        *,
+        cells_of: CellsOf,
+        gold: Sequence[GoldField] = (),
+    ) -> None:
         self._statistics = statistics
         self._columns = list(columns.items())
         self._cells_of = cells_of
@@ -61,6 +75,9 @@ class RowsCounted:
         self._examples = ExampleFinder(cells_of)
         self._crosstab = CrosstabCounter(statistics.crosstab, cells_of)
         self._crossed = _crossed(columns)
+        if gold:
+            statistics.gold = statistics.gold or {}
+        self._gold = GoldCounter(statistics.gold, gold, cells_of) if statistics.gold is not msgspec.UNSET else None
 
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Add the next rows of the shard."""
@@ -74,6 +91,8 @@ class RowsCounted:
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.fate != "answered":
                 self._sample(row, outcome)
+        if self._gold is not None:
+            self._gold.add(rows, outcomes)
         if len(self._inputs) >= NUMBERS_AT_ONCE:
             self._count_numbers()
 

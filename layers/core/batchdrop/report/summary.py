@@ -16,6 +16,7 @@ from batchdrop.money.estimate import LANES
 from batchdrop.money.estimate_block import EstimateBlock
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.escalated import EscalationBlock
+from batchdrop.report.gold_block import GoldBlock
 from batchdrop.report.pack_block import PackBlock
 from batchdrop.report.tally import Tally
 
@@ -166,7 +167,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A closed job. Its status is `failed` if the job or a whole shard failed; single rows may fail in a success.
 
     `results` is the prefix of the outputs' keys. `notes` says what was found in the file that is not plain from its
-    name, and what the output could not keep. `version` counts the job's outputs: each retry writes one more.
+    name, and what the output could not keep. `gold` compares answers with the truth of some rows. `version` counts the
+    job's outputs: each retry writes one more.
     """
 
     job_id: str
@@ -187,6 +189,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     remembered: RememberedBlock | msgspec.UnsetType = msgspec.UNSET
     pilot: PilotBlock | None = None
     escalation: EscalationBlock | None = None
+    gold: list[GoldBlock] | msgspec.UnsetType = msgspec.UNSET
     timings: TimingBlock
     outputs: OutputBlock
     message_batches: list[MessageBatchBlock]

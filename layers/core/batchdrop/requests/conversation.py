@@ -40,9 +40,14 @@ class Conversation:
         self._attached = [attach.column for attach in recipe.attached]
         self._by = "" if grouped is None else grouped.by
 
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Return all templates of the messages."""
+        return [*(prompt for _, prompt in self._turns), *filter(None, [self.front])]
+
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if a message or `attach` names a column that is not in the file's header."""
-        for prompt in (*(prompt for _, prompt in self._turns), *filter(None, [self.front])):
+        for prompt in self.prompts:
             prompt.check_columns(columns, filename=filename, advice=advice)
         if self._by and self._by not in columns:
             message = (

@@ -60,6 +60,17 @@ class Prompt:
         self._form = None if self.reads_whole_row or names - self.variables - {ROW} else _form(syntax)
         self.is_plain = self._form is not None
 
+    def line_of(self, column: str) -> int:
+        """Return the line of the template that names a column first; 0 if none does."""
+        syntax = Sandbox().parse(self._source)
+        names = [node.lineno for node in syntax.find_all(nodes.Name) if node.name == column]
+        items = [
+            item.lineno
+            for item in syntax.find_all(nodes.Getitem)
+            if isinstance(item.arg, nodes.Const) and item.arg.value == column
+        ]
+        return min([*names, *items], default=0)
+
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if the prompt names a column that is not in the file's header; `advice` comes last."""
         missing = sorted(self.variables.difference(columns))

@@ -17,6 +17,7 @@ from batchdrop.requests.conversation import Conversation
 from batchdrop.requests.row import Row, Unusable
 from batchdrop.requests.row_parameters import RowCheck, RowParameters
 from batchdrop.requests.sandbox import spelled
+from batchdrop.requests.unseen_gold import UnseenGold
 
 _TAIL = b"}]}"
 _NO_CELL = Unusable("")
@@ -91,6 +92,8 @@ class RecipeRequests:
         self._prompts = [prompt for _, prompt in self._conversation.own]
         self._front = self._conversation.front
         self._by = recipe.grouped.by if recipe.grouped else None
+        own = self._own.prompts.values() if self._own else ()
+        self._gold = UnseenGold(recipe, [*self._conversation.prompts, *own], name=name)
         self.waits = bool(recipe.attached)
         self.chunk_rows = 1 if self.waits else self._chunk_rows()
 
@@ -111,6 +114,7 @@ class RecipeRequests:
     def check_columns(self, columns: list[str], *, filename: str, advice: str = "") -> None:
         """Raise RecipeRejected if the recipe uses a column that is not in the file's header."""
         self._conversation.check_columns(columns, filename=filename, advice=advice)
+        self._gold.check_columns(columns, filename=filename)
         for prompt in self._own.prompts.values() if self._own else ():
             prompt.check_columns(columns, filename=filename, advice=advice)
 
@@ -131,10 +135,11 @@ class RecipeRequests:
             raise RowRejected(reason)
         if self._by is not None:
             spelled(row.cells[self._by])  # raises for a cell that no prompt can have
-        said = [prompt.render(row.cells) for prompt in self._prompts]
+        cells = self._gold.hidden(row.cells)
+        said = [prompt.render(cells) for prompt in self._prompts]
         contents = list(map(self._encode, said))
         if self._front is not None:
-            front = self._front.render(row.cells)
+            front = self._front.render(cells)
             said.insert(0, front)
             contents[-1] = _WITH_FRONT % (self._encode(front), contents[-1])
         if row.content or self._attached:
@@ -174,7 +179,7 @@ class RecipeRequests:
         if self._own is None:
             return self._pieces
         first, *others = self._pieces
-        return [b"{" + self._own.rendered(row.cells) + first, *others]
+        return [b"{" + self._own.rendered(self._gold.hidden(row.cells)) + first, *others]
 
     def _empty(self) -> RowRejected:
         columns = ", ".join(sorted(self._conversation.columns))

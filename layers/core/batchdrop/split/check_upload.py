@@ -15,6 +15,7 @@ from batchdrop.job.remembering import AnswersOf
 from batchdrop.money.estimate import Estimate
 from batchdrop.ports import Source
 from batchdrop.recipe.recipe import Recipe
+from batchdrop.report.gold_counts import GoldByField, GoldCounter
 from batchdrop.requests.dedupe import MOST_KNOWN, Duplicates, is_deduped
 from batchdrop.requests.request import Attacher, RecipeRequests
 from batchdrop.requests.row import Cursor
@@ -42,7 +43,7 @@ class Check:
     another row's answer; `skipped` those that the recipe skips; `empty` those that are sent although all columns of the
     prompt are empty. `remembered` counts the requests that the answer store answers, and `saved` is their estimate; it
     is None if the store has no answers of the recipe. `sample` holds requests from all over the file, if the caller
-    wants any.
+    wants any. `gold` counts the rows that hold a truth.
     """
 
     output: str
@@ -60,6 +61,7 @@ class Check:
     reasons: list[str] = field(default_factory=list)
     sample: list[bytes] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    gold: GoldByField = field(default_factory=dict)
 
     def add(self, rendered: RenderedRows) -> None:
         """Add rows."""
@@ -134,9 +136,11 @@ def check_upload(
             columns=reader.columns or [],
             new_columns=list(shape_of(manifest).columns.names),
         )
+        gold = GoldCounter(check.gold, shape_of(manifest).gold, reader.cells)
         with closing(rendered_rows(manifest, blocks, requests)) as rendered:
             for some in rendered:
                 check.add(some)
+                gold.add_unsent(some.rows)
                 if isinstance(requests, RecipeRequests):
                     sent = zip(some.rows, some.params, strict=True)
                     check.empty += sum(params is not None and requests.is_empty(row) for row, params in sent)

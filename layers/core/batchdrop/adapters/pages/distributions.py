@@ -26,7 +26,7 @@ def answer_charts(statistics: Statistics) -> Iterator[Chart]:
     for name, counts in statistics.columns.items():
         title = shown(name, 60)
         if counts.kind == "number":
-            yield from _numbers(title, counts)
+            yield from number_charts(title, counts)
         elif not counts.is_free and counts.labels.counts and _repeat(counts):
             yield _labels(title, counts)
 
@@ -74,7 +74,8 @@ def _labels(title: str, column: ColumnCounts) -> Chart:
     return replace(drawn, examples={one: column.examples[one] for one in drawn_labels if one in column.examples})
 
 
-def _numbers(title: str, column: ColumnCounts) -> Iterator[Chart]:
+def number_charts(title: str, column: ColumnCounts) -> Iterator[Chart]:
+    """Yield the chart of a column's numbers, if it has any."""
     spread = column.number
     if not spread.count:
         return

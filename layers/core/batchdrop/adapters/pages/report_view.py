@@ -6,8 +6,11 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from batchdrop.adapters.pages.distributions import answer_charts, time_charts, token_charts
 from batchdrop.adapters.pages.figures import moment, span, whole
+from batchdrop.adapters.pages.gold_view import gold_views
 from batchdrop.adapters.pages.next_steps import next_steps, to_go_on
 from batchdrop.adapters.pages.plain_labels import is_code, plain_label
 from batchdrop.adapters.pages.plain_text import shown
@@ -63,6 +66,7 @@ def report_view(
         "go_on": to_go_on(summary, commands),
         "steps": next_steps(summary, commands),
         "answer_charts": list(answer_charts(statistics)),
+        "gold": [] if summary.gold is msgspec.UNSET else gold_views(summary.gold, statistics),
         "crosstab": _crossed(statistics.crosstab),
         "token_charts": list(token_charts(statistics)),
         "time_charts": list(time_charts(statistics, summary.message_batches)),

@@ -71,6 +71,8 @@ def _print_rows(checked: Checked, console: Console) -> None:
     manifest = checked.manifest
     if line := remembered_line(check, manifest.recipe, manifest.lane, checked.prices):
         console.print(Text(line), soft_wrap=True)
+    for field, gold in check.gold.items():
+        console.print(Text(f"gold         {gold.truths:,} rows have a truth for {field}, in '{gold.column}'"))
     for reason in check.reasons:
         console.print(Text(f"  {reason}", style="red"), soft_wrap=True)
     print_findings(checked.findings, console)

@@ -71,6 +71,7 @@ class Checked:
             "faults": self.findings.faults,
             "warnings": self.findings.warnings,
             "notes": self.check.notes,
+            "gold": {field: counts.truths for field, counts in self.check.gold.items()},
             "output": f"output.{self.check.output}",
             "new_columns": self.check.new_columns,
             "estimate": estimate_document(*estimate),

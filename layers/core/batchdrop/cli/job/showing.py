@@ -18,6 +18,7 @@ from batchdrop.cli.job.jobs import Job, JobStatus
 from batchdrop.cli.job.timeline import Event, answers_of, timeline
 from batchdrop.ports import ObjectMissing
 from batchdrop.report.going_on import kept_answers
+from batchdrop.report.gold_block import GoldBlock, gold_words
 from batchdrop.report.summary import TallyBlock
 
 LEFT = 10  # width of the first column
@@ -111,6 +112,8 @@ def _print_summary(summary: Summary, console: Console) -> None:
         _line(console, "remembered", f" {remembered['rows']:,} rows, which saved {dollars(remembered['saved_usd'])}")
     if escalation := summary.get("escalation"):
         _line(console, "escalated", _escalated(escalation))
+    for block in msgspec.convert(summary.get("gold", []), list[GoldBlock]):
+        _line(console, block.field[: LEFT - 1], gold_words(block))
     if unsettled := perhaps_paid(summary):
         listed = "; see perhaps-paid.jsonl. `batchdrop resume` reads their results again"
         _line(console, "perhaps", unsettled + (listed if summary["perhaps_paid"]["rows"] else ""))
