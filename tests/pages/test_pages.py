@@ -10,11 +10,12 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page
 
+from tests.pages.compared import compare_page
 from tests.pages.conftest import Opener
 from tests.pages.example import JOBS, status_page
 from tests.pages.hostile import TEXTS, hostile_job
 
-KINDS = (*JOBS, "hostile", "status", "ended")
+KINDS = (*JOBS, "hostile", "status", "ended", "compare")
 
 
 @cache
@@ -27,6 +28,8 @@ def _made(kind: str) -> bytes:
     match kind:
         case "hostile":
             return hostile_job().result("report.html")
+        case "compare":
+            return compare_page()
         case "status":
             return status_page()
         case "ended":

@@ -6,6 +6,7 @@ _EXAMPLES = {
     "approve": "batchdrop approve 83d",
     "cancel": "batchdrop cancel 83d",
     "check": "batchdrop check sentiment.yaml reviews.csv",
+    "compare": "batchdrop compare best.yaml cheap.yaml reviews.csv --rows 200",
     "demo": "batchdrop demo --open",
     "doctor": "batchdrop doctor --smoke",
     "drop": "batchdrop drop sentiment.yaml reviews.csv --wait",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from batchdrop.cli import commands, local_commands, repair_commands
+from batchdrop.cli.compare.command import compare
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.examples import example_of
 from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
@@ -46,6 +47,7 @@ def main(
 for local in ("init", "check", "try", "run", "demo", "up"):
     # `try` is a word of Python's
     app.command(local, epilog=example_of(local))(getattr(local_commands, "try_" if local == "try" else local))
+app.command(epilog=example_of("compare"))(compare)
 
 
 @app.command(epilog=example_of("cancel"))

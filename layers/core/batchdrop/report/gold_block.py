@@ -8,6 +8,7 @@ import msgspec
 
 from batchdrop.report.gold_counts import GoldByField, GoldCounts, UnreadableRow, WrongRow
 from batchdrop.saver.intervals import CONFIDENCE, wilson
+from batchdrop.saver.words import percent
 
 
 class ErrorBlock(msgspec.Struct, frozen=True):
@@ -94,15 +95,7 @@ def gold_words(block: GoldBlock) -> str:
         return f"unknown: none of the {_counted(block.truths, 'row')} with a truth has a usable answer{cells}"
     sure = f"{100 * block.low:.1f} to {100 * block.high:.1f} % with {100 * block.confidence:g} % confidence"
     of = f"{block.right:,} of {_counted(block.answered, 'row')} with a truth"
-    return f"accuracy {_percent(block)} ({of}; {sure}){without}{cells}"
-
-
-def _percent(block: GoldBlock) -> str:
-    """Return the accuracy in percent. A wrong row is never rounded away."""
-    written = f"{100 * block.right / block.answered:.1f}"
-    if block.wrong and written == "100.0":
-        return "> 99.9 %"
-    return "< 0.1 %" if block.right and written == "0.0" else f"{written} %"
+    return f"accuracy {percent(block.right, block.answered)} ({of}; {sure}){without}{cells}"
 
 
 def _counted(count: int, thing: str) -> str:

@@ -111,14 +111,15 @@ class GoldCounter:
     def add(self, rows: Sequence[StoredRow], outcomes: Sequence[Outcome]) -> None:
         """Add the next rows of the shard."""
         for row, outcome in zip(rows, outcomes, strict=True):
-            self._add_row(row.row, self._cells_of(row.raw) or {}, outcome)
+            self.add_cells(row.row, self._cells_of(row.raw) or {}, outcome)
 
     def add_unsent(self, rows: Sequence[Row]) -> None:
         """Add rows before they are sent, to count their truths."""
         for row in rows if self._fields else ():
-            self._add_row(row.number, row.cells, None)
+            self.add_cells(row.number, row.cells, None)
 
-    def _add_row(self, row: int, cells: Mapping[str, Any], outcome: Outcome | None) -> None:
+    def add_cells(self, row: int, cells: Mapping[str, Any], outcome: Outcome | None) -> None:
+        """Add a row by its cells, with its outcome if it was sent."""
         for field, counts in self._fields:
             try:
                 truth = field.truth(cells.get(field.column))

@@ -41,6 +41,11 @@ class HtmlPages:
         return _page("ended.html.j2", {"summary": summary})
 
 
+def compared_page(view: dict[str, Any]) -> bytes:
+    """Return the page of compared recipes."""
+    return _page("compare.html.j2", view)
+
+
 def _page(template: str, view: dict[str, Any]) -> bytes:
     return _environment().get_template(template).render(view).encode("utf-8", "replace")
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from batchdrop.cli.trial.trying import Shown, Tried
 from batchdrop.money.cost import shown_usd
+from batchdrop.report.gold_block import gold_words
 
 WIDE = 100  # columns of a terminal that has room for a table
 LONGEST = 600  # characters of a cell that are shown
@@ -24,6 +25,8 @@ def print_tried(tried: Tried, console: Console) -> None:
     else:
         for shown in tried.rows:
             _print_card(shown, console)
+    for block in tried.gold:
+        console.print(Text(f"{block.field}: {gold_words(block)}"), soft_wrap=True)
     for line, style in _summary(tried):
         console.print(Text(line, style=style), soft_wrap=True)
 
@@ -85,6 +88,7 @@ def _summary(tried: Tried) -> Iterator[tuple[str, str]]:
     changed = sum(bool(shown.was) for shown in tried.rows)
     kept = f", {tried.paid_before} from earlier tries" if tried.paid_before else ""
     kept += f", {tried.remembered} remembered" if tried.remembered else ""
+    kept += f", {tried.shared} share another row's answer" if tried.shared else ""
     paid = f"{tried.sent} sent now for {shown_usd(tried.cost_usd)}{kept}"
     yield f"{len(tried.rows)} rows = {answered} answered + {len(tried.rows) - answered} others: {paid}", "bold"
     if changed:

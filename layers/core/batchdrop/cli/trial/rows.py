@@ -48,10 +48,19 @@ class Trial:
     requests: int | None
 
 
-def chosen_rows(recipe_path: Path, file: Path, *, count: int, is_random: bool, files: Path | None) -> Trial:
+def chosen_rows(
+    recipe_path: Path,
+    file: Path,
+    *,
+    count: int,
+    is_random: bool,
+    files: Path | None,
+    numbers: frozenset[int] = frozenset(),
+) -> Trial:
     """Return the first `count` rows that can be sent, with those before them that cannot; or `count` random ones.
 
-    `files` is the folder of attached files. Random rows need the whole file. Raises JobFault like the job.
+    `numbers`, if given, are the rows to return instead. `files` is the folder of attached files. Random and numbered
+    rows need the whole file. Raises JobFault like the job.
     """
     recipe, schema = load_recipe(recipe_path)
     key, source = f"inbox/{recipe_path.stem}/{file.name}", LocalFile(file)
@@ -67,13 +76,31 @@ def chosen_rows(recipe_path: Path, file: Path, *, count: int, is_random: bool, f
             requests = request_source(manifest, reader, attach)
             with closing(rendered_rows(manifest, blocks, requests)) as rendered:
                 rows = (row for some in rendered for row in _rows(some))
-                chosen, seen = _at_random(rows, count) if is_random else (_first(rows, count), None)
+                chosen, seen = _chosen(rows, count, numbers, is_random=is_random)
     return Trial(recipe, shape_of(manifest), manifest, chosen, seen)
 
 
 def _rows(rendered: Any) -> Iterator[TriedRow]:
     for row, params, reason in zip(rendered.rows, rendered.params, rendered.reasons, strict=True):
         yield TriedRow(row.number, row.cells, params, reason or "")
+
+
+def _chosen(
+    rows: Iterator[TriedRow], count: int, numbers: frozenset[int], *, is_random: bool
+) -> tuple[list[TriedRow], int | None]:
+    if numbers:
+        return _numbered(rows, numbers)
+    return _at_random(rows, count) if is_random else (_first(rows, count), None)
+
+
+def _numbered(rows: Iterator[TriedRow], numbers: frozenset[int]) -> tuple[list[TriedRow], int]:
+    """Return the rows with these numbers, and how many of all can be sent."""
+    chosen, seen = list[TriedRow](), 0
+    for row in rows:
+        seen += row.params is not None
+        if row.number in numbers:
+            chosen.append(row)
+    return chosen, seen
 
 
 def _first(rows: Iterator[TriedRow], count: int) -> list[TriedRow]:

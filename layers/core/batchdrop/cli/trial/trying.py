@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from batchdrop.finish.leftovers import changed_params
 from batchdrop.money.cost import dollars, unit_of
 from batchdrop.money.prices import PriceTable, effective
 from batchdrop.recipe.lane import Lane
+from batchdrop.report.gold_block import GoldBlock, gold_blocks
+from batchdrop.report.gold_counts import GoldByField, GoldCounter
 from batchdrop.requests.conversation import columns_used
 
 STORE = "tried.sqlite"  # beside it, the answers that runs remember
@@ -37,7 +39,7 @@ class Shown:
     """A tried row. `answer` has the new columns, `was` those of the last try that were different.
 
     `is_new`: its request was sent now, and paid; else its answer is of an earlier try. `model` is the other model, if
-    that gave the answer.
+    that gave the answer. `seconds` is how long the answer took.
     """
 
     row: int
@@ -48,6 +50,7 @@ class Shown:
     was: dict[str, str]
     is_new: bool
     model: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Tried:
     """The result of a try. Costs are dollars; None if the model has no known price.
 
     `requests` counts those of the whole file, and `whole_file_usd` is its projected cost by lane; None and empty if the
-    file was not read to its end. `remembered` counts the answers that earlier runs paid for.
+    file was not read to its end. `remembered` counts the answers that earlier runs paid for. `shared`
+    counts the rows that share the answer of another one. `gold` compares answers with the truth of the rows.
     """
 
     rows: list[Shown]
@@ -65,11 +69,16 @@ class Tried:
     requests: int | None = None
     whole_file_usd: dict[Lane, Decimal | None] = field(default_factory=dict)
     remembered: int = 0
+    shared: int = 0
+    gold: list[GoldBlock] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Trying:
-    """What to try: a recipe with a file, how many rows, and where answers are kept. `pays_again`: ignore kept ones."""
+    """What to try: a recipe with a file, how many rows, and where answers are kept. `pays_again`: ignore kept ones.
+
+    `numbers`, if given, are the rows to try.
+    """
 
     recipe: Path
     file: Path
@@ -78,11 +87,19 @@ class Trying:
     files: Path | None
     out: Path
     pays_again: bool = False
+    numbers: frozenset[int] = frozenset()
 
 
 def tried(trying: Trying, service: Service) -> Tried:
     """Answer rows with the Messages API. Raises JobFault like a job, and AccountTrouble for the key and the account."""
-    trial = chosen_rows(trying.recipe, trying.file, count=trying.rows, is_random=trying.is_random, files=trying.files)
+    trial = chosen_rows(
+        trying.recipe,
+        trying.file,
+        count=trying.rows,
+        is_random=trying.is_random,
+        files=trying.files,
+        numbers=trying.numbers,
+    )
     requests = {row.number: row.params for row in trial.rows if row.params is not None}
     betas = tuple(trial.recipe.betas)
     place = f"{trying.recipe.resolve()}\0{trying.file.resolve()}\0{service.base_url or ''}"
@@ -101,26 +118,37 @@ def tried(trying: Trying, service: Service) -> Tried:
                 if _message(line) is not None:
                     answers.keep(new[number], betas, line)
 
+            own: dict[bytes, int] = {}
+            for number, params in new.items():
+                own.setdefault(params, number)
             if new:
-                send_all(service, new, betas, keep)
-            return _Asked(lines, frozenset(new), frozenset(known))
+                send_all(service, {number: params for params, number in own.items()}, betas, keep)
+            lines |= {number: lines[own[params]] for number, params in new.items() if own[params] in lines}
+            shared = sum(number in lines for number in new) - sum(number in lines for number in own.values())
+            return _Asked(lines, frozenset(own.values()), frozenset(known), shared)
 
         first = ask(requests, remembers=not trying.pays_again)
         if first.new:
             publish(trial, {number: requests[number] for number in first.new}, first.lines, kept)
         second = ask(_escalated(trial, requests, first))
         before = answers.last_shown(place)
-        shown = [_shown(row, trial, first, second, before.get(row.number, {})) for row in trial.rows]
+        gold: GoldByField = {}
+        counter = GoldCounter(gold, trial.shape.gold, lambda _: None)
+        shown = [_shown(row, trial, first, second, before.get(row.number, {}), counter) for row in trial.rows]
         answers.note_shown(place, {one.row: _texts(one.answer) for one in shown if one.answer})
-    return _summed(trial, shown, first, second)
+    return replace(_summed(trial, shown, first, second), gold=gold_blocks(gold, None))
 
 
 class _Asked(NamedTuple):
-    """The result lines of some rows, which of them were sent now, and which come from the answers of runs."""
+    """The result lines of some rows, which of them were sent now, and which come from the answers of runs.
+
+    `shared` counts the rows that share the answer of another one.
+    """
 
     lines: dict[int, bytes]
     new: frozenset[int]
     remembered: frozenset[int]
+    shared: int
 
 
 def _escalated(trial: Trial, requests: Mapping[int, bytes], asked: _Asked) -> dict[int, bytes]:
@@ -137,7 +165,9 @@ def _escalated(trial: Trial, requests: Mapping[int, bytes], asked: _Asked) -> di
     return {number: changed_params(msgspec.Raw(requests[number]), model=escalate.to) for number in met}
 
 
-def _shown(row: TriedRow, trial: Trial, first: _Asked, second: _Asked, before: Mapping[str, str]) -> Shown:
+def _shown(
+    row: TriedRow, trial: Trial, first: _Asked, second: _Asked, before: Mapping[str, str], gold: GoldCounter
+) -> Shown:
     line, later = first.lines.get(row.number), second.lines.get(row.number)
     is_new = row.number in first.new or row.number in second.new
     outcome = rejected(row.reason) if line is None else of_result(read_line(line).result, trial.shape)
@@ -145,12 +175,19 @@ def _shown(row: TriedRow, trial: Trial, first: _Asked, second: _Asked, before: M
     model = ""
     if other is not None and (other.fate == "answered" or (outcome.fate != "answered" and other.message)):
         outcome, model = other, other.message.model if other.message else ""
+    gold.add_cells(row.number, row.cells, outcome)
+    seconds = [read_line(one).seconds for one in (line, later) if one is not None]
     answer = _answer(outcome, trial.shape.columns)
     texts = _texts(answer)
     was = {name: text for name, text in before.items() if texts and texts.get(name) != text}
     used = columns_used(trial.recipe)
     cells = {name: value for name, value in row.cells.items() if not used or name in used}
-    return Shown(row.number, cells, outcome.status, outcome.error, answer, was, is_new, model)
+    return Shown(row.number, cells, outcome.status, outcome.error, answer, was, is_new, model, _total(seconds))
+
+
+def _total(seconds: list[float | None]) -> float | None:
+    known = [one for one in seconds if one is not None]
+    return sum(known) if known else None
 
 
 def _answer(outcome: Outcome, columns: NewColumns) -> dict[str, Any]:
@@ -178,8 +215,9 @@ def _summed(trial: Trial, shown: list[Shown], first: _Asked, second: _Asked) -> 
             usd = _cost([message for _, message in answered], lane, prices)
             whole[lane] = None if usd is None else usd / rows * trial.requests
     sent, remembered = sum(len(one.new) for one in asked), len(first.remembered)
-    before = sum(len(one.lines) for one in asked) - sent - remembered
-    return Tried(shown, sent, before, cost, trial.requests, whole, remembered)
+    shared = sum(one.shared for one in asked)
+    before = sum(len(one.lines) for one in asked) - sent - remembered - shared
+    return Tried(shown, sent, before, cost, trial.requests, whole, remembered, shared)
 
 
 def _message(line: bytes) -> Message | None:

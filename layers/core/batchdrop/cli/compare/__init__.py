@@ -1,0 +1,1 @@
+"""`batchdrop compare`: several recipes on the same random rows."""

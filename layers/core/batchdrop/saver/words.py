@@ -1,0 +1,23 @@
+"""Agreement in words that promise nothing that was not counted."""
+
+from __future__ import annotations
+
+from batchdrop.saver.agreement import Agreement
+
+
+def percent(count: int, rows: int) -> str:
+    """Return a share in percent. A single row that differs is never rounded away."""
+    if not rows:
+        return "unknown"
+    written = f"{100 * count / rows:.1f} %"
+    if count < rows and written == "100.0 %":
+        return "> 99.9 %"
+    return "< 0.1 %" if count and written == "0.0 %" else written
+
+
+def agreement_words(one: Agreement) -> str:
+    """Return an agreement with its interval: `97.5 % of rows (195 of 200; 94.3 to 98.9 % with 95 % confidence)`."""
+    if not one.rows:
+        return "an unknown share of rows: none has an answer of both"
+    sure = f"{100 * one.low:.1f} to {100 * one.high:.1f} % with {100 * one.confidence:g} % confidence"
+    return f"{percent(one.agreed, one.rows)} of rows ({one.agreed:,} of {one.rows:,}; {sure})"
