@@ -83,6 +83,16 @@ def test_two_recipes_on_the_same_random_rows(folder: Path, emulator: RunningEmul
     assert ended.is_whole
 
 
+def test_models_with_seeded_errors_agree_as_often_as_they_err(folder: Path) -> None:
+    """The interval holds the true share; the first recipe has all right, the second errs on a fifth of the rows."""
+    text = (folder / "best.yaml").read_text(encoding="utf-8")
+    (folder / "cheap.yaml").write_text(text.replace("opus", "haiku"), encoding="utf-8")
+    with running_emulator(speed=1, error_rates={"claude-opus-5-5": 0.0, "claude-haiku-5-5": 0.2}) as emulator:
+        plan = _compare(folder, emulator, rows=200).plans[1]
+    assert plan.agrees is not None
+    assert plan.agrees.low < 0.8 < plan.agrees.high
+
+
 def test_nothing_is_paid_twice(folder: Path, emulator: RunningEmulator) -> None:
     """Neither in a second comparison, nor by a try of the same rows, nor if two recipes send the same."""
     _compare(folder, emulator)

@@ -1,6 +1,7 @@
 """Write answers: plausible, short, and a pure function of the request."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from batchdrop.local.claude_api.errors import invalid
 from batchdrop.local.claude_api.packs import PackFaults, item_of, rows_in
 from batchdrop.local.claude_api.params import Params
 from batchdrop.local.claude_api.schema_answers import HIGH, LOW, WHOLE, instance_of
+from batchdrop.local.claude_api.seeded_errors import seeded_answer
 
 _OPENINGS = ("In short:", "Summary:", "The main point:", "Briefly:", "Overall,")
 _CLOSINGS = (
@@ -54,20 +56,34 @@ def text_of(content: str | list[Block]) -> str:
     return "\n".join(words_of(block) for block in content)
 
 
-def answer_text(params: Params, prompt: Prompt, seed: int, faults: PackFaults, *, unsure: float | None = None) -> str:
+def answer_text(
+    params: Params,
+    prompt: Prompt,
+    seed: int,
+    faults: PackFaults,
+    *,
+    unsure: float | None = None,
+    errs: float | None = None,
+) -> str:
     """Return the whole answer, before it is cut to `max_tokens`.
 
-    `faults` are those of packs. `unsure` is the share of answers with low numbers.
+    `faults` are those of packs. `unsure` is the share of answers with low numbers, `errs` that of wrong answers.
     """
     dice = Dice(digest=prompt.digest, salt=2 * seed)
     if params.output_config and params.output_config.format:
         item = item_of(schema_of(bytes(params.output_config.format.schema)))
         rows = rows_in(text_of(params.messages[-1].content)) if item and params.messages else []
         if item and rows:
-            return _pack(item, rows, dice, seed, faults, unsure)
+            return _pack(rows, dice, faults, partial(_row, item, params.model, seed, unsure, errs))
         part = _part(prompt.digest, seed, unsure)
-        return _structured(bytes(params.output_config.format.schema), prompt.conversation, dice, part)
+        schema = bytes(params.output_config.format.schema)
+        if errs is not None:
+            answer = partial(_structured, schema, part=part)
+            return seeded_answer(answer, prompt.conversation, params.model, errs, seed)
+        return _structured(schema, prompt.conversation, dice, part)
     alternatives = alternatives_in(prompt.system) or alternatives_in(prompt.conversation)
+    if alternatives and errs is not None:
+        return seeded_answer(partial(choose, alternatives), prompt.conversation, params.model, errs, seed)
     if alternatives:
         return choose(alternatives, prompt.conversation, dice)
     return _prose(prompt.conversation, dice)
@@ -96,20 +112,26 @@ def _structured(schema: bytes, conversation: str, dice: Dice, part: tuple[float,
 
 
 def _pack(
-    item: dict[str, Any],
     rows: list[tuple[int, str]],
     dice: Dice,
-    seed: int,
     faults: PackFaults,
-    unsure: float | None,
+    answer: Callable[[str], dict[str, Any]],
 ) -> str:
     """Return the answer to a pack: each row's answer depends on its own text only."""
-    answers = []
-    for number, text in rows:
-        digest = digest_of(text)
-        own = Dice(digest=digest, salt=2 * seed)
-        answers.append({"row": number, **instance_of(item, text, own, _part(digest, seed, unsure))})
+    answers = [{"row": number, **answer(text)} for number, text in rows]
     return msgspec.json.encode({"rows": faults.applied(answers, dict(rows), dice)}).decode()
+
+
+def _row(
+    item: dict[str, Any], model: str, seed: int, unsure: float | None, errs: float | None, text: str
+) -> dict[str, Any]:
+    """Return the object of a row of a pack."""
+    digest = digest_of(text)
+    part = _part(digest, seed, unsure)
+    if errs is not None:
+        return seeded_answer(partial(instance_of, item, part=part), text, model, errs, seed)
+    found: dict[str, Any] = instance_of(item, text, Dice(digest=digest, salt=2 * seed), part)
+    return found
 
 
 def _prose(conversation: str, dice: Dice) -> str:

@@ -139,8 +139,9 @@ def _told(request: Request, fate: Fate, settings: Settings) -> str:
         return ""
     if fate.stop == "refusal":
         return "I can't help with that."
-    unsure = settings.unsure_rates.get(request.params.model)
-    text = answer_text(request.params, request.prompt, settings.seed, faults_of(settings), unsure=unsure)
+    model = request.params.model
+    unsure, errs = settings.unsure_rates.get(model), settings.error_rates.get(model)
+    text = answer_text(request.params, request.prompt, settings.seed, faults_of(settings), unsure=unsure, errs=errs)
     if fate.twist == "invalid_json":
         return f"Here is the answer: {text[:-1]}"
     if fate.twist == "long":

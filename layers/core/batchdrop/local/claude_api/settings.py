@@ -61,6 +61,10 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """By model: the share of its requests whose answers have numbers in the lower half of their range. Those of its
     other answers are in the top tenth. Numbers of other models are anywhere."""
 
+    error_rates: dict[str, Share] = msgspec.field(default_factory=dict)
+    """By model: the share of rows that it answers wrongly. All models that are named here share the right answers,
+    which depend on the row's own text alone. Other models answer as they like."""
+
     pack_missing_rate: Share = 0.0
     """Share of a pack's rows that its answer leaves out."""
     pack_invented_rate: Share = 0.0
