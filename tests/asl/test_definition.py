@@ -54,6 +54,7 @@ NEVER_RETRIED = {
     "SubmissionUnsettled", "InvariantBroken", "SplitTooSlow", "JobFailed", "JobCanceled",
     "JobClosedSince", "SliceBusy", "SliceGivenUp", "DeadlinePassed", "CountRefused", "JobNotApproved", "PilotRefused",
     "SampleFailed", "BudgetReached", "NothingAnswered", "TooFewAnswered", "RetryRefused", "AnswerStoreDamaged",
+    "NotErased",
 }  # fmt: skip
 
 

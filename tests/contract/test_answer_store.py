@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from moto import mock_aws
 
 from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
 from batchdrop.answer_store.answer import Answer
 from batchdrop.answer_store.bucket_store import BucketAnswerStore
+from batchdrop.answer_store.forgotten import Tombstone
 from batchdrop.answer_store.head import MOST_RUNS
 from batchdrop.answer_store.ports import AnswerStore, View
 from batchdrop.errors import AnswerStoreDamaged
@@ -153,3 +155,29 @@ def test_far_answers_come_in_pieces(store: AnswerStore) -> None:
     published(store, "one", *(answer_to(key, 1, f"{number}" * 30_000) for number, key in enumerate(keys)))
     wanted = [keys[39], keys[0], keys[20], keys[1]]
     assert found(store, wanted) == [f'"{f"{number}" * 30_000}"' for number in (39, 0, 20, 1)]
+
+
+@pytest.mark.parametrize(
+    "tombstone",
+    [Tombstone(5, keys=(A,)), Tombstone(5, subjects=("1" * 32,)), Tombstone(5, uploads=(4,))],
+    ids=["key", "subject", "upload"],
+)
+def test_forgotten_answers_are_not_found(store: AnswerStore, tombstone: Tombstone) -> None:
+    """At once, also those that are published later; the same answer is found again if it was given later."""
+    own = msgspec.structs.replace(answer_to(A, 4), subject="1" * 32)
+    published(store, "one", own, answer_to(B, 3))
+    store.forget(RECIPE, tombstone)
+    assert found(store, [A, B]) == [None, '"yes"']
+    published(store, "late", own)
+    assert found(store, [A, B], rows=0) == [None, '"yes"']
+    assert store.forgotten(RECIPE).has_answer(own)
+    published(store, "new", msgspec.structs.replace(own, at=6))
+    assert found(store, [A, B]) == ['"yes"', '"yes"']
+
+
+def test_all_can_be_forgotten(store: AnswerStore) -> None:
+    """Also of a recipe that has no answer yet."""
+    store.forget(RECIPE, Tombstone(5, everything=True))
+    published(store, "one", answer_to(A, 5), answer_to(B, 6))
+    assert found(store, [A, B]) == [None, '"yes"']
+    assert not store.forgotten("another")

@@ -49,7 +49,7 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     recipe += "dedupe: true\n" if schedule.repeats else ""
-    recipe += "remember: 90d\n" if schedule.remembered else ""
+    recipe += "remember: 90d\nsubject: text\n" if schedule.remembered else ""
     recipe += "pilot: true\n" if schedule.pilot else ""
     recipe += f"system: {{text: '{RULES}', cache: {'true' if schedule.primed else 'false'}}}\n" * schedule.pilot
     grouped = f"{{rows: {schedule.pack}, by: note, shared: 'All about {{{{ note }}}}'}}"
@@ -89,11 +89,11 @@ def _row(kind_of_file: str, number: int, kind: str, origin: int) -> str:
     return json.dumps({"id": number, "text": text, "note": NOTES[number % len(NOTES)]}, ensure_ascii=False)
 
 
-def event(schedule: Schedule) -> dict[str, Any]:
-    """Return S3's event; each delivery brings the same one."""
+def event(schedule: Schedule, *, at: float = -1) -> dict[str, Any]:
+    """Return S3's event of an upload `at` seconds after the start; each delivery brings the same one."""
     body = files(schedule)[inbox_key(schedule)]
     record = {
-        "eventTime": (START - timedelta(seconds=1)).isoformat(),
+        "eventTime": (START + timedelta(seconds=at)).isoformat(),
         "s3": {
             "bucket": {"name": BUCKET},
             "object": {

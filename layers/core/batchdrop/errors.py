@@ -33,6 +33,7 @@ BatchdropError
 ├── SliceBusy                another worker answers the slice
 ├── SliceGivenUp             too many workers had the slice; its open requests are left to the next round
 ├── LedgerContended          every attempt to write a ledger item met a concurrent write; safe to retry
+├── NotErased                S3 does not delete a version of an object for good; only `batchdrop forget` tries
 ├── InvariantBroken          a row was lost between two steps: a bug of batchdrop, never the user's fault
 └── SplitTooSlow             one shard does not fit into one invocation
 """
@@ -174,6 +175,10 @@ class SliceGivenUp(BatchdropError):
 
 class LedgerContended(BatchdropError):
     """Every attempt to write a shared item of the ledger met a concurrent write."""
+
+
+class NotErased(BatchdropError):
+    """S3 refuses to delete a version of an object; the message names it, and says what to do."""
 
 
 class InvariantBroken(BatchdropError):

@@ -77,6 +77,25 @@ class ObjectStore(Protocol):
         """Yield the keys that start with `prefix`, in order."""
 
 
+class Eraser(Protocol):
+    """Erases objects for good: with all their versions. No function may do so; `batchdrop forget` does."""
+
+    def erase(self, prefix: str) -> int:
+        """Erase each object whose key starts with `prefix`, in all its versions; return the number of keys.
+
+        Objects that were deleted before, and have old versions, are erased, too.
+        """
+
+    def erase_key(self, key: str, version: str = "") -> int:
+        """Erase one object: one version of it, or all of them; return 1 if there was any, else 0."""
+
+    def erase_old(self, prefix: str) -> int:
+        """Erase the old versions of the objects whose keys start with `prefix`, and those of deleted ones.
+
+        Return the number of keys that had some. The newest versions stay.
+        """
+
+
 class Clock(Protocol):
     """The time, as a port so that tests can control it."""
 

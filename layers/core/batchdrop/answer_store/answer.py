@@ -10,7 +10,8 @@ from batchdrop.errors import AnswerStoreDamaged
 class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An answer, and what was asked. `key` is in hexadecimal, `at` in Unix seconds, `message` as the API gave it.
 
-    `recipe` names the version of the recipe. `packed`: the answer came from a pack.
+    `recipe` names the version of the recipe. `packed`: the answer came from a pack. `subject` is the id of the person,
+    or thing, that the row is about; empty if the recipe names no such column.
     """
 
     key: str
@@ -18,6 +19,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     recipe: str
     message: msgspec.Raw
     packed: bool = False
+    subject: str = ""
 
     @property
     def digest(self) -> bytes:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from batchdrop.answer_store.answer import Answer, damaged, read_answer
 from batchdrop.answer_store.entry import ENTRY_BYTES
+from batchdrop.answer_store.forgotten import Forgotten
 from batchdrop.answer_store.index import Index
 from batchdrop.answer_store.ports import Place
 from batchdrop.ports import ObjectMissing, ObjectStore
@@ -52,14 +53,18 @@ def index_for(store: ObjectStore, key: str, *, rows: int, keep: Callable[[Binary
 class BucketLookUp:
     """A LookUp. `runs` are the keys of the runs' answers, each with its index."""
 
-    def __init__(self, store: ObjectStore, runs: Sequence[tuple[str, Index]], *, since: int) -> None:
+    def __init__(
+        self, store: ObjectStore, runs: Sequence[tuple[str, Index]], *, since: int, forgotten: Forgotten
+    ) -> None:
         self._store = store
         self._runs = runs
         self._since = since
+        self._forgotten = forgotten
 
     def find(self, keys: Iterable[bytes | None], *, packed: bool) -> list[Place | None]:
         """Return where the answers are."""
-        return [None if key is None else self._find(key, packed=packed) for key in keys]
+        found = [None if key is None else self._find(key, packed=packed) for key in keys]
+        return self._known(found) if self._forgotten else found
 
     def _find(self, key: bytes, *, packed: bool) -> Place | None:
         found = [
@@ -68,7 +73,19 @@ class BucketLookUp:
             for entry in index.find(key)
             if entry.at >= self._since and packed >= entry.packed
         ]
+        if self._forgotten:
+            found = [place for place in found if not self._forgotten.has_entry(place.entry)]
         return max(found, key=_rank, default=None)
+
+    def _known(self, found: list[Place | None]) -> list[Place | None]:
+        """Return the places without those whose answers are forgotten by their subject, which the answers name."""
+        if not self._forgotten.needs_answers:
+            return found
+        hits = [number for number, place in enumerate(found) if place is not None]
+        for number, answer in self.answers([place for place in found if place is not None]):
+            if self._forgotten.has_answer(answer):
+                found[hits[number]] = None
+        return found
 
     def answers(self, places: Sequence[Place]) -> Iterator[tuple[int, Answer]]:
         """Yield the answers, run by run. Those that stand near each other are read together."""

@@ -7,23 +7,38 @@ from hashlib import blake2b
 
 import msgspec
 
+from batchdrop.answer_store.forgotten import Tombstone
+
 MOST_RUNS = 8  # a look-up reads a page of each
 
 
 class PublishedRun(msgspec.Struct, frozen=True):
-    """A run, how many entries it has, and when its newest answer was given (Unix seconds)."""
+    """A run, how many entries it has, and when its newest and oldest answers were given (Unix seconds).
+
+    `purged`: all that was forgotten by that time, in Unix seconds, is gone from it.
+    """
 
     name: str
     entries: int
     newest: int = 2**32 - 1
+    oldest: int = 0
+    purged: int = 0
+
+    def is_free_of(self, tombstone: Tombstone) -> bool:
+        """Return whether the run cannot have an answer that this tombstone forgets."""
+        return max(self.purged, self.oldest - 1) >= tombstone.until
 
 
 class Head(msgspec.Struct, frozen=True):
-    """`runs` are in the order of publishing. `replaced` are runs that were merged; views of open jobs may have them."""
+    """`runs` are in the order of publishing. `replaced` are runs that were merged; views of open jobs may have them.
+
+    `tombstones` say which answers no look-up may serve.
+    """
 
     secret: bytes
     runs: tuple[PublishedRun, ...] = ()
     replaced: tuple[str, ...] = ()
+    tombstones: tuple[Tombstone, ...] = ()
 
     @property
     def known(self) -> set[str]:
@@ -44,7 +59,36 @@ class Head(msgspec.Struct, frozen=True):
             return self
         rest = tuple(run for run in self.runs if run not in old)
         replaced = (*self.replaced, *(run.name for run in old))
+        free = min(max(run.purged, run.oldest - 1) for run in old)
+        oldest = min(run.oldest for run in old)  # replaced answers stay in the file, and its index does not have them
+        new = msgspec.structs.replace(new, oldest=oldest, purged=free)
         return msgspec.structs.replace(self, runs=(new, *rest), replaced=replaced)
+
+    @property
+    def needed_tombstones(self) -> tuple[Tombstone, ...]:
+        """Return the tombstones that a look-up needs: those whose answers may still be in a run."""
+        return tuple(one for one in self.tombstones if not all(run.is_free_of(one) for run in self.runs))
+
+    def to_purge(self) -> PublishedRun | None:
+        """Return a run that may have forgotten answers; None if there is none."""
+        unsure = (run for run in self.runs if not all(run.is_free_of(one) for one in self.tombstones))
+        return next(unsure, None)
+
+    def forgetting(self, tombstone: Tombstone) -> Head:
+        """Return the head with one more tombstone. It takes the place of an earlier one of the same answers."""
+        others = tuple(one for one in self.tombstones if one.what != tombstone.what)
+        return msgspec.structs.replace(self, tombstones=(*others, tombstone))
+
+    def rewritten(self, old: str, new: PublishedRun) -> Head:
+        """Return the head with another run in the place of `old`; unchanged if that is no longer there.
+
+        The old name stays known, so that a repeated closing does not publish it again.
+        """
+        if old not in {run.name for run in self.runs}:
+            return self
+        runs = tuple(new if run.name == old else run for run in self.runs)
+        replaced = self.replaced if new.name == old else (*self.replaced, old)
+        return msgspec.structs.replace(self, runs=runs, replaced=replaced)
 
     def to_merge(self) -> tuple[PublishedRun, ...]:
         """Return the runs to merge next, in their order; none if there are few.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from batchdrop.answer_store.ports import LookUp, Place
 from batchdrop.answers import custom_id
-from batchdrop.answers.result_line import remembered_line
+from batchdrop.answers.result_line import Remembered, remembered_line
 
 
 def pinned_lines(look_up: LookUp, places: Sequence[tuple[int, Place]], own: str) -> Iterator[tuple[int, bytes]]:
@@ -17,4 +17,5 @@ def pinned_lines(look_up: LookUp, places: Sequence[tuple[int, Place]], own: str)
     for number, answer in look_up.answers([place for _, place in places]):
         row = places[number][0]
         known_as = custom_id.after(own, row)
-        yield row, remembered_line(known_as, bytes(answer.message), at=answer.at, recipe=answer.recipe)
+        source = Remembered(answer.at, answer.recipe, answer.key, answer.subject)
+        yield row, remembered_line(known_as, bytes(answer.message), source)

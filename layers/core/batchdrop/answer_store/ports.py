@@ -10,15 +10,17 @@ import msgspec
 
 from batchdrop.answer_store.answer import Answer
 from batchdrop.answer_store.entry import Entry
+from batchdrop.answer_store.forgotten import Forgotten, Tombstone
 
 
 class View(msgspec.Struct, frozen=True):
     """The runs of a store at one moment. All look-ups of a job use one view, so all its attempts find the same answers.
 
-    `runs` names the published runs, each in the backend's own way.
+    `runs` names the published runs, each in the backend's own way. `tombstones` say what no look-up may find in them.
     """
 
     runs: tuple[str, ...] = ()
+    tombstones: tuple[Tombstone, ...] = ()
 
 
 class Place(NamedTuple):
@@ -70,6 +72,15 @@ class AnswerStore(Protocol):
 
         Raises AnswerStoreDamaged if a run was not written, and LedgerContended if others publish all the time.
         """
+
+    def forget(self, recipe: str, tombstone: Tombstone) -> None:
+        """Forget answers: no view that is made from now on finds them, also if they are published later.
+
+        Raises LedgerContended if others publish all the time.
+        """
+
+    def forgotten(self, recipe: str) -> Forgotten:
+        """Return all that was forgotten."""
 
     def compact(self, recipe: str, *, since: int) -> None:
         """Merge runs if there are many, and drop answers from before `since`.

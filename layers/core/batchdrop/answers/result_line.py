@@ -17,11 +17,16 @@ from batchdrop.answers.verdict import Verdict, verdict_of
 UNREADABLE = "unreadable"  # the tag of result.Unreadable
 
 
-class Remembered(msgspec.Struct, frozen=True, gc=False):
-    """The job that paid for a remembered answer: when its file was uploaded (Unix seconds), and its recipe's digest."""
+class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The job that paid for a remembered answer: when its file was uploaded (Unix seconds), and its recipe's digest.
+
+    `key` (in hexadecimal) and `subject` are the stored answer's: by them it can be forgotten.
+    """
 
     at: int
     recipe: str = ""
+    key: str = ""
+    subject: str = ""
 
 
 class ResultLine(msgspec.Struct, frozen=True, gc=False):
@@ -173,10 +178,9 @@ def succeeded_line(
     return b'{"custom_id":"%b",%b%b"seconds":%.3f,"result":{"type":"succeeded","message":%b}}\n' % values
 
 
-def remembered_line(custom_id: str, message: bytes, *, at: int, recipe: str) -> bytes:
-    """Return the line of an answer from the answer store, with its newline; `at` and `recipe` as in `Remembered`."""
-    source = msgspec.json.encode(Remembered(at, recipe))
-    values = custom_id.encode(), source, message
+def remembered_line(custom_id: str, message: bytes, source: Remembered) -> bytes:
+    """Return the line of an answer from the answer store, with its newline."""
+    values = custom_id.encode(), msgspec.json.encode(source), message
     return b'{"custom_id":"%b","remembered":%b,"result":{"type":"succeeded","message":%b}}\n' % values
 
 

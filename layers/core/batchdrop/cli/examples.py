@@ -11,6 +11,7 @@ _EXAMPLES = {
     "doctor": "batchdrop doctor --smoke",
     "drop": "batchdrop drop sentiment.yaml reviews.csv --wait",
     "fetch": "batchdrop fetch 83d --out answers",
+    "forget": "batchdrop forget --recipe sentiment --subject c-1734 --yes",
     "init": "batchdrop init reviews.csv --recipe sentiment.yaml",
     "ls": "batchdrop ls --status failed",
     "retry": "batchdrop retry 83d --status invalid,max_tokens --recipe fixed.yaml",

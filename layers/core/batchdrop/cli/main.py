@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from batchdrop.cli import commands, local_commands, repair_commands
+from batchdrop.cli import commands, forget_command, local_commands, repair_commands
 from batchdrop.cli.compare.command import compare
 from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.examples import example_of
@@ -100,6 +100,7 @@ def _control(
 
 
 app.command(epilog=example_of("retry"))(repair_commands.retry)
+app.command(epilog=example_of("forget"))(forget_command.forget)
 
 for deployed in ("drop", "watch", "ls", "show", "fetch", "doctor"):
     app.command(epilog=example_of(deployed))(getattr(commands, deployed))

@@ -101,10 +101,10 @@ class AnswerIndex:
             heads = self._decoder.decode_lines(block)
             indexes = custom_id.indexes_after(self._own, [head.custom_id for head in heads])
             start = 0
-            for index, found in zip(indexes, _NEWLINES(block), strict=True):
+            for index, head, found in zip(indexes, heads, _NEWLINES(block), strict=True):
                 if index is not None and index < self.rows:
                     self._offsets[index], self._lengths[index] = self._end + start, found.end() - start - 1
-                    self._verdicts[index] = Verdict.ANSWERED
+                    self._verdicts[index] = head.verdict
                     recalled += 1
                 start = found.end()
             self._spool.write(block)

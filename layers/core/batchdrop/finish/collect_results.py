@@ -37,12 +37,12 @@ from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, keep_arrived
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import read_again, settle_read_again
-from batchdrop.finish.recalled import recall
+from batchdrop.finish.recalled import forgotten_in, recall
 from batchdrop.finish.round_cost import settle_round
 from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.unsent_rows import limited_rounds
 from batchdrop.job.halting import halting_on_account_trouble
-from batchdrop.job.job_files import formats_of, read_manifest
+from batchdrop.job.job_files import formats_of, read_manifest, reader_of
 from batchdrop.job.lane import lane_of_leftovers
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
@@ -127,7 +127,7 @@ def _collected(
             limited_rounds=limited,
             escalations=escalations_of(manifest, item.rows),
         )
-        recall(index, item, JobKeys(job_id), store)
+        recall(index, item, JobKeys(job_id), store, forgotten_in(manifest, item, answers_of))
         keys = [JobKeys(job_id).answers(shard, number) for number in range(state.round + 1)]
         packs = PackedRounds(manifest, shard, store)
         for earlier in range(state.round):
@@ -358,7 +358,9 @@ def _join(
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     prices = effective(manifest.prices)
     part_key = partial(keys.part, item.shard, rounds, reading=reading)
-    noted = noted_rows(manifest, item.rows, answers) if not item.borrowed else None  # the closing joins it again
+    noted = noted_rows(manifest, item.rows, answers, reader_of(manifest, formats))
+    if item.borrowed:
+        noted = None  # the closing joins it again
     if manifest.is_grouped:
         tally = join_group_shard(
             manifest, item, store=store, results=index, unanswered=failed(NO_RESULT), part_key=part_key

@@ -185,10 +185,15 @@ def add_replaced(tally: Tally, results: AnswerIndex) -> None:
 
 
 class AnsweredRows:
-    """Which rows of a shard were answered by a request of their own: a byte a row, 1 for yes."""
+    """Which rows of a shard were answered by a request of their own: a byte a row, 1 for yes.
 
-    def __init__(self, rows: int) -> None:
+    `subjects` has the ids of the rows' subjects, as `subject_of` returns them.
+    """
+
+    def __init__(self, rows: int, subject_of: Callable[[StoredRow], str] | None = None) -> None:
         self.rows = bytearray(rows)
+        self.subjects: dict[int, str] = {}
+        self._subject_of = subject_of
 
     def of(self, chunks: Iterable[JoinedRows]) -> Iterator[JoinedRows]:
         """Yield the chunks, and note their rows."""
@@ -199,6 +204,12 @@ class AnsweredRows:
                 for row, outcome in zip(rows, outcomes, strict=True)
             ]
             self.rows[first : first + len(own)] = bytes(own)
+            if self._subject_of is not None:
+                self.subjects |= {
+                    index: subject
+                    for index, (row, is_own) in enumerate(zip(rows, own, strict=True), first)
+                    if is_own and (subject := self._subject_of(row))
+                }
             first += len(own)
             yield rows, outcomes
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import msgspec
 
 from batchdrop.answer_store.answer import Answer
+from batchdrop.answer_store.forgotten import subject_id
 from batchdrop.answer_store.key import Keys
 from batchdrop.answers import custom_id
 from batchdrop.errors import AnswerStoreDamaged
@@ -15,7 +16,8 @@ from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.finish.join_shard import AnsweredRows
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest
-from batchdrop.job.remembering import AnswersOf, job_view, policy_of, recipe_digest, remembers
+from batchdrop.job.ports import InputFormat
+from batchdrop.job.remembering import AnswersOf, job_view, policy_of, recipe_digest, remembers, store_of, subject_of
 from batchdrop.job.stored_lines import whole_lines
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.stored_request import stored_request
@@ -35,9 +37,15 @@ class _Line(msgspec.Struct):
 _LINE = msgspec.json.Decoder(_Line)
 
 
-def noted_rows(manifest: Manifest, rows: int, answers: AnswersOf | None) -> AnsweredRows | None:
+def noted_rows(manifest: Manifest, rows: int, answers: AnswersOf | None, reader: InputFormat) -> AnsweredRows | None:
     """Return what notes the answered rows of a shard while it is joined; None if the recipe keeps no answers."""
-    return AnsweredRows(rows) if answers is not None and remembers(manifest) else None
+    if answers is None or not remembers(manifest):
+        return None
+    column = manifest.recipe.subject if manifest.recipe else None
+    if column is None:
+        return AnsweredRows(rows)
+    secret = answers().secret(store_of(manifest))
+    return AnsweredRows(rows, lambda row: subject_id(secret, subject_of(reader.cells(row.raw), column)))
 
 
 def store_run(
@@ -75,6 +83,7 @@ class _Run:
         self._recipe = recipe_digest(manifest)
         self._index = index
         self._keys = keys
+        self._subjects = noted.subjects
         # A later job would never escalate what is stored.
         waiting = index.escalations.waiting(most=EVER) if index.escalations is not None else set()
         self._wanted = [bool(is_answered) and row not in waiting for row, is_answered in enumerate(noted.rows)]
@@ -93,4 +102,5 @@ class _Run:
         assert kept is not None, "an answered row has a line"
         line = _LINE.decode(kept)
         key = self._keys.of(params).hex()
-        return Answer(key, self._at, self._recipe, line.result.message, packed=line.packed > 0)
+        subject = self._subjects.get(row, "")
+        return Answer(key, self._at, self._recipe, line.result.message, packed=line.packed > 0, subject=subject)

@@ -23,7 +23,7 @@ from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import reading_of, settle_read_again
-from batchdrop.finish.recalled import recall
+from batchdrop.finish.recalled import forgotten_in, recall
 from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds
@@ -193,7 +193,7 @@ class JobStitch:
     def join(self, item: ShardItem, rounds: int, part_key: Callable[[str], str]) -> Tally:
         """Write a shard's part from what is in the bucket; return its tally."""
         with self._index(item, rounds) as (index, packs):
-            noted = noted_rows(self._manifest, item.rows, self._answers)
+            noted = noted_rows(self._manifest, item.rows, self._answers, self._formats.reader)
             tally = self._join(item, index, part_key, noted)
             run = self._manifest, item.shard, run_name(part_key), index, noted
             tally.stored = store_run(*run, store=self._store, answers=self._answers)
@@ -264,7 +264,7 @@ class JobStitch:
         with tempfile.TemporaryFile(prefix="answers-") as spool:
             escalations = escalations_of(self._manifest, item.rows)
             index = AnswerIndex(spool, job_id=job_id, shard=item.shard, rows=item.rows, escalations=escalations)
-            recall(index, item, self._keys, self._store)
+            recall(index, item, self._keys, self._store, forgotten_in(self._manifest, item, self._answers))
             packs = PackedRounds(self._manifest, item.shard, self._store)
             for round_number in range(rounds):
                 packs.fill(index, round_number)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,14 @@ def recipe_digest(manifest: Manifest) -> str:
     """Return the name of the recipe's version."""
     text = _ENCODER.encode([manifest.recipe, manifest.schema])
     return blake2b(text, digest_size=6).hexdigest()
+
+
+def subject_of(cells: Mapping[str, Any] | None, column: str) -> str:
+    """Return the text of a row's `subject`; empty if the row has none. Numbers are written as in the file."""
+    value = (cells or {}).get(column)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def run_name(part_key: Callable[[str], str]) -> str:

@@ -293,6 +293,14 @@ class Recipe(Keys, frozen=True, kw_only=True):
         ),
     ] = None
 
+    subject: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="The column that says whom a row is about: 'batchdrop forget --subject' finds its rows.",
+            examples=["customer_id"],
+        ),
+    ] = None
+
     pilot: Annotated[
         bool | None,
         Meta(

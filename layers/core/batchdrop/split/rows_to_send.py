@@ -107,8 +107,20 @@ def note_columns(manifest: Manifest, reader: InputFormat, formats: Formats) -> N
                 "name of an output column; rename it in the file, or set `output: {prefix: …}` in the recipe"
             )
             raise UploadRejected(message)
+        _refuse_no_subject(manifest, reader.columns)
         manifest.columns = [Column(name) for name in reader.columns]
     formats_of(manifest, formats)
+
+
+def _refuse_no_subject(manifest: Manifest, columns: Sequence[str]) -> None:
+    """Raise UploadRejected if the file lacks the recipe's `subject`: nobody could find its rows by it."""
+    subject = manifest.recipe.subject if manifest.recipe and not manifest.upload.rows_key else None
+    if subject is not None and subject not in columns:
+        message = (
+            f"{file_key(manifest.upload).filename}: the header has no column '{subject}', which the recipe's `subject` "
+            f"names (columns: {', '.join(columns)}). Correct `subject`, or the header"
+        )
+        raise UploadRejected(message)
 
 
 def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) -> RequestSource:

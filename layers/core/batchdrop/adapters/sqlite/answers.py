@@ -17,6 +17,7 @@ import msgspec
 from batchdrop.adapters.sqlite.fact_file import BUSY_SECONDS
 from batchdrop.answer_store.answer import Answer, damaged, read_answer
 from batchdrop.answer_store.entry import Entry
+from batchdrop.answer_store.forgotten import Forgotten, Tombstone
 from batchdrop.answer_store.key import SECRET_BYTES
 from batchdrop.answer_store.ports import LookUp, Place, View
 
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS answers (
     answer INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, recipe TEXT NOT NULL, key BLOB NOT NULL,
     packed INTEGER NOT NULL, at INTEGER NOT NULL, line BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tombstones (recipe TEXT NOT NULL, tombstone BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS answers_by_key ON answers (recipe, key);
 CREATE INDEX IF NOT EXISTS answers_by_run ON answers (run);
 """
@@ -90,6 +92,48 @@ class SqliteAnswerStore:
                 [last] = file.execute(_LAST, (recipe,)).fetchone()
                 number = "UPDATE runs SET published = ? WHERE recipe = ? AND name = ? AND published IS NULL"
                 file.execute(number, (last + 1, recipe, name))
+            _remove(file, recipe, _forgotten(file, recipe))
+
+    def forget(self, recipe: str, tombstone: Tombstone) -> None:
+        """Delete the answers at once, and keep the tombstone for runs that are published later."""
+        with self._writing() as file:
+            file.execute("INSERT INTO tombstones VALUES (?, ?)", (recipe, msgspec.json.encode(tombstone)))
+            _remove(file, recipe, Forgotten((tombstone,)))
+
+    def forgotten(self, recipe: str) -> Forgotten:
+        """Return the tombstones."""
+        with self._opened() as file:
+            return _forgotten(file, recipe)
+
+    def forget_recipe(self, recipe: str) -> int:
+        """Delete all answers of a recipe, and its secret; return their number."""
+        with self._writing() as file:
+            removed = file.execute("DELETE FROM answers WHERE recipe = ?", (recipe,)).rowcount
+            for table in ("runs", "tombstones", "recipes"):
+                file.execute(f"DELETE FROM {table} WHERE recipe = ?", (recipe,))  # noqa: S608 - one of these names
+            return removed
+
+    def unnamed(self, recipe: str) -> int:
+        """Return how many answers name no subject."""
+        with self._opened() as file:
+            lines = file.execute("SELECT line FROM answers WHERE recipe = ?", (recipe,))
+            return sum(not msgspec.json.decode(line, type=Answer).subject for (line,) in lines)
+
+    def recipes(self) -> list[str]:
+        """Return the names of the recipes that have answers here."""
+        with self._opened() as file:
+            return [recipe for (recipe,) in file.execute("SELECT recipe FROM recipes ORDER BY recipe")]
+
+    def matching(self, recipe: str, wanted: Forgotten) -> int:
+        """Return how many answers these tombstones forget."""
+        with self._opened() as file:
+            return len(_matching(file, recipe, wanted))
+
+    def wipe(self) -> None:
+        """Write the file again, so that no deleted answer stays in its free pages, or in its log."""
+        with self._opened() as file:
+            file.execute("VACUUM")
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def compact(self, recipe: str, *, since: int) -> None:
         """Drop answers that have expired."""
@@ -114,6 +158,23 @@ class SqliteAnswerStore:
                 file.execute("ROLLBACK")
                 raise
             file.execute("COMMIT")
+
+
+def _forgotten(file: sqlite3.Connection, recipe: str) -> Forgotten:
+    found = file.execute("SELECT tombstone FROM tombstones WHERE recipe = ?", (recipe,))
+    return Forgotten(msgspec.json.decode(tombstone, type=Tombstone) for (tombstone,) in found)
+
+
+def _remove(file: sqlite3.Connection, recipe: str, wanted: Forgotten) -> None:
+    file.executemany("DELETE FROM answers WHERE answer = ?", [(one,) for one in _matching(file, recipe, wanted)])
+
+
+def _matching(file: sqlite3.Connection, recipe: str, wanted: Forgotten) -> list[int]:
+    """Return the numbers of the answers that are forgotten, whether they are published or not."""
+    if not wanted:
+        return []
+    answers = file.execute("SELECT answer, line FROM answers WHERE recipe = ?", (recipe,))
+    return [number for number, line in answers if wanted.has_answer(msgspec.json.decode(line, type=Answer))]
 
 
 class _SqliteLookUp:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchdrop.cli.deployment import Deployment
-from batchdrop.cli.job.documents import read_summary
+from batchdrop.cli.job.documents import read_split, read_summary
 from batchdrop.cli.job.figures import counted
 from batchdrop.cli.job.jobs import Job, JobStatus, NoSuchJobError, find_job
 from batchdrop.errors import JobCanceled
@@ -72,6 +72,17 @@ def _perhaps_paid(deployment: Deployment, job: Job) -> int:
     return int(summary.get("perhaps_paid", {}).get("rows", 0)) if summary else 0
 
 
+def _refuse_without_files(deployment: Deployment, job: Job) -> None:
+    """Raise NoSuchJobError if the job's files are removed: it would split its file again and send all rows."""
+    summary = read_summary(deployment.bucket, job.results)
+    was_split = summary is not None and summary["tally"]["rows"] > 0
+    if was_split and read_split(deployment.bucket, job.job_id) is None:
+        raise NoSuchJobError(
+            f"job {job.job_id} has no files any more: `batchdrop forget` removed them, or they expired. "
+            "Drop the file again to send its rows again"
+        )
+
+
 def resume(deployment: Deployment, job_id: str) -> ControlResult:
     """Continue a job that failed, was canceled, or has rows that may be paid.
 
@@ -88,6 +99,7 @@ def resume(deployment: Deployment, job_id: str) -> ControlResult:
     unsettled = _perhaps_paid(deployment, job)
     if job.status is JobStatus.SUCCEEDED and not unsettled:
         raise NoSuchJobError(f"job {job_id} succeeded; `batchdrop retry {job_id}` sends its failed rows again")
+    _refuse_without_files(deployment, job)
     resumed = resume_job(job.record, ledger=deployment.ledger, jobs=deployment.jobs, now=datetime.now(UTC))
     message = f"job {job_id} continues as execution {resumed.execution_name}: only rows without an answer are sent"
     if unsettled:

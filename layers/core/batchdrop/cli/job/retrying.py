@@ -33,7 +33,7 @@ def wanted_rows(
         raise NotRetriableError(message)
     return Wanted(
         statuses=frozenset(_words(statuses)),
-        rows=frozenset(_numbers(rows)),
+        rows=frozenset(row_numbers(rows)),
         lines=None if lines is None else lines.read_bytes().splitlines(),
         recipe=None if recipe is None else load_recipe(recipe),
         again=again,
@@ -98,7 +98,8 @@ def _words(given: str | None) -> list[str]:
     return [word for part in (given or "").split(",") if (word := part.strip())]
 
 
-def _numbers(given: str | None) -> list[int]:
+def row_numbers(given: str | None) -> list[int]:
+    """Return the numbers that `--rows` names. Raises NotRetriableError."""
     numbers: list[int] = []
     for word in _words(given):
         first, dash, last = word.partition("-")

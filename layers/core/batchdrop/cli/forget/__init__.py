@@ -1,0 +1,1 @@
+"""`batchdrop forget`: remove rows, files or recipes, and all that was made of them, for good."""
