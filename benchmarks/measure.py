@@ -29,9 +29,14 @@ PROGRAM = "from benchmarks.measure import main; main()"
 
 def apart(module: str, contender: str, **arguments: object) -> Figures:
     """Run one contender in a separate process; return the figures of its work."""
+    return apart_in(ROOT, module, contender, **arguments)
+
+
+def apart_in(root: Path, module: str, contender: str, **arguments: object) -> Figures:
+    """Run one contender with the code of another checkout, which has its own benchmarks."""
     command = [sys.executable, "-c", PROGRAM, module, contender, json.dumps(arguments)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "layers" / "core", ROOT)))}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root / "layers" / "core", root)))}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=root)
     if done.returncode:
         raise RuntimeError(f"{module} {contender}: {done.stderr}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
