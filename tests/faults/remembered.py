@@ -115,6 +115,7 @@ class _Sent:
         self._world, self._rng = world, rng
         own = files(schedule)
         own[RECIPE_KEY] = own[RECIPE_KEY].replace(QUESTIONS[0], question)
+        self._recipe = own[RECIPE_KEY]
         world.objects.update(own)
         self._execution = self._started(schedule)
         self._cancel_at = rng.uniform(0, 300) if rng.random() < 0.2 else None
@@ -132,11 +133,14 @@ class _Sent:
             if new:
                 [name] = new
                 world.storm.counts["sent again, edited"] += 1
-                keys = JobKeys(name)
-                kept = {keys.split, keys.manifest}  # they have the recipe, which may change from then on
-                while not kept & world.objects.keys() and world.engine.executions[name].is_running:
+                while not self._keeps_recipe(name) and world.engine.executions[name].is_running:
                     world.scheduler.sleep(5)
                 return world.engine.executions[name]
+
+    def _keeps_recipe(self, job_id: str) -> bool:
+        """Return whether the job has stored its recipe, so that it may change from then on."""
+        keys = JobKeys(job_id)
+        return not {keys.split, keys.manifest}.isdisjoint(self._world.objects)
 
     @property
     def is_running(self) -> bool:
@@ -161,6 +165,8 @@ class _Sent:
                 break
             if resumes:
                 calm()
+            if not self._keeps_recipe(self._execution.name):  # a resume reads it, and a later file may have changed it
+                world.objects[RECIPE_KEY] = self._recipe
             record = msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
             now = START + timedelta(seconds=world.scheduler.now)
             resumed = resume_job(record, ledger=world.own_ledger, jobs=world, now=now)
