@@ -9,7 +9,7 @@ from dataclasses import replace
 from tests.faults.aws_schedule import with_aws
 from tests.faults.escalated_schedule import with_escalation
 from tests.faults.live_schedule import with_live_lane
-from tests.faults.pack_schedule import with_packs
+from tests.faults.pack_schedule import with_live_packs, with_packs
 from tests.faults.pilot_schedule import with_pilots
 from tests.faults.schedule import (
     BAD,
@@ -329,6 +329,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "pilots": with_pilots,
     "escalated": with_escalation,
     "packs": with_packs,
+    "live_packs": with_live_packs,
     "pages": with_pages,
     "skew": with_skew,
     "workspaces": with_workspaces,

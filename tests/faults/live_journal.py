@@ -12,7 +12,10 @@ RoundName = tuple[int, int]  # shard, round
 
 @dataclass(eq=False)
 class Call:
-    """One request that a worker sent. `end` is what the worker saw of it; empty if it did not live so long."""
+    """One request that a worker sent. `end` is what the worker saw of it; empty if it did not live so long.
+
+    `row` is the first row in the request. `rows` has all of them: more than one if it is a pack.
+    """
 
     row: int
     worker: str
@@ -22,6 +25,7 @@ class Call:
     text: str = ""  # of a billed answer
     model: str = ""  # of the request
     end: str = ""
+    rows: tuple[int, ...] = ()
 
 
 DELIVERED = "delivered"

@@ -36,6 +36,7 @@ from tests.faults.storm import Crash, Storm
 from tests.faults.world import World
 
 _FLUSH = re.compile(r"/answers/(\d+)\.r(\d+)\.live/\d+-(\w+)-\d+\.jsonl$")
+_ROW = re.compile(r"thing number (\d+)")
 _FLUSHES = re.compile(r"/answers/(\d+)\.r(\d+)\.live/(\d+-)?$")
 
 
@@ -58,7 +59,8 @@ class LiveWorld(World):
 
     def configuration(self) -> Settings:
         """Return the functions' settings."""
-        live_rows = len(self.schedule.rows) if self._live.leftovers_live else 0
+        most = len(self.schedule.rows) // 2 if self.schedule.pack else len(self.schedule.rows)
+        live_rows = most if self._live.leftovers_live else 0
         return replace(super().configuration(), live_rows=live_rows, live_window=self._live.window, live_share=1.0)
 
     @contextmanager
@@ -216,5 +218,15 @@ class JournalStore(MemoryStore):
 
     def _line(self, line: bytes) -> tuple[int, bool]:
         found = json.loads(line)
-        shard, index = found["custom_id"].rsplit("-", 2)[1:]
-        return self._schedule.row_number(int(shard), int(index)), found["result"]["type"] == "succeeded"
+        return self._row_of(found["custom_id"]), found["result"]["type"] == "succeeded"
+
+    def _row_of(self, custom_id: str) -> int:
+        """Return the row of a custom_id. In a grouped job the rows have another order, so its text says the row."""
+        _, shard, index = custom_id.rsplit("-", 2)
+        if not self._schedule.is_grouped:
+            return self._schedule.row_number(int(shard), int(index))
+        [body] = [body for key, body in self.objects.items() if key.endswith(f"/shards/{shard}.requests.json")]
+        [request] = [one for one in json.loads(body)["requests"] if one["custom_id"] == custom_id]
+        found = _ROW.search(json.dumps(request["params"]["messages"]))
+        assert found is not None, f"{custom_id} has no row"
+        return int(found[1])

@@ -133,7 +133,7 @@ class _Post:
         self._line = line
         self._within = timeout.total
         self._request = httpx2.Request("POST", str(url), headers=common, content=data)
-        self._row = _row_of(data)
+        self._rows = _rows_of(data)
         self._model: str = msgspec.json.decode(data)["model"]
 
     async def __aenter__(self) -> _Response:
@@ -143,10 +143,17 @@ class _Post:
         assert isinstance(loop, ActorLoop)
         storm.may_crash("before a request", 1.0)
         if storm.strikes(storm.rates.no_connection, "no connection to the API"):
-            self._line.journal.unreached.add(self._row)
+            self._line.journal.unreached.update(self._rows)
             key: Any = SimpleNamespace(host="claude.test", port=443, ssl=True)
             raise aiohttp.ClientConnectorError(key, OSError("unreachable"))
-        call = Call(self._row, worker.name, self._line.scheduler.now, self._within or 0.0, model=self._model)
+        call = Call(
+            self._rows[0],
+            worker.name,
+            self._line.scheduler.now,
+            self._within or 0.0,
+            model=self._model,
+            rows=self._rows,
+        )
         self._line.journal.calls.append(call)
         reply: asyncio.Future[_Came] = loop.create_future()
 
@@ -197,10 +204,11 @@ class _Response:
             raise aiohttp.ClientPayloadError(message)
 
 
-def _row_of(params: bytes) -> int:
-    found = _ROW.search(params.decode())
-    assert found is not None, "a request for no row"
-    return int(found[1])
+def _rows_of(params: bytes) -> tuple[int, ...]:
+    """Return the rows in a request, in the order in which they stand there; a pack has several."""
+    rows = tuple(int(number) for number in _ROW.findall(params.decode()))
+    assert rows, "a request for no row"
+    return rows
 
 
 def _is_stream(came: _Came) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ class PacksJudge(Judge):
     def final(self, ending: Ending, *, claims: Any) -> Any:
         """Judge the whole job, when nothing of it runs any more."""
         self._bodies = _bodies(ending.objects)
+        self._models = {place: params["model"] for place, params in _params(ending.objects)}
         summary = self._summary(ending) or {"message_batches": []}
         self._rounds = {one["id"]: (one["shard"], one["round"]) for one in summary["message_batches"]}
         return super().final(ending, claims=claims)
@@ -61,9 +63,12 @@ class PacksJudge(Judge):
     def _read(self, result: Result) -> Given:
         place = (*self._rounds.get(result.batch_id, (-1, -1)), result.custom_id)
         rows = self._bodies.get(place) or (self.row_of(result.custom_id),)
-        if len(rows) == 1:
-            return Given(place, rows, {rows[0]: result.text}, result.model)
-        return Given(place, rows, _by_row(result.text, rows), result.model)
+        return self._given_in(place, rows, result.text, result.model)
+
+    @staticmethod
+    def _given_in(place: Place, rows: tuple[int, ...], text: str, model: str) -> Given:
+        answers = {rows[0]: text} if len(rows) == 1 else _by_row(text, rows)
+        return Given(place, rows, answers, model)
 
     def _check_bill(self, all_asked: dict[str, Asked]) -> None:
         charges = [charge for charge in self._books.charges() if self._is_ours(charge.custom_id)]
@@ -89,7 +94,7 @@ class PacksJudge(Judge):
                 self._twice(f"row {row} was answered in a pack, and billed alone")
 
     def _check_escalations(self, ending: Ending) -> None:
-        if ending.status != "SUCCEEDED" or not self._schedule.escalates:
+        if ending.status != "SUCCEEDED" or not self._schedule.escalates or self._schedule.live is not None:
             return
         lied = self._lied_about(ending)
         hidden = {row for one in self._given() if one.place[2] in lied for row in one.rows}
@@ -106,13 +111,7 @@ class PacksJudge(Judge):
 
     def _sent_to(self, objects: dict[str, bytes]) -> list[Place]:
         """Return the requests for the other model."""
-        return [
-            (int(named[1]), int(named[2] or 0), request["custom_id"])
-            for key, body in objects.items()
-            if key.startswith("jobs/") and (named := _ROUND.search(key))
-            for request in json.loads(body)["requests"]
-            if request["params"]["model"] == OTHER_MODEL
-        ]
+        return [place for place, params in _params(objects) if params["model"] == OTHER_MODEL]
 
     def _twice(self, fault: str) -> None:
         self.verdict.paid_twice += 1
@@ -151,16 +150,22 @@ class PacksJudge(Judge):
 
 def _bodies(objects: dict[str, bytes]) -> dict[Place, tuple[int, ...]]:
     """Return the rows of each request, by its round and custom_id."""
-    found: dict[Place, tuple[int, ...]] = {}
+    return {place: _rows_in(params) for place, params in _params(objects)}
+
+
+def _params(objects: dict[str, bytes]) -> Iterator[tuple[Place, Any]]:
+    """Yield the `params` of each request in the create bodies."""
     for key, body in objects.items():
         named = _ROUND.search(key) if key.startswith("jobs/") else None
-        for request in json.loads(body)["requests"] if named else ():
-            content = request["params"]["messages"][-1]["content"]
-            blocks = [content] if isinstance(content, str) else [block["text"] for block in content]
-            rows = [int(number[1]) for block in blocks if (number := _NUMBER.search(block))]
-            assert named is not None
-            found[int(named[1]), int(named[2] or 0), request["custom_id"]] = tuple(rows)
-    return found
+        if named is not None:
+            for request in json.loads(body)["requests"]:
+                yield (int(named[1]), int(named[2] or 0), request["custom_id"]), request["params"]
+
+
+def _rows_in(params: Any) -> tuple[int, ...]:
+    content = params["messages"][-1]["content"]
+    blocks = [content] if isinstance(content, str) else [block["text"] for block in content]
+    return tuple(int(number[1]) for block in blocks if (number := _NUMBER.search(block)))
 
 
 def _by_row(text: str, rows: tuple[int, ...]) -> dict[int, str]:

@@ -28,6 +28,7 @@ from tests.faults.judge import Ending, Judge, Verdict
 from tests.faults.kinds import KINDS
 from tests.faults.lies_judge import LiesJudge
 from tests.faults.live_judge import LiveJudge
+from tests.faults.live_packs_judge import LivePacksJudge
 from tests.faults.live_world import LiveWorld
 from tests.faults.packs_judge import PacksJudge
 from tests.faults.providers import Providers
@@ -175,7 +176,8 @@ class _Conductor:
         [job_id] = self._world.engine.executions
         books = StateBooks(self._world.claude.state)
         if isinstance(self._world, LiveWorld):
-            self._judge = LiveJudge(self._schedule, job_id, books, self._world.journal)
+            judge = LivePacksJudge if self._schedule.pack else LiveJudge
+            self._judge = judge(self._schedule, job_id, books, self._world.journal)
         elif self._schedule.pack:
             self._judge = PacksJudge(self._schedule, job_id, books)
         elif self._schedule.is_deceived:

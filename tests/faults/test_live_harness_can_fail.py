@@ -49,7 +49,9 @@ class _ForgetfulStore(JournalStore):
             super().write(key, body, guard=guard)
 
 
-class _Forgetful(LiveWorld):
+class Forgetful(LiveWorld):
+    """A world with that store."""
+
     def __init__(self, schedule: Schedule, claude: Claude, log: Callable[[str], None] | None = None) -> None:
         super().__init__(schedule, claude, log)
         self.store = _ForgetfulStore(self.storm, self.journal, schedule)
@@ -73,11 +75,13 @@ class _NoLease(LiveWorld):
         return _FreeForAll(super().leases())
 
 
-class _NoIndex(LiveWorld):
+class NoIndex(LiveWorld):
     """Workers look at what is flushed, and ask it all the same."""
 
     @contextmanager
     def sizes(self) -> Iterator[None]:
+        """Hide what is flushed from the workers."""
+
         def ignored(*args: Any) -> slice_requests.Flushed:
             slice_requests.flushed(*args)
             return slice_requests.Flushed()
@@ -181,9 +185,9 @@ def _schedules(rates: Rates, *, seeds: int = 4, **sizes: Any) -> list[Schedule]:
 @pytest.mark.parametrize(
     ("make", "schedules", "says"),
     [
-        (_Forgetful, _schedules(Rates()), "did not flush it"),
+        (Forgetful, _schedules(Rates()), "did not flush it"),
         (_NoLease, _schedules(Rates(double_delivery=1.0), slice_requests=12, latency=5.0), "has taken"),
-        (_NoIndex, _schedules(Rates(crash=0.05), seeds=12), "had flushed"),
+        (NoIndex, _schedules(Rates(crash=0.05), seeds=12), "had flushed"),
         (_NoTask, [HALTED], "was billed 2 times"),
         (_NoRoom, [_stray(before) for before in (5, 6, 7)], "more than 3 it must not"),
         (_NoClosing, [plain(ROWS, live=SMALL)], "has a collected answer"),
