@@ -14,10 +14,11 @@ from batchdrop.answers.result_line import errored_line
 from batchdrop.answers.verdict import Verdict
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.live_lane import tries
+from tests.faults.kinds import KINDS
 from tests.faults.live_schedule import SMALL
 from tests.faults.live_world import LiveWorld
 from tests.faults.run import Report, claude, run, run_seed
-from tests.faults.schedule import Rates, Schedule, plain
+from tests.faults.schedule import Rates, Schedule, plain, schedule_of
 from tests.faults.test_live_harness_can_fail import Forgetful, NoIndex
 
 ROWS = ("", "", "[[pack_missing]]", "", "", "")
@@ -83,6 +84,16 @@ def _fine(report: Report) -> None:
 def test_live_packs_lose_nothing_and_pay_nothing_twice(seed: int) -> None:
     """Some of the schedules that `python -m tests.faults --kind live_packs` runs."""
     _fine(run_seed(seed, kind="live_packs"))
+
+
+def test_a_resume_keeps_the_body_of_a_live_round_that_was_collected() -> None:
+    """Once, a resumed job wrote other packs into it, and then looked there for the pack that it had to repeat."""
+    _fine(run_seed(30, kind="live_packs"))
+
+
+def test_a_resume_is_not_halted_by_what_an_earlier_round_refused() -> None:
+    """Under a cap of one request a round, the refused pack waits. Once, each round halted the job for it again."""
+    _fine(run(replace(KINDS["live_packs"](schedule_of(168)), max_cost_usd=0.00077662)))
 
 
 @pytest.mark.parametrize("is_grouped", [False, True])

@@ -328,8 +328,11 @@ def _check_complete(batch: MessageBatch, index: AnswerIndex, expected: int, *, f
 
 
 def _halt_for_refused_rows(job_id: str, index: AnswerIndex, ledger: Ledger, clock: Clock) -> None:
-    """Halt the job if rows failed because of the account. Rounds that are already sent continue."""
-    refused = {*index.rows_with(Verdict.ACCOUNT)} | index.refused_again
+    """Halt the job if rows of this round failed because of the account. Rounds that are already sent continue.
+
+    Rows that an earlier round refused may still wait: under a cap, a round may hold one request.
+    """
+    refused = {row for row in index.rows_with(Verdict.ACCOUNT) if index.has_line(row)} | index.refused_again
     if index.escalations is not None:
         refused |= index.escalations.refused
     if refused:

@@ -63,8 +63,9 @@ def next_packs(
         if not units or (is_halted and not waiting.has_new):
             return None
         writer = PackRound(state, manifest, rounds, requests, units, store, budget, lane)
-        if submission is not None and writer.is_written:  # its body may be on the way: it must not change
-            return writer.written(submission.requests)
+        # A body that may be on its way must not change. A live round has no submission, and its answers may be stored.
+        if (submission is not None or lane == "live") and writer.is_written:
+            return writer.written()
         is_over = state.round >= MOST_WAVES * (1 + state.resumes)
         wave = None if is_halted or is_over else writer.wave()
         if wave is None:

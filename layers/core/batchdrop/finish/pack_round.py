@@ -62,9 +62,12 @@ class PackRound:
         """Return whether the round has its create body."""
         return self._store.exists(self._keys.requests(self._shard, self._number))
 
-    def written(self, requests: int) -> NextWave:
+    def written(self) -> NextWave:
         """Return the round as it was written."""
-        worst = sum((self._worst_of(params) for _, params in self._stored(self._number)), NOTHING)
+        requests, worst = 0, NOTHING
+        for _, params in self._stored(self._number):
+            requests += 1
+            worst += self._worst_of(params)
         return NextWave(requests, worst, self._lane)
 
     def wave(self) -> Wave | None:
