@@ -183,7 +183,7 @@ class _Post:
             raise aiohttp.ServerDisconnectedError
         call.end = DELIVERED if came.status == 200 else f"answered {came.status}"
         if _is_stream(came):
-            call.end = DELIVERED if b'"message_delta"' in came.body else "stream broken off"
+            call.end = DELIVERED if b'"message_delta"' in came.body else _end_of_stream(came.body)
         elif not came.is_whole or (came.status == 200 and not _is_json(came.body)):
             call.end = CUT
         return _Response(came)
@@ -229,3 +229,12 @@ def _is_json(body: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
+
+
+def _end_of_stream(body: bytes) -> str:
+    """Return how a stream without an answer ended. An error before its message is like the status of that error."""
+    if b'"message_start"' not in body:
+        for kind, status in ((b'"rate_limit_error"', 429), (b'"overloaded_error"', 529)):
+            if kind in body:
+                return f"answered {status}"
+    return "stream broken off"

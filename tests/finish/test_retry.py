@@ -90,7 +90,7 @@ def test_rows_without_a_usable_answer_are_sent_again() -> None:
 
 
 def test_a_row_keeps_its_number_in_later_versions() -> None:
-    """`show --row N` of a retry tells of the version that sent the row last; the retry's own file has fewer rows."""
+    """`show --row N` finds the version that sent the row last. N counts the rows of the user's file."""
     world = dropped(reviews(7), rows=3, recipe=TYPED)
     world.api = FakeBatchApi(result_of=_spoiled(1, 5))
     world.run()

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import blake2b
+from operator import methodcaller
 
 import msgspec
 
@@ -58,7 +59,7 @@ class Purge:
             until = max(one.until for one in head.tombstones)
             new, removed, unnamed = self._rewritten(run, Forgotten(head.tombstones))
             new = msgspec.structs.replace(new, purged=until)
-            self._answers.change(self._recipe, lambda head, run=run, new=new: head.rewritten(run.name, new))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+            self._answers.change(self._recipe, methodcaller("rewritten", run.name, new))
             purged.answers += removed
             purged.unnamed += unnamed
         self._erase_unpublished(purged)
