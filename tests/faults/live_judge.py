@@ -76,8 +76,9 @@ class LiveJudge(Judge):
                 cut.add((call.worker, call.row))
 
     def _check_sends(self) -> None:
-        """A request has so many tries in a round, over all workers. Each worker that crashed may repeat them.
+        """A request has so many tries in a round, over all workers.
 
+        The next worker cannot know those of one that crashed, or that wrote its answer after the next had looked.
         Refusals use up none. No answer is cut off because its worker's time ends: that would be a request opened late.
         """
         tries: dict[tuple[int, RoundName], list[Call]] = {}
@@ -85,8 +86,9 @@ class LiveJudge(Judge):
             if call.end not in REFUSALS:
                 tries.setdefault((call.row, self._journal.slices[call.worker][:2]), []).append(call)
         for (row, _), calls in tries.items():
-            crashed = {call.worker for call in calls} & (self._journal.killed | self._journal.failed)
-            if len(calls) > MOST_TRIES * (1 + len(crashed)):
+            unknown = {call.worker for call in calls} & (self._journal.killed | self._journal.failed)
+            unknown |= {call.worker for call in calls if self._fate_of(call) == KEPT and self._is_overtaken(call)}
+            if len(calls) > MOST_TRIES * (1 + len(unknown)):
                 self.verdict.say(f"row {row} was sent {len(calls)} times in one round")
         for call in self._journal.calls:
             if call.within < SHORTEST_WAIT:

@@ -11,7 +11,6 @@ from tests.faults.schedule import Schedule
 PACK_AT_MOST_USD = 1.2e-4  # what a pack of the schedules' tables may cost in the batch lane, about
 DEARER = 25  # the other model's price compared with the recipe's, about
 BROKEN = ("[[pack_missing]]", "[[pack_invented]]", "[[pack_doubled]]", "[[pack_shuffled]]", "[[invalid_json]]")
-LIVE_ROW_USD = 3e-5  # what a row costs at least in the live lane, about
 LIVE_TOKENS = 800  # of a row: some packs are streamed, and some are not
 RULES = "Keep it short and kind. " * 40  # what each request of a row alone would pay for
 
@@ -59,6 +58,5 @@ def with_live_packs(schedule: Schedule) -> Schedule:
     assert made.live is not None
     live = replace(made.live, max_tokens=min(made.live.max_tokens, LIVE_TOKENS))
     dearer = 2 * live.max_tokens / 64  # the live lane's price, and longer answers in the worst case
-    least = LIVE_ROW_USD * len(made.rows)  # a lower cap is refused before anything is sent
-    cap = None if made.max_cost_usd is None else round(max(made.max_cost_usd * dearer, least), 8)
+    cap = None if made.max_cost_usd is None else round(made.max_cost_usd * dearer, 8)
     return replace(made, live=live, max_cost_usd=cap)

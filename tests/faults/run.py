@@ -269,8 +269,8 @@ class _Conductor:
         return msgspec.convert(execution.context["Execution"]["Input"], UploadRecord)
 
     def _raise_the_cap(self, execution: Execution) -> None:
-        """Do what the job's last word says, if that was BudgetReached."""
-        if self._cap is not None and "BudgetReached" in execution.cause:
+        """Do what the job's last word says, if that was about the cap."""
+        if self._cap is not None and (execution.error == "TooExpensive" or "BudgetReached" in execution.cause):
             self._world.storm.counts["cap reached"] += 1
             self._cap *= 2
             self._world.objects.update(files(replace(self._schedule, max_cost_usd=self._cap)))
