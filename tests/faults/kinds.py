@@ -110,6 +110,17 @@ def with_waves(schedule: Schedule) -> Schedule:
     )
 
 
+def with_live_waves(schedule: Schedule) -> Schedule:
+    """Return the schedule with a cap under which a job goes live in waves: from the start, once late, or as leftovers.
+
+    The live lane's price is twice that of the batch lane.
+    """
+    live = with_live_lane(schedule)
+    made = with_waves(live)
+    assert made.max_cost_usd is not None
+    return replace(made, batch_seconds=live.batch_seconds, max_cost_usd=round(made.max_cost_usd * 2, 8))
+
+
 def with_pages(schedule: Schedule) -> Schedule:
     """Return the schedule with a list of several pages that breaks off between them, while a lost create is settled."""
     rng = random.Random(f"pages of {schedule.seed}")
@@ -330,6 +341,7 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "escalated": with_escalation,
     "packs": with_packs,
     "live_packs": with_live_packs,
+    "live_waves": with_live_waves,
     "pages": with_pages,
     "skew": with_skew,
     "workspaces": with_workspaces,

@@ -57,7 +57,7 @@ class Journal:
     failed: set[str] = field(default_factory=set)  # workers whose message comes again
     stopped_loops: list[str] = field(default_factory=list)  # bodies of messages that Lambda stopped
     refused_by_store: set[str] = field(default_factory=set)
-    given_up: set[int] = field(default_factory=set)  # shards with a slice that nobody served
+    given_up: set[int] = field(default_factory=set)  # shards with a slice that nobody served, or with none
     names: dict[str, str] = field(default_factory=dict)  # an attempt's name in keys -> its worker
 
     def serves(self, worker: str, body: str) -> None:
@@ -68,6 +68,10 @@ class Journal:
     def kept(self, row: int, worker: str) -> Flush | None:
         """Return the flush that holds this worker's answer to a row."""
         return next((one for one in self.flushes if one.worker == worker and (row, True) in one.lines), None)
+
+    def line_of(self, row: int, worker: str) -> Flush | None:
+        """Return the flush that holds this worker's line of a row, an answer or not."""
+        return next((one for one in self.flushes if one.worker == worker and row in dict(one.lines)), None)
 
     def workers_of(self, name: SliceName) -> list[str]:
         """Return who served a slice."""

@@ -12,7 +12,7 @@ from typing import Any
 from tests.faults.books import StateBooks
 from tests.faults.judge import Asked, Ending, Judge, Verdict
 from tests.faults.live_journal import CUT, DELIVERED, REFUSALS, Call, Flush, Journal, RoundName
-from tests.faults.schedule import BAD, Schedule
+from tests.faults.schedule import BAD, MODEL, Schedule
 
 MOST_TRIES = 4  # of a request in a round, as docs/architecture.md promises
 SHORTEST_WAIT = 29.0  # seconds that a worker leaves each request, however fast the answers before were
@@ -78,7 +78,7 @@ class LiveJudge(Judge):
     def _check_sends(self) -> None:
         """A request has so many tries in a round, over all workers.
 
-        The next worker cannot know those of one that crashed, or that wrote its answer after the next had looked.
+        The next worker cannot know those of one that crashed, or that wrote its line after the next had looked.
         Refusals use up none. No answer is cut off because its worker's time ends: that would be a request opened late.
         """
         tries: dict[tuple[int, RoundName], list[Call]] = {}
@@ -87,7 +87,7 @@ class LiveJudge(Judge):
                 tries.setdefault((call.row, self._journal.slices[call.worker][:2]), []).append(call)
         for (row, _), calls in tries.items():
             unknown = {call.worker for call in calls} & (self._journal.killed | self._journal.failed)
-            unknown |= {call.worker for call in calls if self._fate_of(call) == KEPT and self._is_overtaken(call)}
+            unknown |= {call.worker for call in calls if self._is_overtaken(call)}
             if len(calls) > MOST_TRIES * (1 + len(unknown)):
                 self.verdict.say(f"row {row} was sent {len(calls)} times in one round")
         for call in self._journal.calls:
@@ -140,8 +140,9 @@ class LiveJudge(Judge):
 
     def _is_overtaken(self, call: Call) -> bool:
         """Tell whether another worker, or the collection, looked at the bucket between a request and its flush."""
-        flush = self._journal.kept(call.row, call.worker)
-        assert flush is not None
+        flush = self._journal.line_of(call.row, call.worker)
+        if flush is None:
+            return False
         name = self._journal.slices[call.worker]
         others = (worker for worker in self._journal.workers_of(name) if worker != call.worker)
         looks = [self._journal.looked_at[other] for other in others if other in self._journal.looked_at]
@@ -174,7 +175,8 @@ class LiveJudge(Judge):
         billed = batch + Counter((call.row, call.model) for call in kept)
         overtaken = Counter((call.row, call.model) for call in kept if self._is_overtaken(call))
         for (row, model), times in billed.items():
-            surplus = times - self._allowed(self._schedule.rows[row], model)
+            is_limited = model == MODEL and self._custom_id(row) in self._limited
+            surplus = times - self._allowed(self._schedule.rows[row], model) - is_limited
             if surplus > overtaken[row, model]:
                 self.verdict.paid_twice += 1
                 self.verdict.say(f"row {row} ({self._schedule.rows[row]}) was billed {times} times by {model}")

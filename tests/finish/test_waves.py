@@ -138,6 +138,14 @@ def test_a_cap_below_the_true_cost_is_kept() -> None:
         assert job.charges["requests"] == 400
 
 
+def test_rows_that_were_never_sent_are_no_leftovers() -> None:
+    """`on_leftovers: live` is for the few rows that a round left. The rows of a later wave keep the batch price."""
+    recipe = f"{_capped(TEXT, 60)}on_leftovers: live\nlive_rows: 600\n"
+    with emulated_job(_table(600), recipe=recipe) as job:
+        assert job.run().tally.answered == 600
+        assert (job.message_batches, job.charges["requests"]) == (2, 600)
+
+
 def test_a_round_is_planned_once() -> None:
     """Whatever comes between: each attempt writes the same create body, and the first plan stays."""
     with emulated_job(_table(400), recipe=_capped(TEXT, 60)) as job:

@@ -52,9 +52,10 @@ def next_packs(
         lane = lane_of_leftovers(
             manifest.recipe,
             lane=state.lane,
-            leftovers=manifest.requests if waiting.has_new else len(waiting.units(goes_live=False)),
+            leftovers=len(waiting.units(goes_live=False)),
             live_rows=live_rows,
             is_late=is_late,
+            has_new=waiting.has_new,
         )
         submission = ledger.submission(state.job_id, state.shard, state.round + 1)
         if submission is not None:

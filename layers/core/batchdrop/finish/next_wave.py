@@ -65,9 +65,13 @@ def next_wave(
     """
     unsent = unsent_rows(state, manifest, index, goes_live=False)
     is_late = bool(state.deadline) and clock.now().timestamp() >= state.deadline
-    leftovers = len(unsent.known) if not unsent.new else manifest.requests
     lane = lane_of_leftovers(
-        manifest.recipe, lane=state.lane, leftovers=leftovers, live_rows=live_rows, is_late=is_late
+        manifest.recipe,
+        lane=state.lane,
+        leftovers=len(unsent.known),
+        live_rows=live_rows,
+        is_late=is_late,
+        has_new=unsent.new > 0,
     )
     submission = ledger.submission(state.job_id, state.shard, state.round + 1)
     if submission is not None:
@@ -82,8 +86,9 @@ def next_wave(
     wave = None if is_halted or is_over else planner.wave()
     if wave is None:
         return NextWave(unsent.count, planner.worst_of_all(), lane)
-    if submission is not None and planner.is_written:  # its body may be on the way: it must not change
-        return NextWave(submission.requests, planner.worst_of_written(), lane)
+    # A body that may be on its way must not change. A live round has no submission, and its answers may be stored.
+    if (submission is not None or lane == "live") and planner.is_written:
+        return planner.written()
     return planner.write(wave)
 
 
@@ -137,10 +142,10 @@ class _Planner:
         """Return whether the round has its create body."""
         return self._store.exists(self._keys.requests(self._shard, self._round))
 
-    def worst_of_written(self) -> Decimal:
-        """Return the highest cost of the round's create body, at the standard price."""
-        written = (self._worst.add(bytes(request.params)) for _, request in self._requests(self._round))
-        return sum(written, NOTHING)
+    def written(self) -> NextWave:
+        """Return the round as it was written."""
+        written = [self._worst.add(bytes(request.params)) for _, request in self._requests(self._round)]
+        return NextWave(len(written), sum(written, NOTHING), self._lane)
 
     def write(self, wave: Wave) -> NextWave:
         """Write the create body of a planned round."""

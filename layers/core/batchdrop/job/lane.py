@@ -27,11 +27,17 @@ def is_small(recipe: Recipe, requests: int, *, live_rows: int, longest: int) -> 
     return requests <= most and not too_long_for_live(recipe.own_tokens or longest)
 
 
-def lane_of_leftovers(recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool) -> Lane:
-    """Return the lane of a round's leftovers. `is_late`: the job's `finish_within` is over."""
+def lane_of_leftovers(
+    recipe: Recipe | None, *, lane: Lane, leftovers: int, live_rows: int, is_late: bool, has_new: bool = False
+) -> Lane:
+    """Return the lane of a round's leftovers.
+
+    `is_late`: the job's `finish_within` is over. `has_new`: rows that were never sent wait for a wave, and those are no
+    leftovers.
+    """
     if lane == "live" or is_late:
         return "live"
-    if recipe is None or recipe.on_leftovers == "batch":
+    if recipe is None or recipe.on_leftovers == "batch" or has_new:
         return "batch"
     most = live_rows if recipe.live_rows is None else recipe.live_rows
     return "live" if leftovers <= most else "batch"
