@@ -61,6 +61,14 @@ def test_the_recipes_columns_decide_between_delimiters() -> None:
 TITLED = b'Complaints of May\nprinted 2026-06-01,\n\nnr,text\n1,late\n2,"a\nb"\n'
 
 
+@pytest.mark.parametrize("delimiter", ["\x01", "^", "~", ":"])
+def test_a_rare_delimiter_is_one_if_it_gives_the_recipes_columns(delimiter: str) -> None:
+    """Hive writes U+0001. Without the recipe, `time: 9` is one column. The rows come back as they were."""
+    body = f"nr{delimiter}comment\n1{delimiter}late\n".encode()
+    assert _cells(body, wanted=frozenset({"comment"})) == [{"nr": "1", "comment": "late"}]
+    assert [*_cells(body)[0]] == [f"nr{delimiter}comment"]
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [(Input(skip=3), frozenset[str]()), (FOUND, frozenset({"text"})), (FOUND, frozenset({"nr", "text"}))],

@@ -43,6 +43,26 @@ def test_the_line_is_shown_in_each_of_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "encoding"),
+    [
+        ("costs 5 € \u2013 \u201cfine\u201d", "cp1252"),
+        ("Müller ist zufrieden", "cp850"),
+        ("Müller\u2019s Kaffee, schön heiß", "mac-roman"),
+    ],
+)
+def test_symbols_and_capitals_within_words_tell(line: str, encoding: str) -> None:
+    """Quotes and dashes are usual in any language; a capital within a word is not."""
+    body = f"1,{line}\n".encode(encoding)
+    assert body.decode(likely_encodings(body, UTF_8)[0]) == f"1,{line}\n"
+
+
+def test_a_broken_letter_among_utf8_is_no_other_encoding() -> None:
+    """One row was pasted from elsewhere: cp1252 would spoil all others."""
+    body = "nr,text\n1,café à la crème ".encode() + b"ol\xe9\n"
+    assert advice(body, body.index(b"1,"), UTF_8) == "Other letters of the text around it are, so fix this row"
+
+
+@pytest.mark.parametrize(
     ("start", "told"),
     [
         (b"\x1f\x8b\x08\x00", "the file is gzip-compressed; drop it as f.csv.gz"),
@@ -52,9 +72,12 @@ def test_the_line_is_shown_in_each_of_them() -> None:
         (b"PK\x03\x04....[Content_Types].xml", "the file is an Excel workbook; drop it as f.xlsx"),
         (b"PK\x03\x04....data.csv", "the file is a ZIP archive; drop it as f.zip"),
         (b"%PDF-1.7", "the file is a PDF; drop it as f.pdf"),
+        (b'[{"nr": 1,', "the file is JSON; drop it as f.json"),
+        (b'{"nr": 1, "text": "late"}', "the file is JSON; drop it as f.jsonl"),
+        (b"<!DOCTYPE html><html>", "the file is a web page or XML, not a table"),
     ],
 )
-def test_what_is_no_text_is_told_by_its_name(start: bytes, told: str) -> None:
+def test_what_is_no_table_is_told_by_its_name(start: bytes, told: str) -> None:
     """Rather than by a byte that is not UTF-8."""
     with pytest.raises(UploadRejected, match=r"^f\.csv: ") as refused:
         read("csv", start + b"\n1,2\n")

@@ -121,3 +121,18 @@ def test_a_key_that_is_not_utf8_is_refused_with_its_place() -> None:
     """Such a file has another encoding."""
     with pytest.raises(UploadRejected, match=r"^f\.json"):
         read("json", b'{"d\xffta": {"items": [{"a": 1}]}}')
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"nr":{"0":1,"1":2},"text":{"0":"late","1":"early"}}', "with the values of each column"),
+        (b'{"0":{"nr":1,"text":"late"},"1":{"nr":2,"text":"early"}}', "with the rows by their numbers"),
+        (b'{"columns":["nr","text"],"index":[0,1],"data":[[1,"late"],[2,"early"]]}', "with names and values apart"),
+        (b'[["nr","text"],[1,"late"],[2,"early"]]', "its elements are arrays"),
+    ],
+)
+def test_a_table_that_is_not_written_row_by_row_is_refused(body: bytes, told: str) -> None:
+    """What pandas writes unless it is told otherwise. Once, the whole table was one row, and was sent and paid."""
+    with pytest.raises(UploadRejected, match=rf"^f\.json: .*{told}.*orient='records'"):
+        read("json", body)

@@ -14,6 +14,7 @@ from batchdrop.adapters.formats.csv.records import Record, RecordReader
 from batchdrop.adapters.formats.text.beginning import Beginning
 from batchdrop.adapters.formats.text.encodings import BOM, Encoding, encode
 from batchdrop.adapters.formats.text.lines import Lines, Undecodable, without_line_end
+from batchdrop.adapters.formats.text.magic import refuse_other_texts
 from batchdrop.errors import UploadRejected
 from batchdrop.requests.row import Cursor
 
@@ -36,6 +37,8 @@ def begin(file: DelimitedFile, lines: Iterator[Lines]) -> tuple[Beginning, Recor
     """Return the file's beginning, and a reader of the records after it. Raises UploadRejected without a header."""
     sample = _Sample(file, lines)
     options = file.options
+    if options.header is None and not options.skip and sample.texts:
+        refuse_other_texts(sample.texts[0], file.filename)
     declared = sample.declared
     first = sample.declared_lines + (options.skip or 0)
     layout = find_layout(
@@ -112,9 +115,9 @@ def _notes(file: DelimitedFile, layout: Layout, over: list[str], declared: str) 
     notes = []
     usual = TAB if file.kind == "tsv" else ","
     if layout.cells > 1 and layout.dialect.delimiter != usual and not declared and not file.options.delimiter:
-        notes.append(
-            f"cells are separated by {'tabs' if layout.dialect.delimiter == TAB else layout.dialect.delimiter}"
-        )
+        delimiter = layout.dialect.delimiter
+        shown = delimiter if delimiter.isprintable() else repr(delimiter)
+        notes.append(f"cells are separated by {'tabs' if delimiter == TAB else shown}")
     titles = [" ".join(text.split()) for text in over if text.strip()]
     if titles:
         shown = titles[0] if len(titles[0]) <= _SHOWN else titles[0][:_SHOWN] + "…"

@@ -12,6 +12,7 @@ from batchdrop.adapters.formats.csv.dialect import TAB, Dialect
 from batchdrop.adapters.formats.titles import header_place
 
 DELIMITERS = (",", ";", TAB, "|")
+RARE = ("\x01", "\x1f", "^", "~", ":", "§", "¦")  # only if they give the columns that the recipe uses; Hive writes \x01
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class _Reading(NamedTuple):
         is_comma = self.dialect.delimiter == ","
         fit = max(self.fit, 0.6) if is_comma and len(cells) > 1 else self.fit
         is_tight = not any(cell.startswith(" ") for cell in cells[1:])
-        order = -DELIMITERS.index(self.dialect.delimiter)
+        order = -(DELIMITERS + RARE).index(self.dialect.delimiter)
         return self.has_wanted, round(fit, 1), self.is_first, len(cells), is_tight, order
 
 
@@ -65,15 +66,20 @@ def find_layout(
     `named` is a known delimiter. `wanted` are the columns that the recipe uses: the line that has them is the header.
     `is_whole`: the file has no other lines. `titles`: the header may stand below other lines.
     """
-    readings = []
-    for delimiter in [named] if named else DELIMITERS:
-        tried = replace(dialect, delimiter=delimiter)
-        tried = replace(tried, spaced=_has_spaced_quotes(lines, delimiter))
-        records = _records(lines, tried, is_whole=is_whole)
-        if records:
-            readings.append(_reading(tried, records, wanted, titles=titles))
+
+    def read_with(*delimiters: str) -> Iterator[_Reading]:
+        for delimiter in delimiters:
+            tried = replace(dialect, delimiter=delimiter)
+            tried = replace(tried, spaced=_has_spaced_quotes(lines, delimiter))
+            records = _records(lines, tried, is_whole=is_whole)
+            if records:
+                yield _reading(tried, records, wanted, titles=titles)
+
+    readings = [*(read_with(named) if named else read_with(*DELIMITERS))]
     if not readings:
         return Layout(replace(dialect, delimiter=named or ","))
+    if not named and not any(reading.has_wanted for reading in readings):
+        readings += [reading for reading in read_with(*RARE) if reading.has_wanted and len(reading.header.cells) > 1]
     best = readings[0] if named else max(readings, key=lambda reading: reading.rank)
     return Layout(best.dialect, 0 if best.is_first else best.header.before, len(best.header.cells))
 

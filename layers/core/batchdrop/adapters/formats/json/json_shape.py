@@ -16,6 +16,13 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:,]', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _PAIRS = {b"{": b"}", b"[": b"]"}
 _SHOWN = 5
+_ARRAYS = re.compile(rb"\s*\[\s*\[")
+# What `DataFrame.to_json` writes, unless it is told otherwise: orient columns (its default), index, split and table.
+_BY_PANDAS = (
+    (re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{\s*"0"\s*:'), "it is one object, with the values of each column"),
+    (re.compile(rb'\s*\{\s*"0"\s*:\s*\{'), "it is one object, with the rows by their numbers"),
+    (re.compile(rb'\s*\{\s*"columns"\s*:\s*\['), "it is one object, with names and values apart"),
+)
 
 
 class JsonShape(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,10 +55,12 @@ class Scan(NamedTuple):
 def shape_of(start: bytes, *, is_whole: bool, path: str | None, filename: str) -> JsonShape:
     """Return the shape of a file that starts with these bytes, in UTF-8. `path` is the recipe's.
 
-    Raises UploadRejected if several arrays could be meant.
+    Raises UploadRejected if several arrays could be meant, and for a table that is not written row by row.
     """
     if path:
         return JsonShape("wrapped", tuple(path.split(".")))
+    if _ARRAYS.match(start):
+        _refuse_layout("its elements are arrays, without the columns' names", filename)
     if not start.lstrip().startswith(b"{"):
         return JsonShape()
     found = scan(start)
@@ -59,10 +68,21 @@ def shape_of(start: bytes, *, is_whole: bool, path: str | None, filename: str) -
         return JsonShape("values")
     if found.end is not None and (not is_whole or start[found.end :].strip()):
         return JsonShape("values")
+    for layout, what in _BY_PANDAS:
+        if layout.match(start):
+            _refuse_layout(what, filename)
     arrays = [array.path for array in found.arrays if array.has_objects]
     if len(arrays) > 1:
         refuse_several(arrays, filename)
     return JsonShape("wrapped", arrays[0], is_found=True) if arrays else JsonShape("values")
+
+
+def _refuse_layout(what: str, filename: str) -> NoReturn:
+    message = (
+        f"{filename}: {what}. Write one object for each row, "
+        "such as with `df.to_json(path, orient='records', lines=True)` in pandas, and drop it again"
+    )
+    raise UploadRejected(message)
 
 
 def holds_requests(start: bytes) -> bool:

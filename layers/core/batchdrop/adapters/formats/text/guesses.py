@@ -28,6 +28,7 @@ _LANGUAGES = {
     "iso8859-9": "Turkish",
     "koi8-r": "Cyrillic, Unix",
     "mac-roman": "Western European, Macintosh",
+    "cp850": "Western European, DOS",
     "cp932": "Japanese, Windows",
     "euc_jp": "Japanese, Unix",
     "gb18030": "Chinese",
@@ -48,12 +49,16 @@ _SAME = {
     "iso8859-8": "cp1255",
     "iso8859-13": "cp1257",
     "koi8-u": "koi8-r",
+    "cp437": "cp850",
+    "cp858": "cp850",
 }
 _MULTIBYTE = {"cp932", "euc_jp", "gb18030", "big5", "cp949"}
 _SAMPLE = 1 << 15  # bytes before and after the place
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _FRAMES = re.compile("[\u2500-\u25ff]")
 _WORD = re.compile(r"[^\W\d_]+")
+# Symbols of everyday texts in any language; the dashes and quotes are U+2013 to U+201E.
+_USUAL = frozenset("€£§©®™°«»·…\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e•†‰±²³µ¼½¾\u00d7÷¡¿¢¥")
 _FEW = 2  # high bytes that do not show the language: most likely symbols
 MOST_NAMED = 3
 SHOWN_CHARS = 40  # characters of the line
@@ -67,6 +72,8 @@ def advice(around: bytes, at: int, read_as: Encoding) -> str:
         return "The text around it is UTF-8: remove `input.encoding` from the recipe"
     if read_as.unit > 1 or 2 * sum(_fits(line, read_as.name) for line in lines) > len(lines):
         return "The text around it is, so fix this row"
+    if read_as.name == "utf-8" and _is_mostly_utf8(sample):
+        return "Other letters of the text around it are, so fix this row"
     likely = likely_encodings(sample, read_as, by_zeros(around[:4096]) or _utf16(around[: 2 * _SAMPLE]))
     if not likely:
         return "Set `input: {encoding: …}` in the recipe to the file's encoding, or save the file as UTF-8"
@@ -99,9 +106,10 @@ def _ranked(sample: bytes) -> Iterable[str]:
 
     names = [found["encoding"] for found in detect_all(sample, ignore_threshold=True)]
     ranked = [_known(name) for name in names if name]
-    if sum(map(len, _HIGH.findall(sample))) <= _FEW:
+    is_few = sum(map(len, _HIGH.findall(sample))) <= _FEW
+    if is_few or not _foreign(_text(sample, "cp1252") or "?"):
         ranked.insert(0, "cp1252")
-    return dict.fromkeys(name for name in (*ranked, "cp1252", "cp1250") if name in _LANGUAGES)
+    return dict.fromkeys(name for name in (*ranked, "cp1252", "cp1250", "cp850") if name in _LANGUAGES)
 
 
 def _known(name: str) -> str:
@@ -115,17 +123,29 @@ def _known(name: str) -> str:
 def _oddity(sample: bytes, name: str) -> int:
     """Return how odd the text would be.
 
-    Frames are, words of two scripts, more symbols than letters, and pairs of bytes where each stands alone.
+    Frames are, words of two scripts, capitals within words, more symbols than letters, and pairs of bytes where each
+    stands alone.
     """
     stands_alone = all(len(high) == 1 for high in _HIGH.findall(sample))
     text = _text(sample, name) or ""
-    is_odd = _has_mixed_words(text) + _is_symbols(text)
+    is_odd = _has_mixed_words(text) + _has_inner_capitals(text) + _is_symbols(text)
     return 2 * (name in _MULTIBYTE and stands_alone) + 2 * bool(_FRAMES.search(text)) + is_odd
 
 
 def _is_symbols(text: str) -> bool:
-    foreign = [letter for letter in text if not letter.isascii()]
+    foreign = _foreign(text)
     return len(foreign) > _FEW and 2 * sum(unicodedata.category(letter)[0] in "LM" for letter in foreign) < len(foreign)
+
+
+def _foreign(text: str) -> list[str]:
+    """Return what is neither ASCII nor a usual symbol."""
+    return [letter for letter in text if not letter.isascii() and letter not in _USUAL]
+
+
+def _has_inner_capitals(text: str) -> bool:
+    """Return whether a capital beyond ASCII stands within a word of small letters, as in `MÅller`."""
+    tails = [word[1:] for word in _WORD.findall(text) if not word[1:].isascii() and not word.isupper()]
+    return any(letter.isupper() and not letter.isascii() for tail in tails for letter in tail)
 
 
 def _has_mixed_words(text: str) -> bool:
@@ -164,6 +184,13 @@ def _telling_lines(around: bytes, at: int) -> list[bytes]:
     """Return the lines around a place that are not ASCII: only they help to find the encoding."""
     lines = around[max(0, at - _SAMPLE) : at + _SAMPLE].splitlines(keepends=True)
     return [line for line in lines if not line.isascii()]
+
+
+def _is_mostly_utf8(sample: bytes) -> bool:
+    """Return whether more letters beyond ASCII are UTF-8 than bytes are not: by chance, hardly any would be."""
+    broken = sample.decode("utf-8", "replace").count("\ufffd")
+    letters = sum(not letter.isascii() for letter in sample.decode("utf-8", "ignore"))
+    return letters > broken
 
 
 def _fits(sample: bytes, encoding: str) -> bool:

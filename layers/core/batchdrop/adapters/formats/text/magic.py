@@ -1,6 +1,8 @@
-"""Recognize binary files under a text file's name."""
+"""Recognize other files under a text file's name."""
 
 from __future__ import annotations
+
+import re
 
 from batchdrop.errors import UploadRejected
 
@@ -14,11 +16,13 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("an Excel workbook (.xls)", "xls"),
     b"%PDF-": ("a PDF", "pdf"),
 }
+_MARKUP = re.compile(r"\s*<(!doctype html|html|\?xml)\b", re.IGNORECASE)
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|$)')
 _ZIP = b"PK\x03\x04"
 
 
 def refuse_other_files(start: bytes, filename: str) -> None:
-    """Raise UploadRejected for the beginning of a binary file; the message has the name that it should have."""
+    """Raise UploadRejected for the beginning of another file; the message has the name that it should have."""
     for mark, (what, extension) in _COMPRESSED.items():
         if start.startswith(mark):
             _refuse(filename, what, f"{filename}.{extension}")
@@ -30,6 +34,18 @@ def refuse_other_files(start: bytes, filename: str) -> None:
         is_workbook = b"[Content_Types].xml" in start or b"xl/" in start
         what, extension = ("an Excel workbook", "xlsx") if is_workbook else ("a ZIP archive", "zip")
         _refuse(filename, what, f"{stem}.{extension}")
+
+
+def refuse_other_texts(first_line: str, filename: str) -> None:
+    """Raise UploadRejected for JSON or a web page under the name of a file with delimiters."""
+    if found := _JSON.match(first_line):
+        stem = filename.rpartition(".")[0] or filename
+        _refuse(filename, "JSON", f"{stem}.{'json' if found[1] else 'jsonl'}")
+    if _MARKUP.match(first_line):
+        message = (
+            f"{filename}: the file is a web page or XML, not a table; export the table as CSV or Excel and drop it"
+        )
+        raise UploadRejected(message)
 
 
 def _refuse(filename: str, what: str, rather: str) -> None:
