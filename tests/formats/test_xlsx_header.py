@@ -131,3 +131,38 @@ def test_a_new_workbook_names_the_columns() -> None:
     ].iter_rows(values_only=True)
     assert header[:3] == ("column_1", "column_2", "answer")
     assert first[:3] == (1, "late", "#1")
+
+
+def test_the_sheet_with_the_recipes_columns_is_read() -> None:
+    """A cover often comes first. Hidden sheets are not looked at; without a match it is the first one."""
+    book = openpyxl.Workbook()
+    book.active.append(["Read me"])
+    book.create_sheet("empty")
+    book.create_sheet("old").append(["nr", "text"])
+    book["old"].sheet_state = "hidden"
+    for row in [["Orders"], *TABLE]:
+        book.create_sheet("Q3").append(row) if "Q3" not in book.sheetnames else book["Q3"].append(row)
+    body = bytes_of(book)
+    reader = reader_of("f.xlsx", wanted=("text",))
+    found = list(rows_in(reader, Bytes(body), Cursor()))
+    assert [row.cells["text"] for row in found] == ["late", None, "early"]
+    assert reader.notes[0] == "the rows are on the sheet 'Q3', which has the recipe's columns"
+    again = reader_of("f.xlsx", reader.header)
+    assert list(rows_in(again, Bytes(body), found[0].start)) == found
+    first = reader_of("f.xlsx", wanted=("other",))
+    list(rows_in(first, Bytes(body), Cursor()))
+    assert first.columns == ["Read me"]
+
+
+def test_a_found_sheet_gets_the_new_columns() -> None:
+    """And the cover stays."""
+    book = openpyxl.Workbook()
+    book.active.append(["Read me"])
+    for row in TABLE:
+        book.create_sheet("Q3").append(row) if "Q3" not in book.sheetnames else book["Q3"].append(row)
+    recipe = "model: claude-haiku-5-5\nlane: batch\nprompt: 'say {{ text }}'\n"
+    job = dropped(bytes_of(book), key="inbox/r/f.xlsx", recipe=recipe)
+    job.run()
+    out = openpyxl.load_workbook(io.BytesIO(job.result("output.xlsx")))
+    assert [cell.value for cell in out["Sheet"][1]] == ["Read me"]
+    assert [cell.value for cell in out["Q3"][1]][:3] == ["nr", "text", "answer"]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchdrop.errors import UploadRejected
 from batchdrop.job.manifest import Manifest, UploadRecord
 from batchdrop.recipe.recipe import Recipe, parse_recipe
 from batchdrop.requests.request import RecipeRequests
-from batchdrop.requests.row import Cursor, Row
+from batchdrop.requests.row import Cursor, Row, Unusable
 from batchdrop.split.rows_to_send import FEW, RenderedRows, rendered_rows
 from tests.fakes import START
 from tests.jobs import JOB
 
 UPLOAD = UploadRecord(JOB, "bucket", "inbox/r/f.csv", "etag", 99, START)
-BLANK, ABSENT, BROKEN = " ", None, "broken"
-kinds = st.lists(st.sampled_from(["a", "b", "ß", "a", "b", BLANK, ABSENT, BROKEN]) | st.just("plain"), max_size=60)
+BLANK, ABSENT, BROKEN, NOT_COMPUTED = " ", None, "broken", "a formula without a value"
+KINDS = ["a", "b", "ß", "a", "b", BLANK, ABSENT, BROKEN, NOT_COMPUTED]
+kinds = st.lists(st.sampled_from(KINDS) | st.just("plain"), max_size=60)
 
 
 def _recipe(**fields: object) -> Recipe:
@@ -28,6 +29,8 @@ def _row(number: int, kind: str | None) -> Row:
     start = Cursor(10 * number, number, number)
     if kind == BROKEN:
         return Row("broken", start, {}, "it is broken")
+    if kind == NOT_COMPUTED:
+        return Row("[null]", start, {"x": Unusable("it has no value")})
     return Row(str(kind), start, {} if kind is ABSENT else {"x": kind})
 
 
@@ -42,6 +45,7 @@ def _each(asked: list[RenderedRows]) -> list[tuple[object, ...]]:
     return [row for some in asked for row in zip(*some, strict=True)]
 
 
+@example(["plain", NOT_COMPUTED], 50)
 @given(kinds, st.integers(2, 60))
 def test_every_row_is_rendered_as_it_would_be_alone(kinds: list[str | None], chunk_rows: int) -> None:
     """Whatever stands beside it: rejects keep their reasons and places, requests their bytes."""

@@ -32,8 +32,8 @@ def lane_of_leftovers(
 ) -> Lane:
     """Return the lane of a round's leftovers.
 
-    `is_late`: the job's `finish_within` is over. `has_new`: rows that were never sent wait for a wave. They do not count
-    as leftovers.
+    `is_late`: the job's `finish_within` is over. `has_new`: rows that were never sent wait for a wave; those are not
+    counted as leftovers.
     """
     if lane == "live" or is_late:
         return "live"

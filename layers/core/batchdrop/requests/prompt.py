@@ -98,7 +98,7 @@ class Prompt:
             return None
         try:
             texts = self._form.fill(rows)
-        except _UNFIT:
+        except (*_UNFIT, RowRejected):
             return None
         return None if any(map(str.isspace, texts)) or not all(texts) else texts
 

@@ -24,6 +24,7 @@ class SheetHeader(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `over` is the title above a header that was found. `has_titles` is False if the sheet has no header: its rows begin
     below `row`, and `titles` are the recipe's names, or blank. `is_converted`: the file is none that can be extended.
+    `is_found`: the sheet is not the first, but has the recipe's columns.
     """
 
     sheet: str
@@ -33,6 +34,7 @@ class SheetHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     over: str = ""
     has_titles: bool = True
     is_converted: bool = False
+    is_found: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -42,7 +44,8 @@ class SheetHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def notes(self) -> list[str]:
         """Return what is not plain: where the header is, how the output differs, what columns are called without it."""
-        notes = [f"the header is in row {self.row}, below '{self.over}'"] if self.over else []
+        notes = [f"the rows are on the sheet '{self.sheet}', which has the recipe's columns"] if self.is_found else []
+        notes += [f"the header is in row {self.row}, below '{self.over}'"] if self.over else []
         if self.is_converted:
             notes.append(f"the output is an .xlsx with the sheet '{self.sheet}' alone, without its styles")
         return [*notes, *(column_names(self.titles)[1] if self.has_titles else [])]
@@ -71,11 +74,12 @@ class OpenSheet:
     epoch_1904: bool = False
     is_converted: bool = False
     width: int = 0
+    is_found: bool = False
 
     def header(self, titles: list[str], row: int, *, over: str = "", has_titles: bool = True) -> SheetHeader:
         """Return the sheet's header, with a blank title for each column beyond it that is known to exist."""
         padded = [*titles, *[""] * (self.width - len(titles))]
-        return SheetHeader(self.name, padded, row, self.epoch_1904, over, has_titles, self.is_converted)
+        return SheetHeader(self.name, padded, row, self.epoch_1904, over, has_titles, self.is_converted, self.is_found)
 
 
 def find_header(sheet: OpenSheet, options: SheetOptions, filename: str) -> tuple[SheetHeader, Iterator[SheetRow]]:

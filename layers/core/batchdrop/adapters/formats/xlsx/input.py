@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,6 +18,7 @@ from batchdrop.adapters.formats.xlsx.package import Package, is_old
 from batchdrop.adapters.formats.xlsx.sheet import SheetRow, sheet_rows
 from batchdrop.adapters.formats.xlsx.shown import shown
 from batchdrop.adapters.formats.xlsx.strings import SharedStrings
+from batchdrop.errors import UploadRejected
 from batchdrop.ports import Source
 from batchdrop.requests.chunking import chunks
 from batchdrop.requests.row import Cursor, Row, Unusable, raw_size
@@ -25,12 +27,13 @@ _FOUND = SheetOptions()
 
 
 class XlsxInput:
-    """Reads the first visible sheet, or the one that the recipe names. Its first row that is not empty is the header.
+    """Reads the first visible sheet that has the recipe's columns, or the one that the recipe names.
 
-    A header below titles is found if it is plain (`titles.py`). Rows without a value are skipped. Each row's `raw` is a
-    JSON array of its cells (`xlsx_cells`). A cursor's `offset` and `lines` count the sheet's rows before it, header
-    included; resuming reads the sheet from its start. A formula counts as its stored value; a row with a formula
-    without one is rejected where the prompt uses it. The content tells the kind: .xls, .xlsb and .ods are read, too.
+    The first row that is not empty is the header. A header below titles is found if it is plain (`titles.py`). Rows
+    without a value are skipped. Each row's `raw` is a JSON array of its cells (`xlsx_cells`). A cursor's `offset` and
+    `lines` count the sheet's rows before it, header included; resuming reads the sheet from its start. A formula counts
+    as its stored value; a row with a formula without one is rejected where the prompt uses it. The content tells the
+    kind: .xls, .xlsb and .ods are read, too.
     """
 
     name = "xlsx"
@@ -92,13 +95,38 @@ class XlsxInput:
 
     def _open_own(self, package: Package, stack: ExitStack) -> OpenSheet:
         book = read_book(package, self._filename)
-        name = self._header.sheet if self._header else book.sheet(self._options.sheet, self._filename)
         formats = read_formats(package, book.styles)
         with package.refusals():
             strings = stack.enter_context(contextlib.closing(shared_strings(package, book.strings)))
-            stream = stack.enter_context(package.open(book.sheets[name]))
-        found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
-        return OpenSheet(name, found, book.epoch_1904)
+
+        def open_sheet(name: str, stack: ExitStack) -> OpenSheet:
+            with package.refusals():
+                stream = stack.enter_context(package.open(book.sheets[name]))
+            found = self._refusing(package, sheet_rows(stream, strings, formats, zeros_stand_in=book.zeros_stand_in))
+            return OpenSheet(name, found, book.epoch_1904, is_found=name != first)
+
+        if self._header:
+            first = self._header.sheet
+            return open_sheet(first, stack)
+        first = book.sheet(self._options.sheet, self._filename)
+        others = [] if self._is_told else [name for name in book.sheets if name not in book.hidden and name != first]
+        with_columns = (name for name in (first, *others) if self._has_wanted(partial(open_sheet, name)))
+        return open_sheet(next(with_columns, first) if others else first, stack)
+
+    @property
+    def _is_told(self) -> bool:
+        """Return whether the recipe says which sheet to read, or leaves no way to find it."""
+        options = self._options
+        return options.sheet is not None or options.header is not None or not options.wanted
+
+    def _has_wanted(self, open_sheet: Callable[[ExitStack], OpenSheet]) -> bool:
+        """Return whether a sheet has all columns that the recipe uses."""
+        try:
+            with ExitStack() as stack:
+                header, _ = find_header(open_sheet(stack), self._options, self._filename)
+        except UploadRejected:  # an empty sheet, or one that is broken
+            return False
+        return set(header.columns).issuperset(self._options.wanted)
 
     def _refusing(self, package: Package, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
         with package.refusals():
