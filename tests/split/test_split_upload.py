@@ -154,6 +154,12 @@ def test_all_rows_rejected_leaves_nothing_to_ask() -> None:
         ("inbox/r/f.csv", b"x\n1\n", "", "a recipe must be a mapping of keys (model, prompt, …), but this is empty"),
         ("inbox/r/f.csv", b"x\n1\n", "model: m\nprompt: '{{ a | nope }}'\n", "key 'prompt', line 1"),
         ("inbox/r/f.csv", b"y\n1\n", RECIPE, "uses column 'x', which f.csv does not have (columns: y)"),
+        (
+            "inbox/r/f.csv",
+            b"y#x\n1#2\n",
+            RECIPE,
+            "another character stands between the cells, set `input: {delimiter: …}`",
+        ),
     ],
 )
 def test_recipes_that_cannot_work(key: str, body: bytes, recipe: str | None, told: str) -> None:

@@ -33,6 +33,8 @@ WITH_HEADER_KEYS = {"csv", "tsv", "xlsx"}
 HEADER_ADVICE = (
     " If other lines stand over the header, set `input: {skip: …}`; if there is none, `input: {header: false}`"
 )
+DELIMITED = {"csv", "tsv"}
+DELIMITER_ADVICE = " If another character stands between the cells, set `input: {delimiter: …}`"
 FEW = 8  # largest group that is rendered row by row if one of its rows needs that
 
 
@@ -134,6 +136,8 @@ def request_source(manifest: Manifest, reader: InputFormat, attach: Attacher) ->
         pack_schema(shape.schema, name=key.recipe_key)  # raises before the first row, if it raises
     if reader.columns is not None:
         advice = HEADER_ADVICE if reader.name in WITH_HEADER_KEYS else ""
+        if reader.name in DELIMITED and len(reader.columns) == 1:
+            advice = DELIMITER_ADVICE
         requests.check_columns(reader.columns, filename=key.filename, advice=advice)
     return requests
 
