@@ -72,6 +72,17 @@ def test_the_summary_lists_count_and_worst_cost() -> None:
     assert 2 * each <= summary.perhaps_paid.worst_usd < Decimal("0.02")
 
 
+def test_the_worst_cost_counts_the_prompt_cache() -> None:
+    """The marks are set while a body is sent. Writing a token for an hour costs twice a plain one."""
+    recipe = f"{RECIPE}system: {{text: '{'Be short and kind. ' * 400}', cache: true}}\n"
+    marked = _job(40, 2, recipe=recipe).run().perhaps_paid
+    plain = _job(40, 2, recipe=recipe.replace("cache: true", "cache: false")).run().perhaps_paid
+    assert (marked.requests, plain.requests) == (1, 1)
+    assert marked.worst_usd is not None
+    assert plain.worst_usd is not None
+    assert Decimal("1.3") < marked.worst_usd / plain.worst_usd < 2
+
+
 def test_a_job_without_such_rows_has_no_such_file() -> None:
     """Nor does its summary list anything."""
     world = _job(3)

@@ -385,7 +385,9 @@ def _join(
     tally.stored = store_run(manifest, item.shard, name, index, noted, store=store, answers=answers)
     tally.escalated = index.escalations.counted() if index.escalations is not None else None
     tally.packs = packs.counts()
-    tally.perhaps_paid = perhaps_paid_in(keys, item.shard, index, store=store, prices=prices, batch_id_of=batch_id_of)
+    tally.perhaps_paid = perhaps_paid_in(
+        keys, item.shard, index, manifest=manifest, store=store, batch_id_of=batch_id_of
+    )
     store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
     tally.failed -= item.borrowed  # they wait for other shards, so no metric counts them yet
     return tally

@@ -8,16 +8,19 @@ from decimal import Decimal
 
 import msgspec
 
-from batchdrop.admission.budget import at_lane
+from batchdrop.admission.budget import NOTHING, at_lane
+from batchdrop.admission.cache_hold import cache_hold
 from batchdrop.admission.worst_case import WorstCase, search_fee
 from batchdrop.answers import custom_id
 from batchdrop.answers.outcome import SentRequest
 from batchdrop.errors import RecipeRejected
 from batchdrop.finish.answer_index import AnswerIndex
 from batchdrop.job.layout import JobKeys
+from batchdrop.job.manifest import Manifest
+from batchdrop.job.pilot import primes
 from batchdrop.job.ports import Ledger
 from batchdrop.job.stored_lines import whole_lines
-from batchdrop.money.prices import PriceTable
+from batchdrop.money.prices import PriceTable, effective
 from batchdrop.money.prompt_tokens import request_size
 from batchdrop.ports import ObjectStore
 from batchdrop.recipe.lane import Lane
@@ -54,15 +57,17 @@ def perhaps_paid_in(
     shard: int,
     index: AnswerIndex,
     *,
+    manifest: Manifest,
     store: ObjectStore,
-    prices: PriceTable | None,
     batch_id_of: BatchIdOf,
 ) -> PerhapsPaid:
     """Return the requests of a shard that may be paid, and their highest cost.
 
-    A round without a known Message Batch counts at the standard price, which is the higher one.
+    A round without a known Message Batch counts at the standard price, which is the higher one. The stored requests
+    lack the marks for the prompt cache, which are set while they are sent.
     """
-    found = PerhapsPaid()
+    found, prices = PerhapsPaid(), effective(manifest.prices)
+    written = cache_hold(manifest, 1) if primes(manifest.cache) else NOTHING
     worst: dict[str, WorstCase | None] = {}
     for round_number in sorted({number for _, number in index.perhaps_paid}):
         for row, request in _requests(keys.requests(shard, round_number), store):
@@ -71,7 +76,7 @@ def perhaps_paid_in(
                 usd = _worst_usd(bytes(request.params), worst, prices)
                 lane: Lane = "batch" if batch_id_of(round_number) else "live"
                 fee = search_fee(request_size(bytes(request.params)).searches, prices)
-                found.add(times, None if usd is None else at_lane(usd * times, lane) + fee * times)
+                found.add(times, None if usd is None else at_lane((usd + written) * times, lane) + fee * times)
     return found
 
 

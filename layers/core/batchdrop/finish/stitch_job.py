@@ -203,8 +203,8 @@ class JobStitch:
                 self._keys,
                 item.shard,
                 index,
+                manifest=self._manifest,
                 store=self._store,
-                prices=effective(self._manifest.prices),
                 batch_id_of=batch_ids(self._keys.job_id, item.shard, self._ledger),
             )
             return tally
