@@ -157,7 +157,7 @@ def test_a_sample_is_shown_with_its_cost(tmp_path: Path) -> None:
     assert "good" in shown
     assert "the sample: 2 rows = 2 answered + 0 unusable + 0 failed + 0 rejected" in shown
     assert "not sent yet: 9,998 rows (9,990 requests) in the batch lane" in shown
-    assert "cost: $0.002000 so far; the whole file about $10.25 ($9.50 to $11.00, if the first rows are like" in shown
+    assert "cost: $0.002000 so far; the whole file about $10.25 ($9.50 to $11.00, if its rows are like" in shown
     assert "the other rows are sent now" in shown
 
 

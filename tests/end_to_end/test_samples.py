@@ -73,6 +73,23 @@ def test_a_live_sample_of_a_job_of_message_batches(bench: Bench) -> None:
     assert "continue_under_usd" in json.loads(job.files["sample.json"])["rest"]["reason"]
 
 
+def test_a_random_sample_stands_in_its_own_places(bench: Bench) -> None:
+    """Three rows of anywhere in the file are asked first; then every row is in its place, and paid for once."""
+    job_id = _waiting(bench, "draws", "{rows: 3, random: true}")
+    report = _report(bench, job_id)
+    assert (report["tally"]["answered"], report["rest"]["rows"], report["rest"]["requests"]) == (3, 4, 4)
+    assert bench.claude.bill_summary()["requests"] == 3
+    approval.approve(_deployment(bench), job_id)
+    job = bench.ended_job("inbox/draws/seven.csv")
+    assert (job.status, _statuses(job)) == ("SUCCEEDED", ["answered"] * 7)
+    assert [line.split(b",")[0] for line in job.files["output.csv"].splitlines()] == [
+        line.split(b",")[0] for line in ROWS.splitlines()
+    ]
+    assert bench.claude.bill_summary()["requests"] == 7
+    assert (job.summary["tally"]["rows"], job.summary["tally"]["shared"]) == (7, 0)
+    assert any("drawn at random" in note for note in job.summary["notes"])
+
+
 def test_a_cancel_while_it_waits(bench: Bench) -> None:
     """It ends at once, with the sample's answers; resumed, it waits again, and approved it asks the rest."""
     job_id = _waiting(bench, "cancels", "{rows: 3}")

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.faults.books import Books
+from tests.faults.drawn_rows import asked_twice
 from tests.faults.escalated_judge import escalation_faults
 from tests.faults.schedule import BAD, LONG, MODEL, OTHER_MODEL, ROOM_OF_WAVES, Schedule
 from tests.faults.upload import HEADER, row_texts, table_name
@@ -137,6 +138,9 @@ class Judge:
         for custom_id in all_asked:
             if self.row_of(custom_id) in repeats:
                 self.verdict.say(f"{custom_id} was sent, and row {repeats[self.row_of(custom_id)]} asks the same")
+        for fault in asked_twice(self._schedule, map(self.row_of, all_asked)):
+            self.verdict.paid_twice += 1
+            self.verdict.say(fault)
         for (custom_id, model), times in billed.items():
             allowed = self._allowed(self._kind(custom_id), model)
             if custom_id in self._limited and times > 1 and model == MODEL:

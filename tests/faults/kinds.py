@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.faults.aws_schedule import with_aws
+from tests.faults.drawn_rows import DrawnRows, with_a_random_sample
 from tests.faults.escalated_schedule import with_escalation
 from tests.faults.live_schedule import with_live_lane
 from tests.faults.pack_schedule import with_live_packs, with_packs
@@ -319,6 +320,12 @@ def with_repeated_rows(schedule: Schedule) -> Schedule:
     return replace(schedule, rows=tuple(rows), repeats=tuple(repeats), shard_rows=shard_rows)
 
 
+def with_a_random_sample_in_waves(schedule: Schedule) -> Schedule:
+    """Return the schedule with a cap far below the worst case, and a sample from anywhere in the file."""
+    rng = random.Random(f"sample and waves of {schedule.seed}")
+    return replace(with_waves(schedule), sample=rng.randint(1, 5), drawn=DrawnRows())
+
+
 def with_a_retry(schedule: Schedule) -> Schedule:
     """Return the schedule with a retry after the job's end. Functions, and the retry's command, go on dying."""
     rng = random.Random(f"retry of {schedule.seed}")
@@ -334,6 +341,8 @@ KINDS: dict[str, Callable[[Schedule], Schedule]] = {
     "strays": with_strays,
     "typed": with_typed_answers,
     "sampled": with_samples,
+    "drawn": with_a_random_sample,
+    "drawn_waves": with_a_random_sample_in_waves,
     "capped": with_a_cap,
     "waves": with_waves,
     "live": with_live_lane,

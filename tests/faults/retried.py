@@ -88,8 +88,12 @@ class RetryJudge(Judge):
 
     def row_of(self, custom_id: str) -> int:
         """Return the row of a custom_id, from 0, in the first version's file."""
-        index = super().row_of(custom_id)
-        return self._rows[index] if custom_id.startswith(f"{self._job_id}-") else index
+        if not custom_id.startswith(f"{self._job_id}-"):
+            return super().row_of(custom_id)
+        shard, index = map(int, custom_id.rsplit("-", 2)[1:])
+        is_plain = self._schedule.drawn is not None  # a version has no sample
+        place = shard * self._schedule.shard_rows + index if is_plain else super().row_of(custom_id)
+        return int(self._rows[place])
 
     def compared(self, before: dict[str, bytes], after: dict[str, bytes]) -> None:
         """Judge what became of the rows that were answered before, and that no row was billed in vain."""

@@ -7,12 +7,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 
 import msgspec
 
+from batchdrop.errors import AwsUnavailable
 from batchdrop.job.approve_job import approve_job
 from batchdrop.job.await_approval import wake_waiting
 from batchdrop.job.manifest import UploadRecord
@@ -98,6 +100,8 @@ class _Conductor:
     def report(self) -> Report:
         world, scheduler = self._world, self._scheduler
         world.objects.update(files(self._schedule))
+        if self._schedule.drawn is not None:
+            self._schedule.drawn.objects = world.objects
         self._lay_out(*self._schedule.lasting, *self._schedule.faults)
         for number, at in enumerate(self._schedule.deliveries):
             scheduler.start(f"delivery {number}", self._deliver, delay=at)
@@ -305,7 +309,8 @@ class _Conductor:
             world.storm.counts["approved by the user"] += 1
             if rng.random() < 0.2:
                 world.approvals().approve(self._job_id, world.time())
-            else:
+                continue
+            with suppress(AwsUnavailable):  # the command says so, and the user repeats it
                 approve_job(self._job_id, world.time(), approvals=world.approvals(), tokens=world.task_tokens())
 
     # --- the others

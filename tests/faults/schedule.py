@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 RowKind = str  # a magic word of the emulator, "" for a plain row, BAD for one that cannot be asked
 BAD = "bad"
@@ -142,6 +143,16 @@ class Account:
         return running + sum(count for start, end, count in self.others if start <= now < end) < self.functions
 
 
+class Drawn(Protocol):
+    """The rows of a random sample."""
+
+    objects: Mapping[str, bytes]
+
+    @property
+    def rows(self) -> list[int]:
+        """Return the rows, from 0; none before they are drawn."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """One run of one job. Seconds count from the start."""
@@ -175,6 +186,7 @@ class Schedule:
     strays: tuple[Stray, ...] = ()
     longest_rest: float = 2000.0  # before the user resumes the job
     sample: int | None = None  # of the recipe
+    drawn: Drawn | None = None  # the sample is random, and these are its rows
     approver_rest: float = 600.0  # at most, between two looks of the user whether a sample is to be approved
     live: Live | None = None
     account: Account | None = None  # None: no limit
@@ -216,6 +228,8 @@ class Schedule:
 
     def row_number(self, shard: int, index: int) -> int:
         """Return which of the table's rows that is, from 0; a sample and pilots are shards of their own size."""
+        if self.drawn is not None:
+            return self.drawn.rows[index] if shard == 0 else (shard - 1) * self.shard_rows + index
         starts = self._first_starts
         if shard < len(starts):
             return starts[shard] + index
@@ -223,6 +237,9 @@ class Schedule:
 
     def place_of(self, row: int) -> tuple[int, int]:
         """Return the shard of a row, and its index there."""
+        if self.drawn is not None:
+            drawn, (shard, index) = self.drawn.rows, divmod(row, self.shard_rows)
+            return (0, drawn.index(row)) if row in drawn else (shard + 1, index)
         starts = self._first_starts
         if row < starts[-1]:
             shard = max(number for number, start in enumerate(starts) if start <= row)

@@ -45,7 +45,8 @@ def files(schedule: Schedule) -> dict[str, bytes]:
     max_tokens = 64 if schedule.live is None else schedule.live.max_tokens
     max_tokens = ROOM_OF_WAVES if schedule.goes_in_waves else max_tokens
     recipe = RECIPE % (max_tokens, schedule.max_rounds) + typed + _retry(schedule) + _lane(schedule)
-    recipe += f"sample: {{rows: {schedule.sample}, lane: batch}}\n" if schedule.sample else ""
+    is_random = ", random: true" if schedule.drawn else ""
+    recipe += f"sample: {{rows: {schedule.sample}, lane: batch{is_random}}}\n" if schedule.sample else ""
     if schedule.max_cost_usd is not None:
         recipe += f"max_cost_usd: {schedule.max_cost_usd:.8f}\n"
     recipe += "dedupe: true\n" if schedule.repeats else ""

@@ -43,10 +43,15 @@ class AddedColumns:
     def _values(self, row: StoredRow, index: int | None, line: bytes | None) -> tuple[Any, ...]:
         if index is None:
             return ()
-        answer = _Answer(self._own_id(row, index), is_shared=row.same_as is not None, prices=self._prices)
+        answer = _Answer(self._own_id(row, index), is_shared=_is_shared(row), prices=self._prices)
         if line is not None and self._needs_line:
             answer.read(line)
         return tuple(read(answer) for read in self._read)
+
+
+def _is_shared(row: StoredRow) -> bool:
+    """Return whether another row's request was paid for the row's answer."""
+    return row.same_as is not None and not row.is_drawn
 
 
 class _Answer:

@@ -19,6 +19,7 @@ from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import UploadRecord
 from batchdrop.job.ports import Formats, Ledger
 from batchdrop.job.remembering import AnswersOf
+from batchdrop.job.sample import drawn_notes
 from batchdrop.job.submission import Halt
 from batchdrop.job.upload import results_prefix
 from batchdrop.ports import Clock, ObjectChanged, ObjectStore
@@ -100,7 +101,12 @@ def _closed(
             job_formats = versions.formats
         stitch = versions or JobStitch(manifest, faults, store, ledger, job_formats, began, answers=answers)
         tally = stitch.write(prefix, is_last)
-        manifest.notes = [*manifest.notes, *stitch.notes, *publish_runs(manifest, stitch.runs, answers)]
+        manifest.notes = [
+            *manifest.notes,
+            *drawn_notes(manifest),
+            *stitch.notes,
+            *publish_runs(manifest, stitch.runs, answers),
+        ]
         faults += [] if faults else too_few_answered(tally, manifest.recipe)
         raw_answers = f"{prefix}answers.jsonl"
         is_kept = keeps_answers and keep_raw_answers(upload.job_id, raw_answers, store=store, guard=is_last)

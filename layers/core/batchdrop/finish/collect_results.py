@@ -39,6 +39,7 @@ from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import read_again, settle_read_again
 from batchdrop.finish.recalled import forgotten_in, recall
 from batchdrop.finish.round_cost import settle_round
+from batchdrop.finish.sample_answers import lend_sample
 from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.unsent_rows import limited_rounds
 from batchdrop.job.halting import halting_on_account_trouble
@@ -360,9 +361,11 @@ def _join(
     job_id = manifest.upload.job_id
     keys, batch_id_of = JobKeys(job_id), batch_ids(job_id, item.shard, ledger)
     prices = effective(manifest.prices)
-    part_key = partial(keys.part, item.shard, rounds, reading=reading)
+    sample = lend_sample(item, index, manifest, store, ledger, answers) if item.sampled else ""
+    part_key = partial(keys.part, item.shard, rounds, reading=reading, sample=sample)
     noted = noted_rows(manifest, item.rows, answers, reader_of(manifest, formats))
-    if item.borrowed:
+    waits = item.borrowed + (0 if sample else item.sampled)
+    if waits:
         noted = None  # the closing joins it again
     if manifest.is_grouped:
         tally = join_group_shard(
@@ -388,6 +391,7 @@ def _join(
     tally.perhaps_paid = perhaps_paid_in(
         keys, item.shard, index, manifest=manifest, store=store, batch_id_of=batch_id_of
     )
+    tally.sample = sample
     store.write(keys.part_tally(item.shard, rounds, reading=reading), msgspec.json.encode(tally))
-    tally.failed -= item.borrowed  # they wait for other shards, so no metric counts them yet
-    return tally
+    tally.failed -= waits - sum(tally.drawn.values()) * (not sample)  # no metric counts yet who waits for other shards
+    return tally.without_drawn()

@@ -265,12 +265,16 @@ def _chunks(blocks: Iterable[bytes], results: RowResults) -> Iterator[tuple[list
 
 
 def _count(rows: list[StoredRow], outcomes: list[Outcome], tally: Tally) -> None:
-    shared = [outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is not None]
-    if not shared:
+    each = [*zip(rows, outcomes, strict=True)]
+    shared = [outcome for row, outcome in each if row.same_as is not None and not row.is_drawn]
+    drawn = [outcome for row, outcome in each if row.is_drawn]
+    if not shared and not drawn:
         tally.add(outcomes)
         return
-    tally.add([outcome for row, outcome in zip(rows, outcomes, strict=True) if row.same_as is None])
+    tally.add([outcome for row, outcome in each if row.same_as is None])
     tally.add(shared, are_shared=True)
+    if drawn:
+        tally.add_drawn(drawn)
 
 
 class _Outcomes:

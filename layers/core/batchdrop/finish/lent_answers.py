@@ -1,4 +1,7 @@
-"""The answers that shards share with later shards of their job. A closing reads them once all shards have ended."""
+"""The answers that shards share with later shards of their job. A closing reads them once all shards have ended.
+
+Those of a random sample are read earlier, when all of them are there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 
 import msgspec
@@ -19,6 +22,7 @@ from batchdrop.finish.perhaps_paid import batch_ids, sent_request
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger
+from batchdrop.job.sample import SAMPLE_SHARD
 from batchdrop.job.stored_lines import line_blocks
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.dedupe import Lender
@@ -29,13 +33,43 @@ ROWS_TOGETHER = 128
 _NOWHERE = -1
 
 
+def borrowers(job_id: str, item: ShardItem, store: ObjectStore) -> Iterator[tuple[int, Lender]]:
+    """Yield the rows of a shard that share an earlier shard's answer, each with the row that has it."""
+    decoder, first = msgspec.json.Decoder(StoredRow), 0
+    with closing(store.stream(JobKeys(job_id).rows(item.shard))) as blocks:
+        for block in line_blocks(blocks):
+            rows = decoder.decode_lines(block)
+            for index, row in enumerate(rows, first):
+                if row.same_shard is not None and row.same_as is not None:
+                    yield index, Lender(row.same_shard, row.same_as)
+            first += len(rows)
+
+
+def shared_rows(manifest: Manifest, store: ObjectStore) -> dict[int, list[int]]:
+    """Return the rows whose answers later shards share, by shard. Those of a random sample are left out."""
+    wanted: dict[int, set[int]] = {}
+    for item in manifest.shards:
+        for _, lender in borrowers(manifest.upload.job_id, item, store) if item.borrowed else ():
+            wanted.setdefault(lender.shard, set()).add(lender.row)
+    if manifest.draws_sample:
+        wanted.pop(SAMPLE_SHARD, None)
+    return {shard: sorted(rows) for shard, rows in wanted.items()}
+
+
 class LentAnswers:
     """The result lines of rows that later shards share, on disk. Memory holds 12 bytes a row of each such shard.
 
-    `opened` indexes the answers of a shard.
+    `wanted` are these rows, in order, by shard. `opened` indexes the answers of a shard.
     """
 
-    def __init__(self, manifest: Manifest, opened: Opened, store: ObjectStore, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        wanted: Mapping[int, Sequence[int]],
+        opened: Opened,
+        store: ObjectStore,
+        ledger: Ledger,
+    ) -> None:
         self._job_id = manifest.upload.job_id
         self._store = store
         self._ledger = ledger
@@ -45,37 +79,20 @@ class LentAnswers:
         self._lengths: dict[int, array[int]] = {}
         self._unsure: dict[Lender, SentRequest] = {}
         self._end = 0
-        wanted: dict[int, set[int]] = {}
-        for item in manifest.shards:
-            for _, lender in self._borrowers(item):
-                wanted.setdefault(lender.shard, set()).add(lender.row)
-        for shard in sorted(wanted):
+        for shard, rows in sorted(wanted.items()):
             with opened(manifest.shards[shard]) as index:
-                self._keep(shard, sorted(wanted[shard]), index)
+                self._keep(shard, rows, index)
         self._spool.flush()
 
     def lend(self, item: ShardItem, index: AnswerIndex) -> None:
-        """Give the rows of a shard the answers that they share."""
-        for row, lender in self._borrowers(item):
-            line = self._line(lender)
+        """Give the rows of a shard the answers that they share, as far as they are here."""
+        for row, lender in borrowers(self._job_id, item, self._store):
+            line = self._line(lender) if lender.shard in self._offsets else None
             if line is not None:
                 index.borrow(row, line, self._unsure.get(lender))
         index.flush()
 
-    def _borrowers(self, item: ShardItem) -> Iterator[tuple[int, Lender]]:
-        """Yield the rows of a shard that share an earlier shard's answer, each with the row that has it."""
-        if not item.borrowed:
-            return
-        decoder, first = msgspec.json.Decoder(StoredRow), 0
-        with closing(self._store.stream(JobKeys(self._job_id).rows(item.shard))) as blocks:
-            for block in line_blocks(blocks):
-                rows = decoder.decode_lines(block)
-                for index, row in enumerate(rows, first):
-                    if row.same_shard is not None and row.same_as is not None:
-                        yield index, Lender(row.same_shard, row.same_as)
-                first += len(rows)
-
-    def _keep(self, shard: int, rows: list[int], index: AnswerIndex) -> None:
+    def _keep(self, shard: int, rows: Sequence[int], index: AnswerIndex) -> None:
         offsets, lengths = array("q", [_NOWHERE]) * index.rows, array("I", [0]) * index.rows
         self._offsets[shard], self._lengths[shard] = offsets, lengths
         for first in range(0, len(rows), ROWS_TOGETHER):

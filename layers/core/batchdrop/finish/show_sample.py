@@ -229,7 +229,7 @@ class _Showing:
 
     def _report(self, tally: Tally, shown: Shown, output: str, began: datetime) -> SampleReport:
         rest = self._manifest.shards[SAMPLE_SHARD + 1 :]
-        rows, requests = sum(item.rows for item in rest), sum(item.requests for item in rest)
+        rows, requests = sum(item.rows - item.sampled for item in rest), sum(item.requests for item in rest)
         return SampleReport(
             job_id=self._job_id,
             shown_at=began,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -17,13 +17,14 @@ from batchdrop.finish.escalations import escalations_of
 from batchdrop.finish.job_summary import CALLED_OFF
 from batchdrop.finish.join_groups import GroupedParts, join_group_shard
 from batchdrop.finish.join_shard import NO_RESULT, AnsweredRows, JoinedRows, ShardResults, join_shard, joined_rows
-from batchdrop.finish.lent_answers import LentAnswers
+from batchdrop.finish.lent_answers import LentAnswers, shared_rows
 from batchdrop.finish.live_results import flushed_lines
 from batchdrop.finish.packed_rounds import PackedRounds
 from batchdrop.finish.partial_results import arrived_lines, uncertain_lines, was_sent
 from batchdrop.finish.perhaps_paid import batch_ids, perhaps_paid_in
 from batchdrop.finish.read_again import reading_of, settle_read_again
 from batchdrop.finish.recalled import forgotten_in, recall
+from batchdrop.finish.sample_answers import sample_version
 from batchdrop.finish.shard_run import noted_rows, store_run
 from batchdrop.finish.write_output import write_output
 from batchdrop.job.job_files import JobFormats, answered_rounds
@@ -70,6 +71,8 @@ class JobStitch:
         self._groups: GroupedParts | None = None
         self._joined_here: set[int] = set()  # shards of a grouped job that this closing joins
         self._lent: LentAnswers | None = None
+        self._sample: LentAnswers | None = None
+        self._version_of_sample: str | None = None
         self.notes: list[str] = []
         self.runs: list[str] = []  # of the answer store, from the parts' own answers
         self._perhaps_paid: list[Callable[[str], str]] = []  # the parts of shards with rows that may be paid
@@ -117,6 +120,8 @@ class JobStitch:
         total = Tally()
         if self._manifest.is_grouped:
             self._groups = self._grouped(total)
+        if self._manifest.draws_sample and self._manifest.shards:
+            self._add_sample(total)
         for item in self._manifest.sections:
             tally = self._part(item)
             tally.check(rows=item.rows, where=f"shard {item.shard}")
@@ -125,6 +130,13 @@ class JobStitch:
             self._perhaps_paid += self._part_keys[-1:] if tally.rows_perhaps_paid else []
         total.check(rows=self._manifest.rows, where=f"job {self._manifest.upload.job_id}")
         return total
+
+    def _add_sample(self, total: Tally) -> None:
+        """Add what the random sample cost. Its rows are counted in the shards where they stand."""
+        known = self._shard_part(self._manifest.shards[SAMPLE_SHARD])
+        part_key = self._part_keys.pop()
+        self.runs += [run_name(part_key)] if known.stored else []
+        total.merge(known.bill)
 
     def _part(self, item: ShardItem) -> Tally:
         """Find or make a shard's part; return its tally. A stored part is used only if it has all sent rounds.
@@ -143,14 +155,7 @@ class JobStitch:
         groups = GroupedParts(self._manifest, store=self._store, formats=self._formats, prices=prices)
         for item in self._manifest.shards:
             known = self._shard_part(item)
-            total.merge(
-                Tally(
-                    tokens=known.tokens,
-                    perhaps_paid=known.perhaps_paid,
-                    escalated=known.escalated,
-                    packs=known.packs,
-                )
-            )
+            total.merge(known.bill)
             was_joined = item.shard in self._joined_here
             unanswered = self._unanswered(item.shard) if was_joined else failed(NO_RESULT)
             ids = batch_ids(self._keys.job_id, item.shard, self._ledger)
@@ -167,11 +172,18 @@ class JobStitch:
             tally = msgspec.json.decode(self._store.read(key), type=Tally)
         except ObjectMissing:
             return self._joined(item, rounds)
-        if item.borrowed:  # when it was joined, the shards that it borrows from may have been under way
+        sample = self._sample_version() if item.sampled else ""
+        # When it was joined, the shards that it borrows from may have been under way.
+        if item.borrowed or (item.sampled and not sample == tally.sample != ""):
             self._part_keys.append(partial(self._keys.part_of_closing, item.shard, self._began))
             return self.join(item, rounds, self._part_keys[-1])
-        self._part_keys.append(partial(self._keys.part, item.shard, rounds, reading=reading))
+        self._part_keys.append(partial(self._keys.part, item.shard, rounds, reading=reading, sample=sample))
         return tally
+
+    def _sample_version(self) -> str:
+        if self._version_of_sample is None:
+            self._version_of_sample = sample_version(self._manifest, self._store, self._ledger)
+        return self._version_of_sample
 
     def _has_flushes(self, shard: int, round_number: int) -> bool:
         """Return whether a failed job left live answers, or lost ones, that no round collected. They are paid, too."""
@@ -248,9 +260,16 @@ class JobStitch:
         """Index what a shard has, and what it borrows from earlier shards."""
         with self._own_index(item, rounds) as (index, packs):
             if item.borrowed:
-                self._lent = self._lent or LentAnswers(self._manifest, self._lender, self._store, self._ledger)
+                self._lent = self._lent or self._lenders(shared_rows(self._manifest, self._store))
                 self._lent.lend(item, index)
+            if item.sampled:
+                rows = {SAMPLE_SHARD: range(self._manifest.shards[SAMPLE_SHARD].rows)}
+                self._sample = self._sample or self._lenders(rows)
+                self._sample.lend(item, index)
             yield index, packs
+
+    def _lenders(self, wanted: Mapping[int, Sequence[int]]) -> LentAnswers:
+        return LentAnswers(self._manifest, wanted, self._lender, self._store, self._ledger)
 
     @contextmanager
     def _lender(self, item: ShardItem) -> Iterator[AnswerIndex]:

@@ -145,13 +145,15 @@ class JobKeys:
         """Return the key of one flush: some of a slice's result lines. `attempt` keeps two workers' flushes apart."""
         return f"{self.live_answers(shard, round_number, slice_number)}{attempt}-{flush:05d}.jsonl"
 
-    def part(self, shard: int, rounds: int, extension: str, *, reading: str = "") -> str:
+    def part(self, shard: int, rounds: int, extension: str, *, reading: str = "", sample: str = "") -> str:
         """Return the key of one shard's part, joined from the answers of `rounds` rounds; also for `failed.jsonl`.
 
         Joins of the same rounds write the same bytes, so a late, superseded join does no harm. A join that also has
-        results that were read again has the key of this `reading`: a late join may know an earlier one, or none.
+        results that were read again has the key of this `reading`: a late join may know an earlier one, or none. So has
+        a join with answers of the random `sample`, of which it has the version.
         """
-        return self._key(f"parts/{shard:05d}.r{rounds - 1}{reading and f'.again-{reading}'}.{extension}")
+        of = f"{reading and f'.again-{reading}'}{sample and f'.sample-{sample}'}"
+        return self._key(f"parts/{shard:05d}.r{rounds - 1}{of}.{extension}")
 
     def part_of_closing(self, shard: int, began: datetime, extension: str) -> str:
         """Return the key of a part that one closing of the job makes for its own use."""

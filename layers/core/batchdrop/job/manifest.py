@@ -59,7 +59,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     `input_tokens` is the estimate for its requests, `max_output_tokens` the most tokens that their answers may have.
     `worst_usd` is their highest cost at the standard price if the recipe has a `max_cost_usd`, else 0. `remembered`
     counts the rows whose answers came from the answer store, without the duplicates that share them. `borrowed` counts
-    the rows that share an answer of an earlier shard.
+    the rows that share an answer of an earlier shard, `sampled` those whose answer is in the random sample.
     """
 
     shard: int
@@ -71,6 +71,7 @@ class ShardItem(msgspec.Struct, frozen=True):
     worst_usd: Decimal = Decimal(0)
     remembered: int = 0
     borrowed: int = 0
+    sampled: int = 0
 
 
 class MapItem(msgspec.Struct, frozen=True):
@@ -83,6 +84,16 @@ class MapItem(msgspec.Struct, frozen=True):
     shards: int
     requests: int
     lane: Lane
+
+
+class Draw(msgspec.Struct):
+    """How far the rows of a random sample are drawn. `readable` counts the rows that a format can read.
+
+    `cursor` is where the counting continues; None once all are counted.
+    """
+
+    readable: int = 0
+    cursor: Cursor | None = Cursor()
 
 
 class Grouping(msgspec.Struct):
@@ -121,7 +132,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     pilots. `cache` is the decision about the prompt cache, made at the end of the split; None without a shared prefix.
     In a grouped job, `blocks` are the file's rows in order, and the shards have their requests by group
     (`grouping`).
-    `pays_again`: rows are sent although the answer store may know their answers.
+    `pays_again`: rows are sent although the answer store may know their answers. `draw` is set by a random sample. Its
+    rows are the first shard; each stands in its own place, too, and gets its answer from there.
     """
 
     upload: UploadRecord
@@ -146,6 +158,12 @@ class Manifest(msgspec.Struct, kw_only=True):
     pays_again: bool = False
     blocks: list[ShardItem] = []
     grouping: Grouping | None = None
+    draw: Draw | None = None
+
+    @property
+    def draws_sample(self) -> bool:
+        """Return whether the first shard has rows from anywhere in the file, which stand in other shards, too."""
+        return self.recipe is not None and self.recipe.sampled is not None and self.recipe.sampled.random
 
     @property
     def is_grouped(self) -> bool:
@@ -154,8 +172,11 @@ class Manifest(msgspec.Struct, kw_only=True):
 
     @property
     def sections(self) -> list[ShardItem]:
-        """Return the slices of the file, in its order: the shards, or the blocks of a grouped job."""
-        return self.blocks if self.is_grouped else self.shards
+        """Return the slices of the file, in its order: the shards, or the blocks of a grouped job.
+
+        A random sample is left out: its rows stand in the other shards, too.
+        """
+        return self.blocks if self.is_grouped else self.shards[1:] if self.draws_sample else self.shards
 
     @property
     def is_packed(self) -> bool:

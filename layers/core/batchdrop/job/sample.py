@@ -36,10 +36,17 @@ def has_sample(manifest: Manifest) -> bool:
     return is_wanted and any(item.requests for item in manifest.shards[SAMPLE_SHARD + 1 :])
 
 
+def drawn_notes(manifest: Manifest) -> list[str]:
+    """Return the note about a random sample, for people; none if the job drew no rows."""
+    if not manifest.draws_sample or not manifest.shards:
+        return []
+    return [f"{manifest.shards[SAMPLE_SHARD].rows:,} of its rows, drawn at random from the whole file, went first"]
+
+
 def first_limits(manifest: Manifest) -> tuple[int, ...]:
     """Return the most requests of each of the first shards; the others have the usual limits."""
     if manifest.recipe is not None and manifest.recipe.sampled is not None:
-        return (manifest.recipe.sampled.rows,)
+        return () if manifest.draws_sample else (manifest.recipe.sampled.rows,)
     return tuple(manifest.first)
 
 

@@ -114,8 +114,11 @@ class Sample(Keys, frozen=True, kw_only=True):
     """The rows to answer first. The other rows wait for `batchdrop approve`."""
 
     rows: Annotated[
-        int, Meta(ge=1, le=MAX_SAMPLE, description="How many of the file's first rows to answer first.", examples=[50])
+        int, Meta(ge=1, le=MAX_SAMPLE, description="How many of the file's rows to answer first.", examples=[50])
     ]
+    random: Annotated[
+        bool, Meta(description="Draw the rows at random from the whole file; else they are the file's first rows.")
+    ] = False
     continue_under_usd: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(

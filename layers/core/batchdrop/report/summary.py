@@ -167,8 +167,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A closed job. Its status is `failed` if the job or a whole shard failed; single rows may fail in a success.
 
     `results` is the prefix of the outputs' keys. `notes` says what was found in the file that is not plain from its
-    name, and what the output could not keep. `gold` compares answers with the truth of some rows. `version` counts the
-    job's outputs: each retry writes one more.
+    name, which rows went first if they were drawn at random, and what the output could not keep. `gold` compares
+    answers with the truth of some rows. `version` counts the job's outputs: each retry writes one more.
     """
 
     job_id: str

@@ -28,7 +28,9 @@ class Tally(msgspec.Struct):
     `shared` counts rows that share the answer of an identical request. `perhaps_paid` counts requests without a
     readable result. `escalated` counts the rows that went to another model, if the recipe has one. `packs` is set in a
     job with packs. `statistics` is for the report. `recalled` has the tokens of remembered answers, which are not paid.
-    `stored` counts the answers that the shard gave to the answer store.
+    `stored` counts the answers that the shard gave to the answer store. In a job with a random sample, `sample` is the
+    version of its answers that the part was joined with, and `drawn` counts the shard's rows of the sample by fate:
+    the sample's own shard counts their tokens.
     """
 
     rows: int = 0
@@ -45,6 +47,20 @@ class Tally(msgspec.Struct):
     packs: PackCounts | msgspec.UnsetType = msgspec.UNSET
     recalled: list[Tokens] = []
     stored: int = 0
+    sample: str = ""
+    drawn: dict[str, int] = {}
+
+    @property
+    def bill(self) -> Tally:
+        """Return what was paid, or may be, without the rows."""
+        return Tally(
+            tokens=self.tokens,
+            perhaps_paid=self.perhaps_paid,
+            escalated=self.escalated,
+            packs=self.packs,
+            recalled=self.recalled,
+            stored=self.stored,
+        )
 
     @property
     def rows_perhaps_paid(self) -> int:
@@ -53,15 +69,7 @@ class Tally(msgspec.Struct):
 
     def add(self, outcomes: Sequence[Outcome], *, are_shared: bool = False) -> None:
         """Count rows. A shared answer adds no tokens: they are counted with the row that was sent."""
-        fates = Counter([outcome.fate for outcome in outcomes])
-        self.rows += len(outcomes)
-        self.answered += fates["answered"]
-        self.unusable += fates["unusable"]
-        self.failed += fates["failed"]
-        self.rejected += fates["rejected"]
-        statuses = Counter([outcome.status for outcome in outcomes])
-        for status, count in statuses.items():
-            self.statuses[status] = self.statuses.get(status, 0) + count
+        fates, statuses = self._add_rows(outcomes)
         if are_shared:
             self.shared += fates["answered"] + fates["unusable"]
         elif REMEMBERED in statuses:
@@ -70,6 +78,28 @@ class Tally(msgspec.Struct):
             _add_tokens(recalled, self.recalled)
         else:
             self.add_paid([outcome.message for outcome in outcomes if outcome.message is not None])
+
+    def add_drawn(self, outcomes: Sequence[Outcome]) -> None:
+        """Count rows of the random sample, where they stand in the file."""
+        fates, _ = self._add_rows(outcomes)
+        for fate, count in fates.items():
+            self.drawn[fate] = self.drawn.get(fate, 0) + count
+
+    def _add_rows(self, outcomes: Sequence[Outcome]) -> tuple[Counter[str], Counter[str]]:
+        """Count rows by fate and status; return these rows' own counts."""
+        fates = Counter[str]([outcome.fate for outcome in outcomes])
+        self.rows += len(outcomes)
+        for fate in ("answered", "unusable", "failed", "rejected"):
+            setattr(self, fate, getattr(self, fate) + fates[fate])
+        statuses = Counter([outcome.status for outcome in outcomes])
+        for status, count in statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        return fates, statuses
+
+    def without_drawn(self) -> Tally:
+        """Return the rows that the shard has beside those of the sample, for figures of a running job."""
+        fates = {fate: getattr(self, fate) - count for fate, count in self.drawn.items()}
+        return msgspec.structs.replace(self, rows=self.rows - sum(self.drawn.values()), drawn={}, **fates)
 
     def add_paid(self, messages: Iterable[Billed]) -> None:
         """Count the tokens of answers, including answers that later ones replaced."""

@@ -71,7 +71,8 @@ class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `is_skipped`: the recipe skips it. `exact` holds the row's bytes if encoding `raw` as the file would give others.
     `same_as` is the index of an earlier row of the shard with the same request: this row has no request, and gets that
-    row's answer. With `same_shard`, it is an index in that earlier shard.
+    row's answer. With `same_shard`, it is an index in that earlier shard. `is_drawn`: it is this very row there, in
+    the random sample.
     """
 
     row: int
@@ -81,3 +82,4 @@ class StoredRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     same_as: int | None = None
     is_skipped: bool = False
     same_shard: int | None = None
+    is_drawn: bool = False

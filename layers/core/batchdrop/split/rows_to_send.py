@@ -70,10 +70,12 @@ class RenderedRows(NamedTuple):
 
     def without_lent(self, lenders: Sequence[Lender | None]) -> RenderedRows:
         """Return the rows without the requests that an earlier shard sends."""
+        known = zip(self.same_as, self.same_shard, lenders, strict=True)
+        both = [(row, shard) if one is None else (one.row, one.shard) for row, shard, one in known]
         return self._replace(
             params=[params if one is None else None for params, one in zip(self.params, lenders, strict=True)],
-            same_as=[None if one is None else one.row for one in lenders],
-            same_shard=[None if one is None else one.shard for one in lenders],
+            same_as=[row for row, _ in both],
+            same_shard=[shard for _, shard in both],
         )
 
     def first(self, count: int) -> RenderedRows:

@@ -13,18 +13,22 @@ from batchdrop.answers import custom_id
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import ShardItem
 from batchdrop.job.ports import InputFormat, Sidecar
+from batchdrop.job.sample import SAMPLE_SHARD
 from batchdrop.money.estimate import Estimate
 from batchdrop.ports import ObjectStore, Writer
 from batchdrop.requests.request import request_lines
 from batchdrop.requests.row import StoredRow
 from batchdrop.requests.sharding import BODY_HEAD, BODY_SEPARATOR, BODY_TAIL
+from batchdrop.split.random_sample import DrawnRows
 from batchdrop.split.rows_to_send import RenderedRows
 
 
 class ShardWriter:
     """A context that writes one shard. Its objects appear when it ends without an error; otherwise none does."""
 
-    def __init__(self, store: ObjectStore, keys: JobKeys, shard: int, reader: InputFormat) -> None:
+    def __init__(
+        self, store: ObjectStore, keys: JobKeys, shard: int, reader: InputFormat, drawn: DrawnRows | None = None
+    ) -> None:
         self._stack = ExitStack()
         self._requests_file = self._stack.enter_context(store.writer(keys.requests(shard)))
         self._rows_file = self._stack.enter_context(store.writer(keys.rows(shard)))
@@ -35,7 +39,8 @@ class ShardWriter:
         self._shard = shard
         self._bytes = 0
         self._requests = 0
-        self._remembered = self._borrowed = 0
+        self._remembered = self._borrowed = self._sampled = 0
+        self._drawn = drawn
         self._store, self._pins_key, self._digests_key = store, keys.remembered(shard), keys.digests(shard)
         self.rows = 0
 
@@ -56,7 +61,12 @@ class ShardWriter:
             StoredRow(row.start.rows + 1, row.raw, reason, row.exact, same_as, is_skipped, same_shard)
             for row, reason, (same_as, same_shard), is_skipped in each
         ]
-        self._borrowed += len(stored) - rendered.same_shard.count(None)
+        lent = len(stored) - rendered.same_shard.count(None)
+        if lent and self._drawn is not None:
+            stored = [self._marked(row) for row in stored]
+            sampled = rendered.same_shard.count(SAMPLE_SHARD)
+            self._sampled, lent = self._sampled + sampled, lent - sampled
+        self._borrowed += lent
         self._rows_file.write(self._encoder.encode_lines(stored))
         if self._sidecar is not None:
             for row in rendered.rows:
@@ -90,7 +100,12 @@ class ShardWriter:
             max_output_tokens=estimate.max_output_tokens,
             remembered=self._remembered,
             borrowed=self._borrowed,
+            sampled=self._sampled,
         )
+
+    def _marked(self, row: StoredRow) -> StoredRow:
+        is_drawn = self._drawn is not None and row.same_shard == SAMPLE_SHARD and self._drawn.has(row.row)
+        return msgspec.structs.replace(row, is_drawn=True) if is_drawn else row
 
     def _open_sidecar(self, file: AbstractContextManager[Writer], reader: InputFormat) -> Sidecar | None:
         """Open the sidecar file, if the format has one; a writer that is not entered writes nothing."""

@@ -6,7 +6,8 @@ The whole file is split before anything is sent to the API, so a broken file cos
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
@@ -23,7 +24,7 @@ from batchdrop.job.expiry import refuse_if_expired
 from batchdrop.job.job_files import read_manifest, read_recipe, read_schema, reader_of
 from batchdrop.job.lane import deadline_of, lane_of_job
 from batchdrop.job.layout import JobKeys
-from batchdrop.job.manifest import Manifest, UploadRecord, file_key
+from batchdrop.job.manifest import Draw, Manifest, UploadRecord, file_key
 from batchdrop.job.pilot import Asks, lane_marked, leave_at, may_have_pilot
 from batchdrop.job.ports import Formats
 from batchdrop.job.remembering import AnswersOf
@@ -47,8 +48,10 @@ from batchdrop.split.cap import pricer_of, renew_cap
 from batchdrop.split.first_rows import first_rows, first_sizes
 from batchdrop.split.grouped_split import GroupedSplit
 from batchdrop.split.job_estimate import counting, keep_estimate, read_own_models, read_own_prices, refuse_too_expensive
+from batchdrop.split.out_of_time import OutOfTime
 from batchdrop.split.pack_estimate import note_packs
 from batchdrop.split.prefetch import Room
+from batchdrop.split.random_sample import DrawnRows, counted, drawn_places, only
 from batchdrop.split.ready_made import is_ready_made
 from batchdrop.split.remembered_rows import remembered_rows, with_pins
 from batchdrop.split.row_models import refuse_unknown_model
@@ -182,10 +185,6 @@ def _no_recipe(upload: UploadRecord, key: InboxKey) -> str:
     )
 
 
-class _OutOfTime(Exception):  # abandons a shard in the middle; never leaves this module
-    pass
-
-
 class _Split:
     """The part of a split in one invocation: it moves the manifest's cursor shard by shard."""
 
@@ -215,32 +214,79 @@ class _Split:
         self._is_deduped = is_deduped(manifest.recipe)
         self._duplicates = Duplicates()
         self._earlier = EarlierRequests()
+        self._drawn: DrawnRows | None = None
 
     def run(self, *, out_of_time: Callable[[], bool]) -> None:
         """Split until the file or the time ends. Raises SplitTooSlow if no shard was completed."""
-        shards_before = len(self._manifest.shards)
+        before = self._progress
         for item in self._manifest.shards if self._is_deduped else ():
             with suppress(ObjectMissing):  # an older version split it, and its requests are not shared
                 self._earlier.add(item.shard, self._store.read(self._keys.digests(item.shard)))
         source = UploadSource(self._store, self._manifest.upload)
-        with (
-            remembered_rows(self._manifest, self._store, self._answers) as self._remembered,
-            closing(self._reader.row_blocks(source, self._manifest.cursor or Cursor())) as blocks,
-        ):
-            note_columns(self._manifest, self._reader, self._formats)
+        with remembered_rows(self._manifest, self._store, self._answers) as self._remembered:
             try:
-                with closing(self._rendered_rows(blocks)) as rendered:
-                    self._write_shards(rendered, out_of_time)
-            except _OutOfTime as stopped:
-                if len(self._manifest.shards) == shards_before:
+                if self._manifest.draws_sample:
+                    self._draw_sample(source, out_of_time)
+                with self._rows(source, self._manifest.cursor or Cursor()) as blocks:
+                    self._write_shards(blocks, out_of_time)
+            except OutOfTime as stopped:
+                if self._progress == before:
                     message = "one invocation is too short for one shard; make shards smaller (ShardRows)"
                     raise SplitTooSlow(message) from stopped
                 return
-        if not self._manifest.shards:
+        if not self._manifest.sections:
             message = f"{source.name}: the file has no rows; drop it again with at least one row"
             raise UploadRejected(message)
         self._manifest.header = self._reader.header  # what follows the last row belongs to it
         self._manifest.cursor = None
+
+    @property
+    def _progress(self) -> tuple[int, Draw | None]:
+        """Return what every invocation must add to."""
+        return len(self._manifest.shards), deepcopy(self._manifest.draw)
+
+    @contextmanager
+    def _opened(self, source: UploadSource, start: Cursor) -> Iterator[Iterator[list[Row]]]:
+        with closing(self._reader.row_blocks(source, start)) as blocks:
+            note_columns(self._manifest, self._reader, self._formats)
+            yield blocks
+
+    @contextmanager
+    def _rows(
+        self,
+        source: UploadSource,
+        start: Cursor,
+        places: Sequence[int] | None = None,
+        out_of_time: Callable[[], bool] = bool,
+    ) -> Iterator[Iterator[RenderedRows]]:
+        """Read and render the rows after `start`, or those at these places."""
+        with self._opened(source, start) as blocks:
+            wanted = blocks if places is None else only(blocks, places, out_of_time)
+            with closing(self._rendered_rows(wanted)) as rendered:
+                yield rendered
+
+    def _draw_sample(self, source: UploadSource, out_of_time: Callable[[], bool]) -> None:
+        """Write the shard of the random sample, if it is not written. Raises OutOfTime."""
+        manifest = self._manifest
+        draw = manifest.draw = manifest.draw or Draw()
+        if draw.cursor is not None:
+            with self._opened(source, draw.cursor) as blocks:
+                if not counted(blocks, draw, out_of_time):
+                    raise OutOfTime
+        if not manifest.shards:
+            self._read_anew()
+            places = drawn_places(manifest, draw, most=self._limits.max_rows)
+            with self._rows(source, Cursor(), places, out_of_time) as rendered:
+                self._packer = Packer(manifest.upload.job_id, self._limits)
+                self._write_shard(rendered, out_of_time)
+        if manifest.cursor == Cursor():
+            self._read_anew()
+        self._drawn = DrawnRows(manifest, self._store)
+
+    def _read_anew(self) -> None:
+        """Start at the file's beginning, as if nothing of it was known."""
+        self._manifest.header, self._manifest.columns = "", []
+        self._reader = reader_of(self._manifest, self._formats)
 
     def _rendered_rows(self, blocks: Iterator[list[Row]]) -> Generator[RenderedRows, None, None]:
         room = Room()
@@ -268,7 +314,7 @@ class _Split:
         while rest is not None:
             self._manifest.cursor = rest.rows[0].start
             if out_of_time():
-                raise _OutOfTime
+                raise OutOfTime
             rest = self._write_shard(chain((rest,), blocks), out_of_time)
             self._packer.open_next()
 
@@ -278,7 +324,7 @@ class _Split:
         self._duplicates.clear()
         self._digests = bytearray()
         pins: list[tuple[int, Place]] = []
-        with ShardWriter(self._store, self._keys, self._packer.shard, self._reader) as writer:
+        with ShardWriter(self._store, self._keys, self._packer.shard, self._reader, self._drawn) as writer:
             for rendered in blocks:
                 first = writer.rows
                 taken, usd, places = self._pack(rendered, first)
@@ -292,7 +338,7 @@ class _Split:
                 if writer.rows - looked_at >= ROWS_BETWEEN_TIME_CHECKS:
                     looked_at = writer.rows
                     if out_of_time():
-                        raise _OutOfTime
+                        raise OutOfTime
             if self._is_deduped:
                 writer.keep_digests(bytes(self._digests))
                 self._earlier.add(self._packer.shard, bytes(self._digests))
@@ -308,6 +354,8 @@ class _Split:
 
         Return them, their highest cost, and where the remembered ones have their answers.
         """
+        if self._drawn is not None and (drawn := self._drawn.lenders(rendered.rows)) is not None:
+            rendered = rendered.without_lent(drawn)
         keys = self._remembered.keys(rendered.params) if self._remembered is not None else None
         digests: Sequence[bytes | None] = []
         if self._is_deduped:
@@ -330,7 +378,7 @@ class _Split:
 
 
 def _why_nothing(manifest: Manifest, store: ObjectStore) -> str:
-    with closing(store.stream(JobKeys(manifest.upload.job_id).rows(0))) as blocks:
+    with closing(store.stream(JobKeys(manifest.upload.job_id).rows(manifest.sections[0].shard))) as blocks:
         first = msgspec.json.decode(next(whole_lines(blocks)), type=StoredRow)
     filename = file_key(manifest.upload).filename
     return f"{filename}: none of its {manifest.rows:,} rows can be sent. The first: {first.error}"

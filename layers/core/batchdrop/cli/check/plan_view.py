@@ -1,4 +1,4 @@
-"""Show how a job would go: with a pilot, in packs, with or without the prompt cache, with rows for another model."""
+"""Show how a job would go: with a pilot or a sample, in packs, with the prompt cache, with rows for another model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,26 @@ from batchdrop.split.job_estimate import estimated_usd
 
 
 def plan_lines(manifest: Manifest) -> list[str]:
-    """Return the lines about the pilot, packs, the prompt cache and escalation; none where there is nothing to say."""
+    """Return the lines about pilot, sample, packs, prompt cache and escalation; none where there is nothing to say."""
     lines = ["pilot        the first request goes alone, through the live lane"] if expects_pilot(manifest) else []
+    lines += sample_lines(manifest)
     lines += packs_lines(manifest)
     plan = manifest.cache
     lines += [f"prompt cache {plan.sentence}"] if plan is not None and plan.is_notable else []
     return [*lines, *_escalation(manifest)]
+
+
+def sample_lines(manifest: Manifest) -> list[str]:
+    """Return the line about the sample: which rows go first, and what the others wait for."""
+    sample = manifest.recipe.sampled if manifest.recipe else None
+    if sample is None:
+        return []
+    rows = (
+        f"{sample.rows:,} random rows of the whole file" if sample.random else f"the first {sample.rows:,} valid rows"
+    )
+    ceiling = sample.continue_under_usd
+    unless = "" if ceiling is None else f", unless the whole file costs at most ${ceiling:g}"
+    return [f"sample       {rows} go first; the others wait for `batchdrop approve`{unless}"]
 
 
 def _escalation(manifest: Manifest) -> Iterator[str]:

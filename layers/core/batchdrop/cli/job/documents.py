@@ -41,7 +41,13 @@ class SplitSoFar(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         """Return the number of rows that were split."""
-        return sum(shard.rows for shard in self.blocks or self.shards)
+        return sum(shard.rows for shard in self.blocks or self.shards[self.draws_sample :])
+
+    @property
+    def draws_sample(self) -> bool:
+        """Return whether the first shard is a random sample, whose rows stand in other shards, too."""
+        sample = self.recipe.get("sample") if self.recipe else None
+        return isinstance(sample, dict) and bool(sample.get("random"))
 
 
 _SPLIT = msgspec.json.Decoder(SplitSoFar)  # made before the threads of `ls`, which crash if two are the first

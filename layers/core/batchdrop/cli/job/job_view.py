@@ -223,7 +223,9 @@ class JobWatcher:
 
 
 def _shard_view(item: ShardItem) -> ShardView:
-    return ShardView(item.shard, item.rows, item.requests, Stage.WAITING if item.requests else Stage.NOTHING)
+    return ShardView(
+        item.shard, item.rows - item.sampled, item.requests, Stage.WAITING if item.requests else Stage.NOTHING
+    )
 
 
 def _newest_last(file: Stored) -> float:

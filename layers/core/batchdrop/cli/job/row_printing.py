@@ -21,6 +21,8 @@ def print_story(story: RowStory, console: Console) -> None:
         console.print(Text.assemble((f"  {name}", "cyan"), f"  {_shown(cell)}"), soft_wrap=True)
     if story.same_as is not None:
         console.print(Text(f"has the same request as row {story.same_as:,}, and shares its answer"), soft_wrap=True)
+    if story.is_sampled:
+        console.print(Text("is in the sample, which was sent before the other rows"))
     for one in story.rounds:
         title = f"round {one.round + 1}{_why_escalated(one)}"
         if one.pack:

@@ -28,6 +28,7 @@ from batchdrop.job.job_files import reader_of, shape_of
 from batchdrop.job.layout import JobKeys
 from batchdrop.job.manifest import Manifest, ShardItem
 from batchdrop.job.ports import Ledger
+from batchdrop.job.sample import SAMPLE_SHARD, has_sample
 from batchdrop.ports import ObjectStore
 from batchdrop.requests.groups import Places
 from batchdrop.requests.row import StoredRow
@@ -52,7 +53,7 @@ class Round(msgspec.Struct, frozen=True):
 class RowStory(msgspec.Struct, frozen=True):
     """Everything known about a row. `row` counts from 1; `same_as` is the row whose request and answer it shares.
 
-    `status` is its `_status`; None if it has no outcome yet.
+    `status` is its `_status`; None if it has no outcome yet. `is_sampled`: the row is in the job's sample.
     """
 
     job_id: str
@@ -65,6 +66,7 @@ class RowStory(msgspec.Struct, frozen=True):
     status: str | None = None
     answer: Any = None
     error: str = ""
+    is_sampled: bool = False
 
 
 def row_story(store: ObjectStore, job_id: str, row: int, *, ledger: Ledger | None = None) -> RowStory:
@@ -83,7 +85,7 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, ledger: Ledger | Non
     sent = index if stored.same_as is None else stored.same_as
     if stored.same_shard is not None:
         item = manifest.shards[stored.same_shard]
-        positions = partial(add, 1 + sum(before.rows for before in manifest.shards[: item.shard]))
+        positions = _positions_of(store, manifest, item)
 
     def number_of(place: int) -> int:
         return found.number_of(positions(place))
@@ -105,9 +107,18 @@ def row_story(store: ObjectStore, job_id: str, row: int, *, ledger: Ledger | Non
         custom_id=custom_id,
         cells={"_raw": stored.raw} if cells is None else cells,
         rounds=rounds,
-        same_as=None if stored.same_as is None else number_of(stored.same_as),
+        same_as=None if stored.same_as is None or stored.is_drawn else number_of(stored.same_as),
+        is_sampled=stored.is_drawn or (found.section.shard == SAMPLE_SHARD and has_sample(manifest)),
         **outcome,
     )
+
+
+def _positions_of(store: ObjectStore, manifest: Manifest, item: ShardItem) -> Callable[[int], int]:
+    """Return what gives the position in the file, from 1, of a shard's row by its index."""
+    if manifest.draws_sample and item.shard == SAMPLE_SHARD:
+        lines = stored_lines(store, JobKeys(manifest.upload.job_id).rows(SAMPLE_SHARD))
+        return [msgspec.json.decode(line, type=StoredRow).row for line in lines].__getitem__
+    return partial(add, 1 + sum(before.rows for before in manifest.sections if before.shard < item.shard))
 
 
 def _in_groups(

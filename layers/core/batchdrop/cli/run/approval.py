@@ -100,7 +100,7 @@ def cost_words(report: dict[str, Any]) -> str:
     if projected is None:
         return f"{spent}; without an answer, the cost of the whole file is unknown"
     low, expected, high = (_dollars(projected[f"{name}_usd"]) for name in ("low", "expected", "high"))
-    return f"{spent}; the whole file about {expected} ({low} to {high}, if the first rows are like the others)"
+    return f"{spent}; the whole file about {expected} ({low} to {high}, if its rows are like the others)"
 
 
 def _dollars(usd: Decimal | float) -> str:
