@@ -371,3 +371,10 @@ def test_a_split_that_an_older_version_began_goes_on() -> None:
     while not world.split(looks=2).finished:
         pass
     assert [item.requests for item in world.manifest.shards] == [2, 1, 1]
+
+
+def test_a_recipe_with_save_is_refused_with_the_command_to_use() -> None:
+    """A job does not search, and would pay the full price of the reference without a word."""
+    recipe = "model: claude-opus-5-5\nprompt: 'ask {{ x }}'\nsave: {try: [claude-haiku-5-5]}\n"
+    with pytest.raises(RecipeRejected, match=r"key 'save': a job does not search .* Run `batchdrop save`"):
+        dropped(b"x\n1\n", recipe=recipe).split()

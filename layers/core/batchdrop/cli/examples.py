@@ -17,6 +17,7 @@ _EXAMPLES = {
     "retry": "batchdrop retry 83d --status invalid,max_tokens --recipe fixed.yaml",
     "resume": "batchdrop resume 83d",
     "run": "batchdrop run sentiment.yaml reviews.csv --open",
+    "save": "batchdrop save best.yaml reviews.csv",
     "show": "batchdrop show 83d --row 17",
     "try": "batchdrop try sentiment.yaml reviews.csv -n 20 --random",
     "up": "batchdrop up --port 4566",

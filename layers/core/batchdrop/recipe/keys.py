@@ -12,6 +12,7 @@ from msgspec import Meta
 from batchdrop.recipe.duration import duration_named
 from batchdrop.recipe.file_keys import Input, Keys, Output
 from batchdrop.recipe.pack_keys import GroupedPack, PackRows
+from batchdrop.recipe.save_keys import Save
 
 DEFAULT_ROUNDS = 3
 MAX_ROUNDS = 10  # ours: a row that failed ten times needs a person
@@ -275,6 +276,15 @@ class Recipe(Keys, frozen=True, kw_only=True):
         Meta(
             description="How many rows to answer first; the rest waits for 'batchdrop approve', or for a low cost.",
             examples=[50, {"rows": 50, "continue_under_usd": 5}],
+        ),
+    ] = None
+
+    save: Annotated[
+        Save | None,
+        Meta(
+            description="Search for a cheaper model that agrees with the recipe's own on most rows, before the file is "
+            "sent: 'batchdrop save'.",
+            examples=[{"keep": 0.98, "try": ["claude-haiku-5-5"]}],
         ),
     ] = None
 

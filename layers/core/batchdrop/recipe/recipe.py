@@ -27,6 +27,7 @@ from batchdrop.recipe.keys import (
 )
 from batchdrop.recipe.pack_keys import MAX_PACK, GroupedPack
 from batchdrop.recipe.rules import FORBIDDEN_PARAMS, broken_rules
+from batchdrop.recipe.save_keys import Save
 from batchdrop.recipe.type_errors import readable
 from batchdrop.recipe.words import kind, rejected, unknown_keys
 
@@ -47,6 +48,7 @@ _INNER_KEYS: dict[str, type[msgspec.Struct]] = {
     "escalate": Escalate,
     "fail_if": FailIf,
     "sample": Sample,
+    "save": Save,
     "pack": GroupedPack,
 }
 

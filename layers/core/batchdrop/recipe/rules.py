@@ -15,6 +15,7 @@ from batchdrop.recipe.gold_rules import gold_faults
 from batchdrop.recipe.keys import MAX_REMEMBERED, Recipe, System, is_template
 from batchdrop.recipe.lane import too_long_for_live
 from batchdrop.recipe.pack_rules import pack_faults
+from batchdrop.recipe.save_rules import save_faults
 from batchdrop.recipe.when import WhenInvalid, parse_when
 
 FORBIDDEN_PARAMS = {
@@ -52,7 +53,7 @@ def broken_rules(recipe: Recipe) -> Iterator[str]:
     """Yield what is wrong with each key that breaks a rule."""
     rules = (
         _basics, _lane, _question, _system, _messages, _params, _betas, _input, _output, _attach, _escalate,
-        pack_faults, gold_faults,
+        pack_faults, gold_faults, save_faults,
     )  # fmt: skip
     for rule in rules:
         for key, reason in rule(recipe):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from batchdrop.saver.certificate import SMALL, allowed, holm, p_value
 
-RISK = 0.05  # that any certified plan breaks the promise
+RISK = 0.05  # by default: that any certified plan breaks the promise
 FIRST_LOOKS = (100, 300)  # rows; a hopeless plan ends there
 LARGE = 300_000  # rows of a file; from there a larger sample pays
 SAMPLE, LARGE_SAMPLE = 1_000, 3_000
@@ -55,34 +56,48 @@ def sample_rows(rows: int) -> int:
     return min(rows, LARGE_SAMPLE if rows >= LARGE else SAMPLE)
 
 
-def affordable(costs: Sequence[float], rows: int) -> list[int]:
-    """Return the plans that can be tried for MOST_SPENT of the bill, the cheapest first. `costs` are shares of it."""
+def affordable(costs: Sequence[float], rows: int, *, size: int | None = None, dearer: float = 1.0) -> list[int]:
+    """Return the plans that can be tried for MOST_SPENT of the bill, the cheapest first. `costs` are shares of it.
+
+    `size` is the number of compared rows. These cost `dearer` times as much as the others, if they are sent live.
+    """
     chosen, spent = [], 0.0
     for plan in sorted(range(len(costs)), key=costs.__getitem__):
-        spent += costs[plan] * sample_rows(rows)
+        spent += costs[plan] * dearer * (size or sample_rows(rows))
         if spent > MOST_SPENT * rows or costs[plan] >= 1:
             break
         chosen.append(plan)
     return chosen
 
 
-def search(rows: int, keep: float, costs: Sequence[float], observe: Observe) -> Search:
-    """Return the cheapest plan that agrees on at least `keep` of the rows, with 1 - RISK confidence.
+def search(
+    rows: int,
+    keep: float,
+    costs: Sequence[float],
+    observe: Observe,
+    *,
+    risk: float = RISK,
+    size: int | None = None,
+    dearer: float = 1.0,
+) -> Search:
+    """Return the cheapest plan that agrees on at least `keep` of the rows, with 1 - `risk` confidence.
 
-    `costs` are the plans' shares of the reference's bill. Below SMALL rows the cheapest is tested first, at RISK over
-    the number of plans; from there all survivors are tested together (Holm).
+    `costs` are the plans' shares of the reference's bill. Below SMALL rows the cheapest is tested first, at the risk
+    over the number of plans; from there all survivors are tested together (Holm). `size` and `dearer` are those of
+    `affordable`.
     """
-    plans = affordable(costs, rows)
+    plans = affordable(costs, rows, size=size, dearer=dearer)
     asked = [0] * len(costs)
     if not plans:
         return Search(None, asked)
-    return (_one_by_one if rows < SMALL else _together)(rows, keep, plans, observe, asked)
+    look = partial(_looked, size=size or sample_rows(rows), keep=keep, observe=observe, asked=asked)
+    return (_one_by_one if rows < SMALL else _together)(keep, plans, look, asked, risk)
 
 
-def _one_by_one(rows: int, keep: float, plans: list[int], observe: Observe, asked: list[int]) -> Search:
-    risk = RISK / len(plans)
+def _one_by_one(keep: float, plans: list[int], look: _Look, asked: list[int], whole_risk: float) -> Search:
+    risk = whole_risk / len(plans)
     for plan in plans:
-        seen = _looked(plan, rows, keep, risk, observe, asked)
+        seen = look(plan, risk=risk)
         if seen is None:
             continue
         p = p_value(*seen.discounted, keep)
@@ -91,18 +106,21 @@ def _one_by_one(rows: int, keep: float, plans: list[int], observe: Observe, aske
     return Search(None, asked)
 
 
-def _together(rows: int, keep: float, plans: list[int], observe: Observe, asked: list[int]) -> Search:
-    seen = [_looked(plan, rows, keep, RISK, observe, asked) for plan in plans]
+def _together(keep: float, plans: list[int], look: _Look, asked: list[int], risk: float) -> Search:
+    seen = [look(plan, risk=risk) for plan in plans]
     p_values = [1.0 if one is None else p_value(*one.discounted, keep) for one in seen]
-    for plan, one, p, passed in zip(plans, seen, p_values, holm(p_values, RISK), strict=True):
+    for plan, one, p, passed in zip(plans, seen, p_values, holm(p_values, risk), strict=True):
         if one is not None and passed:
             return Search(_certificate(plan, one, len(plans), min(1.0, p * len(plans))), asked)
     return Search(None, asked)
 
 
-def _looked(plan: int, rows: int, keep: float, risk: float, observe: Observe, asked: list[int]) -> Observed | None:
+class _Look(Protocol):
+    def __call__(self, plan: int, *, risk: float) -> Observed | None: ...
+
+
+def _looked(plan: int, *, size: int, keep: float, risk: float, observe: Observe, asked: list[int]) -> Observed | None:
     """Return what is seen of a plan after all looks; None if it can no longer pass after one of them."""
-    size = sample_rows(rows)
     most = allowed(size, keep, risk)
     seen = None
     for look in (*(one for one in FIRST_LOOKS if one < size), size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchdrop.saver.agreement import Agreement
+from batchdrop.saver.search import Certificate
 
 
 def percent(count: int, rows: int) -> str:
@@ -21,3 +22,15 @@ def agreement_words(one: Agreement) -> str:
         return "an unknown share of rows: none has an answer of both"
     sure = f"{100 * one.low:.1f} to {100 * one.high:.1f} % with {100 * one.confidence:g} % confidence"
     return f"{percent(one.agreed, one.rows)} of rows ({one.agreed:,} of {one.rows:,}; {sure})"
+
+
+def certificate_words(certificate: Certificate, *, keep: float, confidence: float) -> str:
+    """Return what is certified: `at least 98.0 % of rows, with 95 % confidence (991 of 1,000; eight plans tried)`."""
+    seen = f"{certificate.agreed:,} of {certificate.rows:,}; {_plans(certificate.tried)} tried"
+    share = f"{100 * keep:.1f}" if float(f"{100 * keep:.1f}") <= 100 * keep else f"{100 * keep:g}"
+    return f"at least {share} % of rows, with {100 * confidence:g} % confidence ({seen})"
+
+
+def _plans(count: int) -> str:
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    return f"{words[count] if count < len(words) else count} plan{'' if count == 1 else 's'}"

@@ -164,6 +164,12 @@ def _open_job(upload: UploadRecord, store: ObjectStore, formats: Formats) -> Man
     else:
         recipe = read_recipe(store, key.recipe_key) if key.recipe else None
         schema = read_schema(store, recipe, recipe_key=key.recipe_key) if recipe else None
+    if recipe is not None and recipe.save is not None:
+        message = (
+            f"{key.recipe_key}: key 'save': a job does not search for a cheaper model. Run `batchdrop save` with the "
+            "recipe and the file, and use the recipe that it writes; or remove 'save'"
+        )
+        raise RecipeRejected(message)
     own_prices = read_own_prices(store)
     own_models = read_own_models(store) if recipe else {}
     manifest = Manifest(upload=upload, format="", recipe=recipe, schema=schema, prices=own_prices, models=own_models)

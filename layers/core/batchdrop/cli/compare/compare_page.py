@@ -24,4 +24,4 @@ def page_view(compared: Compared) -> dict[str, Any]:
         }
         for plan in compared.plans
     ]
-    return {"compared": compared, "plans": plans, "disagreements": compared.disagreements[:MOST_ROWS]}
+    return {"compared": compared, "plans": plans, "disagreements": compared.disagreements[:MOST_ROWS], "saving": None}

@@ -105,15 +105,21 @@ def compared(comparing: Comparing, service: Service) -> Compared:
             message = f"{comparing.file}: no row can be sent with {path}; `batchdrop check` says why"
             raise CommandError(message)
         numbers = numbers or frozenset(shown.row for shown in tries[0].rows)
-    names = [chr(ord("A") + place) for place in range(len(tries))]
+    names = plan_names(len(tries))
     plans = []
     for name, path, recipe, one in zip(names, comparing.recipes, loaded, tries, strict=True):
         notes = ["rows are sent alone here; `pack` may cost less, and may answer otherwise"] if recipe.pack else []
-        plans.append(_plan(name, path, recipe.model, one, tries[0], notes))
-    return Compared(str(comparing.file), sorted(numbers), tries[0].requests or 0, plans, _disagreements(names, tries))
+        plans.append(plan_of(name, path, recipe.model, one, tries[0], notes))
+    return Compared(str(comparing.file), sorted(numbers), tries[0].requests or 0, plans, disagreements(names, tries))
 
 
-def _plan(name: str, path: Path, model: str, one: Tried, reference: Tried, notes: list[str]) -> Plan:
+def plan_names(count: int) -> list[str]:
+    """Return the names of so many plans: A is the reference."""
+    return [chr(ord("A") + place) for place in range(count)]
+
+
+def plan_of(name: str, path: Path, model: str, one: Tried, reference: Tried, notes: list[str]) -> Plan:
+    """Return what is known about a plan from its answers, and those of the reference."""
     whole, requests = one.whole_file_usd, one.requests or 1
     million: dict[str, Decimal | None] = {lane: usd and usd / requests * MILLION for lane, usd in whole.items()}
     seconds = [shown.seconds for shown in one.rows if shown.seconds is not None]
@@ -148,7 +154,7 @@ def _agreement(reference: Tried, one: Tried) -> tuple[Agreement | None, dict[str
     return agreement(sum(not own for own in wrong), len(pairs)), fields
 
 
-def _disagreements(names: list[str], tries: list[Tried]) -> list[Disagreement]:
+def disagreements(names: list[str], tries: list[Tried]) -> list[Disagreement]:
     """Return the rows on which any plan disagrees with the first."""
     found: dict[int, set[str]] = {}
     for one in tries[1:]:

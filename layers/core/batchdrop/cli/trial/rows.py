@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from batchdrop.requests.row import Cursor
 from batchdrop.split.attachments import Attachments
 from batchdrop.split.rows_to_send import note_columns, rendered_rows, request_source
 
+Change = Callable[[Recipe], Recipe]
 SEED = 1  # of a random choice: the same file gives the same rows
 
 
@@ -56,13 +57,15 @@ def chosen_rows(
     is_random: bool,
     files: Path | None,
     numbers: frozenset[int] = frozenset(),
+    change: Change | None = None,
 ) -> Trial:
     """Return the first `count` rows that can be sent, with those before them that cannot; or `count` random ones.
 
     `numbers`, if given, are the rows to return instead. `files` is the folder of attached files. Random and numbered
-    rows need the whole file. Raises JobFault like the job.
+    rows need the whole file. `change` returns the recipe that is used. Raises JobFault like the job.
     """
     recipe, schema = load_recipe(recipe_path)
+    recipe = change(recipe) if change is not None else recipe
     key, source = f"inbox/{recipe_path.stem}/{file.name}", LocalFile(file)
     upload = UploadRecord("try", "", key, "", source.size, datetime.now(UTC))
     prices, models = load_prices(recipe_path), own_models(recipe_path)

@@ -17,15 +17,16 @@ from batchdrop.answers.escalation import escalation_rule
 from batchdrop.answers.odd_records import read_line
 from batchdrop.answers.outcome import Outcome, of_result, rejected
 from batchdrop.answers.result import Message
+from batchdrop.answers.tokens import Tokens
 from batchdrop.cli.run.kept_answers import answers_file
 from batchdrop.cli.run.service import Service
 from batchdrop.cli.trial.remembering import publish, recalled
-from batchdrop.cli.trial.rows import Trial, TriedRow, chosen_rows
+from batchdrop.cli.trial.rows import Change, Trial, TriedRow, chosen_rows
 from batchdrop.cli.trial.sending import send_all
 from batchdrop.cli.trial.tried_answers import TriedAnswers
 from batchdrop.finish.leftovers import changed_params
 from batchdrop.money.cost import dollars, unit_of
-from batchdrop.money.prices import PriceTable, effective
+from batchdrop.money.prices import effective
 from batchdrop.recipe.lane import Lane
 from batchdrop.report.gold_block import GoldBlock, gold_blocks
 from batchdrop.report.gold_counts import GoldByField, GoldCounter
@@ -59,7 +60,8 @@ class Tried:
 
     `requests` counts those of the whole file, and `whole_file_usd` is its projected cost by lane; None and empty if the
     file was not read to its end. `remembered` counts the answers that earlier runs paid for. `shared`
-    counts the rows that share the answer of another one. `gold` compares answers with the truth of the rows.
+    counts the rows that share the answer of another one. `gold` compares answers with the truth of the rows. `tokens`
+    are those of all answers, of this and earlier tries.
     """
 
     rows: list[Shown]
@@ -71,13 +73,14 @@ class Tried:
     remembered: int = 0
     shared: int = 0
     gold: list[GoldBlock] = field(default_factory=list)
+    tokens: list[Tokens] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Trying:
     """What to try: a recipe with a file, how many rows, and where answers are kept. `pays_again`: ignore kept ones.
 
-    `numbers`, if given, are the rows to try.
+    `numbers`, if given, are the rows to try. `change` returns the recipe that is used, such as one of another model.
     """
 
     recipe: Path
@@ -88,6 +91,7 @@ class Trying:
     out: Path
     pays_again: bool = False
     numbers: frozenset[int] = frozenset()
+    change: Change | None = None
 
 
 def tried(trying: Trying, service: Service) -> Tried:
@@ -99,6 +103,7 @@ def tried(trying: Trying, service: Service) -> Tried:
         is_random=trying.is_random,
         files=trying.files,
         numbers=trying.numbers,
+        change=trying.change,
     )
     requests = {row.number: row.params for row in trial.rows if row.params is not None}
     betas = tuple(trial.recipe.betas)
@@ -207,27 +212,27 @@ def _summed(trial: Trial, shown: list[Shown], first: _Asked, second: _Asked) -> 
         for number, line in one.lines.items()
         if (message := _message(line)) is not None
     ]
-    cost = _cost([message for is_new, message in answered if is_new], "live", prices)
+    cost = dollars(_tokens([message for is_new, message in answered if is_new], "live"), prices)
     rows = sum(_message(line) is not None for line in first.lines.values())
     whole: dict[Lane, Decimal | None] = {}
     if trial.requests is not None and rows:
         for lane in ("batch", "live"):
-            usd = _cost([message for _, message in answered], lane, prices)
+            usd = dollars(_tokens([message for _, message in answered], lane), prices)
             whole[lane] = None if usd is None else usd / rows * trial.requests
     sent, remembered = sum(len(one.new) for one in asked), len(first.remembered)
     shared = sum(one.shared for one in asked)
     before = sum(len(one.lines) for one in asked) - sent - remembered - shared
-    return Tried(shown, sent, before, cost, trial.requests, whole, remembered, shared)
+    tokens = _tokens([message for _, message in answered], "live")
+    return Tried(shown, sent, before, cost, trial.requests, whole, remembered, shared, tokens=tokens)
 
 
 def _message(line: bytes) -> Message | None:
     return getattr(read_line(line).result, "message", None)
 
 
-def _cost(messages: Iterable[Message], lane: Lane, prices: PriceTable | None) -> Decimal | None:
-    tokens = []
+def _tokens(messages: Iterable[Message], lane: Lane) -> list[Tokens]:
+    tokens: dict[object, Tokens] = {}
     for message in messages:
         unit = unit_of(message, lane)
-        unit.add([message.usage])
-        tokens.append(unit)
-    return dollars(tokens, prices)
+        tokens.setdefault(unit.price_key, unit).add([message.usage])
+    return [*tokens.values()]

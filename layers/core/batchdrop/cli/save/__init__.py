@@ -1,0 +1,1 @@
+"""`batchdrop save`: the cheapest plan that provably keeps the quality."""
