@@ -27,7 +27,7 @@ PURE := recipe answers requests money saver report $(addprefix job/test_,job_eve
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo test test-aws proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo demo-saver test test-aws proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ $(UV): tools/uv/requirements.lock
 
 demo: setup ## Run examples/reviews.csv through the whole application, on this machine.
 	@BATCHDROP_EXIT_WITH_PARENT=$(shell echo $$PPID) exec $(BIN)/batchdrop demo
+
+demo-saver: setup ## Search a cheaper model for a file, certify it, and run the file with it, on this machine.
+	@exec $(BIN)/python -m tools.demo_saver
 
 test: setup browser ## Run the tests, but for the long proofs; offline once set up.
 	@exec $(BIN)/python -m pytest -n 4 -m "not proof"

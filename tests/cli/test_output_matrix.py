@@ -137,6 +137,40 @@ def test_drop_and_fetch_in_a_pipe(shell: Shell) -> None:
     )
 
 
+MODELS = "model: {model}\nmax_tokens: 64\nprompt: '{{{{ text }}}}'\nanswer: {{label: {{enum: [a, b]}}}}\n"
+SAVE = "save: {keep: 0.5, sample: 100, try: [claude-haiku-5-5]}\n"
+
+
+def test_compare_and_save_in_every_form(shell: Shell) -> None:
+    """On a terminal of 80 columns, in a pipe without control codes, and as one JSON document."""
+    best, cheap = (MODELS.format(model=f"claude-{name}-5-5") for name in ("opus", "haiku"))
+    for name, text in (("best", best), ("cheap", cheap), ("saving", best + SAVE)):
+        (shell.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    table = "id,text\n" + "".join(f"{row},row {row} of 600\n" for row in range(600))
+    (shell.folder / "many.csv").write_text(table, encoding="utf-8")
+    compare = ["compare", "best.yaml", "cheap.yaml", "many.csv", "--rows", "20"]
+    seen = shell.types(compare)
+    assert "agrees with A on" in seen[0]
+    assert "the page: out/compare.html" in seen[0]
+    piped = shell.pipes(compare)
+    assert "agrees with A on" in piped[0]
+    assert "\x1b" not in piped[0]
+    [compared] = shell.documents(compare)
+    assert [plan["answered"] for plan in compared["plans"]] == [20, 20]
+    saved = subprocess.run(
+        [BATCHDROP, "save", "saving.yaml", "many.csv"],
+        cwd=shell.folder,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "the page: out/save.html" in saved.stdout, saved.stdout + saved.stderr
+    assert "no model is certified" in saved.stdout, "the emulator's models answer at random here"
+    assert "\x1b" not in saved.stdout
+    assert saved.returncode == 1
+
+
 def test_run_of_a_workbook(tmp_path: Path) -> None:
     """`run` needs no running stack; a workbook's rows end at their last cell, and --json names folders."""
     _write_files(tmp_path)
