@@ -17,16 +17,18 @@ from typer.testing import CliRunner
 from batchdrop.adapters.pages.html_pages import compared_page
 from batchdrop.adapters.sqlite.answers import SqliteAnswerStore
 from batchdrop.cli.check.recipes import load_recipe
-from batchdrop.cli.console import CommandError
+from batchdrop.cli.console import CommandError, CommandOutput
 from batchdrop.cli.main import app
 from batchdrop.cli.run.kept_answers import answers_file
 from batchdrop.cli.run.service import Service
+from batchdrop.cli.save.command import is_approved
 from batchdrop.cli.save.save_view import lines, saved_view, verdict
 from batchdrop.cli.save.saved_recipe import with_model, write_recipe
 from batchdrop.cli.save.searching import Saved, Saving, searched
 from batchdrop.errors import RecipeRejected
 from batchdrop.local.claude_api.testing import RunningEmulator, running_emulator
 from batchdrop.saver.agreement import agreement
+from batchdrop.saver.drift import Drift
 
 SAVE = "save: {keep: 0.9, sample: 200, try: [claude-sonnet-5-5, claude-haiku-5-5]}\n"
 RECIPE = f"""# our best
@@ -123,6 +125,24 @@ def test_a_noisy_reference_is_said_first(tmp_path: Path, table: Path) -> None:
     assert [line.startswith("the reference agrees with itself") for line, _ in lines(saved)][:3] == [False, False, True]
     first, _ = next(lines(replace(saved, itself=agreement(190, 200))))
     assert first.startswith("the reference agrees with itself on 95.0 % of rows (190 of 200;")
+
+
+def test_a_model_that_drifts_is_named_with_its_rows(tmp_path: Path, table: Path) -> None:
+    """The emulator errs evenly, so the drift is put in. Such a model is not run without a person."""
+    ceiling = RECIPE.replace("keep: 0.9", "keep: 0.9, continue_under_usd: 1")
+    with _models(haiku=0.01) as emulator:
+        saved = _search(tmp_path, table, emulator, ceiling)
+    assert saved.drift is None
+    drifting = replace(saved, drift=Drift(5_000, 6_000, 9, 40))
+    words = [line for line, _ in lines(drifting)]
+    assert words[1] == (
+        "it drifts: in rows 5,000 to 6,000 it disagrees on 9 of 40 compared rows, so the promise is for the whole "
+        "file, not for that part"
+    )
+    output = CommandOutput()
+    assert [is_approved(one, output, yes=False) for one in (saved, drifting)] == [True, False]
+    assert is_approved(drifting, output, yes=True)
+    assert not is_approved(saved, CommandOutput(json=True), yes=True)
 
 
 def test_the_job_finds_the_answers_that_were_paid(tmp_path: Path, table: Path) -> None:

@@ -49,7 +49,8 @@ def save(
     """Find the cheapest model that provably agrees with the recipe's own on your file, and run the file with it.
 
     The recipe's key `save` says how well it must agree, and which models to try. Requests for the comparison go live.
-    A terminal asks before the file is run; elsewhere, give --yes, or `continue_under_usd` in the recipe.
+    A terminal asks before the file is run; elsewhere, give --yes, or `continue_under_usd` in the recipe. With --json,
+    the file is not run.
     Exit code: 0 a model is certified (and the job succeeded, if the file was run), 1 none is, or the job failed,
     2 wrong usage.
     """
@@ -88,19 +89,22 @@ def save(
                 f"to run the file with {model} all the same: {command}", highlight=False, soft_wrap=True
             )
             raise typer.Exit(FAILED)
-        if not _is_approved(ended, output, yes=yes):
+        if not is_approved(ended, output, yes=yes):
             output.console.print(f"to run the file with it: {command}", highlight=False, soft_wrap=True)
             return
-    if not json:
-        local_commands.run(written, table, None, files, out, None, wait_scale, provider, yes=True)
+    local_commands.run(written, table, None, files, out, None, wait_scale, provider, yes=True)
 
 
-def _is_approved(saved: Saved, output: CommandOutput, *, yes: bool) -> bool:
-    """Return whether the file is run now: by --yes, under the recipe's ceiling, or because a person says so."""
+def is_approved(saved: Saved, output: CommandOutput, *, yes: bool) -> bool:
+    """Return whether the file is run now: by --yes, under the recipe's ceiling, or because a person says so.
+
+    A model that drifts is never under the ceiling: a person should have seen where.
+    """
     if output.json or yes:
-        return yes
+        return yes and not output.json
     ceiling = saved.continue_under_usd
-    if ceiling is not None and saved.model_usd is not None and saved.model_usd <= Decimal(str(ceiling)):
+    usd = None if saved.drift else saved.model_usd
+    if ceiling is not None and usd is not None and usd <= Decimal(str(ceiling)):
         output.console.print(f"within continue_under_usd ({ceiling:g})", highlight=False)
         return True
     is_terminal = output.console.is_terminal and sys.stdin.isatty()

@@ -30,6 +30,10 @@ def lines(saved: Saved) -> Iterator[tuple[str, str]]:
     if saved.is_noisy:
         yield f"{own}. No other model can agree with it more often than that", "yellow"
     yield verdict(saved), "bold green" if saved.certificate else "bold red"
+    if saved.drift is not None:
+        one = saved.drift
+        seen = f"in rows {one.first:,} to {one.last:,} it disagrees on {one.disagreed:,} of {one.rows:,} compared rows"
+        yield f"it drifts: {seen}, so the promise is for the whole file, not for that part", "bold yellow"
     if saved.certificate is not None:
         yield f"the whole file: {_cost(saved)}", ""
     if not saved.is_noisy:
@@ -57,8 +61,9 @@ def saved_view(saved: Saved) -> dict[str, Any]:
 def document(saved: Saved) -> dict[str, Any]:
     """Return the result as JSON values."""
     certificate = None if saved.certificate is None else saved.certificate._asdict()
+    drift = None if saved.drift is None else saved.drift._asdict()
     fields = {name: getattr(saved, name) for name in saved.__dataclass_fields__}
-    return fields | {"certificate": certificate, "verdict": verdict(saved)}
+    return fields | {"certificate": certificate, "drift": drift, "verdict": verdict(saved)}
 
 
 def _cost(saved: Saved) -> str:

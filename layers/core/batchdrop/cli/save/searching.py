@@ -23,6 +23,7 @@ from batchdrop.recipe.lane import Lane
 from batchdrop.recipe.recipe import Recipe
 from batchdrop.recipe.save_keys import Save
 from batchdrop.saver.agreement import Agreement, agreement, differing
+from batchdrop.saver.drift import Drift, drift_along
 from batchdrop.saver.search import Certificate, Observed, affordable, sample_rows, search
 from batchdrop.settings import LIVE_ROWS
 
@@ -49,7 +50,8 @@ class Saved:
     `certificate` is that of `model`, the cheapest that passed; both are None if none did. `itself` is how often the
     reference agrees with its own second answers. `reference_usd` and `model_usd` are dollars for the whole file in
     `lane`, `spent_usd` those of this command; None if a price is not known. `too_dear` are the models that were not
-    tried, because their answers to the sample would cost more than the search may.
+    tried, because their answers to the sample would cost more than the search may. `drift` is the part of the file in
+    which the certified model disagrees more than it may; None if there is none.
     """
 
     compared: Compared
@@ -64,6 +66,7 @@ class Saved:
     spent_usd: Decimal | None
     too_dear: list[str]
     continue_under_usd: float | None
+    drift: Drift | None = None
 
     @property
     def is_noisy(self) -> bool:
@@ -138,6 +141,7 @@ class _Searching:
             spent_usd=_spent([one for some in self._sent.values() for one in some]),
             too_dear=[model for place, model in enumerate(models) if place not in chosen],
             continue_under_usd=self._save.continue_under_usd,
+            drift=None if best is None else self._drift(best),
         )
 
     def _tried(self, model: str, *, rows: int = 0, numbers: list[int] | None = None, again: bool = False) -> Tried:
@@ -168,6 +172,10 @@ class _Searching:
         numbers = self._order[:look]
         wrong = _wrong(self._reference, self._tried(model, numbers=numbers), numbers)
         return Observed(len(wrong), len(numbers), len(numbers))
+
+    def _drift(self, model: str) -> Drift | None:
+        wrong = _wrong(self._reference, self._tries[model], self._order)
+        return drift_along(self._order, {*wrong}, self._save.keep)
 
     def _usd(self, model: str, lane: Lane) -> Decimal | None:
         """Return what a model's answers to the sample would cost in a lane, if it wrote as much as the reference."""
