@@ -10,6 +10,8 @@ BIN := .venv/bin
 UV := .tools/uv/bin/uv
 SAM := .tools/sam/bin/sam
 ASL := .tools/asl/node_modules/.bin/asl-validator
+UI := .tools/ui/.ready
+VENDOR := layers/core/batchdrop/cli/ui/static/vendor
 CHECKOV := .tools/checkov/bin/checkov
 AUDIT := .tools/audit/bin/pip-audit
 CORPUS := .tools/corpus
@@ -27,7 +29,7 @@ PURE := recipe answers requests money saver report $(addprefix job/test_,job_eve
 	upload.py) $(addprefix admission/test_,budget.py batch_queue_state.py worst_case.py) live_lane/test_permits.py \
 	split/test_even_sample.py
 
-.PHONY: help setup demo demo-saver test test-aws proofs quick guards faults schedules kills corpus bench check static browser lint format lock build validate template layers checkov audit invoke deploy destroy clean
+.PHONY: help setup demo demo-saver test test-aws proofs quick guards faults schedules kills corpus bench check static browser lint format lock build console vendored validate template layers checkov audit invoke deploy destroy clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,7 +57,7 @@ demo: setup ## Run examples/reviews.csv through the whole application, on this m
 demo-saver: setup ## Search a cheaper model for a file, certify it, and run the file with it, on this machine.
 	@exec $(BIN)/python -m tools.demo_saver
 
-test: setup browser ## Run the tests, but for the long proofs; offline once set up.
+test: setup browser $(UI) ## Run the tests, but for the long proofs; offline once set up.
 	@exec $(BIN)/python -m pytest -n 4 -m "not proof"
 
 test-aws: setup browser ## Run every end-to-end test on Claude Platform on AWS, as the emulator plays it.
@@ -152,7 +154,21 @@ $(ASL): $(UV) tools/asl/requirements.lock tools/asl/package-lock.json
 	@cd .tools/asl && PATH="$$PWD/bin:$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-validate: template checkov asl layers ## Lint and build the SAM application.
+# esbuild and axe-core run on the Node that asl-validator brings.
+$(UI): $(ASL) $(wildcard tools/ui/*)
+	@mkdir -p .tools/ui && cp tools/ui/* .tools/ui
+	@cd .tools/ui && PATH="$(CURDIR)/.tools/asl/bin:$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+console: $(UI) ## Build what the console's pages load from npm, from its lock.
+	@cd .tools/ui && PATH="$(CURDIR)/.tools/asl/bin:$$PATH" node build.mjs $(CURDIR)/$(VENDOR)
+
+# A build of the lock is what is committed, to the byte.
+vendored: $(UI)
+	@cd .tools/ui && PATH="$(CURDIR)/.tools/asl/bin:$$PATH" node build.mjs built
+	@diff -r .tools/ui/built $(VENDOR) || { echo "run: make console"; exit 1; }
+
+validate: template checkov asl vendored layers ## Lint and build the SAM application.
 
 template: setup $(SAM)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
@@ -200,6 +216,9 @@ lock: $(UV) $(ASL) ## Resolve the dependencies anew.
 	@for tool in sam checkov audit asl corpus; do $(UV) pip compile --quiet tools/$$tool/requirements.in --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-annotate --output-file tools/$$tool/requirements.lock; done
 	PATH="$(CURDIR)/.tools/asl/bin:$$PATH" npm --prefix tools/asl update --package-lock-only --ignore-scripts --no-audit --no-fund
+	PATH="$(CURDIR)/.tools/asl/bin:$$PATH" npm --prefix tools/ui update --package-lock-only --ignore-scripts --no-audit --no-fund \
+		--omit-lockfile-registry-resolved
+	@$(MAKE) console
 
 clean: ## Remove what make made.
 	rm -rf .venv .tools .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -77,7 +77,7 @@ class CommandOutput:
         except CommandError as error:
             raise self.fail(error, error.exit_code) from error
         except Exception as error:
-            known = _known(error)
+            known = known_error(error)
             if known is None:
                 raise
             raise self.fail(known) from error
@@ -98,7 +98,7 @@ def usage_error(message: str) -> NoReturn:
     raise typer.Exit(USAGE_ERROR)
 
 
-def _known(error: Exception) -> Exception | None:
+def known_error(error: Exception) -> Exception | None:
     """Return an error of a job, of AWS or of the embedded stack with a readable message; None for our own bugs.
 
     The modules of these errors are looked up, not imported: only a command that used them can have raised one.

@@ -20,6 +20,7 @@ _EXAMPLES = {
     "save": "batchdrop save best.yaml reviews.csv",
     "show": "batchdrop show 83d --row 17",
     "try": "batchdrop try sentiment.yaml reviews.csv -n 20 --random",
+    "ui": "batchdrop ui reviews.csv --recipe sentiment.yaml",
     "up": "batchdrop up --port 4566",
     "watch": "batchdrop watch",
 }

@@ -12,6 +12,7 @@ from batchdrop.cli.console import CommandOutput
 from batchdrop.cli.examples import example_of
 from batchdrop.cli.options import Endpoint, JobId, Json, Region, Stack
 from batchdrop.cli.save.command import save
+from batchdrop.cli.ui.command import ui
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ for local in ("init", "check", "try", "run", "demo", "up"):
     app.command(local, epilog=example_of(local))(getattr(local_commands, "try_" if local == "try" else local))
 app.command(epilog=example_of("compare"))(compare)
 app.command(epilog=example_of("save"))(save)
+app.command(epilog=example_of("ui"))(ui)
 
 
 @app.command(epilog=example_of("cancel"))

@@ -50,20 +50,11 @@ class Up:
 
 def keep_up(up: Up, output: CommandOutput) -> None:
     """Print where the stack is, and run it until Ctrl-C. Raises StackError if it ends by itself."""
-    service, console = up.service, output.console
+    console = output.console
     if up.port is not None:
         refuse_busy(up.port)
-    options = StackOptions(
-        wait_scale=up.wait_scale,
-        **service.stack_options(),
-        ministack_port=up.port,
-        overrides=local_parameters(up.wait_scale),
-    )
-    console.print(service.description, highlight=False, soft_wrap=True)
-    folder = RunFolder(up.out / f"up-{digest([], service.place)}") if service.base_url else None
-    with _kept(folder, options, console) as kept, EmbeddedStack(kept) as stack, noted(stack.endpoint_url):
-        if folder is not None:
-            _go_on(folder, stack, console)
+    console.print(up.service.description, highlight=False, soft_wrap=True)
+    with running(up, console) as stack:
         if output.json:
             output.line(_where(stack))
             sys.stdout.flush()
@@ -74,6 +65,26 @@ def keep_up(up: Up, output: CommandOutput) -> None:
                 time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             console.print("stopping ...")
+
+
+@contextlib.contextmanager
+def running(up: Up, console: Console) -> Iterator[EmbeddedStack]:
+    """Run a stack that other commands find. Against a real service, it goes on with its unfinished jobs.
+
+    Raises StackError if it does not start, and RunBusyError if another process uses its folder.
+    """
+    service = up.service
+    options = StackOptions(
+        wait_scale=up.wait_scale,
+        **service.stack_options(),
+        ministack_port=up.port,
+        overrides=local_parameters(up.wait_scale),
+    )
+    folder = RunFolder(up.out / f"up-{digest([], service.place)}") if service.base_url else None
+    with _kept(folder, options, console) as kept, EmbeddedStack(kept) as stack, noted(stack.endpoint_url):
+        if folder is not None:
+            _go_on(folder, stack, console)
+        yield stack
 
 
 def refuse_busy(port: int) -> None:

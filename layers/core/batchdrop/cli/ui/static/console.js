@@ -1,0 +1,20 @@
+// What all pages share: dismissing a message, and moving it away when the next action succeeds.
+
+const trouble = document.getElementById("trouble");
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-dismiss]")) trouble.replaceChildren();
+});
+
+document.addEventListener("htmx:beforeRequest", () => trouble.replaceChildren());
+
+for (const lost of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(lost, () => {
+    const words = document.createElement("p");
+    words.textContent = "The console does not answer. Does `batchdrop ui` still run in its terminal?";
+    const message = document.createElement("div");
+    message.className = "trouble";
+    message.append(words);
+    trouble.replaceChildren(message);
+  });
+}
