@@ -85,12 +85,13 @@ def _print_prompt(checked: Checked, console: Console) -> None:
     for params in checked.check.first[:1]:
         console.print()
         console.print(Text("the first row's prompt", style="bold"))
-        for name, text in _texts(json.loads(params)):
+        for name, text in prompt_texts(json.loads(params)):
             console.print(Text.assemble((f"{name}: ", "cyan"), str(shortened_values(text))), soft_wrap=True)
         console.print()
 
 
-def _texts(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def prompt_texts(params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what the model reads of a request, each text with its part: system, prompt, assistant."""
     if params.get("system"):
         yield "system", _text(params["system"])
     for turn in params.get("messages", []):

@@ -58,10 +58,22 @@ def write_first_recipe(file: Path, recipe: Path | None = None, *, encoding: str 
 
     Raises CommandError if that file exists or the table needs no recipe, and JobFault if it cannot be read.
     """
-    target = recipe or Path(f"{parse_inbox_key(f'inbox/{file.name}').name}.yaml")
+    target = recipe or recipe_beside(file)
     if target.exists():
         message = f"{target} exists, and is not overwritten; give another name with --recipe"
         raise CommandError(message)
+    written, body = first_recipe(file, target, encoding=encoding)
+    target.write_text(body, encoding="utf-8")
+    return written
+
+
+def recipe_beside(file: Path) -> Path:
+    """Return where the recipe of a file is by default: in the current folder, under the file's name."""
+    return Path(f"{parse_inbox_key(f'inbox/{file.name}').name}.yaml")
+
+
+def first_recipe(file: Path, target: Path, *, encoding: str | None = None) -> tuple[FirstRecipe, str]:
+    """Return a recipe for a table, and its text; nothing is written. Raises as `write_first_recipe`."""
     columns, notes = _read(file, encoding)
     shown = columns[:MOST_COLUMNS]
     command = f"batchdrop check {quote(str(target))} {quote(str(file))}"
@@ -70,8 +82,7 @@ def write_first_recipe(file: Path, recipe: Path | None = None, *, encoding: str 
     )
     if encoding:
         body += f"input: {{encoding: {json.dumps(encoding)}}}\n"
-    target.write_text(body, encoding="utf-8")
-    return FirstRecipe(target, columns, columns[MOST_COLUMNS:], notes, command)
+    return FirstRecipe(target, columns, columns[MOST_COLUMNS:], notes, command), body
 
 
 def print_first_recipe(written: FirstRecipe, console: Console) -> None:

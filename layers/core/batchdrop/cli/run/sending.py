@@ -56,7 +56,7 @@ def drop(
     """Upload a file and print the id of its job. Raises typer.Exit if a job that was waited for does not succeed."""
     one = _checked(deployment, dropping)
     known = {execution.arn for execution in newest(deployment)}
-    replaced = _replaced(deployment, one)
+    replaced = replaced_keys(deployment, one)
     with transferring(output) as transfer:
         one.upload(deployment.s3, deployment.bucket_name, transfer)
     where = f"s3://{deployment.bucket_name}/{one.key}"
@@ -168,7 +168,7 @@ def _kept(deployment: Deployment, name: str) -> Recipe:
     raise NotDroppableError(f"{message} (there: {', '.join(near)})" if near else message)
 
 
-def _replaced(deployment: Deployment, one: Drop) -> list[str]:
+def replaced_keys(deployment: Deployment, one: Drop) -> list[str]:
     """Return the keys of the recipe's files that the upload will change."""
     changed = []
     for path, key in one.uploads():

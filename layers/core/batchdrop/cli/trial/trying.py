@@ -81,6 +81,7 @@ class Trying:
     """What to try: a recipe with a file, how many rows, and where answers are kept. `pays_again`: ignore kept ones.
 
     `numbers`, if given, are the rows to try. `change` returns the recipe that is used, such as one of another model.
+    `own` is the recipe's place, if `recipe` is a draft of it.
     """
 
     recipe: Path
@@ -92,6 +93,12 @@ class Trying:
     pays_again: bool = False
     numbers: frozenset[int] = frozenset()
     change: Change | None = None
+    own: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Return what makes later tries comparable with this one: the recipe's place, and the file's."""
+        return f"{(self.own or self.recipe).resolve()}\0{self.file.resolve()}"
 
 
 def tried(trying: Trying, service: Service) -> Tried:
@@ -107,7 +114,7 @@ def tried(trying: Trying, service: Service) -> Tried:
     )
     requests = {row.number: row.params for row in trial.rows if row.params is not None}
     betas = tuple(trial.recipe.betas)
-    place = f"{trying.recipe.resolve()}\0{trying.file.resolve()}\0{service.base_url or ''}"
+    place = f"{trying.place}\0{service.base_url or ''}"
     kept = partial(SqliteAnswerStore, answers_file(trying.out, service))
     with TriedAnswers(trying.out / STORE, service.base_url or "") as answers:
 

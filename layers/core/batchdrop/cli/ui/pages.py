@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from batchdrop.cli.ui.page import Page
+from batchdrop.cli.ui.trying.page import TRY
 
-PAGES: tuple[Page, ...] = ()
+PAGES: tuple[Page, ...] = (TRY,)
