@@ -50,10 +50,13 @@ def test_two_versions_side_by_side() -> None:
     before, now = versions.all
     view = answers_view(now, before, Wanted(2, 1))
     assert [row.is_changed for row in view.rows] == [False, True]
-    assert [row.answers[0].before for row in view.rows] == [None, "bad"]
+    assert [(row.answers[0].beside, row.answers[0].before) for row in view.rows] == [("same", None), ("differs", "bad")]
     assert view.counts == {"all": 2, "changed": 1, "unusable": 0}
     assert view.changes == [(" ", "model: a"), ("-", "prompt: 0"), ("+", "prompt: 1")]
     assert [row.number for row in answers_view(now, before, Wanted(2, 1, show="changed")).rows] == [2]
+    [other] = _versions([first, _shown(9, label="good")]).all
+    beside = [row.answers[0].beside for row in answers_view(other, before, Wanted(2, 1)).rows]
+    assert beside == ["same", "missing"]
 
 
 def test_filters_and_search() -> None:

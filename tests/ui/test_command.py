@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.local.polling import eventually
 from tests.project import ROOT
 
 pytestmark = pytest.mark.stack
+RECIPE = "model: claude-haiku-5-5\nmax_tokens: 64\nprompt: 'Classify: {{ review }}'\n"
 
 
 def _address(command: Command) -> str:
@@ -47,6 +50,39 @@ def test_the_command_from_start_to_ctrl_c(tmp_path: Path) -> None:
         command.nothing_is_left()
     finally:
         command.kill_all()
+
+
+def test_ctrl_c_during_a_try(tmp_path: Path) -> None:
+    """A service that never answers keeps nobody waiting: the command ends, and so does all that came of it."""
+    folder = tmp_path / "ui"
+    folder.mkdir()
+    with socket.socket() as silent, ThreadPoolExecutor(1) as pool:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        service = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        file = ROOT / "examples" / "reviews.csv"
+        command = start(
+            [BATCHDROP, "ui", file, "--no-browser", "--json"],
+            folder,
+            ANTHROPIC_BASE_URL=service,
+            ANTHROPIC_API_KEY="sk-test",
+        )
+        try:
+            entrance = _address(command)
+            address = entrance.partition("/enter")[0]
+            with httpx2.Client(headers={"origin": address}) as client:
+                client.get(entrance)
+                client.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+                form = {"recipe": RECIPE, "rows": "2"}
+                pool.submit(client.post, f"{address}/try/run", data=form, timeout=120)
+                silent.settimeout(60)
+                connection, _ = silent.accept()  # the try has begun
+                command.interrupt()
+                assert command.ended(seconds=30) == 130
+                connection.close()
+            command.nothing_is_left()
+        finally:
+            command.kill_all()
 
 
 def _connections(command: Command) -> list[Any]:

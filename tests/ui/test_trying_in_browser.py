@@ -73,8 +73,14 @@ def _fixes_a_mistake(opened: Opened) -> None:
     expect(page.locator(".finding")).to_contain_text("did you mean 'max_tokens'")
     expect(page.locator(".cm-lint-marker-error")).to_have_count(1)
     opened.accessible()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#trouble")).to_contain_text("label.yaml")
+    assert all("409" in one for one in opened.console)
+    opened.console.clear()
     page.get_by_role("button", name="Write max_tokens").click()
     expect(page.locator(".lane.own")).to_be_visible()
+    expect(page.locator("#trouble")).to_contain_text("max_token")  # the check by itself leaves it to be read
+    page.get_by_role("button", name="Dismiss").click()
     assert text.input_value() == RECIPE
     page.locator(".cm-content").click()
     page.keyboard.press("Control+End")

@@ -24,6 +24,7 @@ Pages plug in here. A page is a room of its own below this one (`ui/trying/`, `u
 - **Forms.** `forms.posted(function)` makes an endpoint of a function that takes the request and the form's fields.
   `guard.Guard` has refused every request of another site by then, so no form needs a token of its own.
 - **Errors.** Raise the errors that commands raise. They become the error page, or for htmx a message above the page.
+  It stays until the next action; what a page asks by itself, such as progress, has `data-background` and leaves it.
 - **Downloads.** `downloads.attachment(...)`: what comes from a bucket is never shown as a page.
 - **Looks** are `static/console.css`: its variables, and its classes for tables, cards, buttons and fields. There are no
   inline styles or scripts: the browser refuses them (`guard.POLICY`). A page's script is a file in `static/`, listed in

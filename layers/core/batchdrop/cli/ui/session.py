@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +26,14 @@ class Session:
     out: Path = Path("out")
     stack_name: str = ""
     """The stack of the user's AWS account; empty for one on this machine."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """Functions of pages that clean up when the console ends, also if a thread of theirs still works."""
+
+    def close(self) -> None:
+        """Close the stack, and remove what the pages leave on the disk."""
+        self.stack.close()
+        for remove in self.at_end:
+            remove()
 
     def now(self) -> datetime:
         """Return the time of day, in UTC."""

@@ -6,7 +6,10 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-dismiss]")) trouble.replaceChildren();
 });
 
-document.addEventListener("htmx:beforeRequest", () => trouble.replaceChildren());
+// What a page asks by itself (data-background) leaves the message to be read.
+document.addEventListener("htmx:beforeRequest", ({ target }) => {
+  if (!target.closest("[data-background]")) trouble.replaceChildren();
+});
 
 for (const lost of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(lost, () => {

@@ -134,6 +134,10 @@ export function recipeEditor(textarea, { known, columns, edited, keys }) {
       view.dispatch({ changes: { from: at.from + start, to: at.from + end, insert: whole || put } });
       view.focus();
     },
+    replace(text) {
+      view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+      view.focus();
+    },
     mark(findings) {
       const doc = view.state.doc;
       const diagnostics = findings.filter((one) => one.line).map((one) => {

@@ -50,6 +50,8 @@ document.addEventListener("click", (event) => {
   const chip = event.target.closest("[data-insert]");
   if (chip) editor.insert(chip.dataset.insert);
   if (event.target.closest("[data-close]")) dialog.close();
+  const restores = event.target.closest("[data-restore]");
+  if (restores) editor.replace(restores.closest("details").querySelector("textarea").value);
   const finding = event.target.closest(".finding");
   if (event.target.closest("[data-go]")) editor.go(Number(finding.dataset.line), Number(finding.dataset.column));
   const fix = event.target.closest("[data-fix]");
@@ -73,7 +75,6 @@ document.addEventListener("htmx:confirm", (event) => {
 
 document.addEventListener("htmx:afterSwap", ({ target }) => {
   if (target.id === "order" && !dialog.open) dialog.showModal();
-  if (target.querySelector?.("[data-saved]")) isSaved = true;
   if (target.id !== "judged") return;
   const findings = [...target.querySelectorAll(".finding")].map((one) => {
     const { line, column, kind } = one.dataset;
@@ -81,6 +82,8 @@ document.addEventListener("htmx:afterSwap", ({ target }) => {
   });
   editor.mark(findings);
 });
+
+document.addEventListener("recipe-saved", () => { isSaved = true; });
 
 window.addEventListener("beforeunload", (event) => {
   if (!isSaved) event.preventDefault();

@@ -12,6 +12,7 @@ from batchdrop.cli.trial.trying import Shown
 from batchdrop.cli.ui.trying.versions import Version, recipe_changes
 
 Kind = Literal["number", "label", "text", "none"]
+Beside = Literal["missing", "same", "differs"]  # missing: the other version did not try this row
 MOST_LABELS = 12  # different values of a column that count as labels
 LONGEST_LABEL = 40  # characters
 SHOWN = 300  # characters of a cell; the rest is in the row's story
@@ -31,11 +32,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An answer as text. `before` is the other version's, if that is another one."""
+    """An answer as text. `beside` says how the other version's is, `before` has it if it differs."""
 
     text: str
     kind: Kind
     before: str | None = None
+    beside: Beside = "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,11 @@ def _other(shown: Shown, compared: Version | None) -> Shown | None:
 
 def _cell(name: str, kind: Kind, shown: Shown, other: Shown | None) -> Cell:
     text = _text(shown.answer.get(name))
-    before = None if other is None else _text(other.answer.get(name))
-    return Cell(text, kind if text else "none", None if before == text else before)
+    own: Kind = kind if text else "none"
+    if other is None:
+        return Cell(text, own)
+    before = _text(other.answer.get(name))
+    return Cell(text, own, beside="same") if before == text else Cell(text, own, before, "differs")
 
 
 def _is_wanted(row: RowView, shown: Shown, wanted: Wanted) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,14 @@ from batchdrop.money.prices import PRICES_FILE
 from batchdrop.recipe.models import MODELS_FILE
 from batchdrop.recipe.recipe_file import parse_recipe_file
 
+_folders: set[str] = set()
+
+
+def remove_drafts() -> None:
+    """Remove the drafts that threads still use: the process ends without them."""
+    for folder in [*_folders]:
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 @contextmanager
 def draft_of(text: str, recipe: Path) -> Iterator[Path]:
@@ -23,6 +32,7 @@ def draft_of(text: str, recipe: Path) -> Iterator[Path]:
     the recipe instead.
     """
     with tempfile.TemporaryDirectory(prefix="batchdrop-recipe-") as folder:
+        _folders.add(folder)
         draft = Path(folder) / recipe.name
         draft.write_text(text, encoding="utf-8")
         for name in (PRICES_FILE, MODELS_FILE, _schema(draft)):
@@ -32,6 +42,8 @@ def draft_of(text: str, recipe: Path) -> Iterator[Path]:
             yield draft
         except RecipeRejected as refusal:
             raise RecipeRejected(str(refusal).replace(f"{folder}{os.sep}", "")) from refusal
+        finally:
+            _folders.discard(folder)
 
 
 def _schema(draft: Path) -> str | None:

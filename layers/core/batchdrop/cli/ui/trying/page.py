@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -15,11 +16,13 @@ from batchdrop.cli.ui.rendering import page, part
 from batchdrop.cli.ui.session import Session
 from batchdrop.cli.ui.trying.answers_view import Wanted, answers_view
 from batchdrop.cli.ui.trying.desk import ChangedElsewhereError, Desk
+from batchdrop.cli.ui.trying.drafts import remove_drafts
 from batchdrop.cli.ui.trying.judging import faults_in, judged
 from batchdrop.cli.ui.trying.starting import replaced_by, start_job
 from batchdrop.cli.ui.trying.versions import Choice, Version
 
 PATH = "/try"
+SAVED = "recipe-saved"  # the event that tells the page so
 MOST_ROWS = 1_000  # of one try, as the command's
 PRICED_AT_ONCE = 20_000_000  # bytes of a file that is priced at each pause; a larger one at a click
 
@@ -30,6 +33,7 @@ class TryPage:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._kept: Desk | None = None
+        session.at_end.append(remove_drafts)
 
     def routes(self) -> list[Route]:
         """Return its routes."""
@@ -77,7 +81,9 @@ class TryPage:
             desk.save(fields.get("recipe", ""), overwrites="overwrite" in fields)
         except ChangedElsewhereError as error:
             return part("trying/saved.html.j2", saved="", trouble=str(error))
-        return part("trying/saved.html.j2", saved=desk.recipe, trouble="")
+        response = part("trying/saved.html.j2", saved=desk.recipe, trouble="")
+        response.headers["hx-trigger"] = SAVED
+        return response
 
     def _run(self, _: Request, fields: Fields) -> Response:
         rows = _number(fields.get("rows", ""))
@@ -141,6 +147,9 @@ class TryPage:
         job = start_job(desk, order, self._session.stack.deployment())
         jobs = next((one for one in request.app.state.pages if one.path == "/jobs"), None)
         response = part("trying/started.html.j2", job=job, has_page=jobs is not None)
+        with suppress(ChangedElsewhereError):
+            desk.save(order.recipe, overwrites=False)
+            response.headers["hx-trigger"] = SAVED
         if jobs is not None:
             response.headers["hx-redirect"] = f"{jobs.path}/{job}"
         return response
