@@ -42,8 +42,25 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TryVisit:
     return TryVisit(one.client, one.access, one.told)
 
 
-def test_without_a_table() -> None:
+def test_another_table_is_opened(at: TryVisit, tmp_path: Path) -> None:
+    """The tables of the folder are listed; only they can be opened, and each keeps its versions."""
+    for name in ("other.jsonl", ".hidden.csv", "ask.yaml"):
+        (tmp_path / name).write_text('{"note": "x"}\n', encoding="utf-8")
+    at.post("run", rows="2")
+    listed = at.client.get("/try/files").text
+    assert [name in listed for name in ("rows.csv", "other.jsonl", "hidden", "ask.yaml")] == [True, True, False, False]
+    for name in ("../other.jsonl", "ask.yaml", ".hidden.csv", "/etc/hosts", ""):
+        assert at.post("open", name=name).status_code == 404
+    assert at.post("open", name="other.jsonl").status_code == 303
+    assert "note: {{ note }}" in at.client.get("/try").text
+    assert at.client.get("/try/rows?version=1").status_code == 404
+    at.post("open", name="rows.csv")
+    assert at.client.get("/try/rows?version=1").status_code == 200
+
+
+def test_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page says how to open one, and nothing else works."""
+    monkeypatch.chdir(tmp_path)
     at = visit(TRY)
     assert "batchdrop ui reviews.csv" in at.client.get("/try").text
     assert at.client.post("/try/check", data={"recipe": ""}, headers={"origin": OWN}).status_code == 404

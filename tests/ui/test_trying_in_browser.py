@@ -12,8 +12,7 @@ from rich.console import Console
 from batchdrop.cli.job.jobs import JobStatus, find_job
 from batchdrop.cli.run.service import Service
 from batchdrop.cli.ui.session import Session
-from batchdrop.cli.ui.stack_in_use import StackInUse
-from batchdrop.cli.ui.stacks import Where, opener
+from batchdrop.cli.ui.stacks import Where, stack_at
 from batchdrop.cli.ui.trying.page import TRY
 from tests.local.polling import eventually
 from tests.ui.conftest import Opened, Opens, served
@@ -47,7 +46,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     file, recipe, out = tmp_path / "声.csv", tmp_path / "label.yaml", tmp_path / "out"
     file.write_text(ROWS, encoding="utf-8")
     recipe.write_text(RECIPE, encoding="utf-8")
-    stack = StackInUse(opener(Where(None, None, None), Service(), out, Console(quiet=True)))
+    stack = stack_at(Where(None, None, None), Service(), out, Console(quiet=True))
     stack.start()
     yield Session(stack, Service(), file, recipe, None, out)
     stack.close()

@@ -52,11 +52,10 @@ def ui(  # noqa: PLR0913 -- one for each option
         from batchdrop.cli.ui.pages import PAGES
         from batchdrop.cli.ui.serving import Serving, serve
         from batchdrop.cli.ui.session import Session
-        from batchdrop.cli.ui.stack_in_use import StackInUse
-        from batchdrop.cli.ui.stacks import Where, opener
+        from batchdrop.cli.ui.stacks import Where, stack_at
 
         service = service_of(with_provider(os.environ, provider))
         output.console.print(service.description, highlight=False, soft_wrap=True)
-        opens = opener(Where(stack, region, endpoint_url), service, out, output.console)
-        session = Session(StackInUse(opens), service, file, recipe, files, out, stack or "")
+        used = stack_at(Where(stack, region, endpoint_url), service, out, output.console)
+        session = Session(used, service, file, recipe, files, out, stack or "")
         serve(session, PAGES, Serving(port, not no_browser), output)

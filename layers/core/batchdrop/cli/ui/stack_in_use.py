@@ -12,6 +12,7 @@ from batchdrop.cli.deployment import Deployment
 
 LOOK_SECONDS = 1.0
 State = Literal["starting", "ready", "failed"]
+Opens = Callable[[], AbstractContextManager[tuple[Deployment, Callable[[], None]]]]
 
 
 class StackUnusableError(CommandError):
@@ -21,10 +22,12 @@ class StackUnusableError(CommandError):
 class StackInUse:
     """Open a stack in a thread of its own, which lives as long as the stack, and close it in the end.
 
-    `opens` is a context that yields the deployment, and a function that raises if the deployment has ended.
+    `opens` is a context that yields the deployment, and a function that raises if the deployment has ended. `is_own`:
+    the console started it, so its jobs use the same Claude API as tries.
     """
 
-    def __init__(self, opens: Callable[[], AbstractContextManager[tuple[Deployment, Callable[[], None]]]]) -> None:
+    def __init__(self, opens: Opens, *, is_own: bool = False) -> None:
+        self.is_own = is_own
         self._opens = opens
         self._settled = Event()
         self._closes = Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from batchdrop.cli.deployment import Deployment, find_deployment
 from batchdrop.cli.run.keep_up import Up, running
 from batchdrop.cli.run.running_stacks import running_stacks
 from batchdrop.cli.run.service import Service
-
-Opened = AbstractContextManager[tuple[Deployment, Callable[[], None]]]
+from batchdrop.cli.ui.stack_in_use import StackInUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,11 @@ class Where:
         return any((self.stack, self.region, self.endpoint_url))
 
 
-def opener(where: Where, service: Service, out: Path, console: Console) -> Callable[[], Opened]:
-    """Return the function that opens the stack, as `StackInUse` takes it."""
+def stack_at(where: Where, service: Service, out: Path, console: Console) -> StackInUse:
+    """Return the stack, to be started."""
     if where.is_named or running_stacks():
-        return lambda: _found(where)
-    return lambda: _own(service, out, console)
+        return StackInUse(lambda: _found(where))
+    return StackInUse(lambda: _own(service, out, console), is_own=True)
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class Desk:
     def __init__(self, session: Session, file: Path) -> None:
         self.session = session
         self.file = file
-        self.recipe = session.recipe or recipe_beside(file)
+        own = session.recipe if file == session.file else None
+        self.recipe = own or recipe_beside(file)
         self.versions = Versions()
         self._orders: dict[str, Order] = {}
         self._lock = Lock()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
+from threading import Lock
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from batchdrop.cli.ui.forms import Fields, posted
@@ -18,7 +20,8 @@ from batchdrop.cli.ui.trying.answers_view import Wanted, answers_view
 from batchdrop.cli.ui.trying.desk import ChangedElsewhereError, Desk
 from batchdrop.cli.ui.trying.drafts import remove_drafts
 from batchdrop.cli.ui.trying.judging import faults_in, judged
-from batchdrop.cli.ui.trying.starting import replaced_by, start_job
+from batchdrop.cli.ui.trying.starting import payer_of, replaced_by, start_job
+from batchdrop.cli.ui.trying.tables import tables_in
 from batchdrop.cli.ui.trying.versions import Choice, Version
 
 PATH = "/try"
@@ -32,13 +35,17 @@ class TryPage:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._kept: Desk | None = None
+        self._file = session.file
+        self._desks: dict[Path, Desk] = {}
+        self._lock = Lock()
         session.at_end.append(remove_drafts)
 
     def routes(self) -> list[Route]:
         """Return its routes."""
         return [
             Route(PATH, self._index),
+            Route(f"{PATH}/files", self._files),
+            Route(f"{PATH}/open", posted(self._open), methods=["POST"]),
             Route(f"{PATH}/check", posted(self._check), methods=["POST"]),
             Route(f"{PATH}/price", posted(self._price), methods=["POST"]),
             Route(f"{PATH}/save", posted(self._save), methods=["POST"]),
@@ -51,16 +58,30 @@ class TryPage:
         ]
 
     def _desk(self) -> Desk:
-        """Return the desk; the table is read when the page is first opened. Raises HTTPException without a table."""
-        if self._session.file is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "No table is open. Start the console with `batchdrop ui FILE`.")
-        if self._kept is None:
-            self._kept = Desk(self._session, self._session.file)
-        return self._kept
+        """Return the open table's desk, which is made when it is first opened. Raises HTTPException without a table."""
+        if self._file is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "No table is open. Open one on the page Try.")
+        with self._lock:
+            if self._file not in self._desks:
+                self._desks[self._file] = Desk(self._session, self._file)
+            return self._desks[self._file]
+
+    def _files(self, request: Request) -> Response:
+        folder = Path.cwd()
+        return page(request, "trying/files.html.j2", folder=folder, tables=tables_in(folder))
+
+    def _open(self, _: Request, fields: Fields) -> Response:
+        """Open a table of the current folder: only what is listed can be named."""
+        found = [one.path for one in tables_in(Path.cwd()) if one.path.name == fields.get("name")]
+        if not found:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such table in this folder.")
+        is_first = self._session.file is not None and found[0] == self._session.file.resolve()
+        self._file = self._session.file if is_first else found[0]
+        return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
 
     def _index(self, request: Request) -> Response:
-        if self._session.file is None:
-            return page(request, "trying/no_file.html.j2")
+        if self._file is None:
+            return self._files(request)
         desk = self._desk()
         return page(request, "trying/index.html.j2", desk=desk, last=desk.versions.all[-1:], chips=desk.column_chips())
 
@@ -134,9 +155,9 @@ class TryPage:
         deployment = self._session.stack.deployment()
         replaced = replaced_by(desk, text, deployment)
         order = desk.order(text, found)
-        return part(
-            "trying/order.html.j2", judged=found, order=order, replaced=replaced, desk=desk, where=deployment.name
-        )
+        where, payer = deployment.name, payer_of(self._session, deployment)
+        named = {"judged": found, "order": order, "replaced": replaced, "desk": desk}
+        return part("trying/order.html.j2", HTTPStatus.OK, where=where, payer=payer, **named)
 
     def _start(self, request: Request, fields: Fields) -> Response:
         desk = self._desk()
