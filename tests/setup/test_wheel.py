@@ -6,10 +6,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.project import ROOT
 
@@ -31,10 +33,24 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of commands of an environment that holds the wheel, its dependencies and nothing else."""
     environment = tmp_path_factory.mktemp("installed") / "environment"
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    # Offline: `make setup` has put every locked package into uv's cache.
-    command = [UV, "pip", "install", "--quiet", "--offline", "--python", f"{environment}/bin/python"]
-    subprocess.run([*command, "--constraint", ROOT / "requirements.lock", wheel], check=True)
+    # Offline: `make setup` has put every locked package into uv's cache, but not always what it depends on.
+    command = [UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", f"{environment}/bin/python"]
+    subprocess.run([*command, wheel, *_locked(_project()["project"]["dependencies"])], check=True)
+    subprocess.run([UV, "pip", "check", "--quiet", "--python", f"{environment}/bin/python"], check=True)
     return environment / "bin"
+
+
+def _locked(dependencies: list[str]) -> list[str]:
+    """Return these requirements and all that they need, in the versions of this environment."""
+    found: dict[str, str] = {}
+    open_ones = [(Requirement(one), "") for one in dependencies]
+    while open_ones:
+        wanted, extra = open_ones.pop()
+        if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+            of_extras = [*wanted.extras, ""] if wanted.name not in found else [*wanted.extras]
+            found[wanted.name] = f"{wanted.name}=={version(wanted.name)}"
+            open_ones += [(Requirement(one), own) for own in of_extras for one in requires(wanted.name) or []]
+    return sorted(found.values())
 
 
 def _project() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read the first rows of an output in any format, as text."""
+"""Read the rows of an output in any format: the first ones as text, or all of them as a stream."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import gzip
 import io
 import itertools
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -25,29 +25,45 @@ SAMPLE_LINES = 100
 LOOKED_AT = 64 * 1024  # bytes in which to detect the encoding
 
 Rows = tuple[list[str], list[list[str]]]  # columns, and the rows' cells
+Read = tuple[list[str], Iterator[list[Any]]]  # likewise, while they are read
 
 
 def first_rows(output: Path, count: int) -> Rows:
     """Return the columns and the first `count` rows of a batchdrop output."""
+    with output_rows(output, peeks=count) as (columns, rows):
+        return columns, [[_shown(cell) for cell in row] for row in itertools.islice(rows, count)]
+
+
+@contextmanager
+def output_rows(
+    output: Path, *, peeks: int, has_header: bool = True
+) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
+    """Open a batchdrop output: yield its columns, and its rows as cells in the columns' order, read as they are used.
+
+    Formats whose rows name their own columns have those of the first `peeks` rows. Without a header (`has_header`), the
+    columns of a delimited file have no names.
+    """
     name, _, compression = output.name.partition(".")[2].partition(".")
     match name:
         case "parquet":
-            return _of_objects(itertools.islice(_parquet(output), count))
+            yield _of_objects(_parquet(output), peeks)
         case "arrow" | "arrows" | "feather" | "ipc":
-            return _of_objects(itertools.islice(_arrow(output), count))
+            yield _of_objects(_arrow(output), peeks)
         case "xlsx" | "xlsm":
-            return _of_table(_xlsx(output), count)
+            yield _of_table(_xlsx(output), peeks)
         case "jsonl":
             with _text(output, compression) as file:
-                return _of_objects(json.loads(line) for line in itertools.islice(file, count))
+                yield _of_objects((json.loads(line) for line in file if line.strip()), peeks)
         case "json":
             with _text(output, compression) as file:
-                return _of_objects(json.loads(text) for text in itertools.islice(_elements(file), count))
+                yield _of_objects((json.loads(text) for text in _elements(file)), peeks)
         case _:
             with _text(output, compression) as file:
                 lines = list(itertools.islice(file, SAMPLE_LINES))
-                layout = find_layout(lines, dialect=Dialect(), named="\t" if name == "tsv" else None, titles=True)
-                return _of_table(layout.dialect.reader(itertools.chain(lines[layout.skip :], file)), count)
+                layout = find_layout(lines, dialect=Dialect(), named="\t" if name == "tsv" else None, titles=has_header)
+                skipped = layout.skip if has_header else 0
+                records = layout.dialect.reader(itertools.chain(lines[skipped:], file))
+                yield _of_table(records, peeks, has_header=has_header)
 
 
 def _elements(file: IO[str]) -> Iterator[bytes]:
@@ -57,17 +73,23 @@ def _elements(file: IO[str]) -> Iterator[bytes]:
     return (element.text for element in Elements(blocks, Cursor(), shape, filename="the output"))
 
 
-def _of_table(rows: Iterable[Iterable[Any]], count: int) -> Rows:
-    records = [[_shown(cell) for cell in row] for row in itertools.islice(rows, count + 1)]
-    width = max(map(len, records), default=0)  # a workbook's rows end at their last cell
-    header, *rest = [record + [""] * (width - len(record)) for record in records] or [[]]
-    return header, rest
+def _of_table(rows: Iterable[Sequence[Any]], peeks: int, *, has_header: bool = True) -> Read:
+    rows = iter(rows)
+    peeked = [list(row) for row in itertools.islice(rows, peeks + 1)]
+    width = max(map(len, peeked), default=0)  # a workbook's rows end at their last cell
+    header = _filled(peeked.pop(0), width) if has_header and peeked else [""] * width
+    records = (_filled(row, width) for row in itertools.chain(peeked, rows))
+    return ["" if cell is None else str(cell) for cell in header], records
 
 
-def _of_objects(objects: Iterable[dict[str, Any]]) -> Rows:
-    rows = list(objects)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return columns, [[_shown(row.get(name)) for name in columns] for row in rows]
+def _filled(cells: Sequence[Any], width: int) -> list[Any]:
+    return [*cells[:width], *[""] * (width - len(cells))]
+
+
+def _of_objects(objects: Iterator[dict[str, Any]], peeks: int) -> Read:
+    peeked = list(itertools.islice(objects, peeks))
+    columns = list(dict.fromkeys(name for row in peeked for name in row))
+    return columns, ([row.get(name) for name in columns] for row in itertools.chain(peeked, objects))
 
 
 def _shown(value: Any) -> str:

@@ -73,7 +73,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    known = known_error(error)
+    known = error if isinstance(error, CommandError) else known_error(error)
     if known is None:
         return _told(
             request, HTTPStatus.INTERNAL_SERVER_ERROR, f"This is a fault of ours: {type(error).__name__}: {error}"

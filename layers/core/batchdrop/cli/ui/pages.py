@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from batchdrop.cli.ui.jobs.page import JOBS
 from batchdrop.cli.ui.page import Page
 from batchdrop.cli.ui.trying.page import TRY
 
-PAGES: tuple[Page, ...] = (TRY,)
+PAGES: tuple[Page, ...] = (TRY, JOBS)

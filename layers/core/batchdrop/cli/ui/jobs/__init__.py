@@ -1,0 +1,1 @@
+"""The jobs of a stack: a list, and each job's progress, timeline, controls and files."""
