@@ -103,7 +103,7 @@ corpus: setup $(CORPUS)/.ready ## Hundreds of files of real programs through who
 
 bench: setup ## Measure everything, each figure beside its alternative: benchmarks/results/table.md. BENCH=--quick for one small run.
 	@failed=0; for part in split submit collect stitch cold_start small_job whole_job live_lane live_fleet live_storms split_memory \
-		estimate_error bill capped_jobs pack_filter answer_store saver scale.model; do \
+		estimate_error bill capped_jobs pack_filter answer_store saver console scale.model; do \
 		$(BIN)/python -m benchmarks.$$part $(BENCH) || failed=1; done; \
 	$(BIN)/python -m benchmarks.table > /dev/null; echo "benchmarks/results/table.md"; exit $$failed
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.project import ROOT
 
-BESIDE = {"table", "batches_server", "fast_server", "live_contenders"}  # they are parts of benchmarks
+BESIDE = {"table", "batches_server", "console_server", "fast_server", "live_contenders"}  # they are parts of benchmarks
 BENCHMARKS = sorted(
     path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
     for path in (ROOT / "benchmarks").rglob("*.py")
