@@ -43,6 +43,13 @@ def test_kinds_of_columns() -> None:
     assert view.labels == [("label", "good", 2), ("label", "bad", 1)]
 
 
+def test_texts_of_equal_rows_are_no_labels() -> None:
+    """Rows that ask the same share an answer, so that its text repeats."""
+    view = answers_view(_first(_versions([_shown(n, why=f"reason {n % 9}") for n in range(1, 21)])), None, Wanted())
+    assert dict(view.answer_columns) == {"why": "text"}
+    assert view.labels == []
+
+
 def test_two_versions_side_by_side() -> None:
     """What differs has the other answer beside it, and the recipes' lines that differ are shown."""
     first, second = _shown(1, label="good"), _shown(2, label="bad")

@@ -14,6 +14,8 @@ from batchdrop.cli.ui.trying.versions import Version, recipe_changes
 Kind = Literal["number", "label", "text", "none"]
 Beside = Literal["missing", "same", "differs"]  # missing: the other version did not try this row
 MOST_LABELS = 12  # different values of a column that count as labels
+FEW_LABELS = 3  # so many do even if only one of them repeats
+TIMES = 3  # how often each repeats otherwise, on average: texts of rows that are the same repeat, too
 LONGEST_LABEL = 40  # characters
 SHOWN = 300  # characters of a cell; the rest is in the row's story
 ANSWERED = {"answered", "remembered"}
@@ -139,7 +141,8 @@ def _kind(values: list[Any]) -> Kind:
     texts = {_text(value) for value in known}
     short = all(len(text) <= LONGEST_LABEL for text in texts)
     repeats = len(texts) < len(known) or len(known) == 1
-    return "label" if short and repeats and len(texts) <= MOST_LABELS else "text"
+    few = len(texts) <= FEW_LABELS or TIMES * len(texts) <= len(known)
+    return "label" if short and repeats and few and len(texts) <= MOST_LABELS else "text"
 
 
 def _labels(shown: list[Shown], kinds: Mapping[str, Kind]) -> list[tuple[str, str, int]]:
