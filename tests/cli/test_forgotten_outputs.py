@@ -66,7 +66,8 @@ def test_lines_of_json() -> None:
     assert (json.loads(first), rest) == ({"_status": "skipped", "_error": "forgotten"}, lines[1:])
     number = Wanted("r", subject="17", columns=("who",))
     assert after("failed.jsonl", body, number).splitlines() == [lines[0], lines[1], lines[3]]
-    assert after("perhaps-paid.jsonl", b'{"_row": 2}\n{"_row": 3}\n', SECOND) == b'{"_row": 3}\n'
+    for name in ("perhaps-paid.jsonl", "gold.jsonl"):
+        assert after(name, b'{"_row": 2}\n{"_row": 3}\n', SECOND) == b'{"_row": 3}\n'
 
 
 def test_rows_by_their_numbers() -> None:

@@ -21,7 +21,7 @@ from batchdrop.recipe.recipe import Input
 from batchdrop.requests.row import EMPTY_ROW, Cursor
 
 WHY, SKIPPED = "forgotten", "skipped"  # a row that is not sent: of the statuses that a row can have
-LISTS = ("failed.jsonl", "perhaps-paid.jsonl")  # rows to send again: a forgotten one is no longer among them
+LISTS = ("failed.jsonl", "perhaps-paid.jsonl", "gold.jsonl")  # of some rows: a forgotten one is no longer among them
 _EMPTY_LINE = json.dumps({STATUS: SKIPPED, ERROR: WHY}).encode()
 _NO_NAMES = NewColumns(answer=(), status="\0status", error="\0error")  # none of a file's columns has such a name
 
