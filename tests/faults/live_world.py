@@ -133,7 +133,7 @@ class LiveWorld(World):
         [record] = event["Records"]
         self.journal.serves(invocation.name, record["body"])
         piece = json.loads(record["body"])["slice"]
-        if piece["until"] <= self.time().timestamp():
+        if 0 < piece.get("until", 0) <= self.time().timestamp():
             self.journal.given_up.add(piece["shard"])
         self.queue.lineages[invocation.name] = int(record["attributes"]["AWSTraceHeader"].partition("=")[2])
         worker = self._idle.pop() if self._idle else _Worker(self)
