@@ -8,6 +8,7 @@ from typing import Any
 
 from batchdrop.cli.job.job_view import JobView, Stage
 from batchdrop.cli.ui.jobs.events import event, job_events
+from batchdrop.cli.ui.jobs.feed import SharedTexts, Texts
 from tests.jobs import JOB
 
 
@@ -42,6 +43,20 @@ def test_only_what_has_changed_is_sent() -> None:
         event("end", "succeeded"),
     ]
     assert timedelta(seconds=sum(waited)) == timedelta(seconds=25)
+
+
+def test_texts_are_made_once_for_all_pages() -> None:
+    """Fifty pages of a job cost as much as one. The view before is at hand for what has not changed."""
+    texts, made = SharedTexts(), list[Texts | None]()
+
+    def make(before: Texts | None) -> dict[str, str]:
+        made.append(before)
+        return {"live": str(len(made))}
+
+    first, second = JobView(JOB, Stage.ANSWERING), JobView(JOB, Stage.ANSWERING)
+    assert [texts.of(first, make) for _ in range(50)] == [{"live": "1"}] * 50
+    assert texts.of(second, make) == {"live": "2"}
+    assert made == [None, Texts(first, {"live": "1"})]
 
 
 def test_no_text_begins_another_event() -> None:

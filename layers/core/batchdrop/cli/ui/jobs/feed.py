@@ -41,6 +41,30 @@ class Feed:
             return watched.view
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a page shows of a view: the texts of its parts, by name."""
+
+    view: JobView
+    parts: dict[str, str]
+
+
+class SharedTexts:
+    """The texts of each job's newest view. They are made once, however many pages show them."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Texts] = {}
+        self._lock = Lock()
+
+    def of(self, view: JobView, make: Callable[[Texts | None], dict[str, str]]) -> dict[str, str]:
+        """Return a view's texts. `make` makes them, and may take over some of the view before."""
+        with self._lock:
+            newest = self._newest.get(view.job_id)
+            if newest is None or newest.view is not view:
+                newest = self._newest[view.job_id] = Texts(view, make(newest))
+            return newest.parts
+
+
 def seconds_between(deployment: Deployment) -> float:
     """Return the seconds between two looks at a job."""
     return NEAR_LOOK_SECONDS if deployment.is_embedded else FAR_LOOK_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +28,7 @@ from batchdrop.cli.ui.environment import rendered
 from batchdrop.cli.ui.forms import Fields, posted
 from batchdrop.cli.ui.jobs import controls
 from batchdrop.cli.ui.jobs.events import job_events
-from batchdrop.cli.ui.jobs.feed import Feed, seconds_between
+from batchdrop.cli.ui.jobs.feed import Feed, SharedTexts, Texts, seconds_between
 from batchdrop.cli.ui.jobs.finding import named_job
 from batchdrop.cli.ui.jobs.overview import MOST_JOBS, overview
 from batchdrop.cli.ui.rendering import is_part, page, part
@@ -43,6 +44,7 @@ class JobPages:
     def __init__(self, session: Session, feed: Feed | None = None) -> None:
         self._session = session
         self._feed = feed or Feed()
+        self._texts = SharedTexts()
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes."""
@@ -103,19 +105,16 @@ class JobPages:
         async def look() -> JobView:
             return await run_in_threadpool(self._feed.view, deployment, job)
 
-        stages: dict[str, str] = {}  # what depends on the stage alone is read once a stage
-
-        def parts(view: JobView) -> dict[str, str]:
-            stage = view.stage.value
+        def parts(view: JobView, before: Texts | None) -> dict[str, str]:
+            live = rendered("jobs/live.html.j2", **_live(job, view))
             if view.stage in ENDED:  # the page is loaded again
-                return {"live": rendered("jobs/live.html.j2", **_live(job, view))}
-            if stage not in stages:
-                stages.clear()
-                stages[stage] = rendered("jobs/below.html.j2", **self._values(deployment, job, view))
-            return {"live": rendered("jobs/live.html.j2", **_live(job, view)), "below": stages[stage]}
+                return {"live": live}
+            if before is not None and before.view.stage is view.stage and "below" in before.parts:
+                return {"live": live, "below": before.parts["below"]}  # it depends on the stage alone
+            return {"live": live, "below": rendered("jobs/below.html.j2", **self._values(deployment, job, view))}
 
         async def read(view: JobView) -> dict[str, str]:
-            return await run_in_threadpool(parts, view)
+            return await run_in_threadpool(self._texts.of, view, partial(parts, view))
 
         async def stream() -> AsyncIterator[str]:
             with suppress(asyncio.CancelledError):  # Ctrl-C while the page is open
