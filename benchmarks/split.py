@@ -166,7 +166,8 @@ def lay(folder: Path, kind: str, rows: int, *, size: int = 300) -> None:
     upload = folder / "inbox" / "r" / f"f.{kind}"
     upload.parent.mkdir(parents=True, exist_ok=True)
     (folder / "recipes").mkdir(exist_ok=True)
-    (folder / "recipes" / "r.yaml").write_text(RECIPE, encoding="utf-8")
+    recipe = f"{RECIPE}pilot: false\n"  # else the first shard is one row, and the obvious code has none
+    (folder / "recipes" / "r.yaml").write_text(recipe, encoding="utf-8")
     write_reviews(upload, rows, size=size)
 
 

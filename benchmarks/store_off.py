@@ -60,8 +60,6 @@ def main() -> int:
         folders = {older: folder / "before", ROOT: folder / "now"}
         for own in folders.values():
             lay(own, "csv", rows)
-            with (own / "recipes" / "r.yaml").open("a", encoding="utf-8") as recipe:
-                recipe.write("pilot: false\n")  # else the first shard is one row
         compare(found, f"split {rows:,} rows", "benchmarks.split", folders, kind="csv")
         lay_results(folder / "results.jsonl", rows, RESULT_BYTES)
         with batches_server(folder / "results.jsonl") as url:
