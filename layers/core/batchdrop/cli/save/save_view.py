@@ -38,7 +38,7 @@ def lines(saved: Saved) -> Iterator[tuple[str, str]]:
         yield f"the whole file: {_cost(saved)}", ""
     if not saved.is_noisy:
         yield own, ""
-    yield f"this search: {shown_usd(saved.spent_usd)}; its answers are kept, and the job uses them", ""
+    yield f"this search: {shown_usd(saved.spent_usd)}; its answers are kept, and the job uses those of its model", ""
     for model in saved.too_dear:
         yield f"not tried: {model}; its answers to the sample would cost more than 5 % of the file's bill", "yellow"
     yield "agreement is not accuracy: two models can agree on a wrong answer", "dim"
